@@ -31,11 +31,11 @@ EPS, LARGEST = float(np.finfo(float).eps), float(np.finfo(float).max)
 
 @dataclass(frozen=True, eq=False)
 class Dequantize:
-    """Uniform noise that spreads every grid value over its cell, and what it does to likelihoods.
+    """Uniform noise that spreads every grid value over its cell, and the likelihood of the values.
 
     The grid: x_i = low_i + k step_i with an integer k. Its cell: [x_i, x_i + step_i).
 
-        y = x + step * u,  u ~ U[0, 1)^D           `dequantize(x, rng)`: what a flow is fitted to
+        y = x + step * u,  u ~ U[0, 1)^D           `dequantize(x, rng)`: a flow is fitted to this
         x = low + step * floor((y - low) / step)   `dequantize.quantize(y)`: the way back
 
     A density p of y assigns to the grid value x the probability P(x), the integral over its cell,
@@ -54,8 +54,8 @@ class Dequantize:
     ----------
     step : float or ndarray
         The distance of neighbouring values: 1 for integers, 0.1 for measurements with one
-        decimal; a number or (D,). In a table of several kinds, 0 means a continuous column: it
-        stays as it is, and log P(x) is a probability of the others times its density.
+        decimal; a number or (D,). In a table of several kinds, 0 means a continuous column: it gets
+        no noise, and log P(x) combines the probability of the other columns with its density.
     low : float or ndarray
         Any point of the grid; a number or (D,).
 
@@ -230,15 +230,15 @@ def bits_per_dim(log_prob: ArrayLike, dim: int) -> Any:
 
 
 def logit_preprocessing(dim: int, levels: float, squash: float = 1e-6) -> Sigmoid:
-    """The logit of pixels as a bijector for the data end, so that its log-det is counted.
+    """The logit of pixels as a bijector for the data end, so that `log_prob` has its log-det.
 
         z = logit(lambda + (1 - 2 lambda) x / levels),    logit(p) = log(p / (1 - p))
         x = low + (high - low) sigmoid(z),                lambda = squash
         low = -lambda levels / (1 - 2 lambda),            high = levels - low
 
-    Forward is base -> data, z -> x: it is the `Sigmoid` with these ends, which has log-det and
-    costs. Dequantised values x in [0, levels] lie strictly inside of (low, high); samples fill
-    (low, high), and so may exceed [0, levels] by a fraction lambda of the range.
+    Forward is base -> data, z -> x: it is the `Sigmoid` with these ends; see there for log-det and
+    cost. Dequantised values x in [0, levels] lie strictly inside of (low, high); samples fill (low,
+    high), and so may exceed [0, levels] by a fraction lambda of the range.
 
     It goes before (in data order) the Standardize of a recipe, which `fit` then sets in logits:
 
@@ -256,8 +256,8 @@ def logit_preprocessing(dim: int, levels: float, squash: float = 1e-6) -> Sigmoi
         Number of grey values 0, 1, ..., levels - 1 (of step 1, low 0).
     squash : float
         lambda in (0, 1/2); Papamakarios, Pavlakou, Murray 2017 (appendix) take 1e-6 for MNIST
-        and 0.05 for CIFAR. The smaller, the longer the tails near black and white; a float32
-        flow resolves 1e-6 of the range only just.
+        and 0.05 for CIFAR. The smaller it is, the longer are the tails near black and white; a
+        float32 flow can barely resolve 1e-6 of the range.
 
     Returns
     -------

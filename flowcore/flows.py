@@ -1,15 +1,14 @@
 """Recipes: whole flows with sane defaults, ready for `fit`.
 
 Every recipe stacks `layers` bijectors over a base density and ends, at the data end, in a
-`Standardize` that `fit` initialises: `log_prob` is in the data's own units. With `bounded=` a map
-to an interval or a half-line follows.
+`Standardize` that `fit` initialises, so `log_prob` is in the data's own units. With `bounded=`, a
+map to an interval or a half-line follows.
 
     z -> layer 1 -> layer 2 -> ... -> Standardize (-> bounds) -> x
 
-Orders are counted from the data end, whatever the number of layers: the last layer, next to the
-Standardize, has the order of the argument, and towards the base every layer has the reverse of the
-one behind it. With few layers the order at the data end matters much: it should go from simple
-coordinates to those that depend on them.
+The argument `order` is the order of the last layer, next to the Standardize, whatever the number of
+layers. Each layer before it has the reverse order of its successor. With few layers the order at
+the data end matters much: it should go from simple coordinates to those that depend on them.
 """
 
 from __future__ import annotations
@@ -88,24 +87,24 @@ def maf(
     transformer : Transformer
         Affine() unless given.
     order : str or array_like
-        Of the layer at the data end, as for MADE; it is reversed from layer to layer.
+        Order of the layer at the data end, as for MADE; it is reversed from layer to layer.
     base : str or Distribution
-        "normal", "student_t" (a `StudentT` whose degrees of freedom are trained: for heavy tails),
-        or any density of dimension D, a flow as well.
+        "normal", "student_t" (a `StudentT` whose degrees of freedom are trained, for heavy tails),
+        or any density of dimension D, also a flow.
     activation : str
         As for MADE. None: "tanh", and with a context "elu", which reaches a lower loss on most
-        conditional densities; where the context is a one-hot category take "tanh".
+        conditional densities; if the context is a one-hot category, take "tanh".
     residual, dtype :
         As for MADE.
     standardize_context : bool
         The layers see the context standardised, by a `StandardizeContext` that `fit` initialises.
     bounded : pair or None
-        (low, high), numbers or (D,) arrays, perhaps infinite: where the data live, ends excluded.
-        A fixed map confines the density: a sigmoid to an interval, exp to a half-line.
+        (low, high), numbers or (D,) arrays, perhaps infinite: the support, without its ends. A
+        fixed map confines the density to it: a sigmoid to an interval, exp to a half-line.
     context_net : MLP or None
-        A network before the context, trained with the flow: layers see the E numbers that an
-        `MLP(C, (E,))` makes of the (standardised) context. It takes the place of context_dim. With
-        angles in the context, `MLP(circular=)`, pass standardize_context=False.
+        A network that reduces the context and is trained with the flow: the layers read the E
+        outputs of an `MLP(C, (E,))` of the (standardised) context. Pass it instead of context_dim.
+        With angles in the context, `MLP(circular=)`, pass standardize_context=False.
 
     Returns
     -------
@@ -168,7 +167,7 @@ def realnvp(
 ) -> TransformedDistribution:  # fmt: skip
     """RealNVP: affine couplings, one pass in both directions.
 
-    The half that stays alternates; from D = 3 on a random permutation stands between pairs of
+    The half that stays alternates; from D = 3 on there is a random permutation between pairs of
     layers.
 
     Parameters
@@ -242,24 +241,24 @@ def nsf(
     dim, layers, hidden, context_dim, standardize, rng :
         As for `maf`.
     kind : str
-        "autoregressive" (as `maf`: the density is one pass) or "coupling" (as `realnvp`: both
-        directions are; D >= 2).
+        "autoregressive" (as in `maf`: the density takes one pass) or "coupling" (as in `realnvp`:
+        both directions take one pass; D >= 2).
     bins, tail :
-        Of `RationalQuadratic`: K bins on [-tail, tail], in standardised units.
+        As for `RationalQuadratic`: K bins on [-tail, tail], in standardised units.
     affine : bool or Affine
-        True, or an `Affine(...)`: a spline is followed by an affine map, from the same network, for
-        widths that vary much with other coordinates. False: splines alone, which are the identity
+        True, or an `Affine(...)`: an affine map from the same network follows each spline, for
+        scales that vary much with other coordinates. False: splines alone, which are the identity
         beyond `tail`.
     order : str or array_like
-        As for `maf`, or, of couplings, as for `realnvp`.
+        As for `maf`; for couplings, as for `realnvp`.
     base, activation, residual, dtype, standardize_context, bounded, context_net :
-        As for `maf`. The base is "student_t" here, so that one far row does not cost hundreds of
-        nats.
+        As for `maf`. The default base is "student_t" here, so that one distant row does not cost
+        hundreds of nats.
     circular : sequence of int
-        Which coordinates are angles, in radians: densities are periodic in them, draws lie in
+        The coordinates that are angles, in radians: densities are periodic in them, draws lie in
         [-pi, pi], and networks read their cosines and sines. Angles have circular splines and
-        shifts, and a uniform base; `base` names that of the other coordinates. A single angle
-        without a context has one layer, whatever `layers`.
+        shifts, and a uniform base; `base` is the base of the other coordinates. A single angle
+        without a context has one layer, whatever `layers` is.
 
     Returns
     -------
@@ -309,16 +308,16 @@ def continuous(
 ) -> TransformedDistribution:  # fmt: skip
     """Continuous flow: x moves with a learned velocity for a unit of time; for `fit_matching`.
 
-    `fit` trains it, too, by maximum likelihood: each update then solves the equation, and costs
-    hundreds of times as much.
+    `fit` can train it, too, by maximum likelihood: each update then solves the equation, and takes
+    hundreds of times as long.
 
     Parameters
     ----------
     dim : int
         D.
     hidden : sequence of int
-        Widths of the velocity's network; None: eleven layers of max(64, 2 D), three if they are not
-        residual.
+        Widths of the network of the velocity; None: eleven layers of max(64, 2 D), or three if they
+        are not residual.
     context_dim, standardize, rng :
         As for `maf`.
     frequencies, probes, n_steps :
@@ -369,10 +368,10 @@ def made(
     Parameters
     ----------
     dim, hidden, context_dim, standardize, rng :
-        As for `maf`, of which this is one layer.
+        As for `maf`; this is one layer of it.
     transformer : Transformer
-        Unless given, Affine(log_scale_bound=5): alone, a layer has to reach every conditional
-        width by itself, and exp(-5) is that of a correlation of 0.99998.
+        Default: Affine(log_scale_bound=5). A single layer has to reach every conditional width
+        alone, and exp(-5) is the width for a correlation of 0.99998.
     order, base, activation, residual, dtype, standardize_context, bounded, context_net :
         As for `maf`.
 
@@ -410,7 +409,7 @@ def made_mog(
     dim, hidden, context_dim, standardize, rng :
         As for `maf`.
     components, log_scale_bound :
-        Of `MixtureOfGaussians`.
+        As for `MixtureOfGaussians`.
     order, base, activation, residual, dtype, standardize_context, bounded, context_net :
         As for `maf`.
 
@@ -443,7 +442,7 @@ def maf_mog(
     standardize_context: bool = True, bounded: Bounds = None,
     context_net: MLP | None = None,
 ) -> TransformedDistribution:  # fmt: skip
-    """MAF MoG: `maf` over a MADE MoG: a mixture per coordinate stands between it and its base.
+    """MAF MoG: `maf` over a MADE MoG: a mixture per coordinate lies between it and its base.
 
     Parameters
     ----------
@@ -546,7 +545,7 @@ def _flow(
 
 
 def _conditional(layers: Chain, standardize_context, context_net) -> Sequence[Bijector]:
-    """The layers, behind what the context passes through."""
+    """The layers, with the transformations of their context."""
     if not layers.context_dim:
         return layers.bijectors
     if context_net is None:
@@ -580,7 +579,7 @@ BASES = {
 
 
 def _network(hidden, context_dim, activation, residual, dtype, context_net) -> dict:
-    """What MADE and Coupling both take for their networks."""
+    """The arguments for the networks of both MADE and Coupling."""
     if context_net is not None:
         width = check_context_net(context_net)
         if context_dim not in (0, context_net.in_dim):

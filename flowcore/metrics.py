@@ -24,14 +24,14 @@ def kl_to_truth(flow: HasLogProb, target: Density, n: int = 20_000, rng: Seed = 
 
         KL(p || q) = E_p[log p(x) - log q(x)] >= 0,       standard error = sd / sqrt(n)
 
-    In nats. It is the excess of the flow's expected negative log-likelihood over the entropy, and
-    has less noise than that difference. A reparametrisation of x changes nothing: flow and target
-    only have to be densities of the same x, in any units. An estimate may lie below 0 by a
-    few standard errors. Where the flow's density vanishes on a draw, the divergence is inf, and
-    its standard error nan. Cost: one `log_prob` of each of the two on n rows.
+    In nats. KL is the excess of the flow's expected negative log-likelihood over the entropy, and
+    this estimate has less noise than their difference. KL does not depend on the units: flow and
+    target only have to be densities of the same x. An estimate may lie below 0 by a few standard
+    errors. If the flow's density vanishes on a draw, the divergence is inf, and its standard error
+    nan. Cost: one `log_prob` of flow and target on n rows.
 
-    Errors: ValueError for n < 2, different dims, a log_prob that is not one number a row, is NaN
-    or +inf.
+    Errors: ValueError for n < 2, different dims, and for a log_prob that is NaN or +inf, or does
+    not return one number per row.
 
     Parameters
     ----------
@@ -79,13 +79,13 @@ class Share(NamedTuple):
 def stray_mass(
     flow: Density, truth: Density, kept: float = 0.999, n: int = 20_000, rng: Seed = 0
 ) -> Share:
-    """The share of a flow's mass that lies where the truth has next to nothing.
+    """The share of a flow's mass that lies where the truth has almost none.
 
-    Next to nothing means: the truth is less dense there than at a share `kept` of its own samples.
-    Samples that are not finite count as stray.
-    Continuous maps of a connected base cannot leave a gap empty: where the truth is in pieces,
-    some of the flow's mass lies between them, on bridges. Cost: n samples of both, and the density
-    of the truth at them. Errors: ValueError for n < 2, `kept` not between 0 and 1, different dims.
+    "Almost none" means that the truth is less dense there than at a share `kept` of its own
+    samples. Samples that are not finite count as stray. Continuous maps of a connected base cannot
+    leave a gap empty: if the truth is in pieces, some of the flow's mass lies between them, on
+    bridges. Cost: n samples of both, and the density of the truth at them. Errors: ValueError for n
+    < 2, `kept` not between 0 and 1, different dims.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def stray_mass(
 
 
 def log_density_floor(truth: Density, kept: float = 0.999, n: int = 20_000, rng: Seed = 0) -> float:
-    """The log-density that a share `kept` of a density's own samples reaches, in nats.
+    """The log-density, in nats, that a share `kept` of a density's own samples exceeds.
 
     Errors: ValueError for `kept` not between 0 and 1, n < 2, a log_prob that is NaN. Cost: n
     samples and their densities.
@@ -143,7 +143,7 @@ def log_density_floor(truth: Density, kept: float = 0.999, n: int = 20_000, rng:
     Returns
     -------
     float
-        The level: {x: log p(x) >= it} holds the share `kept` of the mass.
+        The level: the region where log p(x) >= level holds the share `kept` of the mass.
 
     Examples
     --------

@@ -1,8 +1,8 @@
 """Is a bijector right? `check_bijector(b)` holds any bijector, yours or ours, to the contract.
 
-A fresh flow is the identity (its last layers are zero) and would pass nearly every test, so
+A new flow is the identity (its last layers are zero) and would pass nearly every test, so
 everything is tested at random parameters: `randomize`. Each property is one small function below,
-of one direction of the bijector; CHECKS lists first those whose failure explains most.
+for one direction of the bijector. CHECKS begins with the properties whose failure explains most.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ P = TypeVar("P", bound=Parametric)
 def randomize(b: P, scale: float = 1.0, rng: Seed = 0) -> P:
     """The same object with every free parameter drawn from N(0, scale^2 / fan-in).
 
-    Works for bijectors, networks and distributions; the fan-in of what has none counts as 1.
+    Works for bijectors, networks and distributions; a parameter without a fan-in has 1.
 
     Parameters
     ----------
     b : object
         A bijector, network or distribution.
     scale : float
-        How far from the identity; 1 keeps the size of what passes through.
+        How far from the identity; 1 keeps the size of the points.
     rng : int or numpy Generator
         Seed of the draws.
 
@@ -73,35 +73,37 @@ def check_bijector(
     arguments: bool = False,
     float32: bool = False,
 ) -> None:
-    """AssertionError with the property, the numbers and the usual cause, unless `b` is right.
+    """Raise AssertionError with the property, the numbers and the usual cause, unless `b` is right.
 
-    Always checked: shapes; no row depends on another; log-dets are those of brute-force Jacobians,
-    in both directions; round trips; `params=` and `with_params` agree; gradients of parameters,
-    points and context against finite differences; nothing is mutated; copies, Chain and Invert
-    work.
+    It always checks shapes; that no row depends on another; that log-dets equal those of
+    brute-force Jacobians, in both directions; round trips; that `params=` and `with_params` agree;
+    that gradients of parameters, points and context equal finite differences; that nothing is
+    mutated; that copies, Chain and Invert work.
 
-    `far_tails`, `arguments` and `float32` are optional: what every bijector of flowcore promises
-    beyond the mathematics. Cost: about 200 evaluations of a few rows: well below a second for
-    small D.
+    `far_tails`, `arguments` and `float32` are optional: they check what every bijector of flowcore
+    promises beyond the mathematics. Cost: about 200 evaluations of a few rows: well below a second
+    for small D.
 
     Parameters
     ----------
     b : Bijector
-        Yours or ours.
+        The bijector to check: your own, or one of flowcore's.
     rng : int or numpy Generator
         Seed of the random parameters, the points, and the contexts if b.context_dim > 0.
     domain : tuple
-        (low, high), numbers or (D,) arrays: where z is drawn; None: all of b.domain.
+        (low, high), numbers or (D,) arrays: the range in which z is drawn; None: all of b.domain.
     codomain : tuple
-        The same for x; None: test at the images of random z.
+        The same for x; None: x are the images of random z.
     far_tails : bool
-        Log-dets of brute-force Jacobians and round trips at points of size 10 to 1000; finite
-        values, log-dets and gradients at points of size 1e3 to 1e6.
+        Also compare log-dets with brute-force Jacobians, and check round trips, at points of size
+        10 to 1000; check that values, log-dets and gradients are finite at points of size 1e3 to
+        1e6.
     arguments : bool
-        Lists and integers are accepted; ValueError for a wrong last axis, `params=` of a wrong
-        length, a context that is missing, unexpected or of the wrong width.
+        Also check that lists and integers are accepted, and that there is a ValueError for a wrong
+        last axis, `params=` of a wrong length, and a context that is missing, unexpected or of the
+        wrong width.
     float32 : bool
-        float32 parameters give float32 values, log-dets and gradients.
+        Also check that float32 parameters give float32 values, log-dets and gradients.
 
     Examples
     --------
@@ -242,7 +244,7 @@ def _of(context, rows):
 
 
 def _log_det(way):
-    """Against finite differences: needs neither the other direction nor autograd."""
+    """Compared with finite differences, without the other direction and without autograd."""
     (value, log_det), jacobians = way.run(way.points), _numerical_jacobians(way)
     brute = np.linalg.slogdet(jacobians)[1]
     rounding = 1e-13 * (1 + np.abs(value).max(axis=1)) / STEPS[:, None]  # of the Jacobian

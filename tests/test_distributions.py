@@ -214,7 +214,7 @@ def test_fit_trains_the_base_too(name):
 def test_a_base_that_autograd_cannot_follow_is_named():
     flow = fc.TransformedDistribution(fc.targets.ring(), fc.Elementwise(2, fc.Affine()))
     assert np.isfinite(flow.log_prob(np.ones((3, 2)))).all()
-    with pytest.raises(TypeError, match=r"Ring\(.*is wanted.*autograd.numpy"):
+    with pytest.raises(TypeError, match=r"Ring\(.*is needed.*autograd.numpy"):
         autograd.grad(lambda th: flow.log_prob(np.ones((3, 2)), params=th).sum())(flow.params)
 
 

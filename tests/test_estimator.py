@@ -446,7 +446,7 @@ BAD_ROWS = {
     "huge": (lambda: [[1.0, 2], [10**400, 3]], r"an? int '10+' in row 1 \(column 0\): int too"),
     "complex": (lambda: [[1.0, 2], [3, 1j]], r"a complex '1j' in row 1 .*not .complex.; leave"),
     "ragged": (lambda: [[1.0, 2], [3]], "inhomogeneous shape"),
-    "a dict": (lambda: {"age": [1.0]}, r"X is a dict, no table: write pandas.DataFrame\(X\)"),
+    "a dict": (lambda: {"age": [1.0]}, r"X is a dict, not a table: write pandas.DataFrame\(X\)"),
     "a city": (lambda: frame(city=["Bern", "Rome"]), r"'city'\): .*; leave the .*, or .*fit_table"),
     "days": (lambda: frame(day=np.full(9, "2024-01-01", "M8[s]")), r"datetime64.*'2024-.*; leave"),
     "missing": (lambda: frame(age=with_nulls([3, None])), r"in row 1 \(column 0 'age'\): drop or"),

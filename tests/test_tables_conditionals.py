@@ -716,7 +716,7 @@ def test_bad_tables_for_an_imputer():
     with pytest.raises(TypeError, match=r"write pandas\.DataFrame"):
         imputer().fit(dict(holes))
     fitted = imputer(add_indicator=True).fit(holes.assign(sex=X["sex"]))
-    with pytest.warns(UserWarning, match="column 'sex' missed no cell in fit"):
+    with pytest.warns(UserWarning, match="column 'sex' had no missing cell in fit"):
         fitted.transform(holes)
     with pytest.raises(ValueError, match="feature names"):
         fitted.transform(holes.rename(columns={"kids": "children"}))

@@ -145,7 +145,7 @@ def test_rows_keep_their_numbers_when_others_are_dropped():
         ({"a": np.eye(2)}, r"column 'a' has shape \(2, 2\)"),
         ({"a": [[1], [3, 4]]}, r"row 0, column 'a' is a list, '\[1\]'"),
         ({"a": np.array([10**400], object)}, "column 'a' has a number too large"),
-        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "two columns are called alike: .*'a'"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "two columns have the same name: .*'a'"),
         (pl.LazyFrame({"a": [1]}), r"X is a LazyFrame: collect\(\) it first"),
     ],
 )

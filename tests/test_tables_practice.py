@@ -135,5 +135,5 @@ def test_forged_records_are_refused(path, value, message):
 
 
 def test_atoms_leave_numbers():
-    with pytest.raises(ValueError, match="two values at least are no atoms"):
+    with pytest.raises(ValueError, match="at least two values must not be atoms"):
         Kind.parse("integer(0, 2) atoms(0, 1)")

@@ -24,7 +24,7 @@ notebook, save it in the notebook's folder.
 # :math:`\mu_i` and a log-scale :math:`\alpha_i` for every :math:`x_i` may read only the numbers
 # before it. (A network is a chain of layers. Each of its units adds up what it reads, with a weight
 # for each number, and bends the sum by a fixed function; lesson 3 has more.) ``made`` gives every
-# unit a number, and a mask removes each weight into a unit from one that comes later.
+# unit a number, and a mask removes each weight that leads from a later unit to an earlier one.
 #
 # **0a.** With three inputs: how many of :math:`x_1, x_2, x_3` can change :math:`\mu_3`?
 # Put your number in the place of ``None``; this cell checks it.
@@ -85,13 +85,13 @@ flow = micro.maf(dim=2)
 print(micro.log_prob(flow, np.zeros((1, 2))), -np.log(2 * np.pi))
 
 # %%
-# It is that of the noise: with :math:`\mu = \alpha = 0` a layer changes nothing.
+# It is the log-density of the noise: with :math:`\mu = \alpha = 0` a layer changes nothing.
 #
 # The slow direction
 # ------------------
 #
-# For a density all :math:`x` are there, so one pass of each network is enough. A draw has only
-# :math:`z`: :math:`\mu_2` needs :math:`x_1`, which has to be computed first.
+# For a density all :math:`x` are known, so one pass of each network is enough. A draw starts with
+# :math:`z` alone: :math:`\mu_2` needs :math:`x_1`, which has to be computed first.
 #
 # **0c.** How many passes does a draw of three numbers take, for each layer?
 
@@ -109,7 +109,7 @@ for _ in range(4):
     print("still wrong by", np.abs(back - z).round(6)[0])
 
 # %%
-# Three, one for each number; the fourth changes nothing. IAF is the same layer the other way
+# Three passes, one for each number; a fourth changes nothing. IAF is the same layer the other way
 # round: it draws in one pass, and its density is slow (lesson 5).
 #
 # The gradient, by hand
@@ -132,9 +132,9 @@ weight[3] = before
 # Train it
 # --------
 #
-# ``main`` fits five layers to 2,000 points of two half circles, in a few seconds. The second last
-# line is the mean of :math:`\log p` over new points. The density of the moons themselves has a mean
-# of -0.289, and no density has a higher one.
+# ``main`` fits five layers to 2,000 points of two half circles, in a few seconds. The last line but
+# one is the mean of :math:`\log p` over new points. Under the true density of the moons this mean
+# is -0.289, and no density has a higher one.
 #
 # **Predict.** Where will the flow put mass that the moons do not have?
 
@@ -146,8 +146,8 @@ log_p = micro.main()
 # The library is the same
 # -----------------------
 #
-# flowcore computes the same numbers. It is faster, has other layers, and finds the gradient
-# of whatever you write. With micro's weights in flowcore's MAF, both have equal densities:
+# flowcore computes the same numbers. It is faster, has other layers, and computes the gradient of
+# whatever you write. With the weights of ``micro`` in flowcore's MAF, both have equal densities:
 
 ours = micro.maf(n_layers=1)
 ours[0][-1][0][...] = ours[0][-1][2] * rng.normal(size=ours[0][-1][2].shape)
@@ -161,19 +161,19 @@ assert np.allclose(theirs.log_prob(x), micro.log_prob(ours, x), rtol=1e-12, atol
 # What you know now
 # -----------------
 #
-# * A flow is a map that can be undone; its density is that of the noise plus a log-determinant.
+# * A flow is a map that can be undone. Its log-density is that of the noise plus a log-determinant.
 # * Masks make the Jacobian triangular, so the log-determinant is a sum.
 # * A density takes one pass, a draw takes one pass for every number.
 #
 # Where this comes from
 # ---------------------
 #
-# The masks are those of MADE, by Germain and others (2015), the layers those of MAF, by
-# Papamakarios, Pavlakou and Murray (2017).
+# The masks come from MADE, by Germain and others (2015), and the layers from MAF, by Papamakarios,
+# Pavlakou and Murray (2017).
 #
 # * Germain and others: `MADE: Masked Autoencoder for Distribution Estimation
 #   <https://arxiv.org/abs/1502.03509>`__
 # * Papamakarios, Pavlakou, Murray: `Masked Autoregressive Flow for Density Estimation
 #   <https://arxiv.org/abs/1705.07057>`__
 #
-# Why the formula holds, in one dimension: lesson 1.
+# Lesson 1 shows why the formula holds, in one dimension.

@@ -12,8 +12,8 @@ You need: lesson 1 (splines), lesson 6 (couplings).
 # A seam
 # ------
 #
-# Angles around :math:`\pi`: in the table, half of them are near 3 and half near -3. A flow of the
-# line sees two pieces and, by lesson 8, a bridge of probability between them.
+# If angles lie around :math:`\pi`, half of them are near 3 in the table, and half near -3. A flow
+# on a line sees two pieces and, by lesson 8, makes a bridge of probability between them.
 #
 # Predict
 # -------
@@ -65,8 +65,8 @@ assert fc.kl_to_truth(circle, truth).kl < 0.05
 # ------------
 #
 # 1. The spline maps the circle to itself, and has *one* slope at both ends: ``CircularSpline``. The
-#    log-density has the log of the slope in it, so this is what keeps it from jumping.
-# 2. The spline leaves the point :math:`-\pi` where it is; a turn, modulo :math:`2 \pi`, moves it:
+#    log-density contains the log of the slope, so equal slopes keep it from jumping.
+# 2. The spline does not move the point :math:`-\pi`. A turn, modulo :math:`2 \pi`, moves it:
 #    ``CircularShift``.
 # 3. The base is uniform on the circle, :math:`\log p = -\log 2 \pi`.
 # 4. Networks must not see the seam either: they read the cosine and the sine of an angle.
@@ -82,7 +82,7 @@ print(teaching.check("10c", guess))
 # Two angles
 # ----------
 #
-# On a torus, the seam is a cross. Here the second angle has two modes for each first one.
+# On a torus, the seam is a cross. Here the second angle has two modes for each value of the first.
 
 torus = fc.targets.torus()
 flow, _ = fc.fit(fc.flows.nsf(2, circular=[0, 1], layers=4), torus.sample(4000, rng=0), epochs=40)
@@ -101,7 +101,7 @@ axes[0].set_ylabel("x2")
 # Exercises
 # ---------
 #
-# A turn, and what a network reads. Your code takes the place of the dots.
+# Write a turn, and the inputs of a network. Your code takes the place of the dots.
 #
 # **10d.** Write a function turn(x, by) for an array of angles x in [-pi, pi): the angles x + by, in
 # [-pi, pi) again. `by` may be any number, also negative, or several turns.
@@ -131,20 +131,20 @@ print(teaching.check("10e", features))
 # What you know now
 # -----------------
 #
-# * A circle has no beginning. What a flow does on it must not have one either: slopes that match,
-#   a turn, a uniform base, cosines and sines.
+# * A circle has no beginning, and a flow on it must not have one either. It needs equal slopes at
+#   both ends, a turn, a uniform base, cosines and sines.
 # * ``flows.nsf(dim, circular=[0, 3])`` does all of this for the coordinates that you list.
 #
-# The spline that becomes a circle's here, knot by knot: `Rational-quadratic splines
-# <../how_to/splines.html>`_.
+# `Rational-quadratic splines <../how_to/splines.html>`_ explains, knot by knot, the spline that
+# is put on a circle here.
 #
 # Where this comes from
 # ---------------------
 #
 # Rezende, Papamakarios and others (2020) put splines and other maps on circles, tori and spheres.
-# The statistics of directions is older: the density of this lesson is von Mises', of 1918.
+# The statistics of directions is older: the density of this lesson is by von Mises (1918).
 #
 # * Rezende and others: `Normalizing Flows on Tori and Spheres
 #   <https://arxiv.org/abs/2002.02428>`__
 #
-# So far there were always rows to learn from. What if there is only a formula? Lesson 11.
+# So far there were always rows to learn from. What if there is only a formula? That is lesson 11.

@@ -23,8 +23,8 @@ You need: lessons 1 to 3 (densities, KL), and the first half of lesson 8 (two pi
 # Predict
 # -------
 #
-# Half of :math:`p` is :math:`N(-6, 1)`, half :math:`N(6, 1)`. Before any flow: take a single
-# Gaussian that sits on one of the two. Put your number in the place of ``None``.
+# Half of :math:`p` is :math:`N(-6, 1)`, half :math:`N(6, 1)`. Before any flow, take a single
+# Gaussian that covers one of the two. Put your number in the place of ``None``.
 
 import autograd.numpy as anp
 import matplotlib.pyplot as plt
@@ -42,9 +42,9 @@ guess = None
 print(teaching.check("11a", guess))
 
 # %%
-# Now look. Below are both KL of all Gaussians :math:`N(m, s^2)`, by sums over a fine grid: on the
-# left over :math:`m`, with the best :math:`s` for each. On the right is the best Gaussian of
-# either kind.
+# Now look. Below are both KLs of all Gaussians :math:`N(m, s^2)`, computed as sums over a fine
+# grid. On the left they are shown for each :math:`m`, with the best :math:`s`. On the right is the
+# best Gaussian for each KL.
 
 two = fc.GaussianMixture([[-6.0], [6.0]], scales=1.0)
 x = np.linspace(-30, 30, 3001)
@@ -83,9 +83,10 @@ right.legend()
 
 # %%
 # :math:`\mathrm{KL}(p \| q)` has one valley: :math:`q` has to put mass wherever :math:`p` has some,
-# so it covers both pieces, and the empty middle. :math:`\mathrm{KL}(q \| p)` has two: :math:`q` has
-# to avoid places where :math:`p` has nothing, so it takes one piece and leaves the other. The first
-# is 1/2 log 37 - log 2 nats deep (as in lesson 8), the second log 2.
+# so it covers both pieces, and the empty middle. :math:`\mathrm{KL}(q \| p)` has two valleys:
+# :math:`q` has to avoid places where :math:`p` has no mass, so it takes one piece and leaves the
+# other. The least value of the first KL is 1/2 log 37 - log 2 nats (as in lesson 8), and that of
+# the second is log 2.
 
 assert abs(best["KL(p || q)"][0] - (0.5 * np.log(37) - np.log(2))) < 0.01
 assert abs(best["KL(q || p)"][0] - np.log(2)) < 0.01
@@ -95,14 +96,14 @@ assert best["KL(q || p)"][1] > 5.5 and best["KL(p || q)"][1] < 0.2
 # The bound
 # ---------
 #
-# Only :math:`\tilde p = Z p` is known. Put it in:
+# Only :math:`\tilde p = Z p` is known. Insert it:
 #
 # .. math::
 #
 #     E_q [\log \tilde p - \log q] = \log Z - \mathrm{KL}(q \| p) \; \le \; \log Z .
 #
-# The left side needs no :math:`Z`. It is called the *evidence lower bound*, ELBO; making it large
-# makes the KL small. :math:`Z`, the *evidence*, compares models.
+# The left side needs no :math:`Z`. It is called the *evidence lower bound*, ELBO. If you make it
+# large, the KL becomes small. :math:`Z` is called the *evidence*; it is used to compare models.
 
 # %%
 # **11b.** The same p and q, but only p~ = 5 p is known. What is the ELBO of q?
@@ -130,9 +131,9 @@ print(found)
 
 # %%
 # Read the verdict, then the log evidence. It should be log 5 = 1.609, and is log 5 - log 2 = 0.916:
-# half of the mass is missing. And nothing shows it! Draws, weights and k-hat (which comes below)
-# all look at places where :math:`q` has draws. *No number that is computed from draws of q detects
-# a mode that q has never seen.* What helps is knowledge: other starts, or a base that has two
+# half of the mass is missing. And nothing shows it! Draws, weights and k-hat (see below) only look
+# at places where :math:`q` has draws. *No number that is computed from draws of q detects a mode
+# that q has never seen.* You need knowledge about p: start in other places, or use a base with two
 # pieces.
 
 assert found.trusted and abs(found.log_evidence[0] - (np.log(5) - np.log(2))) < 0.01
@@ -159,8 +160,9 @@ assert abs(both.log_evidence[0] - np.log(5)) < 0.05
 #     + \underbrace{\frac{\partial}{\partial \theta} \log q_\theta(x)}_{\text{score}} .
 #
 # The mean of the score is 0, since :math:`E_q[\partial_\theta \log q] = \int \partial_\theta q =
-# \partial_\theta 1`. So both are right in the mean. But where :math:`q = p`, the path is 0 for
-# every single draw, and the score is not. Leave it out, and the gradient rests where it should.
+# \partial_\theta 1`. So the gradient has the same mean with the score and without. But where
+# :math:`q = p`, the path is 0 for every single draw, and the score is not. Without the score, the
+# gradient is exactly 0 where the flow is right.
 
 # %%
 # **11c.** p = N(0, 1), q = N(m, 1), and x = m + z is a draw of q. Take m = 0.5 and z = 1. What is
@@ -185,9 +187,9 @@ assert spread < 1e-8
 # Can it be trusted?
 # ------------------
 #
-# The draws of :math:`q` get *importance weights* :math:`w = \tilde p / q`. Weighted means are means
-# of :math:`p`, and the mean weight is :math:`Z`, in the long run. How long is it? That depends on
-# the largest weights.
+# The draws of :math:`q` get *importance weights* :math:`w = \tilde p / q`. With enough draws,
+# weighted means are means under :math:`p`, and the mean weight is :math:`Z`. How many draws are
+# enough? That depends on the largest weights.
 
 # %%
 # **11d.** p = N(0, 1), q = N(0, s^2), and weights are w = p / q at draws of q. Down to which s
@@ -197,8 +199,8 @@ guess = None
 print(teaching.check("11d", guess))
 
 # %%
-# Take :math:`p = N(0, 1)` and a :math:`q` that is too narrow. The shape of the largest weights is
-# *Pareto's k*: the mean of :math:`w^j` is finite for :math:`j < 1/k`. Here it is
+# Take :math:`p = N(0, 1)` and a :math:`q` that is too narrow. *Pareto's k* describes the tail of
+# the weights: the mean of :math:`w^j` is finite for :math:`j < 1/k`. Here it is
 # :math:`k = 1 - s^2`. Above 0.7 no practicable number of draws is enough.
 
 narrow, k_hat = np.linspace(0.3, 1.1, 17), []
@@ -214,15 +216,15 @@ ax.set(xlabel="s, the width of q", ylabel="k", ylim=(-0.6, 1.1))
 ax.legend()
 
 # %%
-# A flow that covers a little too much is repaired by its weights; one that covers too little is
-# not. Reverse KL leans to the second. So look at k-hat, and where it is large: ``found.refit()``
-# trains on weighted draws, by the other KL, which covers.
+# If a flow covers a little too much, its weights repair it; if it covers too little, they cannot.
+# Reverse KL tends to the second. So look at k-hat. If it is large, ``found.refit()`` trains on
+# weighted draws with the other KL, which covers.
 #
 # Exercises
 # ---------
 #
-# What the draws yield: an estimate of the evidence, and a gradient. Your code takes the place of
-# the dots.
+# Compute two things from draws: an estimate of the evidence, and a gradient. Your code takes the
+# place of the dots.
 #
 # **11e.** Write a function log\_evidence(log\_p, log\_q): log p~ and log q at n draws of q. It
 # returns the logarithm of the mean weight, an estimate of log Z, also where p~ is as small as
@@ -253,22 +255,23 @@ print(teaching.check("11f", path_gradient))
 # What you know now
 # -----------------
 #
-# * Draws decide: :math:`\mathrm{KL}(p \| q)` covers, :math:`\mathrm{KL}(q \| p)` selects.
+# * The density that is drawn from decides: :math:`\mathrm{KL}(p \| q)` covers,
+#   :math:`\mathrm{KL}(q \| p)` selects.
 # * ELBO :math:`= \log Z - \mathrm{KL}(q \| p)`: a bound that needs no :math:`Z`.
 # * The path derivative has no variance where :math:`q = p`.
 # * Weights correct a flow if k-hat is below 0.7; no diagnosis from draws of :math:`q` finds a mode
 #   that :math:`q` has not seen.
 #
-# ``docs/inference.md`` has supports, names, and corrections. Four programs go on from here: `a
-# known posterior <../how_to/gaussian_posterior.html>`_, `a funnel <../how_to/funnel.html>`_,
-# `logistic regression <../how_to/logistic_regression.html>`_ and `two modes
-# <../how_to/two_modes.html>`_.
+# ``docs/inference.md`` explains supports, names and corrections. Four programs continue from here:
+# `a known posterior <../how_to/gaussian_posterior.html>`_, `a funnel <../how_to/funnel.html>`_,
+# `logistic regression <../how_to/logistic_regression.html>`_ and
+# `two modes <../how_to/two_modes.html>`_.
 #
 # Where this comes from
 # ---------------------
 #
 # Variational inference came from physics to machine learning in the 1990s; Jordan and others (1999)
-# introduce it. Rezende and Mohamed (2015) took a flow as q. Roeder, Wu and Duvenaud (2017) left out
+# introduce it. Rezende and Mohamed (2015) used a flow as q. Roeder, Wu and Duvenaud (2017) left out
 # the score. Vehtari and others use Pareto's k to judge weights.
 #
 # * Jordan, Ghahramani, Jaakkola, Saul: `An Introduction to Variational Methods for Graphical Models
@@ -279,4 +282,4 @@ print(teaching.check("11f", path_gradient))
 # * Vehtari, Simpson, Gelman, Yao, Gabry: `Pareto Smoothed Importance Sampling
 #   <https://arxiv.org/abs/1507.02646>`__
 #
-# Back to a density that was learned from rows. What else does it answer? Lesson 12.
+# Lesson 12 returns to a density that was learned from rows. What other questions can it answer?

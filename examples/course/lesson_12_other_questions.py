@@ -3,9 +3,9 @@ r"""
 =====================================
 
 A flow assigns a density to whole rows, :math:`p(x_1, \dots, x_D)`. The next day somebody asks
-something else: what is likely about :math:`x_2`, given :math:`x_1`? How probable is this row, of
-which a cell is missing? What could stand in the hole? No network was trained for these questions.
-But the joint density contains all the answers; they only have to be computed.
+something else: what values of :math:`x_2` are likely, given :math:`x_1`? How probable is a row with
+a missing cell? What could be in that cell? No network was trained for these questions. But the
+joint density contains all the answers; they only have to be computed.
 
 You need: lesson 3 (log-density, KL), and a flow from any lesson. The exact values in this lesson
 are those of Gaussians, of mixtures, and of integrals along a line.
@@ -19,7 +19,7 @@ are those of Gaussians, of mixtures, and of integrals along a line.
 #           p(x_1) = \int p(x_1, x_2) \, dx_2 .
 #
 # The numerator is the joint density along a line: a *slice*. The denominator is one number, the
-# mass under the slice. It is also the answer to another question: how probable is :math:`x_1`, if
+# mass under the slice. It also answers another question: how probable is :math:`x_1`, if
 # :math:`x_2` is missing?
 #
 # Predict
@@ -43,8 +43,8 @@ guess = None
 print(teaching.check("12a", guess))
 
 # %%
-# Now look. A Gaussian's slices are Gaussians, and ``given`` has their exact mean and width. The
-# width is the same everywhere; only the mean moves.
+# Now look. The slices of a Gaussian are Gaussians, and ``given`` returns their exact mean and
+# width. The width is the same everywhere; only the mean moves.
 
 gauss = fc.MultivariateNormalMixture([[0.0, 0.0]], [[[1.0, 0.0], [0.8, 0.6]]])
 line = np.linspace(-3, 3, 601)
@@ -90,14 +90,15 @@ assert abs(heaps.given({0: 1.0}).weights[1] - 1 / (1 + np.exp(-4))) < 1e-12
 #
 # A flow has no formula for the mass under its slice. In the plane we can add up the density along
 # the line. With ten columns missing there is no such sum: a grid of 100 points a column has
-# :math:`100^{10}` points. What helps is a *proposal* :math:`q`, a density whose slices are exact,
-# such as a mixture. Draw :math:`x_2` from the slice of :math:`q`, and give each draw a weight:
+# :math:`100^{10}` points. So we use a *proposal* :math:`q`, a density whose slices are known
+# exactly, such as a mixture. Draw :math:`x_2` from the slice of :math:`q`, and give each draw a
+# weight:
 #
 # .. math:: w = \frac{p(x_1, x_2)}{q(x_2 \mid x_1)}, \qquad E\,w = p(x_1) .
 #
-# The mean weight is the mass under the slice. Draws taken in proportion to their weights are draws
-# of :math:`p(x_2 \mid x_1)`. Where :math:`q` is far from the flow, the weights differ much, and few
-# of the draws count. How many?
+# The mean weight is the mass under the slice. If you choose draws in proportion to their weights,
+# they are draws from :math:`p(x_2 \mid x_1)`. Where :math:`q` is far from the flow, the weights
+# differ much, and few of the draws count. How many?
 
 # %%
 # **12c.** Four draws have the weights 4, 2, 1 and 1. How many draws of equal weight are they
@@ -107,8 +108,9 @@ guess = None
 print(teaching.check("12c", guess))
 
 # %%
-# Now a flow that has learned two moons. ``flow.given`` does what is described above, with a mixture
-# that was fitted to draws of the flow. Beside it stands the sum along the line, which is exact.
+# Now take a flow that has learned two moons. ``flow.given`` does what is described above, with a
+# mixture that was fitted to draws from the flow. The picture compares it with the sum along the
+# line, which is exact.
 
 truth = fc.targets.two_moons(noise=0.1)
 data = truth.sample(2000, rng=0)
@@ -140,17 +142,16 @@ right.set(xlabel="$x_2$", title=f"$x_2$ at $x_1$ = {known}")
 right.legend()
 
 # %%
-# Look at the mean: it lies between the two moons, where no row is. It is the number with the least
-# squared error, and a regression would answer with it. A density answers with draws, and with
-# quantiles.
+# Look at the mean: it lies between the two moons, where there are no rows. It is the number with
+# the least squared error, and a regression would return it. A density returns draws and quantiles.
 
 print(f"density of the slice at its mean: {np.interp(mean, y, slice_ / mass):.3f}, "
       f"its highest: {slice_.max() / mass:.2f}")  # fmt: skip
 assert np.interp(mean, y, slice_ / mass) < 0.25 * slice_.max() / mass
 
 # %%
-# What stands in the hole?
-# ------------------------
+# What belongs into a hole?
+# -------------------------
 #
 # A table has holes, and you fill each of them with its best guess. What does that do to the column?
 
@@ -177,18 +178,18 @@ assert abs(drawn[:, 1].var() - 1) < 0.05 and abs(np.corrcoef(drawn.T)[0, 1] - 0.
 
 # %%
 # Guesses make the table look more certain than it is: less variance, more correlation. Draws keep
-# both. One draw for each hole still hides that the values are not known. So several tables are
-# filled, what you want to know is computed from each, and the spread between the results counts as
-# uncertainty (*multiple imputation*).
+# both. But a single draw for each hole still hides that the values are not known. So fill several
+# tables, compute your result from each, and count the spread between the results as uncertainty
+# (*multiple imputation*).
 #
 # Learning from holes
 # -------------------
 #
-# So far the density was known before the holes came. Often there are only rows with holes to learn
-# it from. Dropping these rows wastes what they know. The likelihood has a place for them: a row
-# counts by :math:`\log p` of what it knows, the mass under its slice. EM does this exactly for
-# mixtures. (The holes may depend on what is seen, not on what they hide: if high incomes are hidden
-# because they are high, no method notices.)
+# So far the density was known before there were holes. Often it has to be learned from rows with
+# holes. If you drop these rows, you lose the values in them. The likelihood can use them: a row
+# contributes :math:`\log p` of its known values, the mass under its slice. EM does this exactly for
+# mixtures. (The holes may depend on values that are seen, not on those that they hide: if high
+# incomes are hidden because they are high, no method notices.)
 
 few = gauss.sample(60, rng=3)
 few[:50, 1] = np.nan
@@ -203,14 +204,14 @@ for name, value in kl.items():
 assert kl["all rows"] < kl["rows without holes"]
 
 # %%
-# For a flow, holes are filled by draws of the density so far, and the flow is fitted again:
-# ``fc.FlowDensity(missing="learn")`` does so.
+# For a flow, holes are filled with draws from the present density, and the flow is fitted again.
+# ``fc.FlowDensity(missing="learn")`` does this.
 #
 # Exercises
 # ---------
 #
-# Two slices in code: an exact one, and one by weighted draws. Your code takes the place of the
-# dots.
+# Write two slices in code: an exact one, and one by weighted draws. Your code takes the place of
+# the dots.
 #
 # **12e.** Write a function conditional(mean, cov, x1) for two Gaussian columns with any mean (2,)
 # and covariance (2, 2): the mean and the variance of x2, once x1 is known.
@@ -241,20 +242,20 @@ print(teaching.check("12f", slice_mean))
 # -----------------
 #
 # * A conditional is a slice of the joint density, divided by its mass; the mass is the density of
-#   what is known.
-# * Mixtures have exact slices. Other densities get weighted draws; the effective sample size
-#   measures what they are worth. Do not trust an answer without it.
-# * Draws, not best guesses, keep the spread of a column.
+#   the known values.
+# * Mixtures have exact slices. Other densities need weighted draws; the effective sample size
+#   measures what these are worth. Do not trust an answer without it.
+# * Draws keep the spread of a column; best guesses do not.
 #
-# ``docs/conditionals.md`` has the whole of it, for tables. A table with holes, from the first to
-# the last line: `rows with holes <../how_to/holes.html>`_.
+# ``docs/conditionals.md`` explains all of this for tables. `Rows with holes
+# <../how_to/holes.html>`_ is a whole program.
 #
 # Where this comes from
 # ---------------------
 #
-# Rubin (1976) asked when holes may be ignored. EM, by Dempster, Laird and Rubin (1977), learns from
-# rows with holes. Kong, Liu and Wong (1994) count draws by the formula of 12c, when they fill holes
-# one after the other.
+# Rubin (1976) studied when the cause of holes may be ignored. EM, by Dempster, Laird and Rubin
+# (1977), learns from rows with holes. Kong, Liu and Wong (1994) count draws by the formula of 12c,
+# when they fill holes one after the other.
 #
 # * Rubin: `Inference and Missing Data <https://doi.org/10.1093/biomet/63.3.581>`__
 # * Dempster, Laird, Rubin: `Maximum Likelihood from Incomplete Data via the EM Algorithm

@@ -32,16 +32,17 @@ You need: what a density is, and the derivative of a function.
 # This is the *change of variables* formula. (Both densities are called :math:`p`; the letter in the
 # brackets shows whose. And :math:`z` is the point that lands on :math:`x`.)
 #
-# Where the map stretches, :math:`dx > dz`, the density gets thinner. Where it squeezes, thicker.
-# (If the map is decreasing, lengths are still positive: hence the bars in
+# Where the map stretches, :math:`dx > dz`, the density gets thinner. Where it squeezes, the density
+# gets thicker. (If the map is decreasing, lengths are still positive: hence the bars in
 # :math:`\left| dz/dx \right|`.)
 #
 # Predict
 # -------
 #
 # Let :math:`x = 2 z`. The density of :math:`z` at 0 is :math:`1 / \sqrt{2 \pi} = 0.399`, and the
-# logarithm of that is -0.919. How high is :math:`x` at 0: as high, twice, half? Write down your
-# number of the *logarithm* before you go on. Put your number in the place of ``None``.
+# logarithm of that is -0.919. How high is the density of :math:`x` at 0: as high, twice, half?
+# Write down your number of the *logarithm* before you go on. Put your number in the place of
+# ``None``.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -56,8 +57,8 @@ guess = None
 print(teaching.check("1a", guess))
 
 # %%
-# Now look. The histograms are of the same 100,000 draws, before and after; the lines are the two
-# formulas.
+# Now look. The histograms show the same 100,000 draws, before and after the map; the lines are the
+# two formulas.
 
 rng = np.random.default_rng(0)
 z = rng.standard_normal(100_000)
@@ -84,21 +85,21 @@ ax.legend()
 # are 1.
 #
 # Why logarithms? A flow is a chain of many maps, and their derivatives multiply. Logarithms turn
-# that into a sum, which neither overflows nor vanishes. They are natural ones throughout: the unit
+# that into a sum, which neither overflows nor vanishes. All logarithms here are natural: the unit
 # is the *nat*.
 #
 # How spread out is it? Entropy
 # -----------------------------
 #
 # The mean of :math:`-\log p(x)` over the density's own draws is its *entropy* :math:`H`, in nats.
-# Such a mean over all draws is written :math:`E`. Turn the signs of the formula at the top, and
-# take the mean on both sides:
+# Such a mean over all draws is written :math:`E`. Take the logarithm of the formula at the top,
+# change the signs, and take the mean on both sides:
 #
 # .. math:: H(x) = H(z) + E \log \left| \frac{dx}{dz} \right| .
 #
 # A stretch by 2 adds :math:`\log 2`. And a shift? :math:`x = 2 z + 3` moves the density elsewhere.
-# Guess first. The entropy of :math:`z` is :math:`(\log (2 \pi) + 1) / 2`, for the mean of
-# :math:`z^2` is 1; or take it from the draws:
+# Guess first. The entropy of :math:`z` is :math:`(\log (2 \pi) + 1) / 2`, since the mean of
+# :math:`z^2` is 1. Or estimate it from the draws:
 
 print(f"H(z), by 100,000 draws: {-log_normal(z).mean():.2f} nats")
 # %%
@@ -113,9 +114,9 @@ print(teaching.check("1b", guess))
 #
 # The formula holds piece by piece, so the map may be as bent as you like, as long as it can be
 # inverted. A *monotone spline* is a curve through a few knots whose slopes can be chosen freely:
-# the most flexible map of a line that flows use. Below, a random one with eight bins between -4 and
-# 4; outside, :math:`x = z`, the dotted line. Where is it steep, and what will be there: a hill of
-# the density, or a valley?
+# the most flexible map of a line that flows use. Below is a random one with eight bins between -4
+# and 4; outside, :math:`x = z`, the dotted line. Where is it steep, and what will be there: a hill
+# of the density, or a valley?
 
 spline = fc.Elementwise(1, fc.RationalQuadratic(bins=8, tail=4.0))
 spline = fc.testing.randomize(spline, scale=1.5, rng=4)
@@ -136,12 +137,13 @@ right.set(xlabel="x", ylabel="density", title="what it makes of N(0, 1)", xlim=(
 
 # %%
 # Steep means thin: a valley. Where the curve is flat, many :math:`z` are crowded together: a peak.
-# (At -3.5 it is flat as well, but few :math:`z` live there: a bump that one hardly sees.) The black
-# dot is the same point in both: up the left axis, and along the right one. The line is the formula,
-# with the derivative of the spline; the histogram was made without it.
+# (At -3.5 it is flat as well, but few :math:`z` lie there: a bump that you can hardly see.) The
+# black dot is the same point in both pictures: its x is on the vertical axis at the left, and on
+# the horizontal one at the right. The line is the formula, with the derivative of the spline; the
+# histogram was made without it.
 #
 # In flowcore every map is a *bijector* with two methods, and each returns two things at once: the
-# value, and the log-derivative of the direction just taken. The log-derivative is called the
+# value, and the log-derivative of that direction. The log-derivative is called the
 # *log-det*, since in lesson 2 a determinant takes its place.
 #
 # ======================================  ======================  ==========================
@@ -161,8 +163,8 @@ print(f"there {there}, and back {back}; log-dets {up:.4f} and {down:.4f}")
 assert np.allclose(back, point) and np.isclose(up, -down)
 
 # %%
-# A base and a bijector make a density. Its area is 1, whatever the bijector: that needs no care,
-# no constant and no training.
+# A base and a bijector make a density. Its area is 1, whatever the bijector: you need no
+# normalising constant and no training for that.
 
 density = fc.TransformedDistribution(fc.Normal(1), spline)
 grid = np.linspace(-12, 12, 20_001)
@@ -174,9 +176,9 @@ assert abs(area - 1) < 1e-4
 # Exercises
 # ---------
 #
-# **1c.** Everybody meets this one: if :math:`z` is normal and :math:`x = e^z`, then :math:`x` is
-# *log-normal*. Write a function log\_p(x) for an array of :math:`x > 0`: your code takes the place
-# of the dots.
+# **1c.** A density that everybody meets: if :math:`z` is normal and :math:`x = e^z`, then :math:`x`
+# is *log-normal*. Write a function log\_p(x) for an array of :math:`x > 0`: your code takes the
+# place of the dots.
 
 
 def log_p(x):
@@ -194,16 +196,16 @@ print(teaching.check("1c", log_p))
 # <../../live/index.html#task=1>`_. It shows a stretch, and log p layer by layer, at a point that
 # you drag.
 #
-# The curve of this lesson, knot by knot: `Rational-quadratic splines
-# <../how_to/splines.html>`_.
+# `Rational-quadratic splines <../how_to/splines.html>`_ explains the curve of this lesson knot by
+# knot.
 #
 # What you know now
 # -----------------
 #
 # * Mass stays, space is stretched: :math:`\log p(x) = \log p(z) + \log |dz/dx|`.
-# * A shift costs nothing, a stretch by :math:`s` lowers :math:`\log p` by :math:`\log s`.
-# * A density may be larger than 1, and so its logarithm positive: squeeze hard enough, as at
-#   the black dot.
+# * A shift costs nothing; a stretch by :math:`s` lowers :math:`\log p` by :math:`\log s`.
+# * A density may be larger than 1, and then its logarithm is positive: it happens if you squeeze
+#   hard enough, as at the black dot.
 #
 # Where this comes from
 # ---------------------

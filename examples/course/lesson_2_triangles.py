@@ -23,7 +23,7 @@ You need: lesson 1, partial derivatives, and what a matrix does to a vector.
 # --------------------
 #
 # In the plane a density is mass per area. Take a small square of side :math:`h` at :math:`z`: it
-# holds the mass :math:`p(z)\, h^2`. A map :math:`x = f(z)` makes some other shape of it, of area
+# holds the mass :math:`p(z)\, h^2`. A map :math:`x = f(z)` turns it into some other shape, of area
 # :math:`A`, and what was in it is still in it:
 #
 # .. math:: p(x)\, A = p(z)\, h^2 .
@@ -64,8 +64,8 @@ axes[0].set_title("z")
 axes[1].set_title("x, sheared")
 
 # %%
-# Every cell is as wide as it was, and its left side is as long as it was; the right side is only
-# lifted. So the area, width times the length of that side, is what it was.
+# Every cell is as wide as before, and its left side is as long as before; the right side is only
+# lifted. So the area, the width times the length of that side, is the same as before.
 #
 # A small square becomes a parallelogram
 # --------------------------------------
@@ -76,8 +76,8 @@ axes[1].set_title("x, sheared")
 # .. math:: f(z + u) \approx f(z) + J u .
 #
 # The sides of the square are :math:`u = (h, 0)` and :math:`u = (0, h)`. They land on :math:`h`
-# times the first and the second column of :math:`J`. Below, a linear map and a bent one: the black
-# outline is what becomes of one cell, the arrows are the columns of :math:`J` at its corner.
+# times the first and the second column of :math:`J`. Below are a linear map and a bent one. The
+# black outline is the image of one cell, and the arrows are the columns of :math:`J` at its corner.
 
 linear = fc.LULinear.from_lu([[1.2, 0.5], [0.4, 0.9]])  # A = L U, both packed into one matrix
 bent = fc.flows.maf(2, layers=2, hidden=[16], standardize=False).bijector
@@ -100,9 +100,9 @@ for ax, f, name in zip(
     ax.set_title(name)
 
 # %%
-# Under the linear map the arrows are the sides. Under the bent one they leave them a little, and
-# the smaller the cell, the less. So the area of the parallelogram is what we want: the limit of
-# :math:`A / h^2` for small squares.
+# Under the linear map the arrows are the sides. Under the bent one the arrows differ a little from
+# the sides, and the smaller the cell, the less they differ. So, divided by :math:`h^2`, the area of
+# the parallelogram is what we want: the limit of :math:`A / h^2` for small squares.
 
 
 def area(outline):
@@ -124,7 +124,7 @@ assert np.isclose(factor, np.exp(log_det), rtol=0.01)
 #
 # Let the columns be :math:`(a, c)` and :math:`(b, d)`, all four positive and :math:`ad > bc`, so
 # that the second column lies to the left of the first, as in the picture. Put the parallelogram
-# into a box of width :math:`a + b` and height :math:`c + d`, and take off what is too much:
+# into a box of width :math:`a + b` and height :math:`c + d`, and subtract the rest of the box:
 
 BLUE = "#0072B2"
 a, b, c, d = 3.0, 1.2, 1.0, 2.2
@@ -157,8 +157,8 @@ ax.set_axis_off()
 #     (a + b)(c + d) - 2 bc - ac - bd = ad - bc
 #     = \det \begin{pmatrix} a & b \\ c & d \end{pmatrix} .
 #
-# It is negative where the map turns the cell over, as a mirror does; an area is not, hence the
-# bars.
+# The determinant is negative where the map turns the cell over, as a mirror does. An area is never
+# negative, hence the bars.
 #
 # In :math:`D` dimensions the volume of a cell whose edges are the columns of :math:`J` is
 # :math:`|\det J|`, too. Gaussian elimination shows it: it writes :math:`J` as a product of shears,
@@ -166,13 +166,13 @@ ax.set_axis_off()
 # and has the determinant 1 or -1; a diagonal matrix multiplies volumes by the product of its
 # entries, up to the sign, which is its determinant. Volumes multiply along the product, and
 # determinants do, too. (``LULinear`` stores such factors, two triangles :math:`L` and :math:`U`. So
-# its log-det is a sum over one diagonal, and no elimination is left to do.)
+# its log-det is a sum over one diagonal, and needs no elimination.)
 #
-# The way back has the Jacobian :math:`\partial z / \partial x = J^{-1}` and undoes the factor. So
-# :math:`p(x) = p(z) / |\det J| = p(z)\, |\det \partial z / \partial x|`. Take the logarithm, and
+# The inverse map has the Jacobian :math:`\partial z / \partial x = J^{-1}` and undoes the factor.
+# So :math:`p(x) = p(z) / |\det J| = p(z)\, |\det \partial z / \partial x|`. Take the logarithm, and
 # the formula at the top is derived.
 #
-# A check of the log-det: flowcore's, and that of a Jacobian by brute force, for which each
+# Check the log-det: compare flowcore's with that of a Jacobian by brute force, for which each
 # coordinate is moved a little up and down.
 
 x = np.array([0.8, -0.6])
@@ -210,8 +210,8 @@ print(teaching.check("2b", guess))
 #
 # .. math:: x_1 = f_1(z_1), \quad x_2 = f_2(z_1, z_2), \quad x_3 = f_3(z_1, z_2, z_3), \ \ldots
 #
-# All entries of :math:`J` to the right of the diagonal are 0. Expand along the first row, of which
-# one entry is left, then along the first row of what remains, and so on:
+# All entries of :math:`J` to the right of the diagonal are 0. Expand along the first row, which has
+# one entry left, then along the first row of what remains, and so on:
 #
 # .. math::
 #
@@ -221,8 +221,8 @@ print(teaching.check("2b", guess))
 #     = J_{11} J_{22} J_{33} , \qquad
 #     \log |\det J| = \sum_i \log |J_{ii}| .
 #
-# What stands below the diagonal is a shear: it tilts cells and leaves their volume alone. It may be
-# anything, as bent as you like, and nobody has to compute it. :math:`D` logarithms are left.
+# The entries below the diagonal are a shear: they tilt cells and leave their volume alone. They may
+# be anything, and nobody has to compute them. Only :math:`D` logarithms are left.
 #
 # **2c.** The whole density once, by hand. z ~ N(0, I) in the plane; x1 = exp(0.5) z1 and x2 = x1
 # + exp(-1) z2. What is log p(x) at x = (0, 0)?
@@ -256,7 +256,8 @@ print(teaching.check("2d", log_det_inverse))
 #
 # (:math:`x_{<i}` is made of :math:`z_{<i}`, so no :math:`x_i` sees a later :math:`z`.)
 #
-# Left, its Jacobian at one point. Right, that of two of them, the second in the opposite order.
+# Left: the Jacobian of one such layer at one point. Right: the Jacobian of two layers, the second
+# in the opposite order.
 
 
 def layer(order, rng):
@@ -285,16 +286,16 @@ assert np.isclose(fc.reference.log_abs_det(J), two.inverse_log_det(x), atol=1e-5
 # %%
 # The left one is known before it is computed: its grey cells are exactly 0, and its log-det is
 # :math:`-\sum_i \alpha_i`, a by-product of the pass that gives :math:`z`. The right one has no
-# zeros. Still nobody needed elimination: determinants of a product multiply, so the log-dets of
-# the two layers are added. A flow is not confined to triangles, only its layers are.
+# zeros. Still no elimination was needed: determinants of a product multiply, so the log-dets of the
+# two layers are added. Only the layers must be triangles, not the flow.
 #
 # Is a triangle enough?
 # ---------------------
 #
 # (The lessons 3 to 5 need the chain rule of this section; the rest of it may wait.)
 #
-# It sounds like a poor sort of map. But for *every* density, and in any order of the coordinates,
-# the chain rule of probability holds:
+# A triangle sounds like a poor sort of map. But for *every* density, and in any order of the
+# coordinates, the chain rule of probability holds:
 #
 # .. math:: p(x) = p(x_1)\, p(x_2 \mid x_1) \cdots p(x_D \mid x_{<D}) = \prod_i p(x_i \mid x_{<i}) .
 #
@@ -302,9 +303,9 @@ assert np.isclose(fc.reference.log_abs_det(J), two.inverse_log_det(x), atol=1e-5
 # have this :math:`x_1`: a slice of the density, divided by the area of the slice, which is
 # :math:`p(x_1)`.
 #
-# Each factor is the density of one number. Lesson 1 shows how to make it: by an increasing map
-# :math:`x_i = t(z_i)`, which may be another one for every :math:`x_{<i}`. All of them together are
-# a triangle, and its formula is the chain rule, term by term:
+# Each factor is the density of one number. Lesson 1 shows how to make such a density: by an
+# increasing map :math:`x_i = t(z_i)`, which may depend on :math:`x_{<i}`. All these maps together
+# are a triangle, and its formula is the chain rule, term by term:
 #
 # .. math:: \log N(z_i; 0, 1) + \log \left| \frac{\partial z_i}{\partial x_i} \right|
 #           = \log p(x_i \mid x_{<i}) .
@@ -329,8 +330,9 @@ assert np.allclose(log_p, banana.log_prob(x))
 # the lower one, and almost never in between. What map makes that? Let :math:`F_i` be the
 # *cumulative distribution* of :math:`x_i` given :math:`x_{<i}`: the mass to the left of
 # :math:`x_i`. Its slope is the density, so by lesson 1 the density of :math:`u = F_i(x_i)` is
-# :math:`p / p = 1`: it is uniform on (0, 1). And :math:`\Phi`, that of N(0, 1), makes a uniform
-# number of a normal one. So this triangle, *Rosenblatt's transform*, is
+# :math:`p / p = 1`: it is uniform on (0, 1). And :math:`\Phi`, the cumulative distribution of N(0,
+# 1), turns a normal number into a uniform one. So the triangle for any density, *Rosenblatt's
+# transform*, is
 #
 # .. math:: z_i = \Phi^{-1}\big( F_i(x_i \mid x_{<i}) \big) .
 #
@@ -366,9 +368,9 @@ assert np.abs(z.mean(axis=0)).max() < 0.1 and np.abs(np.cov(z.T) - np.eye(2)).ma
 # %%
 # The colours are the four quarters of the noise. It has no trace of the moons left: one triangle
 # has straightened them. Its :math:`t` is steep in the gap and flat on the moons, as no straight
-# line can be. The best that one MAF can do is the dashed bell, of the same mean and spread. There
-# are two ways out, and flows use both: several layers in different orders (lesson 7), and bent maps
-# :math:`t`, the splines of lesson 1 (lesson 8).
+# line can be. The best that one affine MAF can do is the dashed bell, with the same mean and
+# spread. There are two ways out, and flows use both: several layers in different orders (lesson 7),
+# and bent maps :math:`t`, the splines of lesson 1 (lesson 8).
 #
 # On the Flow Bench
 # -----------------
@@ -377,8 +379,7 @@ assert np.abs(z.mean(axis=0)).max() < 0.1 and np.abs(np.cov(z.T) - np.eye(2)).ma
 # <../../live/index.html#task=2>`_. There, one layer tilts the grid until it fits, and one entry of
 # the Jacobian stays 0.
 #
-# A map of your own, with its log-det, in a flow: `Classes of your own
-# <../how_to/your_own.html>`_.
+# To put a map of your own into a flow, see `Classes of your own <../how_to/your_own.html>`_.
 #
 # What you know now
 # -----------------
@@ -386,15 +387,15 @@ assert np.abs(z.mean(axis=0)).max() < 0.1 and np.abs(np.cov(z.T) - np.eye(2)).ma
 # * A small cell becomes a parallelogram with the columns of :math:`J` as sides; its area is
 #   :math:`|\det J|` times what it was: :math:`\log p(x) = \log p(z) + \log |\det
 #   \partial z / \partial x|`.
-# * A shear costs nothing. For a triangle only the diagonal counts: :math:`D` logarithms, where a
+# * A shear costs nothing. For a triangle only the diagonal counts: :math:`D` logarithms, while a
 #   general map needs :math:`D` passes and :math:`D^3` operations.
-# * By the chain rule every density is a triangle. The affine one has Gaussian conditionals.
+# * By the chain rule every density is a triangle. An affine triangle has Gaussian conditionals.
 #
 # Where this comes from
 # ---------------------
 #
-# Rosenblatt (1952) made independent uniform columns of any density by one triangle, to test
-# whether a table follows it; a flow learns such a map instead of knowing it. The review by
+# Rosenblatt (1952) turned the columns of any known density into independent uniform ones by one
+# triangle, to test whether a table follows it; a flow has to learn such a map. The review by
 # Papamakarios and others (2021) goes from here to most of the flows of today.
 #
 # * Rosenblatt: `Remarks on a Multivariate Transformation
@@ -402,4 +403,4 @@ assert np.abs(z.mean(axis=0)).max() < 0.1 and np.abs(np.cov(z.T) - np.eye(2)).ma
 # * Papamakarios, Nalisnick, Rezende, Mohamed, Lakshminarayanan: `Normalizing Flows for
 #   Probabilistic Modeling and Inference <https://arxiv.org/abs/1912.02762>`__
 #
-# Where do :math:`\mu` and :math:`\alpha` come from? They are learned: lesson 3.
+# Where do :math:`\mu` and :math:`\alpha` come from? They are learned, as lesson 3 shows.

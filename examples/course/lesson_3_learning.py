@@ -20,11 +20,11 @@ You need: lessons 1 and 2.
 # Predict
 # -------
 #
-# The table of data is *standardised*: from every column its mean is taken off, and it is divided
-# by its standard deviation. So in each column the mean is 0, and the mean of the squares is 1.
-# All shifts and log-scales of a new flow are 0: it is the map :math:`x = z`, and its density is
-# N(0, I). So you can say what the loss is before training, without the data. Put your number in
-# the place of ``None``.
+# The table of data is *standardised*: every column has its mean subtracted, and is divided by its
+# standard deviation. So in each column the mean is 0, and the mean of the squares is 1. All shifts
+# and log-scales of a new flow are 0: it is the map :math:`x = z`, and its density is N(0, I). So
+# you can say what the loss is before training, without the data. Put your number in the place of
+# ``None``.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -45,28 +45,29 @@ print(teaching.check("3a", guess))
 # What a network is
 # -----------------
 #
-# The shifts and log-scales of lesson 2 are functions of the coordinates before, and they are to be
-# learned. So they need a form with many adjustable numbers, the *weights*. A *layer* of a network
-# is :math:`h = \mathrm{act}(x W + b)`: each of its *units* adds up what it reads, with its weights,
-# adds a number of its own, the *bias*, and bends the sum by a fixed function, such as tanh or
-# :math:`\mathrm{relu}(u) = \max(u, 0)`. The next layer reads these units, and the last one does
-# not bend. ``hidden=[16, 16]`` below means two layers of 16 units between input and output. With
-# enough units such a network comes as close as you like to any continuous function on a closed and
-# bounded region (Hornik and others, 1989). The last layer of a new network holds zeros: therefore
-# all shifts and log-scales start from 0. How the network keeps to the coordinates *before* is the
-# subject of lesson 4.
+# The shifts and log-scales of lesson 2 are functions of the coordinates before, and a flow has to
+# learn them. So they need a form with many adjustable numbers, the *weights*. A *layer* of a
+# network is :math:`h = \mathrm{act}(x W + b)`: each of its *units* adds up its inputs, multiplied
+# by its weights, adds one more number, the *bias*, and bends the sum by a fixed function, such as
+# tanh or :math:`\mathrm{relu}(u) = \max(u, 0)`. The next layer reads these units, and the last
+# layer does not bend. ``hidden=[16, 16]`` below means two layers of 16 units between input and
+# output. With enough units such a network comes as close as you like to any continuous function on
+# a closed and bounded region (Hornik and others, 1989). The last layer of a new network holds
+# zeros, so all shifts and log-scales start from 0. How the network keeps to the coordinates
+# *before* is the subject of lesson 4.
 #
 # What a gradient does
 # --------------------
 #
 # All parameters of a flow, every weight of every layer, are one flat vector :math:`\theta`, and
 # every value of it is a valid flow. So the loss is a function of one vector. Its *gradient* is a
-# vector of the same length, which points to where the loss grows fastest. Go a small step the other
-# way, and again: that is all of learning. autograd finds the gradient, by the chain rule, from the
-# last operation back to the first, at the price of about two more passes.
+# vector of the same length, which points to where the loss grows fastest. Take a small step the
+# other way, and repeat: that is all of learning. autograd computes the gradient by the chain rule,
+# from the last operation back to the first, at the cost of about two more passes.
 #
 # The step :math:`-\text{rate} \cdot \text{gradient}` is gradient descent. *Adam* averages the last
-# gradients and divides, for each parameter, by the size that they had, so that one rate serves all.
+# gradients and divides the average, for each parameter, by their typical size, so that one rate
+# suits all.
 
 truth = fc.targets.banana(b=0.5, sd=1.5)
 x = truth.sample(2000, rng=0)
@@ -95,8 +96,8 @@ ax.plot(nll, color="#0072B2", lw=2)
 ax.set(xlabel="step", ylabel="NLL of the table (nats)")
 
 # %%
-# It starts at the exercise's answer, it falls, and it flattens out. What decides the height at
-# which it ends?
+# The loss starts at the answer of 3a, falls, and flattens out. What decides the height at which it
+# ends?
 #
 # The line below which it cannot settle
 # -------------------------------------
@@ -105,33 +106,35 @@ ax.set(xlabel="step", ylabel="NLL of the table (nats)")
 #
 # .. math:: KL(p \,\|\, q) = E_p\left[ \log p(x) - \log q(x) \right] ,
 #
-# the mean taken over draws of :math:`p`. Two lines show what it is good for. First, such a mean is
-# an integral over the region where :math:`p > 0`, :math:`E_p[g] = \int_{p > 0} p\, g \, dx`. And
-# :math:`\log u \le u - 1`, with equality at :math:`u = 1` only: the right side is the tangent at 1,
-# and the curve of the logarithm bends away below it. So
+# where the mean is taken over draws of :math:`p`. It has two properties that make it useful. First,
+# such a mean is an integral over the region where :math:`p > 0`,
+# :math:`E_p[g] = \int_{p > 0} p\, g \, dx`. And :math:`\log u \le u - 1`, with equality at
+# :math:`u = 1` only: the right side is the tangent at 1, and the logarithm lies below it. So
 #
 # .. math:: -KL(p \,\|\, q) = E_p\left[ \log \frac{q}{p} \right]
 #           \le E_p\left[ \frac{q}{p} - 1 \right] = \int_{p > 0} q \, dx - 1 \le 0 :
 #
-# it is never negative, and 0 only if the two densities are the same. Second, split the logarithm:
+# The divergence is never negative, and 0 only if the two densities are the same. Second, split the
+# logarithm:
 #
 # .. math:: E_p\left[ -\log q(x) \right] = \underbrace{E_p\left[ -\log p(x) \right]}_{H(p)}
 #           + KL(p \,\|\, q) .
 #
-# The entropy :math:`H(p)` does not depend on :math:`\theta`. So to make the NLL small *is* to bring
-# :math:`q` near :math:`p`, though nobody knows :math:`p`: the mean over the data stands in for
-# :math:`E_p`. And the NLL ends at a line, :math:`H(p)`, which it meets when nothing is left to
-# learn. In this lesson the data are made from a density with a formula, so the line is known.
+# The entropy :math:`H(p)` does not depend on :math:`\theta`. So making the NLL small *is* bringing
+# :math:`q` close to :math:`p`, although :math:`p` is unknown: the mean over the data takes the
+# place of :math:`E_p`. The NLL cannot fall below the line :math:`H(p)`, and reaches it when nothing
+# is left to learn. In this lesson the data are drawn from a density with a formula, so the line is
+# known.
 #
 # ``fit`` does the same, and more
 # -------------------------------
 #
-# ``fc.fit`` is that loop with what experience adds. It takes batches of rows in random order
-# instead of the whole table; one pass over the rows is an *epoch*. Its rate falls to zero, and it
-# averages the last values of :math:`\theta`. Rows set aside for *validation* are never learned
-# from, and choose the best epoch. Its flows standardise the table themselves, so that ``log_prob``
-# is in the data's own units. (The 2.21 above would be 3.25 in these: 3b asks why.) Here are fresh
-# draws for validation, and two tables: 2,000 rows, and 150.
+# ``fc.fit`` is this loop with some improvements. It takes batches of rows in random order instead
+# of the whole table; one pass over the rows is an *epoch*. Its rate falls to zero, and it averages
+# the last values of :math:`\theta`. Some rows are set aside for *validation*: they are not used to
+# learn, but to choose the best epoch. Its flows standardise the table themselves, so that
+# ``log_prob`` is in the data's own units. (The 2.21 above would be 3.25 in these units: 3b asks
+# why.) Here are fresh draws for validation, and two tables, with 2,000 rows and with 150.
 
 x_val = truth.sample(2000, rng=1)
 recipe = fc.flows.maf(2, layers=2, hidden=[32, 32])
@@ -157,20 +160,21 @@ assert of_few.train_nll[-1] < truth.entropy() - 0.2
 assert of_few.val_nll[-1] > of_few.val_nll[of_few.best_epoch] + 0.2
 
 # %%
-# With many rows both curves come to the line, up to 0.03 nats. With few, the training loss goes on,
-# through it, far below what the truth itself has on these rows. That is no success: :math:`H` is a
-# floor for the mean over :math:`p`, not for the mean over 150 rows, and the flow has begun to learn
-# these by heart. This is *overfitting*. The validation loss shows it: it turns round and rises.
-# ``fit`` returns the flow of the best epoch.
+# With many rows both curves come within 0.03 nats of the line. With few rows, the training loss
+# crosses the line and falls far below the loss of the truth itself on these rows. That is no
+# success: :math:`H` is a floor for the mean over :math:`p`, not for the mean over 150 rows, and the
+# flow has begun to learn these rows by heart. This is *overfitting*. The validation loss shows it:
+# it turns round and rises. ``fit`` returns the flow of the best epoch.
 #
-# (The line itself is of the whole of :math:`p`. On 2,000 rows even the truth's own NLL is off by
-# some 0.02 nats.)
+# (The line is the mean over all of :math:`p`. On 2,000 rows even the NLL of the truth differs from
+# it by about 0.02 nats.)
 #
 # When is a loss negative?
 # ------------------------
 #
-# When the density is above 1 where the data are. Densities have units, mass per area, so that is a
-# matter of scale. Take the same flow for :math:`x' = c\, x`, lengths in other units. By lesson 2,
+# A loss is negative when the density is above 1 where the data are. Densities have units, mass per
+# area, so that is a matter of scale. Take the same flow for :math:`x' = c\, x`, lengths in other
+# units. By lesson 2,
 #
 # .. math:: \log q'(x') = \log q(x) - D \log c ,
 #
@@ -190,10 +194,10 @@ assert nll_there < -5
 
 # %%
 # Numbers ten times as large make the NLL larger by :math:`2 \log 10 = 4.605`. Numbers a hundredth
-# as large make it negative. Only the KL, a difference, stays the same (here the mean of :math:`\log
-# p - \log q` over these rows). So a loss by itself means nothing, be it negative or large. Compare
-# it with :math:`H` where that is known, or with another model's loss on the same rows in the same
-# units.
+# as large make it negative. Only the KL, a difference, stays the same (the column shows the mean of
+# :math:`\log p - \log q` over these rows). So a loss by itself means nothing, be it negative or
+# large. Compare it with :math:`H` if that is known, or with another model's loss on the same rows
+# in the same units.
 #
 # **3b.** Standardising is such a change of units, another one for each column. Two moons have an
 # entropy of 0.289 nats and standard deviations of 0.867 and 0.497. They are standardised: what is
@@ -207,9 +211,9 @@ print(teaching.check("3b", guess))
 # ---------------
 #
 # Where the truth is known, the KL can be measured: draw fresh points from :math:`p` and average
-# :math:`\log p - \log q`. The standard error, the deviation of these differences divided by
-# :math:`\sqrt{n}`, is how far to trust it. (NLL minus :math:`H` estimates the same with more
-# noise: there :math:`\log p` varies from point to point, here it cancels.)
+# :math:`\log p - \log q`. The standard error is the standard deviation of these differences divided
+# by :math:`\sqrt{n}`. (NLL minus :math:`H` estimates the same with more noise: there :math:`\log p`
+# varies from point to point, here it cancels.)
 
 fresh = truth.sample(20_000, rng=2)
 noise = many.log_prob(fresh).std() / np.sqrt(len(fresh))
@@ -226,16 +230,16 @@ fc.plots.densities(shown, (-5, 5), (-6, 4), ax=axes)
 axes[2].plot(*x[:150].T, ".", ms=3, color="#56B4E9")  # what it was given
 
 # %%
-# One scale of colours for all, chosen by the truth ("2% outside": so much of the mass lies beyond
-# the frame). On the right, dark threads run along the rows that it was given, the blue dots, and
-# little is left in between, where fresh rows will fall. The flow of the best epoch comes out
-# better, and with more rows there is no need for such care.
+# All pictures have one scale of colours, chosen by the truth ("2% outside": this share of the mass
+# lies beyond the frame). On the right, dark threads run along the training rows, the blue dots, and
+# little density is left in between, where fresh rows will fall. The flow of the best epoch is
+# better, and with more rows the choice of the epoch hardly matters.
 #
 # KL has a direction
 # ------------------
 #
 # :math:`KL(p \| q)` and :math:`KL(q \| p)` are two different numbers. Predict both for a pair of
-# Gaussians. One is round, N(0, I). The other is narrow, a triangle of lesson 2:
+# Gaussians. One is round, N(0, I). The other is narrow, made by a triangle of lesson 2:
 #
 # .. math:: x_1 = z_1 , \qquad x_2 = 0.8\, z_1 + 0.6\, z_2 .
 #
@@ -257,9 +261,9 @@ guess = None
 print(teaching.check("3d", guess))
 
 # %%
-# Which mistake costs what? Left and in the middle: 500 draws of the data, each with the colour of
-# what it pays, :math:`\log p - \log q`; the mean of that is the KL. The ellipse holds 90% of the
-# model.
+# Which mistake costs what? Left and in the middle are 500 draws of the data. The colour of each
+# shows what it costs, :math:`\log p - \log q`; the mean cost is the KL. The ellipse holds 90% of
+# the model.
 
 narrow, round_one = (fc.targets.correlated_gaussian(rho) for rho in (0.8, 0.0))
 fig, axes = plt.subplots(1, 3, figsize=(9.5, 3.2), layout="constrained")
@@ -304,13 +308,13 @@ axes[2].legend(fontsize=8)
 assert abs(covers[0]) < 0.01 and abs(picks[0] - 2) < 0.05
 
 # %%
-# A model that is too wide wastes mass, but few points pay much for it. One that is too narrow
-# leaves points in its tails, and these pay a lot. So learning by likelihood, which is
+# If a model is too wide, it wastes mass, but few points cost much. If it is too narrow, it leaves
+# points in its tails, and these cost a lot. So learning by likelihood, which minimises
 # :math:`KL(\text{data} \| \text{model})`, would rather cover too much than miss anything: its best
-# Gaussian lies over both heaps, and over the gap, where no data are. The other direction pays for
-# the model's own draws that land where the data are not: it settles on one heap (which one, depends
-# on the start) and forgets the other. It needs no data, only a formula for :math:`\log p`;
-# *variational inference* is learning of that kind.
+# Gaussian lies over both heaps, and over the gap between them. In the other direction, the model's
+# own draws cost most where there are no data: it settles on one heap (the start decides which) and
+# misses the other. This direction needs no data, only a formula for :math:`\log p`; *variational
+# inference* is learning of this kind.
 #
 # On the Flow Bench
 # -----------------
@@ -319,19 +323,20 @@ assert abs(covers[0]) < 0.01 and abs(picks[0] - 2) < 0.05
 # <../../live/index.html#task=3>`_. A gauge there shows the exact distance to the truth, before and
 # after training.
 #
-# The loop of this lesson beside ``fit``: `The training loop without fit
-# <../how_to/training_loop.html>`_.
+# `The training loop without fit <../how_to/training_loop.html>`_ shows the loop of this lesson
+# beside ``fit``.
 #
 # What you know now
 # -----------------
 #
-# * NLL = entropy + KL. Learning makes the KL small; the entropy is the line where it ends.
-# * A training loss well below that line is overfitting. Validation rows show it; the truth does not
-#   have to be known.
-# * A loss is negative where densities exceed 1. Times :math:`c` means :math:`D \log c` more; only
-#   differences on the same rows in the same units mean something.
-# * ``kl_to_truth`` measures how good a flow is, with an error, where the truth is known.
-#   :math:`KL(\text{data} \| \text{model})` covers.
+# * NLL = entropy + KL. Learning makes the KL small; the entropy is the line that the NLL cannot
+#   cross.
+# * A training loss well below that line is overfitting. Validation rows show it, even if the truth
+#   is unknown.
+# * A loss is negative where densities exceed 1. Data times :math:`c` have a loss that is
+#   :math:`D \log c` higher; only differences on the same rows in the same units mean something.
+# * If the truth is known, ``kl_to_truth`` measures how good a flow is, with a standard error.
+#   Minimising :math:`KL(\text{data} \| \text{model})` covers all of the data.
 #
 # Where this comes from
 # ---------------------
@@ -346,5 +351,4 @@ assert abs(covers[0]) < 0.01 and abs(picks[0] - 2) < 0.05
 #   <https://doi.org/10.1016/0893-6080(89)90020-8>`__
 # * Kingma, Ba: `Adam: A Method for Stochastic Optimization <https://arxiv.org/abs/1412.6980>`__
 #
-# The order of the coordinates was taken for granted. How does a network see only the coordinates
-# before :math:`x_i`? Lesson 4.
+# How does a network see only the coordinates before :math:`x_i`? Lesson 4 shows it.

@@ -29,25 +29,25 @@ You need: lesson 2, and from lesson 3 what a layer of a network is,
 #     p(x_i \mid x_{<i}) = N(x_i;\ \mu_i,\ \sigma_i^2) , \qquad
 #     \mu_i = \mu_i(x_{<i}), \quad \log \sigma_i = \alpha_i(x_{<i}) .
 #
-# That asks for D functions of two values each. D networks would do. But that is D networks to
-# store, to run and to train, and what one of them finds out about :math:`x_1`, all others have to
-# find out again. One network with D inputs and D pairs of outputs would share its hidden units.
+# That needs D functions with two values each. D networks would do. But you would have to store, run
+# and train D networks, and whatever one of them learns about :math:`x_1`, all others have to learn
+# again. One network with D inputs and D pairs of outputs would share its hidden units.
 #
-# An ordinary one will not do. If :math:`\mu_1` may depend on :math:`x_1`, then training finds
+# An ordinary network will not do. If :math:`\mu_1` may depend on :math:`x_1`, then training finds
 # :math:`\mu_1 = x_1`: every point is the mean of its own Gaussian. Now let :math:`\alpha_1` fall,
-# and the "likelihood" grows beyond all bounds. The formula is no density any more: its area is not
-# 1. So the order has to be part of the network, not a hope about its weights.
+# and the "likelihood" grows beyond all bounds. The formula is no longer a density: its area is not
+# 1. So the network itself has to enforce the order, whatever its weights are.
 #
 # Degrees
 # -------
 #
-# Give every unit a *degree*: how many inputs it may know. A unit of degree :math:`d` knows
-# :math:`x_1, \ldots, x_d` at most.
+# Give every unit a *degree*, the number of inputs that it may depend on: a unit of degree :math:`d`
+# depends on :math:`x_1, \ldots, x_d` at most.
 #
 # * Input :math:`x_i` has degree :math:`i`.
 # * Hidden units have degrees from 1 to D - 1, spread evenly over each layer.
-# * Output :math:`\phi_i = (\mu_i, \alpha_i)` has degree :math:`i`, but must know less than that:
-#   :math:`x_1, \ldots, x_{i-1}`, since it decides about :math:`x_i`.
+# * Output :math:`\phi_i = (\mu_i, \alpha_i)` has degree :math:`i`, but may depend on less:
+#   on :math:`x_1, \ldots, x_{i-1}`, since it defines the density of :math:`x_i`.
 #
 # Two rules decide which connections stay:
 #
@@ -60,15 +60,15 @@ You need: lesson 2, and from lesson 3 what a layer of a network is,
 #
 # .. math:: j \le d_1 \le d_2 \le \ldots \le d_L < i .
 #
-# So :math:`j < i`. From :math:`x_i` and all after it no path leads to output :math:`i`, and where
-# there is no path, there is no dependence: no weight could make one.
+# So :math:`j < i`. No path leads to output :math:`i` from :math:`x_i` or a later input, and where
+# there is no path, there is no dependence, whatever the weights are.
 #
 # Predict
 # -------
 #
 # Take D = 3 and one hidden layer of four units, whose degrees are 1, 1, 2, 2. Which cells of its
-# two weight matrices stay? Colour them on paper, or here: 1 is a connection. A matrix is
-# (in, out): a row for each unit that is read, a column for each unit that reads.
+# two weight matrices stay? Colour them on paper, or here: 1 is a connection. A matrix is (in, out):
+# it has a row for each unit that is read, and a column for each unit that reads.
 
 import warnings
 from functools import reduce
@@ -109,9 +109,9 @@ guess = None
 print(teaching.check("4a", guess))
 
 # %%
-# Now look. Left, the network, with the degree in every unit, and in blue what leads to
-# :math:`\phi_3`; then its two masks, where blue is a connection. The last panel is the product of
-# the masks: it shows which output can be reached from which input.
+# Now look. At the left is the network, with the degree in every unit; all paths to :math:`\phi_3`
+# are blue. Then come its two masks, where blue is a connection. The last panel is the product of
+# the masks: it shows which outputs can be reached from which inputs.
 
 fig, axes = plt.subplots(
     1, 4, figsize=(8.5, 2.8), width_ratios=[5, 3.2, 2.6, 2.6], layout="constrained"
@@ -120,13 +120,14 @@ teaching.network(small, output=2, ax=axes[0])
 panels = fc.plots.masks(small, ax=axes[1:])
 
 # %%
-# The row of :math:`x_3` is empty: nobody reads the last input. The column of :math:`\phi_1` is
-# empty: the first output is its bias, a constant, as :math:`p(x_1)` has nothing to depend on.
+# The row of :math:`x_3` is empty: no unit reads the last input. The column of :math:`\phi_1` is
+# empty: the first output is its bias, a constant, as :math:`p(x_1)` depends on nothing.
 #
-# Said plainly, since libraries differ: what stays lies *above* the diagonal here, because matrices
-# are (in, out): to the right are the units that know more. The Jacobian of the outputs has the
-# entries :math:`\partial \phi_i / \partial x_j`, the output first, so it lies *below*. Where
-# weights are stored as (out, in), the masks look like the Jacobian. It is the same network.
+# Libraries differ here. In flowcore matrices are (in, out), and units of higher degree are further
+# to the right, so the connections lie *above* the diagonal. The Jacobian of the outputs has the
+# entries :math:`\partial \phi_i / \partial x_j`, the output first, so its non-zero entries lie
+# *below* the diagonal. If weights are stored as (out, in), the masks look like the Jacobian. It is
+# the same network.
 
 above = reduce(np.matmul, small.masks)  # of booleans: is there a path
 assert np.array_equal(above, np.triu(np.ones((3, 3), bool), k=1))
@@ -171,10 +172,10 @@ def output_mask(d_hidden, order):
 print(teaching.check("4c", output_mask))
 
 # %%
-# To see whether the rules are right, forget them and start from what is meant: every unit has a
-# *set* of inputs that it may know. Whoever reads a unit gets to know all that it knows. So a
-# connection stays if the one set lies within the other (``<=`` of two Python sets), and output
-# :math:`i` may know what comes before :math:`x_i`.
+# To see whether the rules are right, forget them and start from their purpose: every unit has a
+# *set* of inputs that it may depend on. A unit that reads another one depends on all inputs of that
+# unit. So a connection stays if the set of the unit that is read lies within the set of the reader
+# (``<=`` of two Python sets), and output :math:`i` may depend on the inputs before :math:`x_i`.
 
 
 def known(d):
@@ -198,11 +199,11 @@ print("the masks by sets are those of the engine:", same)
 assert all(same)
 
 # %%
-# ``n_out=2``: every input has two numbers, :math:`\mu_i` and :math:`\alpha_i`. Both may know the
-# same, so every column of the last mask stands there twice. Column :math:`2 i` (from 0) is
-# :math:`\mu`, column :math:`2 i + 1` is :math:`\alpha`. A map of a line with more numbers takes
-# more columns, and nothing else changes: a spline of eight bins, as in lesson 1, has 23 (8 widths,
-# 8 heights, and the slopes at the 7 knots between them).
+# ``n_out=2``: every input has two numbers, :math:`\mu_i` and :math:`\alpha_i`. Both may depend on
+# the same inputs, so the last mask has every column twice. Column :math:`2 i` (from 0) is
+# :math:`\mu`, column :math:`2 i + 1` is :math:`\alpha`. If the map of each coordinate has more
+# numbers, there are more columns, and nothing else changes: a spline of eight bins, as in lesson 1,
+# has 23 numbers (8 widths, 8 heights, and the slopes at the 7 knots between them).
 
 assert fc.Affine().n_out == 2 and fc.RationalQuadratic(bins=8).n_out == 23
 
@@ -234,9 +235,9 @@ print("by hand and the engine differ by", np.abs(by_hand(x) - made(x)).max())
 assert np.allclose(by_hand(x), made(x), atol=1e-12)
 
 # %%
-# The engine gets the same numbers with less work: it sorts the units by degree, so that the free
-# weights of a layer are a staircase of solid blocks. It stores these blocks and no others: a weight
-# that is masked does not exist.
+# The engine computes the same numbers with less work: it sorts the units by degree, so that the
+# free weights of a layer form a staircase of solid blocks. It stores only these blocks, so masked
+# weights do not exist.
 
 assert made.n_params == sum(M.sum() for M in made.masks) + 8 + 8 + 10  # and the biases
 
@@ -244,9 +245,10 @@ assert made.n_params == sum(M.sum() for M in made.masks) + 8 + 8 + 10  # and the
 # Exactly zero
 # ------------
 #
-# The claim was: zero above the diagonal, and on it, whatever the weights. So look at weights that
-# are not special. (A new MADE will not do: its last layer is zero, and so are all its outputs, so
-# that a flow starts as the identity. A test of such a network passes with any masks.)
+# The claim was: the Jacobian of the outputs is zero on and above the diagonal, whatever the
+# weights. So look at weights that are not special. (A new MADE will not do: its last layer is zero,
+# and so are all its outputs, so that a flow starts as the identity. A test of such a network would
+# pass with any masks.)
 
 assert not fc.MADE(5, hidden=[8, 8])(x).any()
 made = fc.testing.randomize(big, scale=1.5, rng=45)
@@ -259,10 +261,10 @@ for number in (J[:, 0], J[:, 1]):
     assert (number[np.tril_indices(5, k=-1)] != 0).all()
 
 # %%
-# A MAF makes a map of it, :math:`z_i = (x_i - \mu_i)\, e^{-\alpha_i}`. Its Jacobian, the picture
-# below, is the same triangle with a diagonal, :math:`e^{-\alpha_i}`: since :math:`\mu_i` and
-# :math:`\alpha_i` do not see :math:`x_i`, nothing else stands there. This is what the strict
-# :math:`<` of the output layer is for, and lesson 5 is about what can be done with it.
+# A MAF turns the network into a map, :math:`z_i = (x_i - \mu_i)\, e^{-\alpha_i}`. The Jacobian of
+# the map, in the picture below, is the same triangle with a diagonal. The diagonal is just
+# :math:`e^{-\alpha_i}`, since :math:`\mu_i` and :math:`\alpha_i` do not depend on :math:`x_i`. This
+# is why the output layer has the strict :math:`<`; lesson 5 shows what it makes possible.
 
 maf = fc.MaskedAutoregressiveFlow(made)
 teaching.jacobian(maf, x[0], ax=plt.subplots(figsize=(5.2, 4.3), layout="constrained")[1])
@@ -272,8 +274,8 @@ teaching.jacobian(maf, x[0], ax=plt.subplots(figsize=(5.2, 4.3), layout="constra
 # -------------
 #
 # "Before" need not mean "to the left". Any numbering of the inputs is an order, and the proof above
-# never asked which. Let the degrees of :math:`x_1, x_2, x_3` be 2, 3, 1. Which output depends on
-# nothing, and which on both of the others? Answer first; then look at the two networks.
+# holds for each of them. Let the degrees of :math:`x_1, x_2, x_3` be 2, 3, 1. Which output depends
+# on nothing, and which on both of the others? Answer first; then look at the two networks.
 
 other = fc.MADE(3, hidden=[4], order=[2, 3, 1], activation="tanh")
 other = fc.testing.randomize(other, rng=0)
@@ -300,8 +302,8 @@ assert first_to_last.tolist() == [2, 0, 1] and np.count_nonzero(J) == 3
 # When a layer is too narrow
 # --------------------------
 #
-# The rules forbid what would be wrong. They do not promise all that would be right: a path from
-# :math:`x_j` to output :math:`i` also needs units to lead through.
+# The rules forbid wrong connections. They do not guarantee that all allowed ones exist: a path from
+# :math:`x_j` to output :math:`i` also needs hidden units on the way.
 
 # %%
 # **4d.** How many units must every hidden layer have at least, so that each of five outputs may
@@ -334,17 +336,16 @@ assert sees[:, 3].tolist() == [True, True, False, False]
 # <../../live/index.html#task=4>`_. It shows the masks of this lesson, in colours, for two to eight
 # variables.
 #
-# A MADE with a context: `A conditional flow
-# <../how_to/conditional.html>`_.
+# `A conditional flow <../how_to/conditional.html>`_ is a MADE with a context.
 #
 # What you know now
 # -----------------
 #
 # * One network gives all D conditionals, if every unit has a degree: ``<=`` between hidden units,
 #   ``<`` to the outputs. Along a path degrees never fall, so output i sees :math:`x_{<i}` only.
-# * The masks lie above the diagonal as (in, out), the Jacobian of the outputs strictly below it,
-#   exactly, at all weights.
-# * The order is a choice. A layer that is too narrow loses dependences, with nothing but a warning.
+# * Masks as (in, out) lie above the diagonal. The Jacobian of the outputs lies strictly below it,
+#   exactly, whatever the weights.
+# * You choose the order. A layer that is too narrow loses dependences, and only a warning shows it.
 #
 # Where this comes from
 # ---------------------
@@ -358,4 +359,4 @@ assert sees[:, 3].tolist() == [True, True, False, False]
 #   <https://arxiv.org/abs/1502.03509>`__
 #
 # One pass of this network computes all :math:`\mu_i` and :math:`\alpha_i`, if all of x is known.
-# When you draw a sample, it is not: lesson 5.
+# When you draw a sample, x is not known: that is lesson 5.

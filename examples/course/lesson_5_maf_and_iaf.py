@@ -3,8 +3,8 @@ r"""
 ===============================
 
 A masked autoregressive flow (MAF) has two directions: it computes :math:`\log p` of given points,
-and it draws samples. One of them is cheap. In the other one something has to wait for something.
-Which is which, what does the waiting cost, and must it cost that much? All of it is in
+and it draws samples. One of them is cheap. In the other one each step has to wait for the one
+before. Which is which, what does the waiting cost, and must it cost that much? All of it is in
 
 .. math::
 
@@ -19,17 +19,17 @@ You need: lesson 4.
 # -----------------------------
 #
 # Lesson 4 had Gaussian conditionals, :math:`x_i \sim N(\mu_i, e^{2 \alpha_i})` given
-# :math:`x_{<i}`. To draw from one, shift and scale a standard normal :math:`z_i`: that is the
-# formula above, and as a map from z to x it is the MAF. Solve it for :math:`z_i`:
+# :math:`x_{<i}`. To draw from one, shift and scale a standard normal :math:`z_i`, as in the formula
+# above. As a map from z to x, this is the MAF. Solve it for :math:`z_i`:
 #
 # .. math:: z_i = (x_i - \mu_i(x_{<i}))\, e^{-\alpha_i(x_{<i})} .
 #
 # Predict
 # -------
 #
-# In both directions the network reads x. Which of them has to wait for something, and how often
-# must the network run for it? Write down a number before you go on. Put your number in the place
-# of ``None``.
+# In both directions the network reads x. Which direction has to wait for some of its input, and how
+# often must the network run for it? Write down a number before you go on. Put your number in the
+# place of ``None``.
 
 import time
 
@@ -71,11 +71,11 @@ assert np.allclose(z, maf.inverse(x)) and np.allclose(log_det, maf.inverse_log_d
 
 # %%
 # The log-determinant needs no determinant. :math:`z_i` depends on :math:`x_1, \ldots, x_i`, so the
-# Jacobian is a lower triangle, and on its diagonal stands :math:`\partial z_i / \partial x_i =
-# e^{-\alpha_i}`, as neither :math:`\mu_i` nor :math:`\alpha_i` sees :math:`x_i`. The logarithm of
-# the product is :math:`-\sum_i \alpha_i`; for the way to x it is :math:`+\sum_i \alpha_i`.
+# Jacobian is a lower triangle. Its diagonal is :math:`\partial z_i / \partial x_i = e^{-\alpha_i}`,
+# as neither :math:`\mu_i` nor :math:`\alpha_i` depends on :math:`x_i`. The logarithm of the product
+# is :math:`-\sum_i \alpha_i`; in the direction from z to x it is :math:`+\sum_i \alpha_i`.
 #
-# With log N(z) it makes the density, which is the product of the conditionals again. The change of
+# Adding log N(z) gives the log-density. It is the product of the conditionals again: the change of
 # variables and the chain rule of probability are the same formula here:
 #
 # .. math::
@@ -83,7 +83,7 @@ assert np.allclose(z, maf.inverse(x)) and np.allclose(log_det, maf.inverse_log_d
 #     \log p(x) = \sum_i \left[ \log N(z_i; 0, 1) - \alpha_i \right]
 #               = \sum_i \log N(x_i;\ \mu_i,\ e^{2 \alpha_i}) .
 #
-# Two numbers to compute with a pen:
+# Compute two numbers with a pen:
 
 # %%
 # **5b.** x1 = 2 z1 and x2 = mu(x1) + exp(alpha(x1)) z2 with mu(u) = alpha(u) = u. What is z2 for
@@ -125,9 +125,9 @@ assert np.allclose(log_det, maf.forward_log_det(z))
 # Units light up, pass by pass
 # ----------------------------
 #
-# After a pass, what is right, and what was computed from an x that is still zero? Below, the loop
-# once more, with an eye on all units. A unit is *final* as soon as it has the value that it has in
-# the last pass, on all 50 rows. This is measured: no degree is used.
+# After a pass, which units are right, and which were computed from an x that is still zero? Below,
+# the loop runs once more and looks at all units. A unit is *final* as soon as it has the value that
+# it has in the last pass, on all 50 rows. This is measured: no degree is used.
 
 
 def all_units(x):
@@ -188,7 +188,7 @@ for i, (ax, units) in enumerate(zip(axes.flat, passes, strict=True), start=1):
     old = now
 
 # %%
-# Blue is what became final in a pass, grey what had been final before, white what is not right yet.
+# Blue units became final in this pass, grey ones were final before, white ones are not right yet.
 # Follow one hidden unit of degree 2 from panel to panel. The loop computed 4 times 12 hidden units.
 # How many are needed? Predict it for a larger network.
 
@@ -200,18 +200,18 @@ guess = None
 print(teaching.check("5d", guess))
 
 # %%
-# Pass 1 knows no x at all: only :math:`\phi_1` is right, and makes :math:`x_1`. Then :math:`x_1`
-# makes the hidden units of degree 1 final, those make :math:`\phi_2`, and that makes :math:`x_2`.
-# And so on: **a hidden unit of degree d is final as soon as** :math:`x_1, \ldots, x_d` **are
-# known**, and after that it never changes.
+# Pass 1 knows no x at all: only :math:`\phi_1` is right, and gives :math:`x_1`. Then :math:`x_1`
+# makes the hidden units of degree 1 final. These give :math:`\phi_2`, and :math:`\phi_2` gives
+# :math:`x_2`. And so on: **a hidden unit of degree d is final as soon as** :math:`x_1, \ldots, x_d`
+# **are known**, and after that it never changes.
 #
 # The walk by degree
 # ------------------
 #
-# Each of the 12 units was new once. So compute each unit when its time has come, and never again.
-# Let :math:`H_l` be the units of layer l (:math:`H_0 = x`), and :math:`A_l` its weights, with a row
-# for each unit that reads. :math:`A_l[i, \le i]` are its rows of degree i and the columns of degree
-# up to i:
+# Each of the 12 units became final in one of the passes. So compute each unit then, and never
+# again. Let :math:`H_l` be the units of layer l (:math:`H_0 = x`), and :math:`A_l` its weights,
+# with a row for each unit that reads. :math:`A_l[i, \le i]` are the rows of degree i and the
+# columns of degree up to i:
 #
 # .. code-block:: text
 #
@@ -247,18 +247,19 @@ assert np.allclose(found, x) and np.allclose(log_det, alpha.sum(axis=1))
 assert computed == 12
 
 # %%
-# Over all i, each row of each :math:`A_l` is used once, with all that it may read. That is the work
-# of *one* pass, where the loop does that of D. But the work comes in D small pieces, one after the
-# other, and small products are slower for what they compute than large ones.
+# Over all i, each row of each :math:`A_l` is used once, with all the units that it may read. That
+# is the work of *one* pass, where the loop does the work of D. But the work comes in D small
+# pieces, one after the other, and many small products take longer than one large product with the
+# same arithmetic.
 #
 # What does it cost?
 # ------------------
 #
-# A network with two hidden layers of 256 units, 100 rows, the best of three calls. The seconds are
-# those of the machine that ran this, and of what else it had to do; yours will differ. Look at the
-# slopes: on these axes a cost that grows as :math:`D^k` is a line of slope k. (BLAS, which does the
-# products, is held to one thread: on a busy machine several wait for each other, and blur the
-# picture.)
+# The network has two hidden layers of 256 units and gets 100 rows; each time is the best of three
+# calls. The seconds depend on the machine and on what else it had to do; yours will differ. Look at
+# the slopes: on these axes a cost that grows as :math:`D^k` is a line of slope k. (BLAS, which
+# computes the products, is limited to one thread: on a busy machine several threads would wait for
+# each other, and blur the picture.)
 
 
 def seconds(f, argument):
@@ -301,21 +302,23 @@ print(f"{walk / one_pass:.1f}")
 assert loop / walk > 4
 
 # %%
-# The textbook's line climbs with a slope of 1 or more: D passes, each a little larger than the one
-# for a smaller D. The walk's line leaves that of one pass slowly.
+# The line of the textbook's loop climbs with a slope of 1 or more: D passes, each a little larger
+# if D is larger. The line of the walk departs slowly from that of one pass.
 #
 # IAF: the same weights, another density
 # --------------------------------------
 #
-# Turn the bijector round: let the network read z where it read x. ``Invert`` does it in one word.
+# Turn the bijector round: let the network read z instead of x. ``Invert`` does it in one word.
 #
 # .. math:: x_i = (z_i - \mu_i(z_{<i}))\, e^{-\alpha_i(z_{<i})}
 #
-# Now *sampling* knows all that the network reads: one pass. And the density has to wait: to score a
-# given x, it finds :math:`z_1`, then :math:`z_2` with the help of :math:`z_1`, and so on.
+# Now *sampling* takes one pass, since all inputs of the network are known. The density has to wait:
+# to score a given x, it computes :math:`z_1`, then :math:`z_2` with the help of :math:`z_1`, and so
+# on.
 #
-# Same weights, so the same density? No: it is the same map, walked the other way. To see it, take a
-# network in the plane whose functions can be written down, three tanh units and
+# Same weights, so the same density? No: it is the same map in the opposite direction. To see the
+# difference, take a network in the plane whose functions can be written down, with three tanh units
+# and
 #
 # .. math::
 #
@@ -338,12 +341,12 @@ both = {"MAF": maf_2, "IAF, the same weights": iaf_2}
 panels = fc.plots.densities(both, (-3.5, 3.5), (-5.5, 5.5), ax=axes)
 
 # %%
-# The MAF adds the hill, and is wide on the right, where :math:`\alpha_2 > 0`. The IAF takes the
-# hill off, and divides: it is narrow on the right, and wide on the left.
+# The MAF adds the hill, and is wide on the right, where :math:`\alpha_2 > 0`. The IAF subtracts the
+# hill, and divides by the scale: it is narrow on the right, and wide on the left.
 #
 # Are IAFs another *family* then? For one layer, no: :math:`z_{<i}` is a function of :math:`x_{<i}`,
-# so given :math:`x_{<i}` an IAF's :math:`x_i` is Gaussian, too, as a MAF's is. What a network of a
-# given size represents easily differs, and above all what it costs:
+# so given :math:`x_{<i}` the :math:`x_i` of an IAF is Gaussian, too, like that of a MAF. But a
+# network of a given size represents other densities easily, and above all the costs differ:
 #
 # ============================================  =============  =============
 # what is wanted                                MAF            IAF
@@ -356,9 +359,9 @@ panels = fc.plots.densities(both, (-3.5, 3.5), (-5.5, 5.5), ax=axes)
 # ============================================  =============  =============
 #
 # The fourth line is why IAF was invented: its own samples are scored for free, since their z is
-# known. Take a **MAF** for data: to learn from them, and to score them. Take an **IAF** where
-# samples are wanted all day: a fast stand-in for a simulator, or variational inference, which draws
-# samples and scores just these. "D steps" is D passes by the textbook, and the walk by degree here.
+# known. Take a **MAF** for data: to learn from them, and to score them. Take an **IAF** if you need
+# many samples: as a fast substitute for a simulator, or for variational inference, which draws
+# samples and scores just these. "D steps" means D passes in textbooks, and the walk by degree here.
 
 sample, log_p = iaf_2.sample_and_log_prob(1000, rng=0)
 assert np.allclose(log_p, iaf_2.log_prob(sample))
@@ -367,15 +370,16 @@ assert np.allclose(log_p, iaf_2.log_prob(sample))
 # Learning by likelihood, the slow way round
 # ------------------------------------------
 #
-# Every step of training an IAF on data needs log p(x), its slow direction, and its gradient. The
-# textbook differentiates through D passes. (If you leave gradients to autograd, skip to "Both ways
-# give one gradient".) But the walk can be walked back. Let :math:`x_i` be the coordinate that step
-# i of the walk finds (of an IAF's density, that is its :math:`z_i`). ``x_bar``, ``z_bar`` and
-# ``phi_bar`` are the gradients of the loss by x, z and :math:`\phi`, and ``log_det_bar`` that by
-# the log-determinant. ``bar_l`` is the gradient by the *pre-activations* of layer l, what its units
-# hold before they are bent. Only units of degree i and more read :math:`x_i`, and these are
-# computed in step i and after it. So on the way back, from D to 1, all that depends on :math:`x_i`
-# has been dealt with when its turn comes:
+# Every step of training an IAF on data needs log p(x), its slow direction, and the gradient of
+# that. The textbook differentiates through D passes. (If you leave gradients to autograd, skip to
+# "Both ways give one gradient".) But the gradient is a walk, too, in the opposite order. Let
+# :math:`x_i` be the coordinate that step i of the walk computes (for the density of an IAF, that is
+# :math:`z_i`). ``x_bar``, ``z_bar`` and ``phi_bar`` are the gradients of the loss with respect to
+# x, z and :math:`\phi`, and ``log_det_bar`` is the gradient with respect to the log-determinant.
+# ``bar_l`` is the gradient with respect to the *pre-activations* of layer l, the sums of its units
+# before they are bent. Only units of degree i and more read :math:`x_i`, and these are computed in
+# step i and after it. So on the way back, from D to 1, the gradients of all units that depend on
+# :math:`x_i` are known when its turn comes:
 #
 # .. code-block:: text
 #
@@ -386,13 +390,13 @@ assert np.allclose(log_p, iaf_2.log_prob(sample))
 #         mu_bar_i    = v_i
 #         alpha_bar_i = v_i exp(alpha_i) z_i + log_det_bar
 #
-# ``v_i`` is the whole gradient by :math:`x_i`: what comes from the loss directly, and what comes
-# through the units that read it. The last three lines are the derivatives of
+# ``v_i`` is the whole gradient with respect to :math:`x_i`: the direct part from the loss, and the
+# part through the units that read it. The last three lines are the derivatives of
 # :math:`x_i = \mu_i + e^{\alpha_i} z_i` and of the log-determinant, a sum in which each
 # :math:`\alpha_i` counts once. ``bar_{L+1}`` is ``phi_bar``, the pairs of ``mu_bar`` and
-# ``alpha_bar``, of higher degrees only. (It is back-substitution: a triangular system, solved from
-# its last line to its first.) Each unit has its turn once, so this, too, is the work of one pass.
-# Both ways give one gradient:
+# ``alpha_bar``, of higher degrees only. (This is back-substitution: a triangular system is solved
+# from its last line to its first.) Each unit has its turn once, so this, too, is the work of one
+# pass. Both ways give one gradient:
 
 points = rng.standard_normal((20, D))
 
@@ -407,8 +411,8 @@ def gradient(method):
 assert np.allclose(gradient("by_degree"), gradient("sequential"))
 
 # %%
-# So an IAF can learn from data like anybody else. Neal's funnel is a good target: its first
-# coordinate sets how wide the seven others are.
+# So an IAF can learn from data like any other flow. Neal's funnel is a good target: its first
+# coordinate sets the width of the seven others.
 
 truth = fc.targets.funnel(dim=8, scale=1.0)
 data = truth.sample(3000, rng=0)
@@ -469,8 +473,8 @@ print(teaching.check("5f", iaf_log_p))
 # ---------------------
 #
 # IAF, by Kingma and others (2016), came first: variational inference needs fast samples. MAF, by
-# Papamakarios, Pavlakou and Murray (2017), turned it round for density estimation. The funnel is
-# Neal's (2003), made to trouble samplers.
+# Papamakarios, Pavlakou and Murray (2017), turned it round for density estimation. Neal (2003) made
+# the funnel to test samplers.
 #
 # * Kingma and others: `Improving Variational Inference with Inverse Autoregressive Flow
 #   <https://arxiv.org/abs/1606.04934>`__
@@ -478,5 +482,5 @@ print(teaching.check("5f", iaf_log_p))
 #   <https://arxiv.org/abs/1705.07057>`__
 # * Neal: `Slice Sampling <https://doi.org/10.1214/aos/1056562461>`__
 #
-# Still, one direction is a walk of D steps. Is there a flow that is one pass both ways, and what
-# does it give up? Lesson 6.
+# Still, one direction is a walk of D steps. Lesson 6 is about flows that take one pass both ways,
+# and about what they give up.

@@ -23,13 +23,13 @@ pass or many). :math:`\odot` multiplies number by number, as in lesson 4.
 # feeds a network, and the network decides what happens to the second part. NICE only shifts it
 # (:math:`\alpha = 0`), RealNVP shifts and scales it.
 #
-# Why can this be inverted? Because :math:`x_A = z_A`: whoever knows :math:`x` knows the input of
-# the network, and so its output. The network itself is never inverted. The one below could not
-# be: ``floor`` gives whole regions the same answer. (To learn, a network needs slopes. So those of
-# real flows are smooth, or at least without jumps; lesson 8 comes back to that.)
+# Why can this be inverted? Because :math:`x_A = z_A`: if you know :math:`x`, you know the input of
+# the network, and so its output. The network itself is never inverted. The network below could not
+# be: ``floor`` gives whole regions the same answer. (To learn, a network needs slopes. So the
+# networks of real flows are smooth, or at least without jumps; lesson 8 comes back to that.)
 #
-# The network is called the *conditioner*; what it steers, a shift or a shift and a scale, the
-# *transformer*.
+# The network is called the *conditioner*. The map that it controls, a shift or a shift and a scale,
+# is called the *transformer*.
 
 import time
 
@@ -85,8 +85,8 @@ assert np.allclose(back, z) and np.allclose(up, -down)
 #     \end{pmatrix},
 #     \qquad \log \left| \det \frac{\partial x}{\partial z} \right| = \sum_{i \in B} \alpha_i .
 #
-# It is a triangle, as for a MAF. How the network depends on :math:`z_A` stands in the lower left
-# block, and does not count. The pictures show the Jacobians at one point, of five coordinates of
+# It is a triangle, as for a MAF. The lower left block holds the slopes of the network, and does not
+# matter for the determinant. The pictures show the Jacobians at one point, for five coordinates of
 # which two stay. Grey is exactly 0.
 
 nice_layer = fc.testing.randomize(fc.NICE(5, num_masked=2, hidden=[16], activation="tanh"), rng=1)
@@ -122,9 +122,9 @@ print(teaching.check("6a", guess))
 # -----------------
 #
 # ``num_masked`` is the number of coordinates that stay: the first ones, or the last ones if it is
-# negative. (The papers hide them from the change by a mask.) ``fraction_masked`` is the same as a
-# fraction of :math:`D`; without either, half of them stay. What a coupling leaves alone, the next
-# one has to change: in a flow the two parts take turns.
+# negative. (The papers use a mask for this.) ``fraction_masked`` is the same as a fraction of
+# :math:`D`; without either, half of them stay. The next coupling has to change the part that
+# stayed: in a flow the two parts take turns.
 
 for choice in ({"num_masked": 2}, {"fraction_masked": 0.4}, {"num_masked": -2}):
     layer, number = fc.RealNVP(5, hidden=[16], **choice), np.arange(1, 6)
@@ -144,9 +144,9 @@ print(teaching.check("6b", guess))
 # What it costs
 # -------------
 #
-# Each flow has 64 coordinates and one layer, and is run on 500 points. The second row is a MAF that
-# samples as in the textbook, by one pass for each coordinate; the third does it degree by degree,
-# as in lesson 5.
+# Each flow has 64 coordinates and one layer, and runs on 500 points. The second row is a MAF that
+# samples as in textbooks, with one pass for each coordinate. The third is a MAF that samples degree
+# by degree, as in lesson 5.
 
 D = 64
 coupling = fc.RealNVP(D, hidden=[256])
@@ -175,26 +175,27 @@ for name, bijector in {"coupling": coupling, "MAF, D passes": textbook, "MAF": m
 assert cost["MAF, D passes"][1] > 5 * cost["coupling"][1]
 
 # %%
-# The coupling is one pass either way. The textbook's MAF pays 64 passes for a sample. By degree it
-# pays for one, and still its work comes in 64 small steps, each of which waits for the last.
+# The coupling takes one pass in either direction. The textbook's MAF needs 64 passes for a sample.
+# By degree it does the work of one pass, but still in 64 small steps, each of which waits for the
+# last.
 #
-# What it pays: volume
-# --------------------
+# The price of NICE: volume
+# -------------------------
 #
-# A coupling leaves half of the coordinates alone, so a flow needs more couplings than layers of a
-# MAF. NICE pays once more. Its log-det is 0, so it keeps volumes: a cell of a grid is bent,
-# and its area stays what it was. A whole NICE flow has diagonal scalings beside its couplings,
-# which multiply *all* areas by the same factor.
+# A coupling leaves half of the coordinates alone, so a flow needs more couplings than a MAF needs
+# layers. NICE has one more limit. Its log-det is 0, so it keeps volumes: a cell of a grid is bent,
+# but its area does not change. A whole NICE flow also has a diagonal scaling, which multiplies
+# *all* areas by the same factor.
 #
 # Predict
 # -------
 #
 # The checkerboard is uniform on eight of sixteen squares, of side 2. Where it is not 0, its
-# density has one value only, 1/32. NICE starts from a Gaussian, which has every value below its
-# peak, and it can only move these values about and multiply all of them by one factor. How close
-# can it come, if it may have as many layers as it likes? Is it 0, a little, or a lot, against the
-# :math:`\log 2 = 0.69` of a uniform density on all sixteen squares? Put your number in the place
-# of ``None``. The hints lead on to the exact number, and so does the proof below.
+# density has one value only, 1/32. NICE starts from a Gaussian, whose density takes every value
+# below its peak. It can only move these values to other places, and multiply all of them by one
+# factor. How close can it come, with any number of layers? Is it 0, a little, or a lot, against the
+# :math:`\log 2 = 0.69` of a uniform density on all sixteen squares? Put your number in the place of
+# ``None``. The hints lead to the exact number, and so does the proof below.
 
 # %%
 # **6c.** NICE learns the checkerboard, whose eight squares have an area of 32 in all. Its layers
@@ -224,27 +225,28 @@ for ax, name in zip(axes[1:], flows, strict=True):
     ax.set_title(f"{name}: KL {kl[name].kl:.2f} nats")
 
 # %%
-# NICE cannot make a square flat. It is too dense (black) in places, and fades out in others, as a
-# bell does. RealNVP's squares are flatter.
+# NICE cannot make a square flat. Its squares are too dense (black) in places, and fade out in
+# others, as a bell does. RealNVP's squares are flatter.
 #
 # Why 1 - log 2
 # -------------
 #
-# Let :math:`f` be a NICE flow, :math:`x = f(z)`. Its way back multiplies all areas by one and the
-# same factor; call that :math:`1 / s^2`. Then :math:`y = g(x) = s f^{-1}(x)` keeps areas, so its
-# log-det is 0. And :math:`y = s z` is normal with the deviation :math:`s`:
+# Let :math:`f` be a NICE flow, :math:`x = f(z)`. Its inverse multiplies all areas by the same
+# factor; call it :math:`1 / s^2`. Then :math:`y = g(x) = s f^{-1}(x)` keeps areas, so its log-det
+# is 0. And :math:`y = s z` is normal with the standard deviation :math:`s`:
 #
 # .. math:: \log q(x) = \log N(y; 0, s^2 I) + 0
 #           = -\log(2 \pi s^2) - \frac{|y|^2}{2 s^2} .
 #
 # By lesson 3 the KL is the mean of :math:`-\log q` over the board, its *cross-entropy*, minus the
-# entropy of the board. That is :math:`\log 32`, since :math:`-\log p = \log 32` everywhere on it:
+# entropy of the board. This entropy is :math:`\log 32`, since :math:`-\log p = \log 32` everywhere
+# on the board:
 #
 # .. math:: KL = \log(2 \pi s^2) + \frac{E |y|^2}{2 s^2} - \log 32 .
 #
 # The board has the area 32, and so has its image :math:`g(\text{board})`, on which :math:`y` is
-# uniform. Which shape of area 32 has the least :math:`E |y|^2`? The disk about 0: of any other
-# shape, move what lies outside of the disk into the holes inside, and every piece comes closer to
+# uniform. Which shape of area 32 has the least :math:`E |y|^2`? The disk about 0: in any other
+# shape, move the parts outside of the disk into the holes inside, and every piece comes closer to
 # 0. A disk of radius :math:`R` has :math:`\pi R^2 = 32`, its ring at :math:`r` has the share
 # :math:`2 \pi r\, dr / \pi R^2` of the area, and
 #
@@ -255,8 +257,9 @@ for ax, name in zip(axes[1:], flows, strict=True):
 #
 # .. math:: KL \ge \log 16 + 1 - \log 32 = 1 - \log 2 = 0.307 .
 #
-# The number of layers does not occur, nor does the network. This is a *floor*: no width, depth or
-# training takes it away. ``volume_preserving_floor`` computes it for any density in the plane.
+# The formula contains neither the number of layers nor the network. This is a *floor*: no width,
+# depth or training can go below it. ``volume_preserving_floor`` computes it for any density in the
+# plane.
 
 floor = teaching.volume_preserving_floor(board)
 print(f"floor {floor:.3f}, 1 - log 2 = {1 - np.log(2):.3f} nats")
@@ -284,19 +287,20 @@ for ax, title, flow in zip(axes, titles, (None, *flows.values()), strict=True):
         ax.set(xlabel="$z_{1}$", ylabel="$z_{2}$")
 
 # %%
-# RealNVP stretches in one place more than in another, so its points spread out more as a Gaussian's
-# do: dense in the middle, thin outside.
+# RealNVP can stretch some places more than others, so its latent points look more like a Gaussian:
+# dense in the middle, thin outside.
 #
-# A floor of 0 promises nothing, by the way. Take eight equal Gaussians far apart, and one Gaussian
-# with eight times their variance, so with the same peak. Above every height both have the same
-# area. So the eight are the one, cut into pieces, and moving pieces is what NICE may do:
+# By the way, a floor of 0 does not mean that a flow gets there. Take eight equal Gaussians far
+# apart, and one Gaussian with eight times their variance, which gives it the same peak. Above every
+# height both densities have the same area. So the eight Gaussians are the one, cut into pieces, and
+# NICE may move pieces:
 
 eight = teaching.volume_preserving_floor(fc.targets.eight_gaussians())
 print(f"floor of eight Gaussians: {eight:.3f} nats")
 assert eight < 0.02
 
 # %%
-# What keeps a flow from cutting is another matter: lesson 8.
+# But can a flow cut? Lesson 8 is about that.
 #
 # Exercises
 # ---------
@@ -336,8 +340,7 @@ print(teaching.check("6e", nice))
 # <../../live/index.html#task=6>`_. There, NICE learns the board, and stops at its floor; RealNVP
 # goes on.
 #
-# Other layers, and what they cost: `Planar and radial layers
-# <../how_to/planar_radial.html>`_.
+# `Planar and radial layers <../how_to/planar_radial.html>`_ shows other layers, and their costs.
 #
 # What you know now
 # -----------------
@@ -345,15 +348,15 @@ print(teaching.check("6e", nice))
 # * A coupling changes one part of the coordinates, given the other. Both directions are one pass,
 #   and the network may be anything.
 # * NICE shifts: log-det 0. RealNVP shifts and scales: log-det :math:`\sum \alpha`.
-# * What it pays: a weaker layer, so more of them, with the parts in turn. NICE also keeps volumes,
-#   and stays at least 0.307 nats from the checkerboard, however deep it is.
+# * The price: a coupling is a weaker layer, so a flow needs more of them, with the parts in turn.
+#   NICE also keeps volumes, and stays at least 0.307 nats from the checkerboard, at any depth.
 #
 # Where this comes from
 # ---------------------
 #
-# NICE, by Dinh, Krueger and Bengio (2015), brought couplings that keep volumes; RealNVP, by Dinh,
-# Sohl-Dickstein and Bengio (2017), scales as well, and made flows known for images. Glow, by Kingma
-# and Dhariwal (2018), learns how to mix coordinates between couplings.
+# NICE, by Dinh, Krueger and Bengio (2015), introduced couplings; they keep volumes. RealNVP, by
+# Dinh, Sohl-Dickstein and Bengio (2017), scales as well, and made flows known for images. Glow, by
+# Kingma and Dhariwal (2018), learns how to mix coordinates between couplings.
 #
 # * Dinh, Krueger, Bengio: `NICE: Non-linear Independent Components Estimation
 #   <https://arxiv.org/abs/1410.8516>`__
@@ -362,4 +365,4 @@ print(teaching.check("6e", nice))
 # * Kingma, Dhariwal: `Glow: Generative Flow with Invertible 1x1 Convolutions
 #   <https://arxiv.org/abs/1807.03039>`__
 #
-# Why does it take many layers at all, and why must the parts change? Lesson 7.
+# Lesson 7 explains why a flow needs many layers at all, and why the parts must change.

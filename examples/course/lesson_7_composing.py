@@ -14,8 +14,8 @@ others are much better. You can prove the first, and measure both.
     \log \left| \det \frac{\partial z_k}{\partial z_{k-1}} \right| .
 
 The chain rule multiplies the Jacobians, the determinant of a product is the product of the
-determinants, and the logarithm makes a sum of it. So layers can be stacked without any more
-mathematics.
+determinants, and the logarithm turns the product into a sum. So layers can be stacked without any
+more mathematics.
 
 You need: lesson 3 (entropy and KL), lesson 5 (MAF) and lesson 6 (what a floor is).
 """
@@ -25,10 +25,10 @@ You need: lesson 3 (entropy and KL), lesson 5 (MAF) and lesson 6 (what a floor i
 # -------
 #
 # Take a MAF of four affine layers. All of them have the order (1, 2): the first coordinate comes
-# first, and the second one is shifted and scaled given the first. It learns two moons, from as
-# many points and for as long as you like. How close does it come? Nobody can do that integral by
-# heart: say whether it is 0, and if not, whether it is nearer to 0.1 or to 1. Put your number in
-# the place of ``None``.
+# first, and the second one is shifted and scaled given the first. It learns two moons, from as many
+# points and for as long as you like. How small can its KL get? Nobody can do that integral in their
+# head: say whether it is 0, and if not, whether it is nearer to 0.1 or to 1. Put your number in the
+# place of ``None``.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -45,8 +45,8 @@ guess = None
 print(teaching.check("7a", guess))
 
 # %%
-# Now look. Three flows learn the same 2,000 points, with the same networks. They differ in the
-# orders of their four layers only.
+# Now look. Three flows learn the same 2,000 points, with the same networks. They differ only in the
+# orders of their four layers.
 
 truth = fc.targets.two_moons(noise=0.05)
 data = truth.sample(2000, rng=0)
@@ -96,7 +96,8 @@ ax.invert_yaxis()
 ax.set(xlabel="KL to the truth (nats)", xlim=(0, 1.6), title="four affine layers on two moons")
 
 # %%
-# The bars of one order end at their black lines, or a little beyond. The third is far below both.
+# The bars of the flows with one order end at their black lines, or a little beyond. The third bar
+# is far below both.
 
 for name, floor in floors.items():
     assert kl[name].kl > floor - 3 * kl[name].standard_error
@@ -110,12 +111,12 @@ assert kl["in turn"].kl < 0.5
 #
 # .. math:: u_1 = m + s\, z_1, \qquad u_2 = \mu(u_1) + e^{\alpha(u_1)} z_2
 #
-# (:math:`m` and :math:`s` are constants, as the first coordinate depends on no other), and the
-# second one, of the same order, from :math:`u` to :math:`x`:
+# (:math:`m` and :math:`s` are constants, as the first coordinate depends on no other), and then the
+# second layer, of the same order, from :math:`u` to :math:`x`:
 #
 # .. math:: x_1 = m' + s' u_1, \qquad x_2 = \mu'(x_1) + e^{\alpha'(x_1)} u_2 .
 #
-# Put the one into the other. :math:`x_1` is a shifted and scaled :math:`z_1`. And
+# Insert the first into the second. :math:`x_1` is a shifted and scaled :math:`z_1`. And
 #
 # .. math::
 #
@@ -123,16 +124,16 @@ assert kl["in turn"].kl < 0.5
 #         + \underbrace{e^{\alpha'(x_1) + \alpha(u_1)}}_{\text{a function of } x_1} z_2 ,
 #
 # since :math:`u_1 = (x_1 - m') / s'` can be computed from :math:`x_1`. That is again one layer of
-# the same order, if its network is large enough. By induction it is so for any number. In words:
-# *given* :math:`x_1`, *the second coordinate stays Gaussian*, and :math:`x_1` itself is Gaussian.
-# But a line through two moons at a fixed :math:`x_1` may cross both, and then :math:`x_2` has two
-# humps.
+# the same order, if its network is large enough. By induction the same holds for any number of
+# layers. In words: *given* :math:`x_1`, *the second coordinate stays Gaussian*, and :math:`x_1`
+# itself is Gaussian. But a line through two moons at a fixed :math:`x_1` may cross both, and then
+# :math:`x_2` has two humps.
 #
-# The best such density is easy to find: it has the truth's own mean and variance, of :math:`x_1`,
-# and of :math:`x_2` at every :math:`x_1`: these minimise
-# :math:`E[(x_2 - m)^2 / 2V + \tfrac12 \log V]` at each :math:`x_1`. A Gaussian with the right
-# variance :math:`V` costs :math:`\tfrac12 \log(2 \pi e V)`. There are two of them,
-# so its KL, which is a floor, is
+# The best such density is easy to find. It has the mean and the variance of the truth, for
+# :math:`x_1`, and for :math:`x_2` at every :math:`x_1`: these minimise
+# :math:`E[(x_2 - m)^2 / 2V + \tfrac12 \log V]` at each :math:`x_1`. The cross-entropy of a Gaussian
+# with the right variance :math:`V` is :math:`\tfrac12 \log(2 \pi e V)`. There are two such
+# Gaussians, so the KL, which is a floor, is
 #
 # .. math::
 #
@@ -150,20 +151,21 @@ fig, axes = plt.subplots(2, 2, figsize=(8, 5.6), layout="compressed")
 fc.plots.densities(titles, (-1.6, 2.6), (-1.2, 1.7), n=150, ax=axes)
 
 # %%
-# With the order (1, 2) the density is one hump, a Gaussian, on every vertical line; with (2, 1) on
-# every horizontal one. Only the last flow may have two. (Lesson 8 explains the thin thread
-# between its moons.)
+# With the order (1, 2) the density is one hump, a Gaussian, on every vertical line; with (2, 1) it
+# is one hump on every horizontal line. Only the last flow may have two humps. (Lesson 8 explains
+# the thin thread between its moons.)
 #
 # How to build it
 # ---------------
 #
-# A layer of the other order breaks the proof: it moves :math:`u_1` by something that depends on
+# A layer of the other order breaks the proof: it shifts :math:`u_1` by something that depends on
 # :math:`u_2`, so :math:`u_1` can no longer be computed from :math:`x_1`. There are two ways to
-# build that. Give the MADEs their orders, as above; or give all of them the same order, and swap
-# the coordinates in between. ``Permute`` is a bijector like others; its log-det is 0.
+# build such a flow. Give the MADEs different orders, as above; or give all of them the same order,
+# and swap the coordinates in between. ``Permute`` is a bijector like others; its log-det is 0.
 #
-# ``Chain([f, g])`` is :math:`f(g(z))`: the last one is applied first, and the first of the list is
-# next to the data. Printed, a chain shows the way from z to x; here with a line for each step.
+# ``Chain([f, g])`` is :math:`f(g(z))`: the last bijector of the list is applied first, and the
+# first one is next to the data. ``print`` shows a chain in the direction from z to x; here with a
+# line for each step.
 
 swap = fc.Permute([1, 0])
 for chain in (
@@ -173,7 +175,7 @@ for chain in (
     print(str(chain).replace(" -> ", "\n  -> "))
 
 # %%
-# Exercise 7b is about this order, which is mixed up often.
+# Exercise 7b is about this order, which is often confused.
 
 # %%
 # **7b.** f doubles, g adds 1. What does Chain([f, g]) make of z = 3, forward?
@@ -185,9 +187,9 @@ print(teaching.check("7b", guess))
 # Six stages
 # ----------
 #
-# What does a stack do, layer by layer? Below is a flow of six layers, orders in turn, and a grid
-# that is carried through it, each quadrant in its own colour. Each cell keeps the mass that it has
-# under the base. Where cells grow, the density thins out. (Mind the axes: each panel has its own.)
+# What does a stack do, layer by layer? Below is a flow of six layers with alternating orders, and a
+# grid that is carried through it, each quadrant in its own colour. Each cell keeps the mass that it
+# has under the base. Where cells grow, the density gets thinner. (Each panel has its own axes.)
 
 six, history = fc.fit(flow_of([there, turned] * 3), data, epochs=120)
 print(f"six layers in turn: KL {fc.kl_to_truth(six, truth).kl:.3f} nats, {history.seconds:.0f} s")
@@ -196,16 +198,16 @@ fig, axes = plt.subplots(2, 4, figsize=(10, 5.4), layout="compressed")
 teaching.grid(six, ax=axes)
 
 # %%
-# No single step is dramatic. Each shifts and scales one coordinate given the other one, and the
-# next one does it the other way round; the last panel only goes to the units of the data. Two moons
-# are in two pieces, the grid is in one: look for the few large blue cells that join them. They are
-# large, so next to nothing is there. Lesson 8 is about such bridges.
+# No single step is dramatic. Each shifts and scales one coordinate given the other, and the next
+# one exchanges their roles; the last panel only converts to the units of the data. Two moons are in
+# two pieces, but the grid is in one: look for the few large blue cells that join the moons. They
+# are large, so there is hardly any density in them. Lesson 8 is about such bridges.
 #
 # Where does log p come from?
 # ---------------------------
 #
-# Walk back from a point :math:`x` to :math:`z`, add up the log-dets of that way, and add
-# :math:`\log N(z; 0, I)`. This loop is all that ``log_prob`` does:
+# Go back from a point :math:`x` to :math:`z`, add up the log-dets of these steps, and add
+# :math:`\log N(z; 0, I)`. ``log_prob`` does nothing but this loop:
 
 points = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 0.4], [1.0, -0.5], [0.5, 0.7]])
 z, total = points, 0.0
@@ -217,7 +219,7 @@ print(f"by hand {by_hand.round(3)}")
 assert np.allclose(by_hand, six.log_prob(points))
 
 # %%
-# The same numbers as bars: what is positive stands on the line, what is negative hangs below it,
+# Here are the same numbers as bars: positive ones stand on the line, negative ones hang below it,
 # and the black mark is the sum, :math:`\log p`. The first four points lie on the moons, the fifth
 # beside one of them.
 
@@ -229,12 +231,12 @@ for k, point in enumerate(points):
 teaching.log_dets(six, points, ax=axes[1])
 
 # %%
-# On the moons the log-dets of the way back have a positive sum: the moons are small, so the way
-# from base to data made areas smaller. How much, on average? If the flow is exact, lesson 1
-# gives the answer: the entropy of :math:`N(0, I)`, :math:`\log(2 \pi e) = 2.838`, minus that of
-# the moons, 0.289. Off the moons :math:`\log p` is low, because the layers have stretched
-# there, or because this :math:`z` is rare under the base. Which is it for the fifth point?
-# Compare the blue blocks.
+# On the moons the log-dets from data to base have a positive sum: the moons are small, so the
+# direction from base to data made areas smaller. How much, on average? If the flow is exact, lesson
+# 1 gives the answer: the entropy of :math:`N(0, I)`, :math:`\log(2 \pi e) = 2.838`, minus that of
+# the moons, 0.289. Off the moons :math:`\log p` is low, because the layers have stretched there, or
+# because this :math:`z` is rare under the base. Which is it for the fifth point? Compare the blue
+# blocks.
 
 mean_log_det = six.bijector.inverse_log_det(data).mean()
 exact = np.log(2 * np.pi * np.e) - truth.entropy()
@@ -260,8 +262,8 @@ print(teaching.check("7c", guess))
 # Exercises
 # ---------
 #
-# The two steps of the proof in code: layers of one order are one layer, and its floor. Your code
-# takes the place of the dots.
+# Write the two steps of the proof in code: layers of one order are one layer, and this layer has a
+# floor. Your code takes the place of the dots.
 #
 # **7d.** Two affine layers of the order (1, 2) leave x1 alone: u = m\_1 + exp(a\_1) z2 and then x2
 # = m\_2 + exp(a\_2) u, with all four numbers computed from x1. Write a function together(m\_1,
@@ -296,8 +298,7 @@ print(teaching.check("7e", stack_floor))
 # <../../live/index.html#task=7>`_. There, switch the permutations off, and watch the gauge stop at
 # 0.844.
 #
-# Is a trained flow good? One call and a verdict: `Can it be trusted?
-# <../how_to/trust.html>`_.
+# Is a trained flow good? `Can it be trusted? <../how_to/trust.html>`_ finds out by one call.
 #
 # What you know now
 # -----------------
@@ -313,12 +314,12 @@ print(teaching.check("7e", stack_floor))
 # ---------------------
 #
 # Tabak and Turner (2013) composed simple maps step by step. NICE and MAF already change the order
-# between layers. Huang and others (2018) make the conditionals themselves more than Gaussian, and
-# show that one triangle is then enough for any density.
+# between layers. Huang and others (2018) use conditionals that are more flexible than Gaussians,
+# and show that one triangle is then enough for any density.
 #
 # * Tabak, Turner: `A Family of Nonparametric Density Estimation Algorithms
 #   <https://doi.org/10.1002/cpa.21423>`__
 # * Huang, Krueger, Lacoste, Courville: `Neural Autoregressive Flows
 #   <https://arxiv.org/abs/1804.00779>`__
 #
-# Is there still something that no number of layers can do? Lesson 8.
+# Is there still something that no number of layers can do? That is the question of lesson 8.

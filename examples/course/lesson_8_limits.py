@@ -5,9 +5,9 @@ r"""
 A flow is continuous, and so is its inverse: it is made of sums, products, exp, splines and networks
 of tanh or relu, all without jumps (the ``floor`` of lesson 6 was a toy). It can bend, stretch and
 squeeze a cloud; it cannot tear it. Data often come in separate pieces. So what does a flow do with
-them, how much does it cost, and which parts make it cheaper? In the second half, which can wait for
-another day: two failures that have nothing to do with pieces, an exponential that overflows and
-tails that are too light, and their cures.
+them, how much does it cost, and which parts make it cheaper? The second half, which can wait for
+another day, is about two failures that have nothing to do with pieces, and their cures: an
+exponential that overflows, and tails that are too light.
 
 You need: lessons 1 to 3 (maps of a line, every density is a triangle, KL), and lesson 5 (MAF).
 """
@@ -43,8 +43,8 @@ print(teaching.check("8a", guess))
 # %%
 # Now look. A spline learns the same data. On the left are the maps, on the right the densities that
 # they make. The black line is the exact map, :math:`x = F^{-1}(\Phi(z))` with the distribution
-# functions :math:`F` of the data and :math:`\Phi` of :math:`z`: as much of the mass lies to the
-# left of :math:`x` as to the left of :math:`z`.
+# functions :math:`F` of the data and :math:`\Phi` of :math:`z`: the mass to the left of :math:`x`
+# equals the mass to the left of :math:`z`.
 
 two = fc.GaussianMixture([[-3.0], [3.0]], scales=1.0)
 rows = two.sample(2000, rng=0)
@@ -77,9 +77,9 @@ left.legend()
 #
 # .. math:: \frac{dx}{dz} = \frac{N(0; 0, 1)}{p(0)} = e^{9/2} = 90 .
 #
-# So this is not impossible; it asks for large slopes. A spline can be that steep in one place and
-# flat in another (the kinks of its density are at its knots). An affine map has one slope for all
-# places. Were there nothing at all between the pieces, the exact map would have to jump.
+# So this is possible, but it needs large slopes. A spline can be that steep in one place and flat
+# in another (the kinks of its density are at its knots). An affine map has the same slope
+# everywhere. If there were nothing at all between the pieces, the exact map would have to jump.
 
 slope = fc.Normal(1).prob([0.0]) / two.prob([0.0])
 print(f"slope of the exact map at 0: {slope:.1f}")
@@ -94,27 +94,28 @@ assert fc.kl_to_truth(spline, two).kl < 0.05
 # In the plane it is the same. Take a disk of the base that holds nearly all of its mass. A disk is
 # connected, and the continuous image of a connected set is connected. If it reaches all pieces,
 # then it also holds paths between them: *bridges*. The flow's density is above 0 there, where the
-# truth has nothing. A bridge can be made thin, by steep slopes, never removed. (Lesson 2 made a
-# triangle for every density. For pieces with nothing in between, its :math:`t` has jumps; a flow's
-# has none.)
+# truth has nothing. Steep slopes can make a bridge thin, but never remove it. (Lesson 2 made a
+# triangle for every density. For pieces with nothing in between, its :math:`t` has jumps; that of a
+# flow has none.)
 #
 # And a disk has no hole, so its image has none. Eight Gaussians stand in a circle, and neighbours
-# touch at their fringes: almost a ring. There are paths from cloud to cloud along it, but its hole
-# is a new problem: the image of the disk has to cover it, or leave the ring open somewhere.
+# touch at their edges: almost a ring. There are paths from cloud to cloud along the ring, but its
+# hole is a new problem: the image of the disk has to cover the hole, or leave the ring open
+# somewhere.
 #
-# On a linear scale of colours you would not see any of this. ``teaching.bridges`` draws the
-# density in decades (powers of ten) and hatches it beyond the black lines, outside of the region of
-# highest density that holds 99.9% of the truth. *Stray* is the flow's mass there; the truth itself
-# has 0.1%.
+# On a linear scale of colours you would not see any of this. ``teaching.bridges`` draws the density
+# in decades (powers of ten). The black lines bound the region of highest density that holds 99.9%
+# of the truth, and outside of it the density is hatched. *Stray* is the mass of the flow there; the
+# truth itself has 0.1%.
 #
 # Below, four flows learn the same 10,000 points:
 #
 # * *affine*: five layers of MAF;
 # * *splines*: three layers, with rational-quadratic splines, which can be steep in one place and
 #   flat in another;
-# * *mixture conditionals*: MAF MoG, one affine layer upon a layer in which every coordinate, given
+# * *mixture conditionals*: MAF MoG, one affine layer on a layer in which every coordinate, given
 #   the ones before it, is a mixture of ten Gaussians;
-# * *mixture base*: two affine layers upon a base that has eight modes before any map bends it, so
+# * *mixture base*: two affine layers on a base that has eight modes before any map bends it, so
 #   it has its hole from the start.
 
 truth = fc.targets.eight_gaussians()
@@ -144,11 +145,11 @@ for ax, (name, flow) in zip(axes.flat, flows.items(), strict=True):
 # The truth lies between the two black lines. Look at the hole, and at the outside. An affine flow
 # fills the hole, or cuts the ring open elsewhere, or both. The splines fill the hole more thinly,
 # and leave fine dark lines across it. The mixture conditionals leave strips along one coordinate.
-# The mixture base leaves the hole as empty as the truth does; but it was given the number of
-# pieces, eight, which you have to know.
+# The mixture base leaves the hole as empty as the truth does. But you have to know the number of
+# pieces, eight, in advance.
 #
-# Volumes are no obstacle here: lesson 6 found a floor near 0 for eight Gaussians. It is the tearing
-# that costs, and it costs less where a map can be steep.
+# Volumes are no obstacle here: lesson 6 found a floor near 0 for eight Gaussians. The cost comes
+# from tearing, and is smaller if a map can be steep.
 
 assert kl["affine"].kl > kl["splines"].kl + 0.02
 assert kl["mixture base"].kl < 0.02 < kl["splines"].kl
@@ -159,8 +160,8 @@ assert stray["mixture base"].share < 0.002 < stray["splines"].share
 # --------------------------------
 #
 # The papers print the scale as :math:`e^{\alpha}`, with any number :math:`\alpha` that the network
-# returns. A relu network goes on in straight lines, so for rows far from the others that can be any
-# number indeed.
+# returns. A relu network continues in straight lines outside of the data, so for distant rows
+# :math:`\alpha` can be as large as you like.
 
 # %%
 # **8b.** The textbook's scale is exp(alpha). From which alpha on does it overflow in float32?
@@ -169,8 +170,8 @@ guess = None
 print(teaching.check("8b", guess))
 
 # %%
-# Here is the smallest case: a layer in float32 whose :math:`\alpha_2` is :math:`x_1` itself, and
-# nine good rows with a far one.
+# Here is the smallest case: a layer in float32 whose :math:`\alpha_2` is :math:`x_1` itself, with
+# nine good rows and a distant one.
 
 
 def small_flow(transformer):
@@ -194,9 +195,9 @@ for bound in (None, 2.0):
           f"{np.isfinite(gradient).all()}")  # fmt: skip
 
 # %%
-# On the way back :math:`z_2 = x_2 e^{-\alpha_2} = e^{100}`, which is no float32 any more. One row
-# has made the loss infinite, and its gradient, too. Adam then divides infinity by infinity, and the
-# parameters are NaN for good. (``fit`` stops before that happens, and names the row.)
+# In the inverse, :math:`z_2 = x_2 e^{-\alpha_2} = e^{100}` is too large for float32. One row has
+# made the loss infinite, and its gradient, too. Adam then divides infinity by infinity, and the
+# parameters stay NaN. (``fit`` stops before that happens, and names the row.)
 
 try:
     fc.fit(small_flow(fc.Affine(log_scale_bound=None)), table, epochs=1, validation_split=0)
@@ -204,15 +205,15 @@ except fc.TrainingDivergedError as error:
     print(f"TrainingDivergedError: {error}")
 
 # %%
-# The cure is in the parametrisation: the network does not return :math:`\alpha`, but a *raw*
+# The cure is a different parametrisation: the network does not return :math:`\alpha`, but a *raw*
 # number, and
 #
 # .. math:: \alpha = c \tanh(\mathrm{raw} / c) .
 #
-# It has the slope 1 at 0, so little changes there, and never leaves :math:`(-c, c)`. Cutting the
-# number off at :math:`c` would keep it finite, too, but with a kink, and a gradient of exactly 0
-# beyond it. flowcore's ``Affine()`` has :math:`c = 2`; a stack of five layers then still reaches
-# scales from :math:`e^{-10}` to :math:`e^{10}`.
+# This function has the slope 1 at 0, so little changes there, and it never leaves :math:`(-c, c)`.
+# Cutting :math:`\alpha` off at :math:`c` would keep it finite, too, but with a kink, and a gradient
+# of exactly 0 beyond it. flowcore's ``Affine()`` has :math:`c = 2`; a stack of five layers then
+# still reaches scales from :math:`e^{-10}` to :math:`e^{10}`.
 
 raw = np.linspace(-6, 6, 400)[:, None]
 fig, ax = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
@@ -238,13 +239,14 @@ print(teaching.check("8c", guess))
 # -----------
 #
 # The bound has a price. If :math:`|\mu| \le M` (a tanh network is bounded) and
-# :math:`|\alpha| \le c`, then every layer has :math:`|x_i| \le M + e^c |z_i|`. So an :math:`x` far
-# out has a :math:`z` far out, where the base has almost nothing, and log-dets, which are bounded,
-# do not make up for that: the density falls as fast as a Gaussian's does.
+# :math:`|\alpha| \le c`, then every layer has :math:`|x_i| \le M + e^c |z_i|`. So a distant
+# :math:`x` has a distant :math:`z`, where the base has almost no density. The log-dets are bounded
+# and cannot make up for that: the density falls as fast as that of a Gaussian.
 #
-# Some data have tails that fall like a power of :math:`|x|` only. They need a base that has such
-# tails, too: ``base="student_t"``. How fast its tails fall, its *degrees of freedom*, is trained
-# with the rest; the fewer, the heavier. The data below are Student t with three of them.
+# The tails of some data fall only like a power of :math:`|x|`. Such data need a base with such
+# tails, too: ``base="student_t"``. Its *degrees of freedom* decide how fast its tails fall, and are
+# trained with the rest; the fewer, the heavier the tails. The data below are Student t with three
+# degrees of freedom.
 
 heavy = fc.StudentT(2, df=3.0)
 rows = heavy.sample(2000, rng=0)
@@ -262,7 +264,7 @@ assert tails["student_t"].kl < 0.05 < tails["normal"].kl
 # Exercises
 # ---------
 #
-# A base that has its pieces already, and the mass on bridges, counted by hand. Your code takes the
+# Write a base that already has several pieces, and count the mass on bridges. Your code takes the
 # place of the dots.
 #
 # **8d.** Write a function mixture\_log\_p(z, centres), a base with several pieces: z (n, D),
@@ -298,24 +300,24 @@ print(teaching.check("8e", stray))
 # <../../live/index.html#task=8>`_. There, draw what a flow will make of eight heaps, then let it
 # train.
 #
-# Integers, bounded columns and heavy tails: `A table with columns of every kind
-# <../how_to/table.html>`_.
+# `A table with columns of every kind <../how_to/table.html>`_ is about integers, bounded columns
+# and heavy tails.
 #
 # What you know now
 # -----------------
 #
 # * A flow cannot tear. Between separate pieces it leaves bridges, and it cannot make a hole;
-#   ``stray_mass`` measures what it leaves there.
+#   ``stray_mass`` measures the mass in such places.
 # * What helps: transformers that can be steep (splines), mixtures as conditionals, and a base that
 #   has the pieces or the tails already. A mixture as the base costs you the number of pieces.
-# * Keep exponentials bounded by the parametrisation: one far row is enough for a NaN.
+# * Keep exponentials bounded by the parametrisation: one distant row is enough for a NaN.
 #
 # Where this comes from
 # ---------------------
 #
-# Cornish and others (2020) prove how badly a flow must behave where the data fall into pieces, and
-# Stimper and others (2022) cure it by the base. Jaini and others (2020) prove what bounded layers
-# do to tails.
+# Cornish and others (2020) prove how badly a flow must behave if the data fall into pieces, and
+# Stimper and others (2022) solve this by another base. Jaini and others (2020) prove how bounded
+# layers limit the tails.
 #
 # * Cornish, Caterini, Deligiannidis, Doucet: `Relaxing Bijectivity Constraints with Continuously
 #   Indexed Normalising Flows <https://arxiv.org/abs/1909.13833>`__
@@ -326,5 +328,5 @@ print(teaching.check("8e", stray))
 #
 # This was the last lesson on flows of layers; lesson 9 leaves the layers out. You have stretched
 # a line, taken determinants, trained on a loss that may be negative, coloured masks, walked degree
-# by degree, coupled and permuted. Take a table of your own now: ``docs/your_own_data.md`` lists
-# what to look out for.
+# by degree, coupled and permuted. Now take a table of your own: ``docs/your_own_data.md`` lists
+# what to watch.

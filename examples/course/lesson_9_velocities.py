@@ -15,14 +15,15 @@ You need: lessons 1 to 3 (the change of variables, determinants, the loss).
 # From many small layers to a motion
 # ----------------------------------
 #
-# A layer that does little is :math:`x \leftarrow x + h\, v(x, t)` with a small :math:`h`. Its
-# Jacobian is :math:`1 + h J`, where :math:`J` is the matrix of the :math:`dv_i / dx_j`. Multiply
-# out its determinant as in lesson 2: the product along the diagonal is
+# A layer that changes x only a little is :math:`x \leftarrow x + h\, v(x, t)` with a small
+# :math:`h`. Its Jacobian is :math:`1 + h J`, where :math:`J` is the matrix of the
+# :math:`dv_i / dx_j`. Multiply out its determinant as in lesson 2: the product along the diagonal
+# is
 #
 # .. math:: \prod_i (1 + h J_{ii}) = 1 + h \sum_i J_{ii} + \text{terms with } h^2,
 #
-# and every other product has at least two entries off the diagonal, so at least :math:`h^2`. What
-# is left is the sum of the diagonal, the *divergence*
+# and every other product has at least two entries off the diagonal, so at least a factor
+# :math:`h^2`. Only the sum of the diagonal remains, the *divergence*
 # :math:`\operatorname{div} v = \sum_i dv_i / dx_i`. A layer's log-determinant is
 # :math:`h \operatorname{div} v`, and log-determinants add up along the chain. With :math:`1/h`
 # layers and :math:`h \to 0`
@@ -30,11 +31,11 @@ You need: lessons 1 to 3 (the change of variables, determinants, the loss).
 # .. math:: \frac{dx}{dt} = v(x, t), \qquad
 #           \log p(x(1)) = \log p(x(0)) - \int_0^1 \operatorname{div} v(x(t), t)\, dt .
 #
-# Seen from a place instead of a point that moves, this is the *continuity equation*
+# At a fixed place, instead of along a moving point, this is the *continuity equation*
 # :math:`\partial p / \partial t + \operatorname{div}(p\, v) = 0`. To see it, follow p along a path:
 # :math:`\tfrac{d}{dt} p = \partial p / \partial t + v \cdot \nabla p`. By the formula above this is
 # :math:`-p \operatorname{div} v`. And :math:`v \cdot \nabla p + p \operatorname{div} v` is
-# :math:`\operatorname{div}(p\, v)`, by the product rule. Mass moves; none is made.
+# :math:`\operatorname{div}(p\, v)`, by the product rule. Mass moves, but none is created.
 #
 # Predict
 # -------
@@ -73,8 +74,9 @@ assert abs(flow.log_prob([0.0]) - (1 - 0.5 * np.log(2 * np.pi))) < 1e-6
 # The steps of the solver
 # -----------------------
 #
-# A computer takes steps. Runge and Kutta's method looks at the velocity four times in each, and its
-# error falls as the fourth power of the step: ten times as many steps, four digits more.
+# A computer takes steps. The method of Runge and Kutta evaluates the velocity four times in each
+# step, and its error falls as the fourth power of the step: ten times as many steps give four more
+# digits.
 
 steps = np.array([1, 2, 4, 8, 16, 32])
 errors = [
@@ -92,21 +94,20 @@ assert 12 < errors[2] / errors[3] < 20
 # -------------
 #
 # Maximum likelihood works as before, but every update has to solve the equation. There is a cheaper
-# way. Take a draw :math:`z` of the base and a row :math:`x` of the data, whichever come, and move
-# along the straight line between them: :math:`x_t = (1 - t) z + t x`, with the velocity
-# :math:`x - z`. Lines of different pairs cross, so this is no flow yet. Now *regress*: let a
-# network minimise
+# way. Take any draw :math:`z` of the base and any row :math:`x` of the data, and move along the
+# straight line between them: :math:`x_t = (1 - t) z + t x`, with the velocity :math:`x - z`. Lines
+# of different pairs cross, so this is no flow yet. Now *regress*: let a network minimise
 #
 # .. math:: E\, | v(x_t, t) - (x - z) |^2 .
 #
-# No density, no determinant, no equation is solved. **Why is that allowed?** Two lines:
+# This needs no density, no determinant and no solver. **Why is that allowed?** For two reasons:
 #
-# 1. The best :math:`v` is the mean of what it cannot see:
+# 1. The best :math:`v` is the mean of the velocities that pass through the same point:
 #    :math:`v^*(y, t) = E[x - z \mid x_t = y]`, as in every regression.
 # 2. For any smooth :math:`f`, :math:`\tfrac{d}{dt} E f(x_t) = E[\nabla f(x_t) \cdot (x - z)] =
-#    E[\nabla f(x_t) \cdot v^*(x_t, t)]`. That is the continuity equation of :math:`v^*`. So points
+#    E[\nabla f(x_t) \cdot v^*(x_t, t)]`. This is the continuity equation of :math:`v^*`. So points
 #    that follow :math:`v^*` have, at every :math:`t`, the same density as :math:`x_t`. At
-#    :math:`t = 1` this is the data's.
+#    :math:`t = 1` this is the density of the data.
 #
 # The lines cross; the averaged motion does not.
 #
@@ -127,7 +128,7 @@ guess = None
 print(teaching.check("9d", guess))
 
 # %%
-# Two Gaussians, where all is known. With :math:`x \sim N(1, 0.7^2)` and
+# For two Gaussians everything is known. With :math:`x \sim N(1, 0.7^2)` and
 # :math:`S = (1 - t)^2 + 0.49\, t^2`, the best velocity is
 # :math:`1 + (0.49\, t - (1 - t)) (x_t - t) / S`: a regression line at every :math:`t`.
 
@@ -153,8 +154,9 @@ axes[0].legend()
 # Two moons
 # ---------
 #
-# The same in the plane. Watch the loss: it does not go to 0 (9d asks why), so it is no measure of
-# the fit. The exact log-density is: the equation is solved backwards, with its divergence.
+# Now the same in the plane. Watch the loss: it does not go to 0 (9d asks why), so it does not
+# measure the fit. The exact log-density does: the equation is solved backwards, with its
+# divergence.
 
 moons = fc.targets.two_moons()
 data = moons.sample(2000, rng=0)
@@ -166,8 +168,8 @@ print(f"KL {kl.kl:.3f} +- {kl.standard_error:.3f} nats, {history.settings['n_ste
 assert kl.kl < 0.4
 
 # %%
-# Above, the clouds at five times and the velocity there; below, some trajectories. Which points
-# decide late where they go?
+# Above are the clouds at five times, with the velocity there; below are some trajectories. Which
+# points decide late where they go?
 
 times = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
 motion = flow.bijector[1]
@@ -200,7 +202,8 @@ ax.legend()
 # Exercises
 # ---------
 #
-# A motion in small steps, and the loss that needs no motion. Your code takes the place of the dots.
+# Write a motion in small steps, and the loss that needs no motion. Your code takes the place of the
+# dots.
 #
 # **9e.** Write a function push(z, v, div, n): n steps of Euler's method from t = 0 to 1. Each step
 # is x <- x + h v(x, t), with h = 1/n and t at its beginning, and adds h div(x, t) to the log-det.
@@ -236,18 +239,18 @@ print(teaching.check("9f", matching_loss))
 # * Flow matching minimises the mean squared distance of the velocity from :math:`x - z` on straight
 #   lines. That is allowed, since the best velocity is the mean of :math:`x - z` given
 #   :math:`x_t`, and it moves the base to the data.
-# * Training is a regression, and cheap. A density costs a solver: hundreds of passes of the
+# * Training is a regression, and cheap. A density needs a solver: hundreds of passes of the
 #   network.
-# * It is a flow all the same: it is continuous, and lesson 8 holds for it.
+# * It is still a flow: the map is continuous, and the limits of lesson 8 hold for it.
 #
-# Solvers, their steps and what they cost: ``docs/continuous.md``.
+# ``docs/continuous.md`` is about solvers, their steps and their costs.
 #
 # Where this comes from
 # ---------------------
 #
 # Chen and others (2018) made the motion a layer, and found the formula for its log-density.
 # FFJORD, by Grathwohl and others (2019), made it cheap in many dimensions, by an estimate of the
-# divergence. Learning by regression came from three sides in 2022; two of the papers are below.
+# divergence. Three groups proposed learning by regression in 2022; two of the papers are below.
 #
 # * Chen, Rubanova, Bettencourt, Duvenaud: `Neural Ordinary Differential Equations
 #   <https://arxiv.org/abs/1806.07366>`__
@@ -258,4 +261,4 @@ print(teaching.check("9f", matching_loss))
 # * Albergo, Vanden-Eijnden: `Building Normalizing Flows with Stochastic Interpolants
 #   <https://arxiv.org/abs/2209.15571>`__
 #
-# All of these flows live on lines. What if a coordinate is an angle? Lesson 10.
+# The coordinates of all these flows are lines. What if a coordinate is an angle? That is lesson 10.

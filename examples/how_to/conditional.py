@@ -2,7 +2,7 @@
 A conditional flow, p(y | x)
 ============================
 
-Regression that knows its noise, and may give two answers.
+Regression that estimates its noise, and may give two answers.
 """
 
 # %%
@@ -22,8 +22,8 @@ parser.add_argument("--quick", action="store_true", help="fewer rows and epochs,
 options, _ = parser.parse_known_args()
 
 # %%
-# The truth. On the left y is one broad hump around sin(x); to the right it splits into two
-# narrow branches, either as likely. Least squares would run between them, where there is no y.
+# The truth. On the left y is one broad hump around sin(x); to the right it splits into two narrow
+# branches, equally likely. Least squares would run between them, where there is no y.
 
 
 def branches(x):
@@ -51,9 +51,8 @@ y = sample_y(x, rng)
 
 # %%
 # The flow: one coordinate, y, and a context of one number, x, on which its splines depend. `fit`
-# standardises both, from the training rows. (``flows.made`` with
-# the transformer ``MixtureOfGaussians`` has this truth in its family and comes closer; splines need
-# not know what to look for.)
+# standardises both, from the training rows. (``flows.made`` with the transformer
+# ``MixtureOfGaussians`` contains this truth and comes closer; splines make no such assumption.)
 flow = fc.flows.nsf(1, layers=2, hidden=[32, 32], context_dim=1, activation="tanh", rng=0)
 flow, history = fc.fit(
     flow,
@@ -88,8 +87,8 @@ print("samples", samples.shape)
 assert samples.shape == (10, 241, 1)
 
 # %%
-# Quantiles: with one coordinate every layer increases, so the flow maps quantiles of the base to
-# quantiles of p(y | x): no samples needed.
+# Quantiles: with one coordinate every layer is increasing, so the flow maps quantiles of the base
+# to quantiles of p(y | x), without samples.
 levels = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
 base_quantiles = norm.ppf(levels)
 quantiles = flow.from_latent(

@@ -31,9 +31,9 @@ parts = np.split(np.random.default_rng(0).permutation(len(images)), [1200, 1400]
 (x, c), (x_val, c_val), (x_test, c_test) = ((images[part], labels[part]) for part in parts)
 
 # %%
-# Pixels are integers: noise fills the cells [x, x + 1). Ten draws of it for every image, so that
-# the flow learns the images and not the noise. Copies of one image must not fall on both sides of a
-# split, so the validation rows are our own.
+# Pixels are integers: noise fills the cells [x, x + 1). Every image gets ten draws of noise, so
+# that the flow learns the images and not the noise. Copies of one image must not be on both sides
+# of a split, so we choose the validation rows ourselves.
 dequantize = fc.Dequantize()
 copies = 2 if options.quick else 10
 y = dequantize(np.tile(x, (copies, 1)), rng=1)
@@ -69,8 +69,8 @@ print(history)
 blind, _ = fc.fit(digits_flow(context_dim=0), y, validation_data=y_val, **training)
 
 # %%
-# Bits per dimension on held-out images: the probability of the integers, not a density. One draw
-# of noise gives the bound that papers report, more draws a tighter one.
+# Bits per dimension on held-out images measure the probability of the integers, not a density. One
+# draw of noise gives the bound that papers report; more draws give a tighter one.
 
 
 def test_bits(flow, draws, context=None):
@@ -90,8 +90,8 @@ for name, model, context in (
 assert max(bits) < (3.2 if options.quick else 2.5)
 
 # %%
-# Bayes' rule with equal priors: the class under which the image is most probable. The same seed
-# means the same noise for all ten classes.
+# Bayes' rule with equal priors predicts the class under which the image is most probable. The same
+# seed gives the same noise for all ten classes.
 log_p = [dequantize.log_prob(flow, x_test, draws=4, context=one_hot[k]) for k in range(10)]
 predicted = np.argmax(log_p, axis=0)
 accuracy = np.mean(predicted == c_test)

@@ -2,7 +2,7 @@
 A funnel, centred and not
 =========================
 
-Scales that multiply are the hardest thing in hierarchical models. The same density is easy in other
+Scales that multiply are the hardest part of hierarchical models. The same density is easy in other
 coordinates.
 """
 
@@ -23,8 +23,8 @@ parser.add_argument("--quick", action="store_true", help="fewer epochs, no windo
 options, _ = parser.parse_known_args()
 
 # %%
-# Neal's funnel: v ~ N(0, 3^2) is a log variance, and nine effects are N(0, exp(v)). Centred, the
-# effects are the parameters; where v is small they are confined to a neck.
+# Neal's funnel: v ~ N(0, 3^2) is a log variance, and nine effects are N(0, exp(v)). In the centred
+# form the effects are the parameters; where v is small they are confined to a neck.
 N, LOG_2_PI = 9, np.log(2 * np.pi)
 
 
@@ -35,7 +35,7 @@ def centred(p):
 
 
 # %%
-# Not centred, they are exp(v/2) z with z ~ N(0, 1): v and z are independent.
+# In the other form the effects are exp(v/2) z with z ~ N(0, 1): v and z are independent.
 
 
 def not_centred(p):
@@ -45,7 +45,7 @@ def not_centred(p):
 
 
 # %%
-# Both have the evidence 1, and v the deviation 3. Compare the last lines.
+# Both have the evidence 1, and v has the standard deviation 3. Compare the last lines.
 effort = {"epochs": 4, "batches": 20} if options.quick else {"epochs": 30}
 found = {
     "centred": fc.infer(centred, support={"v": "real", "effect": ("real", (N,))}, **effort),
@@ -59,12 +59,13 @@ for name, one in found.items():
 assert found["not centred"].trusted and abs(found["not centred"].log_evidence[0]) < 0.05
 
 # %%
-# Where a flow must stay with the centred form, Hamiltonian Monte Carlo on its z corrects it.
+# If you need the centred form, Hamiltonian Monte Carlo in the flow's latent space corrects its
+# draws.
 draws, taken = found["centred"].hmc(20 if options.quick else 200, chains=20, rng=0)
 print(f"HMC on z: sd of v {draws['v'].std():.2f}, {taken:.0%} of the proposals taken")
 
 # %%
-# The picture: the neck is where the centred flow has most to bend.
+# The picture: the centred flow has to bend most at the neck.
 fig, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained", sharey=True)
 for ax, (name, one) in zip(axes, found.items(), strict=True):
     key = "effect" if name == "centred" else "z"

@@ -2,8 +2,8 @@
 A posterior whose answer is known
 =================================
 
-Linear regression with known noise and a normal prior: the posterior is a Gaussian, and its evidence
-a formula. So every number that `infer` prints can be checked.
+In linear regression with known noise and a normal prior, the posterior is a Gaussian, and the
+evidence has a formula. So every number that `infer` prints can be checked.
 """
 
 # %%
@@ -24,8 +24,8 @@ parser.add_argument("--quick", action="store_true", help="fewer epochs, no windo
 options, _ = parser.parse_known_args()
 
 # %%
-# Data: 30 rows, a line with an intercept. The noise has the deviation 0.5, both coefficients the
-# prior N(0, 2^2). The years make intercept and slope strongly correlated.
+# Data: 30 rows, a line with an intercept. The noise has the standard deviation 0.5, and both
+# coefficients have the prior N(0, 2^2). The years make intercept and slope strongly correlated.
 NOISE, WIDTH = 0.5, 2.0
 rng = np.random.default_rng(0)
 years = rng.uniform(0, 10, 30)
@@ -52,7 +52,7 @@ print(f"exact: a {mean[0]:.4f}, b {mean[1]:.4f}, correlation "
       f"log evidence {exact:.3f}\n")  # fmt: skip
 
 # %%
-# And that of a flow. Of each line the second number is the error that 20,000 draws have.
+# And the answer of a flow. The second number of each line is the standard error of 20,000 draws.
 epochs = 5 if options.quick else 20
 found = fc.infer(log_target, support={"a": "real", "b": "real"}, epochs=epochs)
 print(found)

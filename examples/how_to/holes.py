@@ -2,7 +2,7 @@
 A table with holes
 ==================
 
-A density learns from rows with holes and fills them several times. Is that right? It is checked.
+A density learns from rows with holes and fills them several times. A test checks the result.
 """
 
 # %%
@@ -22,8 +22,8 @@ options, _ = parser.parse_known_args()
 
 # %%
 # A table: the wind, the power that a wind farm makes of it, and the price of power on that day. A
-# fifth of the cells is lost; some more prices are lost where the power is high. That is allowed:
-# holes may depend on what is seen. Where the power itself is lost, no further price is.
+# fifth of the cells is lost; where the power is high, some more prices are lost. That is allowed:
+# holes may depend on values that are seen. If the power itself is lost, no further price is lost.
 NAMES = ["wind", "power", "price"]
 rng = np.random.default_rng(0)
 n = 200 if options.quick else 1000
@@ -39,14 +39,14 @@ print(f"{len(rows)} rows, {np.isnan(rows).mean():.0%} of the cells are lost, "
       f"{np.mean(~np.isnan(rows).any(axis=1)):.0%} of the rows are whole")  # fmt: skip
 
 # %%
-# Learn. Rows count by the density of what they know.
+# Learn. Each row contributes the density of its known values.
 budget = 0.002 if options.quick else 0.05
 flow = "small" if options.quick else "auto"
 model = fc.FlowDensity(flow, missing="learn", budget=budget, random_state=0).fit(rows)
 print(model.summary_)
 
 # %%
-# Ask. Twenty completed tables, and what the answers are worth.
+# Ask. The answers are twenty completed tables, and two numbers show how far to trust them.
 joint = fc.Conditionals(model.density_, names=NAMES)
 answers = joint.impute(rows, n=20, n_draws=100, rng=0)
 holes = np.isnan(rows)
@@ -66,9 +66,9 @@ assert abs(means.mean() - complete[:, 2].mean()) < 5 * error
 assert np.nanmean(rows[:, 2]) > complete[:, 2].mean() + 0.3
 
 # %%
-# Check. Hide cells that are known, and look where they lie among their draws: if density and draws
-# are right, their places are uniform. (The wind is hidden: whether a price is lost depends on the
-# power, which stays known.)
+# Check. Hide cells that are known, and rank them among their draws: if density and draws are right,
+# the ranks are uniform. (The wind is hidden: whether a price is lost depends on the power, which
+# stays known.)
 known = rows[~holes.any(axis=1)][:300]
 hidden = known.copy()
 hidden[:, 0] = np.nan
@@ -79,7 +79,7 @@ print(f"hidden winds between the 5% and the 95% of their draws: {inside:.1%}")
 assert 0.8 < inside < 0.99
 
 # %%
-# The picture: bands of power given wind, slices at three winds, and the places.
+# The picture: bands of power given wind, slices at three winds, and the ranks.
 figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
 winds = np.linspace(3, 13, 9 if options.quick else 25)
 asked = np.column_stack([winds, np.full((len(winds), 2), np.nan)])

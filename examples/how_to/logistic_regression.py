@@ -2,8 +2,9 @@
 Bayesian logistic regression
 ============================
 
-Scikit-learn's breast-cancer table: 569 rows, 30 columns that are strongly correlated. The posterior
-of the coefficients, predictions that are averaged over it, and whether they can be trusted.
+Scikit-learn's breast-cancer table has 569 rows and 30 strongly correlated columns. This program
+computes the posterior of the coefficients, averages predictions over it, and tests whether they can
+be trusted.
 """
 
 # %%
@@ -37,8 +38,9 @@ x, x_new = scaler.transform(x), scaler.transform(x_new)
 dim = x.shape[1]
 
 # %%
-# The model: coefficients N(0, tau^2) with one unknown width, which is half normal. They are given
-# as tau times a standard normal, so that tau and the coefficients are not tied to each other.
+# The model: coefficients N(0, tau^2) with one unknown width, which is half normal. The coefficients
+# are written as tau times a standard normal, so that tau and the parameters are independent in the
+# prior.
 
 
 def coefficients(p):
@@ -60,7 +62,8 @@ print(found.verdict)
 
 # %%
 # Predictions: the mean of the probability over the posterior, with the weights of the draws. Beside
-# it is scikit-learn's estimate, a single vector of coefficients with its own default penalty.
+# it is scikit-learn's estimate, a single vector of coefficients with scikit-learn's default
+# penalty.
 
 
 def probability(p):

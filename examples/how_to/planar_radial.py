@@ -23,10 +23,9 @@ options, _ = parser.parse_known_args()
 
 # %%
 # A planar layer, :math:`x = z + u \tanh(w \cdot z + b)`, shifts every point along :math:`u`: by
-# :math:`-u` on one side of the plane :math:`w \cdot z + b = 0`, by :math:`+u` on the other, and it
-# is near the plane that the one turns into the other. There volumes grow by up to the factor
-# :math:`1 + w \cdot u`: the two sides part if :math:`w \cdot u > 0`, and are pressed together if
-# :math:`w \cdot u < 0`.
+# :math:`-u` on one side of the plane :math:`w \cdot z + b = 0`, by :math:`+u` on the other, with a
+# smooth change near the plane. There volumes change by up to the factor :math:`1 + w \cdot u`: the
+# two sides move apart if :math:`w \cdot u > 0`, and are pressed together if :math:`w \cdot u < 0`.
 w = np.array([1.2, 0.9])
 planar = fc.Planar(2)  # params: w, u, b
 apart = planar.with_params([*w, 2.0, 2 / 3, 0.0])
@@ -60,9 +59,9 @@ assert np.allclose(folded - 3 * np.tanh(folded), 0.5) and np.all(np.diff(folded)
 
 # %%
 # The inverse needs a root search: :math:`y = v + w \cdot u \tanh(v)` cannot be solved for v in
-# closed form. But it is one equation with one unknown, whatever the dimension, and rising, so it
-# has one root. Then :math:`z = x - u \tanh(v)`. Newton's method does this for all rows at once;
-# here is one row, by hand.
+# closed form. But it is one equation with one unknown in any dimension, and its right side is
+# increasing, so it has one root. Then :math:`z = x - u \tanh(v)`. Newton's method does this for all
+# rows at once; here is one row, by hand.
 m = kept_product(together)
 x = np.array([1.0, -0.4])
 y = w @ x
@@ -82,7 +81,7 @@ outwards = radial.with_params([*z0, 0.0, 3.0])
 inwards = radial.with_params([*z0, np.log(2), -1.5])
 
 # %%
-# What the four do to a normal density: :math:`p(x) = N(z)\, |\det dz/dx|`.
+# Here is what these four layers do to a normal density: :math:`p(x) = N(z)\, |\det dz/dx|`.
 layers = {
     "planar, apart": apart,
     "planar, together": together,
@@ -106,7 +105,7 @@ for name, layer in layers.items():
 # %%
 # One layer does little, ten do more. The target is known exactly, and has two modes where the
 # normal density has one. Fitting by maximum likelihood runs the inverse, so every step solves ten
-# equations a row; sampling is one cheap pass. ``fc.Invert(fc.Planar(2))`` has it the other way
+# equations a row; sampling is one cheap pass. With ``fc.Invert(fc.Planar(2))`` it is the other way
 # round.
 target = fc.GaussianMixture([[-1.5, -1.0], [1.5, 1.0]], scales=0.6)
 data = target.sample(1500 if options.quick else 4000, rng=0)

@@ -2,9 +2,9 @@
 A flow in the sampler that you have
 ===================================
 
-Samplers want three things of a flow: to be fitted to their latest points, again and again; draws
-with their log-densities; log-densities of points. Here is a flow that offers them, a move for
-emcee, and a backend for aspire. No torch, no JAX, nothing to compile.
+Samplers need three things from a flow: it is fitted to the latest points, again and again; it
+returns draws with their log-densities; and it returns log-densities of points. Here is such a flow,
+a move for emcee, and a backend for aspire. No torch, no JAX, nothing to compile.
 """
 
 # %%
@@ -24,9 +24,9 @@ parser.add_argument("--quick", action="store_true", help="fewer steps and epochs
 options, _ = parser.parse_known_args()
 
 # %%
-# What a sampler needs is a `fc.adapters.Backend`: `fit`, `log_prob`, `sample_and_log_prob`, and the
-# two ways between points and z. A `FlowBackend` is a flow that offers it; each fit goes on from the
-# last one's parameters, in the new points' own units.
+# A sampler needs a `fc.adapters.Backend`: `fit`, `log_prob`, `sample_and_log_prob`, and the maps
+# between points and z. A `FlowBackend` is a flow with these methods. Each fit starts from the
+# parameters of the last one, and standardises the new points.
 
 
 def backend_of(dim, **options):
@@ -37,8 +37,8 @@ def backend_of(dim, **options):
 # emcee
 # -----
 #
-# `fc.adapters.independence_move(flow)` is a move of emcee. A draw y of the flow q is accepted, from
-# x, with the probability min(1, p(y) q(x) / (p(x) q(y))). Below is the same in plain NumPy.
+# `fc.adapters.independence_move(flow)` is a move of emcee. A walker at x accepts a draw y of the
+# flow q with the probability min(1, p(y) q(x) / (p(x) q(y))). Below is the same in plain NumPy.
 
 
 def independent_draws(flow):
@@ -68,9 +68,10 @@ def run(propose, start, n, rng):
 
 
 # %%
-# Points to learn from: walkers that have not yet converged. The flow is fitted to them, its move
-# carries them further, and the flow is fitted again: each time it goes on from its parameters, in
-# the new points' own units. The last run is exact whatever the flow is; a better flow accepts more.
+# The flow learns from walkers that have not yet converged. It is fitted to them, its move carries
+# them further, and it is fitted again, each time from its last parameters, with the new points
+# standardised anew. The last run is exact whatever the flow is; with a better flow more moves are
+# accepted.
 rng = np.random.default_rng(0)
 walkers, n = 40, 50 if options.quick else 400
 first = run(lambda x, rng: (x + 0.5 * rng.standard_normal(x.shape), 0.0),
@@ -99,8 +100,8 @@ assert options.quick or (taken > 0.5 and abs(chains[..., 1].mean() - 1) < 0.1)
 # aspire
 # ------
 #
-# aspire finds flowcore by name: `flow_backend="flowcore"`. Options of the recipe go to `Aspire`,
-# those of `fc.fit` to its `fit`.
+# aspire finds flowcore by name: `flow_backend="flowcore"`. Pass options of the recipe to `Aspire`,
+# and options of `fc.fit` to `Aspire.fit`.
 if find_spec("aspire"):
     from aspire import Aspire, Samples
 

@@ -2,7 +2,7 @@
 Rational-quadratic splines
 ==========================
 
-What one of them is, and what a flow made of them can do.
+What a spline is, and what a flow made of splines can do.
 """
 
 # %%
@@ -44,8 +44,8 @@ x, log_slope = g(z, phi)
 print(spline, "with", spline.n_out, "parameters")
 
 # %%
-# From phi to knots. A softmax makes K sizes that are positive and sum to the whole; a softplus
-# makes positive slopes. So g rises, whatever phi is, and what rises has an inverse.
+# From phi to knots. A softmax makes K positive sizes that add up to the whole interval; a softplus
+# makes positive slopes. So g is increasing, whatever phi is, and has an inverse.
 
 
 def edges(raw, least):
@@ -79,15 +79,15 @@ print(f"round trip error {np.abs(back - z).max():.1e}")
 assert np.allclose(back, z, atol=1e-9) and np.allclose(inverse_log_slope, -log_slope, atol=1e-9)
 
 # %%
-# Linear tails: outside of [-3, 3] nothing is changed. (A flow standardises first, so that few
-# data are out there.) And phi = 0 is the identity everywhere: where training starts.
+# Linear tails: outside of [-3, 3] nothing is changed. (A flow standardises first, so that few data
+# are out there.) And phi = 0 is the identity everywhere: training starts there.
 outside = np.abs(z) > spline.tail
 assert np.array_equal(x[outside], z[outside]) and np.all(log_slope[outside] == 0)
 assert np.allclose(g(z, np.zeros(spline.n_out)), (z, 0 * z), atol=1e-12)
 
 # %%
-# What it does to a density: :math:`p(x) = N(z)\, dz/dx` at :math:`z = g^{-1}(x)`. Mass gathers
-# where g is flat. A line :math:`a z + b` would give one hump again; a spline gives several.
+# Here is what it does to a density: :math:`p(x) = N(z)\, dz/dx` at :math:`z = g^{-1}(x)`. Mass
+# gathers where g is flat. A line :math:`a z + b` would give one hump again; a spline gives several.
 
 
 def normal_density(z):
@@ -103,8 +103,9 @@ assert abs(mass - 1) < 1e-3
 # %%
 # A flow of splines: in every layer one coordinate is bent by one spline, the other by a spline
 # whose phi a network computes from the first. The target has eight modes and is known exactly.
-# Beside it stands a MAF, which moves and scales (x = a z + b) where the other bends. It has the
-# same networks and one layer more, so that it has about as many parameters.
+# Beside it is a MAF, which shifts and scales each coordinate (x = a z + b) instead of bending it.
+# The MAF has the same networks and one layer more, so that it has about the same number of
+# parameters.
 target = fc.targets.eight_gaussians()
 data = target.sample(2500 if options.quick else 10_000, rng=0)
 hidden = [32, 32] if options.quick else [64, 64]

@@ -2,7 +2,7 @@
 A table with columns of every kind
 ==================================
 
-Positive, bounded, integer and heavy-tailed ones; and outliers.
+Positive, bounded, integer and heavy-tailed columns; and outliers.
 """
 
 # %%
@@ -22,9 +22,9 @@ parser.add_argument("--quick", action="store_true", help="fewer rows and epochs,
 options, _ = parser.parse_known_args()
 
 # %%
-# The table: an income, which is positive; the part of it that is saved, between 0 and 1; the
-# number of people in a household; and the return on the savings, which is wild now and then. Each
-# depends on the ones before it, and how is known, so that the flow can be held against the truth.
+# The table: an income, which is positive; the part of it that is saved, between 0 and 1; the number
+# of people in a household; and the return on the savings, which has heavy tails. Each column
+# depends on those before it in a known way, so that the flow can be compared with the truth.
 NAMES = ("income", "saved part", "people", "return")
 
 
@@ -59,10 +59,10 @@ rng = np.random.default_rng(0)
 x = draw(2000 if options.quick else 10_000, rng)
 
 # %%
-# From a flow on the whole of :math:`R^4` to this table: at the data end a map for each kind of
-# column. ``Permute([0, 1])`` leaves the last two as they are. Splines alone end at 5
-# standard deviations. For heavy tails there are two remedies: a Student's t as base, whose degrees
-# of freedom are trained with the rest, and ``affine=True``. Here are both.
+# To get from a flow on all of :math:`R^4` to this table, put a map for each kind of column at the
+# data end. ``Permute([0, 1])`` leaves the last two columns unchanged. Splines alone bend only
+# within 5 standard deviations. For heavy tails there are two remedies: a Student t base, whose
+# degrees of freedom are trained with the rest, and ``affine=True``. Here both are used.
 recipe = fc.flows.nsf(4, layers=3, hidden=[32, 32], affine=True, rng=0)
 ends = fc.Blockwise([fc.Exp(1), fc.Sigmoid(1), fc.Permute([0, 1])])
 base = fc.StudentT(4, df=5.0, trainable=True)
@@ -98,7 +98,8 @@ assert (samples[:, 0] > 0).all() and ((samples[:, 1] > 0) & (samples[:, 1] < 1))
 assert (samples[:, 2] == samples[:, 2].round()).all()
 
 # %%
-# Outliers: rows of low log-density. Some are strange only as a whole: every number is usual.
+# Outliers are rows of low log-density. Some are strange only as a whole: each of their numbers is
+# usual.
 strange = np.array([
     [150_000.0, 0.08, 3.0, 0.01],  # rich, and saves next to nothing
     [15_000.0, 0.55, 2.0, 0.0],  # poor, and saves half of it
@@ -111,7 +112,7 @@ print("of 10,004 rows, the strange ones are number", (rank + 1).tolist(), "from 
 assert (rank < 0.02 * len(scores)).all()
 
 # %%
-# The picture: every column, data and samples; what belongs together; the scores.
+# The picture: data and samples of every column, pairs of columns, and the scores.
 BLUE, ORANGE = "#0072B2", "#D55E00"
 figure, axes = plt.subplots(2, 3, figsize=(11, 6.4), layout="constrained")
 edges = [

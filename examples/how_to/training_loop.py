@@ -2,8 +2,8 @@
 The training loop without ``fit``
 =================================
 
-A gradient by autograd, and Adam, in ten lines. ``fit`` with the plainest options goes through the
-same numbers. Then what else a loop may want.
+A gradient by autograd, and Adam, in ten lines. ``fit`` with the plainest options computes the same
+numbers. The end shows how to add a penalty.
 """
 
 # %%
@@ -22,7 +22,7 @@ def loss(theta):
 
 
 # %%
-# Adam (Kingma and Ba, 2015, Algorithm 1). Every value of theta is a valid flow: just walk.
+# Adam (Kingma and Ba, 2015, Algorithm 1). Every theta is a valid flow, so there are no constraints.
 def train(loss, theta, steps=60, rate=0.005, beta1=0.9, beta2=0.999, epsilon=1e-8):
     m, v, losses = np.zeros_like(theta), np.zeros_like(theta), []
     for t in range(1, steps + 1):

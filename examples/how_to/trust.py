@@ -2,7 +2,7 @@
 Can it be trusted?
 ==================
 
-A flow is fitted, examined on rows that it has not seen, and mended where the verdict names a fault.
+A flow is fitted, tested on held-out rows, and improved where the verdict names a fault.
 """
 
 # %%
@@ -22,8 +22,8 @@ options, _ = parser.parse_known_args()
 
 # %%
 # A table: the wind, the power that a wind farm makes of it, and the price of power on that day,
-# which is wild now and then. Two thirds are to learn from; the others are kept back, also from the
-# choice of the best epoch.
+# which has heavy tails. Two thirds of the rows are for training; the others are held out, also from
+# the choice of the best epoch.
 NAMES = ["wind", "power", "price"]
 
 
@@ -38,7 +38,8 @@ x = draw(1500 if options.quick else 6000, np.random.default_rng(0))
 train, held_out = np.split(x, [len(x) * 2 // 3])
 
 # %%
-# A first flow: affine, over a normal base. The mean of log p alone means little: is it a good one?
+# A first flow: affine, over a normal base. The mean of log p alone does not show whether the flow
+# is good.
 epochs = 5 if options.quick else 60
 first, history = fc.fit(fc.flows.maf(3, layers=3, hidden=[32, 32]), train, epochs=epochs)
 report = fc.diagnose(first, held_out, train, names=NAMES, history=history)
@@ -46,15 +47,15 @@ print(report)
 
 # %%
 # The page. Left: every pair of columns, the rows below the diagonal, the flow's draws above it.
-# Right: the verdict, where the rows stand among the draws, and the least probable of them.
+# Right: the verdict, the ranks of the rows among the draws, and the least probable rows.
 page = report.figure()
 if options.save:
     Path(options.save).mkdir(parents=True, exist_ok=True)
     page.savefig(Path(options.save) / "trust.png", dpi=80)
 
 # %%
-# Heavy tails must come from the base: a Student's t, its degrees of freedom trained with the rest.
-# Splines follow the steep part of the curve.
+# Heavy tails must come from the base: a Student t, whose degrees of freedom are trained with the
+# rest. Splines follow the steep part of the curve.
 flow = fc.flows.nsf(3, layers=3, hidden=[32, 32], base="student_t")
 second, history = fc.fit(flow, train, epochs=epochs)
 better = fc.diagnose(second, held_out, train, names=NAMES, history=history)

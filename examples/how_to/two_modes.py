@@ -3,7 +3,7 @@ Two modes, honestly
 ===================
 
 A flow that is trained on its own draws can miss a mode, and no number computed from these draws
-shows it. What helps: to know that there are several, and a base that has them.
+shows it. You have to know that there are several modes, and to use a base that has them.
 """
 
 # %%
@@ -39,7 +39,7 @@ def log_target(x):
 
 # %%
 # From a start near one of them, the flow finds that one. Its verdict is good, and its log evidence
-# is log of the share of that piece. From both starts you have both pieces, but not their shares.
+# is the log of the share of that piece. From two starts you have both pieces, but not their shares.
 effort = {"epochs": 5, "batches": 20} if options.quick else {"epochs": 25}
 for start in ([-5.0, 0.0], [5.0, 0.0]):
     one = fc.infer(log_target, 2, start=start, **effort)
@@ -48,8 +48,8 @@ print(f"the logarithms of the shares: {np.log(SHARES).round(3)}\n")
 
 # %%
 # A base with two modes, wide ones, at the places that the two starts have found. Now the evidence
-# is right, and so are the shares: the flow moves mass between the pieces where the base does not
-# have enough, and the weights correct what is left.
+# is right, and so are the shares: the flow moves mass between the pieces, and the weights correct
+# the remaining error.
 modes = fc.GaussianMixture([[-5.0, -0.5], [5.0, 0.5]], scales=1.2)
 flow = fc.flows.iaf(2, layers=4, hidden=[32, 32], base=modes, standardize=False)
 found = fc.infer(log_target, flow=flow, **effort)
@@ -60,8 +60,8 @@ print(found.verdict)
 assert options.quick or (abs(value) < 0.1 and abs(right - 0.7) < 0.05)
 
 # %%
-# Exact in the long run: a Metropolis chain whose proposals are draws of this flow. It jumps between
-# the pieces, which chains that walk do not.
+# In the long run, a Metropolis chain whose proposals are draws of this flow is exact. It jumps
+# between the pieces, which chains with small steps do not.
 chain, taken = found.metropolis(1000 if options.quick else 10_000, rng=0)
 print(f"Metropolis: right piece {np.mean(chain[:, 0] > 0):.3f}, {taken:.0%} of proposals taken")
 

@@ -2,22 +2,22 @@
 Classes of your own beside flowcore's
 =====================================
 
-Bijectors, a transformer, a base: fitted, saved, loaded. What a class may define, and who calls it:
+Bijectors, a transformer and a base are fitted, saved and loaded. A class may define:
 
 ==================  ================================================================================
 ``params``          its free parameters, one flat vector; ``fit`` trains them
-``context_dim``     the width of the context that it reads; 0 if it reads none
+``context_dim``     the width of its context; 0 if it reads none
 ``initialize``      sets constants from the training rows; ``fit`` calls it once, before training
 ``fitted``          the names of such constants, for ``save``
 ``config()``        the constructor's arguments, for ``save``; not needed where argument ``foo`` is
                     the attribute ``foo``
-``parts``           the bijectors that it wraps; their parameters are then its own
-``param_scale()``   how large a harmless random parameter is, for ``testing.randomize``
+``parts``           the bijectors that it wraps; it then has their parameters
+``param_scale()``   the size of harmless random parameters, for ``testing.randomize``
 ==================  ================================================================================
 """
 
 # %%
-# Everything that a gradient has to pass through is written in autograd's NumPy.
+# Code that a gradient passes through is written in autograd's NumPy.
 import argparse
 import copy
 import tempfile
@@ -88,7 +88,7 @@ class Swirl(fc.Bijector):
 
 
 # %%
-# A bijector that wraps another one names it in ``parts``, and hands everything on to it.
+# A bijector that wraps another one names it in ``parts``, and passes its arguments on to it.
 
 
 class Tilted(fc.Bijector):
@@ -124,7 +124,8 @@ class Tilted(fc.Bijector):
 
 
 # %%
-# A transformer is what a MAF or a coupling does to one coordinate; phi = 0 is the identity.
+# A transformer is the map that a MAF or a coupling applies to one coordinate; phi = 0 is the
+# identity.
 
 
 class Skew(fc.Transformer):
@@ -216,12 +217,12 @@ truth = build(rng=1)
 theta = fc.testing.randomize(truth, 0.7, rng=5).params.copy()
 theta[2:4] = 2.0, 0.8  # after the two of the base those of the first bijector: a and w
 truth = truth.with_params(theta)
-# a swirl leaves distances alone, so the truth's own samples give it a radius
+# a swirl keeps distances from the centre, so samples of the truth set its radius
 truth = truth.initialize(sample_rows(truth, context, rng=1), context=context)
 x = sample_rows(truth, context, rng=2)
 
 # %%
-# ``fit`` needs nothing more than what stands above.
+# ``fit`` needs nothing more than the classes above.
 flow, history = fc.fit(
     build(),
     x,
@@ -244,7 +245,7 @@ print(f"KL to the truth {gap.mean():.3f} +- {gap.std() / np.sqrt(len(gap)):.3f} 
 assert -0.01 < gap.mean() < (0.15 if options.quick else 0.08)
 
 # %%
-# Saved as flowcore's own classes are. Nothing in a file is executed: whoever loads it lists the
+# Your classes are saved like those of flowcore. Nothing in a file is executed: to load it, list the
 # classes that it may make.
 with tempfile.TemporaryDirectory() as folder:
     fc.save(flow, f"{folder}/flow.npz")

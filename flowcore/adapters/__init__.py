@@ -1,9 +1,9 @@
-"""Adapters: flows in the programs that people have. The room can be imported without any of them.
+"""Adapters: flows in other programs. The room can be imported without any of these programs.
 
-backend.py   `Backend`, what a sampler needs of a flow, and `FlowBackend`, a flow that offers it
+backend.py   `Backend`, the methods that a sampler needs, and `FlowBackend`, a flow with them
 aspire.py    `AspireFlow`, which aspire finds as `flow_backend="flowcore"`
-emcee.py     `independence_move`: draws of a density as the proposals of a move of emcee
-torch.py     `to_torch`: any function of flowcore in a graph of torch
+emcee.py     `independence_move`: a move of emcee whose proposals are draws of a density
+torch.py     `to_torch`: any function of flowcore as a part of torch's graph
 
 docs/samplers.md has the same for nessai, pocoMC and sbi.
 """

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class AspireFlow:
-    """A flow of flowcore's in aspire: `Aspire(..., flow_backend="flowcore")`.
+    """A flow of flowcore in aspire: `Aspire(..., flow_backend="flowcore")`.
 
-    The entry point `flowcore` of the group `aspire.flows` names this class, and aspire calls its
-    methods; it makes the object, too. Points pass through aspire's own transform first, which maps
-    bounded parameters to the line. What aspire calls forward is the way to z.
+    The entry point `flowcore` of the group `aspire.flows` names this class. aspire makes the object
+    and calls its methods. Points pass through aspire's own transform first, which maps bounded
+    parameters to the line. In aspire, "forward" is the direction from x to z.
 
     Parameters
     ----------
@@ -31,15 +31,15 @@ class AspireFlow:
     device : object
         Not used: flowcore computes on the CPU.
     data_transform : BaseTransform
-        Of aspire; None: the identity.
+        A transform of aspire; None: the identity.
     dtype : dtype
         float64 (None) or float32.
     recipe : str
         The name of a recipe of `flowcore.flows`.
     seed : int
-        Of the weights, fits and draws.
+        Seed of the weights, fits and draws.
     **options :
-        Of the recipe. Those of `flowcore.fit`, such as epochs, go to `Aspire.fit`.
+        Options of the recipe. Pass those of `flowcore.fit`, such as epochs, to `Aspire.fit`.
 
     References
     ----------

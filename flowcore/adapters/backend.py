@@ -1,4 +1,4 @@
-"""What samplers need of a flow: a protocol, and a flow that keeps it."""
+"""The methods that samplers need: a protocol, and a flow that implements it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Pair = tuple[np.ndarray, np.ndarray]
 class Backend(Protocol):
     """A density that is fitted to points, again and again, and maps them to a latent space.
 
-    Samplers differ in names, and in which direction they call forward. An adapter to another one
-    renames these five methods.
+    Samplers differ in names, and in which direction they call forward. An adapter for another
+    sampler renames these five methods.
 
     Examples
     --------
@@ -58,15 +58,15 @@ class FlowBackend:
     flow : TransformedDistribution
         A recipe, such as `flows.nsf(dim, layers=2, bounded=(low, high))`.
     rng : int or numpy Generator
-        Of the draws, and of the fits.
+        Seed of the draws, and of the fits.
     **options :
-        Of `fit`, such as epochs or max_seconds.
+        Options of `fit`, such as epochs or max_seconds.
 
     Examples
     --------
     >>> from flowcore.flows import nsf
     >>> backend = FlowBackend(nsf(2, layers=1, hidden=[8]), epochs=2)
-    >>> for scale in (1, 100):  # the second fit goes on from the first, in new units
+    >>> for scale in (1, 100):  # the second fit starts from the first, in new units
     ...     history = backend.fit(scale * np.random.default_rng(0).normal(size=(200, 2)))
     >>> x, log_q = backend.sample_and_log_prob(1000)
     >>> bool(np.allclose(log_q, backend.log_prob(x))), bool(50 < x.std() < 200)
@@ -77,9 +77,9 @@ class FlowBackend:
         self.flow, self.rng, self.options = flow, np.random.default_rng(rng), options
 
     def fit(self, x: ArrayLike, **options: Any) -> History:
-        """A warm start: parameters stay as they are, the standardisation is that of the points x.
+        """A warm start: from the present parameters, with a standardisation by the points x.
 
-        options: of `fit`, before those of the constructor.
+        options: of `fit`; they override those of the constructor.
         """
         start = self.flow.restandardized() if self.flow.initialized else self.flow
         options = {"rng": self.rng, **self.options, **options}

@@ -17,12 +17,13 @@ def independence_move(density: Density) -> Any:
 
         min(1, p(y) q(x) / (p(x) q(y)))
 
-    which leaves the target p unchanged, whatever q is; a closer q accepts more. Do not fit q while
-    its draws count: a chain whose proposal learns from it is no longer exact. A walker where q is 0
-    stays there, unless emcee has another move beside this one, such as its `StretchMove()`.
+    which leaves the target p unchanged, whatever q is; if q is closer to p, more moves are
+    accepted. Do not fit q while you collect draws: a chain whose proposal learns from it is no
+    longer exact. A walker at a point where q is 0 stays there, unless emcee has another move as
+    well, such as its `StretchMove()`.
 
-    Cost a step: a draw of q, and its log-density at two points, for each walker. The draws follow
-    emcee's random state, so its seed repeats them. Errors: ImportError without emcee; ValueError
+    Cost per step: a draw of q, and its log-density at two points, for each walker. The draws use
+    emcee's random state, so its seed reproduces them. Errors: ImportError without emcee; ValueError
     for a density that reads a context.
 
     Parameters
@@ -40,7 +41,7 @@ def independence_move(density: Density) -> Any:
     Hastings, "Monte Carlo sampling methods using Markov chains and their applications", 1970.
     """
     if getattr(density, "context_dim", 0):
-        raise ValueError(f"{density!r} reads a context, which emcee has none of")
+        raise ValueError(f"{density!r} reads a context, but emcee has none")
     try:
         from emcee.moves import MHMove
     except ImportError as problem:

@@ -12,25 +12,25 @@ from ..core import vjp_of
 
 
 def to_torch(function: Callable) -> Callable:
-    """A function of arrays, written in autograd.numpy, as one of torch tensors.
+    """Turn a function of arrays, written in autograd.numpy, into a function of torch tensors.
 
     Any method of a flow, base, bijector or network is such a function: `to_torch(flow.log_prob)`
-    takes (x, params, context), tensors or None, and returns a tensor; a method that returns a pair
-    returns two. Gradients by all three flow through it, computed by flowcore; second derivatives,
-    too (`create_graph=True`). Tensors live on the CPU. Without gradients (`torch.no_grad()`, or
-    arguments that need none) it costs a call of the function, and copies.
+    takes (x, params, context), tensors or None, and returns a tensor, or two if the method returns
+    a pair. flowcore computes the gradients with respect to all three, and second derivatives, too
+    (`create_graph=True`). Tensors are on the CPU. Without gradients (`torch.no_grad()`, or
+    arguments that need none) the cost is a call of the function, and copies.
 
     Errors: ImportError without torch.
 
     Parameters
     ----------
     function : callable
-        Of one or more arrays, returning one or a tuple of them.
+        A function of one or more arrays that returns an array or a tuple of arrays.
 
     Returns
     -------
     callable
-        Of tensors, or None, in the same places.
+        A function of tensors, or None, in the same places.
     """
     try:
         import torch

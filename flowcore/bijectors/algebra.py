@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Composite(Bijector):
-    """A bijector made of others, its `parts`: it waits for data as long as one of them does.
+    """A bijector made of others, its `parts`: uninitialised as long as one of them is.
 
     A subclass writes `_initialize(direction, x, context, rng)`, where x is what that direction
     starts from, and `image`.
@@ -70,13 +70,14 @@ class Chain(Composite):
 
         x = f(g(z)),    log |det dx/dz| = log |det df| + log |det dg|
 
-    Cost: the sum of its parts. Nested Chains and Inverts are run as one flat list of steps, and
-    an object that appears twice shares its parameters. `chain[i]` and `len(chain)` see the list.
+    Cost: the sum of its parts. Nested Chains and Inverts run as one flat list of steps, and an
+    object that appears twice shares its parameters. `chain[i]` and `len(chain)` refer to
+    `bijectors`.
 
     Parameters
     ----------
     bijectors : sequence of Bijector
-        f, g, ..., of one dim; the last one is applied first.
+        f, g, ..., with the same dim; the last one is applied first.
 
     Examples
     --------
@@ -117,7 +118,7 @@ class Chain(Composite):
         return run, back
 
     def _initialize(self, direction, x, context, rng):
-        """From the data end to the base, each part on what the parts before it made of x."""
+        """From the data end to the base; each part gets x as the parts before it have mapped it."""
         steps, new = self.steps(direction), {}
         for k, (old, way) in enumerate(steps):
             if all(part.rebuilt(dict(new)).initialized for part, _ in steps[k:]):
@@ -141,9 +142,9 @@ class Chain(Composite):
 
 
 class Invert(Composite):
-    """The inverse of a bijector: its forward is the other's inverse, and so are their costs.
+    """The inverse of a bijector: forward and inverse, and their costs, are exchanged.
 
-    `IAF = Invert(MAF)`: one word of difference. Parameters are those of the part.
+    `IAF = Invert(MAF)`. The parameters are those of the part.
 
     Parameters
     ----------
@@ -240,15 +241,15 @@ class Blockwise(Composite):
         z = (f_1^-1(x_1), ..., f_K^-1(x_K))
 
     Cost: the sum of its parts. An object that appears twice shares its parameters. Use it at the
-    data end of a flow for columns of different kinds, e.g. one that is positive.
-    Errors: ValueError for other sizes, TypeError for parts that are no bijectors.
+    data end of a flow for columns of different kinds, e.g. if one is positive. Errors: ValueError
+    for other sizes, TypeError for parts that are no bijectors.
 
     Parameters
     ----------
     bijectors : sequence of Bijector
         f_1, ..., f_K; D is the sum of their dims. Those with a context_dim get the context.
     sizes : sequence of int
-        Their dims again, to have them checked.
+        Their dims again, as a check.
 
     Examples
     --------
@@ -328,5 +329,5 @@ def common_context_dim(parts: Sequence[Parametric]) -> int:
     """The one context width of all parts that read a context; 0 if none does."""
     widths = {part.context_dim for part in parts if part.context_dim}
     if len(widths) > 1:
-        raise ValueError(f"the parts want contexts of different widths: {sorted(widths)}")
+        raise ValueError(f"the parts need contexts of different widths: {sorted(widths)}")
     return widths.pop() if widths else 0

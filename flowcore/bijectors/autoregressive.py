@@ -40,10 +40,10 @@ class MaskedAutoregressiveFlow(Bijector):
     made : MADE
         A MADE with n_out = transformer.n_out; its order is the order of the coordinates.
     transformer : Transformer
-        Affine() (MAF), Shift(), ... : what happens to one coordinate.
+        Affine() (MAF), Shift(), ... : the map of one coordinate.
     method : str
         How the sequential direction is computed. "by_degree": a hidden unit of degree d is final
-        once x_1..x_d are known, so each is computed once, and the gradient walks back the same way.
+        once x_1..x_d are known, so each is computed once, and the gradient does the same backwards.
         "sequential": the textbook loop, which runs the whole network for every coordinate.
 
     References

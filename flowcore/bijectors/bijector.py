@@ -1,4 +1,4 @@
-"""Bijector: what a flow is made of. Read `spec/reference.py` and the head of `core/workspace.py`
+"""Bijectors, the parts of flows. Read `spec/reference.py` and the head of `core/workspace.py`
 first.
 
 A normalizing flow is an invertible map with a known Jacobian between a simple base density and
@@ -12,13 +12,13 @@ the data's density:
 Conventions, here and everywhere:
 
 * Events are vectors on the last axis: x is (..., D), every log-det is (...).
-* A log-det is always that of the direction just taken: log |det d out / d in|.
+* Each direction returns its own log-det: log |det d out / d in|.
 * A bijector is an immutable description that carries its own flat vector of parameters, `params`.
   Every method takes `params=` (other values, e.g. an autograd box) and `context=` (conditioning
   variables, shape (..., context_dim)).
 
-A new bijector is two methods; everything else follows from them. They are written in autograd's
-NumPy (`import autograd.numpy as anp`), so that its gradient is known:
+A new bijector is two methods; everything else follows from them. Write them in autograd's NumPy
+(`import autograd.numpy as anp`), so that autograd can differentiate them:
 
     class Shear(Bijector):                            # x = (z1, z2 + a z1)
         def __init__(self):
@@ -34,8 +34,8 @@ NumPy (`import autograd.numpy as anp`), so that its gradient is known:
             z = anp.stack([x[..., 0], x[..., 1] - a[0] * x[..., 0]], axis=-1)
             return z, np.zeros(x.shape[:-1])
 
-Everything built in writes one method instead, `bind`: value, log-det and the way back, side by
-side, without autograd. See `core/workspace.py`.
+Built-in bijectors have one method instead, `bind`: it holds value, log-det and gradient together,
+without autograd. See `core/workspace.py`.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ DERIVED = ("forward", "inverse", "forward_log_det", "inverse_log_det")  # they f
 class Bijector(Parametric):
     """An invertible, differentiable map of vectors with a computable log-determinant.
 
-    A subclass sets what differs from the defaults:
+    A subclass sets the attributes that differ from the defaults:
 
     context_dim        the width of the context, if it reads one
     parts              the bijectors that it wraps
-    domain, codomain   where z and x live, if not on the whole line: (low, high), numbers or (D,)
+    domain, codomain   the ranges of z and x, if not the whole line: (low, high), numbers or (D,)
                        arrays
     initialize         overridden if it takes constants from data (and `initialize_inverted`, to
                        work inside an `Invert`); the result has `initialized = True`
@@ -71,7 +71,7 @@ class Bijector(Parametric):
     dim : int
         D, the length of the last axis.
     params : array_like
-        Its own parameters, a flat vector; None: it has none, or only those of its parts.
+        Its own parameters, a flat vector; None: none, or only those of its parts.
 
     Examples
     --------
@@ -150,21 +150,21 @@ class Bijector(Parametric):
         return self.inverse_and_log_det(x, params, context)[1]
 
     def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Bijector:
-        """This bijector with its data-dependent constants set from x (n, D), its output side.
+        """This bijector with its data-dependent constants set from outputs x (n, D).
 
-        `fit` calls it once. An initialised bijector returns itself, and so do most others, which
-        have nothing to initialise.
+        `fit` calls it once. An initialised bijector returns itself, and so does one that has
+        nothing to initialise.
         """
         return self
 
     def initialize_inverted(
         self, x: ArrayLike, context: Context = None, rng: Seed = None
     ) -> Bijector:
-        """The same inside an `Invert`: x are values on this bijector's input side."""
+        """The same inside an `Invert`: x are inputs of this bijector."""
         if not self.initialized:
             raise NotImplementedError(
-                f"{type(self).__name__} waits for data inside an Invert: write its "
-                "initialize_inverted(x, context, rng), where x is on its input side"
+                f"{type(self).__name__} is set from data, and inside an Invert: write its "
+                "initialize_inverted(x, context, rng), where x are its inputs"
             )
         return self
 
@@ -175,14 +175,14 @@ class Bijector(Parametric):
     def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
         """(low, high): a box that holds the image, in this direction, of the box low to high.
 
-        Points on which the map is not defined do not count. Override it for a map of each
-        coordinate on its own: `image = increasing_image` if the map is increasing.
+        Points where the map is not defined do not count. Override it if every coordinate is mapped
+        independently: `image = increasing_image` if the map is increasing.
         """
         return self.codomain if direction == "forward" else self.domain
 
 
 def increasing_image(bijector: Bijector, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
-    """The image of a box under a map that takes every coordinate's line onto itself, increasing.
+    """The image of a box under a map that is increasing in each coordinate, line onto line.
 
     Write `image = increasing_image` in the class of such a bijector.
 

@@ -1,4 +1,4 @@
-"""Parts that see another context: standardised, or what a network makes of it."""
+"""Parts with a transformed context: standardised, or reduced by a network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class OtherContext(Composite):
-    """A bijector, the second of two `parts`, that sees a function of the context, the first."""
+    """A bijector, the second of two `parts`, that reads a function of the context, the first."""
 
     @property
     def bijector(self) -> Bijector:
@@ -43,15 +43,15 @@ class OtherContext(Composite):
 
 
 class StandardizeContext(OtherContext):
-    """A bijector whose parts see the context standardised, with constants of the training data.
+    """A bijector whose parts read the context standardised, with constants of the training data.
 
         x = f(z; (c - mean) / scale)       log-det of f
 
-    Recipes with a `context_dim` contain one: years or prices as a context need no scaling by hand.
-    `fit` (through `initialize`) sets mean and scale from the contexts of the training rows, once;
-    until then they are 0 and 1. A column of the context that does not vary keeps the scale 1.
-    Parameters are those of the bijector. Cost: O(C) per row more than the bijector.
-    Errors: ValueError for a bijector that reads no context.
+    Recipes with a `context_dim` contain one, so contexts such as years or prices need no scaling by
+    hand. `fit` (through `initialize`) sets mean and scale from the contexts of the training rows,
+    once; until then they are 0 and 1. A column of the context that does not vary keeps the scale 1.
+    Parameters are those of the bijector. Cost per row: that of the bijector and O(C). Errors:
+    ValueError for a bijector that reads no context.
 
     Parameters
     ----------
@@ -124,14 +124,15 @@ class StandardizeContext(OtherContext):
 
 
 class EmbedContext(OtherContext):
-    """A bijector whose parts see what a network makes of the context.
+    """A bijector whose parts read the output of a network of the context.
 
         x = f(z; h(c))       log-det of f
 
-    The recipes of `flows` make one of `context_net=`: an image or a long series as a context is
-    first reduced to a few numbers, by a network that is trained with the flow. `params` are the
-    network's, then the bijector's. Cost: a pass of the network per row more than the bijector.
-    Errors: ValueError unless the network's output is a vector as wide as the bijector's context.
+    The recipes of `flows` make one if they get `context_net=`. A network that is trained with the
+    flow first reduces a context such as an image or a long series to a few numbers. `params` are
+    those of the network, then those of the bijector. Cost per row: that of the bijector and a pass
+    of the network. Errors: ValueError unless the network's output is a vector as wide as the
+    bijector's context.
 
     Parameters
     ----------
@@ -194,7 +195,7 @@ class EmbedContext(OtherContext):
 
 
 def check_context_net(network: Parametric) -> int:
-    """E, the width of what it returns; a TypeError or ValueError for another kind of network."""
+    """E, the width of its output; a TypeError or ValueError for another kind of network."""
     if not isinstance(network, Network):
         raise TypeError(f"the context passes through an MLP, not {network!r:.200}")
     if len(network.out_shape) != 1 or network.context_dim:

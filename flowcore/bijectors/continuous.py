@@ -22,7 +22,7 @@ GRIDS = tuple(sorted([2**k for k in range(2, 11)] + [3 * 2**k for k in range(1, 
 
 
 class ContinuousFlow(Bijector):
-    """x is where z arrives if it moves with the velocity v from time 0 to 1.
+    """x is the place that z reaches if it moves with the velocity v from time 0 to 1.
 
         dx/dt = v(x, t; theta),   x(0) = z,   x = x(1)
         log |det dx/dz| = integral from 0 to 1 of div v(x(t), t) dt,    div v = sum_d dv_d/dx_d
@@ -34,19 +34,19 @@ class ContinuousFlow(Bijector):
         x <- x + h/6 (k_1 + 2 k_2 + 2 k_3 + k_4)
 
     and the inverse has h < 0, from t = 1. The grid is the same for all rows. An adaptive solver
-    would couple the rows of a batch; here a row has one answer, whatever stands beside it. Forward
-    and inverse are inverse to each other, and the log-det is that of the map, up to the error of
-    the grid, O(n_steps^-4): `with_tolerance` chooses a grid, and so does `fit_matching`.
+    would couple the rows of a batch; here the result of a row does not depend on the others.
+    Forward and inverse are inverse to each other, and the log-det is that of the map, up to the
+    error of the grid, O(n_steps^-4): `with_tolerance` chooses a grid, and so does `fit_matching`.
 
-    The divergence is exact: the Jacobian's diagonal, by D forward products through the network. For
-    a larger D, above 32, `probes` = K replaces the D unit vectors by K random sign vectors e, which
+    The divergence is exact: the diagonal of the Jacobian, by D Jacobian-vector products. For a
+    larger D, above 32, `probes` = K replaces the D unit vectors by K random sign vectors e, which
     estimate div v by the mean of e . J e (Hutchinson). They are drawn anew for every step of the
     grid, from a fixed seed: so the density is an estimate, but a deterministic one.
 
-    Cost of a direction, per row: 4 n_steps (1 + D) passes of the network, or 1 + K; with a gradient
-    about four times that, in the memory of one pass: stages are computed again on the way back.
-    A flow's `sample` needs no divergence: 4 n_steps passes. `fit_matching` trains it without any of
-    this.
+    Cost of a direction, per row: 4 n_steps (1 + D) passes of the network, or 1 + K; a gradient
+    takes about four times that, in the memory of one pass, because stages are computed again on the
+    way back. `sample` needs no divergence: 4 n_steps passes. `fit_matching` trains it without
+    solving the equation.
 
     Errors: TypeError for anything but an MLP without angles; ValueError for a network of another
     shape, and for one that is not smooth, whose divergence would jump.
@@ -124,13 +124,13 @@ class ContinuousFlow(Bijector):
         return self.parts[0]
 
     def field(self, x: ArrayLike, t: ArrayLike, context: Context = None) -> np.ndarray:
-        """v(x, t) of x (..., D), at a time t or times (...): what the flow follows."""
+        """The velocity v(x, t) of x (..., D), at a time t or times (...)."""
         x = as_numbers("x", x)
         t = np.broadcast_to(as_numbers("t", t), x.shape[:-1])
         return self.velocity(np.concatenate([x, self.time_features(t)], axis=-1), context=context)
 
     def time_features(self, t: ArrayLike) -> np.ndarray:
-        """What the network reads of times t (...): (..., 1 + 2 F)."""
+        """The features of times t (...) that the network reads: (..., 1 + 2 F)."""
         t = np.asarray(t)[..., None]
         angles = np.pi * np.arange(1, self.frequencies + 1) * t
         return np.concatenate([t, np.cos(angles), np.sin(angles)], axis=-1)

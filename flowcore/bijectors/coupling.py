@@ -38,11 +38,11 @@ class Coupling(Bijector):
     dim : int
         D >= 2.
     num_masked : int
-        How many coordinates stay unchanged and feed the conditioner: the first num_masked ones, or
-        the last if negative; 1 <= |num_masked| <= D - 1.
+        Number of coordinates that do not change and feed the conditioner: the first num_masked
+        ones, or the last if negative; 1 <= |num_masked| <= D - 1.
     fraction_masked : float
-        Instead: num_masked = round(D * fraction_masked), Python's rounding; the default is one
-        half.
+        Instead of num_masked: num_masked = round(D * fraction_masked), with Python's rounding; the
+        default is one half.
     transformer : Transformer
         Affine() (RealNVP), Shift() (NICE), ...
     hidden : sequence of int
@@ -54,8 +54,8 @@ class Coupling(Bijector):
     dtype, residual :
         As for `MLP`.
     circular : sequence of int
-        Which of the D coordinates are angles: the conditioner reads the cosines and sines of those
-        that stay. Their transformers are yours to choose, see `PerCoordinate`.
+        The coordinates that are angles: the conditioner reads the cosines and sines of those that
+        stay. You choose the transformers of the angles, see `PerCoordinate`.
 
     References
     ----------
@@ -96,7 +96,7 @@ class Coupling(Bijector):
                 np.flatnonzero(angles),
             )  # fmt: skip
         elif len(circular):
-            raise ValueError("circular is of the coupling's own MLP: give it to the conditioner")
+            raise ValueError("circular is for the coupling's own MLP: pass it to your conditioner")
         _check_conditioner(conditioner, kept, out_shape)
         self.parts = (conditioner,)
         self.context_dim = conditioner.context_dim

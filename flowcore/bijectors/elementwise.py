@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Elementwise(Bijector):
     """x_i = t(z_i; phi_i) with trainable phi, the same for all rows; log-det sum_i log t'(z_i).
 
-    `Elementwise(D, Scale())` is the diagonal scaling that ends NICE. Cost: O(D) per row in both
-    directions; phi = 0, the identity, at first.
+    `Elementwise(D, Scale())` is the diagonal scaling of NICE. Cost: O(D) per row in both
+    directions. A new one has phi = 0, the identity.
 
     Parameters
     ----------

@@ -21,12 +21,12 @@ EXAMINED = 10_000  # rows, evenly spaced, that show whether a dtype is too coars
 class Standardize(Bijector):
     """x = mean + scale * z, with mean and scale of the training data; log-det sum(log scale).
 
-    A flow that ends in a Standardize is trained on well-scaled values, while its `log_prob` stays
-    in the data's own units: the log-det cannot be forgotten. `fit` (through `initialize`) sets the
+    A flow that ends in a Standardize is trained on well-scaled values, while its `log_prob` is in
+    the data's own units: the log-det cannot be forgotten. `fit` (through `initialize`) sets the
     constants from the training rows, once; `Standardize.from_data(X)` sets them at once. Until then
-    it is the identity. The constants are not in `params`. Subtracts in float64, then casts: a
-    float32 flow does not lose the small differences of large numbers.
-    Cost: O(D) per row in both directions. Errors: ValueError naming a constant column.
+    it is the identity. The constants are not in `params`. It subtracts in float64 and then casts,
+    so a float32 flow does not lose the small differences of large numbers. Cost: O(D) per row in
+    both directions. Errors: ValueError naming a constant column.
 
     Parameters
     ----------
@@ -78,14 +78,14 @@ class Standardize(Bijector):
             return self.with_moments(-mean / scale, 1 / scale)
 
     def with_moments(self, mean: np.ndarray, scale: np.ndarray) -> Standardize:
-        """The one with this mean and scale, (D,); ValueError unless the scale is positive."""
+        """A Standardize with this mean and scale, (D,); ValueError unless the scale is positive."""
         new = self.with_params(self.params)
         new.mean, new.scale, new.initialized = frozen(mean), frozen(scale), True
         new.check_fitted()
         return new
 
     def check_fitted(self) -> None:
-        """A ValueError unless mean and scale are such as `initialize` sets: finite, scale > 0."""
+        """A ValueError unless mean and scale are finite and the scale is positive."""
         if not (np.isfinite(self.mean).all() and np.isfinite(self.scale).all()):
             raise ValueError(f"{self!r}: mean and scale must be finite")
         if not (self.scale > 0).all():
@@ -143,9 +143,9 @@ class ActNorm(Bijector):
     Cost: O(D) per row in both directions. Reference: Kingma & Dhariwal 2018 (Glow), section 3.1,
     where s = exp(-log_scale) and b = -loc s of our names.
 
-    There is no batch normalisation here: its mean and variance are those of the batch, so the
-    density of a row would depend on the rows next to it, and those of evaluation would be a state
-    that every training step changes. ActNorm serves the same end with neither.
+    flowcore has no batch normalisation. It uses the mean and variance of the batch, so the density
+    of a row would depend on the rows beside it, and its averages for evaluation would be a state
+    that every training step changes. ActNorm has the same purpose without these problems.
 
     Parameters
     ----------
@@ -221,8 +221,8 @@ class ActNorm(Bijector):
 def check_resolution(x: ArrayLike, owner: Parametric) -> None:
     """A ValueError, or a warning, if the dtype of a flow is too coarse for the rows x (n, D).
 
-    Near its mean m, floats are |m| eps apart. Where that is no longer small beside the standard
-    deviation, a sample takes few distinct values, however good the density is.
+    Near its mean m, floats are |m| eps apart. If that is not small compared with the standard
+    deviation, samples have few distinct values, however good the density is.
     """
     dtype = np.finfo(owner.params.dtype)
     if np.ndim(x) != 2 or len(x) < 2:
@@ -259,8 +259,8 @@ def _moments(x, owner):
 
 @np.errstate(all="ignore")
 def _mean_and_scale(x, owner):
-    """Mean and standard deviation of every column, in float64, and whether it is constant: then
-    1 stands for the deviation."""
+    """Mean and standard deviation of every column, in float64, and whether it is constant (then
+    the deviation is 1)."""
     x = as_numbers("x", x)
     check_event(x, owner.dim, owner)
     if x.ndim != 2 or len(x) < 2:

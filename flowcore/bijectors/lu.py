@@ -24,11 +24,11 @@ class LULinear(Bijector):
     P is a fixed permutation, L lower triangular with ones on its diagonal, U strictly upper
     triangular; s_i = sign_i exp(B tanh(raw_i / B)), so that every value of the parameters is valid.
 
-    `params` holds the free entries, D^2 + D numbers: L row by row, U column by column, raw, b. All
-    are 0 at first, which is x = P z (for signs 1). Cost: O(D^2) per row in both directions, one
-    product with W or W^-1, and O(D^3) for these two, once per call (once per object for its own
-    parameters). Errors: ValueError for anything but a permutation, for signs other than 1 and -1,
-    for a bound that is not positive.
+    `params` holds the free entries, D^2 + D numbers: L row by row, U column by column, raw, b. In a
+    new object all are 0, which is x = P z (for signs 1). Cost: O(D^2) per row in both directions,
+    one product with W or W^-1, and O(D^3) to compute these matrices, once per call (once per object
+    for its own parameters). Errors: ValueError for anything but a permutation, for signs other than
+    1 and -1, for a bound that is not positive.
 
     Parameters
     ----------
@@ -102,12 +102,12 @@ class LULinear(Bijector):
         bias: ArrayLike | None = None,
         log_scale_bound: float | None = 20.0,
     ) -> LULinear:
-        """The one with these factors: `lower_upper` (D, D) holds L below its diagonal and
+        """The map with these factors: `lower_upper` (D, D) holds L below its diagonal and
         U + diag(s) on and above it, as LAPACK packs them.
 
-        `permutation` as in the constructor: W = (L (U + diag(s)))[permutation]. That is the one of
-        `scipy.linalg.lu(W, p_indices=True)`; the one of `tf.linalg.lu` is its inverse, np.argsort
-        of it. ValueError for a zero on the diagonal, or beyond the bound.
+        `permutation` as in the constructor: W = (L (U + diag(s)))[permutation], as in
+        `scipy.linalg.lu(W, p_indices=True)`. `tf.linalg.lu` returns its inverse, so take np.argsort
+        of that. ValueError for a zero on the diagonal, or for values beyond the bound.
 
         >>> LULinear.from_lu([[2.0, 1.0], [3.0, -1.0]], [1, 0]).matrix()
         array([[6., 2.],
@@ -143,7 +143,7 @@ class LULinear(Bijector):
 
     @derived
     def _memo_below(self) -> np.ndarray:
-        """Where a matrix is strictly below its diagonal; of its transpose: strictly above."""
+        """Mask of the entries strictly below the diagonal; for the transpose: strictly above."""
         return np.tri(self.dim, k=-1, dtype=bool)
 
     def _factors(self, theta):

@@ -4,10 +4,10 @@
     Tanh      R -> (-1, 1)          Exp       R -> (0, inf)
     Logit     (low, high) -> R
 
-At the data end of a flow such a map confines the density to a support: `log_prob` is -inf at a row
+At the data end of a flow such a map confines the density to a support: `log_prob` is -inf for a row
 with a coordinate outside of it, or on its boundary. There `inverse` returns a finite point (z_i = 0
-in that coordinate), so that nothing downstream becomes NaN; a NaN in x stays one.
-Where rounding puts an image on the boundary, e.g. sigmoid(40) = 1, it counts as the boundary.
+in that coordinate), so that later maps do not return NaN; a NaN in x stays NaN. An image that
+rounding puts on the boundary, e.g. sigmoid(40) = 1, counts as the boundary.
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ class Softplus(FixedMap):
         log dx/dz = -softplus(-z / c)       z = y + c log(1 - exp(-y / c)) with y = x - low
 
     It is nearly low + c exp(z / c) far to the left, nearly low + z far to the right: unlike Exp it
-    does not overflow. The smaller c, the sharper the bend between the two.
+    does not overflow. The smaller c is, the sharper is the bend between the two.
 
     Parameters
     ----------
@@ -266,8 +266,8 @@ class Softplus(FixedMap):
 class Exp(FixedMap):
     """x = exp(z), from the line to (0, inf); log dx/dz = z, inverse z = log x.
 
-    With a normal base it makes the log-normal density. exp(z) is inf beyond z of about 709 (88 in
-    float32): where z may be that large, take Softplus.
+    With a normal base it makes the log-normal density. exp(z) is inf for z above about 709 (88 in
+    float32): if z may be that large, take Softplus.
 
     Parameters
     ----------
@@ -300,8 +300,8 @@ class SinhArcsinh(FixedMap):
 
     Skews a density (skewness > 0: to the right) and makes its tails heavier (tailweight > 1) or
     lighter (< 1); skewness 0, tailweight 1 is the identity. Reference: Jones & Pewsey 2009 (their
-    epsilon is skewness, their delta 1 / tailweight); m, as in TensorFlow Probability, leaves 2
-    where it is at skewness 0.
+    epsilon is skewness, their delta 1 / tailweight); with m, as in TensorFlow Probability, 2 maps
+    to 2 at skewness 0.
 
     Parameters
     ----------
@@ -349,7 +349,7 @@ class SinhArcsinh(FixedMap):
 
 
 def column(constant, dtype):
-    """A number or (D,) array, to stand beside arrays (D, N)."""
+    """A number or (D,) array, shaped to broadcast with arrays (D, N)."""
     return np.asarray(constant, dtype).reshape(-1, 1)
 
 

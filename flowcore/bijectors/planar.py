@@ -5,11 +5,11 @@ direction only, to sample an approximate posterior, and keeps the layer invertib
 inverting it. Here both directions are computed, to full precision and with exact gradients: they
 also fit data by maximum likelihood.
 
-Both must keep a number above -1. The paper does so by m(a) = -1 + log(1 + e^a); here
+Both must keep a number above -1. The paper uses m(a) = -1 + log(1 + e^a); here
 
     m(a) = a  for a >= 0,     a/(1 - a)  for a < 0
 
-with the same range (-1, inf) and slope 1 at 0, but with m(0) = 0: parameters of zero are the
+has the same range (-1, inf) and slope 1 at 0, but m(0) = 0, so that zero parameters give the
 identity. And p = 1 + m, which is 1 + a or 1/(1 - a), is positive for every floating-point a.
 """
 
@@ -105,7 +105,7 @@ class Planar(Bijector):
 
 
 class Radial(Bijector):
-    """x = z + beta^ h (z - z0), h = 1/(alpha + r), r = |z - z0|: space moves towards or from z0.
+    """x = z + beta^ h (z - z0), h = 1/(alpha + r), r = |z - z0|: space moves to or away from z0.
 
         log |det dx/dz| = (D - 1) log(1 + beta^ h) + log(1 + beta^ h + beta^ h' r)       (eq. 14)
 

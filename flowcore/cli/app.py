@@ -1,4 +1,4 @@
-"""The commands and their options. What does the work is imported once all are parsed."""
+"""The commands and their options. The code that does the work is imported after parsing."""
 
 import sys
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ SomeData = Annotated[str | None, Argument(metavar="[DATA]", help=TABLE)]
 HeldOut = Annotated[str, Argument(metavar="X_HELD_OUT", help=TABLE)]
 Seed = Annotated[int, Option(min=0, max=MOST_SEED, help="Random seed.")]
 Json = flag("--json", "Print the result as JSON.")
-IgnoreExtra = flag("--ignore-extra", "Ignore columns that the model does not know.")
+IgnoreExtra = flag("--ignore-extra", "Ignore columns that the model does not have.")
 Progress = Annotated[
     bool,
     Option(
@@ -77,7 +77,7 @@ Missing = Annotated[
     Literal["error", "drop", "atom", "learn"],
     Option(
         help="Missing numbers: an error, drop the row, or a value of their own (atom). learn: "
-        "missing cells are unknown, and rows count by what they know."
+        "missing cells are unknown, and rows contribute their known cells."
     ),
 ]
 Kinds = Annotated[
@@ -115,7 +115,7 @@ Words = Annotated[
 
 @dataclass
 class Reading:
-    """How a file is written: arguments of `flowcore.tables.read_blocks`."""
+    """The format of a file: arguments of `flowcore.tables.read_blocks`."""
 
     text: named("Read these columns as text, although they look like numbers.") = ()
     separator: Separator = None
@@ -229,7 +229,7 @@ def score(
     In nats, in the order of the rows; nan for a row with a missing value. Rows are read and written
     in blocks: memory does not grow with the table, except for an .npz, which is read whole.
     --explain adds three columns: the cell whose change would raise the log-density most, by how
-    many nats, and the value it would have then.
+    many nats, and the value that it would then have.
     """
 
 
@@ -240,7 +240,7 @@ def sample(
     out: Rows = None,
     margins: Annotated[
         Literal["model", "table"],
-        Option(help="Distribution of each column: the model's, or that of the table of the fit."),
+        Option(help="Distribution of each column: that of the model, or of the training table."),
     ] = "model",
     given: Given = (),
     seed: Seed = 0,
@@ -249,9 +249,9 @@ def sample(
 
     With --given some columns are known: --given city=Bern --given "age=30..40".
 
-    With --margins table each number is replaced by the value of the same rank in the table of the
-    fit: the columns depend on each other as in the model, and each has the values of the table.
-    These rows are no draws from p.
+    With --margins table each number is replaced by the value of the same rank in the training
+    table: the columns depend on each other as in the model, and each has the values of the table.
+    These rows are not draws from p.
     """
 
 
@@ -305,7 +305,7 @@ def diagnose(
         str | None, Option("--out", "-o", metavar="PICTURE", help="Draw the page of pictures, too.")
     ] = None,
     missing: Annotated[
-        Literal["error", "drop"], Option(help="Rows that miss a number: an error, or left out.")
+        Literal["error", "drop"], Option(help="Rows with a missing number: an error, or left out.")
     ] = "error",
     ignore_extra: IgnoreExtra = False,
     hide: Annotated[

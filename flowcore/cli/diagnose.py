@@ -30,8 +30,8 @@ def run(
     complete = complete_rows(rows, missing, schema)
     if known is not None and digest(rows.take(complete), schema) == known:
         note(
-            f"{held_out} has the very rows that the model learned from: a verdict wants rows "
-            "that it has not seen. Keep some back: fit without them, and pass them here"
+            f"{held_out} has the very rows that the model learned from: a verdict needs rows "
+            "that it has not seen. Set some aside: fit without them, and pass them here"
         )
     others = None if train is None else table(train, reading, schema, ignore_extra)
     if others is not None:

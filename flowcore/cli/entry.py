@@ -1,4 +1,4 @@
-"""How the command ends: exit status, one-line errors, streams that are closed."""
+"""The end of a command: exit status, one-line errors, closed streams."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ MENDABLE = (ValueError, OSError, ImportError, MemoryError)
 def run(argv=None) -> int:
     """The command with these arguments; returns the exit status.
 
-    0 fine; 1 something that the user can mend; 2 wrong arguments, or nowhere to print to; 3 not
-    trusted, by `diagnose --fail`; 130 interrupted; 143 SIGTERM; 141 the reader of standard output
-    has read enough.
+    0 success; 1 an error that the user can fix; 2 wrong arguments, or no standard output; 3 not
+    trusted, by `diagnose --fail`; 130 interrupted; 143 SIGTERM; 141 standard output was closed by
+    its reader.
     """
     if not _is_open(sys.stderr):  # or print and tqdm would take standard output instead
         with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
@@ -56,7 +56,7 @@ def _status(argv: list[str]) -> int:
 
 
 def _invoke(argv: list[str]) -> None:
-    """Parse and run a command; typer's `main` has ways of its own to end at a broken pipe."""
+    """Parse and run a command; typer's `main` would end differently at a broken pipe."""
     from typer.main import get_command
 
     from .app import app
@@ -67,7 +67,7 @@ def _invoke(argv: list[str]) -> None:
 
 
 def _status_of(problem: Exception) -> int:
-    """What click raises has an exit status; whatever else comes is a bug."""
+    """Errors of click have an exit status; any other error is a bug."""
     status = getattr(problem, "exit_code", None)
     if status is None:
         if sys.flags.dev_mode:

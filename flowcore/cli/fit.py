@@ -49,7 +49,7 @@ def run(
 
 
 def schema_of(frame: Frame, columns: Sequence[str], kinds: dict[str, str], missing: str) -> Schema:
-    """What the columns are: found, then edited; those that are not chosen are aside."""
+    """The kinds of the columns: found, then edited; columns that are not chosen are aside."""
     name_of = own_names(frame, (*columns, *kinds))
     kinds = {name_of[typed]: kind for typed, kind in kinds.items()}
     wanted = [name_of[typed] for typed in columns] or frame.names

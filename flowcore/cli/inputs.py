@@ -11,23 +11,23 @@ from ..tables.reading import MISSING_WORDS
 
 
 def read(data: str, reading: dict, text: Sequence[str] = ()) -> Frame:
-    """All rows of a file; text: columns that are text, though they look like numbers."""
+    """All rows of a file; text: columns that are text although they look like numbers."""
     return read_table(_source(data), **_options(reading, text))
 
 
 def blocks(data: str, reading: dict, schema: Schema, text: Sequence[str] = ()) -> Iterator[Frame]:
-    """The rows of a file, block after block, as the types that a schema has."""
+    """The rows of a file, block after block, with the types of a schema."""
     return read_blocks(_source(data), **_options(reading, text), schema=schema, others=True)
 
 
 def table(data: str, reading: dict, schema: Schema, lax: bool = False) -> Frame:
-    """All rows of a file, with the columns of a schema; lax: others may be there, too."""
+    """All rows of a file, with the columns of a schema; lax: others may be present."""
     options = _options(reading)
     return schema.select(read_table(_source(data), **options, schema=schema, others=True), lax)
 
 
 def arranged(frame: Frame, schema: Schema, carried: Sequence[str] = (), lax: bool = False) -> Frame:
-    """The columns of a schema; carried: columns that may be there as well; lax: any may."""
+    """The columns of a schema; carried: others that may be present; lax: any others may."""
     rest = [name for name in frame.names if name in schema.names or name not in carried]
     return schema.select(frame.select(rest), lax)
 

@@ -1,4 +1,4 @@
-"""Errors and notes in one line, each with its fix as what to type."""
+"""Errors and notes in one line, each with its fix as an option to type."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 
 def printable(text: str) -> str:
-    """The text with escapes for what would move a terminal's cursor or change its colours.
+    """The text with escapes for characters that control a terminal.
 
     >>> print(printable("a\x1b[2Jb"))
     a\\x1b[2Jb
@@ -44,7 +44,7 @@ def warnings_as_notes() -> Iterator[None]:
 
 @contextmanager
 def errors_that_name(place: str) -> Iterator[None]:
-    """An OSError of a stream, a full disk for example, has its name, as that of a file has."""
+    """Give an OSError of a stream, for example a full disk, the name of the stream."""
     try:
         yield
     except OSError as problem:
@@ -64,7 +64,7 @@ def sentence(problem: Warning | Exception) -> str:
 
 
 def option(name: str, value) -> str:
-    """An argument of the library as what to type.
+    """An argument of the library as an option to type.
 
     >>> option("header", False), option("missing_values", "no answer")
     ('--no-header', "--missing-values 'no answer'")

@@ -1,4 +1,4 @@
-"""Files of models: what `fit` wrote, or any density that Python saved; the digest of its table."""
+"""Files of models, by `fit` or any density that Python saved; the digest of a table."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read_model(path: str) -> TableDensity:
 
 def _of_numbers(path: str, density, names: Iterable, context_dim: int, notes=None) -> TableDensity:
     if context_dim:
-        raise ValueError(f"{path} holds a density given a context, which the command line has not")
+        raise ValueError(f"{path} holds a density given a context, which the command line lacks")
     columns = tuple(Column(name, Kind("continuous")) for name in names)
     return TableRecord(Schema(columns).to_dict(), None, density, notes=notes).restored()
 

@@ -1,6 +1,6 @@
 """Files that a command writes, and standard output. Rows go there block after block.
 
-A file is whole or not there: it is written beside its place, and then replaces it.
+A file is whole or absent: it is written under another name, and then renamed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _misnamed(out: str, rule: str, ending: str) -> ValueError:
 
 
 def check_place(out: str | None, *read: str | None) -> None:
-    """An error before anything long begins, if no file can be written there.
+    """An error before long work begins, if no file can be written there.
 
     read: files that are read, which must not be lost.
     """
@@ -91,7 +91,7 @@ def _ending(out: str | None) -> str:
 
 @contextmanager
 def written(out: str | None) -> Iterator[BinaryIO]:
-    """A file that replaces the one at `out` in the end; a stream as it is."""
+    """A file that replaces the one at `out` in the end; a stream is used directly."""
     if not _is_stream(out):
         with replacing(out) as file:
             yield file
@@ -144,7 +144,7 @@ def _csv_rows(file: BinaryIO):
 
 
 def _cells(name, column: np.ndarray) -> list:
-    """Python's numbers, whose text gives the same float; what is missing is empty.
+    """Python's numbers, whose text gives the same float; a missing value is empty.
 
     But a log-density that is nan is written as nan.
     """

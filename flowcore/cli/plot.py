@@ -1,4 +1,4 @@
-"""`flowcore plot`: every pair of columns, data beside draws."""
+"""`flowcore plot`: every pair of columns, data and draws."""
 
 from __future__ import annotations
 

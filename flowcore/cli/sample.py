@@ -58,7 +58,7 @@ def framed(density: TableDensity, rows: TableLike) -> Frame:
 
 
 def values(density: TableDensity, given: Mapping[str, str]) -> dict:
-    """name -> what is known of a column, from NAME=VALUE, as `TableDensity.given` takes it."""
+    """name -> the known value of a column, from NAME=VALUE, for `TableDensity.given`."""
     prefix = "" if density.schema_.is_named else "x"
     own = {f"{prefix}{column.name}": column for column in density.schema_.columns}
     for name in given:

@@ -30,7 +30,7 @@ def run(
     check_table(out, model, data)
     for name in ("log_prob", *EXPLAINED * explain):
         if name in keep:
-            raise ValueError(f"--keep {name}: scores are called so: rename that column in the file")
+            raise ValueError(f"--keep {name}: that is the name of the scores: rename this column")
     density, keep = read_model(model), list(dict.fromkeys(keep))
     schema, scores = density.schema_, Scores(density.schema_)
     carried = [name for name in keep if name not in schema.names]  # as they are: as text
@@ -53,7 +53,7 @@ def run(
 
 
 def explained(density: TableDensity, frame: Frame) -> dict[str, np.ndarray]:
-    """The cell of each row whose change gains most, the gain, and the value; empty without one."""
+    """The cell of each row whose change gains most, its gain and value; empty if there is none."""
     found = density.explain(frame)
     names, rows = found.worst, range(len(frame))
     place = [None if name is None else found.names.index(name) for name in names]
@@ -68,7 +68,7 @@ def explained(density: TableDensity, frame: Frame) -> dict[str, np.ndarray]:
 
 
 class Scores:
-    """What is printed about the scores of all blocks: a few numbers of each, and a reason."""
+    """The summary of the scores of all blocks: a few numbers of each, and a reason."""
 
     def __init__(self, schema: Schema):
         self.encoding, self.counts = Encoding(schema), np.zeros(3, int)  # rows, missing, of p 0
@@ -115,7 +115,7 @@ class Scores:
         return found
 
     def notes(self) -> Iterator[str]:
-        """One about each thing that is odd."""
+        """A note about each unusual result."""
         rows, missing, zero = self.counts
         if missing:
             yield f"{missing:,} of {rows:,} rows miss a value: their log_prob is nan"

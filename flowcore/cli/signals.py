@@ -1,8 +1,8 @@
-"""Ctrl-C and SIGTERM end a command at once, whatever would have caught an exception.
+"""Ctrl-C and SIGTERM end a command at once, even inside code that catches exceptions.
 
-`flowcore.fit` ends one flow at a Ctrl-C, and returns what it has; some packages, while they are
-imported, take every exception for a package that is missing; and SIGTERM by itself would leave
-worker processes and unfinished files behind.
+At a Ctrl-C, `flowcore.fit` ends one flow and returns its best parameters. Some packages interpret
+any exception during their import as a missing package. And SIGTERM alone would leave worker
+processes and unfinished files behind.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Any question to a joint density: conditionals, marginals, rows with holes."""
+"""Conditionals and marginals of any joint density, and rows with holes."""
 
 from .conditional import Conditional, Marginal
 from .conditionals import Answers, Conditionals

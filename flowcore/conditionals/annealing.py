@@ -1,9 +1,9 @@
 """Draws by small steps from the proposal to the density, where plain weights fail.
 
-Between q and p lie q^(1 - t) p^t. Every step of t is the longest that keeps half of the effective
-draws and a k-hat of at most 1/2; then the draws are resampled, and move twice for every four
-columns (random walks of Metropolis, whose steps have the covariance of the draws). The mean weights
-of the steps multiply to p(x_a).
+The densities q^(1 - t) p^t lead from q to p. Every step of t is the longest that keeps half of the
+effective draws and a k-hat of at most 1/2. Then the draws are resampled, and moved twice for every
+four columns (random walk Metropolis, with steps that have the covariance of the draws). The product
+of the mean weights of all steps is p(x_a).
 
 Del Moral, Doucet and Jasra, "Sequential Monte Carlo samplers", 2006; Neal, "Annealed importance
 sampling", 2001.
@@ -33,9 +33,10 @@ def annealed(
     """Draws x (m, S, D) of q(x_b | x_a), moved to p(x_b | x_a); hole (D,) marks x_b.
 
     log_prob takes whole rows (m, S, D); log_p and log_q (m, S) are those of x and x_b | x_a.
-    k-hat is that of the last step. The effective sample size is that of the first draws from which
-    the last ones descend, and the error of log p(x_a) follows from it: the moves count for nothing.
-    Cost: two evaluations of both densities a draw and step for every four columns of x_b.
+    k-hat is that of the last step. The effective sample size counts the first draws that have
+    descendants among the last ones, and the error of log p(x_a) follows from it, as if there were
+    no moves. Cost: two evaluations of both densities per draw and step for every four columns of
+    x_b.
     """
     log_known = (proposal.log_prob(x) - log_q)[:, :1]
     floor = TINY * x[..., hole].var(axis=1) + 1e-300

@@ -32,8 +32,8 @@ def answered(
     """Weighted draws for one block of `blocks_of`, n a row.
 
     rows (m, C + D) begin with `width` columns of context. proposal_for(hole (C + D,)) has
-    `sample_given`, and `log_prob` if its weights may fail. Where the weights do fail, the best of
-    five times as many draws is taken, and where these fail, too, annealed ones.
+    `sample_given`, and `log_prob` if its weights may fail. If the weights fail, draws are taken
+    from five times as many, and if these fail, too, from annealed ones.
     """
 
     def log_prob(x):

@@ -115,8 +115,8 @@ class Conditional:
 class Marginal:
     """p(x_a): the density of some columns of a joint density. Made by `marginal`.
 
-    Cost: 200 evaluations of the joint density a row of `log_prob`; `sample` draws from the joint
-    density and leaves the other columns out.
+    Cost: 200 evaluations of the joint density per row of `log_prob`; `sample` draws from the joint
+    density and drops the other columns.
 
     Examples
     --------

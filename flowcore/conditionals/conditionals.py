@@ -1,4 +1,4 @@
-"""Questions to a joint density: what is likely given some columns, and how probable are they."""
+"""Questions to a joint density: some columns given others, and how probable these are."""
 
 from __future__ import annotations
 
@@ -26,19 +26,18 @@ LEAST_DRAWS = 30  # of a row; fewer cannot be judged
 
 @dataclass(frozen=True)
 class Answers:
-    """What is answered about n rows with holes.
+    """The answers for n rows with holes.
 
     Attributes
     ----------
     draws : numpy.ndarray
-        (m, n, D), m completed tables: the known values stay. m = 0 after `log_prob`.
+        (m, n, D), m completed tables; known values do not change. m = 0 after `log_prob`.
     log_p, error : numpy.ndarray
-        (n,), the log-density of what each row knows, in nats, and its standard error.
+        (n,), the log-density of the known values of each row, in nats, and its standard error.
     ess, k_hat : numpy.ndarray
-        (n,), the effective sample size and the Pareto k-hat. inf and -inf where nothing had to be
-        estimated.
+        (n,), the effective sample size and the Pareto k-hat; inf and -inf for exact answers.
     annealed : numpy.ndarray
-        (n,), True where the plain weights failed and annealed draws took their place.
+        (n,), True where the plain weights failed and annealed draws were used.
 
     Examples
     --------
@@ -67,17 +66,17 @@ class Conditionals:
 
         p(x_a) = E_q p(x_a, x_b) / q(x_b | x_a)        x_b ~ q(x_b | x_a)
 
-    The proposal q is a mixture of multivariate t densities of 5 degrees of freedom, fitted to 8,000
-    draws of p; its conditionals are exact. The weights are Pareto smoothed. Where they fail
-    (k-hat > 0.7, or an effective sample size below 30), annealed draws take their place. Nothing is
-    trained for a question, so answers about different columns agree with each other.
+    The proposal q is a mixture of multivariate t densities with 5 degrees of freedom, fitted to
+    8,000 draws of p; its conditionals are exact. The weights are Pareto smoothed. Where they fail
+    (k-hat > 0.7, or an effective sample size below 30), annealed draws are used. Nothing is trained
+    for a question, so answers about different columns agree with each other.
 
-    Exact without weights: Gaussians and mixtures of them or of t densities, and one autoregressive
-    layer over a normal base whose order begins with the known columns.
-    The columns have to be continuous, and range over the whole line; a bounded support is
-    possible, but the proposal wastes the draws outside.
-    Cost: the proposal seconds, once; a question one `log_prob` of p for every draw. Errors:
-    ValueError for unknown columns, known values that are infinite or all there.
+    Some answers are exact, without weights: those of Gaussians, of mixtures of Gaussians or t
+    densities, and of one autoregressive layer over a normal base, if its order begins with the
+    known columns. The columns must be continuous, and range over the whole line; a bounded support
+    is possible, but draws outside of it are wasted. Cost: seconds once, to fit the proposal; one
+    `log_prob` of p for every draw of a question. Errors: ValueError for unknown columns, for
+    infinite known values, and if no column is unknown.
 
     Parameters
     ----------
@@ -86,8 +85,8 @@ class Conditionals:
     names : sequence of str, optional
         Names of the columns, for known values by name.
     proposal : MultivariateTMixture, optional
-        Another proposal than the fitted one, such as one of an earlier object's. Not used with a
-        context.
+        A proposal to use instead of the fitted one, such as that of an earlier object. Not used
+        with a context.
     donors : array_like, optional
         Rows (m, D), such as training rows: half of the draws start from kernels around 200 of them.
         Not used with a context.
@@ -122,12 +121,12 @@ class Conditionals:
 
     @derived
     def proposal(self) -> Any:
-        """What draws start from: a mixture of t densities, fitted at its first use."""
+        """The proposal of the draws: a mixture of t densities, fitted at its first use."""
         return self._with_donors(fitted_proposal(self.density))
 
     @property
     def kept_proposal(self) -> MultivariateTMixture | None:
-        """The proposal, if it has been fitted, or was given: what a file keeps."""
+        """The proposal, if it was fitted or passed; files keep it."""
         found = self.__dict__.get("proposal")
         return found if found is not self.density else None
 
@@ -135,11 +134,11 @@ class Conditionals:
         self, known: ArrayLike | Mapping, n_draws: int = 1000, rng: Seed = 0,
         context: Context = None,
     ) -> Conditional:  # fmt: skip
-        """p(x_b | x_a): the density of the other columns, where some are known.
+        """p(x_b | x_a): the density of the other columns, given some known ones.
 
-        known: {column: value}, by name or number, or a row (D,) with NaN for what is unknown. A
-        warning if the effective sample size or k-hat is not to be trusted. ValueError for what has
-        the density 0, as values out of a support have.
+        known: {column: value}, by name or number, or a row (D,) with NaN for unknown values. A
+        warning if the effective sample size or k-hat shows that the answer cannot be trusted.
+        ValueError for known values with the density 0, for example outside of a support.
         """
         row = known_row(known, self.dim, self.names)
         return Conditional(self, row, n_draws, rng, context)
@@ -155,17 +154,17 @@ class Conditionals:
         self, X: ArrayLike, n_draws: int = 200, rng: Seed = 0, context: Context = None,
         progress: bool = False,
     ) -> Answers:  # fmt: skip
-        """The log-density of what each row of X (n, D) knows, NaN being unknown; with its error."""
+        """The log-density of the known values (not NaN) of each row of X (n, D), with its error."""
         return self.impute(X, 0, n_draws, rng, context, progress)
 
     def impute(
         self, X: ArrayLike, n: int = 20, n_draws: int = 200, rng: Seed = 0,
         context: Context = None, progress: bool = False,
     ) -> Answers:  # fmt: skip
-        """n draws of what each row of X does not know: n completed tables, (n, rows, D).
+        """n draws of the unknown values of each row of X: n completed tables, (n, rows, D).
 
-        n_draws: how many weighted draws a row has, at least 30, of which n are taken. Rows are
-        answered in blocks of bounded memory. A warning counts the rows whose answers are not to be
+        n_draws: number of weighted draws per row, at least 30, of which n are taken. Rows are
+        answered in blocks of bounded memory. A warning counts the rows whose answers cannot be
         trusted.
         """
         X, n = as_numbers("X", X).astype(float), check_dim("n", n, least=0)

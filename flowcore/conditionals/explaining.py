@@ -1,9 +1,9 @@
-"""Which cell makes a row an outlier: by how much log p would rise, if that cell could be another.
+"""Which cell makes a row an outlier: by how much log p would rise if that cell could change.
 
     gain_j(x) = max_t log p(x_1, ..., x_j = t, ..., x_D) - log p(x)     >= 0
 
-A row whose columns contradict each other becomes probable if the wrong cell may change, whichever
-of its cells looks odd by itself.
+If the columns of a row contradict each other, it becomes probable when the wrong cell changes, even
+if other cells look more unusual in their own columns.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Explanation:
     log_p : numpy.ndarray
         (n,), log p of the rows, in nats.
     gains : numpy.ndarray
-        (n, D), max over x_j of log p(x) minus log p(x), in nats; NaN for a row that misses a cell,
-        inf where the density of the row is 0 and another cell alone could change that.
+        (n, D), max over x_j of log p(x) minus log p(x), in nats; NaN for a row with a missing cell,
+        inf if the density of the row is 0 and a change of this cell alone makes it positive.
     values : list of numpy.ndarray
-        Of each column (n,), the x_j of that maximum: what the cell would probably be.
+        For each column (n,), the x_j of that maximum: a likely value of the cell.
 
     Examples
     --------
@@ -54,7 +54,7 @@ class Explanation:
 
     @property
     def worst(self) -> list:
-        """The column of the largest gain in each row; None where there is none."""
+        """The column with the largest gain in each row; None if there is none."""
         known = np.where(np.isnan(self.gains), -1, self.gains)
         best, most = known.argmax(axis=1), known.max(axis=1)
         return [self.names[j] if top > 0 else None for j, top in zip(best, most, strict=True)]

@@ -1,8 +1,8 @@
-"""One autoregressive layer answers exactly where its order begins with the known columns.
+"""One autoregressive layer answers exactly if its order begins with the known columns.
 
     x_i = t(z_i; phi_i(x_<i)):    log p(x_b | x_a) = sum_(i in b) [log N(z_i) - log t'(z_i; phi_i)]
 
-Draws of x_b | x_a keep the z_a that the known values have, and draw z_b anew.
+Draws of x_b | x_a keep the z_a of the known values, and draw z_b anew.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Importance weights whose largest are smoothed, and k-hat, which detects weights that fail.
+"""Pareto smoothed importance weights, and k-hat, which detects weights that fail.
 
 The largest weights follow a generalized Pareto density, whatever the two densities are. Its shape k
-is the number of moments that the weights have, inverted: from k = 1/2 on the variance is infinite,
-from k = 1 on the mean. Above k = 0.7 no practicable number of draws is enough.
+is the inverse of the number of finite moments of the weights: from k = 1/2 on the variance is
+infinite, from k = 1 on the mean. Above k = 0.7 no practicable number of draws is enough.
 
 Vehtari, Simpson, Gelman, Yao and Gabry, "Pareto smoothed importance sampling", JMLR 2024; Zhang and
 Stephens, "A new and efficient estimation method for the generalized Pareto distribution", 2009.
@@ -22,9 +22,9 @@ def pareto_smoothed(log_weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(smoothed log-weights, k-hat (m,)) of m problems with n draws each, (m, n).
 
     The M largest weights, M = n/5 or 3 sqrt(n), become quantiles of the Pareto density fitted to
-    them, and no weight grows beyond the largest. k-hat is -inf where the tail does not matter (no
+    them, and no weight grows beyond the largest. k-hat is -inf if the tail does not matter (no
     weight is above twice the mean, or k < 1 and the mean of the fitted density, M scale/(1 - k) for
-    the tail, is below a hundredth of all weight), inf where fewer than 5 draws are in the tail or
+    the tail, is below a hundredth of all weight), and inf if fewer than 5 draws are in the tail or
     most weights are 0. Cost: O(m n log n).
     """
     n = log_weight.shape[1]
@@ -54,8 +54,8 @@ def fitted_pareto(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
         p(x) = 1/scale (1 + k x/scale)^(-1/k - 1)
 
-    The mean over the posterior of b = -k/scale on a grid, at which k is the best for that b; then
-    k is drawn to 1/2 by a weak prior.
+    The result is a mean over the posterior of b = -k/scale on a grid, with the best k for each b;
+    then a weak prior shrinks k towards 1/2.
     """
     n = x.shape[1]
     m = 30 + int(np.sqrt(n))

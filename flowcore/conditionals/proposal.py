@@ -1,7 +1,7 @@
-"""What importance weights start from: a mixture of t densities that has seen draws of the density.
+"""The proposal for importance weights: a mixture of t densities, fitted to draws of the density.
 
-It has exact conditionals, tails heavier than most densities, and needs no rows: the density's own
-draws are what it has to resemble.
+It has exact conditionals, and heavier tails than most densities. It needs no rows, since it is
+fitted to draws of the density itself.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def fitted_proposal(density: Any, rng: Seed = 0) -> MultivariateTMixture:
 
 
 def is_proposal(value: Any, dim: int) -> bool:
-    """Whether a value, such as one from a file, is a proposal of so many columns."""
+    """Whether a value, such as one from a file, is a proposal with this number of columns."""
     return isinstance(value, MultivariateTMixture) and value.dim == dim
 
 
@@ -40,7 +40,7 @@ def with_donors(
     """Half of the proposal, half of kernels around M rows, at most 200 of them.
 
     Each kernel has the shape of the component that its row belongs to, shrunk by Silverman's
-    h = (4 / (M (D + 2)))^(1/(D + 4)). So it serves where a density is wilder than a mixture.
+    h = (4 / (M (D + 2)))^(1/(D + 4)). So it helps if a density has features that a mixture lacks.
     """
     x = np.asarray(donors, float)
     x = np.random.default_rng(rng).permutation(x[np.isfinite(x).all(axis=1)])[:MOST_DONORS]

@@ -1,4 +1,4 @@
-"""Weighted draws of what rows do not know, and how far they can be trusted."""
+"""Weighted draws of the unknown values of rows, and how far they can be trusted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_K, LEAST_ESS = 0.7, 30.0  # beyond them an answer is not to be trusted
 
 @dataclass(frozen=True)
 class Weighted:
-    """S draws for each of m rows, with weights, and what the weights are worth.
+    """S draws for each of m rows, with weights, and the quality of the weights.
 
     x (m, S, D) are whole rows; share (m, S) sums to 1. log_p (m,) is the log-density in nats of the
     known values, `error` its standard error: sqrt(1/ESS - 1/S), of the S draws before `thinned`.
@@ -29,7 +29,7 @@ class Weighted:
     annealed: np.ndarray
 
     def put(self, rows: np.ndarray, other: Weighted) -> None:
-        """Other answers in place of those of some rows."""
+        """The same with other answers for some rows."""
         for field in fields(self):
             getattr(self, field.name)[rows] = getattr(other, field.name)
 
@@ -39,7 +39,7 @@ class Weighted:
         return np.take_along_axis(self.x, index[..., None], axis=1)
 
     def thinned(self, n: int, rng: np.random.Generator) -> Weighted:
-        """n of the draws, of the same weight: fewer numbers, and at most n effective ones."""
+        """n of the draws, with equal weights: fewer numbers, and at most n effective ones."""
         x = self.resampled(n, rng)
         share, ess = np.full(x.shape[:2], 1 / n), np.minimum(self.ess, n)
         return Weighted(x, share, self.log_p, self.error, ess, self.k_hat, self.annealed)
@@ -59,8 +59,8 @@ def error_of(ess: np.ndarray, n: int) -> np.ndarray:
 
 
 def normalized(log_weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of weights (m, S): the log of their mean (m,), their shares (m, S), the effective number of
-    draws 1 / (sum of squared shares) (m,): 0 if all weights are 0."""
+    """For weights (m, S): the log of their mean (m,), their shares (m, S), and the effective number
+    of draws, 1 / (sum of squared shares), (m,), or 0 if all weights are 0."""
     total, share = log_sum_exp(log_weight.T)
     squares = (share**2).sum(axis=0)
     ess = np.divide(1.0, squares, out=np.zeros_like(squares), where=squares > 0)
@@ -68,7 +68,7 @@ def normalized(log_weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def systematic(share: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """n numbers of draws a row, (m, n): each as often as its share, but for rounding."""
+    """n indices of draws per row, (m, n), by systematic resampling in proportion to the shares."""
     steps = (np.arange(n) + rng.random((len(share), 1))) / n
     ends = np.cumsum(share, axis=1)
     found = [np.searchsorted(own, at) for own, at in zip(ends, steps, strict=True)]

@@ -1,7 +1,7 @@
 """The foundation: one flat vector, one input gate, binding, one primitive, rows in blocks.
 
 parameters.py   the flat vector                     workspace.py a part's computation, bound once
-calls.py        plans, and autograd's primitive     own_parts.py the same of a user's classes
+calls.py        plans, and autograd's primitive     own_parts.py the same for a user's classes
 inputs.py       the input gate; labels.py           errors.py    errors and warnings
 blocks.py       rows in blocks; blas.py, cores.py   clock.py     limits of time
 derived.py      attributes that follow from others  log_sum_exp.py

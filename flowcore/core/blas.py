@@ -1,8 +1,8 @@
 """BLAS with one thread, while flowcore works.
 
-Threaded BLAS waits in a spin for cores that other processes use: on a busy machine a product of
-some hundred rows then takes a hundred times as long. So BLAS gets one thread for all work that is
-large enough for several; where threads pay, they are flowcore's own (see `blocks`, `shards`).
+BLAS threads spin while they wait for cores that other processes use. On a busy machine a product of
+a few hundred rows then takes a hundred times as long. So BLAS gets one thread for all work that is
+large enough for several. Where threads save time, flowcore uses its own (see `blocks`, `shards`).
 """
 
 from __future__ import annotations

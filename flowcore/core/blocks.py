@@ -1,9 +1,9 @@
 """Large inputs in blocks of rows, in a few threads: bounded memory, every core busy.
 
-A block of rows fits the cache where a whole table does not, so blocks alone are faster; NumPy
-releases the interpreter lock in its products, so threads are faster still. While they run, BLAS is
-limited to one thread each. The edges of the blocks are fixed: results are bit for bit the same for
-any number of threads.
+A block of rows fits into the cache and a whole table does not, so blocks alone are faster. NumPy
+releases the interpreter lock in its products, so threads are even faster. While they run, BLAS is
+limited to one thread. The edges of the blocks are fixed: results are bit for bit the same for any
+number of threads.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ LARGE = 5e7  # rows * parameters: with fewer, starting threads costs more than t
 def keep_freed_memory() -> None:
     """Let the C library keep freed memory instead of returning it to the system at once.
 
-    Splines and mixtures allocate their arrays in every call. glibc hands large freed ones back to
-    the system and asks for them again, page by page: 274 page faults, half of the processor's time
-    of `log_prob` of 500 rows by a spline layer at D = 6. It learns the largest size that is worth
-    keeping from what is freed: so the first plan that is made frees 31 MB once, untouched. (It
-    keeps 62 MB then, and what lies below memory that is still used.)
+    Splines and mixtures allocate their arrays in every call. glibc returns large freed arrays to
+    the system and requests them again, page by page: 274 page faults, half of the processor time of
+    `log_prob` of 500 rows by a spline layer at D = 6. glibc sets its limit by the largest array
+    that was freed. So the first plan allocates 31 MB once, and frees them unused. (glibc then keeps
+    up to 62 MB, and all freed memory below memory in use.)
     """
     np.empty(31 * 2**20, np.uint8)
 
 
 def block_rows(n_rows: int, n_params: int) -> int:
-    """The number of rows in a block: ROWS if there are many; half of all, if fewer rows are much
+    """The number of rows in a block: ROWS if there are many; half of all, if fewer rows need much
     work; else all."""
     if n_rows >= MANY:
         return ROWS
@@ -51,11 +51,11 @@ def block_rows(n_rows: int, n_params: int) -> int:
 def map_blocks(
     f: Callable, inputs: Sequence, threads=None, out=None, n_params: int = 0
 ) -> list[np.ndarray]:
-    """The results of f for blocks of rows of the inputs, put together to whole arrays.
+    """The results of f for blocks of rows of the inputs, joined to whole arrays.
 
     f(*inputs)   a list of arrays, with the rows on the first axis
-    inputs       arrays with as many rows, or None (handed on)
-    out          where the first result goes, e.g. an input that has the same shape
+    inputs       arrays with the same number of rows, or None (passed on)
+    out          where the first result is written, e.g. an input that has the same shape
     n_params     the work of one row: see `block_rows`
 
     The edges of the blocks are fixed, and BLAS has one thread meanwhile: bit for bit the same for
@@ -86,8 +86,8 @@ def map_blocks(
 def in_threads(f: Callable, items: Sequence, workers: int) -> None:
     """f(item) for every item, each once; the error of the first item that has one ends the run.
 
-    The caller is one of the workers. Where no thread can be started, since the process has too many
-    or is about to end, it does the work with fewer, or alone.
+    The caller is one of the workers. If no thread can be started, because the process has too many
+    or is about to end, the caller does the work with fewer threads, or alone.
     """
     todo, failed = deque(range(len(items))), {}
     undone = set(todo)

@@ -1,10 +1,10 @@
 """From a public call to the arithmetic: plans, their free lists, and the one primitive of autograd.
 
-`call` is where every public method of a network, bijector or density ends. A *plan* is a part bound
-to a number of rows, a dtype, and a tape or none. A call takes one from its part's free list, or
-makes it, copies theta in, runs it, copies the results out, and puts it back. So objects stay
-immutable, and threads never meet in a plan. To autograd a whole flow, however deep, is a single
-primitive, whose gradients land in one flat vector.
+Every public method of a network, bijector or density calls `call`. A *plan* is a part bound to a
+number of rows, a dtype, and a tape or none. A call takes a plan from its part's free list, or makes
+one, copies theta in, runs it, copies the results out, and returns it to the list. So objects stay
+immutable, and no two threads use the same plan. Autograd sees a whole flow, however deep, as a
+single primitive, whose gradients are one flat vector.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def call(part, what: str, x, params, context, threads=None):
 
 
 def evaluate(part, what: str, x, theta, context, threads=None, out=None):
-    """The results for rows x (N, D), no boxes: many rows in blocks of a fixed size, in threads.
+    """The results for rows x (N, D), no autograd boxes: many rows in blocks, in threads.
 
     out   where to put the first result, e.g. x itself: a block is read before it is overwritten
     """
@@ -97,7 +97,7 @@ class Plan:
             self.at.context[...] = context.T
 
     def __call__(self, x):
-        """The results for rows x (N, D), rows last, in arrays of the plan's."""
+        """The results for rows x (N, D), rows last, in arrays of the plan."""
         if self.what == "phi":
             return (self.run(x.T),)
         self.l.fill(0)
@@ -105,7 +105,7 @@ class Plan:
         return (self.l,) if self.what == "log_prob" else (y, self.l)
 
     def gradient(self, *bars):
-        """(theta_bar, x_bar (N, D), context_bar (N, C)), in arrays of the plan's; None for inputs
+        """(theta_bar, x_bar (N, D), context_bar (N, C)), in arrays of the plan; None for inputs
         that do not exist, or whose gradient is not needed."""
         at = self.at
         if at.context is not None:
@@ -132,13 +132,13 @@ class Lease:
         self._idle = plans.setdefault(kind, [])
 
     def run(self, theta, x, context) -> list[np.ndarray]:
-        """The results, copied out. NumPy does not warn: what is not finite shows in the results."""
+        """The results, copied out. NumPy does not warn: the results show what is not finite."""
         with np.errstate(all="ignore"), self.alone():
             self.plan.load(theta, context)
             return [np.array(_rows_first(a), self.plan.at.dtype, order="C") for a in self.plan(x)]
 
     def alone(self):
-        """BLAS with one thread, where the work is large enough for it to take several."""
+        """A context in which BLAS has one thread, if the work is large enough for several."""
         at = self.plan.at
         return BLAS.single_threaded() if at.n_rows * at.theta.size >= HEAVY else nullcontext()
 
@@ -204,7 +204,7 @@ def _twin_gradient(lease, args, i, bars):
 
 
 def _dtype(theta, x, context):
-    """The dtype of a call: that of the parameters; without any, float32 stays float32."""
+    """The dtype of a call: that of the parameters; without parameters, float32 stays float32."""
     if theta.size:
         return theta.dtype
     return x.dtype if context is None else np.result_type(x.dtype, context.dtype)

@@ -1,7 +1,8 @@
 """A limit by the clock for long computations.
 
-It works as Ctrl-C does: training and EM look at the clock after every step, and what keeps its best
-when it is interrupted keeps it here, too. Of processes: a moment is one of `time.time()`.
+It works like Ctrl-C: training and EM look at the clock after every step, and computations that keep
+their best result when interrupted keep it here, too. A moment is a value of `time.time()`, so it
+can be passed to other processes.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class OutOfTime(KeyboardInterrupt):
 
 @contextmanager
 def until(moment: float) -> Iterator[None]:
-    """A context, of this thread alone, in which long computations end at the moment."""
+    """A context, for this thread alone, in which long computations end at the moment."""
     before = _ends.set(moment)
     try:
         yield
@@ -31,7 +32,7 @@ def until(moment: float) -> Iterator[None]:
 
 
 def moment_after(max_seconds: float | None) -> float:
-    """When so many seconds from now are over, or the context is, if that is sooner; None: `limit`.
+    """The moment a number of seconds from now, or that of the context if sooner; None: `limit`.
 
     Errors: ValueError unless it is a positive number.
     """

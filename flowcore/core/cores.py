@@ -1,4 +1,4 @@
-"""The number of threads that pay: as many as the cores that this process may use."""
+"""The number of useful threads: the number of cores that this process may use."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ class derived(Generic[T]):
     """An attribute that is computed at its first use, then kept: for immutable objects.
 
     Before Python 3.12, `functools.cached_property` holds one lock for all objects of the class
-    while it computes: other threads wait, and a child that is forked meanwhile waits for ever.
-    Here threads that come at the same time all compute the value, and all get the first one.
+    while it computes: other threads wait, and a child that is forked meanwhile waits forever. Here
+    several threads may compute the value at the same time, and all of them get the first result.
     """
 
     def __init__(self, compute: Callable[[Any], T]):

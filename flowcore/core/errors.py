@@ -1,8 +1,8 @@
-"""Errors and warnings whose fix is data; warnings go to the line that called flowcore.
+"""Errors and warnings whose fix is data; warnings point to the line that called flowcore.
 
 A constructor warns when an object is made; loading the object must not warn again.
-`warnings.catch_warnings` cannot silence them: it replaces the filters of the whole process, and two
-threads that do so at once leave the wrong ones behind.
+`warnings.catch_warnings` cannot silence these warnings: it replaces the filters of the whole
+process, and two threads that do so at once leave the wrong filters behind.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _PACKAGE = __name__.partition(".")[0]
 
 @contextmanager
 def remaking():
-    """A context, of this thread alone, in which `warn` is silent: the first making has warned."""
+    """A context, for this thread alone, in which `warn` is silent: the constructor has warned."""
     before = _quiet.set(True)
     try:
         yield
@@ -28,10 +28,10 @@ def remaking():
 
 
 def fixable(kind: type, problem: str, *fix: dict, words: str = "") -> Any:
-    """An exception or warning of this kind; its fix is data, which the command line phrases, too.
+    """An exception or warning of this kind; its fix is data, which the command line rephrases.
 
     problem: the sentence up to its fix. fix: alternatives, each a set of arguments. words: the end
-    of the sentence in Python, where that is more than to pass these arguments.
+    of the sentence in Python, if the fix is more than passing these arguments.
 
     >>> error = fixable(ValueError, "a row misses a value: fill it, or ", {"missing": "drop"})
     >>> str(error), error.fix
@@ -46,7 +46,7 @@ def fixable(kind: type, problem: str, *fix: dict, words: str = "") -> Any:
 def warn(message: str | Warning, always: bool = False) -> None:
     """A UserWarning that points to the line outside of flowcore from which it was called.
 
-    always: in `remaking`, too, since it is about this time
+    always: also in `remaking`, since the warning is about the present call
     """
     if _quiet.get() and not always:
         return

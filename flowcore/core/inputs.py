@@ -1,6 +1,7 @@
 """The one gate of public calls: arguments are checked, cast and laid out before anything runs.
 
-Inside, there are no checks: arrays are rows (N, D) of floats, and parameters fit.
+Code behind the gate makes no checks: arrays are rows (N, D) of floats, and parameters have the
+right length.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ NUMBERS = "biuf"  # the kinds of dtypes that hold real numbers
 def gate(owner, x, params, context, name="x"):
     """(x (N, D), theta, context (N, C) or None, leading axes) of a call to `owner`.
 
-    params=None means the owner's own. Leading axes of x and context are broadcast together.
-    x stays as wide as it is: a Standardize subtracts before it casts. Autograd boxes pass through.
+    params=None means the owner's own. Leading axes of x and context are broadcast together. x keeps
+    its precision: a Standardize subtracts before it casts. Autograd boxes pass through.
     """
     theta = owner.params if params is None else check_params(owner, params)
     x = as_numbers(name, x)
@@ -138,7 +139,7 @@ def as_integers(name: str, x) -> np.ndarray:
 
 
 def column_labels(x) -> list | None:
-    """The names of the columns of a table that has some: pandas, polars, pyarrow."""
+    """The names of the columns of a table with names: pandas, polars, pyarrow."""
     columns = getattr(x, "column_names", getattr(x, "columns", None))
     return list(columns) if isinstance(columns, Iterable) else None
 
@@ -214,8 +215,8 @@ def check_event(x, dim: int, owner):
 
 
 def check_context(context, context_dim: int, owner):
-    """The context as numbers; a ValueError unless it is there when wanted, absent when not, and of
-    the right width."""
+    """The context as numbers; a ValueError unless it is present when needed, absent when not, and
+    of the right width."""
     wanted = f"an array of shape (..., {context_dim})"
     if not context_dim:
         if context is not None:

@@ -8,7 +8,8 @@ from collections import Counter
 def check_labels(name: str, labels: list | None, wanted: list | None) -> None:
     """A ValueError unless the table `name` has the wanted columns, in their order.
 
-    Nothing is checked without names: None, or labels that are no text, as pandas numbers columns.
+    Nothing is checked without names: None, or labels that are not text, such as the numbers of
+    pandas.
 
     >>> check_labels("X", ["a", "b", "b"], ["a", "b"])
     Traceback (most recent call last):

@@ -1,4 +1,4 @@
-"""log sum_k exp(a_k), of numbers whose exponentials are no floats: the density of a mixture."""
+"""log sum_k exp(a_k), also if the exponentials overflow: the log-density of a mixture."""
 
 from __future__ import annotations
 

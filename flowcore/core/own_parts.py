@@ -1,6 +1,6 @@
 """A user's own bijectors and densities: two methods in autograd.numpy, bound like all others.
 
-autograd traces them anew for every batch: slower than a hand-written way back.
+autograd traces them anew for every batch, which is slower than a hand-written gradient.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from .workspace import Workspace
 def by_autograd(f: Callable, at: Workspace, part):
     """(run, back) of a user's f(params, x (N, D), context), written in autograd.numpy.
 
-    f returns (value (N, D), log_det (N,)), or a density's log_prob (N,) alone. `part` is its owner:
-    a leaf, or a composite that splits its vector by itself.
+    f returns (value (N, D), log_det (N,)), or for a density log_prob (N,) alone. `part` is its
+    owner: a leaf, or a composite that splits its vector itself.
     """
     pieces = [at.params(leaf) for leaf in part.leaves]
     ends = np.cumsum([theta.size for theta, _ in pieces])[:-1]
@@ -64,7 +64,8 @@ def by_autograd(f: Callable, at: Workspace, part):
 def is_built_in(part) -> bool:
     """True if a part and everything in it are of flowcore's own classes.
 
-    These are finite functions of finite numbers: a NaN means that something between overflowed.
+    These are finite functions of finite numbers: a NaN means that an intermediate number
+    overflowed.
     """
     package, left, seen = __name__.partition(".")[0], [part], {}
     while left:
@@ -83,7 +84,7 @@ def is_built_in(part) -> bool:
 
 def vjp_of(f: Callable, args, part):
     """autograd's make_vjp of a function of a tuple that returns an array or a tuple of arrays, with
-    an error that names what is not written in autograd.numpy."""
+    an error that names the part that is not written in autograd.numpy."""
 
     def outputs(args):
         found = f(args)
@@ -98,7 +99,7 @@ def vjp_of(f: Callable, args, part):
     except (TypeError, ValueError, AttributeError) as problem:
         f(args)  # raises, if f is wrong without a trace, too: then that error is the better one
         raise TypeError(
-            f"the gradient of {part!r} is wanted, and cannot be taken: write its methods in "
+            f"the gradient of {part!r} is needed, and cannot be computed: write its methods in "
             "autograd.numpy (import autograd.numpy as anp), without writes into arrays, and "
             f"compute with the params that they are given ({problem})"
         ) from problem
@@ -110,7 +111,7 @@ def _check_reads_params(f: Callable, args, part):
         found = f((new_box(args[0], trace, VJPNode.new_root()), *args[1:]))
     if not any(isbox(a) for a in (found if isinstance(found, tuple) else (found,))):
         raise TypeError(
-            f"the gradient of {part!r} is wanted, but what it returns does not depend on params: "
-            "compute with the params that its methods are given, in autograd.numpy, not with "
+            f"the gradient of {part!r} is needed, but its result does not depend on params: "
+            "compute with the params that its methods get, in autograd.numpy, not with "
             "self.params"
         )

@@ -1,13 +1,13 @@
 """One flat parameter vector over a tree of parts: layout, ties, copies.
 
 Everything that can be trained (bijectors, networks, bases, whole flows) is a `Parametric`: either a
-*leaf*, which owns a flat vector, or a *composite*, which is nothing but its parts. The vector of a
-composite is the concatenation of its **distinct** leaves, in order of first appearance:
+*leaf*, which owns a flat vector, or a *composite*, which only consists of its parts. The vector of
+a composite is the concatenation of its **distinct** leaves, in order of first appearance:
 
     Chain([f, g, f])          leaves: f, g       params = [f.params, g.params]
 
-so an object that appears twice is one set of parameters (tied), and stays one when the tree is
-copied with other values, pickled or saved. Nothing here is ever changed in place.
+so an object that appears twice has one set of parameters (it is tied), and keeps one when the tree
+is copied with other values, pickled or saved. Nothing here is ever changed in place.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ class Parametric:
     parts         the objects that it is made of, a tuple; () for a leaf, which sets `self.params`
                   in its constructor
     context_dim   width of the context that it reads; 0: none
-    initialized   False while it waits for data (see `Bijector.initialize`)
+    initialized   False until it is set from data (see `Bijector.initialize`)
     fitted        names of attributes that are set after construction, for `save`
-    check_fitted() a ValueError if their values make no sense, for `load`
-    config()      the constructor's arguments as a dict, for `save`, where they are not attributes
+    check_fitted() a ValueError if their values are invalid, for `load`
+    config()      the constructor's arguments as a dict, for `save`, if they are not attributes
                   of the same names
-    param_scale() see there
+    param_scale() see the method
 
     Attributes whose name starts with `_memo` are left out of copies and pickles: they follow from
-    the rest and are computed when first needed, or hold for this very object only.
+    the rest and are computed when first needed, or belong to this object only.
     """
 
     parts: tuple[Parametric, ...] = ()
@@ -53,9 +53,9 @@ class Parametric:
 
     @derived
     def params(self) -> np.ndarray:
-        """All free parameters as one flat, read-only vector; every value of it is valid.
+        """All free parameters as one flat, read-only vector; any vector of its length is valid.
 
-        float64 unless a leaf is float32: that is a choice, and then the whole vector is.
+        It is float64, unless a leaf is float32: then the whole vector is.
         """
         own = [leaf.params for leaf in self.leaves if leaf.n_params] if self.parts else []
         if len(own) < 2:
@@ -77,7 +77,7 @@ class Parametric:
         super().__setattr__(name, value)
 
     def check_fitted(self) -> None:
-        """A ValueError if the `fitted` constants are such as `initialize` never sets.
+        """A ValueError for `fitted` constants that `initialize` could not have set.
 
         `load` calls it. Only classes with such constants override it.
         """
@@ -104,7 +104,7 @@ class Parametric:
 
     @property
     def layout(self) -> dict[int, slice]:
-        """id of each leaf -> where its parameters stand in the flat vector."""
+        """id of each leaf -> the place of its parameters in the flat vector."""
         return self._memo_layout if self.parts else {id(self): slice(0, self.n_params)}
 
     @derived
@@ -154,7 +154,7 @@ class Parametric:
         return pieces[0] if len(pieces) == 1 else anp.concatenate([params[:0], *pieces])
 
     def param_scale(self) -> np.ndarray:
-        """The standard deviation of random values that is harmless, for every parameter."""
+        """A harmless standard deviation of random values, for every parameter."""
         if self.parts:
             return np.concatenate([np.zeros(0), *(leaf.param_scale() for leaf in self.leaves)])
         return np.ones(self.n_params)

@@ -1,13 +1,13 @@
-"""Bound once, run often: where a part is bound, and what binding means.
+"""Bound once, run often: the meaning of `bind`, and the workspace of bound parts.
 
-Everything built in (transformers, networks, bijectors, densities, whole flows) writes one method,
-and a class of your own may do so, too, where autograd is too slow for it:
+All built-in parts (transformers, networks, bijectors, densities, whole flows) have one method. A
+class of your own may have it, too, if autograd is too slow for it:
 
     part.bind(at, ...) -> run, back
 
-`bind` makes once what depends on the layout of theta and on the number of rows only: views of the
-parameters and of their gradient, work arrays, constants. It returns two functions that do nothing
-but arithmetic: `run` holds the computation, `back`, beside it, its gradient:
+`bind` makes everything that depends only on the layout of theta and on the number of rows: views of
+the parameters and of their gradient, work arrays, constants. It returns two functions that do
+nothing but arithmetic: `run` computes the value, and `back` the gradient:
 
     bijector      bind(at, direction)   y = run(x, l)            x_bar = back(y_bar, l_bar)
     density       bind(at)              run(x, l)                x_bar = back(l_bar)
@@ -16,14 +16,14 @@ but arithmetic: `run` holds the computation, `back`, beside it, its gradient:
                                               x_bar, phi_bar = back(y_bar, l_bar)
 
 a_bar is the gradient dL/da of a scalar loss L. Arrays are (coordinates, rows): x is (D, N).
-Log-dets and log-densities are added up in l (N,). Six rules keep it right:
+Log-dets and log-densities are added up in l (N,). There are six rules:
 
 * run of a bijector or density adds to l; back writes its part of theta_bar, and adds to
   context_bar.
-* back may run again with other cotangents: it overwrites nothing that run left.
-* Arrays are shared where they may be: read x before you write y.
-* x may be wider than dtype, and may be the caller's own array: cast it first, never write to it.
-* Nothing that run returns outlives the next run: the caller copies.
+* back may run again with other cotangents: it must not overwrite the results of run.
+* x and y may share memory: read x before you write y.
+* x may have a wider dtype, and may be the caller's own array: cast it first, never write to it.
+* The next run overwrites the results of run: the caller copies them.
 * A bound part serves one call at a time (see `calls`).
 """
 
@@ -47,18 +47,18 @@ Step = partial  # one NumPy call with its arrays: bound once, then only run
 
 
 def copied(to: np.ndarray, source: np.ndarray) -> Step:
-    """to[...] = source; two thirds of the time of np.copyto where arrays are small."""
+    """to[...] = source; it takes two thirds of the time of np.copyto for small arrays."""
     return Step(to.__setitem__, ..., source)
 
 
 class Workspace:
-    """Where parts are bound: a flat vector and its gradient, a number of rows, work arrays.
+    """The arrays of bound parts: a flat vector and its gradient, work arrays for a number of rows.
 
     theta, theta_bar       the vector of the whole tree, and its gradient
-    n_rows, dtype          of all arrays in here but the context
+    n_rows, dtype          of all arrays here except the context
     context, context_bar   (C, N), or None; the context in float64, as a part may subtract first
     tape                   True: arrays made by `array` are kept for the way back
-    inputs_bar             False: the gradients by x and by the context are not needed
+    inputs_bar             False: gradients with respect to x and the context are not needed
     log_det                False: no finite log-det is read; -inf marks a row without an image
     """
 
@@ -115,7 +115,7 @@ class Workspace:
         self._refresh.append(refresh)
 
     def refresh(self) -> None:
-        """To be called when theta has new values."""
+        """Call this when theta has new values."""
         for refresh in self._refresh:
             refresh()
 
@@ -126,7 +126,7 @@ class Workspace:
 
     def with_own_context(self, width: int | None = None) -> Workspace:
         """The same workspace with a new context and context_bar, and nbytes from 0: for a part
-        whose own parts see another context, of another width perhaps."""
+        whose own parts read another context, perhaps of another width."""
         own, shape = copy(self), (width or len(self.context), self.n_rows)
         own.context, own.context_bar = np.empty(shape), np.zeros(shape, self.dtype)
         own.nbytes = own.context.nbytes + own.context_bar.nbytes
@@ -161,7 +161,7 @@ class Workspace:
 
 
 def require(cls: type, base: type, *names: str) -> None:
-    """A TypeError unless cls writes `bind`, or the methods that autograd makes it from."""
+    """A TypeError unless cls has `bind`, or the methods from which autograd makes it."""
     missing = [name for name in names if getattr(cls, name) is getattr(base, name)]
     if missing and cls.bind is base.bind:
         raise TypeError(
@@ -175,9 +175,9 @@ def check_overrides(
 ) -> None:
     """A TypeError if cls overrides a method that flows would not run.
 
-    A class writes its computation into `bind`, or into the `methods`, from which the bind of `base`
-    is made. A class that writes bind may write the methods, too, as its twin; in its subclasses
-    they are final. `derived` methods follow from the others and are final everywhere.
+    A class has its computation in `bind`, or in the `methods`, from which the `bind` of `base` is
+    made. A class with `bind` may also have the methods, as its twin; its subclasses must not
+    override them. `derived` methods follow from the others and must never be overridden.
     """
     place = {
         name: next(i for i, c in enumerate(cls.__mro__) if name in vars(c))

@@ -55,17 +55,17 @@ def warn_of_shared(held_out: Rows, train: Rows) -> None:
 
 
 class AnyDensity(NamedTuple):
-    """A density of rows of length `dim`, by anybody."""
+    """A density of rows of length `dim`, of any library."""
 
     density: Any
     dim: int
 
     @classmethod
     def of(cls, density: Any, table: Any, context: Any = None) -> AnyDensity:
-        """A density of rows of this table, given this context; a TypeError for what is none.
+        """A density of rows of this table, given this context; TypeError for any other object.
 
-        An estimator that knows the names of its columns wants the same ones: ValueError. A copy of
-        it forgets them, since it gets arrays.
+        An estimator with column names needs the same names (else ValueError). A copy of it, without
+        the names, gets arrays.
         """
         scores = hasattr(density, "log_prob") or hasattr(density, "score_samples")
         if not (scores and hasattr(density, "sample")):
@@ -87,7 +87,7 @@ class AnyDensity(NamedTuple):
         return cls(density, dim)
 
     def log_prob(self, what: str, rows: Rows) -> np.ndarray:
-        """(n,) in float64; ValueError if it is no log-density of the rows `what`."""
+        """(n,) in float64; ValueError if these are not log-densities of the rows `what`."""
         run = getattr(self.density, "log_prob", None) or self.density.score_samples
         context = {} if rows.context is None else {"context": rows.context}
         found = np.asarray(run(rows.x, **context), float)
@@ -107,7 +107,7 @@ class AnyDensity(NamedTuple):
     def sample(
         self, n: int, rng: np.random.Generator, context: np.ndarray | None = None
     ) -> np.ndarray:
-        """n draws (n, D), in no order; with a context (n, C) one for each of its rows."""
+        """n draws (n, D), in random order; with a context (n, C) one for each of its rows."""
         count = n if context is None else 1
         parameters = signature(self.density.sample).parameters.values()
         known = [own.name for own in parameters if own.kind is not Parameter.VAR_KEYWORD]
@@ -134,7 +134,7 @@ class Draws(NamedTuple):
     """The density's own draws, finite ones, and the held-out rows to compare with them.
 
     Without a context all rows are compared with the same draws x (m, D). With one, row i of those
-    at `index` has k draws of its own context, x (n, k, D): where it stands among them is uniform,
+    at `index` has k draws given its own context, x (n, k, D): its rank among them is uniform,
     whatever the contexts are. log_p has the shape of x without D. `count` draws were made.
     """
 

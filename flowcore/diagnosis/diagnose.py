@@ -50,32 +50,32 @@ def diagnose(
     hide: float = 0.0,
     rng: Seed = 0,
 ) -> Diagnosis:
-    """Tests a density on held-out rows: a verdict in words, a page, and numbers.
+    """Test a density on held-out rows: a verdict in words, a page, and numbers.
 
-    It compares mean log p with a Gaussian and a mixture of Gaussians (BIC), the values of every
-    column and log p itself with those of the density's own draws, and for a flow z = f^-1(x) with
-    the base. A classifier tries to separate rows from draws, rows far in the tails are counted, and
-    training rows are compared with held-out ones. For a table, the shares of values (categories,
-    atoms, the commonest number of a column, pairs of them) and the ranges of columns are compared
-    with those of draws, too. All p-values are adjusted together, by Holm's method: if the
-    density is the truth, 95% of the reports find nothing (alpha=0.05). Log-densities are in nats.
+    Mean log p is compared with that of a Gaussian and of a mixture of Gaussians (best BIC). The
+    values of every column, and log p itself, are compared with those of draws from the density. For
+    a flow, z = f^-1(x) is compared with the base. A classifier tries to separate rows from draws,
+    rows far in the tails are counted, and training rows are compared with held-out ones. For a
+    table, the shares of values (categories, atoms, the commonest number of a column, pairs of them)
+    and the ranges of columns are also compared with those of draws. All p-values are adjusted
+    together, by Holm's method: if the density is the truth, 95% of the reports find nothing
+    (alpha=0.05). Log-densities are in nats.
 
-    Rows that chose the best epoch or stopped the training are not held out: keep others back. If
-    most of the held-out rows are training rows, or copies of each other, there is a warning.
-    Cost: log_prob of all rows, `draws` samples and their log_prob, a classifier on at most 5000
-    rows; seconds for most flows.
-    Errors: ValueError for rows of a wrong shape, fewer than 10 of them, NaN in them, names of a
-    wrong number, columns that are not those of X_held_out or of an estimator's `fit`; for a density
-    whose log_prob is NaN or +inf, or which has no finite draws;
-    TypeError for anything but a density.
+    Rows that chose the best epoch or stopped the training are not held out: set others aside. If
+    most of the held-out rows are training rows, or copies of each other, there is a warning. Cost:
+    log_prob of all rows, `draws` samples and their log_prob, a classifier on at most 5000 rows;
+    seconds for most flows. Errors: ValueError for rows of a wrong shape, fewer than 10 rows, NaN, a
+    wrong number of names, and columns other than those of X_held_out or of an estimator's `fit`;
+    for a density whose log_prob is NaN or +inf, or which has no finite draws; TypeError for
+    anything but a density.
 
     Parameters
     ----------
     density : Density
         A flow, a base, a target, a `FlowDensity`: anything with log_prob(x) and sample(n, rng), or
-        scikit-learn's score_samples(x) and sample(n, random_state=). A `TableDensity`: log p is
-        that of its numbers, given its categories (without numbers, that of the row); rows that miss
-        a value are left out, with a warning, and extra columns if it ignores them.
+        scikit-learn's score_samples(x) and sample(n, random_state=). For a `TableDensity`, log p is
+        that of its numbers given its categories (without numbers, that of the row); rows with a
+        missing value are left out, with a warning, and so are extra columns if it ignores them.
     X_held_out : array_like
         (n, D), rows that were held out; a table with names is fine.
     X_train : array_like
@@ -86,16 +86,16 @@ def diagnose(
     names : sequence of str
         Names of the columns; None: those of the table, else x_1, x_2, ...
     history : History
-        What `fit` returned: its losses are drawn on the page.
+        The history that `fit` returned: its losses are drawn on the page.
     draws : int
-        How many samples to compare with, >= 1000; with a context at least 19 for every row.
+        Number of samples to compare with, >= 1000; with a context at least 19 for every row.
     alpha : float
-        The chance that any test of a density which is the truth is significant.
+        The chance that any test is significant if the density is the truth.
     hide : float
-        To test conditionals, too: the share of cells of at most 1,000 rows that are hidden at
-        random, and drawn given the others, as `Conditionals.impute` does. The places of the hidden
-        values among the draws should be uniform, and intervals should cover them. 0: none is. Cost:
-        about 200 evaluations of the density a row.
+        Share of the cells, in at most 1,000 rows, that are hidden at random and drawn given the
+        others, as in `Conditionals.impute`, to test conditionals as well. The ranks of the hidden
+        values among the draws should be uniform, and intervals should cover them. 0: no such test.
+        Cost: about 200 evaluations of the density per row.
     rng : int or numpy Generator
         Seed of the draws, the halves, the classifier and the hidden cells.
 
@@ -208,7 +208,7 @@ def _latents(density, held_out, names, rng) -> list[Finding]:
 
 
 def _limits(held_out, names, draws, tests, alpha, given) -> list[Finding]:
-    """What limits the tests: columns and draws that are no numbers, copies of rows, few rows."""
+    """Limits of the tests: columns and draws that are not numbers, copies of rows, few rows."""
     n, different, found = len(held_out.x), len(held_out.different), []
     if gridded := [names[j] for j in few_valued_columns(held_out.x, np.arange(n))[0]]:
         text = (

@@ -1,4 +1,4 @@
-"""Findings, Holm's adjustment of their p-values, and what the verdict needs to know about them."""
+"""Findings, Holm's adjustment of their p-values, and properties of their kinds for the verdict."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ NAMED = 3  # columns in a sentence, and sentences of one kind
 
 
 class Kind(NamedTuple):
-    """What the verdict needs to know about all findings of one kind.
+    """Properties of all findings of one kind, for the verdict.
 
-    reason   why to be careful, for the headline
-    large    an effect below it is no fault, however significant: many rows detect anything
-    nothing  the sentence if no test of the kind is significant; None: the finding's own
+    reason   the reason to be careful, for the headline
+    large    a smaller effect is no fault, even if significant: many rows detect anything
+    nothing  the sentence if no test of the kind is significant; None: that of the finding
     """
 
     reason: str = ""
@@ -73,14 +73,14 @@ class Finding:
     """One result.
 
     kind      a key of `KINDS`
-    name      what was measured, as the table of the report prints it
+    name      of the measured effect, as in the table of the report
     effect    its size, and its standard error (nan: unknown, or none is needed)
-    p         the p-value of this test alone; nan: it is no test
+    p         the p-value of this test alone; nan: not a test
     adjusted  the p-value when all tests are taken together
-    held_out  measured on held-out rows alone
-    fault     speaks against the density
-    sentence  the result in words (for a test: what holds if it is significant), or ""
-    remedy    a key of `report.ADVICE`; "": the kind
+    held_out  whether it is measured on held-out rows alone
+    fault     whether it speaks against the density
+    sentence  the result in words (for a test: if it is significant), or ""
+    remedy    a key of `report.ADVICE`; "": the same as kind
     rows      indices of held-out rows
     counts    a histogram of 20 equal bins, which should be flat
     levels    a column's commonest values: (value, share of the rows, share of the draws)
@@ -104,8 +104,8 @@ class Finding:
 def adjusted(findings: Sequence[Finding], alpha: float) -> list[Finding]:
     """The findings with Holm's p-values, over all tests; significant large effects are faults.
 
-    All columns together weigh as much as one other test, and so do all latent coordinates, shares
-    and ranges: a hundred columns do not hide what another test finds.
+    All columns together have the weight of one other test, and so do all latent coordinates, shares
+    and ranges: so a hundred columns cannot hide the result of another test.
     """
     tests = [k for k, found in enumerate(findings) if not math.isnan(found.p)]
     kinds = [findings[k].kind for k in tests]

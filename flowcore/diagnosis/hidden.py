@@ -1,7 +1,7 @@
 """Are conditionals right? Cells of held-out rows are hidden, and drawn given the others.
 
-If the density is right, and its answers are, a hidden value stands anywhere among the draws of its
-cell: its rank (PIT) is uniform, and 90% intervals of the draws hold 90% of the values.
+If the density and its conditionals are right, the rank (PIT) of a hidden value among the draws of
+its cell is uniform, and 90% intervals of the draws hold 90% of the values.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Numbers that are uniform if a flow is right: its base's CDFs at z = f^-1(x).
 
 If the flow is the truth, then z = f^-1(x) is a draw of the base, and the base's own Rosenblatt
-transform (for independent coordinates: the CDF of each) makes of it D independent uniform numbers.
-So any departure from that is a fault of the flow, whatever f is. It is the Rosenblatt transform
-of x itself only if f is triangular: then u_i = F(x_i | the columns before it), and a fault of u_i
-is one of that conditional.
+transform (for independent coordinates: the CDF of each) turns it into D independent uniform
+numbers. So any departure from that is a fault of the flow, whatever f is. If f is triangular, this
+is also the Rosenblatt transform of x itself: u_i = F(x_i | the columns before it), and a fault of
+u_i is a fault of that conditional.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def uniforms(
 ) -> np.ndarray | None:
     """(n, D) numbers that are iid uniform if x are draws of the density; None: no way is known.
 
-    For a mixture of densities, a component is drawn given x, and the row goes through that one.
-    This is allowed: given its component, a draw of the mixture is a draw of the component.
+    For a mixture of densities, a component is drawn given x, and the row goes through this
+    component. This is valid: given its component, a draw of the mixture is a draw of the component.
     """
     if isinstance(density, TransformedDistribution):
         own = context if density.bijector.context_dim else None

@@ -1,4 +1,4 @@
-"""Mean log p: against simple densities, against training rows, and without the worst row.
+"""Mean log p, compared with simple densities and training rows, and without the worst row.
 
 Log-densities are in nats, and every difference has its standard error.
 """
@@ -48,7 +48,7 @@ def support(log_p: np.ndarray) -> list[Finding]:
 def baselines(
     log_p: np.ndarray, held_out: Rows, train: Rows | None, rng: np.random.Generator
 ) -> list[Finding]:
-    """How far the density is above a Gaussian, and above the mixture of the best BIC.
+    """The gain of the density over a Gaussian, and over the mixture with the best BIC.
 
     Without training rows these learn from half of the held-out rows, and all are compared on the
     other half. With a context they are fitted to rows (x, c), and p(x | c) = p(x, c) / p(c), which
@@ -115,7 +115,7 @@ def _baselines(learn: Rows, rows: Rows, rng) -> Iterator[tuple[str, np.ndarray]]
 def worst_row(log_p: np.ndarray, worst: Row, n_draws: int) -> Finding:
     """By how many nats the least probable row alone lowers the mean.
 
-    A fault only if no draw is as improbable: else it is how this density is.
+    A fault only if no draw is as improbable: otherwise such rows are normal for this density.
     """
     mean, error = mean_and_error(log_p)
     pull = float((log_p.sum() - log_p.min()) / (len(log_p) - 1) - mean)
@@ -134,7 +134,7 @@ def overfitting(
 ) -> Finding:
     """Mean log p of training rows minus that of held-out rows.
 
-    A gap alone is no fault: one together with `harm`, anything that is wrong on held-out rows, is.
+    A gap alone is not a fault. Together with `harm`, any fault on held-out rows, it is.
     """
     some = np.sort(rng.permutation(len(train.x))[: max(len(log_p), MOST_ROWS)])
     mean, error = mean_and_error(density.log_prob("X_train", train.of(some)))

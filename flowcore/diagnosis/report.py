@@ -52,24 +52,25 @@ ESTIMATORS = "FlowDensity", "TableDensity"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Diagnosis:
-    """What `diagnose` found: print it for the verdict, `figure()` draws the page.
+    """The result of `diagnose`: print it for the verdict, `figure()` draws the page.
 
     All log-densities are in nats, in the units of the rows. Every `adjusted` p-value is Holm's,
-    over all tests of the report: if the density is the truth, at most a share `alpha` of the
-    reports has any below `alpha`.
+    over all tests of the report: if the density is the truth, at most a share `alpha` of all
+    reports has an adjusted p-value below `alpha`.
 
     Parameters
     ----------
     density : str
         The name of its class.
     n, names : int, tuple of str
-        Held-out rows, and their columns.
+        The number of held-out rows, and the names of their columns.
     given : tuple of str
-        The categories of a `TableDensity`: what is judged is the density of the numbers given them.
+        The categories of a `TableDensity`: the report is about the density of the numbers given
+        them.
     mean, standard_error, median : float
-        Those of the held-out rows' log p; -inf and nan if the density of some row is 0.
+        Statistics of the held-out rows' log p; -inf and nan if the density of some row is 0.
     draws : int
-        How many were made.
+        The number of draws.
     alpha : float
         The level of the tests.
     findings : tuple of Finding
@@ -111,7 +112,7 @@ class Diagnosis:
 
     @property
     def sentences(self) -> list[str]:
-        """The largest significant effects of each kind, or what was not found.
+        """The largest significant effects of each kind, or a sentence that there are none.
 
         "- ..." speaks against the density, "+ ..." does not.
         """
@@ -135,7 +136,7 @@ class Diagnosis:
 
     @property
     def advice(self) -> list[str]:
-        """What helps against the faults, the most urgent first."""
+        """Remedies for the faults, the most urgent first."""
         remedies = {found.remedy or found.kind for found in self.findings if found.fault}
         keys = [key for key in ADVICE | OF_ESTIMATORS if key in remedies]
         if self.density not in ESTIMATORS:

@@ -1,7 +1,7 @@
-"""Rows of a table against draws: the shares of its categories, atoms and other values; its ranges.
+"""Rows of a table compared with draws: shares of categories, atoms and other values; ranges.
 
-If rows and draws have one distribution, it is chance which of them have a value. Then the number of
-rows among the k that have it is hypergeometric, exactly, however few they are.
+If rows and draws have the same distribution, it is chance which of them have a value. If k of them
+have it, the number of rows among these k is exactly hypergeometric, even if there are few.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ SHOWN = 6  # values of a column, on the page
 def shares(
     density: Any, held_out: Any, train: Any, n_draws: int, rng: np.random.Generator
 ) -> list[Finding]:
-    """Findings about a `TableDensity`: one about each column, one about pairs of the first 20.
+    """Findings about a `TableDensity`: one per column, and one about pairs of the first 20 columns.
 
-    Values are categories, atoms, missing cells, values that are new, else a column's commonest
-    number. Then a finding about the range of each column of numbers.
+    Values are categories, atoms, missing cells and new values, or a column's commonest number. Also
+    a finding about the range of each column of numbers.
     """
     with remaking():  # warnings about these rows have been given
         tables = [held_out, density.sample(n_draws, rng), *([] if train is None else [train])]

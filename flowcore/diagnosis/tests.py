@@ -1,9 +1,9 @@
 """Tests of a density by its own draws, and by its latent space. Each makes findings.
 
-The probability integral transform (PIT) of x under a density is F(x): uniform if it is right. Its
-distance from uniform, Kolmogorov's and Smirnov's KS = sup |F_n(u) - u|, is the effect: the largest
-share of the mass that is on the wrong side of some value. The p-value asks whether chance explains
-it; with very many rows it never does.
+The probability integral transform (PIT) of x under a density is F(x): uniform if the density is
+right. The effect is its distance from uniform, Kolmogorov's and Smirnov's KS = sup |F_n(u) - u|:
+the largest share of the mass that is on the wrong side of some value. The p-value shows whether
+chance explains it. (With very many rows even a tiny distance is significant.)
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ LEVEL = {
 def columns(
     x: np.ndarray, drawn: np.ndarray, names: Sequence[str], rng: np.random.Generator
 ) -> list[Finding]:
-    """Where the values of each column of x (n, D) stand among those of the draws."""
+    """The ranks of the values of each column of x (n, D) among those of the draws."""
     return [
         uniformity("columns", f"KS of {name}", "The density", f"`{name}`", *ranks(own, draws, rng))
         for name, own, draws in zip(names, x.T, np.moveaxis(drawn, -1, 0), strict=True)
@@ -57,7 +57,7 @@ def columns(
 
 
 def level(log_p: np.ndarray, log_p_of_draws: np.ndarray, rng: np.random.Generator) -> Finding:
-    """Where the log p (n,) of rows stands among that of draws."""
+    """The ranks of the log p (n,) of rows among that of draws."""
     u, test = ranks(log_p, log_p_of_draws, rng)
     return replace(uniformity("level", "KS of log p", "", "", u, test, LEVEL), remedy="flexible")
 
@@ -67,9 +67,9 @@ def classifier(
 ) -> list[Finding]:
     """The classifier two-sample test: gradient boosted trees, and Mann's and Whitney's test.
 
-    The trees learn from half of the pairs of a row and a draw (of the same context, if there is
-    one), and order the others. Friedman 2003; Lopez-Paz and Oquab, "Revisiting classifier
-    two-sample tests", 2017.
+    The trees learn from half of the pairs of a row and a draw (for the same context, if there is
+    one), and rank the others. Friedman 2003; Lopez-Paz and Oquab, "Revisiting classifier two-sample
+    tests", 2017.
     """
     rows, drawn = rows.of(draws.index), draws.x if rows.context is None else draws.x[:, 0]
     n, seed = min(len(rows.x), len(drawn), MOST_PAIRS), int(rng.integers(2**31))
@@ -102,8 +102,8 @@ def classifier(
 def tails(log_p: np.ndarray, log_p_of_draws: np.ndarray) -> Finding:
     """The rows below the 0.1% quantile of the draws' log p.
 
-    If rows and draws are of one density, the number of n rows below the r-th smallest of m draws is
-    beta-binomial, BB(n, r, m + 1 - r), which gives the p-value of so many or more.
+    If rows and draws have the same density, the number of n rows below the r-th smallest of m draws
+    is beta-binomial, BB(n, r, m + 1 - r). This gives the p-value of the observed number or more.
     """
     n, m = len(log_p), log_p_of_draws.size
     r = max(1, round(SHARE * m))
@@ -125,7 +125,7 @@ class Row:
     """One of the least probable rows.
 
     level: the share of the density's own draws that is less probable
-    column, value: where it is furthest out
+    column, value: the column in which it is most extreme, and its value there
     """
 
     index: int
@@ -138,7 +138,7 @@ class Row:
 def worst_rows(
     x: np.ndarray, shown: np.ndarray, log_p: np.ndarray, draws: Draws, names: Sequence[str]
 ) -> tuple[Row, ...]:
-    """The least probable rows, and the column in which each is furthest out.
+    """The least probable rows, and the column in which each is most extreme.
 
     shown: x in other units, NaN where nothing is.
     """
@@ -155,7 +155,7 @@ def worst_rows(
 
 
 def ranks(values: np.ndarray, drawn: np.ndarray, rng: np.random.Generator) -> tuple:
-    """(where values (n,) stand among draws, uniform if these are alike; scipy's KS test of that).
+    """(the ranks of values (n,) among draws, uniform if these are alike; scipy's KS test of that).
 
     drawn: (m,) for all of them, or (n, k), for each its own.
     """
@@ -170,7 +170,7 @@ def ranks(values: np.ndarray, drawn: np.ndarray, rng: np.random.Generator) -> tu
 
 
 def places(x: np.ndarray, drawn_sorted: np.ndarray) -> np.ndarray:
-    """Where x stands among sorted draws, in (0, 1); in the middle of those that are equal."""
+    """The ranks of x among sorted draws, in (0, 1); in the middle of equal draws."""
     below = np.searchsorted(drawn_sorted, x, "left") + np.searchsorted(drawn_sorted, x, "right")
     return (below / 2 + 0.5) / (len(drawn_sorted) + 1)
 
@@ -182,7 +182,7 @@ def latents(u: np.ndarray, names: Sequence[str], order: list | None) -> list[Fin
     """Is each u_i uniform, and are all of them independent?
 
     order: for a triangular flow, see `conditionals`: u_i is a column given others. (The first one
-    is a column by itself, which has a test already.)
+    is a single column, which already has a test.)
     """
     found = []
     for i, own in enumerate(u.T):
@@ -237,14 +237,14 @@ def uniformity(
 
 
 def shape_of(u: np.ndarray) -> str:
-    """What is wrong, if anything is: "low", "high", "narrow", "below", "above", "wide", "shape".
+    """The fault, if there is one: "low", "high", "narrow", "below", "above", "wide", "shape".
 
     The largest of the first four coefficients of the density of u in Legendre's polynomials
     (Neyman's smooth test): location, width, and two more.
     low, high       the density lies too low, too high
     narrow          too little mass in both tails; below, above: at this end
     wide            too much mass in the tails
-    shape           all else
+    shape           any other fault
     """
     legendre = np.polynomial.legendre.legvander(2 * u - 1, 4)[:, 1:].mean(axis=0)
     location, width, *_ = coefficients = legendre * np.sqrt([3, 5, 7, 9])

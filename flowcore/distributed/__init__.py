@@ -3,8 +3,8 @@
 blocks.py    `log_prob` and `sample`, block by block: start here
 fitting.py   `fit`: every worker keeps its rows, and sends the gradient of its block
 
-Dask is imported at the first use of a name: `pip install 'flowcore[dask]'`. For what it costs, and
-for recipes for Ray and Spark, see docs/past_one_machine.md.
+Dask is imported at the first use of a name: `pip install 'flowcore[dask]'`.
+docs/past_one_machine.md has the costs, and recipes for Ray and Spark.
 """
 
 from .._imports import door

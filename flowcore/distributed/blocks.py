@@ -1,6 +1,6 @@
 """Log-densities and draws, block by block: graphs of Dask, for any scheduler.
 
-A flow is one more value of the graph: it goes to every worker once, not with every block.
+A flow is one value in the graph: it is sent to every worker once, not with every block.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ NUMBERS = 2**22  # in a block of draws: 32 MB in float64
 def log_prob(flow: TransformedDistribution, X: Any, context: Any = None) -> Any:
     """log p(x) of every row of a Dask array or dataframe, lazily and block by block, in nats.
 
-    Every block is `flow.log_prob` of its rows. Workers take the place of threads: a block has one
-    thread, also in BLAS. So the numbers do not depend on the workers. They depend on the blocks by
-    rounding only. Columns of an array that are in several blocks are brought together.
+    Every block is `flow.log_prob` of its rows. Workers replace threads: a block has one thread,
+    also in BLAS. So the numbers do not depend on the workers, and on the blocks only by rounding.
+    If the columns of an array are in several blocks, they are put together.
 
     Errors: TypeError if X is no Dask collection, ValueError if its columns or the context do not
-    fit the flow; what is wrong with the numbers of a block is found when it is computed. Cost: a
-    density a row, and Dask's own time for every block: give it 10,000 rows or more.
+    fit the flow. Faults in the numbers of a block are found when it is computed. Cost: a density
+    per row, and Dask's own time for every block, so take blocks of 10,000 rows or more.
 
     Parameters
     ----------
     flow : TransformedDistribution
         Any density with `dim` and `log_prob`.
     X : dask.array.Array or dask.dataframe.DataFrame
-        (n, D), or (..., D) if it is an array. Of a frame, all columns, in the flow's order:
+        (n, D), or (..., D) if it is an array. All columns of a frame are used, in the flow's order:
         `frame[["x", "y"]]`.
     context : Dask collection or array_like
         As many rows as X has; or one context for all rows, (C,).
@@ -95,19 +95,19 @@ def sample(
 ) -> Any:
     """n draws as a Dask array or dataframe, lazily and block by block.
 
-    Every block has a seed of its own, made from rng and the block's number: the same rng gives the
-    same draws, whatever the workers, as often as they are computed. They are not the draws of
+    Every block has its own seed, made from rng and the block's number: the same rng gives the same
+    draws for any workers, each time they are computed. They differ from the draws of
     `flow.sample(n, rng)`, and depend on `rows`.
 
-    Errors: as `flow.sample`; TypeError for a context with rows that is no Dask array. Cost: a
-    draw a row.
+    Errors: as `flow.sample`; TypeError for a context with rows that is no Dask array. Cost: a draw
+    per row.
 
     Parameters
     ----------
     flow : TransformedDistribution
         Any density with `dim` and `sample`.
     n : int
-        How many rows; with rows of context, how many for every row of it.
+        Number of rows; with rows of context, the number for each of them.
     rng : int or numpy Generator
         None: a fresh seed, the same for every time that the result is computed.
     context : dask.array.Array or array_like
@@ -115,7 +115,7 @@ def sample(
     rows : int
         Rows of a block; None: about 4 million numbers.
     columns : list of str
-        Names: then a dataframe is made.
+        Names of the columns: then the result is a dataframe.
 
     Returns
     -------
@@ -150,7 +150,7 @@ def sample(
 def log_prob_of_block(x, context=None, flow=None, dtype=None):
     """log p of the rows of a block; of a frame, a Series with its index.
 
-    A frame stays one until it is in `log_prob`: an error then names its columns.
+    A frame is passed to `log_prob` as a frame, so that an error can name its columns.
     """
     if np.ndim(context) > 1 and len(context) != len(x):
         raise ValueError(
@@ -182,7 +182,7 @@ def options_of(method, context) -> dict:
 
 
 def table(name: str, X, ndim: int = 2):
-    """A Dask array, all columns in one block; or a frame of so many axes, checked in every
+    """A Dask array, all columns in one block; or a frame with this number of axes, checked in every
     partition. TypeError for anything else."""
     if isinstance(X, da.Array):
         return X.rechunk({X.ndim - 1: -1}) if X.ndim > 1 else X
@@ -195,7 +195,7 @@ def table(name: str, X, ndim: int = 2):
 
 
 def _announced(part, names: list):
-    """A partition of a frame, whose columns are those of the frame and in their order."""
+    """A partition of a frame, checked to have the frame's columns in their order."""
     if list(part.columns) != names:
         raise ValueError(
             f"a partition has the columns {list(part.columns)}, but its frame announces {names}: "

@@ -3,9 +3,9 @@
     loss(theta) = sum_b nll_b(theta) / sum_b w_b + penalty(theta)          b the blocks of the table
 
 The loop, Adam, schedules, averages, the history and the options are those of `flowcore.fit`; only
-the loss is another, `TotalLikelihood`. Data on the workers are results of tasks, and
-random numbers follow from seeds that the client draws: if a worker dies, the scheduler computes its
-results elsewhere, with the same numbers.
+the loss differs, `TotalLikelihood`. Data on the workers are results of tasks, and random numbers
+come from seeds that the client draws. So if a worker dies, the scheduler computes its results
+elsewhere, with the same numbers.
 """
 
 from __future__ import annotations
@@ -50,24 +50,24 @@ def fit(
 
         gradient of a batch = sum_b gradient_b / sum_b w_b     b = the blocks of X
 
-    Every worker keeps its blocks in memory. In every update each of them gets theta, and gives the
-    gradient of its own part of the batch. In float64 the sum equals one machine's up to rounding.
-    Random numbers follow from rng and the blocks: results do not depend on the
-    workers. If one dies, its blocks are loaded again by others, and the run goes on with the same
+    Every worker keeps its blocks in memory. In every update each of them gets theta, and returns
+    the gradient of its part of the batch. In float64 the sum equals that of one machine up to
+    rounding. Random numbers depend only on rng and the blocks, so results do not depend on the
+    workers. If a worker dies, others load its blocks again, and the run continues with the same
     numbers, as long as the source of X can be read again.
 
-    Options are those of `flowcore.fit`, with these differences. Equal rows are one row within a
+    Options are those of `flowcore.fit`, with these differences. Equal rows are merged only within a
     block. Every block sets aside its own part for validation, and shuffles its own rows: a batch
-    has rows of all blocks. `initialize`, and the
-    checks of columns, see at most 100,000 rows, evenly spaced. A batch_size "auto" is the usual one
-    for every block, since an update costs a way to the workers and back. Callbacks and the penalty
-    are called here, not by workers. `checkpoint` and `threads` are refused: save `report.flow` in a
-    callback; the threads of a worker are Dask's, `Client(threads_per_worker=...)`.
+    has rows of all blocks. `initialize`, and the checks of columns, get at most 100,000 rows,
+    evenly spaced. A batch_size "auto" is the usual one for each block, since an update needs
+    messages to the workers and back. Callbacks and the penalty are called here, not by workers.
+    `checkpoint` and `threads` are refused: save `report.flow` in a callback, and set the threads of
+    a worker by `Client(threads_per_worker=...)`.
 
     Errors: those of `flowcore.fit`; TypeError if a table is no Dask collection, or the client not
-    one of dask.distributed. Cost of an update: theta to every block, a gradient back, and Dask's
-    own time, see docs/past_one_machine.md: take large batches, and about as many blocks as the
-    workers have threads (`X.rechunk`, `X.repartition`).
+    one of dask.distributed. Cost of an update: theta is sent to every block, a gradient comes back,
+    and Dask needs time of its own (docs/past_one_machine.md). So take large batches, and about as
+    many blocks as the workers have threads (`X.rechunk`, `X.repartition`).
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def fit(
 
 
 class TotalLikelihood(Loss):
-    """The NLL of the rows that workers hold: sums over blocks, in their order. A batch is a number.
+    """The NLL of the rows of all workers: sums over blocks, in their order. A batch is its index.
 
     client   of dask.distributed; blocks, held   futures of a `Block` for every block, none without
              rows to train on, or held out
@@ -192,7 +192,7 @@ class TotalLikelihood(Loss):
         return mean, math.sqrt(variance) / weight if variance >= 0 else math.nan
 
     def first_batch(self, theta: np.ndarray) -> tuple[float, float]:
-        """The NLL of as many rows of those that `initialize` got."""
+        """The NLL of a batch of the rows that `initialize` got."""
         rows = Rows(*(None if part is None else part[: self.batch_size] for part in self._first))
         return Likelihood(self.flow, threads=1).value_and_error(theta, [rows])
 
@@ -203,7 +203,7 @@ class TotalLikelihood(Loss):
 
 
 class Block(NamedTuple):
-    """The rows of one block: what is trained on, and what is held out."""
+    """The rows of one block: training rows, and held-out rows."""
 
     train: Rows
     held: Rows

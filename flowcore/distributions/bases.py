@@ -1,7 +1,7 @@
-"""Base densities: what z is drawn from, before a bijector makes x = f(z) of it.
+"""Base densities: z is drawn from one, and a bijector maps it to x = f(z).
 
-Fixed: MultivariateNormalDiag, Uniform, Laplace, and Normal (in `distribution.py`). Trained with the
-flow, if wanted: StudentT (how heavy the tails are), and GaussianMixture (where the modes are, in
+Fixed: MultivariateNormalDiag, Uniform, Laplace, and Normal (in `distribution.py`). Two can be
+trained with the flow: StudentT (the heaviness of its tails), and GaussianMixture (its modes; in
 `gaussian_mixture.py`).
 
 At a row with an infinite coordinate every log_prob is -inf; a NaN stays a NaN.
@@ -171,7 +171,7 @@ class Laplace(BaseDistribution):
 
 
 class StudentT(BaseDistribution):
-    """Independent Student t densities, of df degrees of freedom: tails that fall like a power.
+    """Independent Student t densities with df degrees of freedom: tails that fall like a power.
 
         log p(z) = sum_i [ log Gamma((df_i + 1)/2) - log Gamma(df_i/2) - 1/2 log(df_i pi)
                            - (df_i + 1)/2 log(1 + z_i^2/df_i) ]
@@ -184,8 +184,8 @@ class StudentT(BaseDistribution):
     dim : int
         D.
     df : array_like
-        A number or a (D,) array, > 0; the smaller, the heavier the tails: 1 is Cauchy's density,
-        the limit for large df is Normal.
+        A number or a (D,) array, > 0; the smaller it is, the heavier are the tails: 1 is Cauchy's
+        density, the limit for large df is Normal.
     trainable : bool
         True: `params` = log df (D,), starting from df; False: df is fixed.
     dtype : dtype

@@ -51,7 +51,7 @@ class UniformCircle(BaseDistribution):
 
 
 class VonMises(BaseDistribution):
-    """Independent von Mises angles, relatives of the normal density on a circle.
+    """Independent von Mises angles: the counterpart of the normal density on a circle.
 
         log p(z) = sum_i [k_i cos(z_i - loc_i) - log(2 pi I_0(k_i))]
 

@@ -1,4 +1,4 @@
-"""A density whose context is standardised in one place: in every part that reads it."""
+"""A density whose context is standardised in every part that reads it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def with_standardized_context(density: Distribution, standardize: Standardize) -> Distribution:
-    """q(x | (c - mean) / scale) of a density q: the same for contexts as they come.
+    """q(x | (c - mean) / scale) for a density q: it takes contexts in their own units.
 
     Every bijector that reads the context is put into a `StandardizeContext`, also in the parts of a
     mixture and in bases. A density without a context is returned unchanged. Errors: ValueError for

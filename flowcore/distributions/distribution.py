@@ -33,9 +33,9 @@ class Distribution(Parametric):
 
     Write `sample(n, rng)` and `log_prob(z, params=None, context=None)`, the latter in
     autograd.numpy. Any object with `dim`, `sample(n, rng) -> (n, D)` and `log_prob(z) -> (...)` can
-    be a base, too; one with parameters of its own derives from this class.
+    be a base, too; a base with its own parameters must derive from this class.
 
-    Built-in densities write `bind` instead of `log_prob`, value and way back side by side.
+    Built-in densities have `bind` instead of `log_prob`; it holds value and gradient together.
 
     Examples
     --------
@@ -77,11 +77,11 @@ class Distribution(Parametric):
     ) -> Array:
         """log p(x) of x (..., D), shape x.shape[:-1], in nats; differentiable in params and x.
 
-        -inf outside of the support, at rows with an infinite coordinate, and where numbers on the
-        way are larger than floats (where a gradient is taken, the latter two may be NaN); NaN at
-        rows with a NaN. A finite number that overflows the dtype of the flow counts as infinite.
-        Many rows are evaluated in blocks by `threads` threads (None: the environment variable
-        FLOWCORE_THREADS, else the number of cores); the result does not depend on their number.
+        -inf outside of the support, for rows with an infinite coordinate, and where an intermediate
+        number overflows (under differentiation, the latter two may be NaN); NaN for rows with a
+        NaN. A finite number that overflows the dtype of the flow counts as infinite. Many rows are
+        evaluated in blocks by `threads` threads (None: the environment variable FLOWCORE_THREADS,
+        else the number of cores); the result does not depend on their number.
         """
         x = as_numbers("x", x)
         if isbox(x) or isbox(params) or isbox(context):
@@ -128,10 +128,10 @@ class Distribution(Parametric):
             return anp.exp(Distribution.log_prob(self, x, params, context, threads))
 
     def given(self, known: ArrayLike | Mapping, **options: Any) -> Any:
-        """p(x_b | x_a): the density of the other columns, where some are known.
+        """p(x_b | x_a): the density of the other columns, given some known ones.
 
-        known: {column: value}, or a row (D,) with NaN for what is unknown. options: n_draws, rng,
-        context. See `Conditionals`, which also has names, and rows with holes.
+        known: {column: value}, or a row (D,) with NaN for unknown values. options: n_draws, rng,
+        context. See `Conditionals`, which also takes names, and rows with holes.
         """
         return self._memo_conditionals.given(known, **options)
 

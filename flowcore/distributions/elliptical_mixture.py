@@ -1,4 +1,4 @@
-"""What mixtures of Gaussians and of t densities share: exact conditionals and marginals."""
+"""The common part of mixtures of Gaussians and of t densities: exact conditionals and marginals."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class EllipticalMixture(BaseDistribution):
         log p(x) = log sum_k w_k g(|L_k^-1 (x - m_k)|^2) / det L_k
         g(s) ~ exp(-s/2)   or   (1 + s/df)^(-(df + D)/2)
 
-    The conditional of a t component has df + (number of known columns) degrees of freedom, and is
-    the wider, the farther the known values are from the centre (Ding 2016, "On the conditional
+    The conditional of a t component has df + (number of known columns) degrees of freedom, and
+    becomes wider if the known values are far from the centre (Ding 2016, "On the conditional
     distribution of the multivariate t distribution").
     """
 
@@ -77,7 +77,7 @@ class EllipticalMixture(BaseDistribution):
         return self._with(self.means[:, columns], factors, self.weights, self.df)
 
     def given(self, known: ArrayLike | Mapping[int, float], **options: Any) -> EllipticalMixture:
-        """p(x_b | x_a): the density of the other columns, in their order, where some are known.
+        """p(x_b | x_a): the density of the other columns, in their order, given some known ones.
 
         The result is exact, and a mixture of the same kind. Components whose share of the known
         values is too small for a float are left out.
@@ -85,7 +85,7 @@ class EllipticalMixture(BaseDistribution):
         Parameters
         ----------
         known : array_like or mapping
-            (D,), NaN where a column is not known; or {column: value}.
+            (D,), NaN for unknown columns; or {column: value}.
         **options
             None: an exact answer needs no draws.
         """

@@ -6,9 +6,9 @@ One step of EM is two products of matrices: with phi(x) = (1, x_i, x_i x_j for i
 log w_k N(x; m_k, S_k) is linear in phi(x), and the moments of every component are sums of shares
 times phi(x). The rows are whitened first, so that the prior and the stopping rule have a scale.
 
-A t density of df degrees of freedom is a Gaussian whose precision is random. So a row counts in the
-moments of component k by its share times the expected precision u_k(x), and log t follows from the
-same linear function (Peel and McLachlan 2000):
+A t density with df degrees of freedom is a Gaussian with a random precision. So the weight of a row
+in the moments of component k is its share times the expected precision u_k(x), and log t follows
+from the same linear function (Peel and McLachlan 2000):
 
     s = (x - m_k)^T S_k^-1 (x - m_k),   u_k = (df + D)/(df + s),
     log t = const - (df + D)/2 log(1 + s/df)
@@ -39,9 +39,10 @@ def whitened(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(A^-1 (x - mean), mean, A) of rows x (n, D), with A A^T their covariance, lower triangular.
 
-    weight (n,) sums to 1. shrink: the OAS rule draws the covariance to the identity, so that few
-    rows are enough. Each variance grows by the factor 1 + more (a variance of 0: to `more`), so
-    that directions without variance, such as columns that follow from others, keep a tiny one.
+    weight (n,) sums to 1. shrink: the OAS rule shrinks the covariance towards the identity, so that
+    few rows are enough. Each variance grows by the factor 1 + more (a variance of 0 becomes
+    `more`), so that directions without variance, such as columns that follow from others, get a
+    tiny one.
     """
     mean = weight @ x
     apart = x - mean
@@ -63,8 +64,8 @@ def moved(found: Components, mean: np.ndarray, factor: np.ndarray) -> Components
 def by_bic(
     fit: Callable[[int], tuple[float, Components]], n: float, dim: int, sizes: Sequence[int]
 ) -> Components:
-    """The components that fit(k) finds, beside their mean log-likelihood of n rows (n, D), for that
-    k of `sizes` which has the best BIC.
+    """The components that fit(k) returns, with their mean log-likelihood of n rows (n, D), for the
+    k in `sizes` with the best BIC.
 
         BIC = -2 log-likelihood + (free parameters) log n       the lower, the better
 
@@ -141,10 +142,11 @@ def expectation_maximization(
     """(mean log-likelihood in nats, the components) that EM finds from their shares (n, K).
 
     x (n, D) is white as a whole: mean 0, covariance I; weight (n,) sums to 1. Every covariance has
-    a prior, prior * D imagined rows of the variance K^(-2/D), the volume that each of K components
-    has of the whole (Fraley and Raftery, "Bayesian regularization for normal mixture estimation",
-    2007): none collapses onto a single row. beside: what else the rows have, given the component
-    independent of x: it fits itself to shares (K, n), and returns its log-densities (K, n).
+    a prior of prior * D pseudo-rows with the variance K^(-2/D), as if each of K components had an
+    equal part of the volume (Fraley and Raftery, "Bayesian regularization for normal mixture
+    estimation", 2007). So none collapses onto a single row. beside: a model of other data of the
+    rows, independent of x given the component: it is fitted to shares (K, n), and returns its
+    log-densities (K, n).
     """
     dim, n_rows = x.shape[1], 1 / np.sum(weight**2)  # the effective number of rows
     columns, weights = np.ascontiguousarray(x.T), n_rows * weight
@@ -211,7 +213,7 @@ def maximized(
     """The components of the largest posterior, from the sums of shares (K,), and of shares times
     phi(x), (K, F); of t densities the latter times the precision.
 
-    prior: imagined rows per column of every component, of the covariance `spread` (D, D).
+    prior: pseudo-rows per column of every component, with the covariance `spread` (D, D).
     """
     k = len(sums)
     moment = np.maximum(sums[:, 0], 1e-300)

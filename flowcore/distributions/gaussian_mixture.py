@@ -24,18 +24,18 @@ class GaussianMixture(BaseDistribution):
 
     `params` = [logits (K), means (K D), log scales (K D)] with w = softmax(logits), so that every
     value is valid. A flow is continuous: it cannot map one mode onto two without a bridge between
-    them, but it need not if the base has two. `from_data` starts at the modes of data, `spread`
-    anywhere. The likelihood of a mixture has no upper bound: a component that shrinks onto one row
-    is a sign of too many components, and validation data show it.
+    them. With a base of two modes it need not. `from_data` starts at the modes of data, `spread` at
+    random places. The likelihood of a mixture has no upper bound: if a component shrinks onto one
+    row, there are too many components, and validation data show it.
 
     Cost: O(K D) per row. Errors: ValueError for values of a wrong shape, or out of range.
 
     Parameters
     ----------
     means : array_like
-        (K, D), at first.
+        (K, D), the initial means.
     scales : array_like
-        Standard deviations at first: a number, or (K, D); > 0.
+        Initial standard deviations: a number, or (K, D); > 0.
     weights : array_like
         (K,), > 0, scaled to sum to 1; None: all equal.
     dtype : dtype
@@ -90,7 +90,7 @@ class GaussianMixture(BaseDistribution):
     def spread(
         cls, n_components: int, dim: int, rng: Seed = 0, dtype: DTypeLike = float
     ) -> GaussianMixture:
-        """Components of scale 1/2 at random places: together of about zero mean and unit variance.
+        """Components of scale 1/2 at random places: in total about zero mean and unit variance.
 
         >>> GaussianMixture.spread(3, dim=2).n_params
         15

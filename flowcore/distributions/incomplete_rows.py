@@ -1,20 +1,20 @@
 """EM for mixtures of Gaussians, or of t densities, of rows with holes: exact maximum likelihood.
 
-    maximise   sum_n v_n log sum_k w_k p_k(x_na),        x_na: what row n knows
+    maximise   sum_n v_n log sum_k w_k p_k(x_na),        x_na: the known values of row n
 
-A step of EM needs, beside the shares and precisions of component k that the known values have,
-only the regression of the unknown columns b on the known ones a:
+A step of EM needs, beside the shares and precisions of component k for the known values, only the
+regression of the unknown columns b on the known ones a:
 
     E x_b = m_b + S_ba S_aa^-1 (x_a - m_a),    E u (x x^T)_bb = u E x_b (E x_b)^T + C,
     C = S_bb - S_ba S_aa^-1 S_ab               u the precision of a t density; 1 for Gaussians
 
-There is one such matrix for every pattern of holes and component: with rows and columns of b set to
-those of the identity, all S_aa are of one size and are inverted together. (Ghahramani and Jordan,
-"Supervised learning from incomplete data via an EM approach", 1994; t densities: Liu and Rubin,
-"ML estimation of the t distribution using EM and its extensions", 1995.)
+There is one such matrix for every pattern of holes and component. With the rows and columns of b
+replaced by those of the identity, all S_aa have the same size and are inverted together.
+(Ghahramani and Jordan, "Supervised learning from incomplete data via an EM approach", 1994; t
+densities: Liu and Rubin, "ML estimation of the t distribution using EM and its extensions", 1995.)
 
-Whitening would mix what is known with what is not, so the rows are standardised only, and the prior
-of a component is that of whitened rows: a covariance in proportion to that of all rows.
+Whitening would mix known with unknown values, so the rows are only standardised, and the prior of a
+component is that of whitened rows: a covariance in proportion to that of all rows.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def check_seen(x: np.ndarray, labels: list | None = None) -> None:
     constant = np.flatnonzero(np.nanmin(x, axis=0) == np.nanmax(x, axis=0))
     if constant.size:
         raise ValueError(
-            f"X is constant in {named('column', constant, labels)}, as far as it is seen: a "
+            f"X is constant in {named('column', constant, labels)}, as far as it is known: a "
             "constant has no density, drop it"
         )
 
@@ -76,11 +76,11 @@ class IncompleteRows:
 
 
 class Expected(NamedTuple):
-    """What is expected of the rows of a block, by each component.
+    """Expectations for the rows of a block, by each component.
 
     value (n,) is log p(x_a); share, precision (n, K); x (n, K, D) are completed rows. which (n,):
-    the pattern of holes, of those in the block; residuals (P, K, D, D): what is left of the
-    covariance of b when a is known, 0 elsewhere
+    the pattern of holes, of those in the block; residuals (P, K, D, D): the covariance of b given
+    a, 0 elsewhere
     """
 
     value: np.ndarray
@@ -113,8 +113,8 @@ def components(
 def climbed(
     rows: IncompleteRows, found: Components, spread: np.ndarray, df: float
 ) -> tuple[float, Components]:
-    """(mean log-density of what the rows know in nats, the components) where EM ends that starts at
-    these. spread (D, D): the covariance of the imagined rows that are the prior."""
+    """(mean log-density of the known values in nats, the components) where EM ends that starts at
+    these. spread (D, D): the covariance of the pseudo-rows of the prior."""
     reached, before = -np.inf, -np.inf
     for _ in range(STEPS):
         if np.isfinite(before) and time.time() > limit():  # the best so far
@@ -180,7 +180,7 @@ class Sums:
 def expectations(
     rows: IncompleteRows, found: Components, df: float
 ) -> Iterator[tuple[slice, Expected]]:
-    """(the rows of a block, what is expected of them)."""
+    """(the rows of a block, their expectations)."""
     means, factors, weights = found
     covariances = factors @ factors.transpose(0, 2, 1)
     for here in rows.blocks(len(means)):

@@ -1,4 +1,4 @@
-"""Columns and known values, as a question names them: by number, by name, or by a row with NaN."""
+"""Columns and known values of a question: by number, by name, or by a row with NaN."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def column_numbers(columns: Sequence, dim: int, names: Sequence[str] | None = None) -> np.ndarray:
-    """Different numbers of columns, from numbers or names, or a ValueError."""
+    """Distinct column numbers, from numbers or names, or a ValueError."""
     columns = list(columns)
     wrong = [c for c in columns if isinstance(c, str) and c not in (names or ())]
     if names and wrong:
@@ -27,7 +27,7 @@ def column_numbers(columns: Sequence, dim: int, names: Sequence[str] | None = No
     outside = ((index < 0) | (index >= dim)).any()
     if outside or len(set(index.tolist())) < len(index):
         raise ValueError(
-            f"{named('column', index)}: each must be one of 0..{dim - 1}, and there once"
+            f"{named('column', index)}: each must be one of 0..{dim - 1}, and appear once"
         )
     return index
 
@@ -35,7 +35,7 @@ def column_numbers(columns: Sequence, dim: int, names: Sequence[str] | None = No
 def known_row(
     known: ArrayLike | Mapping, dim: int, names: Sequence[str] | None = None
 ) -> np.ndarray:
-    """The known values as a row (D,) with NaN where a column is not known, or a ValueError."""
+    """The known values as a row (D,) with NaN for unknown columns, or a ValueError."""
     row = np.full(dim, np.nan)
     if isinstance(known, Mapping):
         columns = column_numbers(known, dim, names)

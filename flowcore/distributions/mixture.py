@@ -21,11 +21,11 @@ class Mixture(Distribution):
 
         log p(x) = log sum_k exp(log w_k + log p_k(x))
 
-    The weights are constants, the parameters are those of the densities. (`GaussianMixture` is the
-    one with trained weights, a base for a flow.) By concavity, the mean log-likelihood of the
-    average of K densities is at least the average of theirs. Cost: all K log-densities of a row; a
-    sample costs one. Errors: ValueError for densities of different dim, or weights that are not
-    positive.
+    The weights are constants, and the parameters are those of the densities. (`GaussianMixture` has
+    trained weights; it is a base for a flow.) By concavity, the mean log-likelihood of the average
+    of K densities is at least the average of their mean log-likelihoods. Cost: K log-densities per
+    row, but one draw per sample. Errors: ValueError for densities of different dim, or weights that
+    are not positive.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class Mixture(Distribution):
         return x.reshape((*lead, self.dim))
 
     def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Mixture:
-        """This mixture with every part that waits for data set from the rows x (n, D)."""
+        """This mixture, with all uninitialised parts set from the rows x (n, D)."""
         new: dict = {}
         for part in self.parts:
             if not part.rebuilt(dict(new)).initialized:

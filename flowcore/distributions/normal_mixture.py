@@ -38,7 +38,7 @@ class MultivariateNormalMixture(EllipticalMixture):
         (K, D).
     scale_tril : array_like
         (K, D, D), the Cholesky factors L_k of the covariance matrices: lower triangular, with a
-        positive diagonal. Of covariance matrices: `numpy.linalg.cholesky(covariances)`.
+        positive diagonal. From covariance matrices: `numpy.linalg.cholesky(covariances)`.
     weights : array_like
         (K,), > 0, scaled to sum to 1; None: all equal.
 
@@ -63,13 +63,13 @@ class MultivariateNormalMixture(EllipticalMixture):
     ) -> MultivariateNormalMixture:
         """Fitted to the rows of X (n, D) by EM, in any units.
 
-        A prior of D imagined rows for each component keeps it from collapsing onto a single row.
-        n_components: a number, or "bic": the one of the best Bayesian information criterion, at
-        most 10. sample_weight: (n,) >= 0. missing: "error", or "learn": rows count by the
-        log-density of what they know, NaN being unknown; rows without a value take no part. The
-        holes may depend on what is seen, not on what they hide. Cost: O(n K D^2) a step of EM, of
-        which there are at most 200. Errors: ValueError for rows that are not finite, columns that
-        are constant or without a value, fewer rows than components.
+        A prior of D pseudo-rows for each component keeps it from collapsing onto a single row.
+        n_components: a number, or "bic": the number with the best Bayesian information criterion,
+        at most 10. sample_weight: (n,) >= 0. missing: "error", or "learn": NaN is unknown, and rows
+        contribute the log-density of their known values; rows without a value are left out. The
+        holes may depend on seen values, not on those that they hide. Cost: O(n K D^2) per step of
+        EM; there are at most 200 steps. Errors: ValueError for rows that are not finite, columns
+        that are constant or without a value, fewer rows than components.
 
         >>> x = MultivariateNormalMixture([[0], [9]], [[[1]], [[2]]]).sample(500, rng=0)
         >>> MultivariateNormalMixture.from_data(x).means.round(1).tolist()
@@ -204,7 +204,7 @@ def _weighted_rows(X, n_components, sample_weight, missing):
 
 
 def _of_seen(x: np.ndarray) -> Standardize:
-    """By what is seen of rows with holes, in any units."""
+    """Fitted to the known values of rows with holes, in any units."""
     unit = np.nanmax(np.abs(x), axis=0)
     mean, scale = np.nanmean(x / unit, axis=0), np.nanstd(x / unit, axis=0)
     return Standardize(x.shape[1]).with_moments(unit * mean, unit * scale)

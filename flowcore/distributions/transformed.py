@@ -1,4 +1,4 @@
-"""The density of x = f(z), z from a base density: the change of variables."""
+"""The density of x = f(z) with z from a base density: the change of variables."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class TransformedDistribution(Distribution):
 
     @property
     def initialized(self) -> bool:
-        """False while a part (Standardize, ActNorm) still waits for data."""
+        """False while a part (Standardize, ActNorm) is not yet set from data."""
         return all(part.initialized for part in self.parts)
 
     def bind(self, at: Workspace) -> Bound:
@@ -96,8 +96,8 @@ class TransformedDistribution(Distribution):
     def unseen(self) -> TransformedDistribution:
         """This flow, flagged as not fitted.
 
-        `sample` then warns, and `log_prob` and `to_latent` warn of far rows. The flag belongs to
-        these very parts; copies and pickles keep it. The flows that `fit`, `initialize` and
+        `sample` then warns, and `log_prob` and `to_latent` warn about distant rows. The flag
+        belongs to these parts; copies and pickles keep it. The flows that `fit`, `initialize` and
         `with_params` return have other parts, and so no flag.
         """
         self._memo_new = self.parts
@@ -157,7 +157,7 @@ class TransformedDistribution(Distribution):
     ) -> tuple[Array, Array]:
         """Draws and their log-densities, from one forward pass.
 
-        With `params` they are those of the flow with these parameters, differentiable in them: the
+        With `params` they come from the flow with these parameters, and can be differentiated: the
         reparameterised draw x = f(z; params), for objectives of your own. Errors: ValueError for a
         base whose own parameters are trained, since its draws are not differentiable.
         """
@@ -186,11 +186,12 @@ class TransformedDistribution(Distribution):
         return anp.reshape(x, (*lead, self.dim)), anp.reshape(log_prob, lead)
 
     def restandardized(self) -> TransformedDistribution:
-        """This flow, whose Standardize parts wait for data again: a warm start on other rows.
+        """This flow with uninitialised Standardize parts: for a warm start on other rows.
 
-        `fit` then sets their means and scales from its rows and goes on from these parameters; of
-        rows of another scale it would otherwise warn. A Standardize of the context is set anew,
-        too. Other data-dependent parts, such as ActNorm, keep their values, which are parameters.
+        `fit` then sets their means and scales from its rows, and starts from the present
+        parameters. (Otherwise it would warn about rows of another scale.) A Standardize of the
+        context is set anew, too. Other data-dependent parts, such as ActNorm, keep their values,
+        which are parameters.
 
         Examples
         --------
@@ -207,7 +208,7 @@ class TransformedDistribution(Distribution):
     def to_latent(
         self, x: ArrayLike, params: Params = None, context: Context = None, threads: Threads = None
     ) -> Array:
-        """z = f^-1(x): what the data look like to the base density; NaN outside of the support."""
+        """z = f^-1(x), the latent points of the data; NaN outside of the support."""
         if self._memo_new is self.parts and not isbox(x):
             self._warn_of_far_rows(as_numbers("x", x))
         return self._through("inverse", x, params, context, threads)

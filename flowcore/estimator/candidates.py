@@ -31,8 +31,8 @@ PER_PARAMETER = 2e-5  # milliseconds of an update
 class Fit:
     """A density fitted to the training rows of a fold, at S snapshots of its training.
 
-    density   the last one; log_p (S, n)   of the held-out rows at each snapshot;
-    thetas    (S, P), the parameters there; None: S = 1; cut   its time was over before its end
+    density at the last snapshot; log_p (S, n) of the held-out rows at each snapshot; thetas (S, P),
+    the parameters there; None: S = 1; cut whether its time ended too early
     """
 
     density: Distribution
@@ -41,7 +41,7 @@ class Fit:
     cut: bool = False
 
     def at(self, snapshot: int) -> tuple[Distribution, np.ndarray]:
-        """The density there, and its log-densities of the held-out rows."""
+        """The density at a snapshot, and its log-densities of the held-out rows."""
         density, thetas = self.density, self.thetas
         if thetas is not None:
             density = density.with_params(thetas[snapshot].astype(float))
@@ -52,7 +52,7 @@ class Fit:
 class Candidate:
     """A simple density: density(rows, rng, **options), fitted to standardised rows.
 
-    seed   of its random numbers, beside that of the fold; kept   however small its weight is
+    seed   of its random numbers, together with that of the fold; kept   even with a small weight
     """
 
     name: str
@@ -81,7 +81,7 @@ STUDENT: Family = [[Candidate("Student t", student, kept=True)]]  # the net belo
 
 
 def mixtures(sizes: Sequence[int]) -> Family:
-    """Mixtures of Gaussians of so many components."""
+    """Mixtures of Gaussians with these numbers of components."""
     return [
         [
             Candidate(f"mixture of {k}", mixture, {"n_components": k, "prior": p}, 10 + 2 * k + i)
@@ -93,14 +93,14 @@ def mixtures(sizes: Sequence[int]) -> Family:
 
 @dataclass(frozen=True)
 class FlowCandidate:
-    """A flow, recipe(dim, rng=..., **options), and what it costs.
+    """A flow, recipe(dim, rng=..., **options), and its cost.
 
-    cost     milliseconds of an update, (constant, per D, per row of the batch, per row and D), as
-             measured on one core up to D = WIDTH
+    cost milliseconds of an update, (constant, per D, per row of the batch, per row and D), measured
+             on one core up to D = WIDTH
     modes    its base is a mixture of Gaussians
     white    it starts at the Gaussian, with a full matrix at the data end
     widens   its networks are as wide as the table: from there on, work and memory grow as D^2
-    least_dim, below_rows   in smaller dimensions, or for so many rows, "auto" leaves it out
+    least_dim, below_rows   in smaller dimensions, or from this number of rows, "auto" leaves it out
     matched  trained by `fit_matching`: `times` as many epochs, each cheaper by that factor
     """
 
@@ -185,11 +185,11 @@ class FlowCandidate:
 
 
 class Snapshots:
-    """A callback of `fit`: every so many epochs it keeps the parameters, and log p of the held-out
+    """A callback of `fit`: at regular epochs it keeps the parameters, and log p of the held-out
     rows; it stops the training when that has not improved for PATIENCE epochs.
 
-    The best epoch by the dozen rows that one fold holds out is one of luck, and their log-density
-    there is flattered. So every fold takes the snapshot that is best for all of them.
+    A fold may hold out only a dozen rows: their best epoch is luck, and their log-density there is
+    too high. So all folds take the snapshot that is best for all of them together.
     """
 
     def __init__(self, held_out: Rows, every: int, patience: float = PATIENCE):
@@ -227,7 +227,7 @@ def evaluated(density: Distribution, threads: int | None = None) -> Callable:
 
 
 def floored(log_p: np.ndarray) -> np.ndarray:
-    """log p of rows (..., n), the lowest ones raised: one far row does not decide."""
+    """log p of rows (..., n), the lowest ones raised, so that no distant row decides alone."""
     return np.maximum(log_p, np.quantile(log_p, LOWEST, axis=-1, keepdims=True) - BELOW)
 
 

@@ -51,54 +51,54 @@ class FlowDensity(
 
         p(x) = sum_c w_c mean_k p_ck(x)
 
-    The rows are cut into folds. Candidates are a Gaussian, a mixture of Gaussians, wide Student
-    tails, an affine and a spline flow, and a flow whose base has modes; for few rows also a small
-    affine flow, and one that starts at the Gaussian. Every candidate c is fitted once for every
-    fold k, to the other rows, until the log-density of the held-out rows stops improving. The
-    weights w_c are those under which all held-out rows together are most probable (stacking): a
-    flow with a lower score than a Gaussian may have some weight, if it is better in places. A
-    weight below 0.01 becomes 0. No single row decides. `summary_` has all scores.
+    The rows are cut into folds. Candidates are a Gaussian, a mixture of Gaussians, a wide Student
+    t, an affine and a spline flow, and a flow whose base has modes; for few rows also a small
+    affine flow, and one that starts at the Gaussian. For every fold k, each candidate c is fitted
+    to the other rows, until the log-density of the held-out rows stops improving. The weights w_c
+    make all held-out rows together as probable as possible (stacking): a flow with a lower score
+    than a Gaussian may have some weight, if it is better in places. A weight below 0.01 becomes 0.
+    No single row decides. `summary_` has all scores.
 
-    Folds follow the distance of the rows from the centre, and `random_state`: they depend neither
-    on the order of the rows, nor on signs, units or the order of the columns. Equal rows are one
-    row with a weight. Rows are numbers, continuous ones: what follows from other columns, or lies
-    on a grid, has no density (a warning).
-    Errors: ValueError for anything but a table of finite numbers (TypeError for objects and complex
-    numbers), for constant columns, for columns that are not those of `fit`, for more than 3,450.
-    Cost: `fit` takes the minutes of `budget`, and about 2 GB at most on two cores: in wide tables,
-    whose flows and covariances have a multiple of D^2 numbers, `summary_` lists what was left out.
-    `score_samples` costs one inverse of every flow in the density.
+    Folds depend on the distances of the rows from the centre, and on `random_state`, but not on the
+    order of the rows, nor on the signs, units or order of the columns. Equal rows are one row with
+    a weight. Columns must be continuous numbers: a column on a grid, or one that follows from
+    others, has no density (a warning). Errors: ValueError for anything but a table of finite
+    numbers (TypeError for objects and complex numbers), for constant columns, for other columns
+    than in `fit`, for more than 3,450 columns. Cost: `fit` takes the minutes of `budget` on two
+    cores, and about 2 GB at most. Flows and covariances of wide tables have a multiple of D^2
+    numbers; `summary_` lists the candidates that were left out for that. `score_samples` costs one
+    inverse of every flow in the density.
 
     Parameters
     ----------
     flow : str or TransformedDistribution
-        "auto", as above; or the only flow to be fitted: "affine", "spline", "modes",
-        "small" (affine), "white" (affine, from the Gaussian on), the name of a recipe of
-        `flowcore.flows`, or a flow of your own, which gets standardised rows. Then the simpler
-        densities only stand in the summary.
+        "auto", as above; or the only flow to be fitted: "affine", "spline", "modes", "small"
+        (affine), "white" (affine, starts at the Gaussian), the name of a recipe of
+        `flowcore.flows`, or a flow of your own, which gets standardised rows. The simpler densities
+        are then only listed in the summary.
     budget : float
-        Minutes on two cores; the folds, then the epochs, are as many as that allows. It is
-        converted by measured costs, not by a clock, so results are reproducible. Flows get at
-        least ten seconds of one core. None: a third of a minute up to 500 rows, then as n^0.41:
-        1.5 for 20,000, 3 for 100,000.
+        Minutes on two cores. They set the number of folds, then of epochs. The conversion uses
+        measured costs, not a clock, so results are reproducible. Flows get at least ten seconds of
+        one core. None: a third of a minute up to 500 rows, then as n^0.41: 1.5 for 20,000, 3 for
+        100,000.
     max_seconds : float
-        A limit by the clock, which also holds on a busy machine; `budget` is at most as long. When
-        it is reached, mixtures and flows that have not begun are left out, and flows under way keep
-        their best held-out epoch so far: `summary_` lists them, with a warning. Results then depend
-        on the clock. The Gaussian is always fitted. Processes are started from ten seconds on. The
-        limit may be exceeded by what it takes to evaluate the held-out rows. None: no limit.
+        A limit by the clock, which also holds on a busy machine; it caps `budget`. When it is
+        reached, mixtures and flows that have not begun are left out, and running fits keep their
+        best held-out epoch so far: `summary_` lists them, with a warning. Results then depend on
+        the clock. The Gaussian is always fitted. Below ten seconds no processes are started. The
+        evaluation of the held-out rows may exceed the limit. None: no limit.
     trim : float
-        The share of rows, in [0, 0.5], that are left out of the fit: those that an isolation forest
-        (scikit-learn's) finds most isolated. Then clusters of outliers are not learned. The density
-        knows little of these rows: on a clean table that costs log-density in the tails, and
-        `summary_`, which is of the other rows, does not count it.
+        The share of rows, in [0, 0.5], that is left out of the fit: the rows that an isolation
+        forest (scikit-learn's) finds most isolated. Then clusters of outliers are not learned. On a
+        clean table the density is then worse in the tails; `summary_` does not show this loss,
+        since it scores the other rows only.
     missing : str
-        "error", or "learn": NaN is a value that is not known, and a row counts by the log-density
-        of what it knows (see `holes.py`). Scores are of that; `offset_` is of rows that were
-        completed. The holes may depend on what is seen, not on what they hide. Rows without a value
-        take no part. The density takes complete rows: `conditionals_.impute` fills holes.
+        "error", or "learn": NaN is an unknown value, and a row contributes the log-density of its
+        known values (see `holes.py`), also to the scores; `offset_` comes from completed rows. The
+        holes may depend on seen values, not on those that they hide. Rows without any value are
+        left out. The density takes complete rows: `conditionals_.impute` fills holes.
     contamination : float
-        The share of rows, in (0, 0.5], that `predict` calls outliers.
+        The share of rows, in (0, 0.5], that count as outliers.
     n_jobs : int
         Processes that fit flows (joblib). None: all cores, or those of a joblib context; one
         inside of another worker.
@@ -110,22 +110,23 @@ class FlowDensity(
     Attributes
     ----------
     density_ : Distribution
-        The density in the units of X and of the context, one of flowcore's: `flowcore.save` takes
-        it. It takes a context only if a part of it reads one: `density_.context_dim`.
+        The density, in the units of X and of the context, an object of flowcore that
+        `flowcore.save` accepts. It takes a context only if a part of it reads one:
+        `density_.context_dim`.
     conditionals_ : Conditionals
-        Answers about some columns given others, by their names, and about rows with holes. Its
-        proposal is fitted at the first question, and kept, also in files.
+        Conditionals of some columns given others, by their names, and answers for rows with holes.
+        Its proposal is fitted at the first question, and kept, also in files.
     latent_ : TransformedDistribution
-        The single flow (or Gaussian) of the largest weight: `transform` is its way to the base.
+        The single flow (or Gaussian) with the largest weight, which `transform` uses.
     summary_ : Summary
-        What was tried, how good it was, what was chosen: print it. `summary_.line` is one line.
+        All candidates with their scores and weights: print it. `summary_.line` is one line.
     held_out_scores_ : ndarray
         (n,), the log-density of every row by fits that had not seen it; NaN for rows that were
-        never held out (of large tables, one fold may be) or have no weight. Of rows that `trim`
-        left out it is `score_samples`. With missing="learn": of what rows know.
+        never held out (in large tables a single fold may be) or have no weight. For rows that
+        `trim` left out it is `score_samples`. With missing="learn", of the known values.
     offset_ : float
-        The `contamination` quantile of these: `predict` calls less an outlier. With
-        missing="learn" it is of completed rows, of which those with holes were not held out.
+        The `contamination` quantile of these scores: a row below it is an outlier. With
+        missing="learn" it comes from completed rows; those with holes were not held out.
     n_features_in_, feature_names_in_ :
         As in scikit-learn.
     context_dim_ : int
@@ -171,10 +172,10 @@ class FlowDensity(
         self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None, *,
         context: Context = None,
     ) -> Self:  # fmt: skip
-        """Fit to the rows of X (n, D); y is not looked at.
+        """Fit to the rows of X (n, D); y is ignored.
 
-        sample_weight: (n,) >= 0; rows of weight 0 take no part. context: (n, C), what the density
-        is conditional on; every other method then wants one, too.
+        sample_weight: (n,) >= 0; rows of weight 0 are left out. context: (n, C), the columns that
+        the density is conditional on; every other method then needs a context, too.
         """
         seeds = seed_sequence(self.random_state)
         check_options(self)
@@ -264,7 +265,7 @@ class FlowDensity(
         return self.density_.sample(n_samples, rng, context=read)
 
     def decision_function(self, X: ArrayLike, context: Context = None) -> np.ndarray:
-        """`score_samples` - `offset_`: below 0 are the outliers."""
+        """`score_samples` - `offset_`: negative for outliers."""
         return self.score_samples(X, context) - self.offset_
 
     def predict(self, X: ArrayLike, context: Context = None) -> np.ndarray:
@@ -277,8 +278,9 @@ class FlowDensity(
     ) -> np.ndarray:  # fmt: skip
         """`fit`, then -1 for rows that were outliers while they were held out, 1 for others.
 
-        So the share of outliers is `contamination`, which `predict` of rows of the fit is not: what
-        was learned from is more probable. Rows that were never held out are predicted.
+        So the share of outliers is `contamination`. `predict` on the training rows finds fewer
+        outliers, because training rows are more probable. For rows that were never held out the
+        result is that of `predict`.
         """
         if np.isnan(check_rows(self, X, reset=True, holes=self.missing == "learn")[0]).any():
             raise ValueError(
@@ -291,7 +293,7 @@ class FlowDensity(
         return np.where(scores < self.offset_, -1, 1)
 
     def explain(self, X: ArrayLike, context: Context = None) -> Explanation:
-        """Which cell makes a row improbable: max over x_j of log p(x), less log p(x), of each cell.
+        """Which cell makes a row improbable: max over x_j of log p(x), less log p(x), by cell.
 
         Print `explain(X).worst`, or draw `fc.plots.cells(explain(X))`. Cost: 63 evaluations of the
         density for each cell.
@@ -308,7 +310,7 @@ class FlowDensity(
         return explained(log_prob, X, draws, labels or range(X.shape[1]))
 
     def transform(self, X: ArrayLike, context: Context = None) -> np.ndarray:
-        """z of every row, (n, D): what the single best flow's base density sees."""
+        """z of every row, (n, D): its latent point under the single best flow."""
         check_is_fitted(self)
         X, _ = check_rows(self, X, reset=False)
         return self.latent_.to_latent(X, context=self._read_by(self.latent_, context, len(X)))
@@ -320,7 +322,7 @@ class FlowDensity(
         return self.latent_.from_latent(Z, context=self._read_by(self.latent_, context, len(Z)))
 
     def as_record(self) -> FlowDensityRecord:
-        """What `flowcore.save` writes; `flowcore.load` gives a fitted estimator again."""
+        """The data that `flowcore.save` writes; `flowcore.load` restores a fitted estimator."""
         check_is_fitted(self)
         options = self.get_params(deep=False)
         if not isinstance(options["random_state"], Integral):
@@ -346,7 +348,7 @@ class FlowDensity(
 
 
 def check_options(own: FlowDensity) -> None:
-    """A ValueError for an option that is none."""
+    """A ValueError for an invalid option."""
     n_jobs, budget = own.n_jobs, own.budget
     if n_jobs is not None and not (isinstance(n_jobs, Integral) and n_jobs != 0):
         raise ValueError(f"n_jobs is a number of processes, -1 for all cores, or None: {n_jobs!r}")
@@ -364,7 +366,7 @@ def check_options(own: FlowDensity) -> None:
 
 
 def seed_sequence(random_state) -> np.random.SeedSequence:
-    """What every fit's seed is drawn from; None: fresh, not NumPy's global state."""
+    """The source of the seeds of all fits; None: fresh entropy, not NumPy's global state."""
     if random_state is None:
         return np.random.SeedSequence()
     if isinstance(random_state, np.random.Generator):

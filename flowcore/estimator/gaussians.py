@@ -1,6 +1,6 @@
 """The simple densities of rows, which are standardised: Gaussians, their mixtures, Student tails.
 
-They are candidates that can win, as any other, and what is printed beside a flow.
+They are candidates like any other, and baselines for flows.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def gaussian(rows: Rows, rng=None, shrink: bool = True) -> TransformedDistributi
 
 
 def student(rows: Rows, rng=None) -> TransformedDistribution:
-    """Tails on every side: independent Student t densities, wide ones, of whitened columns.
+    """Heavy tails on every side: wide, independent Student t densities of whitened columns.
 
         x = diag(s) R^(1/2) z + mean       s the standard deviations, R the correlations
 
@@ -56,7 +56,7 @@ def mixture(
 ) -> MultivariateNormalMixture:
     """The mixture of full covariances that EM finds, the best of some starts.
 
-    Clusters far apart want less of a prior.
+    Clusters far apart need a weaker prior.
     """
     if len(rows) > MOST_ROWS:
         rows = rows.take(rng.choice(len(rows), MOST_ROWS, replace=False))
@@ -68,7 +68,7 @@ def mixture(
 
 
 def modes(rows: Rows, rng: np.random.Generator, n_components: int) -> GaussianMixture:
-    """The same, of diagonal covariances, as the base of a flow, which learns the rest."""
+    """The same with diagonal covariances, as the base of a flow, which learns the rest."""
     found = mixture(rows, rng, n_components)
     scales = np.sqrt((found.scale_tril**2).sum(axis=2))
     return GaussianMixture(found.means, scales, found.weights)

@@ -1,14 +1,14 @@
-"""Rows with holes: completed several times, and scored by the density of what they know.
+"""Rows with holes: completed several times, and scored by the density of their known values.
 
-A mixture q of t densities is fitted to what the rows know (exact EM). Each row gets S draws x_j of
-its hidden values from q(x_b | x_a). Then for any density p
+A mixture q of t densities is fitted to the known values x_a (exact EM). Each row gets S draws x_j
+of its hidden values from q(x_b | x_a). Then for any density p
 
     log p(x_a)  =  log mean_j p(x_a, x_j) / q(x_j | x_a)    the score of a held-out row
-    w_j         ~  p(x_a, x_j) / q(x_j | x_a)               of draws of p(x_b | x_a) among them
+    w_j         ~  p(x_a, x_j) / q(x_j | x_a)               weights for draws of p(x_b | x_a)
 
-Densities are fitted to completed rows: first to draws of q, then to draws of the density that was
-found so, and once more. (Data augmentation: Tanner and Wong 1987; with weights: Wei and Tanner
-1990, "A Monte Carlo implementation of the EM algorithm".)
+Densities are fitted to completed rows: first to draws of q, then to draws of the fitted density,
+and once more. (Data augmentation: Tanner and Wong 1987; with weights: Wei and Tanner 1990, "A Monte
+Carlo implementation of the EM algorithm".)
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Drawn:
     """Draws of the missing cells of rows.
 
     hole (n,): whether a row has any; x (n, S, D), whole rows; log_q (n, S), of their hidden values;
-    copies (n, m, D), those that densities are fitted to
+    copies (n, m, D), the completed rows that densities are fitted to
     """
 
     hole: np.ndarray
@@ -83,10 +83,10 @@ class Drawn:
 def learned(
     rows: Rows, planned: Callable[[float], Plan], how: tuple, ends: float, labels: list | None
 ) -> tuple[Rows, Selection, np.ndarray]:
-    """(the rows with their draws, what `select` finds, log p of completed rows (n,)).
+    """(the rows with their draws, the result of `select`, log p of completed rows (n,)).
 
-    rows: standardised, NaN where a value is not known, one value at least known in each; planned:
-    the plan for a share of the budget; how: the other arguments of `select`, seeds first.
+    rows: standardised, NaN for an unknown value, each with at least one known value; planned: the
+    plan for a share of the budget; how: the other arguments of `select`, seeds first.
     """
     rng = np.random.default_rng(how[0].spawn(1)[0])
     now = time.time()

@@ -1,8 +1,8 @@
-"""What is tried, on how many folds, for how many epochs: decided by n, D and the budget alone.
+"""Candidates, numbers of folds and epochs: decided by n, D and the budget alone.
 
-So the same table gives the same density on a slow day, too. Seconds are of one core of the machine
-on which the costs of an update were measured (`benchmarks.estimator.costs`). In wide tables work
-and memory grow as D^2: candidates beyond the budget, or beyond MEMORY, are left out.
+So the same table gives the same density on a busy machine, too. Seconds are those of one core of
+the machine on which the costs of an update were measured (`benchmarks.estimator.costs`). In wide
+tables work and memory grow as D^2: candidates beyond the budget, or beyond MEMORY, are left out.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32)  # of mixtures of Gaussians: their compo
 
 @dataclass(frozen=True)
 class Plan:
-    """What a fit will do.
+    """The plan of a fit.
 
-    families, flows   the candidates: of each family the best one, and every flow
-    parts, used       the rows are cut into so many parts; so many of them are held out in turn
-    epochs, seconds   of every flow, and of one fit of each, on one core
+    families, flows   the candidates: the best of each family, and every flow
+    parts, used       the number of parts that the rows are cut into; how many of them are held out
+    epochs, seconds   of every flow; of one fit of each, on one core
     snapshots         of a flow's training, among which one is chosen for all folds; 0: each fold
-                      stops by itself
-    left_out          what would have taken too much time or memory, and how much, in words
+                      chooses its own
+    left_out          candidates that would need too much time or memory, and how much, in words
     """
 
     families: list[Family]
@@ -60,7 +60,7 @@ def default_minutes(n: int) -> float:
 
 
 def plan(n: int, dim: int, context_dim: int, flows: Flows, minutes: float | None = None) -> Plan:
-    """The largest number of folds, and then of epochs, that the budget allows.
+    """The plan with as many folds, and then epochs, as the budget allows.
 
     Errors: ValueError for more columns than a full covariance matrix can have.
     """

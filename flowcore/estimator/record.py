@@ -1,4 +1,4 @@
-"""A fitted `FlowDensity` as data: its summary, and what `save` writes and `load` reads.
+"""A fitted `FlowDensity` as data, for its summary and for files.
 
 No scikit-learn in here.
 """
@@ -29,7 +29,7 @@ HUGE = 1e4  # nats: of a Gaussian, where a single row is far off
 
 @dataclass(frozen=True)
 class Scored:
-    """A candidate: its held-out mean log-density (nats), the standard error of that, its weight."""
+    """A candidate: its held-out mean log-density (nats), its standard error, its weight."""
 
     name: str
     score: float
@@ -45,9 +45,9 @@ class Scored:
 class Summary:
     """The scores behind a fitted `FlowDensity`, as numbers; print it.
 
-    candidates   all that were tried; density   what was made of them; n_rows   of the table;
-    n_held_out   rows of which each was scored by fits that had not seen it; n_folds;
-    left_out     what was not tried, since it takes too much time or memory, and how much
+    candidates   all that were tried; density   their mixture; n_rows   of the table;
+    n_held_out   number of rows that were scored by fits that had not seen them; n_folds;
+    left_out     candidates that would need too much time or memory, and how much
     """
 
     candidates: tuple[Scored, ...]
@@ -59,7 +59,7 @@ class Summary:
 
     @property
     def winner(self) -> Scored:
-        """The candidate of the largest weight."""
+        """The candidate with the largest weight."""
         return max(self.candidates, key=lambda scored: scored.weight)
 
     @property
@@ -69,7 +69,7 @@ class Summary:
         return f"{', '.join(map(str, self.candidates))}, {total} (held out, +- {total.error:.2g})"
 
     def shifted(self, nats: float) -> Summary:
-        """The same in other units: every log-density is so many nats more."""
+        """The same in other units: a number of nats is added to every log-density."""
         found = tuple(replace(s, score=s.score + nats) for s in self.candidates)
         total = replace(self.density, score=self.density.score + nats)
         return replace(self, candidates=found, density=total)
@@ -119,9 +119,9 @@ def _scored(data: dict) -> Scored:
 
 @dataclass(eq=False)
 class FlowDensityRecord:
-    """What a `FlowDensity` has learned, and its options.
+    """A fitted `FlowDensity` as data: its densities, scores and options.
 
-    Errors: ValueError for what does not fit together, as in a file that somebody made by hand.
+    Errors: ValueError for parts that do not fit together, as in a forged file.
 
     Parameters
     ----------
@@ -142,9 +142,9 @@ class FlowDensityRecord:
     context_dim : int
         `context_dim_`.
     context_scaling : ElementwiseAffine or None
-        Of older files, whose density and latent want a standardised context.
+        For older files, whose density and latent take a standardised context.
     proposal : Distribution or None
-        Of `conditionals_`, if it has been fitted.
+        The proposal of `conditionals_`, if it has been fitted.
     """
 
     options: dict

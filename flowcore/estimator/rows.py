@@ -32,7 +32,7 @@ def check_rows(estimator, X, reset: bool, holes: bool = False) -> tuple[np.ndarr
     be the same, in the same order. holes: NaN is allowed.
     """
     if isinstance(X, Mapping) and not hasattr(X, "toarray"):  # a sparse matrix may be a dict
-        raise TypeError(f"X is a {type(X).__name__}, no table: write pandas.DataFrame(X)")
+        raise TypeError(f"X is a {type(X).__name__}, not a table: write pandas.DataFrame(X)")
     if hasattr(X, "to_pandas") and not hasattr(X, "__dataframe__"):  # scikit-learn knows the others
         X = X.to_pandas()
     labels, problem = column_labels(X), None
@@ -56,7 +56,7 @@ def check_rows(estimator, X, reset: bool, holes: bool = False) -> tuple[np.ndarr
     if reset and hole.any() and not (holes or np.isinf(table).any()):
         raise ValueError(
             f"X has NaN or infinite values {where(hole, labels)}: drop or fill them, or pass "
-            "missing='learn', if they are values that nobody knows"
+            "missing='learn', if they are unknown values"
         )
     check_finite("X", np.where(hole & holes, 0, table), float, labels)
     return table, labels
@@ -111,10 +111,10 @@ class Fold(NamedTuple):
 def merged(
     x: np.ndarray, weight: np.ndarray, context: np.ndarray | None
 ) -> tuple[Rows, np.ndarray]:
-    """(the different rows of positive weight, sorted; for every row the first that equals it).
+    """(the distinct rows of positive weight, sorted; for every row the first that equals it).
 
-    A row that is there twice is a row of weight 2: else it could be in two folds, where it would be
-    known when it is held out, and a spike on it would look like a discovery.
+    A row that occurs twice becomes a row of weight 2. Otherwise it could be in two folds: it would
+    be both learned and held out, and a spike on it would get a high score.
     """
     first = first_equal(np.where(np.isnan(x), HOLE, x), context)
     first = np.arange(len(x)) if first is None else first
@@ -127,7 +127,7 @@ def merged(
 
 @np.errstate(over="ignore")  # differences of huge numbers: nothing is beyond infinity
 def scaling(x: np.ndarray) -> Standardize:
-    """x = mean + scale z, so that the columns of z have mean 0 and variance 1, far values apart."""
+    """x = mean + scale z: columns of z have mean 0 and variance 1, apart from distant values."""
     low, high = np.nanquantile(x, (0.25, 0.75), axis=0)
     reach = FAR * (high - low)
     wide = np.where(reach > 0, reach, np.inf)
@@ -140,8 +140,8 @@ def scaling(x: np.ndarray) -> Standardize:
 
 
 def check_reach(x: np.ndarray, weight: np.ndarray, scale: Standardize, labels: list | None) -> None:
-    """A ValueError that names the first value whose square, in units of its column, is no float;
-    rows of weight 0 do not count."""
+    """A ValueError that names the first value whose square, in units of its column, overflows; rows
+    of weight 0 do not count."""
     with np.errstate(over="ignore"):
         far = ~(np.abs(scale.inverse(x)) < FARTHEST) & (weight > 0)[:, None]
     if far.any():
@@ -176,7 +176,7 @@ def trimmed(rows: Rows, share: float, seeds: np.random.SeedSequence) -> tuple[Ro
 
 
 def quantile(values: np.ndarray, weight: np.ndarray, share: float) -> float:
-    """The value that `share` of the weight does not exceed."""
+    """The quantile: `share` of the weight lies at or below it."""
     order = np.argsort(values)
     below = np.cumsum(weight[order])
     at = np.searchsorted(below, share * below[-1] * (1 + 1e-12))

@@ -30,7 +30,7 @@ def select(
 ) -> Selection:  # fmt: skip
     """Fit the candidates of the plan to every fold, and stack them; see `stacked`.
 
-    alone: the flows are; the simpler densities are in the summary, without a weight
+    alone: only the flows get weights; the simpler densities are just listed in the summary
     ends: at that moment (`time.time()`) fits that are not done return their best so far, with a
     warning; the first family is fitted in any case
     """
@@ -59,7 +59,7 @@ def select(
         left_out += [f"{what}, as max_seconds was over" for what in late]
         warn(
             f"max_seconds was over before {', '.join(late)}: the result depends on the clock, and "
-            "may be better with more time, or on a machine that has less to do",
+            "may be better with more time, or on a machine that is less busy",
             always=True,
         )
     return stacked([*simple, *flows], len(simple) if alone and flows else 0, folds, left_out)
@@ -67,7 +67,7 @@ def select(
 
 @dataclass(frozen=True)
 class Fitted:
-    """A candidate after its fits: a density of every fold, the log-densities of all held-out rows
+    """A candidate after its fits: a density per fold, the log-densities of all held-out rows
     (n,), and its line in the summary."""
 
     candidate: Candidate | FlowCandidate
@@ -77,7 +77,7 @@ class Fitted:
 
 
 class Folds:
-    """The rows, and which of them are held out when."""
+    """The rows, and the folds in which they are held out."""
 
     def __init__(self, rows: Rows, plan: Plan, seeds: np.random.SeedSequence):
         cut, *self._seeds = seeds.spawn(1 + plan.used)
@@ -118,7 +118,7 @@ class Folds:
 
 def best_of(family: Family, folds: Folds, late: list[str]) -> Fitted | None:
     """The best of a family by held-out rows: larger sizes are tried until two are no better, or
-    the time is over; the size that is not done then is added to `late`."""
+    the time is over; then the size that was not finished is added to `late`."""
     best, worse = None, 0
     for variants in family:
         try:
@@ -141,8 +141,8 @@ def stacked(
 ) -> Selection:
     """(a density, its best part with a latent space, log p, a summary), of standardised rows.
 
-    The density is the mixture of the candidates from the first one on, those of little weight left
-    out. log p (n,) is that of held-out rows, and NaN for the others.
+    The density is the mixture of the candidates, from the number `first` on, without those of
+    little weight. log p (n,) has the held-out rows, and NaN for the others.
     """
     log_p = np.stack([one.log_p for one in fitted[first:]], axis=1)
     w = stacked_weights(log_p, folds.weight)

@@ -2,9 +2,9 @@
 
     maximise over w   sum_n v_n log sum_c w_c p_c(x_n),        w >= 0,  sum_c w_c = 1
 
-with p_c(x_n) from a fit that was not given row n (stacking: Smyth and Wolpert, "Linearly combining
+with p_c(x_n) from a fit that has not seen row n (stacking: Smyth and Wolpert, "Linearly combining
 density estimators via stacking", 1999). The problem is concave; EM climbs to its maximum.
-A single row, however far from the others, has a part of 1/n in every weight: it cannot decide.
+A single row, at any distance from the others, has a part of 1/n in every weight: it cannot decide.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def mixed(log_p: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def crossed(log_p: np.ndarray, fold: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """log p of every row (n,) by the mixture whose weights the other folds decided.
 
-    fold (n,): the number of each row's fold. With one fold only, they decide for themselves.
+    fold (n,): the number of each row's fold. If there is only one fold, its own rows decide.
     """
     found = np.empty(len(log_p))
     for k in np.unique(fold):

@@ -21,10 +21,10 @@ def run(
     tasks: Sequence[Callable], seconds: Sequence[float], n_jobs: int | None,
     progress: bool = False, ends: float = math.inf,
 ) -> list:  # fmt: skip
-    """What the tasks return, in order.
+    """The results of the tasks, in order.
 
-    seconds: of one core, that each is said to take; ends: when all have to be done. Each gets its
-    part of what is left when it starts; if it runs OutOfTime, it returns None.
+    seconds: the expected time of each on one core; ends: the time when all have to be done. Each
+    task gets its part of the remaining time when it starts; if it is OutOfTime, its result is None.
     """
     from joblib import Parallel, delayed, effective_n_jobs
     from joblib.parallel import get_active_backend

@@ -13,14 +13,14 @@ utf-8) describes the tree, node by node (see `describe.py`), and names the other
 The archive's comment, the last bytes of the file, is the SHA-256 of all that precedes them: any
 changed byte is detected before anything is interpreted. The checksum guards against accidents. Four
 rules guard against malice. Nothing in a file is ever executed. Class names are looked up only in
-flowcore's public classes and the reader's own `classes`. Every argument is of the kind that a
-constructor names. Every size is compared with what the file really holds, before anything of that
-size is made. So even a forged file costs at most 0.2 s and 1 s a megabyte, and memory in
+flowcore's public classes and the reader's own `classes`. Every argument must have the type that the
+constructor declares. Every size is compared with the content of the file, before anything of that
+size is made. So even a forged file takes at most 0.2 s plus 1 s per megabyte, and memory in
 proportion to its size.
 
-    describe.py   objects -> nodes            save.py   the two together, and back again as a proof
-    rebuild.py    nodes -> objects            load.py   the way back
-    kinds.py      what a constructor takes    messages.py   what is wrong, on one line
+    describe.py   objects -> nodes            save.py   writes, and reads back as a proof
+    rebuild.py    nodes -> objects            load.py   reads
+    kinds.py      types of arguments          messages.py   errors on one line
     archive.py    arrays <-> bytes            disk.py   bytes <-> a file, whole or not at all
 """
 

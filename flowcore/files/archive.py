@@ -5,7 +5,7 @@ changed byte is detected before anything is interpreted.
 
 The archive itself is zipfile's, both ways, so that every program can open it. `unpack` never makes
 anything larger than the file: it refuses compressed members, members that together are larger than
-the file, and arrays that are no numbers or whose size differs from their header's.
+the file, and arrays that are not numbers or whose size differs from their header.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Objects as data: what `save` writes about a tree and how `load` makes it again.
+"""Objects as data: the description of a tree that `save` writes and `load` reads.
 
-A description is a list of nodes: bijectors, networks, transformers, bases. A node stands after the
-nodes that it refers to, by number, so there are no cycles; what appears twice is one node, so ties
-stay; the last node is the whole.
+A description is a list of nodes: bijectors, networks, transformers, bases. A node refers to earlier
+nodes by number, so there are no cycles. An object that appears twice is one node, so ties are kept.
+The last node is the whole.
 
     class     the name of the class
     config    the constructor's arguments: argument `foo` is the attribute `foo`, unless the class
@@ -44,7 +44,7 @@ def is_node(value) -> bool:
 
 
 def is_describable(cls: type) -> bool:
-    """Whether objects of this class are nodes: by what it derives from, or what it offers."""
+    """Whether objects of this class are nodes: by its base classes, or its methods."""
     known = issubclass(cls, (Parametric, Transformer)) or _has_config_method(cls)
     return known or all(hasattr(cls, name) for name in BASE)
 
@@ -218,7 +218,7 @@ def is_leaf(obj) -> bool:
 
 
 def has_params(obj) -> bool:
-    """Whether it is a leaf with parameters; an empty vector that is not float64 shows a cast."""
+    """Whether it is a leaf with parameters (or an empty vector whose dtype is not float64)."""
     return is_leaf(obj) and (obj.params.size > 0 or obj.params.dtype != float)
 
 
@@ -236,8 +236,8 @@ def _state(obj) -> dict:
 
 
 def _bits(value):
-    """A key that two values share only if they are equal bit for bit; None for what is no plain
-    data, since nodes are compared on their own."""
+    """A key that two values share only if they are equal bit for bit; None unless it is
+    plain data (nodes are compared elsewhere)."""
     if isinstance(value, (np.ndarray, np.generic)) and not is_int(value):
         return value.dtype, value.shape, value.tobytes()
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Bytes <-> disk: a whole new file, or what was there before; and only ever an ordinary file."""
+"""Bytes <-> disk: a whole new file or the old one, and only ordinary files."""
 
 from __future__ import annotations
 
@@ -95,10 +95,10 @@ def _unfinished(path: str) -> str:
 
 
 def remove_unfinished(path: str, seconds: float = 600.0) -> None:
-    """Remove what a killed process left behind, if it is too old to be still written.
+    """Remove the unfinished file of a killed process, if it is too old to be still in use.
 
-    A process that was suspended for as long while writing finds its file gone: it raises an
-    OSError, and the file at path stays whole.
+    If a process was suspended for that long while writing, its file is gone: it raises an OSError,
+    and the file at path stays whole.
     """
     ours = glob.escape(_unfinished(path)) + "[0-9a-f]" * 16 + ".tmp"
     for left in glob.glob(ours):

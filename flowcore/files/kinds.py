@@ -1,8 +1,8 @@
-"""Whether values fit the arguments of flowcore's constructors: what `load` checks before a call.
+"""Types of the arguments of flowcore's constructors, which `load` checks before a call.
 
-The kinds are those that the constructors' own annotations name, e.g. `dim: int` or
-`log_scale_bound: float | None`. So a constructor has to check the values of its arguments, as it
-does for every caller, but never gets a string for a number from a file.
+The types come from the annotations of the constructors, e.g. `dim: int` or
+`log_scale_bound: float | None`. So a constructor checks only the values of its arguments, as it
+does for every caller, and never gets a string from a file where it expects a number.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`load`: what `save` wrote, trusting nothing in the file."""
+"""`load`: reads files of `save`, and trusts nothing in them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ if TYPE_CHECKING:
 
 
 def load(path: str | PathLike[str], classes: Iterable[type] = ()) -> Any:
-    """Load what `save` wrote to `path`; its numbers are, bit for bit, those of the saved object.
+    """Load a file of `save`; the numbers are, bit for bit, those of the saved object.
 
     Nothing in the file is executed, but constructors of `classes` get the file's arguments.
-    Parameters that are not finite, those of a flow that has diverged, are loaded as they are;
-    constants must be such as flowcore makes them.
-    Errors: FileNotFoundError, or another OSError for anything but an ordinary file; ValueError for
-    a file that is empty, truncated, damaged, not flowcore's (which is seen before it is read), of a
-    newer format, or contains a class that is neither flowcore's nor in `classes`.
+    Parameters that are not finite, as in a diverged flow, are loaded unchanged. Constants must be
+    valid. Errors: FileNotFoundError, or another OSError for anything but an ordinary file;
+    ValueError for a file that is empty, truncated, damaged, not from flowcore (detected before it
+    is read), of a newer format, or with a class that is neither in flowcore nor in `classes`.
 
     Parameters
     ----------
@@ -50,7 +49,7 @@ def load(path: str | PathLike[str], classes: Iterable[type] = ()) -> Any:
 
 
 def from_bytes(data: bytes, foreign: dict[str, type]) -> list:
-    """All objects of a file, the one that was saved last; its errors continue '<path> ...'."""
+    """All objects of a file, the saved one last; its errors continue '<path> ...'."""
     description, arrays = unsealed(data)
     version, kind, writer = (description.get(name) for name in ("format", "kind", "flowcore"))
     if kind is not None:

@@ -19,12 +19,12 @@ def shown(value) -> str:
 
 
 def unquoted(name) -> str:
-    """A name, or whatever stands in its place, without quotes."""
+    """A name, or any other value in its place, without quotes."""
     return printable(name, 80) if isinstance(name, str) else shown(name)
 
 
 def printable(text: str, most: int = 300) -> str:
-    """The first `most` characters; what moves the cursor or changes colours of a terminal escaped.
+    """The first `most` characters, with escapes for characters that control a terminal.
 
     For messages of others, which may quote the file.
     """

@@ -1,9 +1,9 @@
-"""Data as objects: what `load` makes of a description (see `describe.py`), trusting nothing.
+"""Data as objects: rebuilds a tree from its description (see `describe.py`), trusting nothing.
 
-Constructors are called by class and arguments. So the kinds of the arguments are checked first, and
-all sizes are compared with the arrays that the file really holds, before a constructor makes
-something of that size. Constructors check the rest, as they do for every caller: any ordinary
-error of theirs becomes a ValueError that names the node.
+Constructors are called by class and arguments. So the types of the arguments are checked first, and
+all sizes are compared with the arrays in the file, before a constructor makes anything of such a
+size. Constructors check the rest, as they do for every caller: their ordinary errors become a
+ValueError that names the node.
 """
 
 from __future__ import annotations
@@ -211,8 +211,8 @@ class Reader:
         self._extents.append((depth, steps))
 
     def _check_config(self, cls: Callable, config: dict, weights) -> None:
-        """The arguments of one of flowcore's constructors are what it takes, and what it will make
-        of them is in the file."""
+        """A ValueError unless the arguments of one of flowcore's constructors have its types, and
+        the file holds all that it will make of them."""
         parameters = {p.name: p for p in constructor_parameters(cls) if p.name not in LEFT_OUT}
         for name, value in config.items():
             expect(name in parameters, "unexpected argument {}", name)

@@ -1,4 +1,4 @@
-"""`save`: a flow as a file, proven to give the same flow again before it is written."""
+"""`save`: a flow as a file, which is read back as a proof before it is written."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ if TYPE_CHECKING:
 def save(flow: object, path: str | PathLike[str]) -> None:
     """Write a flow (or a bijector, network, transformer, base, ...) to `path`, whole or not at all.
 
-    The bytes are read back and compared before they are written, so what was saved can be loaded.
+    The bytes are read back and compared before they are written, so every saved file can be loaded.
     The same flow gives the same bytes. Your own classes are saved like flowcore's: argument `foo`
-    of the constructor is the attribute `foo`, and else a method `config()` returns the arguments
-    as a dict. Errors: ValueError for an object that cannot be described, with the fix; OSError,
-    also if `path` is a folder, a device or a FIFO: only an ordinary file is replaced.
-    Cost: that of making the flow twice; memory for about four copies of the weights.
+    of the constructor is the attribute `foo`, or a method `config()` returns the arguments as a
+    dict. Errors: ValueError for an object that cannot be described, with the fix; OSError, also if
+    `path` is a folder, a device or a FIFO: only an ordinary file is replaced. Cost: that of making
+    the flow twice; memory for about four copies of the weights.
 
     Parameters
     ----------
     flow : object
-        A fitted `FlowDensity`, too.
+        A flow or a part of one, or a fitted `FlowDensity`, ...
     path : str or PathLike
-        Used as it is; ".npz" is customary. The bytes go to a temporary file in the same folder,
-        which then replaces `path`: an earlier file survives any failure. A later
-        `save` removes the temporary files of a killed one. Through a link, its target is written.
+        The file; ".npz" is customary, but is not added. The bytes are written to a temporary file
+        in the same folder, which then replaces `path`: an earlier file survives any failure. A
+        later `save` removes the temporary files of a killed one. If `path` is a link, its target is
+        written.
 
     Examples
     --------

@@ -1,12 +1,12 @@
 """Inference: a density known up to a constant, as a flow that can be sampled and checked.
 
-infer.py      `infer`: fit, weigh, judge
-start.py      the Gaussian that `infer` starts from
+infer.py      `infer`: fit, weight, judge
+start.py      the Gaussian from which `infer` starts
 result.py     `Inference`: weights, evidence, a verdict; corrections: refit, Metropolis, HMC; ArviZ
-space.py      parameters by name, and the way there from the free coordinates of a flow
+space.py      parameters by name, and the maps to them from the free coordinates of a flow
 supports.py   the maps of simplexes, ordered vectors, Cholesky factors of correlation matrices
 hmc.py        Hamiltonian Monte Carlo, on a flow's z
-evidence.py   `evidence`: of draws that somebody has, by bridge sampling over a flow
+evidence.py   `evidence`: log Z from existing draws, by bridge sampling over a flow
 """
 
 from .evidence import evidence

@@ -1,4 +1,4 @@
-"""`evidence`: log Z from draws of p that somebody has, by bridge sampling over a flow."""
+"""`evidence`: log Z from existing draws of p, by bridge sampling over a flow."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def evidence(
 
     s_1, s_2 the effective shares of draws of p and q. The error is as in Fruehwirth-Schnatter 2004,
     but draws of p count by the effective number of log l (initial positive sequence, Geyer 1992),
-    about the mean of all chains: chains that disagree are worth little. What they all miss is not
-    noticed.
+    about the mean of all chains: chains that disagree are worth little. A mode that all chains miss
+    is not detected.
 
     Errors: ValueError for too few rows, a target of the wrong shape or not finite at a sample, and
     if flow and target hardly overlap, so that the number would be worthless. Cost: `fit`, and a
@@ -51,13 +51,13 @@ def evidence(
     Parameters
     ----------
     samples : array_like
-        (n, D), draws of p, the rows of a chain in their order; a chain may repeat rows.
+        (n, D), draws of p, with the rows of each chain in order; a chain may repeat rows.
     log_target : callable
         Rows (n, D) -> log p~ (n,); no gradient is needed.
     flow : TransformedDistribution or None
         None: `flows.maf(D)` as it is.
     chains : array_like or None
-        (n,), the chain of every row; None: there is one.
+        (n,), the chain of every row; None: one chain.
     rng : int or Generator
         Decides the fit, and the draws of q.
     **options

@@ -19,9 +19,9 @@ def hmc(
 ) -> tuple[np.ndarray, float, float]:  # fmt: skip
     """(draws (chains, n, D), the share of accepted proposals, the step size) of log_p.
 
-    log_p(z) returns values (chains,) and gradients (chains, D). All chains have one step size. In
-    warm-up it follows their mean acceptance; then it is fixed, so that the chains are exact. Every
-    trajectory has its own step, within a fifth of it, against periodic orbits.
+    log_p(z) returns values (chains,) and gradients (chains, D). All chains share one step size. In
+    warm-up it is adapted to their mean acceptance; then it is fixed, so that the chains are exact.
+    Each trajectory varies this step by up to a fifth, to avoid periodic orbits.
 
         p <- p + step/2 grad log p(z)    z <- z + step p    p <- p + step/2 grad log p(z)
     """

@@ -1,4 +1,4 @@
-"""`infer`: a flow fitted to an unnormalised density, with what shows whether it can be trusted."""
+"""`infer`: a flow fitted to an unnormalised density, with diagnostics."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def infer(
     rng: Seed = 0,
     **options: Any,
 ) -> Inference:
-    """Fit a flow to an unnormalised density by reverse KL, weigh draws of it, and judge the fit.
+    """Fit a flow to an unnormalised density by reverse KL, weight its draws, and judge the fit.
 
     Errors: those of `fit_reverse_kl`; ValueError for a support that does not fit. Cost: its
     training, and one call of the target with `draws` rows.
@@ -39,30 +39,31 @@ def infer(
     Parameters
     ----------
     log_target : callable
-        Rows (n, D) -> log p~ (n,), in autograd.numpy; or -> (log p~, its gradient (n, D)). With
-        named parameters it takes a dictionary of arrays (n, *shape), and a gradient is one, too.
+        A function of rows (n, D) that returns log p~ (n,), in autograd.numpy; or log p~ and its
+        gradient (n, D). With named parameters it takes a dictionary of arrays (n, *shape), and the
+        gradient is a dictionary, too.
     dim : int or None
         D; None: that of the flow, or of the named parameters.
     flow : TransformedDistribution or None
-        None: an IAF of four layers behind the Gaussian that is closest to the target, which is
-        searched for first. Yours, if it is new, is initialised with rows near the target. With a
-        support its dim is the number of free coordinates.
+        None: an IAF of four layers, after a search for the Gaussian that is closest to the target.
+        A new flow of your own is initialised with rows near the target. With a support its dim is
+        the number of free coordinates.
     support : str, pair, list, dict or None
-        Where p lives. Of rows: None or "real", "positive", (low, high) with ends that may be
-        infinite; or a list of them, one for every coordinate. Of named parameters: {name: one of
+        The support of p. For rows: None or "real", "positive", (low, high) with ends that may be
+        infinite; or a list of these, one for every coordinate. For named parameters: {name: one of
         these, or (one of these, shape)}, where "simplex", "ordered" and "correlation_cholesky" are
-        vectors and matrices on the last axes of the shape. Log-determinants are taken care of.
+        vectors and matrices on the last axes of the shape. Log-determinants are included.
     start : array_like or dict
         Parameters near the mass of p, see `fit_reverse_kl`; within the support.
     anneal : int
         For targets of several modes: so many of the 50 epochs, such as 25, learn a flatter target,
         and the Gaussian is that of the flattest. See `fit_reverse_kl`.
     draws : int
-        How many draws are weighed.
+        Number of weighted draws.
     rng : int or Generator
         Decides everything random.
     **options
-        Of `fit_reverse_kl`; max_seconds counts from the end of the search for the Gaussian.
+        Options of `fit_reverse_kl`; max_seconds counts from the end of the search for the Gaussian.
 
     Returns
     -------

@@ -1,8 +1,8 @@
-"""`Inference`: a flow beside its target, with weighted draws, corrections and a verdict.
+"""`Inference`: a flow and its target, with weighted draws, corrections and a verdict.
 
     w_i = p~(x_i) / q(x_i),   x_i ~ q        E_p[f] = E_q[w f] / E_q[w],        Z = E_q[w]
 
-The weights correct the flow, if it is `trusted`: k-hat is the shape of the largest ones.
+The weights correct the flow, if it is `trusted`: k-hat describes the tail of the weights.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ LINES = 40  # of the printed table
 
 @dataclass(frozen=True, eq=False)
 class Inference:
-    """A flow q beside its target p~, and n draws of q with their importance weights.
+    """A flow q and its target p~, and n draws of q with their importance weights.
 
-    With a support, q and its target are densities of free coordinates y, all of the line, and
-    `space` maps them to the parameters x that the user's target takes. Without one, y is x.
+    With a support, q and its target are densities of free coordinates y on the whole line, and
+    `space` maps them to the parameters x that the user's target takes. Without a support, y is x.
 
     Parameters
     ----------
     flow : TransformedDistribution
         q, a density of y.
     history : History or None
-        Of its training: -ELBO.
+        The history of its training: -ELBO.
     target : Target
         log p~ of y, with its gradient.
     rows : ndarray
@@ -80,14 +80,14 @@ class Inference:
         cls, flow: TransformedDistribution, target: Target, n: int, rng: Seed = 0, history=None,
         space: Space | None = None,
     ) -> Inference:  # fmt: skip
-        """n draws of a flow, weighed by a target."""
+        """n draws of a flow, weighted by a target."""
         rows, log_q = flow.sample_and_log_prob(n, rng)
         space = Space.line(flow.dim) if space is None else space
         return cls(flow, history, target, rows, log_q, *target(rows), space)
 
     @derived
     def draws(self) -> Any:
-        """The draws of q as the target takes them: x (n, D), or {name: (n, *shape)}."""
+        """The draws of q, as arguments of the target: x (n, D), or {name: (n, *shape)}."""
         return self.space.from_line(self.rows)[0]
 
     def log_prob(self, x: Any) -> np.ndarray:
@@ -118,7 +118,7 @@ class Inference:
 
     @property
     def k_hat(self) -> float:
-        """Pareto's k of the largest weights (Vehtari et al. 2024): see `trusted`.
+        """Pareto's k of the tail of the weights (Vehtari et al. 2024): see `trusted`.
 
         -inf: no tail that counts; inf: no tail can be fitted.
         """
@@ -131,7 +131,7 @@ class Inference:
 
     @property
     def effective_sample_size(self) -> float:
-        """1 / sum w^2: so many exact draws would be as good, if the fit is `trusted`."""
+        """1 / sum w^2: the equivalent number of exact draws, if the fit is `trusted`."""
         return self._weighted[2]
 
     @property
@@ -143,7 +143,7 @@ class Inference:
     def expectation(self, function: Callable = lambda x: x) -> tuple[Any, Any]:
         """(E_p[f], standard error) of f(x) (n, ...): self-normalised weights.
 
-        function gets the draws as the target does. If it returns a dictionary, as it does by
+        function gets the same argument as the target. If it returns a dictionary, as it does by
         default for named parameters, the results are two dictionaries.
         """
         values = function(self.draws)
@@ -160,7 +160,7 @@ class Inference:
         return mean, np.sqrt(np.sum(w**2 * (values - mean) ** 2, axis=0))
 
     def resample(self, n: int, rng: Seed = None) -> Any:
-        """n draws of p: of `draws`, with replacement, by their weights."""
+        """n draws of p: resampled from `draws`, with replacement, by their weights."""
         index = self._chosen(n, np.random.default_rng(rng))
         return mapped(lambda x: x[index], self.draws)
 
@@ -176,8 +176,8 @@ class Inference:
 
             d + E_q[(y - E y) . grad log p~(y)]            0 where q is the best of its family
 
-        A proper target pulls draws back as much as they spread; an improper one does not, in as
-        many directions as this number has. NaN if p~ is not finite at some draws.
+        A proper target pulls draws back as much as they spread. An improper one does not; the slope
+        is then about the number of improper directions. NaN if p~ is not finite at some draws.
         """
         pull = np.sum((self.rows - self.rows.mean(axis=0)) * self.slope, axis=1)
         if not np.isfinite(self.log_p).all():
@@ -195,7 +195,7 @@ class Inference:
         """Whether weighted draws can be used: the verdict as a bool.
 
         k-hat <= 0.7, and the flow has widened enough. Between 0.5 and 0.7, where the variance of
-        the weights is infinite, the draws have to be worth a tenth of their number, too.
+        the weights is infinite, the effective sample size must also be a tenth of the draws.
         """
         k, ess = self.k_hat, self.effective_sample_size
         enough = k <= GOOD_K or ess >= LEAST_SHARE * len(self.rows)
@@ -224,18 +224,18 @@ class Inference:
         return f"{at}: the weights are reliable, though the flow is not close to the target."
 
     def refit(self, n: int = DRAWS, rng: Seed = 0, **options: Any) -> Inference:
-        """The flow, trained on by maximum likelihood on the weighted draws: forward KL.
+        """The flow after more training, by maximum likelihood on the weighted draws: forward KL.
 
-        It covers mass that reverse KL leaves out at the edges; a mode without a draw stays unknown.
+        It covers mass that reverse KL misses at the edges. A mode without a draw is still missed.
         options: those of `fit`.
         """
         flow, history = fit(self.flow, self.rows, sample_weight=self.weights, rng=rng, **options)
         return Inference.of(flow, self.target, n, rng, history, self.space)
 
     def metropolis(self, n: int, rng: Seed = None) -> tuple[Any, float]:
-        """(a chain of n draws whose stationary density is p, the share of proposals that it took).
+        """(a chain of n draws with the stationary density p, the share of accepted proposals).
 
-        Independence Metropolis-Hastings with the flow as its proposal: y' ~ q is taken with the
+        Independence Metropolis-Hastings with the flow as its proposal: y' ~ q is accepted with the
         probability min(1, w(y') / w(y)). It starts at a resampled draw. Cost: n draws.
         """
         rng = np.random.default_rng(rng)
@@ -255,7 +255,7 @@ class Inference:
     def latent_target(self) -> Target:
         """log p~(f(z)) + log |det df/dz| of rows z, with its gradient: nearly the base of the flow.
 
-        It is what NeuTra hands to a sampler; `space.from_line(flow.from_latent(z))[0]` are draws.
+        NeuTra samples from it; `space.from_line(flow.from_latent(z))[0]` converts z to draws.
         """
         forward = self.flow.bijector.forward_and_log_det
         return Target(pulled_back(self.target, forward), self.flow.dim)
@@ -283,7 +283,7 @@ class Inference:
         return mapped(lambda one: one.reshape(chains, n, *one.shape[1:]), x), taken
 
     def to_arviz(self, n: int = 1000, chains: int = 4, rng: Seed = None) -> Any:
-        """Chains of `metropolis`, as what ArviZ holds draws in: its summaries and plots work.
+        """Chains of `metropolis` as an object of ArviZ, for its summaries and plots.
 
         A DataTree, or before ArviZ 1.0 an InferenceData, with the group `posterior`: r-hat and
         effective sample sizes are those of the chains. ArviZ is installed by the extra `infer`.

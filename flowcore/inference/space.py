@@ -1,9 +1,10 @@
-"""`Space`: where the parameters of a target live, and the maps there from the whole line.
+"""`Space`: the supports of a target's parameters, and the maps to them from the whole line.
 
     log p~(y) = log p~(x(y)) + log |det dx/dy|       y (n, d) any numbers, x what the target takes
 
-A flow is fitted to y. Simplexes and Cholesky factors have fewer coordinates y than x, which a
-Bijector cannot have; so these maps wrap the target and the draws instead of ending the flow.
+A flow is fitted to y. Simplexes and Cholesky factors have fewer coordinates y than x, and a
+Bijector cannot change the number of coordinates. So these maps are applied to the target and to the
+draws, and are not part of the flow.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Parameter(NamedTuple):
 
     @property
     def free(self) -> int:
-        """How many coordinates of the line it takes."""
+        """The number of free coordinates."""
         return self.count * self.support.free
 
     def from_line(self, y):
@@ -50,10 +51,10 @@ class Parameter(NamedTuple):
 
 
 class Space:
-    """Parameters side by side. Targets take rows (n, D), or, if `named`, a dictionary of them.
+    """All parameters. Targets take rows (n, D), or, if `named`, a dictionary of arrays.
 
     parameters   a list of `Parameter`
-    named        False: there is one parameter, and x is its rows
+    named        False: there is one parameter, and x are its rows
     """
 
     def __init__(self, parameters: list[Parameter], named: bool):
@@ -71,7 +72,7 @@ class Space:
 
     @classmethod
     def of(cls, support: Any, dim: int | None) -> Space:
-        """What `infer` takes as support=. Errors: ValueError for what is none."""
+        """The space for the argument support= of `infer`. Errors: ValueError for anything else."""
         if isinstance(support, Mapping):
             if not support:
                 raise ValueError("support is an empty dictionary: name at least one parameter")
@@ -100,8 +101,8 @@ class Space:
         return x, total
 
     def to_line(self, x, strict: bool = True) -> np.ndarray:
-        """y (n, free) of x. Errors: ValueError for another shape, or outside of the support; unless
-        strict, NaN for a row with NaN, inf for a row outside."""
+        """y (n, free) of x. Errors: ValueError for a wrong shape, or for x outside of the support.
+        If not strict, a row with NaN gives NaN, and a row outside gives inf."""
         x = x if self.named else {self.parameters[0].name: x}
         if not isinstance(x, Mapping) or x.keys() != {p.name for p in self.parameters}:
             raise ValueError(f"a dictionary of {[p.name for p in self.parameters]} is needed")
@@ -121,7 +122,7 @@ class Space:
         return np.concatenate(columns, axis=1)
 
     def labels(self) -> list[str]:
-        """A name for every number of x: x_1, x_2 of rows; tau, theta[0], theta[1] of names."""
+        """A name for every number of x: x_1, x_2 for rows; tau, theta[0], theta[1] for names."""
         if not self.named:
             return [f"x_{i + 1}" for i in range(self.parameters[0].shape[0])]
         return [
@@ -150,7 +151,7 @@ def mapped(function: Callable, x):
 def pulled_back(log_target: Callable, forward: Callable) -> Callable:
     """y -> log p~(x(y)) + log |det dx/dy|, for forward(y) = (x, log-det) in autograd.numpy.
 
-    If the target returns its gradient by x, in the form of x, the result returns that by y.
+    If the target returns its gradient by x, in the form of x, the result returns the gradient by y.
     """
 
     def on_the_line(y):

@@ -1,7 +1,7 @@
-"""Where `infer` starts: the Gaussian closest to the target, and a flow around it.
+"""The start of `infer`: the Gaussian closest to the target, and a flow around it.
 
-Posteriors of regressions in raw units have correlations up to 0.9999: a flow would learn them last.
-Here they are found first, so that the flow has only the rest to learn.
+Posteriors of regressions in raw units have correlations up to 0.9999. A flow would learn them last.
+Here they are found first, so that the flow has to learn only the rest.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BOUND = 50.0  # of the log-scales of the linear layer
 def flow_around(target: Target, start: np.ndarray | None, rng) -> TransformedDistribution:
     """An IAF of four layers behind mean and Cholesky factor of a Gaussian.
 
-    start   None, or one row: it is searched for from there; more rows: it is theirs
+    start   None, or one row: the search for it starts there; more rows: it is their Gaussian
     """
     dim = target.dim
     rows = np.zeros((1, dim)) if start is None else start
@@ -54,10 +54,10 @@ def best_gaussian(
 
         ELBO = mean of log p~(m + L z) + sum_i log L_ii          of the same draws z
 
-    from a first mean and deviations. z has exactly the mean 0 and the covariance I, so that the
-    answer for a Gaussian target is exact. L-BFGS stops early where parameters differ much in scale,
-    so it starts again in the coordinates of the Gaussian that it has found, until that no longer
-    helps. Errors: ValueError if the ELBO climbs without end.
+    from a first mean and standard deviations. z has exactly the mean 0 and the covariance I, so
+    that the answer for a Gaussian target is exact. L-BFGS stops early if parameters differ much in
+    scale, so it is restarted in the coordinates of the Gaussian that it has found, until that no
+    longer helps. Errors: ValueError if the ELBO climbs without end.
     """
     dim = len(mean)
     half = rng.standard_normal((max(FIXED // 2, 2 * dim), dim))

@@ -1,7 +1,8 @@
-"""Maps from the line to where vectors of parameters live, written in autograd.numpy.
+"""Maps from the line to the supports of parameters, written in autograd.numpy.
 
-Each `from_line` takes y (m, free) and returns (x (m, size), log |det dx/dy| (m,)), where of a
-simplex the first K - 1 coordinates count, and of a Cholesky factor the entries below the diagonal.
+Each `from_line` takes y (m, free) and returns (x (m, size), log |det dx/dy| (m,)). The determinant
+is taken for the first K - 1 coordinates of a simplex, and for the entries below the diagonal of a
+Cholesky factor.
 
 References: Stan reference manual, "Constraint transforms". Lewandowski, Kurowicka and Joe,
 "Generating random correlation matrices based on vines and extended onion method", 2009.
@@ -19,7 +20,7 @@ from ..bijectors import Bijector, Permute
 
 
 class Support(Protocol):
-    """What a `Parameter` needs."""
+    """The interface that a `Parameter` uses."""
 
     free: int
 
@@ -99,8 +100,9 @@ class CorrelationCholesky:
         L_ij = z_ij exp(S_ij)  j < i     L_ii = exp(S_ii)     S_ij = sum_(k<j) 1/2 log(1 - z_ik^2)
         z = tanh(y)      log |det dL_(j<i)/dy| = sum_(j<i)  log(1 - z_ij^2) + S_ij
 
-    The target is a density of the entries of L below the diagonal. That of a density of R = L L^T
-    has the factor |det dR/dL| = prod_k L_kk^(K-k): LKJ(eta) is prod_k L_kk^(K - k + 2 eta - 2).
+    The target is a density of the entries of L below the diagonal. If you have a density of R = L
+    L^T, multiply it by |det dR/dL| = prod_k L_kk^(K-k): LKJ(eta) becomes prod_k L_kk^(K - k + 2 eta
+    - 2).
     """
 
     n_axes, example = 2, "(3, 3)"

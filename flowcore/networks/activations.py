@@ -1,8 +1,8 @@
-"""Activations of hidden units: h = act(a) in place, and what its gradient becomes on the way back.
+"""Activations of hidden units, h = act(a) in place, and their gradients.
 
-Each is bound to an array h, which holds a before and act(a) after, and to g, the gradient of the
-loss by h before and by a after: g * act'(a), written in terms of h. It returns two lists of NumPy
-calls (see `Step` in `core/workspace.py`): those of the way out, those of the way back.
+Each is bound to two arrays. h holds a before the call and act(a) after it. g holds the gradient
+with respect to h before and to a after: g * act'(a), written in terms of h. It returns two lists of
+NumPy calls (see `Step` in `core/workspace.py`): for the value, and for the gradient.
 """
 
 from __future__ import annotations

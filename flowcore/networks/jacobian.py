@@ -1,12 +1,13 @@
-"""The value of a network and products with its Jacobian, in one pass, and their way back.
+"""The value of a network and products with its Jacobian, in one pass, and their gradients.
 
-To the one column of units that a row fills, K more are added, its tangents. With E, the K
-directions of the inputs, and T_0 = E,
+Each row has one column of units, and K more columns, its tangents. With E, the K directions of the
+inputs, and T_0 = E,
 
     a_l = A_l [1; c; h_{l-1}],     h_l = act(a_l),     T_l = act'(a_l) * (A_l T_{l-1})
 
-so that T of the last layer is J E, J the Jacobian by the inputs (forward differentiation: no tape).
-Bias and context have the tangent 0: a layer is one product, A_l [1 0; c 0; h T].
+so that T of the last layer is J E, with J the Jacobian with respect to the inputs. (This is forward
+differentiation, and needs no tape.) Bias and context have the tangent 0: a layer is one product,
+A_l [1 0; c 0; h T].
 """
 
 from __future__ import annotations

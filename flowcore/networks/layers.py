@@ -46,11 +46,10 @@ class Layer:
     """The shape of one masked layer, units sorted by degree.
 
     blocks   [(r0, r1, k), ...]: rows r0:r1 of A (units of one degree) read columns 0:k
-    rows     tiles that hold all blocks: as many whole rows as possible, neighbours merged if there
-             are many
-    columns  the same of whole columns, down to the last row
-    lead     leading columns: the bias, then the context
-    reach    how many columns each row reads
+    rows     tiles that hold all blocks, made of whole rows; neighbours are merged if there are many
+    columns  the same with whole columns, down to the last row
+    lead     number of leading columns: the bias, then the context
+    reach    number of columns that each row reads
     """
 
     def __init__(self, degrees_in, degrees_out, n_context: int, strict: bool):

@@ -46,7 +46,7 @@ class MADE(Network):
     degrees : str or list of arrays
         Hidden degrees: "equal" (spread evenly), "random", or one integer array a layer.
     context_dim : int
-        Width of the context; its degree is 0, so that every output sees it.
+        Width of the context; its degree is 0, so that every output can read it.
     context_layers : str
         The layers that read the context: "all" (with the output) or "first".
     rng : int or numpy Generator
@@ -57,8 +57,8 @@ class MADE(Network):
         True: residual blocks of two hidden layers, as in `MLP`. Layers 1, 3, 5, ... share their
         degrees, so that a unit adds only units of its own degree.
     circular : sequence of int
-        Which inputs are angles, as in `MLP`: cosine and sine have the degree of their angle, and
-        each has a row of the first mask, after the other inputs.
+        The inputs that are angles, as in `MLP`: cosine and sine have the degree of their angle, and
+        each has a row in the first mask, after the other inputs.
 
     References
     ----------

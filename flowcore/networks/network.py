@@ -32,12 +32,11 @@ class Network(Parametric):
 
     theta: per layer, by degree of the unit, the dense block of its weights (bias, context, units
     of the layer before). At first the output layer is zero: phi = 0, every transformer's identity.
-    Hidden layers are random and keep variances: with inputs and a context of variance 1, so are
-    all pre-activations, however deep the network, see `_first_params`.
+    Hidden layers are random and keep variances: if inputs and context have variance 1, so have all
+    pre-activations at any depth, see `_first_params`.
 
-    A residual network adds, before act, the pre-activations of two layers before to those of hidden
-    layers 3, 5, ...: unit k to unit k, which is of the same degree. `skips` lists the hidden layers
-    that are added two layers later: 1, 3, ..., L - 2.
+    A residual network adds the pre-activations of hidden layers 1, 3, ..., L - 2 to those of two
+    layers later, unit k to unit k, which has the same degree. `skips` lists these layers.
     """
 
     def __init__(
@@ -152,7 +151,7 @@ class Network(Parametric):
         return [tuple(None if i is None else theta[i] for i in layer) for layer in self.places()]
 
     def places(self) -> list[tuple]:
-        """Where (W, b, C) of each layer stand in the vector (0, *theta): 0 where masked."""
+        """The places of (W, b, C) of each layer in the vector (0, *theta): 0 where masked."""
         places = []
         for l, (layer, own) in enumerate(zip(self.layers, self.slices, strict=True)):
             a = layer.dense(np.arange(own.start + 1, own.stop + 1))[np.argsort(self.orders[l + 1])]
@@ -215,7 +214,7 @@ class BoundNetwork:
     units[l]          H_l, a view of it; units[L + 1] are the outputs
     bars[l]           with a tape: the gradients of H_0, of the pre-activations of H_1..H_L, of the
                       outputs
-    begin             what `run` starts with: the context is copied to where it is read
+    begin             the first calls of `run`: they copy the context to its place
     """
 
     def __init__(self, network: Network, at):
@@ -332,13 +331,13 @@ class MLP(Network):
 
         h_l = act(h_{l-1} W_l + c C_l + b_l),    phi = h_L W_{L+1} + c C_{L+1} + b_{L+1}
 
-    If it is residual, two hidden layers at a time are a block whose input is added to its output.
-    With h_l = act(a_l):
+    If it is residual, each two hidden layers form a block whose input is added to its output. With
+    h_l = act(a_l):
 
         a_2 = h_1 W_2 + b_2,    a_3 = h_2 W_3 + b_3 + a_1,
         a_4 = h_3 W_4 + b_4,    a_5 = h_4 W_5 + b_5 + a_3, ...
 
-    m blocks are 2 m + 1 hidden layers; layers 1, 3, 5, ... are of one width.
+    m blocks have 2 m + 1 hidden layers; layers 1, 3, 5, ... have the same width.
 
     Cost: O(weights) per row. A new one returns 0 (its last layer is zero). Errors: ValueError for
     bad widths.
@@ -360,9 +359,9 @@ class MLP(Network):
     dtype : dtype
         float64 or float32.
     residual : bool
-        True: two hidden layers at a time are a block, see above.
+        True: each two hidden layers form a block, see above.
     circular : sequence of int
-        Which inputs are angles, in radians: the network reads their cosines and sines, after the
+        The inputs that are angles, in radians: the network reads their cosines and sines, after the
         other inputs, and is periodic in them.
 
     References

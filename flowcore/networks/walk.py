@@ -1,4 +1,4 @@
-"""The walk by degree: the sequential direction of an autoregressive flow, in one pass of the work.
+"""The walk by degree: the sequential direction of an autoregressive flow, in the work of one pass.
 
     for i = 1..D:  phi_i = A_out[i, <i] H_L[<i];   x_i = t(z_i; phi_i);
                    H_l[i] = act(A_l[i, <=i] H_{l-1}[<=i])   for l = 1..L
@@ -117,7 +117,7 @@ class _Degree:
 
 
 def _product(net: BoundNetwork, l: int, r0: int, r1: int) -> Step:
-    """Rows r0:r1 of A_l H_{l-1}, without what they do not read."""
+    """Rows r0:r1 of A_l H_{l-1}, without the columns that they do not read."""
     matrix = net.matrices[l - 1]
     k = matrix.layer.reach[r1 - 1]
     return Step(np.dot, matrix.dense[r0:r1, :k], net.read[l - 1][:k], net.units[l][r0:r1])

@@ -7,15 +7,15 @@ returns them; the rest of matplotlib is at hand through `ax.figure`:
     ax.set_title("two moons")
     ax.figure.savefig("density.png")
 
-Without `ax` a new figure is made. In a notebook or at a prompt it is one of pyplot's, which is what
-gets shown there (a notebook also closes it at the end of the cell). In a script it belongs to its
-caller alone: no window, nothing to close, usable from any thread, gone with the last reference to
-it. A script that wants windows passes Axes of its own, `plots.density(..., ax=plt.subplots()[1])`,
-or turns pyplot's interactive mode on with `plt.ion()`; both ways the figures are pyplot's.
+Without `ax` a new figure is made. In a notebook or at a prompt it is a pyplot figure, which is
+shown there (a notebook also closes it at the end of the cell). In a script it belongs to its caller
+alone: it has no window, needs no closing, and can be used from any thread. A script that needs
+windows passes its own Axes, `plots.density(..., ax=plt.subplots()[1])`, or turns on pyplot's
+interactive mode with `plt.ion()`; in both cases the figures are pyplot figures.
 
-Global settings (rcParams) are obeyed and never changed. Nothing is hidden: whatever lies outside
-the frame or is not a finite number is counted in the picture (for a density: from 1% of it on).
-The pictures of the lessons are in `flowcore.teaching`; `plots.grid` and the like are found there.
+Global settings (rcParams) are used and never changed. Nothing is hidden: points outside of the
+frame, or not finite, are counted in the picture (for a density: from 1% of its mass on). The
+pictures of the lessons are in `flowcore.teaching`; `plots.grid` and similar names lead there.
 """
 
 from .._imports import door

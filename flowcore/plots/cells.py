@@ -28,9 +28,9 @@ def cells(explanation: Explanation, most: int = 20, ax: Axes | None = None) -> A
     Parameters
     ----------
     explanation : Explanation
-        What `FlowDensity.explain` or `TableDensity.explain` returns.
+        The result of `FlowDensity.explain` or `TableDensity.explain`.
     most : int
-        How many rows.
+        The number of rows.
     ax : Axes
         Where to draw; None: a new figure.
 

@@ -33,7 +33,7 @@ def scatter(
     x : array_like
         (n, 2).
     labels : array_like
-        At most eight different values of a sortable type, e.g. the class of each point.
+        One label per point, e.g. its class: at most eight different values of a sortable type.
     ax : Axes
         Where to draw; None: a new figure.
     xlim, ylim : (float, float)
@@ -113,23 +113,23 @@ def stages(
     ax: Sequence[Axes] | None = None,
     context: Context = None,
 ) -> np.ndarray:
-    """How sampling deforms the base: one panel for the base sample, one after every bijector.
+    """How sampling deforms the base: a panel for the base sample, and one after every bijector.
 
     All panels share a frame, unless the stages differ so much in place or size that some would be a
-    dot: then each has its own.
+    dot: then each panel has its own frame.
 
     Parameters
     ----------
     flow : flow or list
-        A flow with dim 2: n points of its base are sent through (`flow.stages`); or a list of
-        (name, array (n, 2)), drawn as it is.
+        A flow with dim 2, through which n points of its base are sent (`flow.stages`); or a list of
+        (name, array (n, 2)), which is drawn.
     n : int
         Points to follow.
     rng : int or numpy Generator
         Seed of the base sample.
     labels : array_like
-        (n,), colours that stay with the points from panel to panel; None: the quadrant in which a
-        point starts.
+        (n,), labels that give each point the same colour in all panels; None: the quadrant in which
+        a point starts.
     ax : sequence of Axes
         As many Axes as there are stages, in any arrangement.
     context : array_like

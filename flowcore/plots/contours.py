@@ -31,11 +31,11 @@ def density(
     """Filled contours of the density p(x) over a rectangle, with a colour bar.
 
     If 1% of the samples or more lie outside of the rectangle, their share is shown ("12% outside").
-    log p = -inf is an honest density of 0. Grid points where p is NaN or infinite are left out: a
-    hatched hole, counted in the legend. The colours end at the density that only 1% of the mass
-    exceeds (the bar then ends in an arrow): one narrow spike does not make all the rest pale.
-    Errors: ValueError for dim other than 2, an empty rectangle, a rectangle without a single
-    sample, results of a wrong shape or below 0.
+    log p = -inf is a density of 0. Grid points where p is NaN or infinite become a hatched hole,
+    and are counted in the legend. The colours end at the density that only 1% of the mass exceeds
+    (the bar then ends in an arrow), so that a narrow spike does not make all the rest pale. Errors:
+    ValueError for dim other than 2, an empty rectangle, a rectangle without a single sample,
+    results of a wrong shape or below 0.
 
     Parameters
     ----------
@@ -43,8 +43,8 @@ def density(
         Anything with `log_prob` (a flow, a base, a target), or a function that takes points (m, 2)
         and returns p, not log p, of shape (m,).
     xlim, ylim : (float, float)
-        The rectangle; None: where 1000 samples of the flow lie, without a few far outliers ((-3, 3)
-        for a function, or if there is no `sample`).
+        The rectangle; None: around 1000 samples of the flow, without a few distant outliers ((-3,
+        3) for a function, or if there is no `sample`).
     n : int
         Grid points along each side; cost: n^2 density evaluations, and the samples.
     ax : Axes
@@ -81,18 +81,18 @@ def densities(
 ) -> np.ndarray:
     """Several densities side by side, in one frame and with one scale of colours.
 
-    The first is the measure of the others: the window, unless it is given, and the colours are
-    those that `density` chooses for it. So let the truth come first. Where another density is
-    higher than the scale, it has the colour of the arrow at the end of the bar. What lies outside
-    of the frame or is not finite is shown in each panel, as in `density`. Errors: as in `density`;
-    ValueError for no flows, or another number of Axes.
+    The first density decides the window, unless it is given, and the colours, as in `density`. So
+    put the truth first. Where another density is higher than the scale, it has the colour of the
+    arrow at the end of the bar. Each panel shows the share outside of the frame and the points that
+    are not finite, as in `density`. Errors: as in `density`; ValueError for no flows, or a wrong
+    number of Axes.
 
     Parameters
     ----------
     flows : dict
         title -> flow, base, target or function, as for `density`.
     xlim, ylim : (float, float)
-        The rectangle; None: where the samples of the first one are.
+        The rectangle; None: around the samples of the first one.
     n : int
         Grid points along each side; cost: n^2 density evaluations of each, and the samples.
     ax : sequence of Axes
@@ -137,7 +137,7 @@ class OnGrid(NamedTuple):
     def of(cls, flows: Sequence, xlim, ylim, n, context=None, wider: float = 0.0) -> OnGrid:
         """Over the given rectangle, or around the samples of the first flow, `wider` on each side.
 
-        Errors: ValueError if all its samples lie outside: the picture would be of a far tail.
+        Errors: ValueError if all its samples lie outside: the picture would show a distant tail.
         """
         samples = [_samples_of(flow, context) for flow in flows]
         first = samples[0]

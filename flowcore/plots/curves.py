@@ -29,8 +29,8 @@ def losses(
 ) -> Axes:
     """Training and validation NLL by epoch, counted from 1, with the best epoch marked.
 
-    A spike does not hide the curve: epochs above the frame are triangles at its upper edge, and
-    their number and the highest of them stand above it. Errors: ValueError for a history without
+    A spike does not hide the curve: epochs above the frame are drawn as triangles at its upper
+    edge, with their number and the highest value above it. Errors: ValueError for a history without
     epochs, an empty ylim.
 
     Parameters
@@ -38,13 +38,13 @@ def losses(
     history : History
         As `fit` returns it: `train_nll`, `val_nll` (may be empty), `best_epoch`.
     entropy : float
-        The entropy of the true density, in the data's units and in nats: drawn as the line below
-        which no validation NLL settles.
+        The entropy of the true density, in the data's units and in nats, drawn as a line: no
+        validation NLL settles below it.
     ax : Axes
         Where to draw; None: a new figure.
     ylim : (float, float)
-        The frame, e.g. to compare two runs; None: all epochs, except those with a loss more than
-        six times as high as nine in ten reach.
+        The frame, e.g. to compare two runs; None: all epochs, except for losses more than six times
+        as high as the highest of nine in ten.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def _usual_limits(curves, entropy) -> Limits:
 
 
 def _mark_epochs_above(ax, curves, top):
-    """Triangles at the upper edge where a curve has left the frame, and what they are."""
+    """Triangles at the upper edge where a curve leaves the frame, with a legend."""
     above = [nll > top for nll in curves]
     out = max(np.count_nonzero(which) for which in above)
     if out == 0:

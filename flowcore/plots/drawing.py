@@ -1,4 +1,4 @@
-"""How `plots` makes figures, frames and dots, and what it accepts."""
+"""Figures, frames, dots and arguments of `plots`."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def points(name: str, x) -> np.ndarray:
 
 
 def classes(labels, n: int):
-    """The distinct labels, and for each point the position of its own among them."""
+    """The distinct labels, and for each point the index of its label."""
     if labels is None:
         return [None], np.zeros(n, int)
     labels = np.asarray(labels)
@@ -169,8 +169,8 @@ def frame(ax, x, xlim, ylim):
 
 
 def count_outside(x, xlim, ylim) -> int:
-    """How many points (n, 2) are not in the rectangle, or cells (n, points, 2) not wholly; what is
-    not finite is not."""
+    """The number of points (n, 2) outside of the rectangle, or of cells (n, points, 2) not wholly
+    inside; points that are not finite count as outside."""
     low, high = zip(xlim, ylim, strict=True)
     inside = ((x >= low) & (x <= high)).all(axis=tuple(range(1, x.ndim)))
     return len(x) - np.count_nonzero(inside)

@@ -35,20 +35,20 @@ def pairs(
 ) -> np.ndarray:
     """Every pair of columns: data below the diagonal, samples above it, histograms on it.
 
-    A panel and its mirror image show the same two columns within the same limits, and over the data
-    there are lines around half of the samples and around 95% of them. Panels show at most 2000
-    rows, and as many samples, evenly spaced ones; lines and histograms are of all. A few far
-    outliers are left out of the frame, and counted in the histogram of their column: rows, then
-    samples. Codes of categories are spread by noise, and have a bar of their share each; a number
-    that is NaN is in no panel of its column. Errors: ValueError for rows that are not (n, D),
-    1 <= D <= 12, samples of another D, names of a wrong number.
+    A panel and its mirror image show the same two columns within the same limits. Lines over the
+    data enclose 50% and 95% of the samples. Panels show at most 2000 rows, and the same number of
+    samples, evenly spaced; lines and histograms use all of them. A few distant outliers are left
+    out of the frame, and counted in the histogram of their column: rows, then samples. Codes of
+    categories are spread by noise, and each has a bar for its share. A NaN is not drawn in the
+    panels of its column. Errors: ValueError for rows that are not (n, D) with 1 <= D <= 12, for
+    samples of another D, and for a wrong number of names.
 
     Parameters
     ----------
     x : array_like
         (n, D), the data; a table with names is fine.
     samples : array_like
-        (m, D), of a flow; None: the data above the diagonal, too.
+        (m, D), samples of a flow; None: the data are drawn above the diagonal, too.
     names : sequence of str
         Names of the columns; None: those of the table, else x_1, x_2, ...
     ax : sequence of Axes
@@ -126,7 +126,7 @@ def _spread(x: np.ndarray, codes: list[int]) -> np.ndarray:
 
 
 def _outlines(panel, x, xlim, ylim):
-    """Where samples are, over the data: lines around half of them, and around 95%."""
+    """Lines over the data that enclose half of the samples, and 95%."""
     smooth = imported("scipy.ndimage").gaussian_filter
     edges = [np.linspace(low - WIDER * (high - low), high + WIDER * (high - low), CELLS + 1)
              for low, high in (xlim, ylim)]  # fmt: skip

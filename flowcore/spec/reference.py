@@ -1,7 +1,7 @@
 """The formulas exactly as the papers print them: start reading here.
 
-Everything is for ONE vector, written for the eye and not for the clock; the engine does the same
-for batches, quickly, and the tests hold the two equal. Only NumPy is used.
+Everything is for ONE vector, written to be read and not to be fast. The engine computes the same
+for batches, quickly, and the tests keep the two equal. Only NumPy is used.
 
 Conventions, the same as in the rest of the package:
 
@@ -11,9 +11,10 @@ Conventions, the same as in the rest of the package:
   activation after every layer but the last.
 * Degrees are a list of integer vectors: those of the inputs (1-based), then one per hidden layer.
 
-NICE, RealNVP and Glow print their maps from data to latent. Glow's ActNorm and NICE's scaling run
-that way here, too. The couplings do not: as in most libraries, the printed formula runs from base
-to data. That is another flow for the same weights, but the same family: see `nice_forward`.
+The papers on NICE, RealNVP and Glow print maps from data to latent. Here Glow's ActNorm and NICE's
+scaling have this direction, too. The couplings do not: as in most libraries, the printed formula
+maps from base to data. That is a different flow for the same weights, but the same family: see
+`nice_forward`.
 
 Papers: MADE (Germain, Gregor, Murray, Larochelle 2015, arXiv:1502.03509); MAF (Papamakarios,
 Pavlakou, Murray 2017, arXiv:1705.07057); IAF (Kingma, Salimans, Jozefowicz, Chen, Sutskever,
@@ -190,7 +191,7 @@ def made(
     h_l = act(h_{l-1} (W_l * M_l) + b_l); row i of the answer, of shape (D, n_out), depends on the
     inputs of a smaller degree only. A context c that adds c C to a layer is a change of its b.
 
-    >>> weights = [(np.ones((3, 3)), np.zeros(3))]          # no hidden layer: sums of what is seen
+    >>> weights = [(np.ones((3, 3)), np.zeros(3))]         # no hidden layer: sums of inputs
     >>> made(np.array([1.0, 2.0, 4.0]), weights, made_degrees(3), n_out=1).ravel()
     array([0., 1., 3.])
     """
@@ -261,8 +262,8 @@ def iaf_forward(
 
     x_i = mu_i + sigma_i z_i,  (mu_i, log sigma_i) = MADE_i(z_<i),  log_det = sum_i log sigma_i.
 
-    The one difference to MAF: the network reads the noise z, not the data x. It is the family
-    of the inverted MAF x = (z - m) exp(-s) too: log sigma = -s, mu = -m exp(-s).
+    The one difference to MAF: the network reads the noise z, not the data x. The inverted MAF, x =
+    (z - m) exp(-s), is the same family: log sigma = -s, mu = -m exp(-s).
 
     >>> weights = [(np.array([[9.0, 9.0, 1.0, 0.0], [9.0, 9.0, 9.0, 9.0]]), np.zeros(4))]
     >>> iaf_forward(np.array([1.0, 1.0]), weights, made_degrees(2))[0]      # x_2 = z_2 + z_1
@@ -315,8 +316,8 @@ def realnvp_forward(
     a are the num_masked coordinates that stay, b the others; ``s`` and ``t`` are the layers of
     two networks from len(a) to len(b).
 
-    Direction: the paper's x -> y runs data -> latent. The same formula runs base -> data here: the
-    paper's x is our z, its y our x. Its inverse is an affine coupling again, with the log-scale
+    Direction: in the paper x -> y maps data -> latent. Here the same formula maps base -> data: the
+    paper's x is our z, its y our x. The inverse is an affine coupling again, with the log-scale
     -s(a) and the shift -t(a) exp(-s(a)): the family of densities is the same.
 
     >>> s, t = [(np.zeros((1, 1)), np.log([3.0]))], [(np.eye(1), np.zeros(1))]
@@ -357,8 +358,8 @@ def nice_forward(
 
     x_a = z_a,  x_b = z_b + m(z_a)
 
-    Direction: the paper's x -> y runs data -> latent. The same formula runs base -> data here: the
-    paper's x is our z, its y our x. Its inverse is an additive coupling again, with -m for m: the
+    Direction: in the paper x -> y maps data -> latent. Here the same formula maps base -> data: the
+    paper's x is our z, its y our x. The inverse is an additive coupling again, with -m for m: the
     family of densities is the same.
 
     >>> nice_forward(np.array([2.0, 1.0]), [(np.eye(1), np.zeros(1))], 1)
@@ -391,7 +392,7 @@ def nice_inverse(
 def nice_scaling_forward(z: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, float]:
     """Inverse of NICE's final diagonal scaling: x = exp(-s) * z, log_det = -sum s, s (D,).
 
-    Direction: base -> data, against the paper's. It stands at the base end: sampling begins there.
+    Direction: base -> data, opposite to the paper. It is at the base end, where sampling begins.
 
     >>> nice_scaling_forward(np.array([2.0, 9.0]), np.log([2.0, 3.0]))[0].round(12)
     array([1., 3.])

@@ -1,14 +1,14 @@
 """The plain twins: everything that the engine computes, as slow formulas in autograd.numpy.
 
-The engine writes its gradients by hand. Here the same values stand in textbook form, dense and
-without reuse, and autograd derives the rest, as often as you like:
+The gradients of the engine are written by hand. Here the same values are computed in textbook form,
+dense and without reuse, and autograd differentiates them any number of times:
 
-* they are the specification: the tests hold values and gradients of the engine equal to theirs;
-* they are the second derivatives: when autograd differentiates a hand-written gradient, it gets the
+* they are the specification: tests compare values and gradients of the engine with theirs;
+* they give second derivatives: when autograd differentiates a hand-written gradient, it gets the
   gradient of the twin instead. Nothing else imports this file.
 
-There is one function a kind, and one formula a class, which `one_formula_a_class` finds; the
-formulas of a single coordinate stand in `twins_scalar`:
+There is one function per kind of part, and one formula per class, which `one_formula_a_class`
+finds; the formulas of a single coordinate are in `twins_scalar`:
 
     transform(transformer, direction, x, phi)          -> y and log dy/dx, of x's shape
     network(net, x, params, context)                   -> phi (N, ...)

@@ -1,8 +1,8 @@
 """The plain twins of one coordinate: smooth functions of a number, transformers, fixed maps.
 
-`twins` builds on them. All work on arrays of any shape, number by number; derivatives are returned
-as log |dy/dx|, not summed. Where a where() takes its other branch, a branch computes with harmless
-numbers: autograd multiplies its gradient by 0, and 0 times infinity is NaN.
+`twins` uses these functions. They work on arrays of any shape, number by number, and return
+derivatives as log |dy/dx|, not summed. In a where(), the branch that is not taken computes with
+harmless numbers: autograd multiplies its gradient by 0, and 0 times infinity is NaN.
 """
 
 from __future__ import annotations
@@ -132,8 +132,8 @@ def log_sum_exp(a):
 def newton(root, step):
     """The solution of f(v) = 0 with its derivatives, from its mere value `root`.
 
-    Two steps v - f(v)/f'(v), step(v) = f(v)/f'(v). They do not move the value; the first makes the
-    first derivative right (dv = -df/f'), the second the second: errors square.
+    Two Newton steps v - step(v) with step(v) = f(v)/f'(v). They do not change the value. The first
+    step makes the first derivative right (dv = -df/f'), and the second the second: errors square.
     """
     root = root - step(root)
     return root - step(root)

@@ -1,11 +1,11 @@
-"""Tables with columns of every kind: what the columns are, their density, files of them.
+"""Tables with columns of every kind: kinds of columns, densities, files.
 
-frame.py       a table of any library as arrays     kind.py      what a column can be
-column.py      a column: kind and facts             finding.py   how they are found
+frame.py       a table of any library as arrays     kind.py      kinds of columns
+column.py      a column: kind and facts             finding.py   how these are found
 dates.py       days and times, as seconds           patterns.py  texts that are numbers or days
 schema.py      all columns, printed, edited, saved
 encoding.py    rows as arrays, and back             coordinates.py numbers on the whole line
-completing.py  categories that rows do not know
+completing.py  unknown categories, filled in
 frequencies.py p(c) by counts                       chow_liu_tree.py by a tree
 latent_classes.py by classes                        categorical.py all of these, mixed
 onehot.py      c as a context                       checks.py    numbers without a density
@@ -13,7 +13,7 @@ fitting.py     from a table to the parts            density.py   p(c) p(x | c), 
 conditional.py some columns given others            answering.py by weighted draws
 question.py    known and missing cells, as arrays   proposal.py  where weighted draws start
 explaining.py  which cell is improbable             imputer.py   `FlowImputer`, of scikit-learn
-record.py      what is saved                        files.py     files in blocks of rows
+record.py      the data of a file                   files.py     files in blocks of rows
 reading.py     CSV, by pandas                       binary.py    .npy, .npz, Parquet
 """
 

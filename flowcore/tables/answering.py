@@ -2,10 +2,10 @@
 
     p(known) = E_g p(c) q(z | c) w(x_a) / g(c_b, z_b | c_a, z_a)
 
-z_a are the known numbers on the line; where only an interval is known, a cell of a grid or a range,
-at a point drawn from the histogram of g there: the noise is inside of the sum. Exact instead: a row
-without holes; p(c_b | c_a) where no number is known; and all values of the unknown categories, if
-they are few and all numbers are known.
+z_a are the known numbers on the line. If only an interval of a number is known, a cell of a grid or
+a range, its point is drawn from the histogram of g there, separately for each draw. Three cases are
+exact instead: a row without holes; p(c_b | c_a) if no number is known; and the sum over all values
+of the unknown categories, if they are few and all numbers are known.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class Answering:
 
     @derived
     def mixed(self) -> MixedMixture:
-        """What draws start from."""
+        """The proposal of the draws."""
         with BLAS.single_threaded():
             return MixedMixture.fitted(self.density, np.random.default_rng(0))
 
     @property
     def kept(self) -> MixedMixture | None:
-        """The proposal, if it has been fitted: what a file keeps."""
+        """The proposal, if it has been fitted; files keep it."""
         return self.__dict__.get("mixed")
 
     def answered(
@@ -62,7 +62,7 @@ class Answering:
             yield block, self.of_block(question.of(block), n, rng)
 
     def blocks(self, question: Question, n: int) -> list[np.ndarray]:
-        """Numbers of rows that know the same columns; each list a block of bounded memory."""
+        """Numbers of rows with the same known columns; each list is a block of bounded memory."""
         parts = question.codes < 0, np.isnan(question.x), question.hole
         patterns, which = np.unique(np.hstack(parts), axis=0, return_inverse=True)
         size = max(1, NUMBERS // (n * (1 + question.codes.shape[1] + question.x.shape[1])))
@@ -70,7 +70,7 @@ class Answering:
         return [own[i : i + size] for own in rows for i in range(0, len(own), size)]
 
     def of_block(self, question: Question, n: int, rng: np.random.Generator) -> Weighted:
-        """n weighted draws of each row; of five times as many, or annealed, where they fail."""
+        """n weighted draws of each row; where they fail, from five times as many, or annealed."""
         found = self.drawn(question, n, rng)
         bad = np.flatnonzero(~trusted(found.ess, found.k_hat))
         for i in bad:
@@ -79,7 +79,7 @@ class Answering:
         return found
 
     def drawn(self, question: Question, n: int, rng, last: bool = False) -> Weighted:
-        """n weighted draws of each row, whatever they are worth; last: annealed where they fail."""
+        """n weighted draws of each row, even if they fail; last: annealed where they fail."""
         codes, x, hole = question.codes, question.x, question.hole[0]
         known = ~np.isnan(x[0])
         known[list(question.ranges)] = True
@@ -106,7 +106,7 @@ class Answering:
         return _certain(_rows(codes, x).reshape(m, n, -1), log_p.reshape(m, n))
 
     def _from_categories(self, question: Question, n, rng) -> Weighted:
-        """Where no number is known: draws of p(c_b | c_a) and of the numbers given c."""
+        """If no number is known: draws of p(c_b | c_a), and of the numbers given c."""
         codes, log_p = question.codes, np.zeros(len(question.codes))
         many = np.repeat(codes[:, None], n, axis=1)
         if self.categories is not None:
@@ -143,7 +143,7 @@ class Answering:
 
 
 class _Target:
-    """What draws of unknown cells are weighted by. States (m, n, K + D) are codes and points."""
+    """The target for weights of drawn unknown cells. States (m, n, K + D) are codes and points."""
 
     def __init__(self, own: Answering, question: Question, n: int):
         self.density, self.categories, self.question, self.n = (
@@ -163,7 +163,7 @@ class _Target:
         self.moving = np.append(np.zeros(self.n_codes, bool), moving)  # numbers that are not fixed
 
     def log_prob(self, states: np.ndarray) -> np.ndarray:
-        """log p(c) q(z | c) |dz/dx_a|, (m, n); -inf of what was not asked for."""
+        """log p(c) q(z | c) |dz/dx_a|, (m, n); -inf for draws that do not satisfy the question."""
         codes, z = self._split(states)
         log_p = self.density.log_prob_on_line(z, codes) + np.repeat(self.log_w, self.n)
         if np.isnan(log_p).any():
@@ -179,7 +179,7 @@ class _Target:
         return np.where(np.isnan(log_q), 0.0, log_q)
 
     def in_units(self, states: np.ndarray) -> np.ndarray:
-        """Codes and numbers as the table has them; what is known stays."""
+        """Codes and numbers in the table's own values; known ones do not change."""
         codes, z = self._split(states)
         x = np.repeat(self.question.x, self.n, axis=0)
         x = np.where(np.isnan(x), self.coordinates.from_line(z), x)

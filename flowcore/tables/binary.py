@@ -1,4 +1,4 @@
-"""Tables that are no text: .npy and .npz by NumPy, Parquet by pyarrow, in blocks of rows."""
+"""Binary tables: .npy and .npz by NumPy, Parquet by pyarrow, in blocks of rows."""
 
 from __future__ import annotations
 

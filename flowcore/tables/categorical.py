@@ -1,7 +1,7 @@
 """p(c) of several categories: counts, a tree, latent classes, weighted by held-out rows.
 
-Codes (n, K) are 0..L_k - 1 for the values of column k, and L_k for all values together that were
-never seen: their probability u_k depends on no other column. Each density is exact and a sum of 1.
+Codes (n, K) are 0..L_k - 1 for the values of column k, and L_k for all unseen values together;
+their probability u_k depends on no other column. Each density is exact and sums to 1.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class CategoricalMixture:
     Parameters
     ----------
     weights : ndarray
-        w, (I,), of the densities in this order; that of the counts may be 0.
+        w, (I,), of the densities in the order below; the weight of the counts may be 0.
     counts : Frequencies
-        Counts of the combinations.
+        The counts of combinations.
     tree : ChowLiuTree or None
-        A tree.
+        The tree.
     classes : sequence of LatentClasses
-        Of different numbers of classes.
+        Latent classes, with different numbers of classes.
 
     Examples
     --------
@@ -70,11 +70,11 @@ class CategoricalMixture:
         weight: np.ndarray | None,
         rng: np.random.Generator,
     ) -> CategoricalMixture:
-        """All kinds, weighted so that held-out rows are most probable under them together.
+        """All three kinds, with the weights that make held-out rows most probable.
 
-        Numbers of classes are tried until two are no better. Of a larger table, rows with 300,000
-        codes decide, and the tree and classes are fitted to them. Cost: about 5 s for ten columns
-        of 10,000 rows, half a minute for the largest.
+        Numbers of classes are tried until two are no better. In a large table, the weights are
+        chosen on a sample of rows with 300,000 codes in all, and the tree and classes are fitted to
+        it. Cost: about 5 s for ten columns of 10,000 rows, half a minute for the largest tables.
         """
         counts = Frequencies.fit(codes, sizes, closed, weight)
         if len(sizes) == 1 or len(codes) < LEAST_ROWS:
@@ -141,9 +141,9 @@ class CategoricalMixture:
     ) -> tuple[np.ndarray, np.ndarray]:
         """n draws (m, n, K) from p(c_b | c_a) for each row of codes (m, K), exact.
 
-        -1 is an unknown code, in the same columns in every row; draws are values that were seen.
-        Also log p(c_a, c_b is among the values that were seen), (m,). Cost: that of the distinct
-        rows in the counts, O(L^2) in the tree, O(H) in the classes, for each column.
+        -1 is an unknown code, in the same columns of every row; draws are values that were seen.
+        Also returns log p(c_a, c_b is among the seen values), (m,). Cost for each column: the
+        distinct rows in the counts, O(L^2) in the tree, O(H) in the classes.
         """
         distinct, which = np.unique(codes, axis=0, return_inverse=True)
         which = which.reshape(-1)
@@ -173,7 +173,7 @@ class CategoricalMixture:
 
     @classmethod
     def from_dict(cls, data: dict, sizes: Sequence[int]) -> CategoricalMixture:
-        """What `to_dict` made, of columns of these sizes; a ValueError for anything else."""
+        """The inverse of `to_dict`, for columns of these sizes; a ValueError for other data."""
         try:
             counts = data["counts"]
             own = [int(size) for size in counts["sizes"]]

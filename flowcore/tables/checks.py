@@ -17,9 +17,9 @@ NARROW = 1e-4  # of the columns' scales: what is left of one when the others are
 def check_numbers(x: np.ndarray, names: list, coordinates: Coordinates) -> None:
     """A ValueError for numbers that are constant, repeat another column, or follow from others.
 
-    Columns that nearly do so get a warning. Numbers are checked in their own units. Those that are
-    not gridded are checked as they are learned, too: x y = const is a sum in logarithms. Dependence
-    is looked for in rows without missing numbers.
+    Columns for which this nearly holds get a warning. Numbers are checked in their own units, and
+    those without a grid also after their map to the line, where x y = const becomes a sum of
+    logarithms. Only rows without missing numbers are checked for dependence.
     """
     there = ~np.isnan(x)
     constant = [j for j, own in enumerate(there.T) if own.any() and len(np.unique(x[own, j])) == 1]

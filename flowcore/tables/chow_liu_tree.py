@@ -26,9 +26,9 @@ class ChowLiuTree:
         p(c) = prod_k p(c_k | c_parent(k)),
         p(l | m) = (n(l, m) + A_k p_k(l)) / (n(m) + A_k)
 
-    with the strength A_k under which rows are most probable that are left out one by one. Pairs
-    whose information is no more than chance gives are not joined, so the tree may be a forest; a
-    parent that was never seen does not inform.
+    with the strength A_k that makes each row as probable as possible given the others. Pairs with
+    no more information than chance gives are not joined, so the tree may be a forest. A parent
+    value that was never seen carries no information.
 
     Chow and Liu, "Approximating discrete probability distributions with dependence trees", 1968.
 

@@ -1,4 +1,4 @@
-"""One column of a table: its kind, and the facts that this was found from."""
+"""One column of a table: its kind, and the facts from which it was found."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ class Column:
     Parameters
     ----------
     name : str or int
-        Its name; its number in a table without names.
+        Its name, or its number in a table without names.
     kind : Kind
-        What it is taken for.
+        The kind of the column.
     type : str
-        What its values are: "number", "boolean", "text" or "date".
+        The type of its values: "number", "boolean", "text" or "date".
     values : tuple or None
         The different values, in order, if they are few enough to be categories.
     low, high : float or None
         The least and the largest number.
     why : str
-        What the kind was found from.
+        The evidence for the kind.
     suggestion : Kind or None
-        A kind that would fit better, but changes what log p means: adopted on request.
+        A kind that would fit better, but changes the meaning of log p: adopted on request.
     note : str
-        Why that is suggested, or what is wrong.
+        The reason for the suggestion, or a problem.
     missing : bool
         Whether a missing cell is a value of the column, with a probability of its own.
     decimals : int or None
-        Decimal places of all numbers, and so of draws; None: more than 12.
+        Decimal places of all numbers, and of draws; None: more than 12.
     rounded : bool
-        Whether numbers off the grid, which was found and not chosen, are taken as the next one.
+        Whether numbers off the grid are rounded to it (if the grid was found, not chosen).
 
     Examples
     --------
@@ -89,8 +89,8 @@ class Column:
     def edited(self, kind: str | Kind) -> Column:
         """The same column as another kind: a `Kind`, or its text, such as "bounded(0, 1)".
 
-        Errors: ValueError if numbers that were seen are not inside of its ends; what is off its
-        grid is found by a fit, which names the row.
+        Errors: ValueError if numbers that were seen lie outside of its ends. A fit finds numbers
+        off its grid, and names the row.
         """
         kind = kind if isinstance(kind, Kind) else Kind.parse(kind)
         named = f"column {self.name!r:.40}"

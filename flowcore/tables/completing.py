@@ -1,9 +1,9 @@
 """Unknown categories of rows with holes, filled in so that a density of all rows can be learned.
 
-The context of a density has to be complete: unknown codes c_b are draws of p(c_b | c_a, z_a). The
-first ones are of latent classes, of which the numbers are codes, too, in some intervals each: EM
-fits them to what the rows know. Then they are drawn again from the density that was found so.
-Unknown numbers are the matter of `FlowDensity(missing="learn")`.
+The context of a density has to be complete, so unknown codes c_b are drawn from p(c_b | c_a, z_a).
+The first draws come from latent classes, for which each number is cut into intervals and becomes a
+code, too: EM fits them to the known values. Then the codes are drawn again from the fitted density.
+`FlowDensity(missing="learn")` handles unknown numbers.
 """
 
 from __future__ import annotations

@@ -29,9 +29,9 @@ class TableConditional:
 
         log p(x_b | x_a) = log p(x_a, x_b) - log p(x_a)
 
-    Attributes: `known`; `columns`, the names of x_b, with those of ranges; `log_marginal`, log p of
-    what is known, in nats, and `error`, its standard error, which `log_prob` shares; `ess`, the
-    effective sample size; `k_hat`; `annealed`, True where plain weights failed.
+    Attributes: `known`; `columns`, the names of x_b, including those with ranges; `log_marginal`,
+    log p of the known values, in nats, and `error`, its standard error, which `log_prob` shares;
+    `ess`, the effective sample size; `k_hat`; `annealed`, True if plain weights failed.
 
     Examples
     --------
@@ -80,9 +80,9 @@ class TableConditional:
         return bool(trusted(self.ess, self.k_hat))
 
     def log_prob(self, X: TableLike) -> np.ndarray:
-        """log p(x_b | x_a) of rows of the unknown columns, (n,); all share the error of log p(x_a).
+        """log p(x_b | x_a), (n,), for rows of values x_b; all share the error of log p(x_a).
 
-        Columns of ranges are there, too; a row outside of one has -inf.
+        Columns with ranges are included; a row outside of a range has -inf.
         """
         frame, schema = as_frame(X), self.density.schema_
         if not (frame.is_named and schema.is_named):
@@ -172,7 +172,7 @@ class TableConditional:
                 yield name, x[there], share[there]
 
     def _decoded(self, rows: np.ndarray) -> dict:
-        """name -> values of draws; what is known is as it was given."""
+        """name -> values of draws; known values are those that were passed."""
         found = decoded(self.density, rows)
         for name, value in self.known.items():
             if name not in self.columns and found[name].dtype == object:  # it may be unseen
@@ -191,19 +191,18 @@ class TableConditional:
 
 @dataclass(frozen=True)
 class TableAnswers:
-    """What is answered about n rows with missing cells.
+    """The answers for n rows with missing cells.
 
     Attributes
     ----------
     tables : list
-        m completed tables of the caller's kind: what was there stays. None after `log_prob`.
+        m completed tables of the caller's kind; known cells do not change. None after `log_prob`.
     log_p, error : numpy.ndarray
-        (n,), log p of what each row knows, in nats, and its standard error.
+        (n,), log p of the known values of each row, in nats, and its standard error.
     ess, k_hat : numpy.ndarray
-        (n,), the effective sample size and the Pareto k-hat. inf and -inf where nothing had to be
-        estimated.
+        (n,), the effective sample size and the Pareto k-hat; inf and -inf for exact answers.
     annealed : numpy.ndarray
-        (n,), True where the plain weights failed and annealed draws took their place.
+        (n,), True where the plain weights failed and annealed draws were used.
 
     Examples
     --------
@@ -231,7 +230,7 @@ class TableAnswers:
 def answers_of(
     density: TableDensity, X: TableLike, n: int, n_draws: int, rng: Seed, progress: bool
 ) -> TableAnswers:
-    """What `TableDensity.impute` returns."""
+    """The result of `TableDensity.impute`."""
     n, given = check_dim("n", n, least=0), as_frame(X)
     frame = density.schema_.select(given, density.ignore_extra)
     question, gaps = with_holes(density, frame)

@@ -1,4 +1,4 @@
-"""Numbers of a table as points of the whole line, where a density of them lives, and back."""
+"""Numbers of a table as points of the whole line, where their density is defined, and back."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ class Coordinates:
 
         log p(x) = log 1/M sum_m q(z(x, u_m)) w(x, u_m)
 
-    w has the factor |dz/dx| of each number without a grid; u in the unit cube stands for what x
-    leaves open. Gridded: any point y = x + step u of the cell, w has the factor step |dz/dy|; where
-    a column has heaps z(y) are its `NormalScores`, so that each of its cells is as wide as it is
-    probable. Not there, since an atom is (x is NaN): any z = F^-1(u) from the normal distribution
-    r = N(centre, scale^2) that filled its place for training, w has the factor 1 / r(z). So p is a
-    probability of the grid value, and the marginal density without what is not there. M = 32 fixed
-    points, the first of Sobol's sequence at the centres of their intervals, or M = 1 if nothing is
-    open.
+    u in the unit cube stands for everything that x leaves open, and w has a factor for each number.
+    A number without a grid: |dz/dx|. A gridded number: any point y = x + step u of the cell, with
+    the factor step |dz/dy|; if the column has heaps, z(y) are its `NormalScores`, so that each cell
+    is as wide as it is probable. A number that is absent because there is an atom (x is NaN): any z
+    = F^-1(u) from the normal distribution r = N(centre, scale^2) that replaced it in training, with
+    the factor 1 / r(z). So p is a probability of the grid value, and the marginal density of the
+    numbers that are present. There are M = 32 fixed points, the first of Sobol's sequence at the
+    centres of their intervals, or M = 1 if nothing is open.
 
     Parameters
     ----------
     kinds : sequence of Kind
-        Without atoms.
+        The kinds of the numbers, without atoms.
     optional : sequence of bool
-        Which of them may not be there.
+        Which of them may be absent.
     fillers : ndarray or None
         (2, D): centre and scale. None: 0 and 1.
     reach : ndarray or None
-        (2, D): z of draws lie between; None: anywhere.
+        (2, D): limits for z of draws; None: no limits.
     scores : sequence of NormalScores or None
         The map of each number; None for one of them, or for all: the map of its kind.
     """
@@ -65,7 +65,7 @@ class Coordinates:
     def fitted(self, x: np.ndarray, u: np.ndarray, rows=slice(None), weight=None) -> Coordinates:
         """The same with scores, fillers and reach of the rows x (n, D), NaN where none is there.
 
-        rows, weight: those that stand for all of their copies, and what each counts.
+        rows, weight: the distinct rows, and the weight of each with its copies.
         """
         x, u = x[rows], u[rows]
         there = ~np.isnan(x)
@@ -108,7 +108,7 @@ class Coordinates:
     ) -> tuple[np.ndarray, np.ndarray]:
         """(z (n, D), log w (n,)) of rows x, inside of their supports, and u, of the same shape.
 
-        hole (n, D): numbers that are unknown, not gone: z is NaN, and w has no factor of them.
+        hole (n, D): numbers that are unknown, not absent: z is NaN, and w has no factor for them.
         """
         z, log_w = self.known_to_line(x, u)
         gone = np.isnan(x) & ~np.asarray(hole)
@@ -166,7 +166,7 @@ class Coordinates:
 
     @derived
     def _zero(self) -> np.ndarray:
-        """y of z = 0: what stands for a number that is not there."""
+        """y of z = 0: a placeholder for an absent number."""
         z = np.zeros((1, self.dim))
         return z[0] if self.line is None else self.line.forward(z)[0]
 
@@ -208,7 +208,7 @@ def line(kinds: Sequence[Kind], scores: Sequence[NormalScores | None]) -> Biject
 
 
 def noise(kinds: Sequence[Kind]) -> Dequantize | None:
-    """What spreads gridded numbers over their cells; None if there are none."""
+    """The noise that spreads gridded numbers over their cells; None if there are none."""
     steps = np.array([kind.step for kind in kinds])
     lows = [(kind.low or 0.0) if kind.is_gridded else 0.0 for kind in kinds]
     return Dequantize(steps, np.array(lows)) if steps.any() else None

@@ -42,7 +42,7 @@ def seconds_of(values: np.ndarray, form: str) -> np.ndarray:
 
 
 def written(seconds: np.ndarray, form: str, number: bool) -> np.ndarray:
-    """The dates of seconds (n,): datetime64 without a format, else texts, or numbers."""
+    """Seconds (n,) as dates: datetime64 without a format, else texts or numbers."""
     if not form:
         whole = np.where(np.isnan(seconds), 0, seconds).astype(np.int64).astype("datetime64[s]")
         whole = whole.astype("datetime64[ms]")  # polars has no seconds
@@ -90,9 +90,8 @@ def _read(values: np.ndarray, form: str, number: bool) -> np.ndarray | None:
 def is_clock(x: np.ndarray) -> bool:
     """Whether different whole numbers are times of day, such as 1345.
 
-    They have minutes from 0 to at least 45, none above 59, in several hours: among as many other
-    numbers that are multiples of the same step, chance leaves out 60 to 99 once in a thousand
-    times.
+    They have minutes from 0 to at least 45, none above 59, in several hours. For the same number of
+    random multiples of the step, this would happen by chance only once in a thousand times.
 
     >>> is_clock(np.array([100 * h + m for h in range(24) for m in (0, 15, 30, 45)]))
     True
@@ -114,8 +113,8 @@ def resolution_of(seconds: np.ndarray) -> str:
 
 
 def repeats_of(seconds: np.ndarray, unit: str) -> str:
-    """What repeats: "week" or "year", if each day is more probable by the weekdays or months of all
-    others than if they were equally frequent, by two standard errors; else "".
+    """The period that repeats, "week" or "year": if each day is more probable given the weekdays or
+    months of all others than with equal frequencies, by two standard errors; else "".
 
     gain = mean log(L p(l)), where l is one of L weekdays or months, and p from the other days
     """

@@ -41,8 +41,9 @@ ROUNDS = 20  # of draws in place of those beyond the range of the table
 class Numbers(NamedTuple):
     """density of rows (n, D) on the whole line, given context (n, C) or None; names of the columns.
 
-    What is gridded has noise, and what is not there is filled, so that all rows have a density. In
-    `values` it has none, and is NaN. units: from such rows to those of the table.
+    In `rows` gridded numbers have noise, and absent numbers are filled, so that all rows have a
+    density. In `values` there is no noise, and absent numbers are NaN. units: from such rows to
+    those of the table.
     """
 
     density: Any
@@ -58,48 +59,48 @@ class TableDensity(DensityMixin, BaseEstimator):
 
         log p(c, x) = log p(c) + log q(z | c) + log |det dz/dx|
 
-    c are the categories, and which numbers are atoms: p(c) is exact, see `CategoricalMixture`. x
-    are the other numbers: z is x on the whole line (log for positive columns, logit for bounded
-    ones), and q any density with a context. What is gridded counts as a probability, the integral
-    of p over the cell of the row; a number that is an atom is integrated over the whole line:
+    c are the categories, and the choice of atoms: p(c) is exact, see `CategoricalMixture`. x are
+    the other numbers: z is x on the whole line (log for positive columns, logit for bounded ones),
+    and q any density with a context. A gridded number counts as a probability, the integral of p
+    over its cell; in place of an atom, the number is integrated over the whole line:
 
         log p(x | c) = log 1/M sum_m q(z(x, u_m) | c) w(x, u_m)         see `Coordinates`
 
     at M = 32 fixed points u_m of the unit cube, the same for every row: the first points of Sobol's
     sequence, each at the centre of its interval. So log p of a row depends on that row alone.
     p has the unit 1 / units of the continuous, positive and bounded columns, as
-    `schema_.meaning` states. Values of a column that were never seen have together the probability
-    u of `Frequencies`, and carry no information about x: p(x | unseen) = sum_v w_v p(x | v), over
-    the values (or combinations) v that were seen.
+    `schema_.meaning` states. All unseen values of a column together have the probability u of
+    `Frequencies`, and carry no information about x: p(x | unseen) = sum_v w_v p(x | v), over the
+    seen values (or combinations) v.
 
-    Saved by `flowcore.save`, its columns included; `flowcore.load` gives a fitted one.
+    `flowcore.save` saves it with its columns; `flowcore.load` restores a fitted one.
 
     Parameters
     ----------
     schema : Schema or None
-        What the columns are. None: `Schema.from_data(X, missing)` with all its suggestions, and one
-        warning that lists them.
+        The kinds of the columns. None: `Schema.from_data(X, missing)` with all its suggestions, and
+        one warning that lists them.
     learn : FlowDensity or callable or None
-        `FlowDensity(...)`: the density that held-out rows prefer, and a `summary`; None: with its
-        defaults. A callable: learn(x, context=, sample_weight=, rng=) -> a density of the numbers,
-        which come mapped to the whole line, given the categories, which come as a context: see
+        `FlowDensity(...)`: the density that held-out rows prefer, and a `summary`; None: the same
+        with default settings. A callable learn(x, context=, sample_weight=, rng=) returns a density
+        of the numbers x, mapped to the whole line, given the categories as a context: see
         `learn_flow`.
     missing : str
-        What a missing number is: "error"; "drop", rows that miss one take no part; "atom", a value
-        with a probability of its own, as a missing category is, too. "learn": no missing cell is a
-        value, and a row counts by what it knows: see `FlowDensity(missing="learn")`. Unknown
-        categories are drawn given the rest of the row, and once more from the density that was
-        found so. `schema` then comes from `Schema.from_data(X, missing="learn")`, since a column
-        that has missing cells as a value keeps them.
+        How to treat a missing number. "error"; "drop": leave its row out; "atom": "missing" is a
+        value with a probability of its own, as it always is for categories. "learn": a missing cell
+        is unknown, and a row contributes its known values: see `FlowDensity(missing="learn")`.
+        Unknown categories are drawn given the rest of the row, and once more from the fitted
+        density. Then pass a `schema` from `Schema.from_data(X, missing="learn")`: in other schemas
+        "missing" may be a value of a column.
     ignore_extra : bool
-        Leave out columns that the schema does not have, instead of an error.
+        Ignore columns that the schema does not have, instead of raising an error.
     random_state : int or Generator
         For noise, folds, initial weights, batches.
 
     Attributes
     ----------
     schema_ : Schema
-        What the columns are taken for.
+        The kinds of the columns.
     categories_ : CategoricalMixture or None
         p(c); None without categories and atoms.
     density_ : Distribution or None
@@ -107,11 +108,11 @@ class TableDensity(DensityMixin, BaseEstimator):
     coordinates_ : Coordinates
         From x to z.
     answering : Answering
-        What answers questions; its proposal is fitted at the first one, and kept, also in files.
+        Answers questions; its proposal is fitted at the first one, and kept, also in files.
     dim : int
-        The number of columns that p is a density or probability of: those aside do not count.
+        The number of columns of p; those set aside do not count.
     margins_ : list of ndarray or None
-        The values of every number in order, at most 4,096: what `sample(margins="table")` draws.
+        The sorted values of every number, at most 4,096, for `sample(margins="table")`.
     notes : dict
         How it was fitted: the library, rows, rows left out, the summary.
 
@@ -159,10 +160,10 @@ class TableDensity(DensityMixin, BaseEstimator):
     def of(
         cls, schema: Schema, density: Base | None, categories: CategoricalMixture | None = None
     ) -> TableDensity:
-        """A fitted one, of a density of the numbers on the whole line that you have already.
+        """A fitted one, from a density of the numbers on the whole line that you already have.
 
-        schema: what the columns are, as for `edit`. categories: p(c), of the categories and
-        atoms in their order. Errors: ValueError for what does not fit together.
+        schema: the kinds of the columns, as for `edit`. categories: p(c), of the categories and
+        atoms in their order. Errors: ValueError for parts that do not fit together.
         """
         counted = None if categories is None else categories.to_dict()
         return TableRecord(schema.to_dict(), counted, density).restored()
@@ -177,7 +178,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         notes: dict | None,
         proposal: MixedMixture | None = None,
     ) -> Self:
-        """The same object with what a fit has found: what `load` calls."""
+        """The same object with the parts that a fit has found; `load` calls it."""
         self.schema_, self.categories_, self.coordinates_ = schema, categories, coordinates
         self.density_, self.margins_, self.notes = density, margins, notes
         self.dim = len(schema.numbers) + len(schema.categories)
@@ -193,7 +194,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         return hasattr(self, "density_")
 
     def as_record(self) -> TableRecord:
-        """What `flowcore.save` writes."""
+        """The data that `flowcore.save` writes."""
         check_is_fitted(self)
         categories = None if self.categories_ is None else self.categories_.to_dict()
         coordinates = self.coordinates_
@@ -206,7 +207,7 @@ class TableDensity(DensityMixin, BaseEstimator):
 
     @property
     def summary(self) -> Summary | None:
-        """What a `FlowDensity` tried, and how probable held-out rows were.
+        """The candidates of a `FlowDensity`, and their held-out scores.
 
         In the units of the table; None if another function learned it.
         """
@@ -220,19 +221,19 @@ class TableDensity(DensityMixin, BaseEstimator):
     def log_prob(self, X: TableLike, missing: str = "nan") -> np.ndarray:
         """log p of every row of the table X, (n,), in nats.
 
-        A function of that row alone, if the row misses no cell. Exact without gridded columns and
-        atoms, otherwise by 32 points of the row's cell. NaN for a row that misses a value which is
-        none of the column's, -inf for one outside of a column's support.
+        It depends on that row alone, if no cell is missing. It is exact without gridded columns and
+        atoms, otherwise by 32 points of the row's cell. It is NaN for a row with a missing cell,
+        unless "missing" is a value of the column, and -inf for a row outside of a column's support.
 
-        missing: "nan", as above. "marginal": a missing cell that is no value of its column is
-        unknown, and log p is an estimate, by 200 weighted draws, of the probability that the row
-        has what it knows, and that its unknown categories are values that were seen.
-        `impute(X, n=0)` also has its error, where no missing cell is a value.
+        missing: "nan", as above. "marginal": such a missing cell is unknown, and log p is an
+        estimate, by 200 weighted draws, of the probability of the known values (and that unknown
+        categories are seen values). `impute(X, n=0)` also returns its error, if "missing" is a
+        value of no column.
 
-        Errors: ValueError for columns that are not those of the schema, and, naming row,
-        column and value, for text among numbers and for what is off a grid. Cost: one pass of the
-        density, 32 with gridded columns and for rows with atoms; at most 256 times that for a row
-        with a category that was never seen.
+        Errors: ValueError for columns that are not those of the schema; and, naming row, column and
+        value, for text among numbers and for values off a grid. Cost: one pass of the density, or
+        32 with gridded columns and for rows with atoms; at most 256 times that for a row with a
+        category that was never seen.
         """
         check_is_fitted(self)
         if missing not in ("nan", "marginal"):
@@ -249,7 +250,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         return log_p
 
     def log_prob_of(self, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """log p of rows that `Encoding` has made arrays of, nothing unknown, all in the support."""
+        """log p of rows that `Encoding` has encoded, nothing unknown, all in the support."""
         log_p = np.zeros(len(codes))
         for block in np.split(np.arange(len(codes)), range(BLOCK, len(codes), BLOCK)):
             if self.categories_ is not None:
@@ -298,7 +299,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         return log_p
 
     def _given(self, x, context) -> np.ndarray:
-        """log p(x | c): the mean of q w over the points of what a row leaves open."""
+        """log p(x | c): the mean of q w over the points u of each row."""
         log_p = np.empty(len(x))
         is_open = self.coordinates_.is_open(x)
         u = self.coordinates_.points
@@ -317,13 +318,13 @@ class TableDensity(DensityMixin, BaseEstimator):
     # ------------------------------------------------------------ questions
 
     def given(self, known: Mapping, n_draws: int = 1000, rng: Seed = 0) -> TableConditional:
-        """p(x_b | x_a): the density of the other columns, where some are known.
+        """p(x_b | x_a): the density of the other columns, given some known ones.
 
-        known: name -> value; a pair (low, high) is a range, its ends included; None a missing cell,
-        if that is a value of the column. A number on a grid is its cell. Unknown categories are
-        ones that were seen. See `TableConditional`. Cost: seconds once, to fit the proposal; one
-        evaluation of the density a draw. Errors: ValueError, naming the column, for unknown ones
-        and values they cannot have. A warning where the answer is not to be trusted.
+        known: name -> value; a pair (low, high) is a range with its ends; None is a missing cell,
+        if "missing" is a value of the column. A number on a grid means its cell. Unknown categories
+        are seen values. See `TableConditional`. Cost: seconds once, to fit the proposal; one
+        evaluation of the density per draw. Errors: ValueError, naming the column, for unknown
+        columns and impossible values. A warning if the answer cannot be trusted.
         """
         check_is_fitted(self)
         return TableConditional(self, known, n_draws, rng)
@@ -333,21 +334,21 @@ class TableDensity(DensityMixin, BaseEstimator):
     ) -> TableAnswers:
         """n completed tables: each missing cell of X is drawn from p, given the row's other cells.
 
-        Draws are values, also in columns that may be missing; cells that are there stay. Of each
-        row n_draws weighted draws are made, at least 30, of which n are taken. Rows that miss the
-        same columns are answered together, in blocks of bounded memory. A warning counts the rows
-        whose answers are not to be trusted. Errors: those of `log_prob`; ValueError for a number
-        outside of its column's support.
+        Draws are never "missing", also in columns that have it as a value; known cells do not
+        change. For each row n_draws weighted draws are made, at least 30, of which n are taken.
+        Rows with the same missing columns are answered together, in blocks of bounded memory. A
+        warning counts the rows whose answers cannot be trusted. Errors: those of `log_prob`;
+        ValueError for a number outside of its column's support.
         """
         check_is_fitted(self)
         return answers_of(self, X, n, n_draws, rng, progress)
 
     def explain(self, X: TableLike) -> Explanation:
-        """Which cell makes a row improbable: max over x_j of log p, less log p, of each cell.
+        """Which cell makes a row improbable: max over x_j of log p, less log p, for each cell.
 
-        A cell may be any value that the column has in 4,000 draws, of many 49 that are spread over
-        them; continuous numbers also what is between (but not the atoms, whose probabilities have
-        no unit in common with a density). Print `explain(X).worst`, or draw
+        A cell may become any value that the column has in 4,000 draws, or one of 49 spread over
+        them if there are many; a continuous number also a value between these (but not an atom,
+        since a probability cannot be compared with a density). Print `explain(X).worst`, or draw
         `fc.plots.cells(explain(X))`. Cost: about 60 times `log_prob` for each column.
         """
         check_is_fitted(self)
@@ -356,18 +357,18 @@ class TableDensity(DensityMixin, BaseEstimator):
     # ------------------------------------------------------------ samples
 
     def sample(self, n: int = 1, rng: Seed = None, margins: str = "model") -> TableLike:
-        """n rows, of the kinds of the data: categories as they were, integers integers.
+        """n rows with the types of the data: categories with their values, integers as integers.
 
-        A table of the library that it was fitted to, pandas, polars or pyarrow. For a mapping a
-        `Frame`: `.to_pandas()` is a DataFrame, `dict()` of it what polars takes. An array (n, D) if
-        the table had no names. Values that were never seen are not drawn: rows are drawn from p
-        given that all categories are known ones. Nor are numbers drawn beyond the least and the
-        greatest of the table. Columns aside are left out, except for constant ones; in an array
+        The result is a table of the library that it was fitted to, pandas, polars or pyarrow. For a
+        mapping it is a `Frame`: `.to_pandas()` returns a DataFrame, and polars takes `dict(frame)`.
+        It is an array (n, D) if the table had no names. Unseen values are not drawn: rows are drawn
+        from p given that all categories are seen values. Numbers lie between the least and the
+        greatest of the table. Columns set aside are left out, except for constant ones; in an array
         they are NaN.
 
-        margins: "model", draws from p. "table": each number of the draws, atoms apart, is replaced
-        by the value of the table that has the same rank, so that every column has the distribution
-        of the table, and only their dependence is the model's. Those are not draws from p.
+        margins: "model": draws from p. "table": each number of the draws, except atoms, is replaced
+        by the value of the table with the same rank, so that every column has the distribution of
+        the table, and only the dependence comes from the model. These are not draws from p.
         """
         check_is_fitted(self)
         n, rng = check_count(n), np.random.default_rng(rng)
@@ -416,9 +417,8 @@ class TableDensity(DensityMixin, BaseEstimator):
     def numbers_of(self, X: TableLike, rng: Seed = 0) -> Numbers:
         """The numbers of the rows of X and their density, given categories: for `diagnose`.
 
-        Rows that miss a value, or have a category that was never seen, are left out, with a
-        warning; rng is for noise.
-        Errors: ValueError for a row outside of a column's support.
+        Rows with a missing value, or with an unseen category, are left out, with a warning; rng is
+        for noise. Errors: ValueError for a row outside of a column's support.
         """
         names = tuple(self.encoding.names)
         frame = self.schema_.select(X, self.ignore_extra)
@@ -439,16 +439,16 @@ class TableDensity(DensityMixin, BaseEstimator):
         return Numbers(self.density_, names, z, context, x, units)
 
     def frame_of(self, X: TableLike) -> Frame:
-        """The modelled columns of the rows of X that miss nothing: for `diagnose`."""
+        """The modelled columns of the complete rows of X: for `diagnose`."""
         frame = self.schema_.select(X, self.ignore_extra)
         _, _, unknown = self.encoding.encode(frame)
         missing = np.any([is_missing(frame[name]) for name in frame.names], axis=0)
         return frame.take(~(unknown | missing))
 
     def levels_of(self, X: TableLike) -> dict[str, tuple[np.ndarray, float]]:
-        """name -> (what each row has, (n,) texts, p of a value never seen): for `diagnose`.
+        """name -> (the value of each row, (n,) texts; p of an unseen value): for `diagnose`.
 
-        Of categories, and of numbers with atoms or missing cells: "" is another number.
+        For categories, and for numbers with atoms or missing cells, where "" is any other number.
         """
         frame, found, k = self.schema_.select(X, self.ignore_extra), {}, 0
         for part in self.encoding.parts:
@@ -463,7 +463,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         return found
 
     def as_table(self, found: dict, n: int) -> TableLike:
-        """n rows, name -> values, as a table of the kind that it was fitted to; with constants."""
+        """n rows, name -> values, as a table of the library used in `fit`, with constants."""
         names, found = self.schema_.names, dict(found)
         for column in self.schema_.columns:
             if column.kind.name == "aside" and column.values and len(column.values) == 1:
@@ -496,10 +496,10 @@ def fit_table(
     """The density p(c) p(x | c) of a table with columns of every kind.
 
     `TableDensity(schema, learn, missing=missing, random_state=rng).fit(X, sample_weight=...)`.
-    Errors: ValueError, naming row, column and value, for missing numbers, text among numbers, what
-    is off a grid or outside of a support; naming the columns, for constant ones and free text that
-    are not set aside, and for those that repeat others or follow from them. Cost: `learn`, a sort
-    of each column, and the fits of p(c).
+    Errors: ValueError, naming row, column and value, for missing numbers, text among numbers, and
+    values off a grid or outside of a support; naming the columns, for constant columns and free
+    text that are not set aside, and for columns that repeat others or follow from them. Cost:
+    `learn`, a sort of each column, and the fits of p(c).
 
     Parameters
     ----------
@@ -508,7 +508,7 @@ def fit_table(
     schema, learn, missing
         See `TableDensity`.
     sample_weight : array_like or None
-        (n,) >= 0; rows of weight 0 take no part.
+        (n,) >= 0; rows of weight 0 are left out.
     rng : int or Generator
         For noise, initial weights, batches.
 

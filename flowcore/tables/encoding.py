@@ -1,9 +1,8 @@
 """Rows of a table as arrays, and back: codes of categories and atoms, coordinates of numbers.
 
-A column is a `Category`, one code; or a `Number`, one coordinate, and one code if it has atoms (0
-for any other number, then the atoms, then a missing cell); or a `Day`. A number that is not there,
-since an atom or a missing cell is, has the coordinate NaN. `coordinates.py` maps the numbers to the
-line.
+A column is a `Category` (one code), a `Number` (one coordinate), or a `Day`. A number with atoms
+also has a code: 0 for any other number, then the atoms, then a missing cell. In place of an atom or
+a missing cell, the coordinate is NaN. `coordinates.py` maps the numbers to the line.
 """
 
 from __future__ import annotations
@@ -39,14 +38,14 @@ class Part:
         return (True,) * len(self.sizes)
 
     def is_there(self, codes: np.ndarray) -> np.ndarray:
-        """(n,): whether no atom or missing cell is in the place of its numbers."""
+        """(n,): whether the numbers are present, not replaced by an atom or a missing cell."""
         return codes[:, 0] == 0 if self.may_be_gone else np.ones(len(codes), bool)
 
 
 class Category(Part):
-    """A column that is one of some values: the code is the place of its value.
+    """A categorical column: the code is the index of its value.
 
-    Behind them come a missing cell, if that is a value, and then all values that fit has not seen.
+    After the values come a missing cell, if it is a value, and then all unseen values together.
     """
 
     @property
@@ -107,7 +106,7 @@ class Number(Part):
         return (1 + n,) if n else ()
 
     def encode(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
-        """(codes (n, 0 or 1), coordinates (n, 1)); a ValueError for what is off the grid."""
+        """(codes (n, 0 or 1), coordinates (n, 1)); a ValueError for values off the grid."""
         kind, x = self.column.kind, frame.as_floats(self.column.name)
         codes = kind.atom_of(x)
         if self.column.missing:
@@ -141,10 +140,10 @@ class Number(Part):
 class Day(Part):
     """A column of dates or times of day, in seconds.
 
-    One coordinate; or, where the week or the year repeats, a code for the weekday or month, and
-    coordinates for the week, or for the year and the day of the month; and, of units less than a
-    day, one more for the time of day. The last code is a missing cell, if that is a value. The
-    coordinates also have days that a month lacks, such as 30 February, with a share of p.
+    It has one coordinate. If the week or the year repeats, it has a code for the weekday or month,
+    and coordinates for the week, or for the year and the day of the month; and one more for the
+    time of day, if the unit is less than a day. The last code is a missing cell, if that is a
+    value. The coordinates include days that a month lacks, such as 30 February, with a share of p.
     """
 
     @property
@@ -219,7 +218,7 @@ class Day(Part):
 
 
 def part(column: Column) -> Part:
-    """What a modelled column is in arrays."""
+    """The `Part` that encodes a modelled column."""
     if column.kind.is_category:
         return Category(column)
     return Day(column) if column.kind.is_date else Number(column)
@@ -243,9 +242,9 @@ class Encoding:
         self.of_codes = [part.column for part in self.parts for _ in part.sizes]
 
     def encode(self, frame: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(codes (n, K), coordinates (n, D), (n,) whether something is missing that may not be).
+        """(codes (n, K), coordinates (n, D), (n,) whether a cell is missing that must not be).
 
-        Errors: ValueError, naming row, column and value, for text and for what is off a grid.
+        Errors: ValueError, naming row, column and value, for text and for values off a grid.
         """
         codes, x = [np.empty((len(frame), 0), np.int64)], [np.empty((len(frame), 0))]
         unknown = np.zeros(len(frame), bool)
@@ -258,7 +257,7 @@ class Encoding:
         return np.concatenate(codes, axis=1), np.concatenate(x, axis=1), unknown
 
     def decode(self, codes: np.ndarray, x: np.ndarray) -> dict:
-        """name -> values of a kind with the data."""
+        """name -> values with the types of the data."""
         found, k, d = {}, 0, 0
         for part in self.parts:
             more_k, more_d = k + len(part.sizes), d + len(part.kinds)
@@ -267,7 +266,7 @@ class Encoding:
         return found
 
     def is_there(self, codes: np.ndarray) -> np.ndarray:
-        """(n, D): whether a number is there, and no atom or missing cell in its place."""
+        """(n, D): whether a number is present, not replaced by an atom or a missing cell."""
         found, k = [np.ones((len(codes), 0), bool)], 0
         for part in self.parts:
             own, k = codes[:, k : k + len(part.sizes)], k + len(part.sizes)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def explanation_of(density: TableDensity, frame: Frame) -> Explanation:
-    """What `TableDensity.explain` returns."""
+    """The result of `TableDensity.explain`."""
     encoding = density.encoding
     codes, x, unknown = encoding.encode(frame)
     log_p = density.log_prob(frame)

@@ -45,43 +45,44 @@ def read_blocks(
     member: str | None = None,
     block_bytes: int = 2**22,
 ) -> Iterator[Frame]:
-    r"""The rows of a file, a `Frame` for every block. What kind of file it is, its bytes decide.
+    r"""The rows of a file, a `Frame` for every block. The first bytes decide the type of file.
 
-    CSV: a header, one record a line, quotes doubled inside of quotes. Blank lines are left out;
-    comments are not read. A number is the nearest float64, a whole number an exact integer. The
-    first block decides which columns are text; later, text among numbers is an error. pandas
-    reads blocks without quotes. Python's `csv` module, which refuses broken quotes, reads others.
-    .npy: an array (n, D), or records; .npz: one such array, or columns (n,). Parquet: by pyarrow.
-    Files that gzip, bzip2, xz or zip has compressed are unpacked. A URL is not fetched.
+    CSV: a header, one record per line, quotes doubled inside of quotes. Blank lines are skipped;
+    comments are not supported. A number becomes the nearest float64, a whole number an exact
+    integer. The first block decides which columns are text; later, text among numbers is an error.
+    pandas reads blocks without quotes. Python's `csv` module, which refuses broken quotes, reads
+    the others. .npy: an array (n, D), or records; .npz: one such array, or columns (n,). Parquet:
+    by pyarrow. Files compressed by gzip, bzip2, xz or zip are unpacked. A URL is not fetched.
 
-    Errors: ValueError, naming file, row, column and value, for whatever is not so; OSError as
-    `open` raises it; ModuleNotFoundError if pandas or pyarrow is needed. Memory: a few blocks, but
-    the whole of an array that is compressed or comes from a pipe. .npz, .zip and Parquet are not
-    read from a pipe.
+    Errors: ValueError, naming file, row, column and value, for anything else; OSError as `open`
+    raises it; ModuleNotFoundError if pandas or pyarrow is needed. Memory: a few blocks, but all of
+    an array that is compressed or comes from a pipe. .npz, .zip and Parquet cannot be read from a
+    pipe.
 
     Parameters
     ----------
     source : str, PathLike or binary file
-        A path, or what `open(path, "rb")` or `sys.stdin.buffer` is.
+        A path, or a binary file such as `open(path, "rb")` or `sys.stdin.buffer`.
     columns : sequence or None
         The columns to read, by name (without a header 0, 1, ...), in this order; None: all.
     schema : Schema or None
-        Reads the columns of a schema (those aside left out), as the types that they had. A text
-        for missing values that is one of a column's categories is that category.
+        Read the columns of a schema (without those set aside), with the types that they had. A text
+        for missing values that is one of a column's categories is read as that category.
     others : bool
-        With a schema: reads all columns. Those aside are text; they may hold anything, or be gone.
+        With a schema: read all columns. Those set aside are text; they may hold anything, or be
+        absent.
     text : sequence
-        Columns that are text, though they look like numbers, such as postal codes.
+        Columns that are text although they look like numbers, such as postal codes.
     header : bool
         Whether the first line of a CSV has names.
     separator : str or None
-        One character; None: the one of , ; tab | that the first line has.
+        One character; None: detected from the first line among comma, semicolon, tab and bar.
     decimal : str
         "." or ","; never guessed.
     quote : str
         '"' or "'".
     missing_values : sequence of str
-        Cells that are missing. Pass `[""]` for a text column in which "NA" is a value.
+        Texts of missing cells. Pass `[""]` for a text column in which "NA" is a value.
     encoding : str
         The encoding of a CSV.
     member : str or None
@@ -136,7 +137,7 @@ def read_table(source: str | PathLike[str] | BinaryIO, **options: Any) -> Frame:
     Returns
     -------
     Frame
-        The table; memory for two of it.
+        The table. Memory: twice its size.
 
     Examples
     --------
@@ -151,7 +152,7 @@ def read_table(source: str | PathLike[str] | BinaryIO, **options: Any) -> Frame:
 
 @contextmanager
 def _opened(source) -> Iterator[tuple[Any, str, str | None]]:
-    """(a stream of bytes that can be peeked at, what it is called, its path)."""
+    """(a stream of bytes that can be peeked at, its name, its path)."""
     if isinstance(source, (str, os.PathLike)):
         with open(source, "rb") as file:
             yield file, os.fsdecode(source), os.fsdecode(source)

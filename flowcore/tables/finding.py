@@ -1,8 +1,8 @@
-"""What a column is, found from its values.
+"""The kind of a column, found from its values.
 
-Conservative: numbers are continuous, text and booleans are categories, dates are dates, also those
-that are text. Anything else that numbers look like changes what log p means, or where it is -inf,
-so it is a suggestion only.
+Conservative: numbers are continuous, text and booleans are categories, dates are dates, even if
+they are text. If numbers look like anything else, it is only a suggestion, because it changes what
+log p means, or where it is -inf.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ CONTINUOUS, CATEGORICAL = Kind("continuous"), Kind("categorical")
 
 
 def find_columns(frame: Frame, unknown: bool = False) -> tuple[Column, ...]:
-    """A `Column` for each of a frame; its missing cells, if it has some, count as a value, unless
+    """A `Column` for each of a frame; missing cells, if there are some, count as a value, unless
     they are unknown values."""
     numbers = [name for name in frame.names if frame[name].dtype.kind in NUMBERS]
     repeated = 1.0  # how often a row comes: what is resampled is on no grid
@@ -136,10 +136,10 @@ def decimals_of(x: np.ndarray) -> int | None:
 def find_atoms(counts: np.ndarray) -> np.ndarray:
     """Which of the values, in order, with these counts are atoms: (m,).
 
-    On a grid every value comes back, so an atom has to be much more frequent than its neighbours.
-    It holds a twentieth of the rows or more, comes 3 times as often as the values next to it, and 5
-    times as often as is usual among the ten around it. The first and the last value, a cap, need a
-    five hundredth of the rows only.
+    On a grid every value repeats, so an atom has to be much more frequent than its neighbours. It
+    holds a twentieth of the rows or more, is 3 times as frequent as the values next to it, and 5
+    times as frequent as usual among the ten around it. The first and the last value, a cap, need
+    only a five hundredth of the rows.
 
     >>> find_atoms(np.append(900, np.full(29, 30))).nonzero()[0]
     array([0])
@@ -164,9 +164,10 @@ def find_atoms(counts: np.ndarray) -> np.ndarray:
 def is_row_number(name: str, distinct: np.ndarray, n: int) -> bool:
     """Whether whole numbers only identify n rows.
 
-    They hardly repeat, and are called so; or start at 0 or 1 and leave hardly a gap; or start in
-    the first twentieth, and none comes twice, where ten would if they had been drawn at random, as
-    of a part of the rows. (Years leave no gap either, and are informative.)
+    They hardly repeat, and the column is named like an identifier; or they start at 0 or 1 with
+    hardly a gap; or they start in the first twentieth and none repeats, although ten repeats would
+    be expected by chance (the rows are then a part of a larger table). (Years have no gaps either,
+    and are informative.)
 
     >>> x = np.arange(1000.0)
     >>> is_row_number("x", x, 1000), is_row_number("year", 1940 + x[:80], 80)
@@ -291,7 +292,7 @@ def _ends(distinct: np.ndarray, counts: np.ndarray) -> tuple[float | None, float
 
 
 def _shape(x: np.ndarray) -> tuple[Kind | None, str]:
-    """What sorted numbers that differ may be: of one sign, between two ends."""
+    """The support that sorted, distinct numbers suggest: one sign, or two ends."""
     if len(x) < FEW_ROWS:
         return None, ""
     plain, found, spread = _normal_score(x, 0.0), [], x[-1] - x[0]
@@ -326,9 +327,9 @@ def grid_of(distinct: np.ndarray, counts: np.ndarray) -> tuple[float, float, np.
     """(the largest round step by which values are apart, an origin, which values are off); 0, if
     there is none.
 
-    Looked for among 1, 5, 10, 25, 50, 100, ... times 1, 0.1, ..., 1e-6: a few numbers may all be
-    even, for example, by luck, and the next one odd. A fiftieth of the rows may be off the grid,
-    and no more than half of the values.
+    Candidates are 1, 5, 10, 25, 50, 100, ... times 1, 0.1, ..., 1e-6. (Others are risky: a few
+    numbers may all be even by luck, and the next one odd.) At most a fiftieth of the rows, and half
+    of the values, may be off the grid.
 
     >>> grid_of(np.array([0.5, 1.0, 2.0]), np.ones(3))[:2]
     (0.5, 0.0)
@@ -373,7 +374,7 @@ def _multiple(whole: np.ndarray, step: float) -> tuple[float, float]:
 
 
 def _value(number: float) -> Value:
-    """A category's value as it is written: 3, not 3.0."""
+    """The text of a category's value: 3, not 3.0."""
     whole = isinstance(number, int) or (number.is_integer() and abs(number) < 2**53)
     return int(number) if whole else number
 

@@ -1,4 +1,4 @@
-"""From a table to the parts of its density. How the numbers are learned is an argument."""
+"""From a table to the parts of its density. The learner of the numbers is an argument."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def learn_flow(
     Parameters
     ----------
     x : ndarray
-        Numbers on the whole line, those on a grid with noise.
+        Numbers on the whole line; gridded ones have noise.
     context : ndarray or None
-        What the categories are, one-hot; None without categories.
+        The categories, one-hot; None without categories.
     sample_weight : ndarray or None
         (n,), scaled so that the largest is 1.
     rng : int or Generator
@@ -134,7 +134,7 @@ def fitted_parts(
 
 
 def _noise(codes: np.ndarray, x: np.ndarray, coordinates: Coordinates, rng) -> tuple:
-    """(u (n, D), what stands for whatever the rows leave open; the first of the rows that each is
+    """(u (n, D), the noise for all that the rows leave open; for each row the first one that it is
     a copy of, or None).
 
     Rows that are copies of others get the same noise, so that they stay copies, which no fold
@@ -157,7 +157,7 @@ def _noise(codes: np.ndarray, x: np.ndarray, coordinates: Coordinates, rng) -> t
 
 
 def _once(first: np.ndarray | None, weight: np.ndarray | None) -> tuple:
-    """(which rows stand for all of their copies, with which weights)."""
+    """(the distinct rows, the weight of each with its copies)."""
     if first is None:
         return slice(None), weight
     return np.unique(first, return_index=True)[1], np.bincount(first, weight)[np.unique(first)]
@@ -190,7 +190,7 @@ def _complete(frame: Frame, weight, missing: str, schema: Schema | None = None):
 
 
 def _warn_of_assumptions(found: Schema, missing: str) -> None:
-    """One warning with all that the columns are taken for beside numbers as they are."""
+    """One warning with all kinds of columns that were assumed."""
     wanted = [c for c in found.columns if c.note and (c.suggestion or c.kind.is_number)]
     if not wanted:
         return

@@ -1,4 +1,4 @@
-"""A table of any library as arrays by name: a `Frame`. narwhals has what libraries share."""
+"""A table of any library as arrays by name: a `Frame`, by way of narwhals."""
 
 from __future__ import annotations
 
@@ -27,22 +27,23 @@ AS_NUMBER = "make it a number first, such as days since a day"
 class Frame:
     """Some rows of a table: named columns, each numbers, booleans, objects, or dates.
 
-    Readers yield it, and every function here makes one of its argument. NaN and None are missing
-    values. `frame.to_pandas()` is a DataFrame, `dict(frame)` a mapping that polars and pyarrow
-    take; `np.asarray(frame)` the numbers (n, D), a ValueError if there is text.
+    Readers yield frames, and functions that take a table convert it to a frame. NaN and None are
+    missing values. `frame.to_pandas()` returns a DataFrame, and `dict(frame)` a mapping that polars
+    and pyarrow accept. `np.asarray(frame)` returns the numbers (n, D), and raises ValueError if
+    there is text.
 
     Parameters
     ----------
     columns : Mapping
-        name -> array (n,). Names are text, or 0, 1, ... of a table that has none.
+        name -> array (n,). Names are text, or 0, 1, ... for a table without names.
     source : str
         Where the rows come from, for messages: the name of a file.
     first_row : int or ndarray
-        The number of the first row there, or those of all rows.
+        The number of the first row there, or the numbers of all rows.
     declared : set
-        The columns that their library declares to be categories.
+        The columns that the library declares as categories.
     library : str or None
-        The library whose table it was.
+        The library of the original table.
 
     Examples
     --------
@@ -130,7 +131,7 @@ class Frame:
         return Frame(columns, self.source, self.first_row, self.declared, self.library)
 
     def without(self, hole: np.ndarray) -> Frame:
-        """The same with missing cells where hole (n, D) is true."""
+        """The same frame with missing cells where hole (n, D) is true."""
         columns = {}
         for name, gone in zip(self.names, hole.T, strict=True):
             values = self[name]
@@ -143,11 +144,11 @@ class Frame:
         return Frame(columns)
 
     def row_numbers(self, index: int | np.ndarray) -> np.ndarray:
-        """What rows with these indices are called in messages."""
+        """The numbers of rows with these indices, for messages."""
         return self.first_row[index] if np.ndim(self.first_row) else self.first_row + index
 
     def place(self, row: int, name: Name) -> str:
-        """'row 17, column 'age' of data.csv': where a value stands, for messages."""
+        """'row 17, column 'age' of data.csv': the place of a value, for messages."""
         of = f" of {self.source}" if self.source else ""
         return f"row {self.row_numbers(row)}, column {name!r:.40}{of}"
 
@@ -184,10 +185,10 @@ def _read_only(column: np.ndarray) -> np.ndarray:
 def as_frame(X: TableLike, source: str = "", first_row: int = 0) -> Frame:
     """A table of any kind as a `Frame`.
 
-    Integers stay integers, other numbers are float64; objects are numbers, booleans or text. Dates
-    and durations stay what they are: what wants numbers refuses them, by name.
-    Errors: ValueError for anything but a table, for two columns of one name, and, naming column and
-    row, for complex numbers, masked values and objects that are neither numbers nor text.
+    Integers stay integers, other numbers become float64; objects become numbers, booleans or text.
+    Dates and durations do not change: functions that need numbers refuse them, by name. Errors:
+    ValueError for anything but a table, for two columns of one name, and, naming column and row,
+    for complex numbers, masked values and objects that are neither numbers nor text.
 
     Parameters
     ----------
@@ -236,7 +237,7 @@ def _named_columns(X) -> tuple[list, str | None]:
             table = nw.from_arrow(X, backend="pyarrow")
     except nw.exceptions.DuplicateError as problem:
         text = " ".join(f"{problem}".split())
-        raise ValueError(f"two columns are called alike: {text}") from None
+        raise ValueError(f"two columns have the same name: {text}") from None
     if isinstance(table, nw.DataFrame):
         library = table.implementation.value
         pairs = zip(table.columns, table.iter_columns(), strict=True)
@@ -308,7 +309,7 @@ def _objects(name, values: np.ndarray, place) -> np.ndarray:
 
 
 def _item(value):
-    """None for what is missing; days, times, periods and bytes as they are written in a CSV."""
+    """None for a missing value; days, times, periods and bytes as their text in a CSV."""
     kind = type(value).__name__
     if value is None or kind in ("NAType", "NaTType"):
         return None
@@ -323,7 +324,7 @@ def _item(value):
 
 
 def is_missing(values: np.ndarray) -> np.ndarray:
-    """Where a column of a frame has NaN or None."""
+    """A mask of the NaN or None in a column of a frame."""
     if values.dtype == object:
         return np.array([v is None for v in values.tolist()], bool)
     return np.isnat(values) if values.dtype.kind in DATES else values != values

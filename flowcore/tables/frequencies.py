@@ -1,4 +1,4 @@
-"""`Frequencies`: the probability of categories, of values that were rare or never seen as well."""
+"""`Frequencies`: the probability of categories, including rare and unseen values."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ STRENGTHS = (*np.logspace(-1, 6, 29), np.inf)
 
 
 class Frequencies:
-    """p(c) of K categorical columns: smoothed counts, exact, and a sum of 1.
+    """p(c) of K categorical columns: smoothed counts, exact, with the sum 1.
 
     One column with values 1..L, seen n_1..n_L times in n rows:
 
         p(l) = (1 - u) (n_l + 1/2) / (n + L/2),      u = (n_once + 1/2) / (n + 1)
 
-    where u is the probability of all values together that were never seen, by the number of those
-    seen once (Good 1953); u = 0 for booleans, which have no others. Several columns: the counts
-    n(c) of their combinations, drawn towards independence,
+    where u is the probability of all unseen values together, estimated from the number of values
+    seen once (Good 1953); u = 0 for booleans, which have no other values. Several columns: the
+    counts n(c) of their combinations, shrunk towards independence,
 
         p(c) = (n(c) + A q(c)) / (n + A),            q(c) = prod_k p_k(c_k)
 
-    with the strength A under which rows are most probable that are left out one by one. So a
-    combination that was never seen has the probability A q(c) / (n + A), and no zero occurs.
+    with the strength A that makes each row as probable as possible given the others. So a
+    combination that was never seen has the probability A q(c) / (n + A), never 0.
 
     Parameters
     ----------
     sizes : tuple of int
-        L of each column.
+        L for each column.
     combinations : ndarray
-        (m, K), the different rows of codes 0..L-1.
+        (m, K), the distinct rows of codes 0..L-1.
     counts : ndarray
         (m,), > 0: how often each was seen, or its weight.
     unseen : ndarray
-        (K,), u of each column.
+        (K,), u for each column.
     strength : float
-        A; inf: the columns are independent, as one alone is.
+        A; inf: the columns are independent (or there is only one).
 
     References
     ----------
@@ -106,7 +106,7 @@ class Frequencies:
         closed: Sequence[bool],
         weight: ArrayLike | None = None,
     ) -> Frequencies:
-        """Count rows of codes (n, K); closed: whether a column has no values but these.
+        """Count rows of codes (n, K); closed: whether a column has no other values.
 
         weight: (n,), scaled to a mean of 1; None: all equal. Cost: a sort of the rows.
         """
@@ -169,7 +169,7 @@ class Frequencies:
         return each[inverse.reshape(-1)] if len(codes) else np.zeros(0)
 
     def sample(self, n: int, rng: Seed = None) -> np.ndarray:
-        """n rows of codes (n, K), each of them of a value that was seen: draws given that."""
+        """n rows of codes (n, K), drawn given that all values are seen ones."""
         rng, n = np.random.default_rng(rng), check_count(n)
         found = self.combinations[draw(self.counts[None], np.zeros(n, int), rng)]
         independent = self.strength * np.prod(1 - self.unseen)
@@ -185,8 +185,8 @@ class Frequencies:
     ) -> tuple[np.ndarray, np.ndarray]:
         """n draws (m, n, K) from p(c_b | c_a) of rows of codes (m, K), and log p(c_a), (m,).
 
-        -1 is unknown, in the same columns in every row. Draws are values that were seen: the
-        log-probability is that of what a row knows, and that the rest was seen.
+        -1 is unknown, in the same columns of every row. Draws are seen values; the log-probability
+        is that of the known values, and that the other values are seen ones.
         """
         open_ = (codes < 0).any(axis=0)
         drawn, log_p = np.repeat(codes[:, None], n, axis=1), np.empty(len(codes))
@@ -215,7 +215,7 @@ class Frequencies:
 
 
 def unseen_shares(codes: np.ndarray, closed: Sequence[bool]) -> np.ndarray:
-    """u of each column, (K,), by the number of values that were seen once; 0 of a closed one."""
+    """u of each column, (K,), from the number of values seen once; 0 for a closed column."""
     once = [np.count_nonzero(np.bincount(own) == 1) for own in codes.T]
     unseen = (np.array(once) + PSEUDO) / (len(codes) + 1)
     unseen[np.array(closed, bool)] = 0

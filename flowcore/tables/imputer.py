@@ -32,56 +32,56 @@ INDICATOR = "missingindicator_"  # as scikit-learn calls such columns
 class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Fills missing cells from the density of the table: once, or several times.
 
-        x_b ~ p(x_b | x_a)        x_a: what a row knows,  x_b: its missing cells
+        x_b ~ p(x_b | x_a)        x_a: the known cells of a row,  x_b: its missing cells
 
-    `sample` draws them, jointly: completed tables whose differences are the uncertainty, for
-    Rubin's rules. That of the density itself is part of it: the tables are drawn in turn from
-    densities that are fitted with random weights of the rows (the Bayesian bootstrap); with one
-    density for all of them, intervals would be too narrow. `transform` fills each cell with one
-    value that predicts it well: the median of its draws, of a category the most frequent one. That
-    value alone is not enough for what comes next: it hides the uncertainty, and makes columns
-    depend on each other too much.
+    `sample` draws them jointly. It returns completed tables whose differences are the uncertainty,
+    for Rubin's rules. The uncertainty of the density itself is included: the tables are drawn in
+    turn from densities that are fitted with random weights of the rows (the Bayesian bootstrap);
+    with a single density, intervals would be too narrow. `transform` fills each cell with one value
+    that predicts it well: the median of its draws, or the most frequent category. Do not use these
+    values for further estimates: they hide the uncertainty, and make columns depend on each other
+    too much.
 
     The density is learned from the rows without missing cells, or from all rows by
     `FlowDensity(missing="learn")`. So the draws are right if cells are missing completely at
-    random, or by reasons that the seen cells show (and, without "learn", complete rows cover); if
-    incomes are missing because they are high, no imputer sees that. Numbers, categories and dates
-    are recognised as in `Schema.from_data`, suggestions included; a column of a single value is
-    filled with it.
+    random, or depending on the seen cells (and, without "learn", on values that complete rows
+    cover). If incomes are missing because they are high, no imputer can see that. Numbers,
+    categories and dates are recognised as in `Schema.from_data`, including suggestions. A column
+    with a single value is filled with this value.
 
-    Errors: ValueError, naming the column, for one without any value, for free text, and for one
-    that is set aside, such as row numbers, but has missing cells; for too few complete rows.
-    Cost: `fit` that of 1 + `bootstraps` densities, `transform` and `sample` 200 evaluations of one
-    for each row with missing cells.
+    Errors: ValueError, naming the column, for a column without any value, for free text, and for a
+    column that is set aside, such as row numbers, but has missing cells; for too few complete rows.
+    Cost: `fit` fits 1 + `bootstraps` densities; `transform` and `sample` evaluate a density 200
+    times for each row with missing cells.
 
     Parameters
     ----------
     density : TableDensity, FlowDensity or None
-        What learns, not fitted; a `FlowDensity` is that of the numbers given the categories. None:
+        The estimator, not fitted; a `FlowDensity` learns the numbers given the categories. None:
         `TableDensity(missing="drop")`.
     missing_values : object
-        What a missing cell is, such as -999 or "?"; NaN, None and what libraries call missing are
-        always.
+        The value of missing cells, such as -999 or "?"; NaN, None and the missing values of
+        libraries are always missing.
     bootstraps : int
-        How many densities `sample` draws from; 0: `density_` alone, for a fit that is so many
-        times cheaper, where only the filled cells are wanted.
+        Number of densities that `sample` draws from; 0: only `density_`, for a cheaper fit if you
+        only need the filled cells.
     n_draws : int
-        Weighted draws a row, at least 30.
+        Weighted draws per row, at least 30.
     add_indicator : bool
-        Also return a column of 0 and 1 for every column that misses a cell in `fit`.
+        Also return a column of 0 and 1 for every column with a missing cell in `fit`.
     random_state : int, RandomState or None
         Decides the fit, and the draws of `transform`.
 
     Attributes
     ----------
     density_ : TableDensity or None
-        What was learned; None if every column has a single value.
+        The fitted density; None if every column has a single value.
     bootstrapped_ : list
         The densities of the bootstrap.
     constants_ : dict
         Column -> its only value.
     indicated_ : list
-        The columns that missed a cell in `fit`.
+        The columns with a missing cell in `fit`.
     n_features_in_, feature_names_in_ :
         As in scikit-learn.
 
@@ -122,7 +122,7 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: TableLike, y: None = None, sample_weight: ArrayLike | None = None) -> Self:
-        """Learn the density of the rows of X, a table or an array; y is not looked at."""
+        """Learn the density of the rows of X, a table or an array; y is ignored."""
         frame = self._frame(X, reset=True)
         self._seed = int(seed_sequence(self.random_state).generate_state(1)[0])
         gaps = {name: is_missing(frame[name]) for name in frame.names}
@@ -169,7 +169,7 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def transform(self, X: TableLike) -> TableLike:
         """X with each missing cell filled by one value.
 
-        Of numbers and dates that is the median of 101 draws, of categories the most frequent one.
+        For numbers and dates it is the median of 101 draws, for categories the most frequent one.
         """
         check_is_fitted(self)
         frame = self._frame(X, reset=False)
@@ -221,7 +221,7 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return found
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
-        """The names of the columns, and behind them those of the indicators."""
+        """The names of the columns, followed by those of the indicators."""
         names = super().get_feature_names_out(input_features)
         if not self.add_indicator:
             return names
@@ -241,7 +241,7 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _frame(self, X, reset: bool) -> Frame:
         """X as a frame in which missing cells are None or NaN."""
         if isinstance(X, Mapping) and not hasattr(X, "toarray"):  # a sparse matrix may be a dict
-            raise TypeError(f"X is a {type(X).__name__}, no table: write pandas.DataFrame(X)")
+            raise TypeError(f"X is a {type(X).__name__}, not a table: write pandas.DataFrame(X)")
         is_table, least = hasattr(X, "columns") or hasattr(X, "column_names"), 2 if reset else 1
         if is_table:
             known = hasattr(X, "__dataframe__") or not hasattr(X, "to_pandas")
@@ -294,7 +294,7 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             late = [n for n in frame.names if n not in self.indicated_]
             late = [name for name in late if is_missing(frame[name]).any()]
             if late:
-                warn(f"column {listed(late)} missed no cell in fit, and has no indicator")
+                warn(f"column {listed(late)} had no missing cell in fit, and has no indicator")
             names = self.get_feature_names_out()[len(frame.names) :]
             for out, name in zip(names, self.indicated_, strict=True):
                 columns[out] = is_missing(frame[name]).astype(float)

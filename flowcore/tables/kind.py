@@ -1,4 +1,4 @@
-"""What a column can be: a class for each kind, which reads as it is written: "bounded(0, 1)"."""
+"""The kinds of columns: a class for each, written like "bounded(0, 1)"."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FORM = re.compile(r"([a-z]+)(?:\s*\(([^()]*)\))?(?:\s+atoms\s*\(([^()]*)\))?")
 
 @dataclass(frozen=True, repr=False)
 class Kind:
-    """What a column is, and so what it adds to log p.
+    """The kind of a column, which decides what the column adds to log p.
 
         continuous            any real number                                  a density
         positive(low)         numbers > low (0 by default)                     a density
@@ -35,7 +35,7 @@ class Kind:
         constant, text        found, not modelled: `fit_table` refuses them    nothing
         aside                 left out                                         nothing
 
-    A number may have atoms, values with probabilities of their own: `positive atoms(0)` is 0, or a
+    Numbers may have atoms, values with probabilities of their own: `positive atoms(0)` is 0, or a
     number > 0 with a density; `integer(0) atoms(40)` is 40, or another whole number. Dates that are
     text or numbers have a format: `date(day, %d.%m.%Y)`. With `date(day, week, ...)` the weekday is
     a category, with `date(day, year, ...)` the month.
@@ -50,14 +50,14 @@ class Kind:
     step : float
         The distance of neighbouring values of a gridded or integer column; else 0.
     low, high : float or None
-        The ends of the support, where the kind has some. Both ends of a gridded column occur in
-        the table.
+        The ends of the support, if the kind has ends. Both ends of a gridded column occur in the
+        table.
     atoms : tuple of float
-        Values of a number that have a probability each, the smallest first.
+        Values of a number that have probabilities, the smallest first.
     form : str
-        How a date or time is written, in the notation of `strptime`.
+        The format of a date or time, in the notation of `strptime`.
     repeats : str
-        "week" or "year", of a date.
+        "week" or "year", for a date.
 
     Examples
     --------
@@ -161,11 +161,11 @@ class Continuous(Kind):
 
     @property
     def support(self) -> tuple[float, float]:
-        """(low, high), open: where a number of this column lives, noise included."""
+        """(low, high), open: the support of the numbers, including their noise."""
         return -math.inf, math.inf
 
     def contains(self, x: np.ndarray) -> np.ndarray:
-        """Where x is inside of the support, as a value that occurs; an infinite number is not."""
+        """A mask of the x inside of the support; an infinite number is not."""
         low, high = self.support
         with np.errstate(all="ignore"):
             return (x > low - self.step / 2) & (x < high - self.step / 2)
@@ -176,7 +176,7 @@ class Continuous(Kind):
 
     @property
     def rest(self) -> Kind:
-        """The kind of the numbers that are no atoms, as coordinates: see `without_atoms`."""
+        """The kind of the numbers that are not atoms, as coordinates: see `without_atoms`."""
         return replace(self, atoms=())
 
     def atom_of(self, x: np.ndarray) -> np.ndarray:
@@ -187,7 +187,7 @@ class Continuous(Kind):
         return found
 
     def without_atoms(self, x: np.ndarray) -> np.ndarray:
-        """The coordinates of numbers that are no atoms: themselves."""
+        """The coordinates of numbers that are not atoms: the numbers themselves."""
         return x
 
     def with_atoms(self, x: np.ndarray) -> np.ndarray:
@@ -197,8 +197,8 @@ class Continuous(Kind):
     def restored(self, x: np.ndarray) -> np.ndarray:
         """Draws as numbers of the column.
 
-        A number that floats put on the edge of its support is moved inside by as little as they
-        can.
+        A number that rounding puts on the edge of its support is moved inside by the smallest
+        possible amount.
         """
         low, high = self.support
         return np.clip(x, np.nextafter(low, np.inf), np.nextafter(high, -np.inf))
@@ -250,7 +250,9 @@ class Gridded(Continuous):
         if abs(cells - round(cells)) > 0.01:
             raise ValueError(f"{self!s:.60}: low and high must be whole steps apart")
         if self.high is not None and round(cells) <= len(self._cut):
-            raise ValueError(f"{self!s:.60}: two values at least are no atoms, or take categorical")
+            raise ValueError(
+                f"{self!s:.60}: at least two values must not be atoms; else take categorical"
+            )
 
     @property
     def support(self):
@@ -263,7 +265,7 @@ class Gridded(Continuous):
         return super().line(n) if self.low is None else Softplus(n, self.step, self.low)
 
     def off_grid(self, x: np.ndarray) -> np.ndarray:
-        """Where x is no value low + k step."""
+        """A mask of the x that are not values low + k step."""
         with np.errstate(all="ignore"):  # far out, steps are finer than floats
             place = self._place(x)
             return np.abs(place - np.rint(place)) > OFF_GRID

@@ -23,8 +23,8 @@ class LatentClasses:
 
         p(c) = sum_h w_h prod_k p_hk(c_k)
 
-    Goodman, "Exploratory latent structure analysis", 1974. Fitted by EM, in which every class has
-    two imagined rows that are distributed as the whole column, and its weight counts one.
+    Goodman, "Exploratory latent structure analysis", 1974. Fitted by EM. Every class has two
+    pseudo-rows that are distributed like the whole column, and its weight has one pseudo-count.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ class LatentClasses:
     ) -> LatentClasses:
         """H classes by EM, which starts at different rows drawn at random.
 
-        A code -1 is unknown: a row counts by what it knows. Fewer classes, if there are fewer
-        different rows. Cost: H n K an iteration.
+        A code -1 is unknown: a row contributes its known codes. There are fewer classes if there
+        are fewer distinct rows. Cost: H n K per iteration.
         """
         codes, weight = distinct_rows(codes[weight > 0], weight[weight > 0])
         n_classes = min(n_classes, len(codes))
@@ -100,7 +100,7 @@ class LatentClasses:
     def sample_given(
         self, codes: np.ndarray, n: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """As `Frequencies.sample_given`: a class given what is known, and then the rest."""
+        """As `Frequencies.sample_given`: draws a class given the known codes, then the others."""
         open_ = (codes < 0).any(axis=0)
         with np.errstate(divide="ignore"):  # a class without weight, or a value it never has
             log_p = np.tile(np.log(self.weights)[:, None], len(codes))

@@ -31,7 +31,7 @@ class NormalScores(FixedMap):
     Parameters
     ----------
     knots : ndarray
-        (2, K + 1): the knots, and above each the mass of the interval that ends there, the first 0.
+        (2, K + 1): the knots, and the mass of the interval that ends at each, the first 0.
 
     References
     ----------
@@ -122,11 +122,10 @@ def normal_scores(
 
         P(cell) = (c + A S) / (n + A)            c of n rows are in the cell
 
-    S is the share of a smooth distribution through about 1.5 n^(1/3) quantiles, A the number of
-    rows that it counts as: that under which each row is most probable given the others. The values
-    are not heaped if S alone is as good. Beyond the rows there is half of 1 / (n + 1), at each end
-    at which the support goes on. Of weighted rows n is (sum w)^2 / sum w^2, and c is in
-    proportion.
+    S is the share of a smooth distribution through about 1.5 n^(1/3) quantiles, which counts as A
+    rows. A makes each row as probable as possible given the others. The values are not heaped if S
+    alone is as good. Beyond the rows there is a mass of half of 1 / (n + 1), at each end where the
+    support goes on. For weighted rows n is (sum w)^2 / sum w^2, and c is in proportion.
     """
     if not kind.is_gridded or len(x) < 2:
         return None

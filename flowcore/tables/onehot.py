@@ -16,13 +16,13 @@ MOST = 256  # combinations that an unseen value is averaged over
 class OneHot:
     """Rows of codes (n, K) as a context (n, C): 1 in the level of the row's value, else 0.
 
-    Each value of a column has a level, and all that were seen in fewer than 10 rows share one. Two
-    levels are one number, one level is none.
+    Each value of a column has a level, and all values seen in fewer than 10 rows share one. Two
+    levels need one number, a single level needs none.
 
     Parameters
     ----------
     combinations : ndarray
-        (m, K), the different rows of codes that were seen.
+        (m, K), the distinct rows of codes that were seen.
     counts : ndarray
         (m,): how often each was seen, or its weight.
     sizes : tuple of int
@@ -78,7 +78,7 @@ class OneHot:
         return distinct[most], weight[most] / weight[most].sum()
 
     def drawn(self, levels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Levels (n, K) in which those of values that were never seen, -1, are drawn."""
+        """Levels (n, K), with the levels of unseen values, -1, replaced by draws."""
         levels, gone = levels.copy(), levels < 0
         patterns, which = np.unique(gone, axis=0, return_inverse=True)
         for i, unseen in enumerate(patterns):

@@ -24,9 +24,9 @@ _THOUSANDS = re.compile(r"[+-]?\d{1,3}([.,'\u2019\u00a0\u202f]\d{3}|( \d{3}){2})
 
 
 def pattern_of(counts: Mapping[str, int]) -> tuple[str, str] | None:
-    """(what most of these texts are, what to do), or None: neither numbers nor days.
+    """(a description of most of these texts, a fix), or None: neither numbers nor days.
 
-    counts: how many rows have each text.
+    counts: the number of rows with each text.
 
     >>> pattern_of({f"{k}%": 1 for k in range(30)})[0]
     "numbers with '%'"
@@ -46,8 +46,8 @@ def pattern_of(counts: Mapping[str, int]) -> tuple[str, str] | None:
 
 
 def unit_of(text: str) -> str | None:
-    """What makes a text no number: a sign or unit on one side of it, separators of thousands; ''
-    for a number, None for another text.
+    """The part that keeps a text from being a number: a sign or unit on one side of it, separators
+    of thousands; '' for a number, None for another text.
 
     >>> unit_of("72.5 m²"), unit_of("1,234.50"), unit_of("72.5"), unit_of("from 3 to 4")
     ("' m²'", 'separators of thousands', '', None)

@@ -1,4 +1,4 @@
-"""What importance weights of a table start from: a mixture of codes c and points z of the line.
+"""The proposal for importance weights of a table: a mixture of codes c and points z of the line.
 
     g(c, z) = sum_k w_k t_k(z) prod_j p_kj(c_j)
 
@@ -39,8 +39,8 @@ NEAR, FAR = 5.0, 40.0  # widths of a component within which most of it is, and a
 class MixedMixture:
     """The mixture g of codes and points; see the top of this file.
 
-    Codes -1 and numbers NaN are unknown, in the same columns of all rows of a call. A code L, of
-    all values that were never seen, carries no information.
+    Codes -1 and numbers NaN are unknown, in the same columns of all rows of a call. A code L, for
+    all unseen values, carries no information.
     """
 
     def __init__(self, mixture: MultivariateTMixture, probabilities: Sequence[np.ndarray]):
@@ -53,10 +53,10 @@ class MixedMixture:
 
     @classmethod
     def fitted(cls, density: TableDensity, rng: np.random.Generator) -> MixedMixture:
-        """EM finds all of it from 20,000 draws of the density; of wide tables from fewer.
+        """Fitted by EM to 20,000 draws of the density; for wide tables to fewer.
 
-        20 components, of wide tables fewer. (BIC would choose fewer: it guards against few rows,
-        and draws are as many as one likes.)
+        20 components, for wide tables fewer. (BIC would choose fewer, but it guards against few
+        rows, and there can be any number of draws.)
         """
         categories, dim = density.categories_, density.density_.dim
         features = (dim + 1) * (dim + 2) // 2
@@ -86,7 +86,7 @@ class MixedMixture:
         return MixedMixture(self.mixture, probabilities)
 
     def log_prob(self, codes: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """log g of what rows know, (n,)."""
+        """log g of the known values of rows, (n,)."""
         return log_sum_exp(self._log_components(codes, z))[0]
 
     def sample_codes(
@@ -143,13 +143,13 @@ class _Shares:
 
 
 class Proposal:
-    """Draws of what rows leave open, and their density, given what the rows know.
+    """Draws of the unknown values of rows, and their density, given the known ones.
 
         c_b ~ 1/2 g(c_b | c_a, z_a) + 1/2 p(c_b | c_a),      z_b ~ g(z_b | z_a, c)
 
-    p(c_b | c_a) is exact. The halves serve where numbers inform about categories, and where
-    categories depend on each other more than the components of g know. Numbers of which an interval
-    is known are points of z_a, drawn from histograms there.
+    p(c_b | c_a) is exact. The first half uses what numbers imply about categories, the second half
+    dependences between categories that the components of g lack. If an interval of a number is
+    known, z_a has a point in it, drawn from a histogram.
 
     Parameters
     ----------
@@ -158,11 +158,12 @@ class Proposal:
     mixed : MixedMixture
         g.
     codes, z : ndarray
-        (m, K), (m, D): what rows know, -1 and NaN for the rest, in the same columns of every row.
+        (m, K), (m, D): the known values, and -1 and NaN for the others, in the same columns of
+        every row.
     ends : ndarray
         (2, m, D): ends of intervals, NaN elsewhere.
     n : int
-        Draws of each row.
+        Number of draws for each row.
     """
 
     def __init__(self, categories, mixed, codes, z, ends, n):
@@ -210,7 +211,7 @@ class Proposal:
 class Histogram:
     """Draws of one number of the line between two ends, from the histogram of g's marginal.
 
-    Each draw may have ends of its own, infinite ones too: those of cells, or of a range.
+    Each draw may have its own ends, perhaps infinite: those of a cell, or of a range.
     """
 
     def __init__(self, mixed: MixedMixture, j: int, ends: np.ndarray):

@@ -1,4 +1,4 @@
-"""What is asked of a table's density, as arrays: what rows know, and what they leave open."""
+"""Questions to a table's density, as arrays: known and unknown values of rows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Question:
         return Question(*own, self.ranges, self.forbidden, self.is_in)
 
     def kept(self, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Which draws are what was asked for."""
+        """Which draws satisfy the question."""
         kept = np.ones(len(codes), bool) if self.is_in is None else self.is_in(codes, x)
         for k, code in self.forbidden:
             if (self.codes[:, k] < 0).all():
@@ -46,11 +46,11 @@ class Question:
 
 
 def with_holes(density: TableDensity, frame: Frame, values: bool = False) -> tuple[Question, dict]:
-    """(the question what the missing cells of a frame are, name -> (n,) where they are).
+    """(the question for the missing cells of a frame, name -> (n,) where they are).
 
-    A missing cell is a question here, even in a column in which "missing" is a value of its own:
-    draws fill it. With `values` it is known there, as that value.
-    Errors: ValueError for a number outside of its column's support, naming its place.
+    A missing cell is unknown here, and draws fill it, even in a column in which "missing" is a
+    value. With `values`, it is known there, as that value. Errors: ValueError for a number outside
+    of its column's support, naming its place.
     """
     encoding = density.encoding
     codes, x, hole, gaps = encoded_with_holes(encoding, frame, values)
@@ -80,7 +80,7 @@ def encoded_with_holes(encoding: Encoding, frame: Frame, values: bool) -> tuple:
 
 
 def asked(density: TableDensity, known: Mapping) -> Question:
-    """The question what a row is of which `known` is known.
+    """The question for a row whose values `known` are known.
 
     Errors: ValueError for unknown columns, for values that a column cannot have, and for ranges
     without any number of the column.

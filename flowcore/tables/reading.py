@@ -1,4 +1,4 @@
-"""CSV by pandas, block by block; what pandas does not read exactly, by Python's `csv` module."""
+"""CSV by pandas, block by block; by Python's `csv` module where pandas is not exact."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _NO_TEXT = re.compile("[\udc80-\udcff]")  # bytes that are no text, by `surrogat
 
 @dataclass
 class Csv:
-    """A text table: how it is written, and, once its first block is read, what its columns are.
+    """A text table: its format, and, once its first block is read, the types of its columns.
 
-    read: name -> place of the columns that are wanted; numbers, texts: place -> what stands for a
-    missing value, of the columns of each type
+    read: name -> place of each column to read; numbers, texts: place -> texts of missing values,
+    for the columns of each type
     """
 
     source: str

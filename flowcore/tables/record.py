@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class TableRecord:
-    """What a `TableDensity` has learned.
+    """A fitted `TableDensity`, as data.
 
-    Errors: ValueError for what does not fit together, as in a file that somebody made by hand.
+    Errors: ValueError for parts that do not fit together, as in a forged file.
 
     Parameters
     ----------
@@ -40,11 +40,11 @@ class TableRecord:
     fillers, reach : ndarray or None
         Those of the `Coordinates`, (2, D).
     margins : list of ndarray or None
-        Of every number, sorted values of the table.
+        Sorted values of every number of the table.
     notes : dict or None
-        How it was learned: plain data.
+        How it was fitted: plain data.
     scores : list or None
-        Of every number, the knots of its `NormalScores`, or None.
+        For every number the knots of its `NormalScores`, or None.
     proposal, shares : Distribution and list, or None
         The mixture and the probabilities of its `MixedMixture`, if that has been fitted.
 
@@ -110,7 +110,7 @@ class TableRecord:
 def from_frequencies(
     schema: dict, frequencies: dict | None, density: Base | None, notes: dict | None = None
 ) -> TableRecord:
-    """What stands for a `TableDensity` of an older file, whose p(c) was one of counts."""
+    """The record of a `TableDensity` in an older file, whose p(c) was counts alone."""
     categories = None
     if frequencies is not None:
         categories = {"weights": np.ones(1), "counts": frequencies, "tree": None, "classes": []}
@@ -118,7 +118,7 @@ def from_frequencies(
 
 
 def check_dim(density: Base | None, n_numbers: int) -> None:
-    """A ValueError unless the density is of so many numbers."""
+    """A ValueError unless the density has this number of coordinates."""
     dim = 0 if density is None else density.dim
     if dim != n_numbers:
         raise ValueError(f"density has dim {dim}, but the schema has {n_numbers} numbers")

@@ -1,4 +1,4 @@
-"""`Schema`: what the columns of a table are. Found from data, printed, edited, saved."""
+"""`Schema`: the kinds of a table's columns. Found from data, printed, edited, saved."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ MISSING = ("error", "drop", "atom", "learn")
 
 @dataclass(frozen=True, repr=False)
 class Schema:
-    """The columns of a table, in order: what each is, and what it adds to log p.
+    """The columns of a table, in order: the kind of each, and what it adds to log p.
 
-    Numbers are continuous, text and booleans are categories, dates are dates, whatever is constant
-    or free text has to be set aside: `fit_table` refuses it. All else is a suggestion, which
-    changes what log p means or where it is -inf: print the schema, and adopt one by `edit`, or all
-    by `suggested`.
+    Numbers are continuous, text and booleans are categories, dates are dates. Constant columns and
+    free text must be set aside: `fit_table` refuses them. Anything else is a suggestion, because it
+    changes what log p means or where it is -inf: print the schema, and adopt single suggestions by
+    `edit`, or all by `suggested`.
 
     Parameters
     ----------
     columns : tuple of Column
         With different names.
     n_rows : int
-        How many rows it was found from.
+        The number of rows from which it was found.
 
     Examples
     --------
@@ -71,11 +71,10 @@ class Schema:
     def from_data(cls, X: TableLike, missing: str = "error") -> Schema:
         """Find the columns of X: a table of pandas, polars or pyarrow, a mapping, an array (n, D).
 
-        missing: a number that is missing is an error ("error"), its row is not looked at ("drop"),
-        or it is a value of its own ("atom"), as a missing category is, too, with "error". "learn":
-        no missing cell is a value.
-        Errors: ValueError for infinite numbers, too, and for text among numbers, naming row, column
-        and value. Cost: a sort of each column.
+        missing: a missing number is an error ("error"), its row is ignored ("drop"), or "missing"
+        is a value ("atom"). A missing category is a value with "error", too. "learn": no missing
+        cell is a value. Errors: ValueError for infinite numbers, too, and for text among numbers,
+        naming row, column and value. Cost: a sort of each column.
         """
         frame = as_frame(X)
         complete = complete_rows(frame, missing)
@@ -85,11 +84,11 @@ class Schema:
     def edit(self, changes: Mapping | None = None, **kinds: str | Kind) -> Schema:
         """The schema with other kinds for some columns, such as `edit(age="integer(0)")`.
 
-        changes: the same as a mapping, for names that are no Python names. The kinds, as text:
+        changes: the same as a mapping, for names that are not valid in Python. The kinds, as text:
         continuous, positive, positive(low), bounded(low, high), integer(low, high) and
-        gridded(step, low, high), whose ends may be left out, each with atoms(0, ...) behind it or
-        not, date(unit, format), time(unit, format), categorical, boolean, aside. Errors: ValueError
-        for an unknown column or kind, and for one that the data do not fit.
+        gridded(step, low, high), whose ends may be left out, each optionally followed by atoms(0,
+        ...); date(unit, format), time(unit, format), categorical, boolean, aside. Errors:
+        ValueError for an unknown column or kind, and for a kind that does not fit the data.
         """
         wanted = {**(changes or {}), **kinds}
         unknown = [name for name in wanted if name not in self.names]
@@ -104,7 +103,7 @@ class Schema:
 
     @property
     def suggestions(self) -> dict[Name, str]:
-        """name -> kind: what `suggested` would change."""
+        """name -> kind: the changes that `suggested` would make."""
         return {c.name: str(c.suggestion) for c in self.columns if c.suggestion}
 
     # ------------------------------------------------------------ looked at
@@ -121,7 +120,7 @@ class Schema:
 
     @property
     def numbers(self) -> tuple[Column, ...]:
-        """The columns that are coordinates of the continuous part; gridded ones are, too."""
+        """The columns that are coordinates of the continuous part, including gridded ones."""
         return tuple(c for c in self.columns if c.kind.is_number)
 
     @property
@@ -131,7 +130,7 @@ class Schema:
 
     @property
     def meaning(self) -> str:
-        """What log p of a row is: which columns count as densities, which as probabilities."""
+        """The meaning of log p: which columns count as densities, which as probabilities."""
         parts = []
         for what in (DENSITY, PROBABILITY):
             names = [f"{c.name}" for c in self.columns if c.kind.counts_as == what]
@@ -167,9 +166,9 @@ class Schema:
     def select(self, X: TableLike, ignore_extra: bool = False) -> Frame:
         """X as a frame with the columns of the schema, in its order; those aside are left out.
 
-        Columns are found by their names, or by position if X or the schema has none. Those aside
-        may be there or not, whatever they hold. Errors: ValueError that names the columns which are
-        missing, or unknown and not to be ignored.
+        Columns are matched by their names, or by position if X or the schema has none. Those set
+        aside may be present or not, with any content. Errors: ValueError that names the columns
+        which are missing, or unknown and not to be ignored.
         """
         frame, wanted = as_frame(X), [c.name for c in self.columns if c.kind.name != "aside"]
         if not (frame.is_named and self.is_named):
@@ -233,17 +232,17 @@ class Schema:
 
 
 def argument(name: str, value: str) -> str:
-    """What a line to be pasted needs, if the value is not "error", the default."""
+    """The argument for a line to be pasted, if the value is not "error", the default."""
     return "" if value == "error" else f', {name}="{value}"'
 
 
 def complete_rows(frame: Frame, missing: str, schema: Schema | None = None) -> np.ndarray:
-    """(n,): the rows that miss nothing which has to be there.
+    """(n,): the rows without a forbidden missing cell.
 
-    A missing category is a value, as `Schema.from_data` finds it, with missing="error" or "atom"; a
-    missing number with "atom". With a schema, its columns decide. "learn": rows that know a value.
-    Errors: ValueError if other cells are missing, with missing="error" or "atom", and for infinite
-    numbers.
+    With missing="error" or "atom" a missing category is a value, as in `Schema.from_data`; with
+    "atom" a missing number, too. With a schema, its columns decide. "learn": rows with a known
+    value. Errors: ValueError if other cells are missing, with missing="error" or "atom", and for
+    infinite numbers.
     """
     if missing not in MISSING:
         raise ValueError(f"missing is one of {', '.join(MISSING)}: got {missing!r:.40}")
@@ -277,7 +276,7 @@ def complete_rows(frame: Frame, missing: str, schema: Schema | None = None) -> n
 
 
 def _missing_cells(frame: Frame, gaps: dict, n_complete: int, schema: Schema | None):
-    """A ValueError about all columns that miss something, and what it costs to drop their rows."""
+    """A ValueError about all columns with missing cells, and the number of complete rows."""
     name = next(iter(gaps))
     each = ", ".join(f"{own!r:.40} {gone.sum():,}" for own, gone in [*gaps.items()][:10])
     return fixable(

@@ -1,4 +1,4 @@
-"""Toy densities that are known exactly: what a flow's loss is compared with.
+"""Toy densities that are known exactly, to compare a flow's loss with.
 
 A `Target` has `sample`, an exact log-density and its entropy H, in nats. The expected held-out
 negative log-likelihood of a density q is never below H, and the gap is the Kullback-Leibler

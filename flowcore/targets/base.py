@@ -64,7 +64,7 @@ class Target(ABC):
         raise NotImplementedError(f"{type(self).__name__} has no std(): write one")
 
     def prob(self, x: ArrayLike) -> np.ndarray:
-        """p(x): x of shape (..., dim) gives (...); 0 where it is too small for a float."""
+        """p(x): x of shape (..., dim) gives (...); 0 if it is too small for a float."""
         return np.exp(self.log_prob(x))
 
 
@@ -81,8 +81,8 @@ class Exact(Target):
     def log_prob(self, x: ArrayLike) -> np.ndarray:
         """log p(x) in nats, float64: x of shape (..., dim) gives (...).
 
-        Accuracy and cost stand at the class. An event with a NaN gives NaN, one with an infinity
-        -inf; another last axis is a ValueError.
+        The docstring of each class gives accuracy and cost. An event with a NaN gives NaN, one with
+        an infinity -inf; a wrong last axis is a ValueError.
         """
         x = as_numbers("x", x).astype(float, copy=False)
         check_event(x, self.dim, self)
@@ -178,9 +178,9 @@ def falling_integral(rise: Callable, length: np.ndarray, weight: Callable | None
     """int_0^length weight(h) exp(-rise(h)) dh of integrands that only fall, (...) -> (...).
 
     rise(h) maps (..., k) to (..., k), grows from rise(0) = 0, and should suffer no cancellation.
-    A rise below 0 is taken for rounding. 40 Gauss-Legendre nodes up to the h where the rise is
-    CUT, which is searched for on the scale of log h (it need not be exact), since it may be a tiny
-    part of the length.
+    A rise below 0 counts as rounding. It uses 40 Gauss-Legendre nodes up to the h where the rise is
+    CUT. This h may be a tiny part of the length, so it is searched for on the scale of log h (it
+    need not be exact).
     """
     length = length[..., None]
     log_h = np.log(length)

@@ -13,7 +13,7 @@ from .base import Exact, gauss_legendre, set_positive
 
 
 class BlurredCircles(Exact):
-    """Circles about the origin, equally likely, blurred by a Gaussian of standard deviation s.
+    """Circles around the origin, equally likely, blurred by a Gaussian of standard deviation s.
 
         x = R (cos t, sin t) + s n,    t ~ U(0, 2 pi), n ~ N(0, I), s = noise
 
@@ -23,8 +23,7 @@ class BlurredCircles(Exact):
         p(x) = mean over R of  exp(-(r - R)^2 / (2 s^2)) I0e(r R / s^2) / (2 pi s^2).
 
     `log_prob` has a relative error of 1e-14 (1 + |log p|), at any distance, and takes 0.2
-    microseconds a row. A subclass has the fields it likes, `noise` among them, and the property
-    `radii`.
+    microseconds per row. A subclass has a field `noise`, other fields, and the property `radii`.
     """
 
     dim = 2
@@ -74,14 +73,14 @@ class BlurredCircles(Exact):
 class Circles(BlurredCircles):
     """scikit-learn's `make_circles` with random instead of evenly spaced angles, exactly.
 
-    Two circles of radius 1 and `factor`, equally likely: formulas at `BlurredCircles`.
+    Two circles of radius 1 and `factor`, equally likely; see `BlurredCircles` for formulas.
 
     Parameters
     ----------
     noise : float
         Standard deviation of the Gaussian around the circles, > 0 (ValueError).
     factor : float
-        Radius of the inner circle, 0 <= factor < 1 (ValueError); the outer one's is 1.
+        Radius of the inner circle, 0 <= factor < 1 (ValueError); the outer radius is 1.
 
     References
     ----------
@@ -121,8 +120,8 @@ circles = Circles
 class Ring(BlurredCircles):
     """One circle about the origin, blurred by a Gaussian: as dense inside as outside of it.
 
-    Formulas at `BlurredCircles`. The blur is that of the plane, so the density is smooth at the
-    origin too. (The other usual ring, p proportional to exp(-(|x| - R)^2 / (2 s^2)), has a kink
+    See `BlurredCircles` for formulas. The blur is in the plane, so the density is also smooth at
+    the origin. (The other usual ring, p proportional to exp(-(|x| - R)^2 / (2 s^2)), has a kink
     there; for s << R they agree.)
 
     Parameters

@@ -207,9 +207,9 @@ class Banana(Exact):
     Parameters
     ----------
     b : float
-        How much it is bent: any finite number (theirs: 0.03 and 0.1; 0: not at all).
+        Strength of the bend: any finite number (in the paper 0.03 and 0.1; 0: no bend).
     sd : float
-        Standard deviation of x1, > 0 (theirs: 10).
+        Standard deviation of x1, > 0 (in the paper 10).
 
     References
     ----------

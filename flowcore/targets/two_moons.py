@@ -31,14 +31,14 @@ class TwoMoons(Exact):
         |u - e(t)|^2 / (2 s^2) = (r^2 + 1) / (2 s^2) - kappa cos(phi):
 
     an incomplete Bessel integral (over the whole circle it is 2 pi I_0(kappa), DLMF 10.32.1).
-    Either theta or the angle opposite to it lies in [0, pi] and cuts the arc in two pieces, on each
-    of which phi grows from `start` to `start + length` while the integrand only falls. With
-    A = |theta| and B = pi - A, d the distance of u from the piece:
+    Either theta or the opposite angle lies in [0, pi] and cuts the arc into two pieces. On each
+    piece phi grows from `start` to `start + length` while the integrand only falls. With A =
+    |theta|, B = pi - A, and d the distance of u from the piece, the two pieces have:
 
-        theta >= 0   the nearest point of the circle is on the arc    d = |r - 1|
-                     start, length = 0, A and 0, B
+        theta >= 0   the nearest point of the circle is on the arc    d = |r - 1| (both pieces)
+                     (start, length) = (0, A) and (0, B)
         theta < 0    the nearest points are the arc's ends            d = |u - (1, 0)|, |u + (1, 0)|
-                     start, length = A, B and B, A
+                     (start, length) = (A, B) and (B, A)
 
         a(u) = 1 / (2 pi^2 s^2)  sum over both pieces of  exp(-d^2 / (2 s^2)) J
         J = int_0^length exp(-kappa (cos(start) - cos(start + h))) dh

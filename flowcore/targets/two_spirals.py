@@ -34,8 +34,8 @@ class TwoSpirals(Exact):
         2 s^2 E(t)     = r^2 + t^2 / 9 + 2/3 r t cos(t + w)
         9 s^2 dE/dt    = t + 3 r (cos(t + w) - t sin(t + w)).
 
-    The zeros of dE/dt cut [0, T] into pieces on which exp(-E) only falls from one end to the
-    other: each is an easy integral, however small s and however far x (`falling_integral`).
+    The zeros of dE/dt cut [0, T] into pieces on which exp(-E) only falls from one end to the other.
+    Each is an easy integral, for any small s and any distant x (`falling_integral`).
 
     The error of `log_prob` is below 1e-11 (1 + |log p|); it takes 30 microseconds a row.
 

@@ -1,16 +1,16 @@
-"""Training: `fit`, and what stands beside it.
+"""Training: `fit`, its loop and its parts.
 
 fit.py          maximum likelihood: start here
 reverse_kl.py   `fit_reverse_kl`: to a density that can be evaluated (variational inference)
 matching.py     `fit_matching`: a continuous flow, by regression
 loop.py         `train`, the loop over epochs and batches, of any loss
-loss.py         what a loss is; likelihood.py   that of `fit`, and its gradient
-optim.py        Adam and averages: how a gradient changes theta; schedules.py   learning rates
-run.py          the state of a run, and how it ends; history.py   what is recorded
+loss.py         the class of losses; likelihood.py   the loss of `fit`, and its gradient
+optim.py        Adam and averages: steps along gradients; schedules.py   learning rates
+run.py          the state of a run, and its end; history.py   the record of a run
 table.py        the rows: a split, and batches; repeats.py   rows that are equal
-checks.py       what is refused; columns.py   columns that have no density
-defaults.py     what "auto" stands for; shards.py   a batch in threads
-resume/         the file from which a stopped run goes on
+checks.py       arguments that are refused; columns.py   columns that have no density
+defaults.py     the values of "auto"; shards.py   a batch in threads
+resume/         the file from which a stopped run continues
 """
 
 from .fit import fit

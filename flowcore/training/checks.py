@@ -77,7 +77,7 @@ def check_checkpoint(checkpoint, checkpoint_every) -> None:
 
 def as_table(name: str, values, dim: int, dtype=float, more: str = "") -> np.ndarray:
     """`values` as a float array of shape (n, dim), n >= 1, finite also in dtype; floats are not
-    copied. more: how NaN can be mended, beside dropping or filling them."""
+    copied. more: other remedies for NaN than dropping or filling them."""
     table = as_numbers(name, values)
     if table.ndim != 2 or table.shape[1] != dim:
         hint = ""

@@ -1,7 +1,7 @@
-"""Columns that have no density: constant ones, grids, and what follows from other columns.
+"""Columns that have no density: constant ones, grids, and columns that follow from others.
 
-A likelihood has no maximum there: it grows with every narrower spike. So a fit looks good, and is
-of no use.
+The likelihood of such a column has no maximum: it grows with every narrower spike. So a fit looks
+good, and is of no use.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def dependent_columns(
 
     Some combination sum_j a_j x_j is constant, up to `tiny` times the scale of each: then the
     correlation matrix has an eigenvalue of (nearly) zero, with the eigenvector v_j = a_j sd_j.
-    About 4 D evenly spaced rows are looked at, without those far from all others, beside which the
-    rest would look like one point. (D rows, or fewer, would always be dependent.)
+    It uses about 4 D evenly spaced rows, without those far from all others, which would make the
+    rest look like one point. (D rows, or fewer, would always be dependent.)
     """
     most = max(1000, 4 * x.shape[1])
     sample = _without_outliers(x[rows[:: math.ceil(len(rows) / most)]].astype(float))

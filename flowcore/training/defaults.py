@@ -1,7 +1,7 @@
-"""What "auto" stands for among the arguments of `fit`: chosen by the number of rows alone.
+"""The values of "auto" among the arguments of `fit`: chosen by the number of rows alone.
 
-`python -m benchmarks.defaults` prints the table from which the choice was made: toy targets, and
-tables of 150 to 100,000 rows, on seeds of which no figure is published.
+`python -m benchmarks.defaults` prints the table on which the choice is based: toy targets, and
+tables of 150 to 100,000 rows, with seeds that no published figure uses.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def resolved(
     """(epochs, batch_size, optimizer) of `fit`, for n rows; an optimizer that is an object has a
     learning rate of its own.
 
-    times, batch_of, rate   what "auto" stands for: so many times `epochs_for(n)`, `batch_of(n)`
+    times, batch_of, rate   the values of "auto": `times * epochs_for(n)`, `batch_of(n)`, rate
     """
     if is_auto(learning_rate):
         learning_rate = rate if isinstance(optimizer, str) else None

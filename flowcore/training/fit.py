@@ -1,7 +1,7 @@
 """`fit`: maximum likelihood, for rows in the memory of one machine.
 
-The loop is in `loop.py`, what it minimises in `likelihood.py`, which rows a batch holds in
-`table.py`; how a run goes on after a power cut is in the room `resume`.
+`loop.py` has the loop, `likelihood.py` the loss, and `table.py` the batches; the room `resume`
+continues a run after a power cut.
 """
 
 from __future__ import annotations
@@ -71,47 +71,45 @@ def fit(
 ) -> tuple[TransformedDistribution, History]:
     """Fit a flow to rows of data by maximum likelihood; returns (new_flow, history).
 
-    The flow is not changed: other threads may go on evaluating it.
+    The flow is not changed: other threads may continue to evaluate it.
 
-    "auto" is chosen by the number of rows, see `training/defaults.py`, and the history has what was
-    chosen. The textbook's loop is schedule="constant", average=None, with numbers for epochs,
-    batch_size and learning_rate.
+    "auto" stands for a choice by the number of rows, see `training/defaults.py`; the history has
+    the chosen values. The textbook's loop is schedule="constant", average=None, with numbers for
+    epochs, batch_size and learning_rate.
 
-    Equal rows (of X and context) count as one row, with the sum of their weights: a Metropolis
-    chain repeats rows, and so does a bootstrap, and a copy of a training row must not be held out.
-    The split, "auto" and an epoch count distinct rows, in the order of their first appearance; the
-    history then has the numbers of `rows` and of `distinct_rows`.
+    Equal rows (of X and context) count as one row, with the sum of their weights. A Metropolis
+    chain and a bootstrap repeat rows, and a copy of a training row must not be held out. The split,
+    "auto" and an epoch count distinct rows, in the order of their first appearance; the history
+    then has the numbers of `rows` and of `distinct_rows`.
 
-    With validation data the parameters of the best validation NLL are returned, otherwise the last
-    ones. A KeyboardInterrupt ends training early in the same way (`history.interrupted`). If the
-    initial parameters are better than those of every epoch, by more than a standard error of their
-    validation NLL, they are returned, with a warning. Without validation data a loss that is larger
-    at the end than at the start (of the first batch of rows, in the order of the data) is a
-    warning.
+    With validation data, `fit` returns the parameters with the best validation NLL, otherwise the
+    last ones. After a KeyboardInterrupt it does the same (`history.interrupted`). If the initial
+    parameters are better than those of every epoch, by more than a standard error of their
+    validation NLL, it returns these, with a warning. Without validation data it warns if the loss
+    of the first batch (in the order of the data) is larger at the end than at the start.
 
-    A penalty such as `lambda theta: 1e-3 * np.sum(theta**2)`, with autograd's np, is differentiated
-    as it stands; one that looks at what the flow does passes theta on, as in
-    `flow.bijector.inverse(x, params=theta)`. It is called before the first update, too, to see that
-    it works. The history's train_nll and val_nll, and so the choice of the best epoch, are without
-    it: they stay negative log-likelihoods.
+    A penalty is a function in autograd's np, such as `lambda theta: 1e-3 * np.sum(theta**2)`. If it
+    evaluates the flow, it has to pass theta on, as in `flow.bijector.inverse(x, params=theta)`. It
+    is also called before the first update, to see that it works. The history's train_nll and
+    val_nll, and so the choice of the best epoch, do not include it.
 
-    With a checkpoint, a run that was stopped at any moment, even killed, goes on when the same call
-    is made again, and ends with the very numbers of an uninterrupted one: parameters, history
-    (seconds add up), the state of a Generator given as rng. A finished run returns its result at
-    once. The file is replaced atomically; it belongs to one run, and a call that differs in the
-    flow, the data or an option is refused (a Generator must be in the state that it had). Only
-    `patience` may change, and `epochs` if the schedule does not depend on them, as with
+    With a checkpoint, a run may be stopped at any moment, or even killed: the same call, made
+    again, continues it. It ends with exactly the numbers of an uninterrupted run: parameters,
+    history (seconds add up), and the state of a Generator given as rng. For a finished run the call
+    returns the result at once. The file is replaced atomically and belongs to one run. A call that
+    differs in the flow, the data or an option is refused (a Generator must be in the state that it
+    had). Only `patience` may change, and `epochs` if the schedule does not depend on them, as with
     schedule="constant": more epochs then continue a finished run. `fit` compares numbers, texts,
     arrays and flowcore's own objects. It cannot compare a function (a learning rate, a penalty), an
     optimizer of your own class, or a part of a flow that `save` cannot describe: with these, pass
     checkpoint_key="1", and another text whenever you change them. The callbacks are not compared.
-    They are not called again for epochs that the file holds; epochs after its last writing are
-    done, and reported, once more. While it runs, `fit` keeps other runs from the path, by a lock on
-    a hidden file beside it. If a checkpoint cannot be written, as when the disk is full, that is a
-    warning: training goes on, and writing is tried again when it is due.
+    They are not called again for epochs in the file; epochs after the last checkpoint are run, and
+    reported, once more. A lock on a hidden file beside the path keeps other runs from it. If a
+    checkpoint cannot be written, for example to a full disk, `fit` warns, continues, and tries
+    again when the next one is due.
 
-    Errors: ValueError for bad input or a checkpoint that is damaged, of another run or in use;
-    OSError if one cannot be read, or no file can be written there at the start;
+    Errors: ValueError for bad input, or a checkpoint that is damaged, in use, or from another run;
+    OSError if a checkpoint cannot be read, or none can be written at the start;
     `TrainingDivergedError`, which holds the best finite flow, if the loss, the penalty or a
     gradient is not finite. Cost of an epoch: a density and its gradient for every training row, a
     density for every validation row.
@@ -119,75 +117,74 @@ def fit(
     Parameters
     ----------
     flow : TransformedDistribution
-        Its `initialize` is called once, with the training rows. Initialised parts stay as they are,
-        with a warning if a Standardize was fitted to rows of another scale.
+        Its `initialize` is called once, with the training rows. Parts that are already initialised
+        do not change; `fit` warns if a Standardize was fitted to rows of another scale.
     X : array_like
         (n, D); integers are cast to float64, a float array (or memmap) is not copied. A memmap may
-        be larger than memory: `initialize` then gets at most 100,000 of its training rows (of 84
-        and more columns: 2^23 numbers), evenly spaced, and it is read in blocks and batches. The
-        search for equal rows takes 8 bytes a row, or 50 if there are some.
+        be larger than memory: it is read in blocks and batches, and `initialize` gets at most
+        100,000 evenly spaced training rows (from 84 columns on: 2^23 numbers). The search for equal
+        rows takes 8 bytes of memory per row, or 50 if there are equal rows.
     epochs : int or "auto"
         Passes over the training rows.
     batch_size : int or "auto"
-        Rows per update; the last batch of an epoch is smaller if they do not divide; None, or any
-        number >= n: all rows at once.
+        Rows per update; the last batch of an epoch holds the rest. None, or any number >= n: all
+        rows at once.
     learning_rate : float, callable or "auto"
         A number, or a function step -> number, steps (updates) counted from 0.
     optimizer : str or Optimizer
-        "adam", or an object such as `Adam(1e-3, beta2=0.99)`, whose own learning rate then holds.
+        "adam", or an object such as `Adam(1e-3, beta2=0.99)`, which has its own learning rate.
     schedule : str
-        "constant", or "cosine": a learning rate that is a number falls to 0 over the planned
-        updates, epochs * ceil(training rows / batch_size), see `cosine_decay`; "auto": cosine, if
+        "constant"; or "cosine": a learning rate that is a number falls to 0 over the planned
+        updates, epochs * ceil(training rows / batch_size), see `cosine_decay`; "auto": cosine if
         the learning rate is a number.
     warm_up : int or "auto"
-        So many updates at first with a learning rate that grows linearly; "auto": the first
+        Number of updates at the start during which the learning rate grows linearly; "auto": a
         twentieth of all updates if the schedule is cosine, else none.
     average : float
-        Decay rate in (0, 1): not theta itself but its exponential moving average over the updates
-        (`optim.Average`) is validated, reported and returned; train_nll stays that of theta. None:
-        no average.
+        Decay rate in (0, 1): the exponential moving average of theta over the updates
+        (`optim.Average`) is validated, reported and returned; train_nll is still computed at theta
+        itself. None: no average.
     validation_split : float
-        Fraction of the rows that is set aside, at random whether or not the batches are shuffled,
-        to choose the best epoch; 0: none.
+        Fraction of the rows that is set aside to choose the best epoch, always at random; 0: none.
     validation_data : array_like or pair of them
         X_val or (X_val, context_val), instead of a split.
     patience : int
-        Stop after so many epochs without a better validation NLL.
+        Stop after this number of epochs without a better validation NLL.
     shuffle : bool
-        Draw new batches in every epoch; otherwise they are consecutive rows.
+        Draw new random batches in every epoch; otherwise batches are consecutive rows.
     clip_norm : float
-        Longest gradient allowed (Euclidean norm); a longer one is scaled down to it.
+        Largest norm of a gradient (Euclidean); a longer gradient is scaled down to it.
     sample_weight : array_like
-        (n,) weights >= 0; rows of weight 0 take no part, not even in validation. `initialize` gets
-        rows about in proportion to their weights: a Standardize has the weighted mean.
+        (n,) weights >= 0; rows of weight 0 are left out, also of validation. `initialize` gets rows
+        about in proportion to their weights, so a Standardize has the weighted mean.
     context : array_like
         (n, context_dim), one row for each row of X.
     callbacks : sequence of callables
         Functions called after every epoch with an `EpochReport`; training stops if one of them
         returns True.
     progress : bool
-        Show a progress bar; where standard error is no terminal, write it about ten times.
+        Show a progress bar; if standard error is no terminal, print it about ten times.
     checkpoint : str or PathLike
-        The state of the run is written there, and the same call goes on from it (see above).
+        The file for the state of the run, from which the same call continues (see above).
     checkpoint_every : float
-        At most every so many seconds, also in the middle of an epoch.
+        Least number of seconds between two checkpoints; they may fall in the middle of an epoch.
     checkpoint_key : str
         Your name for the present version of your own functions and classes (see above).
     threads : int
-        How many work on a large batch, and on validation rows; None: the environment variable
-        FLOWCORE_THREADS, or the cores that this process may use, at most 8. Results do not depend
-        on it, bit for bit. While `fit` runs, BLAS has one thread (in the whole process).
+        Number of threads for a large batch, and for validation rows; None: the environment variable
+        FLOWCORE_THREADS, or the cores that this process may use, at most 8. Any number gives the
+        same bits. While `fit` runs, BLAS has one thread (in the whole process).
     penalty : callable
         A function of the flat parameter vector in autograd.numpy, penalty(theta), or of theta and
         the (initialised) flow, penalty(theta, flow): one number, added to the loss of every batch
         (see above).
     max_seconds : float
-        Training ends after so many seconds, as by an interrupt: the best epoch so far is returned,
-        and `history.interrupted` is True. None: no limit. A schedule counts on all epochs.
+        Training ends after this number of seconds, as by an interrupt: the best epoch so far is
+        returned, and `history.interrupted` is True. None: no limit. A schedule ignores it.
     rng : int or numpy Generator
         Decides the split, `initialize` and the batches.
     objective : Objective
-        What is minimised: the negative log-likelihood, unless `fit_matching` asks for its own loss.
+        The loss: the negative log-likelihood, unless `fit_matching` passes its own.
 
     Returns
     -------

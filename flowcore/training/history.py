@@ -17,21 +17,21 @@ class History:
     Parameters
     ----------
     train_nll : list of float
-        For every epoch the weighted mean of its batches' NLLs, each taken before the update it led
-        to (nats); a penalty is not in it.
+        For every epoch the weighted mean of its batches' NLLs, each computed before the batch's
+        update (nats); a penalty is not included.
     val_nll : list of float
-        For every epoch the NLL of all validation rows after its last update; empty without
-        validation data.
+        The NLL of all validation rows after the last update of each epoch; empty without validation
+        data.
     best_epoch : int
-        Index into these lists of the epoch whose parameters were returned (without validation data
-        the last one); None for the initial parameters.
+        Index of the epoch whose parameters were returned (without validation data the last one);
+        None for the initial parameters.
     seconds : float
         Wall time of the whole `fit`; if it was resumed from a checkpoint, of all its runs.
     interrupted : bool
         True if a KeyboardInterrupt ended it (the last of its runs).
     settings : dict
-        The options that decided the updates, nothing left "auto": epochs, batch_size, optimizer
-        (with its schedule), average, clip_norm; if rows repeat, the numbers of rows and
+        The options that decided the updates, with a value for each "auto": epochs, batch_size,
+        optimizer (with its schedule), average, clip_norm; if rows repeat, the numbers of rows and
         distinct_rows.
 
     Examples
@@ -81,7 +81,7 @@ class EpochReport:
 
 
 class TrainingDivergedError(RuntimeError):
-    """The loss or its gradient was not finite; the update was not made.
+    """The loss or its gradient was not finite; the update was not applied.
 
     Parameters
     ----------
@@ -90,11 +90,11 @@ class TrainingDivergedError(RuntimeError):
     epoch, batch : int
         Where, both counted from 0.
     flow : TransformedDistribution
-        The flow with the best finite parameters so far: those of the best validation NLL, the
-        initial ones included; without validation the latest at whose epoch's start the loss was
-        finite.
+        The flow with the best finite parameters so far: those with the best validation NLL, perhaps
+        the initial ones; without validation data those of the last epoch that began with a finite
+        loss.
     history : History
-        The `History` up to there.
+        The `History` up to this update.
     """
 
     def __init__(self, message: str, epoch: int, batch: int, flow: Any, history: History):

@@ -24,7 +24,7 @@ from .table import Rows, Table
 
 
 class _Step(NamedTuple):
-    """log p of a number of rows, autograd's way back from it, and what the way back starts with."""
+    """log p of a number of rows, its gradient by autograd, and the cotangent of that gradient."""
 
     log_prob: BoundLogProb
     vjp: Callable
@@ -32,11 +32,11 @@ class _Step(NamedTuple):
 
 
 class Likelihood(Loss):
-    """The NLL of rows, and a penalty: what `fit` minimises. A batch is `Rows`.
+    """The NLL of rows, and a penalty: the loss of `fit`. A batch is `Rows`.
 
     flow      anything with `log_prob(x, params=theta, context=c)`, differentiable in theta
     penalty   see `Loss`
-    threads   how many work on a large batch; None: see `n_threads`
+    threads   number of threads for a large batch; None: see `n_threads`
     table     the `Table` whose rows make an epoch; None if only single batches are evaluated
 
     >>> import flowcore
@@ -68,8 +68,8 @@ class Likelihood(Loss):
         return self.value_and_error(theta, [next(self._table.batches(None))])
 
     def value_and_error(self, theta: np.ndarray, blocks: Iterable[Rows]) -> tuple[float, float]:
-        """The NLL of all blocks, and its standard error: what other rows of the same kind would
-        change. Without the penalty, and without a gradient."""
+        """The NLL of all blocks, and its standard error over such rows, without the penalty and
+        without a gradient."""
         values, weights = [], []
         for rows in blocks:
             values.append(self._values(theta, rows))
@@ -81,7 +81,7 @@ class Likelihood(Loss):
             return nll, math.sqrt(np.dot(w * w, (v + nll) ** 2))
 
     def _values(self, theta, rows):
-        """log p of the rows; what is not finite is looked for, not warned about."""
+        """log p of the rows; values that are not finite are checked for, without a warning."""
         built_in = getattr(type(self.flow), "log_prob", None) is Distribution.log_prob
         options = {"threads": self._threads} if built_in else {}
         with np.errstate(all="ignore"):

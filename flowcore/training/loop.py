@@ -1,8 +1,8 @@
 """`train`: the one loop over epochs and batches, for any loss.
 
-The loop minimises a `Loss`; an optimizer (`optim.py`) turns a gradient into a change of theta; a
-`Run` holds all that changes meanwhile, and how it can end; a checkpoint is the file from which a
-stopped run goes on.
+The loop minimises a `Loss`. An optimizer (`optim.py`) turns a gradient into a change of theta. A
+`Run` holds everything that changes during training, and ends it. A checkpoint is the file from
+which a stopped run continues.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from .run import Run
 
 
 def train(run: Run, callbacks: Sequence[Callable] = (), progress: bool = False, checkpoint=None):
-    """Minimise the loss of a run, from where the run is; returns (new_flow, history).
+    """Minimise the loss of a run, from its present state; returns (new_flow, history).
 
-    checkpoint   None, or a context that sets the run to what a file holds, and keeps the file
+    checkpoint   None, or a context that sets the run to the state in a file, and updates the file
 
     For the other arguments, the errors and the warnings, see `fit`.
     """
@@ -53,7 +53,7 @@ def train(run: Run, callbacks: Sequence[Callable] = (), progress: bool = False, 
 
 
 def clipped(gradient: np.ndarray, longest: float | None) -> np.ndarray:
-    """The gradient, scaled down to the norm `longest` if it is longer than that; None: as it is.
+    """The gradient, scaled down to the norm `longest` if it is longer; None: unchanged.
 
     Errors: NotFinite if the norm is not finite.
     """

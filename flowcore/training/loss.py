@@ -19,7 +19,7 @@ from autograd.tracer import isbox
 
 
 class NotFinite(Exception):
-    """The loss or its gradient is not finite; the message names what, and where.
+    """The loss or its gradient is not finite; the message names which, and the place.
 
     at_start   the likely cause, as a question, if this happens before any update
     """
@@ -30,10 +30,10 @@ class NotFinite(Exception):
 
 
 class Objective(NamedTuple):
-    """What a fit minimises, when there are no rows yet.
+    """The objective of a fit, before there are rows.
 
     loss       (flow, table, penalty, threads, rng) -> Loss
-    resolved   what "auto" stands for, as `defaults.resolved`
+    resolved   the values of "auto", as `defaults.resolved`
     """
 
     loss: Callable
@@ -45,16 +45,16 @@ class Loss:
 
         loss(theta, batch) = value(theta, batch) + penalty(theta)
 
-    flow            the flow that is trained, initialised; penalty   None, or a function in
-                    autograd.numpy: penalty(theta), or penalty(theta, flow)
-    penalty_value   the penalty's part of the last loss
-    weight          of the last batch in the mean over an epoch
+    flow            the flow that is trained, initialised
+    penalty         None, or a function in autograd.numpy: penalty(theta), or penalty(theta, flow)
+    penalty_value   the value of the penalty in the last loss
+    weight          the weight of the last batch in the mean over an epoch
 
-    Abstract. A subclass decides what a batch is, and writes
+    Abstract. A subclass defines its batches, and writes
 
     value_and_gradient(theta, batch)   (value, gradient) in nats, without the penalty; it sets
                     `weight`, and raises NotFinite if the value is not finite
-    batches(rng, epoch, first)   the batches of an epoch, without its first so many, which an
+    batches(rng, epoch, first)   the batches of an epoch, without the first `first`, which an
                     earlier run has seen. They follow from the epoch's number, and from the state of
                     rng at its start
     validation(theta)   (value, standard error) by which the best epoch is chosen, or None
@@ -64,9 +64,9 @@ class Loss:
     and perhaps
 
     done            whether nothing is left to gain: training ends after this epoch
-    options         {name: value} of its own, for the history and the checkpoint
-    callbacks       that are called after every epoch, before the caller's
-    finished(flow, history)   what `fit` returns
+    options         {name: value}, its own options, for the history and the checkpoint
+    callbacks       its own callbacks, called after every epoch, before the caller's
+    finished(flow, history)   the result of `fit`
     """
 
     done = False

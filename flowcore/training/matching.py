@@ -2,8 +2,8 @@
 
     minimise  E |v(x_t, t) - (x - z)|^2 / D,     x_t = (1 - t) z + t x,   t ~ U(0, 1)
 
-over pairs of a base draw z and a row x. The best v is E[x - z | x_t], and its flow takes the base
-to the data (Lipman et al. 2023): no density is evaluated, and no path is solved for.
+over pairs of a base draw z and a row x. The best v is E[x - z | x_t], and its flow moves the base
+to the data (Lipman et al. 2023). Training evaluates no density, and solves no equation.
 """
 
 from __future__ import annotations
@@ -92,11 +92,11 @@ class Path(NamedTuple):
 
 
 class Matching(Loss):
-    """The mean squared distance of v from x - z, per coordinate: what `fit_matching` minimises.
+    """The mean squared distance of v from x - z, per coordinate: the loss of `fit_matching`.
 
     flow      initialised, see `Path`
     table     the rows, see `Table`; None if only single batches are evaluated
-    seed      of base draws and times: those of a batch follow from its epoch and number, so that
+    seed      of base draws and times: those of a batch depend on its epoch and number, so that
               a resumed run draws the same
     pairing, tolerance, nll_every   see `fit_matching`
     """
@@ -188,7 +188,7 @@ class Matching(Loss):
         return self._table.initial_rows()._replace(weight=None)
 
     def finished(self, flow, history: History):
-        """The flow on the grid that is good for its training rows; and its exact NLL."""
+        """The flow on a grid that is fine enough for its training rows; and its exact NLL."""
         flow = with_tolerance(flow, _some(self._first_rows), self._tolerance)
         history.settings["n_steps"] = Path.of(flow).continuous.n_steps
         history.settings.setdefault("nll", {})[len(history.train_nll)] = self._nll(flow)
@@ -234,40 +234,40 @@ def fit_matching(
 
         minimise over theta   E |v(x_t, t; theta) - (x - z)|^2 / D,     x_t = (1 - t) z + t x
 
-    over rows x, draws z of the base and times t, uniform. It is `fit`'s loop, with its batches,
-    checkpoints, interrupts and divergence, and another loss: history.train_nll and .val_nll are
-    this loss, which does not fall to 0 (x - z is not a function of x_t), and not a negative
-    log-likelihood. So every `nll_every` epochs, and at the end, the exact NLL of at most 500
-    validation rows is computed: history.settings["nll"] is {epochs done: NLL in nats} (of a
-    resumed run, since it went on).
+    over rows x, draws z of the base and uniform times t. Loop, batches, checkpoints, interrupts and
+    divergence are those of `fit`, but the loss differs: history.train_nll and .val_nll are this
+    loss, not a negative log-likelihood, and it does not fall to 0 (x - z is not a function of x_t).
+    So every `nll_every` epochs, and at the end, the exact NLL of at most 500 validation rows is
+    computed: history.settings["nll"] is {epochs done: NLL in nats} (after a resumption only the
+    later ones).
 
-    After the training the solver gets the grid that `ContinuousFlow.with_tolerance` chooses for 500
-    training rows; it is part of the flow, and of its file.
+    After training, `ContinuousFlow.with_tolerance` chooses the grid of the solver for 500 training
+    rows; the grid is part of the flow, and of its file.
 
-    Errors: those of `fit`; ValueError for another flow than a `ContinuousFlow` over a base without
-    parameters, with parts without parameters towards the data. Cost of an epoch: one pass of the
-    velocity's network for every row, and one back; with validation rows also one pass for each
-    of them, for 2,000 pairs at least. pairing="optimal": the cube of the batch size, too.
+    Errors: those of `fit`; ValueError unless the flow is a `ContinuousFlow` over a base without
+    parameters, followed only by parts without parameters. Cost of an epoch: one pass of the
+    velocity's network forward and back for every row, and one forward pass for each validation row
+    (at least 2,000 pairs). pairing="optimal" also costs the cube of the batch size.
 
     Parameters
     ----------
     flow : TransformedDistribution
-        Such as `flows.continuous(D)`.
+        A continuous flow, such as `flows.continuous(D)`.
     X : array_like
         As in `fit`.
     pairing : str
-        Which base draw a row is paired with. "random"; or "optimal", within its batch that of the
-        least sum of squared distances, whose paths cross less, so that the loss is less noisy and
-        trajectories are straighter (Tong et al. 2024). "optimal" takes no context: the draws of a
-        row would no longer be independent of its context. With it, weighted rows and rows that
-        repeat are drawn by their weights in each batch.
+        The pairing of rows with base draws. "random"; or "optimal": the pairing within a batch that
+        has the least sum of squared distances. Its paths cross less, so that the loss is less noisy
+        and trajectories are straighter (Tong et al. 2024). "optimal" takes no context: the draws of
+        a row would no longer be independent of its context. With it, weighted and repeated rows are
+        drawn by their weights in each batch.
     tolerance : float
-        Error that the solver may make, in units of the standardised rows, and in nats.
+        Largest error of the solver, in units of the standardised rows, and in nats.
     nll_every : int
         Epochs between two exact NLLs.
     **options
         Arguments of `fit`, with other defaults: "auto" is four times as many epochs, batches of 256
-        rows, and a learning rate of 5e-3. Batches are of about one size, at most `batch_size`.
+        rows, and a learning rate of 5e-3. Batches have about equal sizes, at most `batch_size`.
 
     Returns
     -------
@@ -310,7 +310,7 @@ def fit_matching(
 
 
 def with_tolerance(flow, rows: Rows, tolerance: float):
-    """The flow with the grid that is good for these rows, see `ContinuousFlow.with_tolerance`."""
+    """The flow with a grid fine enough for these rows, see `ContinuousFlow.with_tolerance`."""
     continuous, end, standardize = Path.of(flow)
     context = rows.context if standardize is None else standardize.inverse(rows.context)
     on_a_grid = continuous.with_tolerance(end.inverse(rows.x), tolerance, context)

@@ -1,4 +1,4 @@
-"""Optimisers: how a gradient changes the flat parameter vector.
+"""Optimisers: steps of the flat parameter vector along gradients.
 
 An *optimiser* (`Adam`) is an immutable set of hyper-parameters. `start(theta)` gives a *state*,
 which belongs to one run of one training loop, and whose `step(theta, gradient)` updates the
@@ -56,7 +56,7 @@ class Adam:
                                                                                  t = 1, 2, ...
 
     With a weight_decay it is AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization",
-    2019, Algorithm 2), whose lambda is here learning_rate * weight_decay.
+    2019, Algorithm 2); its lambda is learning_rate * weight_decay.
 
     Errors: ValueError for values outside these ranges. Cost of a step: ten passes over the vector
     (eleven with weight decay), a piece at a time, nothing allocated; the state is two vectors of
@@ -71,7 +71,7 @@ class Adam:
     epsilon : float
         Keeps the denominator away from zero.
     weight_decay : float
-        Pulls all free parameters, biases included, towards 0; it stays out of m and v.
+        Pulls all free parameters, including biases, towards 0; it does not enter m and v.
 
     Examples
     --------
@@ -195,8 +195,8 @@ class Average:
         average_t = decay_t average_{t-1} + (1 - decay_t) theta_t
         decay_t   = min(decay, (t - 1) / (t + 9))
 
-    So average_1 is theta_1, and at first it looks back over a tenth of the updates only: the mean
-    over all of them, which a bias-corrected average is at first, lags behind in short runs.
+    So average_1 is theta_1, and early averages cover only about a tenth of the updates. (A
+    bias-corrected average begins as the mean over all updates, which lags behind in short runs.)
     Cost of an update: three passes over the vector. References: Polyak and Juditsky, "Acceleration
     of stochastic approximation by averaging", 1992 (all weights equal); the warm start is that of
     TensorFlow's `ExponentialMovingAverage`, one update later.
@@ -227,7 +227,7 @@ OPTIMIZERS: Mapping[str, Callable[[LearningRate], Optimizer]] = {"adam": Adam}
 
 
 def as_optimizer(optimizer: str | Optimizer, learning_rate: LearningRate | None) -> Optimizer:
-    """The optimiser of that name, or the object: then the learning rate is its own (None)."""
+    """The optimiser with that name, or the object, which has its own learning rate (None)."""
     if isinstance(optimizer, str):
         if optimizer not in OPTIMIZERS:
             raise ValueError(

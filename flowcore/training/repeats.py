@@ -1,7 +1,7 @@
-"""Rows that repeat: a Metropolis chain stays where it is, a bootstrap draws a row again.
+"""Rows that repeat, as in a Metropolis chain or a bootstrap.
 
-Equal rows are one row, with the sum of their weights. If copies of a training row were held out,
-the best epoch would be the one that has memorised the training rows.
+Equal rows count as one row, with the sum of their weights. If copies of a training row were held
+out, the epoch that has memorised the training rows would look best.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from .checks import blocks
 def first_equal(x: np.ndarray, context: np.ndarray | None = None) -> np.ndarray | None:
     """(n,): for every row the index of the first row that equals it; None if all rows differ.
 
-    Rows are compared by hashes, which are sorted: O(n log n), 8 bytes a row, and the table is read
-    in blocks. Only where hashes are equal are the rows compared themselves.
+    Rows are compared by sorted hashes: O(n log n), 8 bytes per row, and the table is read in
+    blocks. If hashes are equal, the rows themselves are compared.
     """
     parts = [x] if context is None else [x, context]
     here = blocks(len(x), sum(part.shape[1] for part in parts))

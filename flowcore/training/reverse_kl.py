@@ -110,7 +110,7 @@ class Target:
 
 
 class ReverseKL(Loss):
-    """-ELBO of a flow, by draws: what `fit_reverse_kl` minimises. A batch is base draws (n, D).
+    """-ELBO of a flow, by draws: the loss of `fit_reverse_kl`. A batch is base draws (n, D).
 
     The gradient by theta of the mean of log q(x) - log p~(x), at x = f(z; theta), is
 
@@ -118,10 +118,10 @@ class ReverseKL(Loss):
         path    (dx/dtheta)^T (grad log q(x) - grad log p~(x))
 
     which have the same expectation. The path derivative leaves out the score of q, whose mean is 0:
-    where q = p it has no variance (Roeder, Wu and Duvenaud, "Sticking the landing", 2017). It costs
-    the gradient of log q by x beside, for which the flow runs the other way, too.
+    where q = p it has no variance (Roeder, Wu and Duvenaud, "Sticking the landing", 2017). It also
+    needs the gradient of log q by x, for which the flow runs in the other direction, too.
 
-    flow      initialised; parameters of its base stay what they are
+    flow      initialised; parameters of its base do not change
     target    a `Target`
     gradient  "path" or "total"
     beta      the power of the target in this epoch: less than 1 while it is annealed
@@ -332,29 +332,30 @@ def fit_reverse_kl(
 
     The history's train_nll and val_nll are -ELBO in nats: ELBO <= log Z, with equality where q = p.
     The parameters of the epoch with the best -ELBO of 2,000 fixed draws are returned. Reverse KL
-    seeks modes: a mode that no draw of q comes near is not found, and nothing shows that.
+    seeks modes: if no draw of q comes near a mode, it is not found, and nothing shows that.
 
-    `fit`'s loop, callbacks, checkpoints, interrupts and divergence. A batch's base draws come from
-    `default_rng([seed, epoch, batch])`.
+    Loop, callbacks, checkpoints, interrupts and divergence are those of `fit`. The base draws of a
+    batch come from `default_rng([seed, epoch, batch])`.
 
     Errors: ValueError for a target of the wrong shape, without a gradient, that is finite nowhere,
     or whose ELBO climbs without end; for a flow with a context. Cost of an update: a forward pass
     with its gradient, and with gradient="path" a density and its gradient by x; one call of the
-    target. An IAF and couplings are fast both ways.
+    target. For an IAF and for couplings both are fast.
 
     Parameters
     ----------
     flow : TransformedDistribution
-        Without a context. The parameters of its base stay what they are. One that is new is
+        A flow without a context. The parameters of its base do not change. A new flow is
         initialised with rows of a Gaussian near the target, or with `start`.
     log_target : callable
-        Rows (n, D) -> log p~ (n,), in autograd.numpy; or -> (log p~, its gradient (n, D)). Rows
-        where it is not finite are left out, and counted in history.settings["bad_rows"]: the ELBO
-        is that of q without them, and its gradient does not push draws away from them.
+        A function of rows (n, D) that returns log p~ (n,), in autograd.numpy; or log p~ and its
+        gradient (n, D). Rows where it is not finite are left out, and counted in
+        history.settings["bad_rows"]: the ELBO is that of q without them, and its gradient does not
+        push draws away from them.
     epochs : int or "auto"
         "auto": 50.
     batches, batch_size : int
-        Updates of an epoch; draws of an update.
+        Updates per epoch, and draws per update.
     gradient : str
         "path", the path derivative ("sticking the landing"); "total", the textbook's.
     anneal : int
@@ -362,15 +363,15 @@ def fit_reverse_kl(
         modes are joined, so that q reaches more of them. A new flow is initialised with rows near
         that one. The history's train_nll is that of p~^beta.
     tolerance : float
-        Training ends after an epoch, at the earliest the first, once KL(q || p) is at most this, in
-        nats: half of the variance of log p~ - log q at the fixed draws. 0: it takes all epochs.
+        Training ends after the first epoch with KL(q || p) <= tolerance, in nats; KL is estimated
+        by half of the variance of log p~ - log q at the fixed draws. 0: train for all epochs.
     quasi_random : bool
         Draw the base by scrambled Sobol points (Owen 1997); the base must be a Normal.
     start : array_like or None
-        (n, D): rows near the mass of p, which initialise a new flow. One row: where the search for
-        that Gaussian starts. None: it starts at 0.
+        (n, D): rows near the mass of p, which initialise a new flow. One row: the start of the
+        search for that Gaussian. None: the search starts at 0.
     learning_rate, optimizer, schedule, warm_up, average, patience, clip_norm, callbacks, progress :
-        As in `fit`; of Adam the learning rate "auto" is 0.01.
+        As in `fit`; for Adam the learning rate "auto" is 0.01.
     checkpoint, checkpoint_every, checkpoint_key, penalty, max_seconds :
         As in `fit`; the target is a function, so a checkpoint needs a key.
     rng : int or numpy Generator

@@ -1,8 +1,8 @@
 """The state of a run: all that changes while a flow is trained, and how training can end.
 
-Everything else (the split, `initialize`) follows from the arguments of `fit`. The random
-numbers of an epoch follow from the generator's state at its start. So a state in the middle of an
-epoch is that state, the number of batches done, and their running totals.
+Everything else (the split, `initialize`) follows from the arguments of `fit`. The random numbers of
+an epoch follow from the generator's state at its start. So in the middle of an epoch, a run is
+described by this state, the number of batches done, and their running totals.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ class Kept(NamedTuple):
 class Run:
     """All that changes while `train` runs. theta changes in place: no other object holds it.
 
-    loss        what is minimised; its flow stays as it is
+    loss        the loss that is minimised; its flow does not change
     optimizer   see `optim.Optimizer`; average   a decay rate, or None
-    epochs      how many to do in all; patience, clip_norm   see `fit`
-    rng         the generator that everything random is drawn from
+    epochs      their total number; patience, clip_norm   see `fit`
+    rng         the generator of all random numbers
     started     `time.perf_counter()` at the start, from which the history's seconds count
 
     `with run:` turns an interrupt into `history.interrupted`, and NotFinite into a
@@ -180,10 +180,10 @@ class Run:
     def finish(self):
         """(the new flow, the history).
 
-        With validation rows its parameters are those that were best on them, perhaps the initial
-        ones; without, the last ones. If the loss of the first batch is not finite there, they are
-        the latest that are known to be good. A warning follows if training ended worse than it
-        began, unless nothing was left to gain.
+        With validation rows the flow has the parameters that were best on them, perhaps the initial
+        ones; without, the last ones. If the loss of the first batch is not finite there, it has the
+        latest parameters that are known to be good. A warning follows if training ended worse than
+        it began, unless nothing was left to gain.
         """
         kept, problem = self._best_validated()
         if kept is None:

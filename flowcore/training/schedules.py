@@ -74,7 +74,7 @@ def cosine_decay(peak: float, steps: int, warm_up: int = 0) -> CosineDecay:
     steps : int
         Updates until it is 0.
     warm_up : int
-        So many of them grow linearly at first.
+        Number of updates at the start during which the rate grows linearly.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def constant(peak: float, warm_up: int = 0) -> Constant:
     peak : float
         The learning rate.
     warm_up : int
-        So many updates grow linearly to it at first.
+        Number of updates at the start during which the rate grows linearly.
 
     Returns
     -------

@@ -1,8 +1,8 @@
-"""The log-densities of a batch, bound once for many steps, and to autograd one single primitive.
+"""The log-densities of a batch, bound once for many steps, a single primitive for autograd.
 
-A large batch is cut into shards of rows, each with a plan of its own, which a few threads take from
-one queue: a thread that gets no core, since other programs have it, delays the others by one shard
-at most. The cuts depend on the flow and the number of rows alone, and the gradients are added in
+A large batch is cut into shards of rows, each with its own plan. A few threads take the shards from
+one queue: a thread without a core, because other programs use it, delays the others by one shard
+at most. The cuts depend only on the flow and the number of rows, and the gradients are added in
 the order of the rows: bit for bit the same for any number of threads.
 """
 
@@ -21,7 +21,7 @@ SHARDS = {0: 1, 800: 2, 3200: 4, 12800: 8}  # from so many rows on: with smaller
 
 
 def n_shards(n_rows: int, n_params: int) -> int:
-    """Into how many shards a batch is cut."""
+    """The number of shards of a batch."""
     if n_rows * n_params < LARGE:
         return 1
     return max(n for least, n in SHARDS.items() if n_rows >= least)
@@ -31,10 +31,10 @@ class BoundLogProb:
     """log p of n rows at theta, a vector that changes in place; and the way back to theta.
 
     flow      a `Distribution`
-    threads   how many work on the shards, if there are several and the flow has no part of the
+    threads   number of threads for the shards. There is only one if the flow has a part of the
               user's own, which may use autograd: threads confuse its traces
 
-    The gradient by x is made only if a part is the user's own: its `bind` may need it.
+    The gradient by x is computed only if there is a part of the user's own: its `bind` may need it.
     """
 
     def __init__(self, flow, n_rows: int, theta: np.ndarray, threads: int = 1):

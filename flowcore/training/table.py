@@ -1,8 +1,8 @@
-"""The table that `fit` trains on: rows with their weights and contexts, split and cut in batches.
+"""The table that `fit` trains on: rows with weights and contexts, split and cut into batches.
 
 Rows are chosen by index and copied one batch at a time, so X may be a memmap that is larger than
-memory: of such a table no more than a batch, or 100,000 rows, is ever held in memory. Equal rows
-are one row with a weight, see `merged`.
+memory: never more than a batch, or 100,000 rows, is in memory. Equal rows count as one row with a
+weight, see `merged`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HOLES = "; FlowDensity(missing='learn') learns from rows with NaN"
 class Rows(NamedTuple):
     """x (n, D), with weight (n,) or None (all equal), and context (n, C) or None.
 
-    Rows of weight 0 take no part.
+    Rows of weight 0 are left out.
     """
 
     x: np.ndarray
@@ -69,7 +69,7 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of one `fit`: what is trained on, in batches, and what is set aside.
+    """The rows of one `fit`: training rows, in batches, and validation rows.
 
     data         all rows, checked and `merged`
     rows         indices of the training rows, in order
@@ -90,7 +90,7 @@ class Table:
 
     @property
     def batches_per_epoch(self) -> int:
-        """How many updates an epoch makes."""
+        """The number of updates in an epoch."""
         return math.ceil(len(self.rows) / self.batch_size)
 
     @derived
@@ -106,8 +106,8 @@ class Table:
         return min(n, most) if is_mapped(self.data.x) else n
 
     def initial_rows(self) -> Rows:
-        """The rows for `initialize`: the training rows, each as often as its weight demands; but
-        of a memmap at most 100,000, evenly spaced, and fewer if they are very wide."""
+        """The rows for `initialize`: training rows, each as often as its weight requires; from a
+        memmap at most 100,000, evenly spaced, and fewer if they are very wide."""
         n, weight = self.n_initial, self.data.weight
         if weight is None and n == len(self.rows):
             return self.everything if self.batch_size == n else chosen(self.data, self.rows)
@@ -115,9 +115,9 @@ class Table:
         return self.data.take(self.rows[evenly_spaced(n, len(self.rows), weight)])
 
     def batches(self, rng: np.random.Generator | None, first: int = 0) -> Iterator[Rows]:
-        """One epoch, without its first so many batches; rng=None: in the order of the data.
+        """One epoch, without its first `first` batches; rng=None: in the order of the data.
 
-        A batch of all rows is always the very same arrays.
+        A batch of all rows is always the same arrays.
         """
         if self.batch_size == len(self.rows):
             return iter([self.everything][first:])
@@ -133,9 +133,9 @@ def as_rows(dim: int, X, context, sample_weight, dtype: DTypeLike = float) -> Ro
 
 
 def merged(rows: Rows) -> Rows:
-    """Every distinct row once: the first of equal ones has the weight of all, copies have 0.
+    """Every distinct row once: the first of equal rows has their total weight, copies have 0.
 
-    The very same object if no row is there twice. Equal are rows of which x and context are equal.
+    It returns the same object if no row repeats. Rows are equal if both x and context are equal.
     """
     first = first_equal(rows.x, rows.context)
     if first is None:
@@ -145,7 +145,7 @@ def merged(rows: Rows) -> Rows:
 
 
 def evenly_spaced(n: int, among: int, weight: np.ndarray | None = None) -> np.ndarray:
-    """Indices of n of so many rows, in order; with weights each row about n w / sum(w) times."""
+    """Indices of n evenly spaced rows, in order; with weights each about n w / sum(w) times."""
     if weight is None:
         return np.arange(n) * among // n
     total = np.cumsum(weight)
@@ -163,7 +163,7 @@ def as_training_table(
     labels: list | None = None,
     dtype: DTypeLike = float,
 ) -> Table:
-    """The rows split, and looked at: a column without a density is an error, or a warning.
+    """The rows, split and checked: a column without a density is an error, or a warning.
 
     rows     all rows, checked; data   the same, `merged`
     labels   the names of the columns of X, if they have some; dtype   that of the flow
@@ -190,8 +190,8 @@ def split(
 ) -> tuple[np.ndarray, Iterable[Rows] | None]:
     """(indices of the training rows, validation rows or None); both keep the order of the data.
 
-    Rows of weight zero belong to neither. A split draws its validation rows at random. They come
-    as one block; those of a memmap in several, which are read whenever they are iterated over.
+    Rows of weight zero belong to neither. A split draws its validation rows at random. They are one
+    block, or several for a memmap, which are read whenever they are iterated over.
     """
     rows = data.used
     if validation_data is not None:
@@ -269,9 +269,9 @@ def batches(
 ) -> Iterator[Rows]:
     """One epoch: `rows` of the data in batches, in random order if there is an rng.
 
-    The last batch holds what is left. first: so many batches, which an earlier run has seen, are
-    left out. The rows of a batch are not sorted, so that a memmap gives the bits of the same array
-    in memory.
+    The last batch holds the rest. first: the number of batches that an earlier run has seen, which
+    are skipped. The rows of a batch are not sorted, so that a memmap gives the same bits as an
+    array in memory.
     """
     order = rows if rng is None else rng.permutation(rows)
     for start in range(first * batch_size, len(order), batch_size):

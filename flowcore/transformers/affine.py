@@ -167,7 +167,7 @@ class Compose(Transformer):
         x = f(g(z; phi_g); phi_f),    log dx/dz = log f' + log g'
 
     phi holds phi_f, then phi_g. `Compose([Affine(), RationalQuadratic()])` bends a coordinate by a
-    spline on [-B, B], and then moves and scales it to wherever the data are.
+    spline on [-B, B], and then shifts and scales it to the place of the data.
 
     Parameters
     ----------

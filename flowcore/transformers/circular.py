@@ -109,5 +109,5 @@ class CircularShift(Transformer):
 
 
 def wrapped(angle):
-    """An angle modulo 2 pi, in [-pi, pi]; those that are there stay as they are."""
+    """An angle modulo 2 pi, in [-pi, pi]; angles in this range do not change."""
     return angle - 2 * math.pi * np.round(angle / (2 * math.pi))

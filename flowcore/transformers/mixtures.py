@@ -1,11 +1,11 @@
 """Mixtures of Gaussians as a transformer: autoregressive conditionals with several modes.
 
 A coordinate with the distribution function F becomes normal by z = Phi^-1(F(x)), where Phi is the
-normal one. With F that of a mixture of K Gaussians and z ~ N(0, 1), the density of x is exactly the
-mixture's: the change of variables is bookkeeping, log N(z) + log dz/dx = log f(x).
+normal distribution function. If F belongs to a mixture of K Gaussians and z ~ N(0, 1), the density
+of x is exactly the mixture, by the change of variables: log N(z) + log dz/dx = log f(x).
 
-Everything below is shaped (K, ...), components first: sums over them run along the memory that a
-network writes. Numbers are float64 inside, whatever comes in: tails need the digits.
+Arrays below have the shape (K, ...), components first: sums over them run along the memory that a
+network writes. All numbers inside are float64, also for float32 arguments: tails need the digits.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class MixtureOfGaussians(Transformer):
 
     phi = 0 is close to the identity, but not equal to it: equal weights, s = K^(-1/5), and centres
     c_k at the normal quantiles (k + 1/2) / K, scaled so that the variance is 1. That is 0.003 nats
-    from N(0, 1); components that started on one spot would get equal gradients and stay together.
+    from N(0, 1). Components that started at the same place would get equal gradients and stay
+    together.
 
     With a N(0, I) base, `MaskedAutoregressiveFlow(MADE(dim, n_out=3 * K), MixtureOfGaussians(K))`
     is MADE MoG: its density is the product of the mixtures. MAF MoG puts it next to the base, with
@@ -55,9 +56,9 @@ class MixtureOfGaussians(Transformer):
                         where a step leaves it or does not shrink: about ten times the cost
 
     Gradients are written by hand, those of forward by implicit differentiation. Values are finite
-    for any z and x; points beyond 6e102 (float32: 7e12) count as that. In a gap between narrow
-    components the slope dx/dz can exceed any float: gradients stop growing there. float32 in
-    gives float32 out, computed in float64.
+    for any z and x; points are clipped at 6e102 (float32: 7e12). In a gap between narrow components
+    the slope dx/dz can exceed any float; there gradients are capped. float32 arguments give float32
+    results, computed in float64.
 
     Errors: ValueError for components < 1, or a bound that is not within (0, 20].
 
@@ -66,8 +67,8 @@ class MixtureOfGaussians(Transformer):
     components : int
         K; n_out = 3 K parameters per coordinate.
     log_scale_bound : float
-        B > 0: every sigma_k stays within s exp(-B) .. s exp(B). A mixture must not shrink onto a
-        single point, where the likelihood grows without bound.
+        B > 0: every sigma_k stays within s exp(-B) .. s exp(B). Without a bound a component could
+        shrink onto a single point, where the likelihood grows without limit.
 
     References
     ----------

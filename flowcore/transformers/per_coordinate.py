@@ -1,4 +1,4 @@
-"""Another transformer for each coordinate."""
+"""A different transformer for each coordinate."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 class PerCoordinate(Transformer):
-    """x_i = t_i(z_i; phi_i): another transformer for each coordinate, as on a cylinder.
+    """x_i = t_i(z_i; phi_i): a different transformer for each coordinate, as on a cylinder.
 
-    n_out is the largest of theirs; t_i reads the first n_out of its own of phi_i. `of(i)` is t_i.
-    Equal transformers run together. It goes wherever a transformer goes, but not into a `Compose`:
-    put the `Compose` into it. A coupling takes those of the coordinates that it changes. Errors:
-    ValueError if there is none, or for another number of coordinates.
+    n_out is the largest of the transformers' n_out; t_i reads the first t_i.n_out numbers of phi_i.
+    `of(i)` is t_i. Equal transformers run together. It can be used like any transformer, except in
+    a `Compose`: put the `Compose` into it. A coupling uses the transformers of the coordinates that
+    it changes. Errors: ValueError for no transformer, or for another number of coordinates.
 
     Parameters
     ----------
     transformers : sequence of Transformer
         t_1, ..., t_D, one for each coordinate.
     n_out : int
-        Numbers per coordinate, if not the largest of theirs.
+        Numbers per coordinate; default: the largest n_out of the transformers.
 
     Examples
     --------
@@ -111,5 +111,5 @@ def for_coordinates(transformer, coordinates: Sequence[int]):
 
 
 def transformer_of(transformer, i: int):
-    """The transformer of coordinate i; of an object that derives from nothing, the object."""
+    """The transformer of coordinate i; for an object without a base class, the object itself."""
     return transformer.of(i) if isinstance(transformer, Transformer) else transformer

@@ -39,13 +39,13 @@ class RationalQuadratic(Transformer):
 
     phi[..., :K], phi[..., K:2K] and phi[..., 2K:] (n_out = 3K - 1 numbers) give the widths (by a
     softmax of phi / C), heights (the same) and slopes at the K - 1 inner knots (by a softplus).
-    phi = 0 is K equal bins and slope 1: the identity; every phi is a valid spline. Why C = 4: ten
-    random layers (`testing.randomize`) must come back to 1e-6, and with C = 1 they do not.
+    phi = 0 gives K equal bins and slope 1: the identity; every phi is a valid spline. C = 4,
+    because the round trip of ten random layers (`testing.randomize`) must be exact to 1e-6, and
+    with C = 1 it is not.
 
     Cost: O(K) per coordinate in both directions, and one product of K^2 multiplications for the
-    sums of the widths, which shows beyond about 64 bins. The gradient is written by hand,
-    and only the bin that a point falls into is looked at. Errors: ValueError for arguments out of
-    range.
+    sums of the widths, which shows beyond about 64 bins. The gradient is written by hand, and uses
+    only the bin of each point. Errors: ValueError for arguments out of range.
 
     Steepness: g' is continuous, but chords may have slopes between about 1e-3 and 1e3, and slopes
     at knots have no upper bound. So phi of size 100 can move log g' by many nats within a tiny
@@ -162,7 +162,7 @@ class RationalQuadratic(Transformer):
         return axes, self._raw_slopes(phi[2 * n :])
 
     def _raw_slopes(self, inner):
-        """At all knots, by those of phi: at the ends 0, a slope of 1."""
+        """The raw slopes at all knots: those of phi, and at the ends 0, a slope of 1."""
         raw = np.zeros((self.bins + 1, *inner.shape[1:]), inner.dtype)
         raw[1:-1] = inner
         return raw
@@ -224,7 +224,7 @@ class _Cutter:
     The shares are m + (1 - K m) softmax(raw / C). With weights e_j = exp(raw_j / C), their sum E,
     and c = m / (1 - K m), this is (e_j + c E) / sum_i (e_i + c E). The sums of e_i + c E up
     to piece j are linear in the weights: `sums` (2, K, K) is that matrix, of widths and heights.
-    shape is that of the points: what follows from it alone is made once, too.
+    shape is that of the points: arrays that follow from it alone are made once, too.
     """
 
     def __init__(self, spline: RationalQuadratic, dtype, shape: tuple[int, ...]):

@@ -1,8 +1,8 @@
 """Transformers: invertible scalar functions x = t(z; phi), elementwise, without state.
 
-A transformer is what an autoregressive or coupling bijector does to one coordinate; `phi` are its
-parameters at that coordinate, computed by a conditioner. For z of shape (..., D), phi is
-(..., D, n_out), and phi = 0 is the identity. Log-derivatives are not summed.
+A transformer is the map that an autoregressive or coupling bijector applies to one coordinate;
+`phi` are its parameters at that coordinate, computed by a conditioner. For z of shape (..., D), phi
+is (..., D, n_out), and phi = 0 is the identity. Log-derivatives are not summed.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ METHODS = ("forward_and_log_det", "inverse_and_log_det")
 class Transformer:
     """x = t(z; phi) with t' > 0; `n_out` parameters per coordinate.
 
-    Write the two methods in autograd.numpy: autograd derives their gradients. Built-in transformers
-    write `bind` instead, value and way back side by side, and get the two methods from it.
+    Write the two methods in autograd.numpy: autograd differentiates them. Built-in transformers
+    have `bind` instead, which holds value and gradient together, and get the two methods from it.
 
     t' must be continuous. At a kink, where t' jumps, log t' jumps, too. As phi moves, points cross
     the kink: this changes the mean log-density, but no row's gradient shows it. So the gradient of
@@ -97,9 +97,9 @@ class Transformer:
         return run, back
 
     def of(self, i: int) -> Any:
-        """The transformer of coordinate i: of most classes the same for all. See `PerCoordinate`.
+        """The transformer of coordinate i, in most classes the same for all. See `PerCoordinate`.
 
-        It takes the first n_out of its own of the numbers phi at that coordinate.
+        It reads the first n_out (its own) of the numbers phi at that coordinate.
         """
         return self
 
@@ -126,7 +126,7 @@ class Transformer:
 
 
 def bind_transformer(transformer, at, direction: str, dim: int):
-    """Its own `bind`; by autograd for an object that derives from nothing."""
+    """Its own `bind`; for an object without a base class, by autograd."""
     bind = getattr(transformer, "bind", None)
     if bind is None:
         return Transformer.bind(transformer, at, direction, dim)

@@ -1,8 +1,8 @@
-"""A stopped run of `fit` goes on from its file: nothing else in training depends on this room.
+"""A stopped run of `fit` continues from its file: nothing else in training depends on this room.
 
-checkpoint.py    the file, written now and then, and the lock of its path
-fingerprint.py   which run a file belongs to
-state.py         what is in the file, and what is accepted from it
+checkpoint.py    the file, written from time to time, and the lock of its path
+fingerprint.py   the run that a file belongs to
+state.py         the content of the file, and its checks
 """
 
 from .checkpoint import Checkpoint

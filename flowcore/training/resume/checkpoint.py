@@ -1,4 +1,4 @@
-"""The file from which a stopped run of `fit` goes on.
+"""The file from which a stopped run of `fit` continues.
 
 The file is a sealed .npz archive like those of `flowcore.save`: plain arrays and JSON, no pickle.
 It holds the state of a `Run` (`state.py`) and its `fingerprint`. A lock on a hidden file beside it
@@ -35,16 +35,16 @@ KIND = "checkpoint of fit"
 
 
 class Checkpoint:
-    """The file of one run, written at most every so many seconds.
+    """The file of one run, written at most every `every` seconds.
 
     path          str or PathLike
     every         seconds
     run           the `Run` whose state it holds
     fingerprint   of that run
 
-    `with checkpoint:` locks the path, sets the run to what the file holds, writes whenever it is
-    time, and once more at the end, also after an error. If the file cannot be written, that is a
-    warning: the result of the training is worth more than the file.
+    `with checkpoint:` locks the path, sets the run to the state in the file, writes whenever a
+    checkpoint is due, and once more at the end, also after an error. If the file cannot be written,
+    there is only a warning: the result of the training is worth more than the file.
     """
 
     def __init__(self, path, every: float, run: Run, fingerprint: dict[str, str]):
@@ -76,7 +76,7 @@ class Checkpoint:
             self._unlock()
 
     def resume(self) -> None:
-        """Set the run to what the file holds, if there is a file.
+        """Set the run to the state in the file, if there is a file.
 
         Errors: ValueError for a file that is damaged, not a checkpoint, or of another run;
         TypeError if the optimiser cannot export its state.
@@ -100,9 +100,9 @@ class Checkpoint:
     def write(self) -> None:
         """Replace the file by the state of the run: as a whole, or not at all.
 
-        A state that cannot go on is not written: from an earlier one the run ends in the same way.
-        A forked child leaves the file to its parent. Errors: OSError; ValueError if there is a file
-        that is not of this run.
+        If the state cannot continue, because an update overflowed, it is not written: a run resumed
+        from the earlier state ends in the same way. A forked child leaves the file to its parent.
+        Errors: OSError; ValueError if there is a file of another run.
         """
         if os.getpid() != self._process or not can_go_on(self.run):
             return
@@ -120,7 +120,7 @@ class Checkpoint:
         self._version = _version_of(self.path)
 
     def write_if_due(self) -> None:
-        """Write, if the last time is long enough ago; if that fails, the next time is as far."""
+        """Write, if the last write is long enough ago; after a failure, wait as long again."""
         if time.monotonic() - self._written >= self.every:
             self._try_to_write("a checkpoint could not be written, training goes on")
             self._written = time.monotonic()

@@ -1,7 +1,7 @@
-"""Which run a checkpoint belongs to: hashes of the flow and of the data, and the options as text.
+"""The run that a checkpoint belongs to: hashes of flow and data, and the options as text.
 
-Functions, and objects of classes that are not flowcore's, are not looked into: the user names them
-by `checkpoint_key`.
+Functions, and objects of classes outside of flowcore, are not compared: `checkpoint_key` is the
+user's name of their version.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def fingerprint_of(
 ) -> dict[str, str]:
     """{name: text} of the flow, the data, and the options that the result depends on.
 
-    flow        as the caller gave it to `fit`: not initialised yet
-    rng_state   of the generator as the caller gave it
+    flow        the argument of `fit`, not yet initialised
+    rng_state   the state of the generator that the caller passed
     key         the user's `checkpoint_key`
 
     Errors: ValueError if there is no key, and a part or an option can only be compared by one.

@@ -1,7 +1,7 @@
-"""The state of a run as data: numbers for JSON and arrays; and the way back, which trusts nothing.
+"""The state of a run as data, numbers for JSON and arrays; and back, trusting nothing.
 
-A file may be whole and still not be what `export` writes: so `check` compares every number and
-array with the run that is to go on, before `restore` changes anything.
+A file may be undamaged and still not come from `export`. So `check` compares every number and
+array with the run that is to continue, before `restore` changes anything.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LARGEST = {"pos": 624, "buffer_pos": 4, "has_uint32": 1, "uinteger": 2**32 - 1}
 
 
 def export(run: Run) -> tuple[dict, dict[str, np.ndarray]]:
-    """(numbers for JSON, arrays): the whole state of a run. NaN is what it does not know yet."""
+    """(numbers for JSON, arrays): the whole state of a run. NaN is a number not yet known."""
     numbers = {name: getattr(run, name) for name in _NUMBERS}
     numbers["seconds"] = run.seconds + time.perf_counter() - run.started
     latest, earlier = run.latest.theta, run.earlier.theta
@@ -45,13 +45,13 @@ def export(run: Run) -> tuple[dict, dict[str, np.ndarray]]:
 
 
 def can_go_on(run: Run) -> bool:
-    """False after an update that overflowed: the next loss ends the run, there is no way on."""
+    """False after an update that overflowed: the next loss ends the run."""
     kept = [run.best.theta, run.latest.theta, run.earlier.theta]
     return all(np.isfinite(vector).all() for vector in (run.theta, run.result, *kept))
 
 
 def check(run: Run, numbers, arrays: dict[str, np.ndarray]) -> None:
-    """A ValueError for what cannot be a state of `run`, which is new.
+    """A ValueError for data that cannot be a state of `run`, which is new.
 
     (The optimiser checks its own arrays.)
     """
