@@ -165,6 +165,7 @@ def test_a_tail_of_little_weight_does_not_matter():
     [
         (lambda: fc.infer(banana), "needs dim"),
         (lambda: fc.infer(banana, 3, flow=flow_of(2)), "dim is 3, but the flow has dim 2"),
+        (lambda: fc.infer(banana, 2, anneal=-1), "anneal must be an integer >= 0"),
         (lambda: fc.infer(banana, 2, support="simplex"), "'simplex' belongs to whole vectors"),
         (lambda: fc.infer(banana, 2, support=["real"]), "1 entries for 2 coordinates"),
         (lambda: fc.infer(lambda x: x, 2, **QUICK), "returned shape"),

@@ -95,7 +95,7 @@ def infer(
     start = None if start is None else space.to_line(start)
     target = Target(log_target, space.free)
     if flow is None:
-        near = target.power(1 / anneal) if anneal else target
+        near = target.power(1 / anneal) if check_dim("anneal", anneal, least=0) else target
         flow, start = flow_around(near, start, rng), None
     flow, history = fit_reverse_kl(
         flow, log_target, anneal=anneal, start=start, rng=rng, **options
