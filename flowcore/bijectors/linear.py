@@ -136,12 +136,12 @@ class ActNorm(Bijector):
         z = (x - loc) exp(-log_scale)       params = [loc (D), log_scale (D)]
 
     `initialize(x)` chooses loc and scale such that the rows z = inverse(x) have mean 0 and standard
-    deviation 1 in every coordinate (inside an `Invert`: such that the rows forward(z) have); `fit`
-    calls it once, with the training rows. From then on they are parameters like any other. Until
-    then it is the identity, and other values given by `with_params` would be overwritten.
-    A constant column gets scale 1: inside a flow it is no error.
-    Cost: O(D) per row in both directions. Reference: Kingma & Dhariwal 2018 (Glow), section 3.1,
-    where s = exp(-log_scale) and b = -loc s of our names.
+    deviation 1 in every coordinate. Inside an `Invert` the rows forward(z) get this mean and
+    deviation. `fit` calls `initialize` once, with the training rows. Before that call ActNorm is
+    the identity, and values set by `with_params` would be overwritten. After it loc and log_scale
+    are trained like all other parameters. A constant column gets scale 1: inside a flow it is no
+    error. Cost: O(D) per row in both directions. Reference: Kingma & Dhariwal 2018 (Glow), section
+    3.1; the paper's s and b are exp(-log_scale) and -loc exp(-log_scale).
 
     flowcore has no batch normalisation. It uses the mean and variance of the batch, so the density
     of a row would depend on the rows beside it, and its averages for evaluation would be a state

@@ -114,19 +114,21 @@ class FlowDensity(
         `flowcore.save` accepts. It takes a context only if a part of it reads one:
         `density_.context_dim`.
     conditionals_ : Conditionals
-        Conditionals of some columns given others, by their names, and answers for rows with holes.
-        Its proposal is fitted at the first question, and kept, also in files.
+        Conditionals of some columns given others, by their names; it also answers for rows with
+        holes. Its proposal is fitted at the first question, then kept, and saved with the
+        estimator.
     latent_ : TransformedDistribution
         The single flow (or Gaussian) with the largest weight, which `transform` uses.
     summary_ : Summary
         All candidates with their scores and weights: print it. `summary_.line` is one line.
     held_out_scores_ : ndarray
-        (n,), the log-density of every row by fits that had not seen it; NaN for rows that were
-        never held out (in large tables a single fold may be) or have no weight. For rows that
-        `trim` left out it is `score_samples`. With missing="learn", of the known values.
+        (n,), the log-density of every row by fits that had not seen it. NaN for rows without
+        weight, and for rows that were never held out (a large table may have a single fold). For
+        rows that `trim` left out it is `score_samples`. With missing="learn" it is the log-density
+        of the known values.
     offset_ : float
-        The `contamination` quantile of these scores: a row below it is an outlier. With
-        missing="learn" it comes from completed rows; those with holes were not held out.
+        The `contamination` quantile of `held_out_scores_`: a row below it is an outlier. With
+        missing="learn" holes are filled for it, and rows that had holes are not held out.
     n_features_in_, feature_names_in_ :
         As in scikit-learn.
     context_dim_ : int

@@ -45,8 +45,8 @@ def evidence(
     is not detected.
 
     Errors: ValueError for too few rows, a target of the wrong shape or not finite at a sample, and
-    if flow and target hardly overlap, so that the number would be worthless. Cost: `fit`, and a
-    call of the target for half of the rows, and for as many draws.
+    if flow and target hardly overlap, so that the number would be worthless. Cost: one `fit`, and
+    the target at half of the rows and at an equal number of draws of q.
 
     Parameters
     ----------

@@ -51,7 +51,7 @@ def learn_flow(
     Parameters
     ----------
     x : ndarray
-        Numbers on the whole line; gridded ones have noise.
+        (n, D), numbers mapped to the whole line; noise is added in columns on a grid.
     context : ndarray or None
         The categories, one-hot; None without categories.
     sample_weight : ndarray or None
