@@ -143,9 +143,10 @@ class ActNorm(Bijector):
     error. Cost: O(D) per row in both directions. Reference: Kingma & Dhariwal 2018 (Glow), section
     3.1; the paper's s and b are exp(-log_scale) and -loc exp(-log_scale).
 
-    flowcore has no batch normalisation. It uses the mean and variance of the batch, so the density
-    of a row would depend on the rows beside it, and its averages for evaluation would be a state
-    that every training step changes. ActNorm has the same purpose without these problems.
+    flowcore has no batch normalisation. Batch normalisation uses the mean and variance of the
+    batch, so the density of a row would depend on the rows beside it. Its averages for evaluation
+    would be a state that every training step changes. ActNorm has the same purpose without these
+    problems.
 
     Parameters
     ----------

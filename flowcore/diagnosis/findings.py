@@ -17,7 +17,7 @@ class Kind(NamedTuple):
 
     reason   the reason to be careful, for the headline
     large    a smaller effect is no fault, even if significant: many rows detect anything
-    nothing  the sentence if no test of the kind is significant; None: that of the finding
+    nothing  the sentence if no test of the kind is significant; None: each finding's own sentence
     """
 
     reason: str = ""

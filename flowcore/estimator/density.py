@@ -77,10 +77,10 @@ class FlowDensity(
         `flowcore.flows`, or a flow of your own, which gets standardised rows. The simpler densities
         are then only listed in the summary.
     budget : float
-        Minutes on two cores. They set the number of folds, then of epochs. The conversion uses
-        measured costs, not a clock, so results are reproducible. Flows get at least ten seconds of
-        one core. None: a third of a minute up to 500 rows, then as n^0.41: 1.5 for 20,000, 3 for
-        100,000.
+        Minutes on two cores. They determine the number of folds first, then the number of epochs.
+        The conversion uses measured costs, not a clock, so results are reproducible. Flows get at
+        least ten seconds of one core. None: a third of a minute up to 500 rows, then as n^0.41: 1.5
+        for 20,000, 3 for 100,000.
     max_seconds : float
         A limit by the clock, which also holds on a busy machine; it caps `budget`. When it is
         reached, mixtures and flows that have not begun are left out, and running fits keep their
@@ -281,8 +281,8 @@ class FlowDensity(
         """`fit`, then -1 for rows that were outliers while they were held out, 1 for others.
 
         So the share of outliers is `contamination`. `predict` on the training rows finds fewer
-        outliers, because training rows are more probable. For rows that were never held out the
-        result is that of `predict`.
+        outliers, because training rows are more probable. For rows that were never held out it
+        returns the result of `predict`.
         """
         if np.isnan(check_rows(self, X, reset=True, holes=self.missing == "learn")[0]).any():
             raise ValueError(

@@ -45,7 +45,7 @@ def learn_flow(
     """A neural spline flow of x (n, D), given the context (n, C): `fit_table(X, learn=learn_flow)`.
 
     Write your own with the same arguments: it returns any density with `log_prob(x, context=)` and
-    `sample(n, rng=, context=)`, both without a context if there is none. Cost: that of
+    `sample(n, rng=, context=)`, both without a context if there is none. Cost: as for
     `flowcore.fit` with its defaults.
 
     Parameters

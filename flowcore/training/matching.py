@@ -60,7 +60,8 @@ class Pairs(NamedTuple):
 class Path(NamedTuple):
     """A flow that `fit_matching` trains: base -> continuous -> end -> data.
 
-    end   parts without parameters at the data end; context   those of a StandardizeContext, or None
+    end       parts without parameters at the data end
+    context   the standardisation of the context, or None
     """
 
     continuous: ContinuousFlow

@@ -350,8 +350,8 @@ def fit_reverse_kl(
     log_target : callable
         A function of rows (n, D) that returns log p~ (n,), in autograd.numpy; or log p~ and its
         gradient (n, D). Rows where it is not finite are left out, and counted in
-        history.settings["bad_rows"]: the ELBO is that of q without them, and its gradient does not
-        push draws away from them.
+        history.settings["bad_rows"]: the ELBO then belongs to q without these draws, and its
+        gradient does not push draws away from them.
     epochs : int or "auto"
         "auto": 50.
     batches, batch_size : int
@@ -361,7 +361,7 @@ def fit_reverse_kl(
     anneal : int
         So many epochs learn p~^beta, beta rising from 1 / anneal to 1: first a flat target, whose
         modes are joined, so that q reaches more of them. A new flow is initialised with rows near
-        that one. The history's train_nll is that of p~^beta.
+        that one. The history's train_nll is the loss for p~^beta.
     tolerance : float
         Training ends after the first epoch with KL(q || p) <= tolerance, in nats; KL is estimated
         by half of the variance of log p~ - log q at the fixed draws. 0: train for all epochs.

@@ -22,8 +22,7 @@ class CircularSpline(RationalQuadratic):
     seam as well. Angles are in radians; any z is taken modulo 2 pi, and x is in [-pi, pi].
 
     phi[..., :K], phi[..., K:2K] and phi[..., 2K:] (n_out = 3K numbers) give the widths, heights and
-    the slopes at the K knots. phi = 0 is the identity. Cost and errors: those of
-    `RationalQuadratic`.
+    the slopes at the K knots. phi = 0 is the identity. Cost and errors: as for `RationalQuadratic`.
 
     Parameters
     ----------
