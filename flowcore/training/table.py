@@ -166,7 +166,7 @@ def as_training_table(
     """The rows, split and checked: a column without a density is an error, or a warning.
 
     rows     all rows, checked; data   the same, `merged`
-    labels   the names of the columns of X, if they have some; dtype the flow's
+    labels   the names of the columns of X, if they have some; dtype   the flow's
     """
     repeats = data is not rows
     if repeats:  # of them all: a column of few values has few rows that differ in it alone
