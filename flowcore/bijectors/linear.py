@@ -24,9 +24,9 @@ class Standardize(Bijector):
     A flow that ends in a Standardize is trained on well-scaled values, while its `log_prob` is in
     the data's own units: the log-det cannot be forgotten. `fit` (through `initialize`) sets the
     constants from the training rows, once; `Standardize.from_data(X)` sets them at once. Until then
-    it is the identity. The constants are not in `params`. It subtracts in float64 and then casts,
-    so a float32 flow does not lose the small differences of large numbers. Cost: O(D) per row in
-    both directions. Errors: ValueError naming a constant column.
+    Standardize is the identity. The constants are not in `params`. It subtracts in float64 and then
+    casts, so a float32 flow does not lose the small differences of large numbers. Cost: O(D) per
+    row in both directions. Errors: ValueError naming a constant column.
 
     Parameters
     ----------

@@ -71,10 +71,10 @@ class Conditionals:
     (k-hat > 0.7, or an effective sample size below 30), annealed draws are used. Nothing is trained
     for a question, so answers about different columns agree with each other.
 
-    Some answers are exact, without weights: those of Gaussians, of mixtures of Gaussians or t
-    densities, and of one autoregressive layer over a normal base, if its order begins with the
-    known columns. The columns must be continuous, and range over the whole line; a bounded support
-    is possible, but draws outside of it are wasted. Cost: seconds once, to fit the proposal; one
+    Some densities need no weights, and their answers are exact: Gaussians, mixtures of Gaussians or
+    t densities, and one autoregressive layer over a normal base, if its order begins with the known
+    columns. The columns must be continuous, and range over the whole line; a bounded support is
+    possible, but draws outside of it are wasted. Cost: seconds once, to fit the proposal; one
     `log_prob` of p for every draw of a question. Errors: ValueError for unknown columns, for
     infinite known values, and if no column is unknown.
 

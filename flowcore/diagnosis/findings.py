@@ -104,8 +104,9 @@ class Finding:
 def adjusted(findings: Sequence[Finding], alpha: float) -> list[Finding]:
     """The findings with Holm's p-values, over all tests; significant large effects are faults.
 
-    All columns together have the weight of one other test, and so do all latent coordinates, shares
-    and ranges: so a hundred columns cannot hide the result of another test.
+    The tests of all columns together share the weight of a single test. So do the tests of latent
+    coordinates, of shares and of ranges. So a hundred columns cannot hide the result of another
+    test.
     """
     tests = [k for k, found in enumerate(findings) if not math.isnan(found.p)]
     kinds = [findings[k].kind for k in tests]

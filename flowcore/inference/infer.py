@@ -56,8 +56,8 @@ def infer(
     start : array_like or dict
         Parameters near the mass of p, see `fit_reverse_kl`; within the support.
     anneal : int
-        For targets of several modes: so many of the 50 epochs, such as 25, learn a flatter target,
-        and the first Gaussian is fitted to the flattest. See `fit_reverse_kl`.
+        For targets of several modes: the number of epochs, such as 25 of the 50, that learn a
+        flatter target. The Gaussian is then fitted to the flattest one. See `fit_reverse_kl`.
     draws : int
         Number of weighted draws.
     rng : int or Generator

@@ -126,7 +126,7 @@ class Inference:
 
     @property
     def weights(self) -> np.ndarray:
-        """Pareto-smoothed importance weights of the draws, (n,), of sum 1; all 0 if p~ is."""
+        """Pareto-smoothed importance weights of the draws, (n,), of sum 1; all 0 if p~ is 0."""
         return self._weighted[1]
 
     @property

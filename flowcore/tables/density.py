@@ -149,7 +149,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: TableLike, y: None = None, sample_weight: ArrayLike | None = None) -> Self:
-        """Fit to the rows of a table; see `fit_table` for its kinds, and for errors."""
+        """Fit to the rows of a table; see `fit_table` for the kinds of tables, and for errors."""
         parts = fitted_parts(
             X, self.schema, self.learn, self.missing, sample_weight, self.random_state,
             self.ignore_extra,
@@ -322,9 +322,9 @@ class TableDensity(DensityMixin, BaseEstimator):
 
         known: name -> value; a pair (low, high) is a range with its ends; None is a missing cell,
         if "missing" is a value of the column. A number on a grid means its cell. Unknown categories
-        are seen values. See `TableConditional`. Cost: seconds once, to fit the proposal; one
-        evaluation of the density per draw. Errors: ValueError, naming the column, for unknown
-        columns and impossible values. A warning if the answer cannot be trusted.
+        are drawn from the seen values. See `TableConditional`. Cost: seconds once, to fit the
+        proposal; one evaluation of the density per draw. Errors: ValueError, naming the column, for
+        unknown columns and impossible values. A warning if the answer cannot be trusted.
         """
         check_is_fitted(self)
         return TableConditional(self, known, n_draws, rng)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class CircularSpline(RationalQuadratic):
     """x = g(z): a rational-quadratic spline of the circle [-pi, pi), which keeps the point -pi.
 
-    The spline of `RationalQuadratic` on [-pi, pi] whose slopes at both ends are one parameter: so
+    The spline of `RationalQuadratic` on [-pi, pi] whose slopes at both ends share one parameter: so
     the density has no jump at the seam. `Compose([CircularShift(), CircularSpline()])` moves the
     seam as well. Angles are in radians; any z is taken modulo 2 pi, and x is in [-pi, pi].
 
