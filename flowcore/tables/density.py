@@ -334,7 +334,7 @@ class TableDensity(DensityMixin, BaseEstimator):
     ) -> TableAnswers:
         """n completed tables: each missing cell of X is drawn from p, given the row's other cells.
 
-        Draws are never "missing", also in columns that have it as a value; known cells do not
+        Every drawn cell has a value, even if "missing" is a value of its column. Known cells do not
         change. For each row n_draws weighted draws are made, at least 30, and n of them are taken.
         Rows with the same missing columns are answered together, in blocks of bounded memory. A
         warning counts the rows whose answers cannot be trusted. Errors: as for `log_prob`;
