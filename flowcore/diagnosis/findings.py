@@ -119,7 +119,7 @@ def adjusted(findings: Sequence[Finding], alpha: float) -> list[Finding]:
 
 
 def holm(p_values: Sequence[float], weights: Sequence[float]) -> list[float]:
-    """Adjusted p-values: those under alpha are rejected, with a chance of alpha of any error.
+    """Adjusted p-values. If all below alpha are rejected, the chance of any error is alpha.
 
     Holm's weighted method, 1979: in the order of p/w each is compared with alpha times its share of
     the weights that are left.
