@@ -7,8 +7,9 @@ Read in this order: the conventions (docs/conventions.md), `spec/reference.py`, 
 `transformers/affine.py`, `networks/made.py` (which unit reads what), `networks/layers.py` and
 `networks/network.py` (the products), `core/calls.py`.
 
-`import flowcore` loads no room, and not even NumPy. `__init__.pyi` lists the public names, one a
-line with its room, for type checkers and for this file, which imports a room at its first use.
+`import flowcore` loads no subpackage, and not even NumPy. `__init__.pyi` lists the public names,
+one a line with its subpackage. Type checkers read it, and so does this file, which imports a
+subpackage at its first use.
 """
 
 import os

@@ -8,11 +8,11 @@ limited by a thread that does not exist. So short work that belongs to the whole
 OpenBLAS has such a lock, too, which every product takes, and no child renews it. So a fork keeps
 the interpreter to itself, without running Python, until the products of other threads are done.
 
-Two cases remain. Imports by others, such as `import flowcore.flows` or those of `pickle`, do not
-take the lock: a child that imports a module while another thread of its parent was importing it
-waits for ever. So do two threads of which one is the first to import a module here, while the other
-forks in the middle of importing the same one. (Threads that are the first to import different
-modules of one package may get Python's `_DeadlockError`.)
+Two cases remain. Other imports, such as `import flowcore.flows` or imports by `pickle`, do not take
+the lock: a child that imports a module while another thread of its parent was importing it waits
+for ever. So do two threads of which one is the first to import a module here, while the other forks
+in the middle of importing the same one. (Threads that are the first to import different modules of
+one package may get Python's `_DeadlockError`.)
 
 No module of flowcore may take this lock while it is imported: a thread that holds the lock may be
 waiting for that import. So modules import from rooms, and no names from `flowcore` itself.

@@ -136,9 +136,9 @@ class Dequantize:
             log [ 1/K sum_k p(x + step * u_k) ] + sum_i log step_i,        u_k ~ U[0, 1)^D
 
         flow      anything with log_prob(y): a density of dequantised values
-        draws     K. An estimate is a bound on average over the noise, the tighter the larger K,
-                  with the limit log P(x): the importance-weighted bound of Burda, Grosse,
-                  Salakhutdinov 2016. K = 1 is the plain Jensen bound, which most papers report
+        draws     K. On average over the noise, an estimate is a lower bound, which rises with K to
+                  the limit log P(x): the importance-weighted bound of Burda, Grosse, Salakhutdinov
+                  2016. K = 1 is the plain Jensen bound, which most papers report
         rng       an int or numpy Generator; the same seed compares two flows under the same noise
         context   for a conditional flow: a bound of log P(x | context)
 

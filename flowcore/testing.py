@@ -75,7 +75,7 @@ def check_bijector(
 ) -> None:
     """Raise AssertionError with the property, the numbers and the usual cause, unless `b` is right.
 
-    It always checks shapes; that no row depends on another; that log-dets equal those of
+    It always checks shapes; that no row depends on another; that log-dets equal the log-dets of
     brute-force Jacobians, in both directions; round trips; that `params=` and `with_params` agree;
     that gradients of parameters, points and context equal finite differences; that nothing is
     mutated; that copies, Chain and Invert work.

@@ -4,8 +4,8 @@ r"""
 
 Before the derivations: the whole thing, small. The file ``examples/micro.py`` is a normalizing flow
 in 180 lines of NumPy: a network with masks, a flow, its gradient by hand, the training. In this
-lesson you run its parts one by one, and predict before each what will come out. The lessons after
-this one derive what you see here.
+lesson you run its parts one by one, and predict what each will do before you run it. The later
+lessons derive what you see here.
 
 .. math::
 
@@ -61,7 +61,8 @@ print(np.concatenate(moved).round(2))
 # %%
 # Nothing changes :math:`\mu_1`: it is a constant. Only the two numbers before it change
 # :math:`\mu_3`. On and below the diagonal there are zeros. That is the whole trick: the Jacobian of
-# the flow is triangular, and its determinant is the product of its diagonal.
+# the flow, the matrix of all :math:`dz_i / dx_j`, is triangular, and its determinant is the product
+# of its diagonal.
 
 assert not np.tril(np.concatenate(moved)).any()
 
@@ -71,7 +72,8 @@ assert not np.tril(np.concatenate(moved)).any()
 #
 # ``inverse`` undoes the layers of a flow, from the data to the noise. Each layer computes
 # :math:`z_i = (x_i - \mu_i) e^{-\alpha_i}`, which has :math:`dz_i / dx_i = e^{-\alpha_i}` on the
-# diagonal. So :math:`\log |\det dz/dx| = -\sum_i \alpha_i`, and layers add up.
+# diagonal. So :math:`\log |\det dz/dx| = -\sum_i \alpha_i`, and the log-determinants of several
+# layers add up.
 #
 # **0b.** At first every network outputs 0. What is then :math:`\log p` at
 # :math:`x = (0, 0)`?
@@ -90,8 +92,9 @@ print(micro.log_prob(flow, np.zeros((1, 2))), -np.log(2 * np.pi))
 # The slow direction
 # ------------------
 #
-# For a density all :math:`x` are known, so one pass of each network is enough. A draw starts with
-# :math:`z` alone: :math:`\mu_2` needs :math:`x_1`, which has to be computed first.
+# To compute a density, all :math:`x` are known, so one pass of each network is enough. A draw
+# starts with :math:`z` alone: :math:`\mu_2` needs :math:`x_1`, so :math:`x_1` has to be computed
+# first.
 #
 # **0c.** How many passes does a draw of three numbers take, for each layer?
 

@@ -23,8 +23,9 @@ You need: lessons 1 to 3 (densities, KL), and the first half of lesson 8 (two pi
 # Predict
 # -------
 #
-# Half of :math:`p` is :math:`N(-6, 1)`, half :math:`N(6, 1)`. Before any flow, take a single
-# Gaussian that covers one of the two. Put your number in the place of ``None``.
+# Half of :math:`p` is :math:`N(-6, 1)`, half :math:`N(6, 1)`. Before any flow, let :math:`q` be a
+# single Gaussian that covers only one of the two halves. How far is it from :math:`p`? Put your
+# number in the place of ``None``.
 
 import autograd.numpy as anp
 import matplotlib.pyplot as plt
@@ -130,11 +131,11 @@ found = fc.infer(log_target, flow=fc.flows.maf(1, layers=1, hidden=[]), start=[4
 print(found)
 
 # %%
-# Read the verdict, then the log evidence. It should be log 5 = 1.609, and is log 5 - log 2 = 0.916:
-# half of the mass is missing. And nothing shows it! Draws, weights and k-hat (see below) only look
-# at places where :math:`q` has draws. *No number that is computed from draws of q detects a mode
-# that q has never seen.* You need knowledge about p: start in other places, or use a base with two
-# pieces.
+# Read the verdict, then the log evidence. It should be log 5 = 1.609, but it is log 5 - log 2 =
+# 0.916: half of the mass is missing. And nothing shows it! Draws, weights and k-hat (see below)
+# only look at places where :math:`q` has draws. *No number that is computed from draws of q detects
+# a mode that q has never seen.* You need knowledge about p: start in other places, or use a base
+# with two pieces.
 
 assert found.trusted and abs(found.log_evidence[0] - (np.log(5) - np.log(2))) < 0.01
 assert abs(found.expectation()[0][0] - 6) < 0.05
@@ -216,9 +217,9 @@ ax.set(xlabel="s, the width of q", ylabel="k", ylim=(-0.6, 1.1))
 ax.legend()
 
 # %%
-# If a flow covers a little too much, its weights repair it; if it covers too little, they cannot.
-# Reverse KL tends to the second. So look at k-hat. If it is large, ``found.refit()`` trains on
-# weighted draws with the other KL, which covers.
+# If a flow covers a little too much, the weights repair that. If it covers too little, they cannot,
+# and reverse KL tends to cover too little. So look at k-hat. If it is large, ``found.refit()``
+# trains on weighted draws with the other KL, which covers.
 #
 # Exercises
 # ---------
@@ -255,7 +256,7 @@ print(teaching.check("11f", path_gradient))
 # What you know now
 # -----------------
 #
-# * The density that is drawn from decides: :math:`\mathrm{KL}(p \| q)` covers,
+# * It matters which density the draws come from: :math:`\mathrm{KL}(p \| q)` covers,
 #   :math:`\mathrm{KL}(q \| p)` selects.
 # * ELBO :math:`= \log Z - \mathrm{KL}(q \| p)`: a bound that needs no :math:`Z`.
 # * The path derivative has no variance where :math:`q = p`.

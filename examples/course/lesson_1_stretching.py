@@ -41,7 +41,7 @@ You need: what a density is, and the derivative of a function.
 #
 # Let :math:`x = 2 z`. The density of :math:`z` at 0 is :math:`1 / \sqrt{2 \pi} = 0.399`, and the
 # logarithm of that is -0.919. How high is the density of :math:`x` at 0: as high, twice, half?
-# Write down your number of the *logarithm* before you go on. Put your number in the place of
+# Write down the *logarithm* of that height before you go on, and put your number in the place of
 # ``None``.
 
 import matplotlib.pyplot as plt
@@ -114,9 +114,9 @@ print(teaching.check("1b", guess))
 #
 # The formula holds piece by piece, so the map may be as bent as you like, as long as it can be
 # inverted. A *monotone spline* is a curve through a few knots whose slopes can be chosen freely:
-# the most flexible map of a line that flows use. Below is a random one with eight bins between -4
-# and 4; outside, :math:`x = z`, the dotted line. Where is it steep, and what will be there: a hill
-# of the density, or a valley?
+# the most flexible one-dimensional map that flows use. Below is a random one with eight bins
+# between -4 and 4; outside, :math:`x = z`, the dotted line. Where is it steep, and what will be
+# there: a hill of the density, or a valley?
 
 spline = fc.Elementwise(1, fc.RationalQuadratic(bins=8, tail=4.0))
 spline = fc.testing.randomize(spline, scale=1.5, rng=4)

@@ -163,10 +163,10 @@ ax.set_axis_off()
 # In :math:`D` dimensions the volume of a cell whose edges are the columns of :math:`J` is
 # :math:`|\det J|`, too. Gaussian elimination shows it: it writes :math:`J` as a product of shears,
 # swaps of two coordinates, and one diagonal matrix. A shear or a swap leaves every volume as it is,
-# and has the determinant 1 or -1; a diagonal matrix multiplies volumes by the product of its
-# entries, up to the sign, which is its determinant. Volumes multiply along the product, and
-# determinants do, too. (``LULinear`` stores such factors, two triangles :math:`L` and :math:`U`. So
-# its log-det is a sum over one diagonal, and needs no elimination.)
+# and has the determinant 1 or -1. A diagonal matrix multiplies volumes by the product of its
+# entries, which is its determinant (up to the sign). Along the product, both the volumes and the
+# determinants multiply. (``LULinear`` stores such factors, two triangles :math:`L` and :math:`U`.
+# So its log-det is a sum over one diagonal, and needs no elimination.)
 #
 # The inverse map has the Jacobian :math:`\partial z / \partial x = J^{-1}` and undoes the factor.
 # So :math:`p(x) = p(z) / |\det J| = p(z)\, |\det \partial z / \partial x|`. Take the logarithm, and

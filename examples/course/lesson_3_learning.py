@@ -132,7 +132,7 @@ ax.set(xlabel="step", ylabel="NLL of the table (nats)")
 # ``fc.fit`` is this loop with some improvements. It takes batches of rows in random order instead
 # of the whole table; one pass over the rows is an *epoch*. Its rate falls to zero, and it averages
 # the last values of :math:`\theta`. Some rows are set aside for *validation*: they are not used to
-# learn, but to choose the best epoch. Its flows standardise the table themselves, so that
+# learn, but to choose the best epoch. flowcore's flows standardise the table themselves, so that
 # ``log_prob`` is in the data's own units. (The 2.21 above would be 3.25 in these units: 3b asks
 # why.) Here are fresh draws for validation, and two tables, with 2,000 rows and with 150.
 

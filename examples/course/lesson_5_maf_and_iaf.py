@@ -370,16 +370,16 @@ assert np.allclose(log_p, iaf_2.log_prob(sample))
 # Learning by likelihood, the slow way round
 # ------------------------------------------
 #
-# Every step of training an IAF on data needs log p(x), its slow direction, and the gradient of
-# that. The textbook differentiates through D passes. (If you leave gradients to autograd, skip to
-# "Both ways give one gradient".) But the gradient is a walk, too, in the opposite order. Let
-# :math:`x_i` be the coordinate that step i of the walk computes (for the density of an IAF, that is
-# :math:`z_i`). ``x_bar``, ``z_bar`` and ``phi_bar`` are the gradients of the loss with respect to
-# x, z and :math:`\phi`, and ``log_det_bar`` is the gradient with respect to the log-determinant.
-# ``bar_l`` is the gradient with respect to the *pre-activations* of layer l, the sums of its units
-# before they are bent. Only units of degree i and more read :math:`x_i`, and these are computed in
-# step i and after it. So on the way back, from D to 1, the gradients of all units that depend on
-# :math:`x_i` are known when its turn comes:
+# Every step of training an IAF on data needs log p(x), which is its slow direction, and the
+# gradient of log p(x). The textbook differentiates through D passes. (If you leave gradients to
+# autograd, skip to "Both ways give one gradient".) But the gradient is a walk, too, in the opposite
+# order. Let :math:`x_i` be the coordinate that step i of the walk computes (for the density of an
+# IAF, that is :math:`z_i`). ``x_bar``, ``z_bar`` and ``phi_bar`` are the gradients of the loss with
+# respect to x, z and :math:`\phi`, and ``log_det_bar`` is the gradient with respect to the
+# log-determinant. ``bar_l`` is the gradient with respect to the *pre-activations* of layer l, the
+# sums of its units before they are bent. Only units of degree i and more read :math:`x_i`, and
+# these are computed in step i and after it. So on the way back, from D to 1, the gradients of all
+# units that depend on :math:`x_i` are known when step i is reached:
 #
 # .. code-block:: text
 #

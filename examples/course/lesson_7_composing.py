@@ -130,10 +130,10 @@ assert kl["in turn"].kl < 0.5
 # :math:`x_2` has two humps.
 #
 # The best such density is easy to find. It has the mean and the variance of the truth, for
-# :math:`x_1`, and for :math:`x_2` at every :math:`x_1`: these minimise
+# :math:`x_1`, and for :math:`x_2` at every :math:`x_1`. This mean and variance minimise
 # :math:`E[(x_2 - m)^2 / 2V + \tfrac12 \log V]` at each :math:`x_1`. The cross-entropy of a Gaussian
-# with the right variance :math:`V` is :math:`\tfrac12 \log(2 \pi e V)`. There are two such
-# Gaussians, so the KL, which is a floor, is
+# with the right variance :math:`V` is :math:`\tfrac12 \log(2 \pi e V)`. There are two Gaussians,
+# one for each coordinate. So the KL, which is a floor, is
 #
 # .. math::
 #

@@ -79,7 +79,7 @@ class FlowBackend:
     def fit(self, x: ArrayLike, **options: Any) -> History:
         """A warm start: from the present parameters, with a standardisation by the points x.
 
-        options: of `fit`; they override those of the constructor.
+        options: options of `flowcore.fit`, which override the constructor's.
         """
         start = self.flow.restandardized() if self.flow.initialized else self.flow
         options = {"rng": self.rng, **self.options, **options}

@@ -50,8 +50,8 @@ class StandardizeContext(OtherContext):
     Recipes with a `context_dim` contain one, so contexts such as years or prices need no scaling by
     hand. `fit` (through `initialize`) sets mean and scale from the contexts of the training rows,
     once; until then they are 0 and 1. A column of the context that does not vary keeps the scale 1.
-    Parameters are those of the bijector. Cost per row: that of the bijector and O(C). Errors:
-    ValueError for a bijector that reads no context.
+    The parameters are the bijector's. Cost per row: the bijector's, and O(C). Errors: ValueError
+    for a bijector that reads no context.
 
     Parameters
     ----------
@@ -129,10 +129,10 @@ class EmbedContext(OtherContext):
         x = f(z; h(c))       log-det of f
 
     The recipes of `flows` make one if they get `context_net=`. A network that is trained with the
-    flow first reduces a context such as an image or a long series to a few numbers. `params` are
-    those of the network, then those of the bijector. Cost per row: that of the bijector and a pass
-    of the network. Errors: ValueError unless the network's output is a vector as wide as the
-    bijector's context.
+    flow first reduces a context such as an image or a long series to a few numbers. `params` has
+    the network's parameters, then the bijector's. Cost per row: the bijector's, and one pass of the
+    network. Errors: ValueError unless the network's output is a vector as wide as the bijector's
+    context.
 
     Parameters
     ----------

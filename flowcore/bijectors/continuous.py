@@ -35,8 +35,8 @@ class ContinuousFlow(Bijector):
 
     and the inverse has h < 0, from t = 1. The grid is the same for all rows. An adaptive solver
     would couple the rows of a batch; here the result of a row does not depend on the others.
-    Forward and inverse are inverse to each other, and the log-det is that of the map, up to the
-    error of the grid, O(n_steps^-4): `with_tolerance` chooses a grid, and so does `fit_matching`.
+    Forward and inverse undo each other, and the log-det belongs to the map, both up to the error of
+    the grid, O(n_steps^-4): `with_tolerance` chooses a grid, and so does `fit_matching`.
 
     The divergence is exact: the diagonal of the Jacobian, by D Jacobian-vector products. For a
     larger D, above 32, `probes` = K replaces the D unit vectors by K random sign vectors e, which
@@ -161,9 +161,9 @@ class ContinuousFlow(Bijector):
     ) -> Self:
         """The same flow on the coarsest grid of 4, 6, 8, 12, ..., 1024 steps that suits rows x.
 
-        It does, if with twice as many steps no coordinate of f^-1(x), and no log-det, changes by
-        more than the tolerance; with `probes`, whose log-det is another estimate on each grid, no
-        coordinate. A warning, if no grid is.
+        A grid suits them if twice as many steps change no coordinate of f^-1(x), and no log-det, by
+        more than the tolerance. With `probes` only coordinates are compared, because the log-det is
+        another estimate on each grid. There is a warning if no grid suits them.
         """
         positive("tolerance", tolerance)
         wide = self.with_params(self.params.astype(float))

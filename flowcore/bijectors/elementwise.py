@@ -70,8 +70,8 @@ class Elementwise(Bijector):
 class ElementwiseAffine(FixedMap):
     """x = loc + scale z with fixed loc and scale; log-det sum log |scale|, z = (x - loc) / scale.
 
-    The scale may be negative. Errors: ValueError for a scale that is 0 or not finite, for two
-    numbers. `Elementwise(D, Affine())` has trainable ones, `Standardize` takes them from data.
+    The scale may be negative. Errors: ValueError for a scale that is 0 or not finite, and if both
+    are numbers. `Elementwise(D, Affine())` has trainable ones, `Standardize` takes them from data.
 
     Parameters
     ----------

@@ -24,9 +24,9 @@ class Standardize(Bijector):
     A flow that ends in a Standardize is trained on well-scaled values, while its `log_prob` is in
     the data's own units: the log-det cannot be forgotten. `fit` (through `initialize`) sets the
     constants from the training rows, once; `Standardize.from_data(X)` sets them at once. Until then
-    it is the identity. The constants are not in `params`. It subtracts in float64 and then casts,
-    so a float32 flow does not lose the small differences of large numbers. Cost: O(D) per row in
-    both directions. Errors: ValueError naming a constant column.
+    Standardize is the identity. The constants are not in `params`. It subtracts in float64 and then
+    casts, so a float32 flow does not lose the small differences of large numbers. Cost: O(D) per
+    row in both directions. Errors: ValueError naming a constant column.
 
     Parameters
     ----------
@@ -136,16 +136,17 @@ class ActNorm(Bijector):
         z = (x - loc) exp(-log_scale)       params = [loc (D), log_scale (D)]
 
     `initialize(x)` chooses loc and scale such that the rows z = inverse(x) have mean 0 and standard
-    deviation 1 in every coordinate (inside an `Invert`: such that the rows forward(z) have); `fit`
-    calls it once, with the training rows. From then on they are parameters like any other. Until
-    then it is the identity, and other values given by `with_params` would be overwritten.
-    A constant column gets scale 1: inside a flow it is no error.
-    Cost: O(D) per row in both directions. Reference: Kingma & Dhariwal 2018 (Glow), section 3.1,
-    where s = exp(-log_scale) and b = -loc s of our names.
+    deviation 1 in every coordinate. Inside an `Invert` the rows forward(z) get this mean and
+    deviation. `fit` calls `initialize` once, with the training rows. Before that call ActNorm is
+    the identity, and values set by `with_params` would be overwritten. After it loc and log_scale
+    are trained like all other parameters. A constant column gets scale 1: inside a flow it is no
+    error. Cost: O(D) per row in both directions. Reference: Kingma & Dhariwal 2018 (Glow), section
+    3.1; the paper's s and b are exp(-log_scale) and -loc exp(-log_scale).
 
-    flowcore has no batch normalisation. It uses the mean and variance of the batch, so the density
-    of a row would depend on the rows beside it, and its averages for evaluation would be a state
-    that every training step changes. ActNorm has the same purpose without these problems.
+    flowcore has no batch normalisation. Batch normalisation uses the mean and variance of the
+    batch, so the density of a row would depend on the rows beside it. Its averages for evaluation
+    would be a state that every training step changes. ActNorm has the same purpose without these
+    problems.
 
     Parameters
     ----------

@@ -106,8 +106,8 @@ class LULinear(Bijector):
         U + diag(s) on and above it, as LAPACK packs them.
 
         `permutation` as in the constructor: W = (L (U + diag(s)))[permutation], as in
-        `scipy.linalg.lu(W, p_indices=True)`. `tf.linalg.lu` returns its inverse, so take np.argsort
-        of that. ValueError for a zero on the diagonal, or for values beyond the bound.
+        `scipy.linalg.lu(W, p_indices=True)`. `tf.linalg.lu` returns the inverse permutation: pass
+        the np.argsort of it. ValueError for a zero on the diagonal, or for values beyond the bound.
 
         >>> LULinear.from_lu([[2.0, 1.0], [3.0, -1.0]], [1, 0]).matrix()
         array([[6., 2.],

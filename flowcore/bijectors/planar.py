@@ -113,8 +113,8 @@ class Radial(Bijector):
 
         x = z0 + (1 + m q)(z - z0),     log-det = (D - 1) log(1 + m q) + log(1 + m q^2)
 
-    Inverse: |x - z0| = r (1 + m q) is a quadratic equation for r (appendix A.2), of which one root
-    is positive; then z = z0 + (x - z0)/(1 + m q).
+    Inverse: |x - z0| = r (1 + m q) is a quadratic equation for r (appendix A.2) with one positive
+    root; then z = z0 + (x - z0)/(1 + m q).
 
     `params` = [z0 (D), log alpha, beta]. Cost: O(D) per row in both directions. Reference: Rezende
     & Mohamed 2015, "Variational inference with normalizing flows". For m, see the module.

@@ -26,7 +26,7 @@ ODD = set(";\t|\r")  # not quoted by csv: a reader may see a separator there, or
 
 
 def check_model(out: str, *read: str) -> None:
-    """`check_place` for a model: also that its name is not that of a table or a picture."""
+    """`check_place` for a model, whose name must not be the name of a table or a picture either."""
     check_place(out, *read)
     if _ending(out) in NO_MODELS:
         raise _misnamed(out, "a model is an .npz", ".npz")

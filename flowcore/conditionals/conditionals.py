@@ -71,10 +71,10 @@ class Conditionals:
     (k-hat > 0.7, or an effective sample size below 30), annealed draws are used. Nothing is trained
     for a question, so answers about different columns agree with each other.
 
-    Some answers are exact, without weights: those of Gaussians, of mixtures of Gaussians or t
-    densities, and of one autoregressive layer over a normal base, if its order begins with the
-    known columns. The columns must be continuous, and range over the whole line; a bounded support
-    is possible, but draws outside of it are wasted. Cost: seconds once, to fit the proposal; one
+    Some densities need no weights, and their answers are exact: Gaussians, mixtures of Gaussians or
+    t densities, and one autoregressive layer over a normal base, if its order begins with the known
+    columns. The columns must be continuous, and range over the whole line; a bounded support is
+    possible, but draws outside of it are wasted. Cost: seconds once, to fit the proposal; one
     `log_prob` of p for every draw of a question. Errors: ValueError for unknown columns, for
     infinite known values, and if no column is unknown.
 
@@ -85,7 +85,7 @@ class Conditionals:
     names : sequence of str, optional
         Names of the columns, for known values by name.
     proposal : MultivariateTMixture, optional
-        A proposal to use instead of the fitted one, such as that of an earlier object. Not used
+        A proposal to use instead of fitting one, such as `proposal` of an earlier object. Not used
         with a context.
     donors : array_like, optional
         Rows (m, D), such as training rows: half of the draws start from kernels around 200 of them.
@@ -163,8 +163,8 @@ class Conditionals:
     ) -> Answers:  # fmt: skip
         """n draws of the unknown values of each row of X: n completed tables, (n, rows, D).
 
-        n_draws: number of weighted draws per row, at least 30, of which n are taken. Rows are
-        answered in blocks of bounded memory. A warning counts the rows whose answers cannot be
+        n_draws: number of weighted draws per row, at least 30; n draws are taken from them. Rows
+        are answered in blocks of bounded memory. A warning counts the rows whose answers cannot be
         trusted.
         """
         X, n = as_numbers("X", X).astype(float), check_dim("n", n, least=0)

@@ -65,7 +65,7 @@ def explained(
 ) -> Explanation:  # fmt: skip
     """The explanation of rows X (n, D) of numbers; draws (m, D) of the density.
 
-    log_prob(rows, index) is log p of rows (k, D): those of X with these numbers, one cell changed.
+    log_prob(rows, index) is log p of rows (k, D), which are X[index] with one cell changed.
     """
     X = np.asarray(X, float)
     log_p = np.asarray(log_prob(X, np.arange(len(X))), float)
@@ -90,8 +90,8 @@ def highest(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(gains (n,), the best values (n,)) of one column.
 
-    changed(index, values) is log p of rows with other values in this column; own (n,) has those of
-    the rows; grid has candidates, in order; is_fine: values between them are possible, too.
+    changed(index, values) is log p of rows with other values in this column. own (n,) has the rows'
+    own values, grid the candidates, in order. is_fine: values between candidates are possible, too.
     """
     n, k = len(log_p), len(grid)
     top, best = log_p.copy(), own.copy()

@@ -32,7 +32,7 @@ def until(moment: float) -> Iterator[None]:
 
 
 def moment_after(max_seconds: float | None) -> float:
-    """The moment a number of seconds from now, or that of the context if sooner; None: `limit`.
+    """The moment a number of seconds from now, but not after the context's; None: `limit`.
 
     Errors: ValueError unless it is a positive number.
     """

@@ -103,7 +103,7 @@ class Workspace:
 
     @property
     def has_way_back(self) -> bool:
-        """True if a gradient that the parts bound so far compute is needed.
+        """True if a gradient of the parts that are bound so far is needed.
 
         Built-in parts are bound in the order in which they run, from x on. So if only the gradient
         by theta is needed, the way back ends at the first part that has parameters.

@@ -52,14 +52,14 @@ def diagnose(
 ) -> Diagnosis:
     """Test a density on held-out rows: a verdict in words, a page, and numbers.
 
-    Mean log p is compared with that of a Gaussian and of a mixture of Gaussians (best BIC). The
-    values of every column, and log p itself, are compared with those of draws from the density. For
-    a flow, z = f^-1(x) is compared with the base. A classifier tries to separate rows from draws,
-    rows far in the tails are counted, and training rows are compared with held-out ones. For a
-    table, the shares of values (categories, atoms, the commonest number of a column, pairs of them)
-    and the ranges of columns are also compared with those of draws. All p-values are adjusted
-    together, by Holm's method: if the density is the truth, 95% of the reports find nothing
-    (alpha=0.05). Log-densities are in nats.
+    Mean log p is compared with the mean log p of a Gaussian and of a mixture of Gaussians (best
+    BIC). Draws from the density are compared with the rows: the values of every column, and log p
+    itself. For a flow, z = f^-1(x) is compared with the base. A classifier tries to separate rows
+    from draws, rows far in the tails are counted, and training rows are compared with held-out
+    ones. For a table, the shares of values (categories, atoms, the commonest number of a column,
+    pairs of them) and the ranges of columns are also compared between rows and draws. All p-values
+    are adjusted together, by Holm's method: if the density is the truth, 95% of the reports find
+    nothing (alpha=0.05). Log-densities are in nats.
 
     Rows that chose the best epoch or stopped the training are not held out: set others aside. If
     most of the held-out rows are training rows, or copies of each other, there is a warning. Cost:
@@ -73,9 +73,10 @@ def diagnose(
     ----------
     density : Density
         A flow, a base, a target, a `FlowDensity`: anything with log_prob(x) and sample(n, rng), or
-        scikit-learn's score_samples(x) and sample(n, random_state=). For a `TableDensity`, log p is
-        that of its numbers given its categories (without numbers, that of the row); rows with a
-        missing value are left out, with a warning, and so are extra columns if it ignores them.
+        scikit-learn's score_samples(x) and sample(n, random_state=). For a `TableDensity`, log p
+        means the log-density of the numbers given the categories (of the row, if there are no
+        numbers). Rows with a missing value are left out, with a warning, and so are extra columns
+        if the density ignores them.
     X_held_out : array_like
         (n, D), rows that were held out; a table with names is fine.
     X_train : array_like

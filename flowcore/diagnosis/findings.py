@@ -17,7 +17,7 @@ class Kind(NamedTuple):
 
     reason   the reason to be careful, for the headline
     large    a smaller effect is no fault, even if significant: many rows detect anything
-    nothing  the sentence if no test of the kind is significant; None: that of the finding
+    nothing  the sentence if no test of the kind is significant; None: each finding's own sentence
     """
 
     reason: str = ""
@@ -104,8 +104,9 @@ class Finding:
 def adjusted(findings: Sequence[Finding], alpha: float) -> list[Finding]:
     """The findings with Holm's p-values, over all tests; significant large effects are faults.
 
-    All columns together have the weight of one other test, and so do all latent coordinates, shares
-    and ranges: so a hundred columns cannot hide the result of another test.
+    The tests of all columns together share the weight of a single test. So do the tests of latent
+    coordinates, of shares and of ranges. So a hundred columns cannot hide the result of another
+    test.
     """
     tests = [k for k, found in enumerate(findings) if not math.isnan(found.p)]
     kinds = [findings[k].kind for k in tests]
@@ -118,7 +119,7 @@ def adjusted(findings: Sequence[Finding], alpha: float) -> list[Finding]:
 
 
 def holm(p_values: Sequence[float], weights: Sequence[float]) -> list[float]:
-    """Adjusted p-values: those under alpha are rejected, with a chance of alpha of any error.
+    """Adjusted p-values. If all below alpha are rejected, the chance of any error is alpha.
 
     Holm's weighted method, 1979: in the order of p/w each is compared with alpha times its share of
     the weights that are left.

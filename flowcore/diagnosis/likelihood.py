@@ -132,7 +132,7 @@ def worst_row(log_p: np.ndarray, worst: Row, n_draws: int) -> Finding:
 def overfitting(
     log_p: np.ndarray, density: AnyDensity, train: Rows, harm: bool, rng: np.random.Generator
 ) -> Finding:
-    """Mean log p of training rows minus that of held-out rows.
+    """Mean log p of training rows minus mean log p of held-out rows.
 
     A gap alone is not a fault. Together with `harm`, any fault on held-out rows, it is.
     """

@@ -49,7 +49,7 @@ LEVEL = {
 def columns(
     x: np.ndarray, drawn: np.ndarray, names: Sequence[str], rng: np.random.Generator
 ) -> list[Finding]:
-    """The ranks of the values of each column of x (n, D) among those of the draws."""
+    """The ranks of the values of each column of x (n, D) among the draws' values."""
     return [
         uniformity("columns", f"KS of {name}", "The density", f"`{name}`", *ranks(own, draws, rng))
         for name, own, draws in zip(names, x.T, np.moveaxis(drawn, -1, 0), strict=True)
@@ -57,7 +57,7 @@ def columns(
 
 
 def level(log_p: np.ndarray, log_p_of_draws: np.ndarray, rng: np.random.Generator) -> Finding:
-    """The ranks of the log p (n,) of rows among that of draws."""
+    """The ranks of the log p (n,) of rows among the log p of draws."""
     u, test = ranks(log_p, log_p_of_draws, rng)
     return replace(uniformity("level", "KS of log p", "", "", u, test, LEVEL), remedy="flexible")
 

@@ -107,11 +107,12 @@ def sample(
     flow : TransformedDistribution
         Any density with `dim` and `sample`.
     n : int
-        Number of rows; with rows of context, the number for each of them.
+        Number of rows; if `context` has rows, the number of draws for each of them.
     rng : int or numpy Generator
-        None: a fresh seed, the same for every time that the result is computed.
+        None: a fresh seed, which stays the same however often the result is computed.
     context : dask.array.Array or array_like
-        (m, C): n draws for each of its rows, (n, m, D), in its blocks; or one for all draws, (C,).
+        (m, C): n draws for each of the m rows, in the blocks of the context; (C,): one context for
+        all draws.
     rows : int
         Rows of a block; None: about 4 million numbers.
     columns : list of str

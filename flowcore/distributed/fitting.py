@@ -64,10 +64,10 @@ def fit(
     `checkpoint` and `threads` are refused: save `report.flow` in a callback, and set the threads of
     a worker by `Client(threads_per_worker=...)`.
 
-    Errors: those of `flowcore.fit`; TypeError if a table is no Dask collection, or the client not
-    one of dask.distributed. Cost of an update: theta is sent to every block, a gradient comes back,
-    and Dask needs time of its own (docs/past_one_machine.md). So take large batches, and about as
-    many blocks as the workers have threads (`X.rechunk`, `X.repartition`).
+    Errors: as for `flowcore.fit`; TypeError if a table is no Dask collection, or the client not one
+    of dask.distributed. Cost of an update: theta is sent to every block, a gradient comes back, and
+    Dask needs time of its own (docs/past_one_machine.md). So take large batches, and about as many
+    blocks as the workers have threads (`X.rechunk`, `X.repartition`).
 
     Parameters
     ----------

@@ -109,7 +109,8 @@ class VonMises(BaseDistribution):
 class Product(Distribution):
     """Independent blocks of coordinates: p(z) = p_1(z_1) ... p_K(z_K), z = (z_1, ..., z_K).
 
-    Parameters are those of the blocks. Errors: ValueError for no block, or one with a context.
+    `params` has the parameters of the blocks. Errors: ValueError for no block, or one with a
+    context.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ class GaussianMixture(BaseDistribution):
 
     `params` = [logits (K), means (K D), log scales (K D)] with w = softmax(logits), so that every
     value is valid. A flow is continuous: it cannot map one mode onto two without a bridge between
-    them. With a base of two modes it need not. `from_data` starts at the modes of data, `spread` at
+    them. A base of two modes needs no bridge. `from_data` starts at the modes of data, `spread` at
     random places. The likelihood of a mixture has no upper bound: if a component shrinks onto one
     row, there are too many components, and validation data show it.
 

@@ -14,7 +14,7 @@ replaced by those of the identity, all S_aa have the same size and are inverted 
 densities: Liu and Rubin, "ML estimation of the t distribution using EM and its extensions", 1995.)
 
 Whitening would mix known with unknown values, so the rows are only standardised, and the prior of a
-component is that of whitened rows: a covariance in proportion to that of all rows.
+component is the prior for whitened rows: a covariance in proportion to the covariance of all rows.
 """
 
 from __future__ import annotations

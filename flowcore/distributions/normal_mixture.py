@@ -90,9 +90,9 @@ class MultivariateTMixture(EllipticalMixture):
         log p(x) = log sum_k w_k t(x; m_k, L_k L_k^T, df)
         t(x; m, S, df) ~ (1 + (x - m)^T S^-1 (x - m) / df)^(-(df + D)/2) / det(S)^(1/2)
 
-    The tails are heavier than those of Gaussians, which makes it a proposal for importance weights.
-    `marginal` and `given` are exact; the latter has df + (number of known columns) degrees of
-    freedom. Cost: O(K D^2) per row. Errors: ValueError for values of a wrong shape, or out of
+    The tails are heavier than Gaussian tails, which makes it a good proposal for importance
+    weights. `marginal` and `given` are exact; the latter has df + (number of known columns) degrees
+    of freedom. Cost: O(K D^2) per row. Errors: ValueError for values of a wrong shape, or out of
     range.
 
     Parameters

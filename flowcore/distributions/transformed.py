@@ -37,8 +37,8 @@ class TransformedDistribution(Distribution):
 
         log p(x) = log p_base(f^-1(x)) + log |det d f^-1(x)/dx|         in nats
 
-    `params` are those of the base (usually none), then the bijector's. Costs: `log_prob` is one
-    inverse, `sample` one forward pass of the bijector. A log-density may be positive.
+    `params` has the parameters of the base (usually none), then the bijector's. Costs: `log_prob`
+    is one inverse, `sample` one forward pass of the bijector. A log-density may be positive.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ class Fit:
 class Candidate:
     """A simple density: density(rows, rng, **options), fitted to standardised rows.
 
-    seed   of its random numbers, together with that of the fold; kept   even with a small weight
+    seed   of its random numbers, together with the fold's seed; kept   even with a small weight
     """
 
     name: str

@@ -77,10 +77,10 @@ class FlowDensity(
         `flowcore.flows`, or a flow of your own, which gets standardised rows. The simpler densities
         are then only listed in the summary.
     budget : float
-        Minutes on two cores. They set the number of folds, then of epochs. The conversion uses
-        measured costs, not a clock, so results are reproducible. Flows get at least ten seconds of
-        one core. None: a third of a minute up to 500 rows, then as n^0.41: 1.5 for 20,000, 3 for
-        100,000.
+        Minutes on two cores. They determine the number of folds first, then the number of epochs.
+        The conversion uses measured costs, not a clock, so results are reproducible. Flows get at
+        least ten seconds of one core. None: a third of a minute up to 500 rows, then as n^0.41: 1.5
+        for 20,000, 3 for 100,000.
     max_seconds : float
         A limit by the clock, which also holds on a busy machine; it caps `budget`. When it is
         reached, mixtures and flows that have not begun are left out, and running fits keep their
@@ -114,19 +114,21 @@ class FlowDensity(
         `flowcore.save` accepts. It takes a context only if a part of it reads one:
         `density_.context_dim`.
     conditionals_ : Conditionals
-        Conditionals of some columns given others, by their names, and answers for rows with holes.
-        Its proposal is fitted at the first question, and kept, also in files.
+        Conditionals of some columns given others, by their names; it also answers for rows with
+        holes. Its proposal is fitted at the first question, then kept, and saved with the
+        estimator.
     latent_ : TransformedDistribution
         The single flow (or Gaussian) with the largest weight, which `transform` uses.
     summary_ : Summary
         All candidates with their scores and weights: print it. `summary_.line` is one line.
     held_out_scores_ : ndarray
-        (n,), the log-density of every row by fits that had not seen it; NaN for rows that were
-        never held out (in large tables a single fold may be) or have no weight. For rows that
-        `trim` left out it is `score_samples`. With missing="learn", of the known values.
+        (n,), the log-density of every row by fits that had not seen it. NaN for rows without
+        weight, and for rows that were never held out (a large table may have a single fold). For
+        rows that `trim` left out it is `score_samples`. With missing="learn" it is the log-density
+        of the known values.
     offset_ : float
-        The `contamination` quantile of these scores: a row below it is an outlier. With
-        missing="learn" it comes from completed rows; those with holes were not held out.
+        The `contamination` quantile of `held_out_scores_`: a row below it is an outlier. With
+        missing="learn" holes are filled for it, and rows that had holes are not held out.
     n_features_in_, feature_names_in_ :
         As in scikit-learn.
     context_dim_ : int
@@ -279,8 +281,8 @@ class FlowDensity(
         """`fit`, then -1 for rows that were outliers while they were held out, 1 for others.
 
         So the share of outliers is `contamination`. `predict` on the training rows finds fewer
-        outliers, because training rows are more probable. For rows that were never held out the
-        result is that of `predict`.
+        outliers, because training rows are more probable. For rows that were never held out it
+        returns the result of `predict`.
         """
         if np.isnan(check_rows(self, X, reset=True, holes=self.missing == "learn")[0]).any():
             raise ValueError(

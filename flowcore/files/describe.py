@@ -223,7 +223,7 @@ def has_params(obj) -> bool:
 
 
 def first_difference(old, new) -> str | None:
-    """The name of an attribute of plain data in which two objects differ, if there is one."""
+    """The name of a plain-data attribute that differs between two objects, or None."""
     a, b = _state(old), _state(new)
     return next((k for k in {**a, **b} if a.get(k) != b.get(k)), None)
 

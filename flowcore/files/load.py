@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def load(path: str | PathLike[str], classes: Iterable[type] = ()) -> Any:
-    """Load a file of `save`; the numbers are, bit for bit, those of the saved object.
+    """Load a file of `save`; every number equals the saved object's, bit for bit.
 
     Nothing in the file is executed, but constructors of `classes` get the file's arguments.
     Parameters that are not finite, as in a diverged flow, are loaded unchanged. Constants must be

@@ -22,8 +22,8 @@ def save(flow: object, path: str | PathLike[str]) -> None:
     The same flow gives the same bytes. Your own classes are saved like flowcore's: argument `foo`
     of the constructor is the attribute `foo`, or a method `config()` returns the arguments as a
     dict. Errors: ValueError for an object that cannot be described, with the fix; OSError, also if
-    `path` is a folder, a device or a FIFO: only an ordinary file is replaced. Cost: that of making
-    the flow twice; memory for about four copies of the weights.
+    `path` is a folder, a device or a FIFO: only an ordinary file is replaced. Cost: the flow is
+    made twice; memory for about four copies of the weights.
 
     Parameters
     ----------

@@ -40,13 +40,13 @@ def evidence(
         Z = mean over q of  l / (s_1 l + s_2 Z)  /  mean over p of  1 / (s_1 l + s_2 Z),
 
     s_1, s_2 the effective shares of draws of p and q. The error is as in Fruehwirth-Schnatter 2004,
-    but draws of p count by the effective number of log l (initial positive sequence, Geyer 1992),
-    about the mean of all chains: chains that disagree are worth little. A mode that all chains miss
-    is not detected.
+    but with an effective number of draws of p. It comes from the autocorrelations of log l (initial
+    positive sequence, Geyer 1992), about the mean of all chains: so chains that disagree count for
+    little. A mode that all chains miss is not detected.
 
     Errors: ValueError for too few rows, a target of the wrong shape or not finite at a sample, and
-    if flow and target hardly overlap, so that the number would be worthless. Cost: `fit`, and a
-    call of the target for half of the rows, and for as many draws.
+    if flow and target hardly overlap, so that the number would be worthless. Cost: one `fit`, and
+    the target at half of the rows and at an equal number of draws of q.
 
     Parameters
     ----------

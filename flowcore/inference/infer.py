@@ -33,8 +33,8 @@ def infer(
 ) -> Inference:
     """Fit a flow to an unnormalised density by reverse KL, weight its draws, and judge the fit.
 
-    Errors: those of `fit_reverse_kl`; ValueError for a support that does not fit. Cost: its
-    training, and one call of the target with `draws` rows.
+    Errors: as for `fit_reverse_kl`; ValueError for a support that does not fit. Cost: its training,
+    and one call of the target with `draws` rows.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def infer(
         gradient (n, D). With named parameters it takes a dictionary of arrays (n, *shape), and the
         gradient is a dictionary, too.
     dim : int or None
-        D; None: that of the flow, or of the named parameters.
+        D; None: the dim of the flow, or of the named parameters.
     flow : TransformedDistribution or None
         None: an IAF of four layers, after a search for the Gaussian that is closest to the target.
         A new flow of your own is initialised with rows near the target. With a support its dim is
@@ -56,8 +56,8 @@ def infer(
     start : array_like or dict
         Parameters near the mass of p, see `fit_reverse_kl`; within the support.
     anneal : int
-        For targets of several modes: so many of the 50 epochs, such as 25, learn a flatter target,
-        and the Gaussian is that of the flattest. See `fit_reverse_kl`.
+        For targets of several modes: the number of epochs, such as 25 of the 50, that learn a
+        flatter target. The Gaussian is then fitted to the flattest one. See `fit_reverse_kl`.
     draws : int
         Number of weighted draws.
     rng : int or Generator

@@ -126,7 +126,7 @@ class Inference:
 
     @property
     def weights(self) -> np.ndarray:
-        """Pareto-smoothed importance weights of the draws, (n,), of sum 1; all 0 if p~ is."""
+        """Pareto-smoothed importance weights of the draws, (n,), of sum 1; all 0 if p~ is 0."""
         return self._weighted[1]
 
     @property
@@ -227,7 +227,7 @@ class Inference:
         """The flow after more training, by maximum likelihood on the weighted draws: forward KL.
 
         It covers mass that reverse KL misses at the edges. A mode without a draw is still missed.
-        options: those of `fit`.
+        options: options of `fit`.
         """
         flow, history = fit(self.flow, self.rows, sample_weight=self.weights, rng=rng, **options)
         return Inference.of(flow, self.target, n, rng, history, self.space)
@@ -286,7 +286,7 @@ class Inference:
         """Chains of `metropolis` as an object of ArviZ, for its summaries and plots.
 
         A DataTree, or before ArviZ 1.0 an InferenceData, with the group `posterior`: r-hat and
-        effective sample sizes are those of the chains. ArviZ is installed by the extra `infer`.
+        effective sample sizes describe the chains. ArviZ is installed by the extra `infer`.
         """
         try:
             import arviz

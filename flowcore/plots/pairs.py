@@ -59,7 +59,7 @@ def pairs(
     Returns
     -------
     array of Axes
-        (D, D), where they were drawn.
+        (D, D), the panels.
 
     Examples
     --------

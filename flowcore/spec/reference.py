@@ -189,7 +189,8 @@ def made(
     """MADE: a dense network with masked weights (Germain et al. 2015, section 4).
 
     h_l = act(h_{l-1} (W_l * M_l) + b_l); row i of the answer, of shape (D, n_out), depends on the
-    inputs of a smaller degree only. A context c that adds c C to a layer is a change of its b.
+    inputs of a smaller degree only. A context c adds c C to a layer, which changes only the layer's
+    b.
 
     >>> weights = [(np.ones((3, 3)), np.zeros(3))]         # no hidden layer: sums of inputs
     >>> made(np.array([1.0, 2.0, 4.0]), weights, made_degrees(3), n_out=1).ravel()

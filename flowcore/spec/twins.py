@@ -93,7 +93,7 @@ def evaluate(part, way: str, theta, x, context=None):
               "log_prob" of a density, "phi" of a network
     theta     its flat parameters; x (N, D); context (N, C) or None; each may be an autograd box
 
-    Computed in float64; the answer has the dtype of theta, and without parameters that of x.
+    Computed in float64; the answer has the dtype of theta, or of x if there are no parameters.
     """
     dtype = theta.dtype if theta.size else x.dtype
     theta, x, context = (a if a is None else a.astype(float) for a in (theta, x, context))

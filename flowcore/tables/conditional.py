@@ -106,8 +106,8 @@ class TableConditional:
     def sample(self, n: int = 1, rng: Seed = None) -> TableLike:
         """n whole rows, a table of the caller's kind; taken from 4 n fresh weighted draws.
 
-        As those of `TableDensity.sample`, unknown numbers stay within the range of the table, if
-        any draw does.
+        As in `TableDensity.sample`, unknown numbers stay within the range of the table, if any draw
+        does.
         """
         rng, n = np.random.default_rng(rng), check_dim("n", n, least=0)
         found = self._answer(max(4 * n, self.n_draws), rng)
@@ -242,7 +242,7 @@ def answers_of(
 
 
 def marginals_of(density: TableDensity, frame: Frame) -> np.ndarray:
-    """log p of what each row knows, (n,); a missing cell that is a value of its column is known."""
+    """log p of each row's known values, (n,); "missing" is one if the column has it as a value."""
     question, _ = with_holes(density, frame, values=True)
     return _answered(density, frame, question, 0, MARGINAL_DRAWS, 0, False)[1].log_p
 

@@ -47,7 +47,7 @@ class Coordinates:
     reach : ndarray or None
         (2, D): limits for z of draws; None: no limits.
     scores : sequence of NormalScores or None
-        The map of each number; None for one of them, or for all: the map of its kind.
+        The map of each number. None, for one number or for all, means the map of its kind.
     """
 
     def __init__(

@@ -56,7 +56,7 @@ def written(seconds: np.ndarray, form: str, number: bool) -> np.ndarray:
 
 
 def formats_of(values: Sequence, number: bool = False) -> list[str]:
-    """The formats that all of these different texts or numbers have, if they are dates or times.
+    """The date or time formats that fit all values, which are distinct; empty if none fits.
 
     Two of different meaning, as day and month in either order, come with the larger unit first.
     """
@@ -106,7 +106,7 @@ def is_clock(x: np.ndarray) -> bool:
 
 
 def resolution_of(seconds: np.ndarray) -> str:
-    """The largest unit of which all are multiples."""
+    """The largest unit that divides all of them."""
     units = {unit: step for unit, step in UNITS.items() if unit != "month"}
     unit = next(unit for unit, step in units.items() if not (seconds % step).any())
     return "month" if unit == "day" and not calendar(seconds)[2].any() else unit

@@ -149,7 +149,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: TableLike, y: None = None, sample_weight: ArrayLike | None = None) -> Self:
-        """Fit to the rows of a table; see `fit_table` for its kinds, and for errors."""
+        """Fit to the rows of a table; see `fit_table` for the kinds of tables, and for errors."""
         parts = fitted_parts(
             X, self.schema, self.learn, self.missing, sample_weight, self.random_state,
             self.ignore_extra,
@@ -230,10 +230,10 @@ class TableDensity(DensityMixin, BaseEstimator):
         categories are seen values). `impute(X, n=0)` also returns its error, if "missing" is a
         value of no column.
 
-        Errors: ValueError for columns that are not those of the schema; and, naming row, column and
-        value, for text among numbers and for values off a grid. Cost: one pass of the density, or
-        32 with gridded columns and for rows with atoms; at most 256 times that for a row with a
-        category that was never seen.
+        Errors: ValueError for columns that differ from the schema's, and for text among numbers and
+        values off a grid; the message then names row, column and value. Cost: one pass of the
+        density, or 32 with gridded columns and for rows with atoms; at most 256 times that for a
+        row with a category that was never seen.
         """
         check_is_fitted(self)
         if missing not in ("nan", "marginal"):
@@ -322,9 +322,9 @@ class TableDensity(DensityMixin, BaseEstimator):
 
         known: name -> value; a pair (low, high) is a range with its ends; None is a missing cell,
         if "missing" is a value of the column. A number on a grid means its cell. Unknown categories
-        are seen values. See `TableConditional`. Cost: seconds once, to fit the proposal; one
-        evaluation of the density per draw. Errors: ValueError, naming the column, for unknown
-        columns and impossible values. A warning if the answer cannot be trusted.
+        are drawn from the seen values. See `TableConditional`. Cost: seconds once, to fit the
+        proposal; one evaluation of the density per draw. Errors: ValueError, naming the column, for
+        unknown columns and impossible values. A warning if the answer cannot be trusted.
         """
         check_is_fitted(self)
         return TableConditional(self, known, n_draws, rng)
@@ -334,10 +334,10 @@ class TableDensity(DensityMixin, BaseEstimator):
     ) -> TableAnswers:
         """n completed tables: each missing cell of X is drawn from p, given the row's other cells.
 
-        Draws are never "missing", also in columns that have it as a value; known cells do not
-        change. For each row n_draws weighted draws are made, at least 30, of which n are taken.
+        Every drawn cell has a value, even if "missing" is a value of its column. Known cells do not
+        change. For each row n_draws weighted draws are made, at least 30, and n of them are taken.
         Rows with the same missing columns are answered together, in blocks of bounded memory. A
-        warning counts the rows whose answers cannot be trusted. Errors: those of `log_prob`;
+        warning counts the rows whose answers cannot be trusted. Errors: as for `log_prob`;
         ValueError for a number outside of its column's support.
         """
         check_is_fitted(self)
@@ -496,10 +496,10 @@ def fit_table(
     """The density p(c) p(x | c) of a table with columns of every kind.
 
     `TableDensity(schema, learn, missing=missing, random_state=rng).fit(X, sample_weight=...)`.
-    Errors: ValueError, naming row, column and value, for missing numbers, text among numbers, and
-    values off a grid or outside of a support; naming the columns, for constant columns and free
-    text that are not set aside, and for columns that repeat others or follow from them. Cost:
-    `learn`, a sort of each column, and the fits of p(c).
+    Errors: ValueError for missing numbers, text among numbers, and values off a grid or outside of
+    a support; the message names row, column and value. ValueError for constant columns and free
+    text that are not set aside, and for columns that repeat others or follow from them; the message
+    names the columns. Cost: `learn`, a sort of each column, and the fits of p(c).
 
     Parameters
     ----------

@@ -45,13 +45,13 @@ def learn_flow(
     """A neural spline flow of x (n, D), given the context (n, C): `fit_table(X, learn=learn_flow)`.
 
     Write your own with the same arguments: it returns any density with `log_prob(x, context=)` and
-    `sample(n, rng=, context=)`, both without a context if there is none. Cost: that of
+    `sample(n, rng=, context=)`, both without a context if there is none. Cost: as for
     `flowcore.fit` with its defaults.
 
     Parameters
     ----------
     x : ndarray
-        Numbers on the whole line; gridded ones have noise.
+        (n, D), numbers mapped to the whole line; noise is added in columns on a grid.
     context : ndarray or None
         The categories, one-hot; None without categories.
     sample_weight : ndarray or None

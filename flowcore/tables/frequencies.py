@@ -132,7 +132,7 @@ class Frequencies:
         return float(self.counts @ np.log(np.maximum(q, 1e-300)))
 
     def of_column(self, k: int) -> np.ndarray:
-        """(L + 1,): the probabilities of column k alone; the last is that of all unseen values."""
+        """(L + 1,): the probabilities of column k alone, the last one for all unseen values."""
         known = (1 - self.unseen[k]) * self._smoothed[k] / self._smoothed[k].sum()
         return np.append(known, self.unseen[k])
 
@@ -185,8 +185,8 @@ class Frequencies:
     ) -> tuple[np.ndarray, np.ndarray]:
         """n draws (m, n, K) from p(c_b | c_a) of rows of codes (m, K), and log p(c_a), (m,).
 
-        -1 is unknown, in the same columns of every row. Draws are seen values; the log-probability
-        is that of the known values, and that the other values are seen ones.
+        -1 is unknown, in the same columns of every row. Draws are seen values. The log-probability
+        is log P(the known values, and seen values in all other columns).
         """
         open_ = (codes < 0).any(axis=0)
         drawn, log_p = np.repeat(codes[:, None], n, axis=1), np.empty(len(codes))

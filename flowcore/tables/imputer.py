@@ -221,7 +221,7 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return found
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
-        """The names of the columns, followed by those of the indicators."""
+        """The names of the columns, followed by the names of the indicators."""
         names = super().get_feature_names_out(input_features)
         if not self.add_indicator:
             return names

@@ -187,7 +187,7 @@ class Proposal:
         return codes, self.mixed.sample_numbers(codes, z, rng) if self.free.any() else z
 
     def log_prob(self, codes: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """The log-density (m n,) of draws, all of whose known values are those of the rows."""
+        """The log-density (m n,) of draws that agree with the known values of their rows."""
         log_q = np.zeros(len(z))
         for j, histogram in zip(self.intervals, self.histograms, strict=True):
             log_q += histogram.log_prob(*np.repeat(self.ends[..., j], self.n, axis=1), z[:, j])
@@ -211,7 +211,7 @@ class Proposal:
 class Histogram:
     """Draws of one number of the line between two ends, from the histogram of g's marginal.
 
-    Each draw may have its own ends, perhaps infinite: those of a cell, or of a range.
+    Each draw may have its own ends, perhaps infinite: the ends of a cell, or of a range.
     """
 
     def __init__(self, mixed: MixedMixture, j: int, ends: np.ndarray):

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Question:
     """Rows as arrays: codes (m, K), -1 unknown; x (m, D), NaN unknown or not there; hole (m, D),
     whether a number is unknown. The same for all rows: ranges, column -> its ends on the line;
-    forbidden, pairs of a column of codes and a value that an unknown one does not have; and
-    is_in(codes, x), which draws are in the ranges that are no single interval of the line."""
+    forbidden, pairs of a column of codes and a value that its unknown cells cannot have;
+    is_in(codes, x), whether draws lie in those ranges that are several intervals of the line."""
 
     codes: np.ndarray
     x: np.ndarray

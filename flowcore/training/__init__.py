@@ -1,15 +1,21 @@
 """Training: `fit`, its loop and its parts.
 
-fit.py          maximum likelihood: start here
-reverse_kl.py   `fit_reverse_kl`: to a density that can be evaluated (variational inference)
-matching.py     `fit_matching`: a continuous flow, by regression
-loop.py         `train`, the loop over epochs and batches, of any loss
-loss.py         the class of losses; likelihood.py   the loss of `fit`, and its gradient
-optim.py        Adam and averages: steps along gradients; schedules.py   learning rates
-run.py          the state of a run, and its end; history.py   the record of a run
-table.py        the rows: a split, and batches; repeats.py   rows that are equal
-checks.py       arguments that are refused; columns.py   columns that have no density
-defaults.py     the values of "auto"; shards.py   a batch in threads
+fit.py          `fit`, by maximum likelihood: start here
+reverse_kl.py   `fit_reverse_kl`: fits a flow to a known density (variational inference)
+matching.py     `fit_matching`: fits a continuous flow by regression
+loop.py         `train`: the loop over epochs and batches, for any loss
+loss.py         `Loss`, the base class of losses
+likelihood.py   the loss of `fit`, and its gradient
+optim.py        Adam, and averages of the parameters
+schedules.py    learning rates
+run.py          the state of a run, and its end
+history.py      the record of a run
+table.py        the rows: their split into training and validation, and batches
+repeats.py      merges equal rows
+checks.py       checks the arguments
+columns.py      finds columns that have no density
+defaults.py     the values of "auto"
+shards.py       computes a batch in threads
 resume/         the file from which a stopped run continues
 """
 

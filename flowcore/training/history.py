@@ -90,9 +90,9 @@ class TrainingDivergedError(RuntimeError):
     epoch, batch : int
         Where, both counted from 0.
     flow : TransformedDistribution
-        The flow with the best finite parameters so far: those with the best validation NLL, perhaps
-        the initial ones; without validation data those of the last epoch that began with a finite
-        loss.
+        The flow with the best finite parameters so far. With validation data they have the best
+        validation NLL, and may be the initial ones. Without it they come from the last epoch that
+        began with a finite loss.
     history : History
         The `History` up to this update.
     """

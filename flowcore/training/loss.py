@@ -54,12 +54,13 @@ class Loss:
 
     value_and_gradient(theta, batch)   (value, gradient) in nats, without the penalty; it sets
                     `weight`, and raises NotFinite if the value is not finite
-    batches(rng, epoch, first)   the batches of an epoch, without the first `first`, which an
+    batches(rng, epoch, first)   the batches of an epoch, without the `first` batches that an
                     earlier run has seen. They follow from the epoch's number, and from the state of
                     rng at its start
     validation(theta)   (value, standard error) by which the best epoch is chosen, or None
     first_batch(theta)   (value, standard error) of one batch, always the same
-    batch_size, n_batches   for the history; of an epoch; validated   whether there is a validation
+    batch_size, n_batches   rows of a batch and batches of an epoch, for the history
+    validated       whether there is a validation
 
     and perhaps
 

@@ -60,7 +60,8 @@ class Pairs(NamedTuple):
 class Path(NamedTuple):
     """A flow that `fit_matching` trains: base -> continuous -> end -> data.
 
-    end   parts without parameters at the data end; context   those of a StandardizeContext, or None
+    end       parts without parameters at the data end
+    context   the standardisation of the context, or None
     """
 
     continuous: ContinuousFlow
@@ -244,7 +245,7 @@ def fit_matching(
     After training, `ContinuousFlow.with_tolerance` chooses the grid of the solver for 500 training
     rows; the grid is part of the flow, and of its file.
 
-    Errors: those of `fit`; ValueError unless the flow is a `ContinuousFlow` over a base without
+    Errors: as for `fit`; ValueError unless the flow is a `ContinuousFlow` over a base without
     parameters, followed only by parts without parameters. Cost of an epoch: one pass of the
     velocity's network forward and back for every row, and one forward pass for each validation row
     (at least 2,000 pairs). pairing="optimal" also costs the cube of the batch size.
@@ -259,8 +260,8 @@ def fit_matching(
         The pairing of rows with base draws. "random"; or "optimal": the pairing within a batch that
         has the least sum of squared distances. Its paths cross less, so that the loss is less noisy
         and trajectories are straighter (Tong et al. 2024). "optimal" takes no context: the draws of
-        a row would no longer be independent of its context. With it, weighted and repeated rows are
-        drawn by their weights in each batch.
+        a row would no longer be independent of its context. With "optimal", each batch draws
+        weighted and repeated rows by their weights.
     tolerance : float
         Largest error of the solver, in units of the standardised rows, and in nats.
     nll_every : int

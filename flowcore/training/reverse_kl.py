@@ -350,8 +350,8 @@ def fit_reverse_kl(
     log_target : callable
         A function of rows (n, D) that returns log p~ (n,), in autograd.numpy; or log p~ and its
         gradient (n, D). Rows where it is not finite are left out, and counted in
-        history.settings["bad_rows"]: the ELBO is that of q without them, and its gradient does not
-        push draws away from them.
+        history.settings["bad_rows"]: the ELBO then belongs to q without these draws, and its
+        gradient does not push draws away from them.
     epochs : int or "auto"
         "auto": 50.
     batches, batch_size : int
@@ -359,9 +359,10 @@ def fit_reverse_kl(
     gradient : str
         "path", the path derivative ("sticking the landing"); "total", the textbook's.
     anneal : int
-        So many epochs learn p~^beta, beta rising from 1 / anneal to 1: first a flat target, whose
-        modes are joined, so that q reaches more of them. A new flow is initialised with rows near
-        that one. The history's train_nll is that of p~^beta.
+        The number of epochs that learn p~^beta, with beta rising from 1 / anneal to 1. At first the
+        target is flat and its modes are joined, so that q reaches more of them. A new flow is
+        initialised with rows near the flattest target. The history's train_nll is the loss for
+        p~^beta.
     tolerance : float
         Training ends after the first epoch with KL(q || p) <= tolerance, in nats; KL is estimated
         by half of the variance of log p~ - log q at the fixed draws. 0: train for all epochs.
@@ -369,7 +370,7 @@ def fit_reverse_kl(
         Draw the base by scrambled Sobol points (Owen 1997); the base must be a Normal.
     start : array_like or None
         (n, D): rows near the mass of p, which initialise a new flow. One row: the start of the
-        search for that Gaussian. None: the search starts at 0.
+        search for the Gaussian near the target. None: the search starts at 0.
     learning_rate, optimizer, schedule, warm_up, average, patience, clip_norm, callbacks, progress :
         As in `fit`; for Adam the learning rate "auto" is 0.01.
     checkpoint, checkpoint_every, checkpoint_key, penalty, max_seconds :

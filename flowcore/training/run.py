@@ -181,9 +181,9 @@ class Run:
         """(the new flow, the history).
 
         With validation rows the flow has the parameters that were best on them, perhaps the initial
-        ones; without, the last ones. If the loss of the first batch is not finite there, it has the
-        latest parameters that are known to be good. A warning follows if training ended worse than
-        it began, unless nothing was left to gain.
+        ones. Without validation rows it has the last parameters, or, if the loss of the first batch
+        is not finite at the last ones, the latest that are known to be good. A warning follows if
+        training ended worse than it began, unless nothing was left to gain.
         """
         kept, problem = self._best_validated()
         if kept is None:

@@ -51,7 +51,7 @@ class Rows(NamedTuple):
 
     @property
     def width(self) -> int:
-        """Numbers in a row, those of the context included."""
+        """Numbers in a row, including the context."""
         return self.x.shape[1] + (0 if self.context is None else self.context.shape[1])
 
     @property
@@ -126,7 +126,7 @@ class Table:
 
 
 def as_rows(dim: int, X, context, sample_weight, dtype: DTypeLike = float) -> Rows:
-    """The arguments of `fit`, checked; dtype is that of the flow."""
+    """The arguments of `fit`, checked; dtype is the flow's."""
     x = as_table("X", X, dim, dtype, HOLES)
     context = as_context("context", context, "X", len(x), dtype)
     return Rows(x, as_weights(sample_weight, len(x)), context)
@@ -166,7 +166,7 @@ def as_training_table(
     """The rows, split and checked: a column without a density is an error, or a warning.
 
     rows     all rows, checked; data   the same, `merged`
-    labels   the names of the columns of X, if they have some; dtype   that of the flow
+    labels   the names of the columns of X, if they have some; dtype   the flow's
     """
     repeats = data is not rows
     if repeats:  # of them all: a column of few values has few rows that differ in it alone

@@ -57,7 +57,7 @@ class Contestant(NamedTuple):
 
 
 def contestants(moons: Moons, settings: Settings) -> tuple[Contestant, Contestant, Contestant]:
-    """The tutorial's one layer, its six, and flowcore's own recipe."""
+    """The tutorial's flow of one layer, its flow of six, and flowcore's own recipe."""
     kind, seed, epochs = settings.flow, moons.seed, settings.epochs
     name = {"realnvp": "RealNVP"}.get(kind, kind.upper())
     one, six = build(kind, 1, [16, 16], seed), build(kind, 6, [256, 256], seed)

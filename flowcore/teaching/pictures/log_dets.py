@@ -31,11 +31,11 @@ def log_dets(
 ) -> Axes:
     """log p(x) = log N(z) + the log-determinants, as stacked bars: one bar for each point.
 
-    The log-determinants are those of the way from x to z; they are numbered as in `stages`, from
-    the base on. Parts above 0 stand on the line, those below hang from it; the black line is
-    log p(x), their sum. Parts that are 0 at all points, such as permutations, are left out. Where
-    log p(x) is not finite, there is its value and no bar. Errors: ValueError for points of a wrong
-    shape, or more than 12 of them; TypeError for anything but a flow.
+    The log-determinants are log |det dz/dx|, from x to z. They are numbered as in `stages`, from
+    the base on. Positive parts stand on the zero line, and negative parts hang from it. The black
+    line is log p(x), their sum. Parts that are 0 at all points, such as permutations, are left out.
+    Where log p(x) is not finite, its value is written in place of a bar. Errors: ValueError for
+    points of a wrong shape, or more than 12 of them; TypeError for anything but a flow.
 
     Parameters
     ----------
