@@ -19,7 +19,7 @@ def matching(flow, x, batch_size=50, pairing="random", **options):
     table = as_training_table(
         rows, merged(rows), 0.2, None, batch_size, True, np.random.default_rng(0)
     )
-    return Matching(flow, table, seed=3, pairing=pairing)
+    return Matching(flow, table, rng=3, pairing=pairing)
 
 
 def conditional():
@@ -89,8 +89,11 @@ def test_optimal_validation_is_paired_in_batches():
     x = targets.ring().sample(400, rng=0)
     loss = matching(flows.continuous(2, **SMALL).initialize(x), x, 30, "optimal")
     loss.validation(loss.path.continuous.velocity.params)
-    assert max(len(pairs.x) for pairs in loss._fixed) == 30
-    assert sum(len(pairs.x) for pairs in loss._fixed) >= 2000
+    assert sum(len(pairs.x) for pairs in loss.held_out()) >= 2000
+    for z, x in ((pairs.z, pairs.x) for pairs in loss.held_out()):
+        for part in (slice(0, 30), slice(30, 60), slice(60, None)):
+            assert closest(z[part], x[part]).tolist() == [*range(len(z[part]))]
+        assert closest(z, x).tolist() != [*range(len(z))]
 
 
 def test_the_noted_nll_is_weighted_and_repeats_are_counted():

@@ -9,12 +9,12 @@ to the data (Lipman et al. 2023): no density is evaluated, and no path is solved
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from autograd.core import make_vjp
 
 from ..bijectors import (
     Bijector,
@@ -25,13 +25,13 @@ from ..bijectors import (
     Standardize,
     StandardizeContext,
 )
-from ..core import Plan, imported
+from ..core import derived, imported
 from ..core.inputs import check_dim, positive
 from .checks import check_flow
 from .defaults import resolved
 from .fit import fit
 from .history import EpochReport, History
-from .loss import Loss, NotFinite, Objective
+from .loss import NO_EPOCH, MeanLoss, NotFinite, Objective
 from .table import Rows, evenly_spaced
 
 if TYPE_CHECKING:
@@ -45,16 +45,6 @@ BATCH, LEARNING_RATE = 256, 5e-3
 VALIDATION = 2_000  # pairs, always the same, by which the best epoch is chosen
 EXAMINED = 500  # rows that choose the grid, or whose exact NLL is computed
 PAIRINGS = ("random", "optimal")
-
-
-class Pairs(NamedTuple):
-    """Base draws z and rows x (n, D), times t (n,), the rows' context and their weights."""
-
-    z: np.ndarray
-    x: np.ndarray
-    t: np.ndarray
-    context: np.ndarray | None
-    weight: np.ndarray
 
 
 class Path(NamedTuple):
@@ -90,129 +80,116 @@ class Path(NamedTuple):
         end = [part if way == "inverse" else Invert(part) for part, way in end]
         return cls(last, Chain(end) if end else Permute(range(flow.dim)), context)
 
+    def ends(self, rows: Rows) -> Rows:
+        """Where the paths to these rows end, and the context as the continuous flow reads it."""
+        context = rows.context if self.context is None else self.context.inverse(rows.context)
+        return Rows(self.end.inverse(rows.x), rows.weight, context)
 
-class Matching(Loss):
+
+class Pairs(NamedTuple):
+    """Ends x (n, D) of paths with their context and weight, see `Rows`; their starts z (n, D), base
+    draws; and times t (n,)."""
+
+    x: np.ndarray
+    weight: np.ndarray | None
+    context: np.ndarray | None
+    z: np.ndarray
+    t: np.ndarray
+
+
+class Matching(MeanLoss):
     """The mean squared distance of v from x - z, per coordinate: what `fit_matching` minimises.
 
-    flow      initialised, see `Path`
-    table     the rows, see `Table`; None if only single batches are evaluated
-    seed      of base draws and times: those of a batch follow from its epoch and number, so that
-              a resumed run draws the same
+    flow      initialised, see `Path`; penalty   see `Loss`; table   see `MeanLoss`
+    threads   one works: its batches are small
+    rng       of a seed. Base draws and times of a batch follow from it and from the batch's epoch
+              and number, so that a resumed run draws the same
     pairing, tolerance, nll_every   see `fit_matching`
     """
 
     def __init__(
-        self, flow, table=None, penalty=None, *, seed: int = 0, pairing: str = "random",
+        self, flow, table=None, penalty=None, threads=None, rng=0, *, pairing: str = "random",
         tolerance: float = 1e-4, nll_every: int = 25,
     ):  # fmt: skip
-        super().__init__(flow, penalty)
-        self.path, self._seed, self._plans, self._fixed = Path.of(flow), seed, {}, []
-        self._optimal, self._tolerance, self._every = pairing == "optimal", tolerance, nll_every
-        self.options, self.callbacks = {"pairing": pairing}, [self._note_nll]
         if table is not None:
             # batches of about one size: an update by a few rows left is all noise
-            self.n_batches = table.batches_per_epoch
-            self.batch_size = math.ceil(len(table.rows) / self.n_batches)
-            self._table = replace(table, batch_size=self.batch_size)
-            self.validated = table.validation is not None
+            size = math.ceil(len(table.rows) / table.batches_per_epoch)
+            table = replace(table, batch_size=size)
+        super().__init__(flow, penalty, table)
+        self.path, self._seed = Path.of(flow), int(np.random.default_rng(rng).integers(2**32))
+        self._optimal, self._tolerance, self._every = pairing == "optimal", tolerance, nll_every
+        self.options, self.callbacks = {"pairing": pairing}, [self._note_nll]
 
-    def batches(self, rng, epoch: int, first: int = 0) -> Iterator[Pairs]:
-        """The training rows, each with a base draw and a time."""
-        for k, rows in enumerate(self._table.batches(rng, first), first):
-            yield self.pairs(rows, epoch, k)
-
-    def pairs(self, rows: Rows, *seed: int) -> Pairs:
+    def batch(self, rows: Rows, *seed: int) -> Pairs:
         """Rows with base draws and times. The times are stratified: one in each n-th of [0, 1]."""
-        rng, path, n = np.random.default_rng([self._seed, *seed]), self.path, len(rows.x)
+        rng, n = np.random.default_rng([self._seed, *seed]), len(rows.x)
         if self._optimal and rows.weight is not None:  # an assignment would weight the draws, too
             p = rows.weight / rows.weight.sum()
             rows = rows.take(rng.choice(n, n, p=p))._replace(weight=np.full(n, rows.weight.mean()))
-        x = path.end.inverse(rows.x)
+        ends = self.path.ends(rows)
         z = np.asarray(self.flow.base.sample(n, rng), float)
-        if self._optimal:
-            z = z[closest(z, x)]
-        t = (rng.permutation(n) + rng.random(n)) / n
-        context = rows.context if path.context is None else path.context.inverse(rows.context)
-        weight = np.ones(n) if rows.weight is None else rows.weight
-        return Pairs(z, x, t, context, weight)
+        if self._optimal:  # in pieces like batches: the cost grows with their cube
+            for part in np.split(np.arange(n), range(self.batch_size, n, self.batch_size)):
+                z[part] = z[part][closest(z[part], ends.x[part])]
+        return Pairs(*ends, z, (rng.permutation(n) + rng.random(n)) / n)
+
+    @derived
+    def _fixed(self) -> list[Pairs]:
+        blocks = [*self._table.validation]
+        times = math.ceil(VALIDATION / sum(len(rows.x) for rows in blocks))
+        return [
+            self.batch(rows, NO_EPOCH[0], time, k)
+            for time in range(times)
+            for k, rows in enumerate(blocks)
+        ]
+
+    def held_out(self) -> list[Pairs]:
+        """The validation rows, always with the same draws."""
+        return self._fixed
+
+    def values(self, theta, pairs: Pairs) -> np.ndarray:
+        """The mean squared distance of each pair."""
+        return np.mean(self._error(theta, pairs).astype(float) ** 2, axis=1)
 
     def value_and_gradient(self, theta, pairs: Pairs) -> tuple[float, np.ndarray]:
         """(the loss of a batch, its gradient): one pass of the network, and one back."""
-        self.weight = float(pairs.weight.sum())
-        w = pairs.weight / (self.weight * self.flow.dim)
-        plan, error = self._run(theta, pairs, tape=True)
-        value = float(np.einsum("dn,dn,n", error, error, w))
+        rows = Rows(pairs.x, pairs.weight)
+        self.weight, w = rows.total_weight, -rows.cotangent[:, None] / self.flow.dim
+        vjp, error = make_vjp(lambda theta: self._error(theta, pairs), theta)
+        value = float(np.sum(w * error**2))
         if not math.isfinite(value):
             raise NotFinite(f"the matching loss is {value}", "are all rows finite in its dtype?")
-        return value, plan.gradient((2 * w * error).astype(theta.dtype, copy=False))[0]
+        return value, vjp(2 * w * error)
 
-    def validation(self, theta) -> tuple[float, float] | None:
-        """The loss of the validation rows, always with the same draws, and its standard error."""
-        if not self.validated:
-            return None
-        if not self._fixed:
-            blocks = [part for rows in self._table.validation for part in self._cut(rows)]
-            times = math.ceil(VALIDATION / sum(len(rows.x) for rows in blocks))
-            self._fixed = [
-                self.pairs(rows, 2**32, time, k)  # no epoch has this number
-                for time in range(times)
-                for k, rows in enumerate(blocks)
-            ]
-        return self._value_and_error(theta, self._fixed)
-
-    def _cut(self, rows: Rows) -> list[Rows]:
-        """For an assignment in pieces like batches: its cost grows with their cube."""
-        n = len(rows.x)
-        size = self.batch_size if self._optimal else n
-        return [rows.take(part) for part in np.split(np.arange(n), range(size, n, size))]
-
-    def first_batch(self, theta) -> tuple[float, float]:
-        """The same of the first batch, in the order of the data."""
-        rows = next(self._table.batches(None))
-        return self._value_and_error(theta, [self.pairs(rows, 2**32, 2**32, 0)])
+    def _error(self, theta, pairs: Pairs):
+        """v - (x - z), (n, D)"""
+        t, difference = pairs.t[:, None], pairs.x - pairs.z
+        continuous = self.path.continuous
+        x_t = np.concatenate([pairs.z + t * difference, continuous.time_features(pairs.t)], axis=1)
+        return continuous.velocity(x_t, theta, pairs.context) - difference
 
     def _note_nll(self, report: EpochReport) -> None:
-        nll = report.history.settings.setdefault("nll", {})
         if (report.epoch + 1) % self._every == 0:
-            nll[report.epoch + 1] = self._nll(report.flow)
-
-    def _nll(self, flow) -> float:
-        held_out = self._table.validation
-        rows = _some(self._first_rows if held_out is None else next(iter(held_out)))
-        context = {} if rows.context is None else {"context": rows.context}
-        return -float(np.mean(flow.log_prob(rows.x, **context)))
-
-    @property
-    def _first_rows(self) -> Rows:
-        """Training rows, each as often as its weight demands."""
-        return self._table.initial_rows()._replace(weight=None)
+            self._nlls(report.history)[report.epoch + 1] = self._nll(report.flow)
 
     def finished(self, flow, history: History):
         """The flow on the grid that is good for its training rows; and its exact NLL."""
         flow = with_tolerance(flow, _some(self._first_rows), self._tolerance)
         history.settings["n_steps"] = Path.of(flow).continuous.n_steps
-        history.settings.setdefault("nll", {})[len(history.train_nll)] = self._nll(flow)
+        self._nlls(history)[len(history.train_nll)] = self._nll(flow)
         return flow, history
 
-    def _value_and_error(self, theta, blocks: Sequence[Pairs]) -> tuple[float, float]:
-        errors = [self._run(theta, pairs, tape=False)[1] for pairs in blocks]
-        values = np.concatenate([np.mean(error.astype(float) ** 2, axis=0) for error in errors])
-        w = np.concatenate([pairs.weight for pairs in blocks])
-        w = w / w.sum()
-        mean = float(w @ values)
-        return mean, math.sqrt(np.dot(w * w, (values - mean) ** 2))
+    def _nlls(self, history: History) -> dict[int, float]:
+        return history.settings.setdefault("nll", {})
 
-    def _run(self, theta, pairs: Pairs, tape: bool):
-        """(the network's plan, v - (x - z) (D, n))."""
-        net, kind = self.path.continuous.velocity, (len(pairs.x), tape)
-        if kind not in self._plans:
-            self._plans[kind] = Plan(net, "phi", len(pairs.x), theta.dtype, tape, inputs_bar=False)
-        plan, t = self._plans[kind], pairs.t[:, None]
-        x_t = pairs.z + t * (pairs.x - pairs.z)
-        plan.load(theta, pairs.context)
-        inputs = np.concatenate([x_t, self.path.continuous.time_features(pairs.t)], axis=1)
-        (v,) = plan(inputs)
-        return plan, v - (pairs.x - pairs.z).T
+    def _nll(self, flow) -> float:
+        rows = _some(next(iter(self._table.validation)) if self.validated else self._first_rows)
+        return -float(np.mean(flow.log_prob(rows.x, context=rows.context)))
+
+    @property
+    def _first_rows(self) -> Rows:
+        """Training rows, each as often as its weight demands."""
+        return self._table.initial_rows()._replace(weight=None)
 
 
 def closest(z: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -296,25 +273,20 @@ def fit_matching(
             'pairing="optimal" takes no context: it would pair draws by their context; use "random"'
         )
     Path.of(flow)
-    own = {
-        "pairing": pairing,
-        "tolerance": positive("tolerance", tolerance),
-        "nll_every": check_dim("nll_every", nll_every),
-    }
-
-    def loss(flow, table, penalty, threads, rng):
-        return Matching(flow, table, penalty, seed=int(rng.integers(2**32)), **own)
-
+    loss = partial(
+        Matching, pairing=pairing, tolerance=positive("tolerance", tolerance),
+        nll_every=check_dim("nll_every", nll_every),
+    )  # fmt: skip
     auto = partial(resolved, times=EPOCHS_TIMES, batch_of=lambda n: BATCH, rate=LEARNING_RATE)
     return fit(flow, X, objective=Objective(loss, auto), **options)
 
 
 def with_tolerance(flow, rows: Rows, tolerance: float):
     """The flow with the grid that is good for these rows, see `ContinuousFlow.with_tolerance`."""
-    continuous, end, standardize = Path.of(flow)
-    context = rows.context if standardize is None else standardize.inverse(rows.context)
-    on_a_grid = continuous.with_tolerance(end.inverse(rows.x), tolerance, context)
-    return flow.rebuilt({id(continuous): on_a_grid})
+    path = Path.of(flow)
+    x, _, context = path.ends(rows)
+    on_a_grid = path.continuous.with_tolerance(x, tolerance, context)
+    return flow.rebuilt({id(path.continuous): on_a_grid})
 
 
 def _some(rows: Rows) -> Rows:

@@ -78,7 +78,7 @@ class Training:
     def _loss(self):
         if not self.matches:
             return Likelihood(self.start, threads=1)
-        return Matching(self.start, seed=self.settings.seed)
+        return Matching(self.start, rng=self.settings.seed)
 
     @property
     def flow(self):
@@ -101,7 +101,7 @@ class Training:
     def _one(self) -> None:
         batch = Rows(next(self.batches))
         if self.matches:
-            batch = self.loss.pairs(batch, self.step)
+            batch = self.loss.batch(batch, self.step)
         try:
             loss, gradient = self.loss(self.theta, batch)
         except NotFinite as problem:
