@@ -89,8 +89,8 @@ def test_optimal_validation_is_paired_in_batches():
     x = targets.ring().sample(400, rng=0)
     loss = matching(flows.continuous(2, **SMALL).initialize(x), x, 30, "optimal")
     loss.validation(loss.path.continuous.velocity.params)
-    assert sum(len(pairs.x) for pairs in loss.held_out()) >= 2000
-    for z, x in ((pairs.z, pairs.x) for pairs in loss.held_out()):
+    assert sum(len(pairs.x) for pairs in loss.held_out) >= 2000
+    for z, x in ((pairs.z, pairs.x) for pairs in loss.held_out):
         for part in (slice(0, 30), slice(30, 60), slice(60, None)):
             assert closest(z[part], x[part]).tolist() == [*range(len(z[part]))]
         assert closest(z, x).tolist() != [*range(len(z))]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from copy import copy
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -88,6 +89,8 @@ class ContinuousFlow(Bijector):
     array([[1., 1.]])
     """
 
+    _span = (0.0, 1.0)  # of time; `path` takes parts of it
+
     def __init__(
         self, velocity: Parametric, n_steps: int = 20, frequencies: int = 0, probes: int = 0,
         order: int = 4,
@@ -155,17 +158,12 @@ class ContinuousFlow(Bijector):
 
         For pictures: between two times, it takes `n_steps` steps.
         """
-        x, found, before = as_numbers("z", z), [], 0.0
-        for time in np.asarray(times, float):
-            h = (time - before) / self.n_steps
-            *rows, end = (h * np.array(row) for row in METHODS[self.order])
-            k = np.zeros((len(rows), *x.shape))
-            for t in before + h * np.arange(self.n_steps):
-                for i, row in enumerate(rows):
-                    k[i] = self.field(x + combined(row, k), t + row.sum(), context)
-                x = x + combined(end, k)
+        x, found = as_numbers("z", z), []
+        for span in pairwise([0.0, *np.asarray(times, float)]):
+            part = copy(self)
+            part._span = span
+            x = part.forward(x, context=context)
             found.append(x)
-            before = time
         return np.stack(found)
 
     def with_steps(self, n_steps: int, order: int | None = None) -> Self:
@@ -209,9 +207,11 @@ class ContinuousFlow(Bijector):
 
     def bind(self, at: Workspace, direction: str) -> Bound:
         dim, n_steps = self.dim, self.n_steps
-        start, way = (0.0, 1) if direction == "forward" else (1.0, -1)
-        h = way / n_steps
-        directions = self.directions()[::way, :, : None if at.log_det else 0].astype(at.dtype)
+        start, stop = self._span if direction == "forward" else self._span[::-1]
+        h = (stop - start) / n_steps
+        directions = self.directions()[..., : None if at.log_det else 0].astype(at.dtype)
+        if direction == "inverse":
+            directions = directions[::-1]
         field = JacobianProducts(self.velocity, at, directions.shape[-1])
         *rows, end = (np.array(h * np.array(row), at.dtype) for row in METHODS[self.order])
         stages = [h * sum(row) for row in METHODS[self.order][:-1]]
@@ -264,11 +264,9 @@ class ContinuousFlow(Bijector):
         return np.pad(e, [(0, 0), (0, self.velocity.in_dim - self.dim), (0, 0)])  # not along t
 
     def __repr__(self):
-        options = "".join(
-            f", {name}={getattr(self, name)}"
-            for name, usual in (("frequencies", 0), ("probes", 0), ("order", 4))
-            if getattr(self, name) != usual
-        )
+        usual = {"frequencies": 0, "probes": 0, "order": 4}
+        own = {name: getattr(self, name) for name in usual}
+        options = "".join(f", {name}={n}" for name, n in own.items() if n != usual[name])
         return f"ContinuousFlow({self.velocity!r}, n_steps={self.n_steps}{options})"
 
 

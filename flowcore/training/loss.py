@@ -20,7 +20,6 @@ from autograd.tracer import isbox
 
 from .table import Rows, Table
 
-
 NO_EPOCH = 2**32, 2**32  # in place of an epoch's number, in the seed of draws that belong to none
 
 
@@ -127,13 +126,14 @@ class MeanLoss(Loss):
         for k, rows in enumerate(self._table.batches(rng, first), first):
             yield self.batch(rows, epoch, k)
 
+    @property
     def held_out(self) -> Iterable:
-        """The validation rows."""
+        """The validation rows, as batches."""
         return self._table.validation
 
     def validation(self, theta: np.ndarray) -> tuple[float, float] | None:
         """The loss of the validation rows, and its standard error."""
-        return self.value_and_error(theta, self.held_out()) if self.validated else None
+        return self.value_and_error(theta, self.held_out) if self.validated else None
 
     def first_batch(self, theta: np.ndarray) -> tuple[float, float]:
         """The same of the first batch, in the order of the data."""

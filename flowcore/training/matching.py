@@ -16,15 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from autograd.core import make_vjp
 
-from ..bijectors import (
-    Bijector,
-    Chain,
-    ContinuousFlow,
-    Invert,
-    Permute,
-    Standardize,
-    StandardizeContext,
-)
+from ..bijectors import Bijector, ContinuousFlow, Permute, Standardize, StandardizeContext
 from ..core import derived, imported
 from ..core.inputs import check_dim, positive
 from .checks import check_flow
@@ -50,7 +42,8 @@ PAIRINGS = ("random", "optimal")
 class Path(NamedTuple):
     """A flow that `fit_matching` trains: base -> continuous -> end -> data.
 
-    end   parts without parameters at the data end; context   those of a StandardizeContext, or None
+    end   its bijector, with nothing in the place of the continuous flow
+    context   the mean and scale of a StandardizeContext around the continuous flow, or None
     """
 
     continuous: ContinuousFlow
@@ -61,15 +54,13 @@ class Path(NamedTuple):
     def of(cls, flow) -> Path:
         """Errors: ValueError for a flow of another kind."""
         steps = flow.bijector.steps("inverse") if hasattr(flow, "bijector") else [(None, None)]
-        *end, (last, way) = steps
-        context = None
+        (last, way), context = steps[-1], None
         if isinstance(last, StandardizeContext):
             last, context = last.bijector, last.standardize
         if (
             not isinstance(last, ContinuousFlow)
             or way != "inverse"
             or flow.n_params > last.n_params
-            or any(part.context_dim for part, _ in end)
             or getattr(flow.base, "context_dim", 0)
         ):
             raise ValueError(
@@ -77,13 +68,12 @@ class Path(NamedTuple):
                 "the data only parts without parameters, such as a Standardize (see "
                 f"flows.continuous): got {flow!r:.200}"
             )
-        end = [part if way == "inverse" else Invert(part) for part, way in end]
-        return cls(last, Chain(end) if end else Permute(range(flow.dim)), context)
+        return cls(last, flow.bijector.rebuilt({id(last): Permute(range(flow.dim))}), context)
 
     def ends(self, rows: Rows) -> Rows:
         """Where the paths to these rows end, and the context as the continuous flow reads it."""
         context = rows.context if self.context is None else self.context.inverse(rows.context)
-        return Rows(self.end.inverse(rows.x), rows.weight, context)
+        return Rows(self.end.inverse(rows.x, context=rows.context), rows.weight, context)
 
 
 class Pairs(NamedTuple):
@@ -134,7 +124,8 @@ class Matching(MeanLoss):
         return Pairs(*ends, z, (rng.permutation(n) + rng.random(n)) / n)
 
     @derived
-    def _fixed(self) -> list[Pairs]:
+    def held_out(self) -> list[Pairs]:
+        """The validation rows, always with the same draws."""
         blocks = [*self._table.validation]
         times = math.ceil(VALIDATION / sum(len(rows.x) for rows in blocks))
         return [
@@ -142,10 +133,6 @@ class Matching(MeanLoss):
             for time in range(times)
             for k, rows in enumerate(blocks)
         ]
-
-    def held_out(self) -> list[Pairs]:
-        """The validation rows, always with the same draws."""
-        return self._fixed
 
     def values(self, theta, pairs: Pairs) -> np.ndarray:
         """The mean squared distance of each pair."""
@@ -170,26 +157,30 @@ class Matching(MeanLoss):
 
     def _note_nll(self, report: EpochReport) -> None:
         if (report.epoch + 1) % self._every == 0:
-            self._nlls(report.history)[report.epoch + 1] = self._nll(report.flow)
+            self._note(report.flow, report.history)
+
+    def _note(self, flow, history: History) -> None:
+        rows = self._some(held_out=self.validated)
+        nll = -float(np.mean(flow.log_prob(rows.x, context=rows.context)))
+        history.settings.setdefault("nll", {})[len(history.train_nll)] = nll
 
     def finished(self, flow, history: History):
         """The flow on the grid that is good for its training rows; and its exact NLL."""
-        flow = with_tolerance(flow, _some(self._first_rows), self._tolerance)
-        history.settings["n_steps"] = Path.of(flow).continuous.n_steps
-        self._nlls(history)[len(history.train_nll)] = self._nll(flow)
+        path = Path.of(flow)
+        x, _, context = path.ends(self._some(held_out=False))
+        on_a_grid = path.continuous.with_tolerance(x, self._tolerance, context)
+        flow = flow.rebuilt({id(path.continuous): on_a_grid})
+        history.settings["n_steps"] = on_a_grid.n_steps
+        self._note(flow, history)
         return flow, history
 
-    def _nlls(self, history: History) -> dict[int, float]:
-        return history.settings.setdefault("nll", {})
-
-    def _nll(self, flow) -> float:
-        rows = _some(next(iter(self._table.validation)) if self.validated else self._first_rows)
-        return -float(np.mean(flow.log_prob(rows.x, context=rows.context)))
-
-    @property
-    def _first_rows(self) -> Rows:
-        """Training rows, each as often as its weight demands."""
-        return self._table.initial_rows()._replace(weight=None)
+    def _some(self, held_out: bool) -> Rows:
+        """At most EXAMINED validation or training rows, evenly spaced; training rows, of which
+        equal ones are merged, each as often as its weight demands."""
+        table = self._table
+        rows = next(iter(table.validation)) if held_out else table.initial_rows()
+        n, weight = len(rows.x), rows.weight if held_out else None
+        return rows.take(evenly_spaced(min(EXAMINED, n), n, weight))
 
 
 def closest(z: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -279,17 +270,3 @@ def fit_matching(
     )  # fmt: skip
     auto = partial(resolved, times=EPOCHS_TIMES, batch_of=lambda n: BATCH, rate=LEARNING_RATE)
     return fit(flow, X, objective=Objective(loss, auto), **options)
-
-
-def with_tolerance(flow, rows: Rows, tolerance: float):
-    """The flow with the grid that is good for these rows, see `ContinuousFlow.with_tolerance`."""
-    path = Path.of(flow)
-    x, _, context = path.ends(rows)
-    on_a_grid = path.continuous.with_tolerance(x, tolerance, context)
-    return flow.rebuilt({id(path.continuous): on_a_grid})
-
-
-def _some(rows: Rows) -> Rows:
-    """At most EXAMINED of the rows, evenly spaced, each as often as its weight demands."""
-    n = len(rows.x)
-    return rows.take(evenly_spaced(min(EXAMINED, n), n, rows.weight))
