@@ -220,10 +220,9 @@ class ContinuousFlow(Bijector):
         div = at.scratch("divergences", len(rows), at.n_rows)
         points: list = []  # with a tape: x at every stage of every step
 
-        def velocity_and_divergence(x, features, e):
+        def velocity(x, features, e):
             field.x[:dim], field.x[dim:], field.e[...] = x, features[:, None], e[:, :, None]
-            v, je = field.run()
-            return v, np.einsum("dk,dkn->n", e[:dim], je)
+            return field.run()
 
         def run(x, l):
             field.begin()
@@ -234,9 +233,12 @@ class ContinuousFlow(Bijector):
                     point = x + combined(row, k)
                     if at.tape:
                         points.append(point)
-                    k[i], div[i] = velocity_and_divergence(point, of_stages[i], e)
+                    k[i], je = velocity(point, of_stages[i], e)
+                    if at.log_det:
+                        div[i] = np.einsum("dk,dkn->n", e[:dim], je)
                 x = x + combined(end, k)
-                np.add(l, combined(end, div), l)
+                if at.log_det:
+                    np.add(l, combined(end, div), l)
             return x
 
         def back(x_bar, l_bar):
@@ -246,7 +248,7 @@ class ContinuousFlow(Bijector):
             for e, of_stages in zip(directions[::-1], features[::-1], strict=True):
                 k_bar = end[:, None, None] * x_bar
                 for i in reversed(range(len(rows))):
-                    velocity_and_divergence(at_points.pop(), of_stages[i], e)
+                    velocity(at_points.pop(), of_stages[i], e)
                     point_bar = field.back(k_bar[i], e[:dim, :, None] * (end[i] * l_bar))[:dim]
                     k_bar[:i] += rows[i][:, None, None] * point_bar
                     x_bar = x_bar + point_bar

@@ -41,10 +41,12 @@ def _softplus(b, h):
 
 
 def _silu(b, h):
-    t = np.tanh(b)
-    yield np.add(b, b * t, h)
-    yield t + 1 + b * (1 - t * t)
-    yield 2 * (1 - t * t) * (1 - b * t)
+    s = np.tanh(b)
+    s += 1
+    h = np.multiply(b, s, h)
+    yield h
+    yield s + h * (2 - s)
+    yield 2 * (2 - s) * (s + h - s * h)
 
 
 # (b/a, a generator of the value, which it writes to h, and of its first and its second derivative
