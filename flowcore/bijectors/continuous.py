@@ -14,7 +14,8 @@ from ..networks import MLP, SMOOTH, JacobianProducts, hidden_widths
 from .bijector import Bijector
 
 if TYPE_CHECKING:
-    from ..core.typing import ArrayLike, Bound, Context, DTypeLike, Hidden, Seed, Self, Workspace
+    from ..core import Workspace
+    from ..core.typing import ArrayLike, Bound, Context, DTypeLike, Hidden, Params, Seed, Self
 
 # Runge-Kutta methods by their order. In a step of size h from x, stage i takes the velocity k_i at
 # x + h sum_j a_ij k_j, at the time t + h sum_j a_ij: row i lists a_ij, and the last one is the end.
@@ -127,25 +128,25 @@ class ContinuousFlow(Bijector):
     def of(
         cls, dim: int, hidden: Hidden = None, activation: str = "tanh", context_dim: int = 0,
         rng: Seed = 0, dtype: DTypeLike = float, residual: bool = False, *, n_steps: int = 20,
-        frequencies: int = 0, probes: int = 0,
+        frequencies: int = 0, probes: int = 0, order: int = 4,
     ) -> Self:  # fmt: skip
         """A flow of D coordinates with a new network; its arguments as for `MLP` (hidden=None: two
         layers of max(64, 2 D), three if residual)."""
         dim, n_features = check_dim("dim", dim), 1 + 2 * check_dim("frequencies", frequencies, 0)
         hidden = hidden_widths(hidden, dim, residual)
         net = MLP(dim + n_features, (dim,), hidden, activation, context_dim, rng, dtype, residual)
-        return cls(net, n_steps, frequencies, probes)
+        return cls(net, n_steps, frequencies, probes, order)
 
     @property
     def velocity(self) -> MLP:
         """The network of v."""
         return self.parts[0]
 
-    def field(self, x: ArrayLike, t: ArrayLike, context: Context = None) -> np.ndarray:
+    def field(self, x: ArrayLike, t: ArrayLike, context: Context = None, params: Params = None):
         """v(x, t) of x (..., D), at a time t or times (...): what the flow follows."""
         x = as_numbers("x", x)
-        t = np.broadcast_to(as_numbers("t", t), x.shape[:-1])
-        return self.velocity(np.concatenate([x, self.time_features(t)], axis=-1), context=context)
+        inputs = np.concatenate([x, self.time_features(np.broadcast_to(t, x.shape[:-1]))], axis=-1)
+        return self.velocity(inputs, params, context)
 
     def time_features(self, t: ArrayLike) -> np.ndarray:
         """What the network reads of times t (...): (..., 1 + 2 F)."""
@@ -195,15 +196,13 @@ class ContinuousFlow(Bijector):
 
     def _change(self, n_steps, x, context):
         """What twice as many steps change, see `with_tolerance`."""
-        (z, log_det), (z_of_fine, log_det_of_fine) = (
+        (z, log_det), (finer_z, finer_log_det) = (
             self.with_steps(n, 5).inverse_and_log_det(x, context=context)
             for n in (n_steps, 2 * n_steps)
         )
-        moved, changed = (
-            np.abs(z - z_of_fine).max(),
-            np.sqrt(np.mean((log_det - log_det_of_fine) ** 2)),
-        )
-        return moved if self.probes else np.maximum(moved, changed)
+        moved = np.abs(z - finer_z).max()
+        rms = np.sqrt(np.mean((log_det - finer_log_det) ** 2))
+        return moved if self.probes else np.maximum(moved, rms)
 
     def bind(self, at: Workspace, direction: str) -> Bound:
         dim, n_steps = self.dim, self.n_steps
@@ -234,11 +233,9 @@ class ContinuousFlow(Bijector):
                     if at.tape:
                         points.append(point)
                     k[i], je = velocity(point, of_stages[i], e)
-                    if at.log_det:
-                        div[i] = np.einsum("dk,dkn->n", e[:dim], je)
+                    div[i] = np.einsum("dk,dkn->n", e[:dim], je)
                 x = x + combined(end, k)
-                if at.log_det:
-                    np.add(l, combined(end, div), l)
+                np.add(l, combined(end, div), l)
             return x
 
         def back(x_bar, l_bar):

@@ -6,55 +6,16 @@ directions of the inputs, and T_0 = E,
     a_l = A_l [1; c; h_{l-1}],     h_l = act(a_l),     T_l = act'(a_l) * (A_l T_{l-1})
 
 so that T of the last layer is J E, J the Jacobian by the inputs (forward differentiation: no tape).
-Bias and context have the tangent 0: a layer is one product, A_l [1 0; c 0; h T].
-
-Activations are functions of b = a / 2, but tanh of b = a: the factor is multiplied into A_l once a
-run, and all follows from tanh b.
+Bias and context have the tangent 0: a layer is one product, A_l [1 0; c 0; h T]. The factor of an
+activation, see SMOOTH, is multiplied into A_l once a run: b_l takes the place of a_l.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from .activations import SMOOTH
 from .network import MLP
-
-
-def _tanh(b, h):
-    t = np.tanh(b, h)
-    yield t
-    yield (slope := 1 - t * t)
-    yield -2 * t * slope
-
-
-def _sigmoid(b, h):
-    t = np.tanh(b)
-    yield np.multiply(t + 1, 0.5, h)
-    yield (slope := (1 - t * t) / 2)
-    yield -2 * t * slope
-
-
-def _softplus(b, h):
-    size = np.abs(b)
-    yield np.add(b + size, np.log1p(np.exp(-2 * size)), h)
-    yield (slope := 1 + np.tanh(b))
-    yield slope * (2 - slope)
-
-
-def _silu(b, h):
-    s = np.tanh(b)
-    s += 1
-    h = np.multiply(b, s, h)
-    yield h
-    yield s + h * (2 - s)
-    yield 2 * (2 - s) * (s + h - s * h)
-
-
-# (b/a, a generator of the value, which it writes to h, and of its first and its second derivative
-# by b: each is computed when it is asked for)
-SMOOTH = {
-    "tanh": (1.0, _tanh), "sigmoid": (0.5, _sigmoid), "softplus": (0.5, _softplus),
-    "silu": (0.5, _silu),
-}  # fmt: skip
 
 
 class JacobianProducts:

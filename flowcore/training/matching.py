@@ -128,11 +128,7 @@ class Matching(MeanLoss):
         """The validation rows, always with the same draws."""
         blocks = [*self._table.validation]
         times = math.ceil(VALIDATION / sum(len(rows.x) for rows in blocks))
-        return [
-            self.batch(rows, NO_EPOCH[0], time, k)
-            for time in range(times)
-            for k, rows in enumerate(blocks)
-        ]
+        return [self.batch(rows, NO_EPOCH[0], k) for k, rows in enumerate(blocks * times)]
 
     def values(self, theta, pairs: Pairs) -> np.ndarray:
         """The mean squared distance of each pair."""
@@ -150,10 +146,9 @@ class Matching(MeanLoss):
 
     def _error(self, theta, pairs: Pairs):
         """v - (x - z), (n, D)"""
-        t, difference = pairs.t[:, None], pairs.x - pairs.z
-        continuous = self.path.continuous
-        x_t = np.concatenate([pairs.z + t * difference, continuous.time_features(pairs.t)], axis=1)
-        return continuous.velocity(x_t, theta, pairs.context) - difference
+        target = pairs.x - pairs.z
+        x_t = pairs.z + pairs.t[:, None] * target
+        return self.path.continuous.field(x_t, pairs.t, pairs.context, theta) - target
 
     def _note_nll(self, report: EpochReport) -> None:
         if (report.epoch + 1) % self._every == 0:
