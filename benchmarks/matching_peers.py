@@ -79,7 +79,7 @@ class Ours:
 
     def step(self):
         self.k += 1
-        _, gradient = self.loss(self.theta, self.loss.batch(self.batch, self.k))
+        _, gradient = self.loss(self.theta, self.loss.pairs(self.batch, self.k))
         self.adam.step(self.theta, gradient)
 
     def density(self):

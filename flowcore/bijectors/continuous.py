@@ -142,7 +142,9 @@ class ContinuousFlow(Bijector):
         """The network of v."""
         return self.parts[0]
 
-    def field(self, x: ArrayLike, t: ArrayLike, context: Context = None, params: Params = None):
+    def field(
+        self, x: ArrayLike, t: ArrayLike, context: Context = None, params: Params = None
+    ) -> np.ndarray:
         """v(x, t) of x (..., D), at a time t or times (...): what the flow follows."""
         x = as_numbers("x", x)
         inputs = np.concatenate([x, self.time_features(np.broadcast_to(t, x.shape[:-1]))], axis=-1)

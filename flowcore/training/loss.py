@@ -18,9 +18,9 @@ import numpy as np
 from autograd.core import make_vjp
 from autograd.tracer import isbox
 
-from .table import Rows, Table
+from .table import Table
 
-NO_EPOCH = 2**32, 2**32  # in place of an epoch's number, in the seed of draws that belong to none
+NO_EPOCH = 2**32  # in place of an epoch's number: of batches that belong to none
 
 
 class NotFinite(Exception):
@@ -108,7 +108,8 @@ class MeanLoss(Loss):
     Abstract. A subclass writes `value_and_gradient`, and
 
     values(theta, batch)   (n,), of which the loss of a batch is the mean, by batch.weight
-    batch(rows, *seed)     what it makes of `Rows`: the rows, if it has no draws of its own
+
+    and `batches` and `held_out`, if its batches are not the `Rows` themselves.
     """
 
     def __init__(self, flow, penalty: Callable | None = None, table: Table | None = None):
@@ -117,14 +118,9 @@ class MeanLoss(Loss):
             self._table, self.batch_size = table, table.batch_size
             self.n_batches, self.validated = table.batches_per_epoch, table.validation is not None
 
-    def batch(self, rows: Rows, *seed: int) -> Any:
-        """The rows themselves."""
-        return rows
-
     def batches(self, rng, epoch: int, first: int = 0) -> Iterator:
         """The training rows, in a new order if they are shuffled."""
-        for k, rows in enumerate(self._table.batches(rng, first), first):
-            yield self.batch(rows, epoch, k)
+        return self._table.batches(rng, first)
 
     @property
     def held_out(self) -> Iterable:
@@ -137,8 +133,7 @@ class MeanLoss(Loss):
 
     def first_batch(self, theta: np.ndarray) -> tuple[float, float]:
         """The same of the first batch, in the order of the data."""
-        rows = next(self._table.batches(None))
-        return self.value_and_error(theta, [self.batch(rows, *NO_EPOCH, 0)])
+        return self.value_and_error(theta, [next(self.batches(None, NO_EPOCH))])
 
     def value_and_error(self, theta: np.ndarray, blocks: Iterable) -> tuple[float, float]:
         """The loss of all blocks, and its standard error: what other rows of the same kind would

@@ -9,6 +9,7 @@ to the data (Lipman et al. 2023): no density is evaluated, and no path is solved
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -110,7 +111,12 @@ class Matching(MeanLoss):
         self._optimal, self._tolerance, self._every = pairing == "optimal", tolerance, nll_every
         self.options, self.callbacks = {"pairing": pairing}, [self._note_nll]
 
-    def batch(self, rows: Rows, *seed: int) -> Pairs:
+    def batches(self, rng, epoch: int, first: int = 0) -> Iterator[Pairs]:
+        """The training rows, each with a base draw and a time."""
+        for k, rows in enumerate(self._table.batches(rng, first), first):
+            yield self.pairs(rows, epoch, k)
+
+    def pairs(self, rows: Rows, *seed: int) -> Pairs:
         """Rows with base draws and times. The times are stratified: one in each n-th of [0, 1]."""
         rng, n = np.random.default_rng([self._seed, *seed]), len(rows.x)
         if self._optimal and rows.weight is not None:  # an assignment would weight the draws, too
@@ -128,7 +134,7 @@ class Matching(MeanLoss):
         """The validation rows, always with the same draws."""
         blocks = [*self._table.validation]
         times = math.ceil(VALIDATION / sum(len(rows.x) for rows in blocks))
-        return [self.batch(rows, NO_EPOCH[0], k) for k, rows in enumerate(blocks * times)]
+        return [self.pairs(rows, NO_EPOCH, k) for k, rows in enumerate(blocks * times)]
 
     def values(self, theta, pairs: Pairs) -> np.ndarray:
         """The mean squared distance of each pair."""

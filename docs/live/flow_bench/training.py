@@ -101,7 +101,7 @@ class Training:
     def _one(self) -> None:
         batch = Rows(next(self.batches))
         if self.matches:
-            batch = self.loss.batch(batch, self.step)
+            batch = self.loss.pairs(batch, self.step)
         try:
             loss, gradient = self.loss(self.theta, batch)
         except NotFinite as problem:
