@@ -14,8 +14,7 @@ from ..networks import MLP, SMOOTH, JacobianProducts, hidden_widths
 from .bijector import Bijector
 
 if TYPE_CHECKING:
-    from ..core import Workspace
-    from ..core.typing import ArrayLike, Bound, Context, DTypeLike, Hidden, Params, Seed, Self
+    from ..core.typing import ArrayLike, Bound, Context, DTypeLike, Hidden, Seed, Self, Workspace
 
 # Runge-Kutta methods by their order. In a step of size h from x, stage i takes the velocity k_i at
 # x + h sum_j a_ij k_j, at the time t + h sum_j a_ij: row i lists a_ij, and the last one is the end.
@@ -142,13 +141,11 @@ class ContinuousFlow(Bijector):
         """The network of v."""
         return self.parts[0]
 
-    def field(
-        self, x: ArrayLike, t: ArrayLike, context: Context = None, params: Params = None
-    ) -> np.ndarray:
+    def field(self, x: ArrayLike, t: ArrayLike, context: Context = None) -> np.ndarray:
         """v(x, t) of x (..., D), at a time t or times (...): what the flow follows."""
         x = as_numbers("x", x)
         inputs = np.concatenate([x, self.time_features(np.broadcast_to(t, x.shape[:-1]))], axis=-1)
-        return self.velocity(inputs, params, context)
+        return self.velocity(inputs, context=context)
 
     def time_features(self, t: ArrayLike) -> np.ndarray:
         """What the network reads of times t (...): (..., 1 + 2 F)."""
@@ -210,10 +207,10 @@ class ContinuousFlow(Bijector):
         dim, n_steps = self.dim, self.n_steps
         start, stop = self._span if direction == "forward" else self._span[::-1]
         h = (stop - start) / n_steps
-        directions = self.directions()[..., : None if at.log_det else 0].astype(at.dtype)
+        directions = self.directions().astype(at.dtype)[..., : None if at.log_det else 0, None]
         if direction == "inverse":
             directions = directions[::-1]
-        field = JacobianProducts(self.velocity, at, directions.shape[-1])
+        field = JacobianProducts(self.velocity, at, directions.shape[2])
         *rows, end = (np.array(h * np.array(row), at.dtype) for row in METHODS[self.order])
         stages = [h * sum(row) for row in METHODS[self.order][:-1]]
         features = self.time_features(start + h * np.arange(n_steps)[:, None] + stages)
@@ -221,8 +218,8 @@ class ContinuousFlow(Bijector):
         div = at.scratch("divergences", len(rows), at.n_rows)
         points: list = []  # with a tape: x at every stage of every step
 
-        def velocity(x, features, e):
-            field.x[:dim], field.x[dim:], field.e[...] = x, features[:, None], e[:, :, None]
+        def velocity(x, features):
+            field.x[:dim], field.x[dim:] = x, features[:, None]
             return field.run()
 
         def run(x, l):
@@ -230,12 +227,13 @@ class ContinuousFlow(Bijector):
             points.clear()
             x = np.array(x, at.dtype)
             for e, of_stages in zip(directions, features, strict=True):
+                field.e[...] = e
                 for i, row in enumerate(rows):
                     point = x + combined(row, k)
                     if at.tape:
                         points.append(point)
-                    k[i], je = velocity(point, of_stages[i], e)
-                    div[i] = np.einsum("dk,dkn->n", e[:dim], je)
+                    k[i], je = velocity(point, of_stages[i])
+                    div[i] = np.einsum("dk,dkn->n", e[:dim, :, 0], je)
                 x = x + combined(end, k)
                 np.add(l, combined(end, div), l)
             return x
@@ -245,10 +243,11 @@ class ContinuousFlow(Bijector):
             field.begin()
             at_points = list(points)
             for e, of_stages in zip(directions[::-1], features[::-1], strict=True):
+                field.e[...] = e
                 k_bar = end[:, None, None] * x_bar
                 for i in reversed(range(len(rows))):
-                    velocity(at_points.pop(), of_stages[i], e)
-                    point_bar = field.back(k_bar[i], e[:dim, :, None] * (end[i] * l_bar))[:dim]
+                    velocity(at_points.pop(), of_stages[i])
+                    point_bar = field.back(k_bar[i], e[:dim] * (end[i] * l_bar))[:dim]
                     k_bar[:i] += rows[i][:, None, None] * point_bar
                     x_bar = x_bar + point_bar
             return x_bar

@@ -46,10 +46,11 @@ def elu(at, h, g):
 # ---------------------------------------------------------------- smooth ones, by their derivatives
 #
 # Generators of the value, which is written to h, and of its first and its second derivative by b:
-# each is computed when it is asked for. b = a / 2, but a for tanh: all follows from tanh b.
+# each is computed when it is asked for. b = a / 2, but a for tanh: all follows from tanh b. If no
+# derivative will be asked for, h may be the place to work in.
 
 
-def _tanh(b, h):
+def _tanh(b, h, work=None):
     """tanh(a)"""
     t = np.tanh(b, h)
     yield t
@@ -57,7 +58,7 @@ def _tanh(b, h):
     yield -2 * t * slope
 
 
-def _sigmoid(b, h):
+def _sigmoid(b, h, work=None):
     """1 / (1 + exp(-a)) = (1 + tanh b) / 2: no overflow on either side"""
     t = np.tanh(b)
     yield np.multiply(t + 1, 0.5, h)
@@ -65,7 +66,7 @@ def _sigmoid(b, h):
     yield -2 * t * slope
 
 
-def _softplus(b, h):
+def _softplus(b, h, work=None):
     """log(1 + exp(a)) = max(a, 0) + log(1 + exp(-|a|))"""
     size = np.abs(b)
     yield np.add(b + size, np.log1p(np.exp(-2 * size)), h)
@@ -73,9 +74,9 @@ def _softplus(b, h):
     yield slope * (2 - slope)
 
 
-def _silu(b, h):
+def _silu(b, h, work=None):
     """a / (1 + exp(-a)) = b s, s = 1 + tanh b"""
-    s = np.tanh(b)
+    s = np.tanh(b, work)
     s += 1
     h = np.multiply(b, s, h)
     yield h

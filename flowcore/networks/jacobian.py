@@ -60,9 +60,10 @@ class JacobianProducts:
                 b += self.b[l - 2]
             if l + 1 < len(self.A):
                 units = self.units[l + 1]
-                derivatives = self.activation(b[:, 0], units[:, 0])
+                more = b.shape[1] > 1
+                derivatives = self.activation(b[:, 0], units[:, 0], None if more else units[:, 0])
                 next(derivatives)
-                if b.shape[1] > 1:
+                if more:
                     np.multiply(next(derivatives)[:, None], b[:, 1:], units[:, 1:])
         return b[:, 0], b[:, 1:]
 

@@ -15,10 +15,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from autograd.core import make_vjp
 
 from ..bijectors import Bijector, ContinuousFlow, Permute, Standardize, StandardizeContext
-from ..core import derived, imported
+from ..core import Plan, derived, imported
 from ..core.inputs import check_dim, positive
 from .checks import check_flow
 from .defaults import resolved
@@ -108,6 +107,7 @@ class Matching(MeanLoss):
             table = replace(table, batch_size=size)
         super().__init__(flow, penalty, table)
         self.path, self._seed = Path.of(flow), int(np.random.default_rng(rng).integers(2**32))
+        self._plans: dict[int, Plan] = {}
         self._optimal, self._tolerance, self._every = pairing == "optimal", tolerance, nll_every
         self.options, self.callbacks = {"pairing": pairing}, [self._note_nll]
 
@@ -138,23 +138,31 @@ class Matching(MeanLoss):
 
     def values(self, theta, pairs: Pairs) -> np.ndarray:
         """The mean squared distance of each pair."""
-        return np.mean(self._error(theta, pairs).astype(float) ** 2, axis=1)
+        inputs, target = self._regression(pairs)
+        v = self.path.continuous.velocity(inputs, theta, pairs.context)
+        return np.mean((v - target) ** 2, axis=1)
 
     def value_and_gradient(self, theta, pairs: Pairs) -> tuple[float, np.ndarray]:
         """(the loss of a batch, its gradient): one pass of the network, and one back."""
-        rows = Rows(pairs.x, pairs.weight)
-        self.weight, w = rows.total_weight, -rows.cotangent[:, None] / self.flow.dim
-        vjp, error = make_vjp(lambda theta: self._error(theta, pairs), theta)
-        value = float(np.sum(w * error**2))
+        rows, n = Rows(pairs.x, pairs.weight), len(pairs.x)
+        self.weight, w = rows.total_weight, -rows.cotangent / self.flow.dim
+        if n not in self._plans:
+            net = self.path.continuous.velocity
+            self._plans[n] = Plan(net, "phi", n, theta.dtype, tape=True, inputs_bar=False)
+        plan, (inputs, target) = self._plans[n], self._regression(pairs)
+        plan.load(theta, pairs.context)
+        (v,) = plan(inputs)
+        error = v - target.T
+        value = float(np.einsum("dn,dn,n", error, error, w))
         if not math.isfinite(value):
             raise NotFinite(f"the matching loss is {value}", "are all rows finite in its dtype?")
-        return value, vjp(2 * w * error)
+        return value, plan.gradient((2 * w * error).astype(theta.dtype, copy=False))[0]
 
-    def _error(self, theta, pairs: Pairs):
-        """v - (x - z), (n, D)"""
+    def _regression(self, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
+        """What the network reads, (x_t, features of t), and what it should return, x - z."""
         target = pairs.x - pairs.z
         x_t = pairs.z + pairs.t[:, None] * target
-        return self.path.continuous.field(x_t, pairs.t, pairs.context, theta) - target
+        return np.hstack([x_t, self.path.continuous.time_features(pairs.t)]), target
 
     def _note_nll(self, report: EpochReport) -> None:
         if (report.epoch + 1) % self._every == 0:
