@@ -77,14 +77,13 @@ class Path(NamedTuple):
 
 
 class Pairs(NamedTuple):
-    """Ends x (n, D) of paths with their context and weight, see `Rows`; their starts z (n, D), base
-    draws; and times t (n,)."""
+    """Points of n paths. There the network reads `inputs`, x_t and the features of t, (n, D + 1 +
+    2 F), and a context, and should return the target, x - z (n, D)."""
 
-    x: np.ndarray
-    weight: np.ndarray | None
+    inputs: np.ndarray
     context: np.ndarray | None
-    z: np.ndarray
-    t: np.ndarray
+    target: np.ndarray
+    weight: np.ndarray
 
 
 class Matching(MeanLoss):
@@ -127,7 +126,11 @@ class Matching(MeanLoss):
         if self._optimal:  # in pieces like batches: the cost grows with their cube
             for part in np.split(np.arange(n), range(self.batch_size, n, self.batch_size)):
                 z[part] = z[part][closest(z[part], ends.x[part])]
-        return Pairs(*ends, z, (rng.permutation(n) + rng.random(n)) / n)
+        t, target = (rng.permutation(n) + rng.random(n)) / n, ends.x - z
+        features = self.path.continuous.time_features(t)
+        inputs = np.hstack([z + t[:, None] * target, features])
+        weight = np.ones(n) if ends.weight is None else ends.weight
+        return Pairs(inputs, ends.context, target, weight)
 
     @derived
     def held_out(self) -> list[Pairs]:
@@ -138,31 +141,23 @@ class Matching(MeanLoss):
 
     def values(self, theta, pairs: Pairs) -> np.ndarray:
         """The mean squared distance of each pair."""
-        inputs, target = self._regression(pairs)
-        v = self.path.continuous.velocity(inputs, theta, pairs.context)
-        return np.mean((v - target) ** 2, axis=1)
+        v = self.path.continuous.velocity(pairs.inputs, theta, pairs.context)
+        return np.mean((v - pairs.target) ** 2, axis=1)
 
     def value_and_gradient(self, theta, pairs: Pairs) -> tuple[float, np.ndarray]:
         """(the loss of a batch, its gradient): one pass of the network, and one back."""
-        rows, n = Rows(pairs.x, pairs.weight), len(pairs.x)
-        self.weight, w = rows.total_weight, -rows.cotangent / self.flow.dim
+        net, n = self.path.continuous.velocity, len(pairs.target)
         if n not in self._plans:
-            net = self.path.continuous.velocity
             self._plans[n] = Plan(net, "phi", n, theta.dtype, tape=True, inputs_bar=False)
-        plan, (inputs, target) = self._plans[n], self._regression(pairs)
+        plan = self._plans[n]
         plan.load(theta, pairs.context)
-        (v,) = plan(inputs)
-        error = v - target.T
+        (v,) = plan(pairs.inputs)
+        error, self.weight = v - pairs.target.T, float(pairs.weight.sum())
+        w = pairs.weight / (self.weight * self.flow.dim)
         value = float(np.einsum("dn,dn,n", error, error, w))
         if not math.isfinite(value):
             raise NotFinite(f"the matching loss is {value}", "are all rows finite in its dtype?")
         return value, plan.gradient((2 * w * error).astype(theta.dtype, copy=False))[0]
-
-    def _regression(self, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
-        """What the network reads, (x_t, features of t), and what it should return, x - z."""
-        target = pairs.x - pairs.z
-        x_t = pairs.z + pairs.t[:, None] * target
-        return np.hstack([x_t, self.path.continuous.time_features(pairs.t)]), target
 
     def _note_nll(self, report: EpochReport) -> None:
         if (report.epoch + 1) % self._every == 0:
