@@ -234,7 +234,8 @@ def fit_matching(
         row would no longer be independent of its context. With it, weighted rows and rows that
         repeat are drawn by their weights in each batch.
     tolerance : float
-        Error that the solver may make, in units of the standardised rows, and in nats.
+        Error that the solver may make: in units of the standardised rows, in the worst of 500; and
+        in nats, in root mean square over these rows.
     nll_every : int
         Epochs between two exact NLLs.
     **options
