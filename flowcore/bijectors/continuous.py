@@ -100,9 +100,9 @@ class ContinuousFlow(Bijector):
         self.n_steps = check_dim("n_steps", n_steps)
         self.frequencies = check_dim("frequencies", frequencies, least=0)
         self.probes = check_dim("probes", probes, least=0)
-        if order not in METHODS:
-            raise ValueError(f"order must be one of {[*METHODS]}, not {order!r:.40}")
-        self.order = order
+        self.order = check_dim("order", order)
+        if self.order not in METHODS:
+            raise ValueError(f"order must be one of {[*METHODS]}, not {order}")
         self.dim = velocity.in_dim - 1 - 2 * self.frequencies
         if velocity.out_shape != (self.dim,):
             raise ValueError(

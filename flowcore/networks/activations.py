@@ -1,8 +1,8 @@
 """Activations of hidden units: h = act(a) in place, and what its gradient becomes on the way back.
 
 Each is bound to an array h, which holds a before and act(a) after, and to g, the gradient of the
-loss by h before and by a after: g * act'(a), written in terms of h. It returns two lists of NumPy
-calls (see `Step` in `core/workspace.py`): those of the way out, those of the way back.
+loss by h before and by a after: g * act'(a), written in terms of h, or kept from the way out. It
+returns two lists of calls (see `Step` in `core/workspace.py`): of the way out, of the way back.
 """
 
 from __future__ import annotations

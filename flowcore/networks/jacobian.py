@@ -40,7 +40,7 @@ class JacobianProducts:
             self.given.append(theta[own].reshape(layer.shape))  # all of one degree: one block
             self.A_bar.append(theta_bar[own].reshape(layer.shape))
             self.A.append(at.scratch(("b from units", l), *layer.shape))
-            self.read.append(at.scratch(("read", l, lead), layer.shape[1], *columns))
+            self.read.append(at.scratch(("read and tangents", l, lead), layer.shape[1], *columns))
             self.read[l][:lead], self.read[l][0, 0] = 0, 1
             self.b.append(at.scratch(("b and tangents", l), layer.shape[0], *columns))
         self.units = [read[lead:] for read in self.read]
@@ -68,6 +68,7 @@ class JacobianProducts:
         return b[:, 0], b[:, 1:]
 
     def back(self, v_bar, je_bar):
+        # bar: the gradient of a layer's units, values and tangents; and then of their b
         b_bar = {}
         bar = np.concatenate([v_bar[:, None], je_bar], axis=1)
         for l in reversed(range(len(self.A))):
