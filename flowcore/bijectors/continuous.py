@@ -25,7 +25,7 @@ METHODS = {
         [-3 / 7, 2 / 7, 12 / 7, -12 / 7, 8 / 7], [7 / 90, 0, 32 / 90, 12 / 90, 32 / 90, 7 / 90],
     ],
 }  # fmt: skip
-FEWEST, MOST = 4, 1024  # steps of a grid that `with_tolerance` chooses
+FEWEST, MOST = 2, 1024  # steps of a grid that `with_tolerance` chooses
 
 
 class ContinuousFlow(Bijector):
@@ -178,7 +178,7 @@ class ContinuousFlow(Bijector):
 
         They do, if with twice as many steps no coordinate of f^-1(x) changes by more than the
         tolerance, nor do the log-dets, in root mean square; with `probes`, whose log-det is another
-        estimate on each grid, the coordinates alone count. From 4 steps on, numbers are tried that
+        estimate on each grid, the coordinates alone count. From 2 steps on, numbers are tried that
         grow with the error, the next one at least. A warning, if 1024 steps are too few.
         """
         positive("tolerance", tolerance)
