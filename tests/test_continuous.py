@@ -113,6 +113,20 @@ def test_the_tolerance_is_kept_and_few_steps_are_wasted():
         assert error(int(0.7 * flow.n_steps)) > tolerance
 
 
+def test_the_tolerance_holds_for_log_dets_too():
+    """A velocity of short waves moves points little; there its divergence decides."""
+    net = steep_flow().velocity
+    (W, *first), *middle, (last, b, C) = net.weights()
+    waves = net.with_weights([(W * 20, *first), *middle, (last / 20, b / 20, C)])
+    x = ROWS[:, :2]
+    flow = fc.ContinuousFlow(waves).with_tolerance(x, 1e-4)
+    pairs = zip(
+        flow.inverse_and_log_det(x), flow.with_steps(500).inverse_and_log_det(x), strict=True
+    )
+    moved, changed = (a - b for a, b in pairs)
+    assert np.abs(moved).max() < 1e-5 and 1e-5 < np.sqrt(np.mean(changed**2)) < 1.1e-4
+
+
 def test_rows_do_not_couple():
     flow, x = random_flow(3, n_steps=4), ROWS[:, :3].copy()
     y, log_det = flow.inverse_and_log_det(x)
