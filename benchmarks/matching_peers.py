@@ -1,12 +1,12 @@
 """A continuous flow against torchcfm and zuko: the same velocity network, in one run, in turn.
 
     python -m benchmarks.matching_peers [--cases moons six] [--env DIR] [--rounds N] [--seconds S]
-                                        [--quick] [--json FILE]
+                                        [--dtype float64] [--quick] [--json FILE]
 
 The first run makes a virtual environment with the peers (benchmarks/requirements-matching.txt),
 outside the source tree, and everything is measured inside it: one process, one thread for NumPy and
-for torch, float32. Measured, for a network that flowcore has trained by `fit_matching`, and whose
-weights torch copies:
+for torch, float32 or float64. Measured, for a network that flowcore has trained by `fit_matching`,
+and whose weights torch copies:
 
 step      one update of flow matching with Adam, 256 rows, random pairs: flowcore's loss and
           optimizer; torchcfm's `ConditionalFlowMatcher`, torch's autograd and Adam
@@ -59,19 +59,19 @@ def training_rows(dim: int) -> np.ndarray:
 class Ours:
     """flowcore's flow, trained; and the three things that are timed."""
 
-    def __init__(self, case: Case, epochs: int):
+    def __init__(self, case: Case, epochs: int, dtype="float32"):
         import flowcore as fc
         from flowcore.training import Adam, Rows
         from flowcore.training.matching import Matching
         from flowcore.training.table import as_rows, as_training_table
 
         self.x = training_rows(case.dim)
-        new = fc.flows.continuous(case.dim, case.hidden, residual=False, dtype=np.float32)
+        new = fc.flows.continuous(case.dim, case.hidden, residual=False, dtype=dtype)
         options = {"epochs": epochs, "validation_split": 0, "tolerance": TOLERANCE}
         self.flow, _ = fc.fit_matching(new, self.x, rng=0, nll_every=10**9, **options)
-        rows = as_rows(case.dim, self.x, None, None, np.float32)
+        rows = as_rows(case.dim, self.x, None, None, dtype)
         table = as_training_table(
-            rows, rows, 0, None, BATCH, True, np.random.default_rng(0), None, np.float32
+            rows, rows, 0, None, BATCH, True, np.random.default_rng(0), None, dtype
         )
         self.loss, self.theta = Matching(self.flow, table), np.array(self.flow.params)
         self.adam, self.batch, self.k = Adam(1e-5).start(self.theta), Rows(self.x[:BATCH]), 0
@@ -99,6 +99,8 @@ class Theirs:
         from torchdyn.core import NeuralODE
         from zuko.transforms import FreeFormJacobianTransform
 
+        dtype = getattr(torch, str(ours.flow.dtype))
+        torch.set_default_dtype(dtype)
         self.torch, widths = torch, [case.dim + 1, *case.hidden, case.dim]
         standardize, continuous = ours.flow.bijector
         layers = []
@@ -110,9 +112,9 @@ class Theirs:
                 layer.weight.copy_(torch.tensor(W.T))
                 layer.bias.copy_(torch.tensor(b))
         self.mean, self.scale = (
-            torch.tensor(a, dtype=torch.float32) for a in (standardize.mean, standardize.scale)
+            torch.tensor(a, dtype=dtype) for a in (standardize.mean, standardize.scale)
         )
-        self.x = (torch.tensor(ours.x, dtype=torch.float32) - self.mean) / self.scale
+        self.x = (torch.tensor(ours.x, dtype=dtype) - self.mean) / self.scale
         self.matcher = ConditionalFlowMatcher(sigma=0.0)
         self.adam = torch.optim.Adam(self.net.parameters(), lr=1e-5)
         # zuko's transform takes the data to the base, from t = 1 to 0
@@ -155,14 +157,14 @@ class Theirs:
             return (self.mean + self.scale * self.node.trajectory(z, ends)[-1]).numpy()
 
 
-def measure(report: Report, name: str, case: Case, epochs: int) -> list[list]:
+def measure(report: Report, name: str, case: Case, epochs: int, dtype: str) -> list[list]:
     """The table's rows of one case."""
-    ours = Ours(case, epochs)
+    ours = Ours(case, epochs, dtype)
     theirs = Theirs(ours, case)
     difference = np.abs(ours.density() - theirs.density()).max()
     n_steps = ours.flow.bijector[1].n_steps
-    print(f"\n{name}: D={case.dim}, hidden {list(case.hidden)}; {n_steps} steps of the solver; "
-          f"log-densities differ by {difference:.1e} at most")  # fmt: skip
+    print(f"\n{name}: D={case.dim}, hidden {list(case.hidden)}, {dtype}; {n_steps} steps of the "
+          f"solver; log-densities differ by {difference:.1e} at most")  # fmt: skip
     rivals = {
         "step": {"torchcfm": theirs.step},
         "density": {"zuko": theirs.density},
@@ -185,6 +187,8 @@ def arguments(argv=None):
     new.add_argument("--cases", nargs="+", choices=CASES, default=[*CASES], metavar="CASE",
                      help=f"{', '.join(CASES)} (all)")  # fmt: skip
     new.add_argument("--env", type=Path, default=environment.MATCHING, help="folder of the peers")
+    new.add_argument("--dtype", choices=["float32", "float64"], default="float32",
+                     help="of both sides (float32)")  # fmt: skip
     return parse(new, argv)
 
 
@@ -200,7 +204,7 @@ def main(argv=None) -> int:
     report, rows = Report("matching_peers", args), []
     for name in args.cases:
         case = CASES[name]
-        rows += measure(report, name, case, 2 if args.quick else case.epochs)
+        rows += measure(report, name, case, 2 if args.quick else case.epochs, args.dtype)
     print()
     print_table(["case", "what", "flowcore, ms", "peer", "peer, ms", "flowcore / peer"], rows)
     report.finish()

@@ -302,9 +302,9 @@ def nsf(
 
 def continuous(
     dim: int, hidden: Hidden = None, context_dim: int = 0, standardize: bool = True, rng: Seed = 0,
-    *, frequencies: int = 0, probes: int = 0, n_steps: int = 20, base: Base | str = "normal",
-    activation: str = "silu", residual: bool = True, dtype: DTypeLike = float,
-    standardize_context: bool = True,
+    *, frequencies: int = 0, probes: int = 0, n_steps: int = 8, order: int = 5,
+    base: Base | str = "normal", activation: str = "silu", residual: bool = True,
+    dtype: DTypeLike = float, standardize_context: bool = True,
 ) -> TransformedDistribution:  # fmt: skip
     """Continuous flow: x moves with a learned velocity for a unit of time; for `fit_matching`.
 
@@ -320,8 +320,8 @@ def continuous(
         are not residual.
     context_dim, standardize, rng :
         As for `maf`.
-    frequencies, probes, n_steps :
-        As for `ContinuousFlow`; `fit_matching` sets n_steps anew.
+    frequencies, probes, n_steps, order :
+        As for `ContinuousFlow`; `fit_matching` sets the last two anew.
     base : str or Distribution
         "normal", or a density of dimension D; `fit_matching` needs one without parameters.
     activation : str
@@ -344,13 +344,13 @@ def continuous(
     Examples
     --------
     >>> continuous(2, hidden=[8] * 3).bijector[1]
-    ContinuousFlow(MLP(3, (2,), hidden=[8, 8, 8], 'silu', residual=True), n_steps=20)
+    ContinuousFlow(MLP(3, (2,), hidden=[8, 8, 8], 'silu', residual=True), n_steps=8, order=5)
     """
     dim = check_dim("dim", dim)
     hidden = [max(64, 2 * dim)] * (11 if residual else 3) if hidden is None else hidden
     layer = ContinuousFlow.of(
         dim, hidden, activation, context_dim, rng, dtype, residual, n_steps=n_steps,
-        frequencies=frequencies, probes=probes,
+        frequencies=frequencies, probes=probes, order=order,
     )  # fmt: skip
     return _flow(dim, [layer], standardize, base, dtype, standardize_context, None)
 

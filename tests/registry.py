@@ -473,12 +473,14 @@ BIJECTORS = {
     "flows.nsf-coupling": lambda: flows.nsf(3, layers=3, hidden=[8], kind="coupling").bijector,
     "recipe-maf_mog": lambda: flows.maf_mog(3, layers=2, components=2, hidden=[8]).bijector,
     "continuous-1": lambda: ContinuousFlow.of(1, [5], n_steps=40),
-    "continuous": lambda: ContinuousFlow.of(3, [6, 5], "softplus", n_steps=40, frequencies=2),
+    "continuous": lambda: ContinuousFlow.of(
+        3, [6, 5], "softplus", n_steps=20, frequencies=2, order=5
+    ),
     # its velocity grows with x: far out, a fixed grid is too coarse
     "continuous-residual-unbounded": lambda: ContinuousFlow.of(
         2, [6] * 3, "silu", 2, residual=True, n_steps=40
     ),
-    "continuous-sigmoid": lambda: Invert(ContinuousFlow.of(2, [6], "sigmoid", n_steps=40)),
+    "continuous-sigmoid": lambda: Invert(ContinuousFlow.of(2, [6], "sigmoid", n_steps=20, order=5)),
     "again-continuous-unbounded": lambda: Chain(
         [ContinuousFlow.of(2, [5], "tanh", c, rng=c, n_steps=80) for c in (0, 2)]
     ),

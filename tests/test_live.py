@@ -402,9 +402,10 @@ def test_the_steps_of_a_continuous_flow_are_those_of_matching():
     theta, rows = np.array(again.start.params), next(again.batches)
     x = again.start.bijector[0].inverse(rows)
     pairs = again.loss.pairs(training.Rows(rows), 0)
-    np.testing.assert_array_equal(pairs.x, x)
-    v = again.start.bijector[1].field(pairs.z + pairs.t[:, None] * (x - pairs.z), pairs.t)
-    loss = np.mean((v - (x - pairs.z)) ** 2)
+    x_t, t = pairs.inputs[:, :2], pairs.inputs[:, 2]
+    np.testing.assert_allclose(x_t + (1 - t)[:, None] * pairs.target, x, atol=1e-12)
+    v = again.start.bijector[1].field(x_t, t)
+    loss = np.mean((v - pairs.target) ** 2)
     assert now.losses[0] == (0, pytest.approx(loss)) and now.matches
     assert again.loss(theta, pairs)[0] == pytest.approx(loss)
 

@@ -19,7 +19,7 @@ def matching(flow, x, batch_size=50, pairing="random", **options):
     table = as_training_table(
         rows, merged(rows), 0.2, None, batch_size, True, np.random.default_rng(0)
     )
-    return Matching(flow, table, seed=3, pairing=pairing)
+    return Matching(flow, table, rng=3, pairing=pairing)
 
 
 def conditional():
@@ -34,28 +34,50 @@ def test_the_gradient_is_autograds():
     loss = matching(flow, X, context=context, weight=weight)
     pairs = next(loss.batches(np.random.default_rng(0), 0))
     net, dim = Path.of(flow).continuous.velocity, 2
+    z, x, t = ends(pairs)
 
     def by_autograd(theta):
-        x_t = (1 - pairs.t)[:, None] * pairs.z + pairs.t[:, None] * pairs.x
-        v = net(np.column_stack([x_t, pairs.t]), theta, pairs.context)
+        x_t = (1 - t)[:, None] * z + t[:, None] * x
+        v = net(np.column_stack([x_t, t]), theta, pairs.context)
         w = pairs.weight / pairs.weight.sum()
-        return (w[:, None] * (v - (pairs.x - pairs.z)) ** 2).sum() / dim
+        return (w[:, None] * (v - (x - z)) ** 2).sum() / dim
 
     value, gradient = loss(flow.params, pairs)
     expected, slope = value_and_grad(by_autograd)(flow.params)
     assert value == pytest.approx(expected, rel=1e-12)
     np.testing.assert_allclose(gradient, slope, rtol=1e-9, atol=1e-12)
     assert abs(pairs.context.mean()) < 1  # standardised
+    assert np.average(loss.values(flow.params, pairs), weights=pairs.weight) == pytest.approx(value)
+
+
+def ends(pairs):
+    """Starts z and ends x of the paths, and the times t."""
+    x_t, t = pairs.inputs[:, :2], pairs.inputs[:, 2]
+    z = x_t - t[:, None] * pairs.target
+    return z, z + pairs.target, t
+
+
+def test_paths_lead_from_draws_of_the_base_to_the_rows():
+    flow = flows.continuous(2, **SMALL).initialize(X)
+    batches = matching(flow, X).batches(np.random.default_rng(0), 4)
+    pieces = zip(*map(ends, batches), strict=True)
+    z, x, _ = (np.concatenate(piece) for piece in pieces)
+    rows = flow.bijector[0].inverse(X)
+    distances = np.abs(x[:, None] - rows).max(axis=2)
+    assert distances.min(axis=1).max() < 1e-12 and len(set(distances.argmin(axis=1))) == len(x)
+    assert np.abs(z.mean(axis=0)).max() < 0.4 and np.abs(z.std(axis=0) - 1).max() < 0.3
 
 
 def test_pairs_follow_from_seed_epoch_and_number_alone():
     loss = matching(flows.continuous(2, **SMALL).initialize(X), X)
     all_of_them = list(loss.batches(np.random.default_rng(0), 4))
     (last,) = loss.batches(np.random.default_rng(0), 4, first=3)
-    assert np.array_equal(all_of_them[-1].z, last.z) and np.array_equal(all_of_them[-1].t, last.t)
-    assert not np.array_equal(all_of_them[0].z, all_of_them[1].z)
+    assert np.array_equal(all_of_them[-1].inputs, last.inputs)
+    assert np.array_equal(all_of_them[-1].target, last.target)
+    assert not np.array_equal(ends(all_of_them[0])[0], ends(all_of_them[1])[0])
     for pairs in all_of_them:  # stratified
-        assert (np.floor(np.sort(pairs.t) * len(pairs.t)) == np.arange(len(pairs.t))).all()
+        t = ends(pairs)[2]
+        assert (np.floor(np.sort(t) * len(t)) == np.arange(len(t))).all()
 
 
 def test_optimal_pairs_are_the_closest_of_all():
@@ -66,8 +88,8 @@ def test_optimal_pairs_are_the_closest_of_all():
     best = min(permutations(range(5)), key=lambda p: ((z[[*p]] - x) ** 2).sum())
     assert closest(z, x).tolist() == [*best]
     loss = matching(flows.continuous(2, **SMALL).initialize(X), X, pairing="optimal")
-    pairs = next(loss.batches(np.random.default_rng(0), 0))
-    assert closest(pairs.z, pairs.x).tolist() == [*range(len(pairs.x))]
+    z, x, _ = ends(next(loss.batches(np.random.default_rng(0), 0)))
+    assert closest(z, x).tolist() == [*range(len(x))]
 
 
 @pytest.mark.parametrize("repeats", [False, True])
@@ -81,16 +103,20 @@ def test_optimal_pairs_of_weighted_rows_leave_the_base_alone(repeats):
     loss = matching(flow, x, 10**4, "optimal", weight=weight)
     pairs = next(loss.batches(np.random.default_rng(0), 0))
     assert np.ptp(pairs.weight) == 0
-    assert np.mean(pairs.x[:, 0] < 0) == pytest.approx(0.75, abs=0.06)
-    assert abs(np.average(pairs.z[:, 0], weights=pairs.weight)) < 0.2
+    z, x, _ = ends(pairs)
+    assert np.mean(x[:, 0] < 0) == pytest.approx(0.75, abs=0.06)
+    assert abs(np.average(z[:, 0], weights=pairs.weight)) < 0.2
 
 
 def test_optimal_validation_is_paired_in_batches():
     x = targets.ring().sample(400, rng=0)
     loss = matching(flows.continuous(2, **SMALL).initialize(x), x, 30, "optimal")
     loss.validation(loss.path.continuous.velocity.params)
-    assert max(len(pairs.x) for pairs in loss._fixed) == 30
-    assert sum(len(pairs.x) for pairs in loss._fixed) >= 2000
+    assert sum(len(pairs.target) for pairs in loss.held_out) >= 2000
+    for z, x, _ in map(ends, loss.held_out):
+        for part in (slice(0, 30), slice(30, 60), slice(60, None)):
+            assert closest(z[part], x[part]).tolist() == [*range(len(z[part]))]
+        assert closest(z, x).tolist() != [*range(len(z))]
 
 
 def test_the_noted_nll_is_weighted_and_repeats_are_counted():

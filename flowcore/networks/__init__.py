@@ -1,7 +1,7 @@
 """Conditioners: networks that compute a transformer's parameters phi, and the walk by degree."""
 
-from .activations import ACTIVATIONS
-from .jacobian import SMOOTH, JacobianProducts
+from .activations import ACTIVATIONS, SMOOTH
+from .jacobian import JacobianProducts
 from .made import MADE, input_degrees
 from .network import MLP, Network, circular_indices, hidden_widths
 from .walk import bind_walk

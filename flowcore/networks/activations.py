@@ -1,8 +1,8 @@
 """Activations of hidden units, h = act(a) in place, and their gradients.
 
 Each is bound to two arrays. h holds a before the call and act(a) after it. g holds the gradient
-with respect to h before and to a after: g * act'(a), written in terms of h. It returns two lists of
-NumPy calls (see `Step` in `core/workspace.py`): for the value, and for the gradient.
+with respect to h before and to a after: g * act'(a), written in terms of h, or kept from the value.
+It returns two lists of calls (see `Step` in `core/workspace.py`): for the value, and the gradient.
 """
 
 from __future__ import annotations
@@ -32,22 +32,6 @@ def tanh(at, h, g):
     ]
 
 
-def sigmoid(at, h, g):
-    """1 / (1 + exp(-a)), as (tanh(a/2) + 1) / 2: no overflow on either side"""
-    one, half, slope = at.number(1), at.number(0.5), at.scratch("slope", *h.shape)
-    out = [
-        Step(np.multiply, h, half, h),
-        Step(np.tanh, h, h),
-        Step(np.add, h, one, h),
-        Step(np.multiply, h, half, h),
-    ]
-    return out, [
-        Step(np.subtract, one, h, slope),
-        Step(np.multiply, h, slope, slope),
-        Step(np.multiply, g, slope, g),
-    ]
-
-
 def elu(at, h, g):
     """a for a > 0, exp(a) - 1 below"""
     one, zero, below = at.number(1), at.number(0), at.scratch("slope", *h.shape)
@@ -59,45 +43,74 @@ def elu(at, h, g):
     ]
 
 
-def softplus(at, h, g):
+# ---------------------------------------------------------------- smooth ones, by their derivatives
+#
+# Generators of the value, which is written to h, and of its first and its second derivative by b:
+# each is computed when it is asked for. b = a / 2, but a for tanh: all follows from tanh b. If no
+# derivative will be asked for, h may be the place to work in.
+
+
+def _tanh(b, h, work=None):
+    """tanh(a)"""
+    t = np.tanh(b, h)
+    yield t
+    yield (slope := 1 - t * t)
+    yield -2 * t * slope
+
+
+def _sigmoid(b, h, work=None):
+    """1 / (1 + exp(-a)) = (1 + tanh b) / 2: no overflow on either side"""
+    t = np.tanh(b)
+    yield np.multiply(t + 1, 0.5, h)
+    yield (slope := (1 - t * t) / 2)
+    yield -2 * t * slope
+
+
+def _softplus(b, h, work=None):
     """log(1 + exp(a)) = max(a, 0) + log(1 + exp(-|a|))"""
-    zero, tail = at.number(0), at.scratch("slope", *h.shape)
-    out = [
-        Step(np.abs, h, tail),
-        Step(np.negative, tail, tail),
-        Step(np.exp, tail, tail),
-        Step(np.log1p, tail, tail),
-        Step(np.maximum, h, zero, out=h),
-        Step(np.add, h, tail, h),
-    ]
-    return out, [  # act'(a) = 1 - exp(-h)
-        Step(np.negative, h, tail),
-        Step(np.expm1, tail, tail),
-        Step(np.negative, tail, tail),
-        Step(np.multiply, g, tail, g),
-    ]
+    size = np.abs(b)
+    yield np.add(b + size, np.log1p(np.exp(-2 * size)), h)
+    yield (slope := 1 + np.tanh(b))
+    yield slope * (2 - slope)
 
 
-def silu(at, h, g):
-    """a s with s = 1 / (1 + exp(-a)), which is kept for the way back"""
-    one, half = at.number(1), at.number(0.5)
-    s, slope = at.array("sigmoid", *h.shape), at.scratch("slope", *h.shape)
-    out = [
-        Step(np.multiply, h, half, s),
-        Step(np.tanh, s, s),
-        Step(np.add, s, one, s),
-        Step(np.multiply, s, half, s),
-        Step(np.multiply, h, s, h),
-    ]
-    return out, [  # act'(a) = s + h (1 - s)
-        Step(np.subtract, one, s, slope),
-        Step(np.multiply, slope, h, slope),
-        Step(np.add, slope, s, slope),
-        Step(np.multiply, g, slope, g),
-    ]
+def _silu(b, h, work=None):
+    """a / (1 + exp(-a)) = b s, s = 1 + tanh b"""
+    s = np.tanh(b, work)
+    s += 1
+    h = np.multiply(b, s, h)
+    yield h
+    yield s + h * (2 - s)
+    yield 2 * (2 - s) * (s + h - s * h)
 
 
-ACTIVATIONS = {f.__name__: f for f in (relu, tanh, sigmoid, elu, softplus, silu)}
+# name: (b / a, generator)
+SMOOTH = {
+    "tanh": (1.0, _tanh), "sigmoid": (0.5, _sigmoid), "softplus": (0.5, _softplus),
+    "silu": (0.5, _silu),
+}  # fmt: skip
+
+
+def smooth(name):
+    """An activation of hidden units that follows from its generator."""
+    factor, derivatives = SMOOTH[name]
+
+    def activation(at, h, g):
+        b, slope = at.scratch("b", *h.shape), at.array("slope", *h.shape) if at.tape else None
+
+        def out():
+            found = derivatives(np.multiply(h, factor, b), h)
+            next(found)
+            if at.tape:
+                np.multiply(next(found), factor, slope)
+
+        return [out], [Step(np.multiply, g, slope, g)] if at.tape else []
+
+    return activation
+
+
+ACTIVATIONS = {f.__name__: f for f in (relu, tanh, elu)}
+ACTIVATIONS |= {name: smooth(name) for name in ("sigmoid", "softplus", "silu")}
 
 # how steep units that read few inputs may start: from experiments, made with tanh only
 STEEPNESS = {"tanh": 3.0}

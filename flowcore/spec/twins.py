@@ -258,24 +258,38 @@ def _coupling(b, direction, x, params, context):
 
 @bijector.register(ContinuousFlow)
 def _continuous(b, direction, x, params, context):
-    """dx/dt = v(x, t) and d log_det/dt = div v, by Runge-Kutta steps of size h, or -h backwards."""
+    """d(x, log_det)/dt = (v(x, t), div v), by Runge-Kutta steps of size h, or -h backwards."""
     h, t = (1 / b.n_steps, 0.0) if direction == "forward" else (-1 / b.n_steps, 1.0)
-    steps, total = b.directions(), np.zeros(len(x))
+    step = {4: _classical_step, 5: _butchers_step}[b.order]
+    steps, y = b.directions(), anp.concatenate([x, np.zeros((len(x), 1))], axis=1)
     for e in steps if direction == "forward" else steps[::-1]:
-        k1, d1 = _velocity(b, x, t, params, context, e)
-        k2, d2 = _velocity(b, x + h / 2 * k1, t + h / 2, params, context, e)
-        k3, d3 = _velocity(b, x + h / 2 * k2, t + h / 2, params, context, e)
-        k4, d4 = _velocity(b, x + h * k3, t + h, params, context, e)
-        x, total = (
-            x + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4),
-            total + h / 6 * (d1 + 2 * d2 + 2 * d3 + d4),
-        )
+        y = step(lambda y, t, e=e: _velocity(b, y[:, :-1], t, params, context, e), y, t, h)
         t = t + h
-    return x, total
+    return y[:, :-1], y[:, -1]
+
+
+def _classical_step(f, y, t, h):
+    """Order 4."""
+    k1 = f(y, t)
+    k2 = f(y + h / 2 * k1, t + h / 2)
+    k3 = f(y + h / 2 * k2, t + h / 2)
+    k4 = f(y + h * k3, t + h)
+    return y + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+
+
+def _butchers_step(f, y, t, h):
+    """Order 5."""
+    k1 = f(y, t)
+    k2 = f(y + h / 4 * k1, t + h / 4)
+    k3 = f(y + h / 8 * (k1 + k2), t + h / 4)
+    k4 = f(y - h / 2 * k2 + h * k3, t + h / 2)
+    k5 = f(y + h / 16 * (3 * k1 + 9 * k4), t + 3 / 4 * h)
+    k6 = f(y + h / 7 * (-3 * k1 + 2 * k2 + 12 * k3 - 12 * k4 + 8 * k5), t + h)
+    return y + h / 90 * (7 * k1 + 32 * k3 + 12 * k4 + 32 * k5 + 7 * k6)
 
 
 def _velocity(b, x, t, params, context, e):
-    """v = a of the last layer, and div v = sum_k e_k . J e_k:  T_0 = E,  T_l = act'(a_l) * T W_l"""
+    """v = a of the last layer, div v = sum_k e_k . J e_k:  T_0 = E,  T_l = act'(a_l) * T W_l"""
     net, theta = b.velocity, behind_zero(params)
     h = anp.concatenate([x, np.tile(b.time_features(t), (len(x), 1))], axis=1)
     T, before = np.broadcast_to(e.T, (len(x), *e.T.shape)), []
@@ -288,7 +302,8 @@ def _velocity(b, x, t, params, context, e):
         before.append((a, T_a))
         h = ACTIVATIONS[net.activation](a)
         T = elementwise_grad(ACTIVATIONS[net.activation])(a)[:, None] * T_a
-    return a, anp.sum(e.T[:, : b.dim] * T_a, axis=(1, 2))
+    div = anp.sum(e.T[:, : b.dim] * T_a, axis=(1, 2))
+    return anp.concatenate([a, div[:, None]], axis=1)
 
 
 @bijector.register(Elementwise)

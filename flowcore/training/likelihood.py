@@ -9,7 +9,7 @@ It is linear in the log densities. So its gradient is one vector-Jacobian produc
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ from autograd.core import make_vjp
 from ..core import n_threads
 from ..core.inputs import check_context
 from ..distributions import Distribution
-from .loss import Loss, NotFinite
+from .loss import MeanLoss, NotFinite
 from .shards import BoundLogProb
 from .table import Rows, Table
 
@@ -31,13 +31,12 @@ class _Step(NamedTuple):
     cotangent: np.ndarray
 
 
-class Likelihood(Loss):
-    """The NLL of rows, and a penalty: the loss of `fit`. A batch is `Rows`.
+class Likelihood(MeanLoss):
+    """The NLL of rows, and a penalty: what `fit` minimises. A batch is `Rows`.
 
     flow      anything with `log_prob(x, params=theta, context=c)`, differentiable in theta
-    penalty   see `Loss`
-    threads   number of threads for a large batch; None: see `n_threads`
-    table     the `Table` whose rows make an epoch; None if only single batches are evaluated
+    penalty   see `Loss`; table   see `MeanLoss`
+    threads   how many work on a large batch; None: see `n_threads`
 
     >>> import flowcore
     >>> flow = flowcore.flows.maf(2, layers=1, hidden=[8], standardize=False)
@@ -48,44 +47,15 @@ class Likelihood(Loss):
     """
 
     def __init__(self, flow, penalty=None, threads=None, table: Table | None = None):
-        super().__init__(flow, penalty)
+        super().__init__(flow, penalty, table)
         self._threads, self._steps = n_threads(threads), {}
-        if table is not None:
-            self._table, self.batch_size = table, table.batch_size
-            self.n_batches, self.validated = table.batches_per_epoch, table.validation is not None
 
-    def batches(self, rng, epoch: int, first: int = 0) -> Iterator[Rows]:
-        """The training rows, in a new order if they are shuffled."""
-        return self._table.batches(rng, first)
-
-    def validation(self, theta: np.ndarray) -> tuple[float, float] | None:
-        """The NLL of the validation rows, and its standard error."""
-        rows = self._table.validation
-        return None if rows is None else self.value_and_error(theta, rows)
-
-    def first_batch(self, theta: np.ndarray) -> tuple[float, float]:
-        """The same of the first batch, in the order of the data."""
-        return self.value_and_error(theta, [next(self._table.batches(None))])
-
-    def value_and_error(self, theta: np.ndarray, blocks: Iterable[Rows]) -> tuple[float, float]:
-        """The NLL of all blocks, and its standard error over such rows, without the penalty and
-        without a gradient."""
-        values, weights = [], []
-        for rows in blocks:
-            values.append(self._values(theta, rows))
-            weights.append(np.ones(len(rows.x)) if rows.weight is None else rows.weight)
-        v, w = np.concatenate(values).astype(float), np.concatenate(weights)
-        w = w / w.sum()
-        with np.errstate(all="ignore"):
-            nll = -float(np.dot(w, v))
-            return nll, math.sqrt(np.dot(w * w, (v + nll) ** 2))
-
-    def _values(self, theta, rows):
-        """log p of the rows; values that are not finite are checked for, without a warning."""
+    def values(self, theta: np.ndarray, rows: Rows) -> np.ndarray:
+        """-log p of the rows; what is not finite is looked for, not warned about."""
         built_in = getattr(type(self.flow), "log_prob", None) is Distribution.log_prob
         options = {"threads": self._threads} if built_in else {}
         with np.errstate(all="ignore"):
-            return self.flow.log_prob(rows.x, params=theta, context=rows.context, **options)
+            return -self.flow.log_prob(rows.x, params=theta, context=rows.context, **options)
 
     def value_and_gradient(self, theta: np.ndarray, rows: Rows) -> tuple[float, np.ndarray]:
         """The NLL of the rows, and its gradient, which the next call overwrites.

@@ -1,14 +1,15 @@
 """The loss that a training loop minimises: its value on a batch, its gradient, and a penalty.
 
-`Loss` is the interface between the loop (`loop.py`) and a loss. The loss of `fit` is in
-`likelihood.py`; another loss is another class of this kind, not another loop.
+`Loss` is the interface between the loop (`loop.py`) and a loss, `MeanLoss` what losses that are a
+mean over the rows of a table have in common. The loss of `fit` is in `likelihood.py`; another loss
+is another class of this kind, not another loop.
 """
 
 from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -16,6 +17,10 @@ import autograd.numpy as anp
 import numpy as np
 from autograd.core import make_vjp
 from autograd.tracer import isbox
+
+from .table import Table
+
+NO_EPOCH = 2**32  # in place of an epoch's number: of batches that belong to none
 
 
 class NotFinite(Exception):
@@ -96,6 +101,55 @@ class Loss:
                 return value, gradient
             self.penalty_value, slope = _penalty_and_gradient(self.penalty, theta)
             return value + self.penalty_value, gradient + slope
+
+
+class MeanLoss(Loss):
+    """A loss that is the weighted mean of a value of each row, over the rows of a table.
+
+    table   the `Table` whose rows make an epoch; None if only single batches are evaluated
+
+    Abstract. A subclass writes `value_and_gradient`, and
+
+    values(theta, batch)   (n,), of which the loss of a batch is the mean, by batch.weight
+
+    and `batches` and `held_out`, if its batches are not the `Rows` themselves.
+    """
+
+    def __init__(self, flow, penalty: Callable | None = None, table: Table | None = None):
+        super().__init__(flow, penalty)
+        if table is not None:
+            self._table, self.batch_size = table, table.batch_size
+            self.n_batches, self.validated = table.batches_per_epoch, table.validation is not None
+
+    def batches(self, rng, epoch: int, first: int = 0) -> Iterator:
+        """The training rows, in a new order if they are shuffled."""
+        return self._table.batches(rng, first)
+
+    @property
+    def held_out(self) -> Iterable:
+        """The validation rows, as batches."""
+        return self._table.validation
+
+    def validation(self, theta: np.ndarray) -> tuple[float, float] | None:
+        """The loss of the validation rows, and its standard error."""
+        return self.value_and_error(theta, self.held_out) if self.validated else None
+
+    def first_batch(self, theta: np.ndarray) -> tuple[float, float]:
+        """The same of the first batch, in the order of the data."""
+        return self.value_and_error(theta, [next(self.batches(None, NO_EPOCH))])
+
+    def value_and_error(self, theta: np.ndarray, blocks: Iterable) -> tuple[float, float]:
+        """The loss of all blocks, and its standard error: what other rows of the same kind would
+        change. Without the penalty, and without a gradient."""
+        values, weights = [], []
+        for batch in blocks:
+            values.append(self.values(theta, batch))
+            weights.append(np.ones(len(values[-1])) if batch.weight is None else batch.weight)
+        v, w = np.concatenate(values).astype(float), np.concatenate(weights)
+        w = w / w.sum()
+        with np.errstate(all="ignore"):
+            mean = float(np.dot(w, v))
+            return mean, math.sqrt(np.dot(w * w, (v - mean) ** 2))
 
 
 # ---------------------------------------------------------------- the penalty

@@ -9,29 +9,21 @@ to the data (Lipman et al. 2023). Training evaluates no density, and solves no e
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..bijectors import (
-    Bijector,
-    Chain,
-    ContinuousFlow,
-    Invert,
-    Permute,
-    Standardize,
-    StandardizeContext,
-)
-from ..core import Plan, imported
+from ..bijectors import Bijector, ContinuousFlow, Permute, Standardize, StandardizeContext
+from ..core import Plan, derived, imported
 from ..core.inputs import check_dim, positive
 from .checks import check_flow
 from .defaults import resolved
 from .fit import fit
 from .history import EpochReport, History
-from .loss import Loss, NotFinite, Objective
+from .loss import NO_EPOCH, MeanLoss, NotFinite, Objective
 from .table import Rows, evenly_spaced
 
 if TYPE_CHECKING:
@@ -47,21 +39,11 @@ EXAMINED = 500  # rows that choose the grid, or whose exact NLL is computed
 PAIRINGS = ("random", "optimal")
 
 
-class Pairs(NamedTuple):
-    """Base draws z and rows x (n, D), times t (n,), the rows' context and their weights."""
-
-    z: np.ndarray
-    x: np.ndarray
-    t: np.ndarray
-    context: np.ndarray | None
-    weight: np.ndarray
-
-
 class Path(NamedTuple):
     """A flow that `fit_matching` trains: base -> continuous -> end -> data.
 
-    end       parts without parameters at the data end
-    context   the standardisation of the context, or None
+    end   the bijector of the flow, with the identity in place of the continuous flow
+    context   the mean and scale of a StandardizeContext around the continuous flow, or None
     """
 
     continuous: ContinuousFlow
@@ -72,15 +54,13 @@ class Path(NamedTuple):
     def of(cls, flow) -> Path:
         """Errors: ValueError for a flow of another kind."""
         steps = flow.bijector.steps("inverse") if hasattr(flow, "bijector") else [(None, None)]
-        *end, (last, way) = steps
-        context = None
+        (last, way), context = steps[-1], None
         if isinstance(last, StandardizeContext):
             last, context = last.bijector, last.standardize
         if (
             not isinstance(last, ContinuousFlow)
             or way != "inverse"
             or flow.n_params > last.n_params
-            or any(part.context_dim for part, _ in end)
             or getattr(flow.base, "context_dim", 0)
         ):
             raise ValueError(
@@ -88,34 +68,50 @@ class Path(NamedTuple):
                 "the data only parts without parameters, such as a Standardize (see "
                 f"flows.continuous): got {flow!r:.200}"
             )
-        end = [part if way == "inverse" else Invert(part) for part, way in end]
-        return cls(last, Chain(end) if end else Permute(range(flow.dim)), context)
+        return cls(last, flow.bijector.rebuilt({id(last): Permute(range(flow.dim))}), context)
+
+    def ends(self, rows: Rows) -> Rows:
+        """Where the paths to these rows end, and the context as the continuous flow reads it."""
+        context = rows.context if self.context is None else self.context.inverse(rows.context)
+        return Rows(self.end.inverse(rows.x, context=rows.context), rows.weight, context)
 
 
-class Matching(Loss):
+class Pairs(NamedTuple):
+    """Points of n paths, at which the velocity is to be `target`.
+
+    inputs    what the network reads beside the context: x_t and the features of t, (n, D + 1 + 2 F)
+    target    x - z (n, D)
+    """
+
+    inputs: np.ndarray
+    context: np.ndarray | None
+    target: np.ndarray
+    weight: np.ndarray
+
+
+class Matching(MeanLoss):
     """The mean squared distance of v from x - z, per coordinate: the loss of `fit_matching`.
 
-    flow      initialised, see `Path`
-    table     the rows, see `Table`; None if only single batches are evaluated
-    seed      of base draws and times: those of a batch depend on its epoch and number, so that
-              a resumed run draws the same
+    flow      initialised, see `Path`; penalty   see `Loss`; table   see `MeanLoss`
+    threads   not used: batches are small
+    rng       decides a seed. Base draws and times of a batch depend on it and on the epoch and
+              number of the batch, so that a resumed run draws the same
     pairing, tolerance, nll_every   see `fit_matching`
     """
 
     def __init__(
-        self, flow, table=None, penalty=None, *, seed: int = 0, pairing: str = "random",
+        self, flow, table=None, penalty=None, threads=None, rng=0, *, pairing: str = "random",
         tolerance: float = 1e-4, nll_every: int = 25,
     ):  # fmt: skip
-        super().__init__(flow, penalty)
-        self.path, self._seed, self._plans, self._fixed = Path.of(flow), seed, {}, []
-        self._optimal, self._tolerance, self._every = pairing == "optimal", tolerance, nll_every
-        self.options, self.callbacks = {"pairing": pairing}, [self._note_nll]
         if table is not None:
             # batches of about one size: an update by a few rows left is all noise
-            self.n_batches = table.batches_per_epoch
-            self.batch_size = math.ceil(len(table.rows) / self.n_batches)
-            self._table = replace(table, batch_size=self.batch_size)
-            self.validated = table.validation is not None
+            size = math.ceil(len(table.rows) / table.batches_per_epoch)
+            table = replace(table, batch_size=size)
+        super().__init__(flow, penalty, table)
+        self.path, self._seed = Path.of(flow), int(np.random.default_rng(rng).integers(2**32))
+        self._plans: dict[int, Plan] = {}
+        self._optimal, self._tolerance, self._every = pairing == "optimal", tolerance, nll_every
+        self.options, self.callbacks = {"pairing": pairing}, [self._note_nll]
 
     def batches(self, rng, epoch: int, first: int = 0) -> Iterator[Pairs]:
         """The training rows, each with a base draw and a time."""
@@ -124,96 +120,74 @@ class Matching(Loss):
 
     def pairs(self, rows: Rows, *seed: int) -> Pairs:
         """Rows with base draws and times. The times are stratified: one in each n-th of [0, 1]."""
-        rng, path, n = np.random.default_rng([self._seed, *seed]), self.path, len(rows.x)
+        rng, n = np.random.default_rng([self._seed, *seed]), len(rows.x)
         if self._optimal and rows.weight is not None:  # an assignment would weight the draws, too
             p = rows.weight / rows.weight.sum()
             rows = rows.take(rng.choice(n, n, p=p))._replace(weight=np.full(n, rows.weight.mean()))
-        x = path.end.inverse(rows.x)
+        ends = self.path.ends(rows)
         z = np.asarray(self.flow.base.sample(n, rng), float)
-        if self._optimal:
-            z = z[closest(z, x)]
-        t = (rng.permutation(n) + rng.random(n)) / n
-        context = rows.context if path.context is None else path.context.inverse(rows.context)
-        weight = np.ones(n) if rows.weight is None else rows.weight
-        return Pairs(z, x, t, context, weight)
+        if self._optimal:  # in pieces like batches: the cost grows with their cube
+            for part in np.split(np.arange(n), range(self.batch_size, n, self.batch_size)):
+                z[part] = z[part][closest(z[part], ends.x[part])]
+        t, target = (rng.permutation(n) + rng.random(n)) / n, ends.x - z
+        features = self.path.continuous.time_features(t)
+        inputs = np.hstack([z + t[:, None] * target, features])
+        weight = np.ones(n) if ends.weight is None else ends.weight
+        return Pairs(inputs, ends.context, target, weight)
+
+    @derived
+    def held_out(self) -> list[Pairs]:
+        """The validation rows, always with the same draws."""
+        blocks = [*self._table.validation]
+        times = math.ceil(VALIDATION / sum(len(rows.x) for rows in blocks))
+        return [self.pairs(rows, NO_EPOCH, k) for k, rows in enumerate(blocks * times)]
+
+    def values(self, theta, pairs: Pairs) -> np.ndarray:
+        """The mean squared distance of each pair."""
+        v = self.path.continuous.velocity(pairs.inputs, theta, pairs.context)
+        return np.mean((v - pairs.target) ** 2, axis=1)
 
     def value_and_gradient(self, theta, pairs: Pairs) -> tuple[float, np.ndarray]:
         """(the loss of a batch, its gradient): one pass of the network, and one back."""
-        self.weight = float(pairs.weight.sum())
+        net, n = self.path.continuous.velocity, len(pairs.target)
+        if n not in self._plans:
+            self._plans[n] = Plan(net, "phi", n, theta.dtype, tape=True, inputs_bar=False)
+        plan = self._plans[n]
+        plan.load(theta, pairs.context)
+        (v,) = plan(pairs.inputs)
+        error, self.weight = v - pairs.target.T, float(pairs.weight.sum())
         w = pairs.weight / (self.weight * self.flow.dim)
-        plan, error = self._run(theta, pairs, tape=True)
         value = float(np.einsum("dn,dn,n", error, error, w))
         if not math.isfinite(value):
             raise NotFinite(f"the matching loss is {value}", "are all rows finite in its dtype?")
         return value, plan.gradient((2 * w * error).astype(theta.dtype, copy=False))[0]
 
-    def validation(self, theta) -> tuple[float, float] | None:
-        """The loss of the validation rows, always with the same draws, and its standard error."""
-        if not self.validated:
-            return None
-        if not self._fixed:
-            blocks = [part for rows in self._table.validation for part in self._cut(rows)]
-            times = math.ceil(VALIDATION / sum(len(rows.x) for rows in blocks))
-            self._fixed = [
-                self.pairs(rows, 2**32, time, k)  # no epoch has this number
-                for time in range(times)
-                for k, rows in enumerate(blocks)
-            ]
-        return self._value_and_error(theta, self._fixed)
-
-    def _cut(self, rows: Rows) -> list[Rows]:
-        """For an assignment in pieces like batches: its cost grows with their cube."""
-        n = len(rows.x)
-        size = self.batch_size if self._optimal else n
-        return [rows.take(part) for part in np.split(np.arange(n), range(size, n, size))]
-
-    def first_batch(self, theta) -> tuple[float, float]:
-        """The same of the first batch, in the order of the data."""
-        rows = next(self._table.batches(None))
-        return self._value_and_error(theta, [self.pairs(rows, 2**32, 2**32, 0)])
-
     def _note_nll(self, report: EpochReport) -> None:
-        nll = report.history.settings.setdefault("nll", {})
         if (report.epoch + 1) % self._every == 0:
-            nll[report.epoch + 1] = self._nll(report.flow)
+            self._note(report.flow, report.history)
 
-    def _nll(self, flow) -> float:
-        held_out = self._table.validation
-        rows = _some(self._first_rows if held_out is None else next(iter(held_out)))
-        context = {} if rows.context is None else {"context": rows.context}
-        return -float(np.mean(flow.log_prob(rows.x, **context)))
-
-    @property
-    def _first_rows(self) -> Rows:
-        """Training rows, each as often as its weight demands."""
-        return self._table.initial_rows()._replace(weight=None)
+    def _note(self, flow, history: History) -> None:
+        rows = self._some(held_out=self.validated)
+        nll = -float(np.mean(flow.log_prob(rows.x, context=rows.context)))
+        history.settings.setdefault("nll", {})[len(history.train_nll)] = nll
 
     def finished(self, flow, history: History):
-        """The flow on a grid that is fine enough for its training rows; and its exact NLL."""
-        flow = with_tolerance(flow, _some(self._first_rows), self._tolerance)
-        history.settings["n_steps"] = Path.of(flow).continuous.n_steps
-        history.settings.setdefault("nll", {})[len(history.train_nll)] = self._nll(flow)
+        """The flow on the grid that is good for its training rows; and its exact NLL."""
+        path = Path.of(flow)
+        x, _, context = path.ends(self._some(held_out=False))
+        on_a_grid = path.continuous.with_tolerance(x, self._tolerance, context)
+        flow = flow.rebuilt({id(path.continuous): on_a_grid})
+        history.settings["n_steps"] = on_a_grid.n_steps
+        self._note(flow, history)
         return flow, history
 
-    def _value_and_error(self, theta, blocks: Sequence[Pairs]) -> tuple[float, float]:
-        errors = [self._run(theta, pairs, tape=False)[1] for pairs in blocks]
-        values = np.concatenate([np.mean(error.astype(float) ** 2, axis=0) for error in errors])
-        w = np.concatenate([pairs.weight for pairs in blocks])
-        w = w / w.sum()
-        mean = float(w @ values)
-        return mean, math.sqrt(np.dot(w * w, (values - mean) ** 2))
-
-    def _run(self, theta, pairs: Pairs, tape: bool):
-        """(the network's plan, v - (x - z) (D, n))."""
-        net, kind = self.path.continuous.velocity, (len(pairs.x), tape)
-        if kind not in self._plans:
-            self._plans[kind] = Plan(net, "phi", len(pairs.x), theta.dtype, tape, inputs_bar=False)
-        plan, t = self._plans[kind], pairs.t[:, None]
-        x_t = pairs.z + t * (pairs.x - pairs.z)
-        plan.load(theta, pairs.context)
-        inputs = np.concatenate([x_t, self.path.continuous.time_features(pairs.t)], axis=1)
-        (v,) = plan(inputs)
-        return plan, v - (pairs.x - pairs.z).T
+    def _some(self, held_out: bool) -> Rows:
+        """At most EXAMINED validation or training rows, evenly spaced; training rows, of which
+        equal ones are merged, each as often as its weight demands."""
+        table = self._table
+        rows = next(iter(table.validation)) if held_out else table.initial_rows()
+        n, weight = len(rows.x), rows.weight if held_out else None
+        return rows.take(evenly_spaced(min(EXAMINED, n), n, weight))
 
 
 def closest(z: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -263,7 +237,8 @@ def fit_matching(
         a row would no longer be independent of its context. With "optimal", each batch draws
         weighted and repeated rows by their weights.
     tolerance : float
-        Largest error of the solver, in units of the standardised rows, and in nats.
+        Error that the solver may make: in units of the standardised rows, in the worst of 500; and
+        in nats, in root mean square over these rows.
     nll_every : int
         Epochs between two exact NLLs.
     **options
@@ -297,28 +272,9 @@ def fit_matching(
             'pairing="optimal" takes no context: it would pair draws by their context; use "random"'
         )
     Path.of(flow)
-    own = {
-        "pairing": pairing,
-        "tolerance": positive("tolerance", tolerance),
-        "nll_every": check_dim("nll_every", nll_every),
-    }
-
-    def loss(flow, table, penalty, threads, rng):
-        return Matching(flow, table, penalty, seed=int(rng.integers(2**32)), **own)
-
+    loss = partial(
+        Matching, pairing=pairing, tolerance=positive("tolerance", tolerance),
+        nll_every=check_dim("nll_every", nll_every),
+    )  # fmt: skip
     auto = partial(resolved, times=EPOCHS_TIMES, batch_of=lambda n: BATCH, rate=LEARNING_RATE)
     return fit(flow, X, objective=Objective(loss, auto), **options)
-
-
-def with_tolerance(flow, rows: Rows, tolerance: float):
-    """The flow with a grid fine enough for these rows, see `ContinuousFlow.with_tolerance`."""
-    continuous, end, standardize = Path.of(flow)
-    context = rows.context if standardize is None else standardize.inverse(rows.context)
-    on_a_grid = continuous.with_tolerance(end.inverse(rows.x), tolerance, context)
-    return flow.rebuilt({id(continuous): on_a_grid})
-
-
-def _some(rows: Rows) -> Rows:
-    """At most EXAMINED of the rows, evenly spaced, each as often as its weight demands."""
-    n = len(rows.x)
-    return rows.take(evenly_spaced(min(EXAMINED, n), n, rows.weight))

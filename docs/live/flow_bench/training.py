@@ -78,7 +78,7 @@ class Training:
     def _loss(self):
         if not self.matches:
             return Likelihood(self.start, threads=1)
-        return Matching(self.start, seed=self.settings.seed)
+        return Matching(self.start, rng=self.settings.seed)
 
     @property
     def flow(self):

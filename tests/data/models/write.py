@@ -119,6 +119,7 @@ MODELS = {
     "continuous-options": lambda: alone(
         fc.ContinuousFlow.of(3, [6], "tanh", n_steps=3, frequencies=1, probes=2)
     ),
+    "continuous-order-5": lambda: alone(fc.ContinuousFlow.of(3, [6], "silu", n_steps=2, order=5)),
     "nsf-circular": lambda: recipe(flows.nsf, layers=3, hidden=[6], bins=4, circular=[1]),
     "nsf-circular-made": lambda: recipe(flows.nsf, **SMALL, bins=4, circular=[2, 0]),
     "nsf-circular-context": lambda: recipe(
