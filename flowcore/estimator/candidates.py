@@ -247,8 +247,7 @@ FLOWS = {
 }  # fmt: skip
 RECIPES = (glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp)
 COST = FLOWS["spline"].cost  # of a flow that nobody has measured
-MATCHED = FlowCandidate("continuous", partial(continuous, n_steps=64), COST, matched=True,
-                        times=EPOCHS_TIMES)  # fmt: skip
+MATCHED = FlowCandidate("continuous", continuous, COST, matched=True, times=EPOCHS_TIMES)
 
 
 def as_candidates(flow, dim: int, context_dim: int) -> list[FlowCandidate]:
