@@ -149,11 +149,8 @@ def calendar(seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def from_calendar(year: np.ndarray, month: np.ndarray, day: np.ndarray) -> np.ndarray:
     """Seconds since 1970; a day that a month does not have counts as its last day."""
     months = (12 * (year - 1970) + month).astype(np.int64).astype("datetime64[M]")
-    first, after = (
-        months.astype("datetime64[D]"),
-        (months + np.timedelta64(1, "M")).astype("datetime64[D]"),
-    )
-    found = np.minimum(first + day.astype(np.int64), after - 1)
+    first, after = (m.astype("datetime64[D]") for m in (months, months + np.timedelta64(1, "M")))
+    found = np.minimum(first + day.astype(np.int64), after - np.timedelta64(1, "D"))
     return found.astype(np.int64) * float(DAY)
 
 
