@@ -11,4 +11,20 @@ def one_blas_thread():
         yield
 
 
+@pytest.fixture(scope="module")
+def few_folds():
+    """`FlowDensity` tries less: for modules that do not ask how good a density it finds."""
+    with pytest.MonkeyPatch.context() as own:
+        own.setattr("flowcore.estimator.plan.FOLDS", ((2, 2), (2, 1)))
+        own.setattr("flowcore.estimator.plan.SIZES", (2, 3))
+        yield
+
+
+@pytest.fixture
+def few_epochs(monkeypatch):
+    """Where nobody gives a number of them."""
+    monkeypatch.setattr("flowcore.training.defaults.MOST_EPOCHS", 8)
+    monkeypatch.setattr("flowcore.training.defaults.LEAST_EPOCHS", 8)
+
+
 collect_ignore_glob = ["data/*", "tools/*"]  # scripts that are run by hand
