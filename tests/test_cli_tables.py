@@ -24,6 +24,7 @@ from flowcore.cli import main, sample
 from flowcore.cli.score import Scores
 from flowcore.tables import Column, Frame, Kind, Schema, TableDensity, read_table
 
+pytestmark = pytest.mark.usefixtures("few_folds")
 FEW = 39  # rows: so few that no flow is tried, and a fit takes a moment
 COMMAND = [sys.executable, "-W", "error", "-m", "flowcore"]
 
