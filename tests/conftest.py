@@ -15,10 +15,13 @@ def one_blas_thread():
 
 @pytest.fixture(scope="module")
 def few_folds():
-    """`FlowDensity` tries less: for modules that do not ask how good a density it finds."""
+    """`FlowDensity` tries less, and what answers about a table start from is rough: for modules
+    that do not ask how good they are."""
     with pytest.MonkeyPatch.context() as own:
         own.setattr("flowcore.estimator.plan.FOLDS", ((2, 2), (2, 1)))
         own.setattr("flowcore.estimator.plan.SIZES", (2, 3))
+        own.setattr("flowcore.tables.proposal.DRAWS", (2000, 2000))
+        own.setattr("flowcore.tables.proposal.COMPONENTS", (3, 8))
         yield
 
 
