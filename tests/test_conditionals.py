@@ -161,9 +161,7 @@ def test_conditionals_by_quadrature(p, known):
     assert again.log_p[0] == pytest.approx(np.log(total), abs=4 * again.error[0])
 
 
-@pytest.mark.parametrize(
-    "order, standardize", [("left-to-right", True), ("right-to-left", False)]
-)
+@pytest.mark.parametrize("order, standardize", [("left-to-right", True), ("right-to-left", False)])
 def test_one_autoregressive_layer_is_exact_in_its_own_order(order, standardize):
     """By its factors: p(x_b | x_a) is that of a flow of the same layer; weights all equal."""
     made = fc.MADE(5, hidden=[16], order=order)
