@@ -1,5 +1,7 @@
 """One BLAS thread per test process: pytest-xdist already keeps every core busy."""
 
+import gc
+
 import pytest
 
 
@@ -11,4 +13,37 @@ def one_blas_thread():
         yield
 
 
-collect_ignore_glob = ["data/*", "tools/*"]  # scripts that are run by hand
+@pytest.fixture(scope="module")
+def few_folds():
+    """`FlowDensity` tries less, and what answers about a table start from is rough: for modules
+    that do not ask how good they are."""
+    with pytest.MonkeyPatch.context() as own:
+        own.setattr("flowcore.estimator.plan.FOLDS", ((2, 2), (2, 1)))
+        own.setattr("flowcore.estimator.plan.SIZES", (2, 3))
+        own.setattr("flowcore.tables.proposal.DRAWS", (2000, 2000))
+        own.setattr("flowcore.tables.proposal.COMPONENTS", (3, 8))
+        yield
+
+
+@pytest.fixture
+def few_epochs(monkeypatch):
+    """Where nobody gives a number of them."""
+    monkeypatch.setattr("flowcore.training.defaults.MOST_EPOCHS", 8)
+    monkeypatch.setattr("flowcore.training.defaults.LEAST_EPOCHS", 8)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session):
+    """Thousands of tests stay to the end: the garbage collector need not go through them, nor
+    through what is left as often as by default."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
+
+
+# scripts that are run by hand, and what a test runs
+collect_ignore_glob = ["data/*", "tools/*", "typed_use.py"]

@@ -353,6 +353,20 @@ COUPLINGS = {
         context_dim=2,
     ),
 }
+# Of a number of steps. A few make a map as good as any, but for its inverse.
+CONTINUOUS = {
+    "continuous-1": lambda n: ContinuousFlow.of(1, [5], n_steps=n),
+    "continuous": lambda n: ContinuousFlow.of(
+        3, [6, 5], "softplus", n_steps=n, frequencies=2, order=5
+    ),
+    # its velocity grows with x: far out, a fixed grid is too coarse
+    "continuous-residual-unbounded": lambda n: ContinuousFlow.of(
+        2, [6] * 3, "silu", 2, residual=True, n_steps=n
+    ),
+    "continuous-sigmoid": lambda n: Invert(
+        ContinuousFlow.of(2, [6], "sigmoid", n_steps=n, order=5)
+    ),
+}
 RECIPES = {"maf": 5, "iaf": 1, "realnvp": 3, "nice": 2, "nsf": 5, "glow": 2}
 
 BIJECTORS = {
@@ -472,17 +486,9 @@ BIJECTORS = {
     },
     "flows.nsf-coupling": lambda: flows.nsf(3, layers=3, hidden=[8], kind="coupling").bijector,
     "recipe-maf_mog": lambda: flows.maf_mog(3, layers=2, components=2, hidden=[8]).bijector,
-    "continuous-1": lambda: ContinuousFlow.of(1, [5], n_steps=40),
-    "continuous": lambda: ContinuousFlow.of(
-        3, [6, 5], "softplus", n_steps=20, frequencies=2, order=5
-    ),
-    # its velocity grows with x: far out, a fixed grid is too coarse
-    "continuous-residual-unbounded": lambda: ContinuousFlow.of(
-        2, [6] * 3, "silu", 2, residual=True, n_steps=40
-    ),
-    "continuous-sigmoid": lambda: Invert(ContinuousFlow.of(2, [6], "sigmoid", n_steps=20, order=5)),
+    **{name: lambda make=make: make(3) for name, make in CONTINUOUS.items()},
     "again-continuous-unbounded": lambda: Chain(
-        [ContinuousFlow.of(2, [5], "tanh", c, rng=c, n_steps=80) for c in (0, 2)]
+        [ContinuousFlow.of(2, [5], "tanh", c, rng=c, n_steps=3) for c in (0, 2)]
     ),
     # with somebody's own classes
     "own-bijector": OwnBijector,

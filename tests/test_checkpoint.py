@@ -101,7 +101,7 @@ def test_interrupts_at_any_line_of_the_loop(tmp_path, monkeypatch):
         except KeyboardInterrupt:  # it came where the file of an interrupted run is written
             came = True
         assert_same(run(path, **options), straight)
-        k += 11
+        k += 23
     assert k > 1000
 
 

@@ -4,6 +4,7 @@ What is printed of good and bad tables stands in `data/transcript`; here are num
 and signals.
 """
 
+import io
 import os
 import re
 import shlex
@@ -23,6 +24,7 @@ from flowcore.cli import main, sample
 from flowcore.cli.score import Scores
 from flowcore.tables import Column, Frame, Kind, Schema, TableDensity, read_table
 
+pytestmark = pytest.mark.usefixtures("few_folds")
 FEW = 39  # rows: so few that no flow is tried, and a fit takes a moment
 COMMAND = [sys.executable, "-W", "error", "-m", "flowcore"]
 
@@ -386,13 +388,15 @@ def test_no_file_that_is_read_is_lost(arguments, numbers, capsys, monkeypatch):
     assert Path("abc.csv").read_bytes() == before and os.path.samefile("abc.csv", "link")
 
 
-def test_scores_are_not_appended_to_their_own_table(numbers):
+def test_scores_are_not_appended_to_their_own_table(numbers, capsys, monkeypatch):
     """The shell's `>> abc.csv`: every block that is written would be read again."""
     before = Path("abc.csv").read_bytes()
     for data in ("abc.csv", "-"):
-        with open("abc.csv", "a") as stdout, open("abc.csv") as stdin:
-            done = start("score", "abc.npz", data, stdin=stdin, stdout=stdout)
-        assert done.returncode == 1 and b"standard output is the file that is read" in done.stderr
+        with open("abc.csv", "a") as stdout, open("abc.csv") as stdin, monkeypatch.context() as own:
+            own.setattr(sys, "stdout", stdout)
+            own.setattr(sys, "stdin", stdin)
+            assert main(["score", "abc.npz", data]) == 1
+        assert "standard output is the file that is read" in capsys.readouterr().err
     assert Path("abc.csv").read_bytes() == before
 
 
@@ -466,42 +470,63 @@ def test_parquet_without_pyarrow_names_what_to_install(here, capsys, monkeypatch
     assert error == 'flowcore: a Parquet file needs pyarrow: pip install "flowcore[tables]"'
 
 
-def start(*arguments, **options):
-    """The command in a process of its own, which prints in blocks, as they do by default."""
-    env = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": env, **options}
-    return subprocess.run([*COMMAND, *map(str, arguments)], **options)
+def started(arguments, **options):
+    """A process that prints in blocks, as they do by default."""
+    away = "DISPLAY", "LANG", "LC_CTYPE", "PYTHONUNBUFFERED"
+    env = {k: v for k, v in os.environ.items() if k not in away} | {"LC_ALL": "C"}
+    return subprocess.run(arguments, env=env, stderr=subprocess.PIPE, **options)
 
 
 def test_from_a_pipe_to_a_pipe(numbers):
     """In a C locale, without a display."""
-    env = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "LANG", "LC_CTYPE")}
-    env["LC_ALL"] = "C"
     data = Path("abc.csv").read_bytes().replace(b"a,b", "a,\u00e5".encode())
+    Path("abc.csv").write_bytes(data)
     schema = Schema(tuple(Column(name, Kind("continuous")) for name in ("a", "\u00e5", "c")))
     fc.save(TableDensity.of(schema, fc.Normal(3)), "abc.npz")
-    done = start("score", "abc.npz", "-", "--keep", "\u00e5", input=data, env=env)
+    script = """if True:
+        import sys; from flowcore.cli import main
+        score = main(["score", "abc.npz", "-", "--keep", "\u00e5"])
+        sys.exit(score or main(["plot", "abc.npz", "abc.csv", "-o", "x.png"]))"""
+    command = [sys.executable, "-W", "error", "-c", script]
+    done = started(command, input=data, stdout=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (0, b"")
     lines = done.stdout.decode().split()
-    assert lines[0] == "\u00e5,log_prob" and len(lines) == 51
-    done = start("plot", "abc.npz", "-", "-o", "x.png", input=data, env=env)
-    assert (done.returncode, done.stderr, done.stdout) == (0, b"", b"x.png\n")
-    done = start("score", "abc.npz", "-", input=data[:-200] + b",,,,\n", env=env)
-    assert done.returncode == 1 and done.stderr.startswith(b"flowcore: <stdin>: line ")
+    assert lines[0] == "\u00e5,log_prob" and len(lines) == 52 and lines[-1] == "x.png"
+
+
+def test_an_error_names_standard_input(numbers, capsys, monkeypatch):
+    data = io.BytesIO(Path("abc.csv").read_bytes()[:-200] + b",,,,\n")
+    data.name = "<stdin>"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(data))
+    assert refused(capsys, "score", "abc.npz", "-").startswith("flowcore: <stdin>: line ")
+
+
+@pytest.fixture
+def printed_to(monkeypatch, capsys):
+    """The exit status and the errors of a command whose standard output is this file.
+
+    When the file is closed, it is flushed once more, as when the process ends.
+    """
+
+    def printed_to(file, arguments):
+        with monkeypatch.context() as own, open(file, "w") as stdout:
+            own.setattr(sys, "stdout", stdout)
+            status = main(arguments)
+        return status, capsys.readouterr().err
+
+    return printed_to
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a broken pipe is another error there")
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["info", "abc.npz"], ["sample", "abc.npz", "-n", 20_000],
+    [["--help"], ["info", "abc.npz"], ["sample", "abc.npz", "-n", "20000"],
      ["moons", "--seeds=2", "--epochs=1", "--quick"]],
 )  # fmt: skip
-def test_a_reader_that_has_read_enough_is_no_error(arguments, numbers):
+def test_a_reader_that_has_read_enough_is_no_error(arguments, numbers, printed_to):
     reader, writer = os.pipe()
     os.close(reader)
-    done = start(*arguments, stdout=writer)
-    os.close(writer)
-    assert (done.returncode, done.stderr) == (141, b"")
+    assert printed_to(writer, arguments) == (141, "")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full")
@@ -513,11 +538,18 @@ def test_a_reader_that_has_read_enough_is_no_error(arguments, numbers):
         (["score", "abc.npz", "abc.csv", "-o", "/dev/full"], "/dev/full"),
     ],
 )
-def test_a_full_disk_is_one_line(arguments, place, numbers):
-    with open("/dev/full", "w") as full:
-        done = start(*arguments, stdout=full)
+def test_a_full_disk_is_one_line(arguments, place, numbers, printed_to):
     error = f"flowcore: {place}: No space left on device\n"
-    assert (done.returncode, done.stderr.decode()) == (1, error)
+    assert printed_to("/dev/full", arguments) == (1, error)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full")
+def test_a_process_that_cannot_print_ends_with_one_line():
+    """Python flushes once more when it ends, and would print an error of its own."""
+    with open("/dev/full", "w") as full:
+        done = started([*COMMAND, "--help"], stdout=full)
+    error = b"flowcore: standard output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, error)
 
 
 def _skip_if_ignored(number):
@@ -551,20 +583,26 @@ def test_a_signal_ends_a_fit_at_once_and_leaves_no_file(number, jobs, status, en
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_leaves_no_half_a_table(number, numbers):
+def test_a_signal_leaves_no_half_a_table(number, numbers, capsys, monkeypatch):
     _skip_if_ignored(number)
-    before = sorted(os.listdir())
-    with subprocess.Popen(
-        [*COMMAND, "sample", "abc.npz", "-n", "1000000000", "-o", "x.csv"]
-    ) as run:
-        while sorted(os.listdir()) == before:
-            time.sleep(0.01)
-        run.send_signal(number)
-        try:
-            run.wait(60)
-        finally:
-            run.kill()
-    assert run.returncode == 128 + number and sorted(os.listdir()) == before
+    before, blocks, framed = sorted(os.listdir()), [], sample.framed
+
+    def after_a_block(density, rows):
+        blocks.append(rows)
+        if len(blocks) == 2:
+            assert sorted(os.listdir()) != before
+            signal.raise_signal(number)
+        return framed(density, rows)
+
+    monkeypatch.setattr(sample, "framed", after_a_block)
+    monkeypatch.setattr(sample, "ROWS", 7)
+    handler = signal.signal(number, lambda *_: None)  # a command that forgets it ends with 0
+    try:
+        arguments = "sample", "abc.npz", "-n", "30", "-o", "x.csv"
+        run(capsys, *arguments, status=128 + number)
+    finally:
+        signal.signal(number, handler)
+    assert len(blocks) == 2 and sorted(os.listdir()) == before
 
 
 def crash():

@@ -33,7 +33,7 @@ def moons(n, seed=0):
 
 @pytest.fixture(scope="module")
 def fitted():
-    return fc.FlowDensity("spline", budget=0.02, n_jobs=1, random_state=0).fit(moons(300))
+    return fc.FlowDensity("spline", budget=0.005, n_jobs=1, random_state=0).fit(moons(300))
 
 
 @pytest.mark.slow
@@ -62,8 +62,8 @@ def test_a_flow_wins_on_moons_and_a_gaussian_on_gaussian_rows():
 
 
 def test_the_density_is_one_in_the_units_of_x(fitted):
-    grid = np.stack(np.meshgrid(*[np.linspace(-4, 5, 300)] * 2), -1).reshape(-1, 2)
-    mass = np.exp(fitted.score_samples(grid)).sum() * (9 / 299) ** 2
+    grid = np.stack(np.meshgrid(*[np.linspace(-4, 5, 200)] * 2), -1).reshape(-1, 2)
+    mass = np.exp(fitted.score_samples(grid)).sum() * (9 / 199) ** 2
     assert abs(mass - 1) < 0.01
 
 
@@ -146,10 +146,10 @@ def test_a_record_that_does_not_fit_together(fitted, change, message):
 
 
 def test_a_random_state_decides_everything():
-    x = moons(60)
-    same = [fc.FlowDensity("affine", **QUICK).fit(x).score_samples(x) for _ in range(2)]
+    x = moons(40)
+    same = [fc.FlowDensity("small", **QUICK).fit(x).score_samples(x) for _ in range(2)]
     np.testing.assert_array_equal(*same)
-    other = fc.FlowDensity("affine", **QUICK | {"random_state": 1}).fit(x).score_samples(x)
+    other = fc.FlowDensity("small", **QUICK | {"random_state": 1}).fit(x).score_samples(x)
     assert (same[0] != other).any()
 
 
@@ -185,7 +185,7 @@ def frames(x, names):
 
 
 def test_tables_with_names():
-    x = gaussian_rows(30)
+    x = gaussian_rows(15)
     plain = fc.FlowDensity(**QUICK).fit(x).score_samples(x)
     for frame, shuffled in zip(frames(x, "abc"), frames(x[:, ::-1], "cba"), strict=True):
         density = fc.FlowDensity(**QUICK).fit(frame)
@@ -221,7 +221,7 @@ def test_equal_rows_are_one_row_with_their_weights():
     "change", [lambda x: -x, lambda x: x[:, ::-1], lambda x: x[::-1], lambda x: 8 * x]
 )
 def test_folds_depend_neither_on_signs_nor_on_any_order(change):
-    x = gaussian_rows(39)  # no flow is tried
+    x = gaussian_rows(15)  # neither flows nor mixtures are tried
     other = change(x)
     found, again = (fc.FlowDensity(**QUICK).fit(rows).summary_ for rows in (x, other))
     units = 3 * np.log(np.ptp(x) / np.ptp(other))
@@ -267,15 +267,16 @@ def test_a_far_row_costs_the_others_little(far):
     assert max(map(len, str(found.summary_).splitlines())) < 80
 
 
-@pytest.mark.parametrize("unit", [1e-300, 1e300])
-def test_units_do_not_matter(unit):
+def test_units_do_not_matter():
     x = gaussian_rows(40)
-    plain, scaled = (fc.FlowDensity("small", **QUICK).fit(x * u) for u in (1.0, unit))
-    np.testing.assert_allclose(
-        scaled.score_samples(x * unit), plain.score_samples(x) - 3 * np.log(unit), rtol=1e-6
-    )
-    shift = scaled.summary_.density.score - plain.summary_.density.score
-    assert shift == pytest.approx(-3 * np.log(unit))
+    plain = fc.FlowDensity("small", **QUICK).fit(x)
+    for unit in (1e-300, 1e300):
+        scaled = fc.FlowDensity("small", **QUICK).fit(x * unit)
+        np.testing.assert_allclose(
+            scaled.score_samples(x * unit), plain.score_samples(x) - 3 * np.log(unit), rtol=1e-6
+        )
+        shift = scaled.summary_.density.score - plain.summary_.density.score
+        assert shift == pytest.approx(-3 * np.log(unit))
 
 
 @pytest.mark.filterwarnings("ignore:X has few distinct values", "ignore:X has dependent columns")
@@ -295,7 +296,7 @@ def test_context():
     rng = np.random.default_rng(0)
     c = rng.uniform(100, 300, (300, 1))
     x = np.column_stack([c[:, 0] / 50 + 0.1 * rng.standard_normal(300), rng.standard_normal(300)])
-    density = fc.FlowDensity("affine", budget=0.01, n_jobs=1, random_state=0).fit(x, context=c)
+    density = fc.FlowDensity("affine", **QUICK).fit(x, context=c)
     plain = fc.FlowDensity(**QUICK).fit(x[:30])
     baseline = density.summary_.candidates[0]
     assert baseline.name == "Gaussian" and density.score(x, context=c) > baseline.score + 0.5
@@ -318,7 +319,7 @@ def test_context():
 def test_fit_predict_is_of_rows_as_they_were_held_out():
     x, weight = gaussian_rows(60), np.r_[0.0, np.ones(59)]
     x[7] = 100
-    density = fc.FlowDensity(**QUICK, contamination=0.1)
+    density = fc.FlowDensity("small", **QUICK, contamination=0.1)
     found = density.fit_predict(x, sample_weight=weight)
     assert found[7] == -1 and set(found) == {-1, 1} and (found[1:] == -1).sum() in (5, 6)
     known = density.held_out_scores_[1:] < density.offset_

@@ -18,6 +18,7 @@ from flowcore.estimator.candidates import evaluated
 from flowcore.estimator.holes import completed
 from flowcore.estimator.rows import Rows
 
+pytestmark = pytest.mark.usefixtures("few_folds")
 QUICK = {"budget": 1e-3, "n_jobs": 1, "random_state": 0, "missing": "learn"}
 MIXTURES = {"normal": fc.MultivariateNormalMixture, "t": fc.MultivariateTMixture}
 

@@ -1,7 +1,7 @@
 """The gate: what a call takes holds real numbers, or a ValueError names the argument."""
 
 import datetime
-import warnings
+import re
 
 import numpy as np
 import pytest
@@ -134,14 +134,13 @@ BAD = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("bad", BAD)
 @pytest.mark.parametrize("name", CALLS | CONSTANTS)
-def test_what_is_no_number_is_refused_by_name(name, bad):
+def test_what_is_no_number_is_refused_by_name(name):
     run, argument = (CALLS | CONSTANTS)[name]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        with pytest.raises(ValueError, match=rf"^{argument} (must hold real numbers|has masked)"):
-            run(BAD[bad]())
+    for bad, make in BAD.items():
+        with pytest.raises(ValueError) as refused:
+            run(make())
+        assert re.match(f"{argument} (must hold real numbers|has masked)", str(refused.value)), bad
 
 
 NUMBERS = [name for name in CALLS if CALLS[name][1] != "params" and "fit" not in name]
@@ -170,18 +169,18 @@ def numbers_of(result):
 CAST = {f"{dtype.__name__}s": dtype for dtype in (bool, np.int8, np.uint64, np.float16)}
 
 
-@pytest.mark.parametrize("form", GOOD_ONES | CAST)
 @pytest.mark.parametrize("name", NUMBERS)
-def test_numbers_in_any_form_are_the_same_numbers(name, form):
+def test_numbers_in_any_form_are_the_same_numbers(name):
     run, _ = CALLS[name]
-    rows = np.arange(1.0, N * D + 1).reshape(N, D) / (1 if "dequantise" in name else 4)
-    if form in CAST:
-        rows = (np.arange(N * D).reshape(N, D) % 3 == 0).astype(float)
-    rows = rows[:, :2] if "phi" in name else rows
-    passed = rows.astype(CAST[form]) if form in CAST else GOOD_ONES[form](rows)
-    for found, expected in zip(numbers_of(run(passed)), numbers_of(run(rows)), strict=True):
-        assert found.dtype == expected.dtype
-        np.testing.assert_array_equal(found, expected)
+    for form in GOOD_ONES | CAST:
+        rows = np.arange(1.0, N * D + 1).reshape(N, D) / (1 if "dequantise" in name else 4)
+        if form in CAST:
+            rows = (np.arange(N * D).reshape(N, D) % 3 == 0).astype(float)
+        rows = rows[:, :2] if "phi" in name else rows
+        passed = rows.astype(CAST[form]) if form in CAST else GOOD_ONES[form](rows)
+        for found, expected in zip(numbers_of(run(passed)), numbers_of(run(rows)), strict=True):
+            assert found.dtype == expected.dtype
+            np.testing.assert_array_equal(found, expected, err_msg=form)
 
 
 PLACES = {

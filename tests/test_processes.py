@@ -55,7 +55,7 @@ def test_a_child_forked_inside_of_a_block_goes_on(tmp_path):
 
 @FORKS
 def test_children_forked_while_threads_use_names_for_the_first_time(tmp_path):
-    run("first_use", tmp_path, 10)
+    run("first_use", tmp_path, 3)
 
 
 @pytest.mark.parametrize("kind", ["fork", "spawn", "forkserver", "loky", "threading"])

@@ -383,7 +383,7 @@ def test_idle_plans_hold_64_megabytes_at_most(traced):
     held = []
     tracemalloc.start()
     try:
-        for n in range(1, 600, 9) if traced else range(1, 300):
+        for n in range(1, 600, 9) if traced else range(1, 3000, 30):
             run(flow.params, n)
             held.append(tracemalloc.get_traced_memory()[0])
     finally:

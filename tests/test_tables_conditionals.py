@@ -24,6 +24,7 @@ from flowcore.tables import (
 )
 from flowcore.tables.proposal import Histogram, MixedMixture, Proposal
 
+pytestmark = pytest.mark.usefixtures("few_folds")
 RNG = np.random.default_rng
 CITIES = ("Bern", "Oslo", "Rome")
 

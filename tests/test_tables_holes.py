@@ -14,6 +14,7 @@ from flowcore.tables.proposal import MixedMixture, _Shares
 from flowcore.tables.question import encoded_with_holes
 from flowcore.tables.record import TableRecord
 
+pytestmark = pytest.mark.usefixtures("few_folds")
 RNG = np.random.default_rng
 QUICK = fc.FlowDensity("affine", budget=1e-3, n_jobs=1, random_state=0)
 KINDS = {"age": "integer", "pay": "positive", "rain": "positive atoms(0)"}
