@@ -206,9 +206,8 @@ def test_interrupted_it_returns_the_best_so_far():
         if report.epoch == 1:
             raise KeyboardInterrupt
 
-    found = fc.infer(
-        lambda x: -0.5 * anp.sum(x**2, axis=1), 2, epochs=50, batches=5, callbacks=[stop]
-    )
+    effort = {"epochs": 50, "batches": 5, "tolerance": 0}
+    found = fc.infer(lambda x: -0.5 * anp.sum(x**2, axis=1), 2, callbacks=[stop], **effort)
     assert found.history.interrupted and len(found.history.val_nll) == 2
     assert np.isfinite(found.log_evidence[0])
 
