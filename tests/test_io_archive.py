@@ -150,7 +150,7 @@ def test_a_directory_that_lies_about_the_archive(path):
         (24, b"\xff\xff\xff\x7f", "members larger than the file"),
         (24, b"\x05\0\0\0", "cannot be read|no .npy array"),
         (42, b"\xff\xff\xff\x7f", "cannot be read"),
-        (42, b"\0\0\0\0", "cannot be read"),  # members that overlap
+        (42, b"\0\0\0\0", "members that overlap"),
     ]:
         at = directory + place
         path.write_bytes(reseal(data[:at] + lie + data[at + len(lie) :]))
@@ -191,5 +191,7 @@ def test_an_interrupt_at_any_line_of_packing_is_all_that_is_heard_of_it(monkeypa
         gc.collect() if k % 50 == 0 else None
         k += 1
     gc.collect()
-    assert k > 200 and not complaints, (k, complaints)
+    # from Python 3.13 on, a member of a ZipFile that an interrupt left half made complains
+    ours = [one for one in complaints if type(one.object).__module__ != "zipfile"]
+    assert k > 200 and not ours, (k, ours)
     assert unpack(pack(arrays)).keys() == arrays.keys()

@@ -15,6 +15,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 from stub_transcript import CASES, main
 
@@ -27,6 +28,7 @@ OF_OTHERS = [  # what other libraries print, which differs between their version
     (r"(error: No such option: \S+).* \(see", r"\1 ... (see"),
     (r"unexpected extra argument\S*", "unexpected extra argument"),
     (r"(is no Parquet file that can be read): .*", r"\1: ..."),
+    (r"(is no text of idna) \(.*?\)", r"\1 (...)"),
 ]
 
 
@@ -74,6 +76,7 @@ def rounded(number: re.Match) -> str:
     return f"{value:.1e}" if is_power else f"{round(value, 2) + 0.0:.2f}"
 
 
+@pytest.mark.skipif(np.__version__ < "2", reason="other versions fit other numbers")
 @pytest.mark.parametrize("name", CASES)
 def test_the_same_is_printed(name, tmp_path):
     expected = (HERE / f"{name}.txt").read_text(encoding="utf-8")

@@ -143,6 +143,8 @@ def unpack(data: bytes) -> dict[str, np.ndarray]:
         archive = _Archive(io.BytesIO(data))
         members = archive.infolist()
         expect(sum(m.file_size for m in members) < len(data), "members larger than the file")
+        places = {member.header_offset for member in members}
+        expect(len(places) == len(members), "members that overlap")
         for member in members:
             expect(member.compress_type == zipfile.ZIP_STORED, "compressed members")
             name = member.filename.removesuffix(".npy")

@@ -43,8 +43,8 @@ class TableConditional:
     >>> given = fit_table(table, learn=learn).given({"smokes": True})
     >>> print(given)
     p(height | smokes = True): exact draws
-    >>> given.mean()["height"].round(1), len(given.sample(5, rng=0))
-    (np.float64(1.7), 5)
+    >>> float(given.mean()["height"].round(1)), len(given.sample(5, rng=0))
+    (1.7, 5)
     """
 
     def __init__(self, density: TableDensity, known: Mapping, n_draws: int, rng: Seed):

@@ -46,7 +46,7 @@ def written(seconds: np.ndarray, form: str, number: bool) -> np.ndarray:
     if not form:
         whole = np.where(np.isnan(seconds), 0, seconds).astype(np.int64).astype("datetime64[s]")
         whole = whole.astype("datetime64[ms]")  # polars has no seconds
-        return np.where(np.isnan(seconds), np.datetime64("NaT"), whole)
+        return np.where(np.isnan(seconds), np.datetime64("NaT", "ms"), whole)
     known = {s: _formatted(s, form) for s in set(seconds[~np.isnan(seconds)].tolist())}
     texts = [known.get(s) for s in seconds.tolist()]
     if number:

@@ -50,8 +50,8 @@ class Frame:
     >>> frame = Frame({"age": np.array([31.0, 45.0]), "city": np.array(["Bern", "Rome"], object)})
     >>> frame
     Frame(2 rows: age, city)
-    >>> frame["age"].mean()
-    np.float64(38.0)
+    >>> float(frame["age"].mean())
+    38.0
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class Frame:
         for name, gone in zip(self.names, hole.T, strict=True):
             values = self[name]
             if values.dtype.kind in "mM":  # a list would make numbers of nanoseconds
-                columns[name] = np.where(gone, values.dtype.type("NaT"), values)
+                columns[name] = np.where(gone, np.array("NaT", values.dtype), values)
                 continue
             cells = zip(gone, values.tolist(), strict=True)
             values = [None if own else value for own, value in cells]
