@@ -54,7 +54,7 @@ def verdict(found: list[dict]) -> str:
     clearly = sum(row["gain"] > 2 * row["error"] for row in found)
     flows = sum(row["flow_wins"] for row in found)
     return (
-        f"of {len(found)} tables, FlowDensity is within 0.1 nat or a standard error of the best "
+        f"Of {len(found)} tables, FlowDensity is within 0.1 nat or a standard error of the best "
         f"other method on {near}, and better than all others on {best} (on {clearly} by more than "
         f"two standard errors); its largest part is a flow on {flows}"
     )

@@ -91,7 +91,7 @@ def estimator(document) -> str:
         for row in rows
     ]  # fmt: skip
     header = ["", "n", "D", "folds", *who, "gain", "its largest part"]
-    said = f"\n{verdict_on_tables(rows).capitalize()}."
+    said = f"\n{verdict_on_tables(rows)}."
     if document.get("twonorm_kl"):
         kl, error = document["twonorm_kl"]
         said += f" The truth of twonorm is known: KL to it {kl:.3f} ± {error:.3f}."
