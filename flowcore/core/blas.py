@@ -7,6 +7,9 @@ large enough for several. Where threads save time, flowcore uses its own (see `b
 
 from __future__ import annotations
 
+# Its hooks for forks are there before any thread is: SciPy imports it when it is first used, and a
+# fork in the middle of that would release a lock that nobody took.
+import concurrent.futures.thread  # noqa: F401
 import os
 import sys
 from contextlib import contextmanager
