@@ -8,7 +8,7 @@ from scipy import stats
 import flowcore as fc
 from flowcore.conditionals.pareto import pareto_smoothed
 from flowcore.inference.hmc import hmc
-from flowcore.training.reverse_kl import Target
+from flowcore.training.unnormalised import Target
 
 
 def gaussian(rho=0.8):

@@ -11,7 +11,8 @@ import flowcore as fc
 from flowcore.conditionals.pareto import pareto_smoothed
 from flowcore.inference.evidence import _bridge, _effective
 from flowcore.inference.result import Inference
-from flowcore.training.reverse_kl import Target, elbo_and_error
+from flowcore.training.reverse_kl import elbo_and_error
+from flowcore.training.unnormalised import Target
 
 QUICK = {"epochs": 6, "batches": 30, "learning_rate": 0.01}
 

@@ -9,7 +9,9 @@ from autograd import value_and_grad
 
 import flowcore as fc
 from flowcore.testing import randomize
-from flowcore.training.reverse_kl import ReverseKL, Target, gaussian_rows
+from flowcore.training.nearest_gaussian import gaussian_rows
+from flowcore.training.reverse_kl import ReverseKL
+from flowcore.training.unnormalised import Target
 
 MEAN, FACTOR = np.array([1.0, -2.0]), np.array([[2.0, 0.0], [0.5, 0.3]])
 PRECISION = np.linalg.inv(FACTOR @ FACTOR.T)
@@ -140,6 +142,8 @@ def test_training_ends_where_the_flow_is_as_close_as_wanted(tmp_path):
         loss = ReverseKL(q, shifted, tolerance=tolerance)
         loss.validation(q.params)
         assert loss.kl == pytest.approx(0.005, rel=0.1) and loss.done is done
+    nowhere = ReverseKL(q, Target(lambda x: -anp.sum(x**2, axis=1) - anp.inf, 1))
+    assert nowhere.validation(q.params)[0] == np.inf and not nowhere.done
     path = {"checkpoint": tmp_path / "run", "checkpoint_key": "1", "batches": 40}
     flow, history = fc.fit_reverse_kl(flow_of(), gaussian, **path)
     assert len(history.val_nll) < 50 and -history.val_nll[-1] == pytest.approx(LOG_Z, abs=0.01)

@@ -12,7 +12,7 @@ from flowcore.inference.space import Space, flat, pulled_back
 from flowcore.inference.start import best_gaussian, flow_around
 from flowcore.inference.supports import CorrelationCholesky, Ordered, Simplex
 from flowcore.testing import check_bijector
-from flowcore.training.reverse_kl import Target
+from flowcore.training.unnormalised import Target
 
 KINDS = [(Simplex, 2), (Simplex, 5), (Ordered, 4), (CorrelationCholesky, 2),
          (CorrelationCholesky, 4)]  # fmt: skip

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flowcore.inference.space import Space, pulled_back
-from flowcore.training.reverse_kl import Target
+from flowcore.training.unnormalised import Target
 
 
 class Posterior(NamedTuple):

@@ -11,7 +11,8 @@ from scipy.stats import wasserstein_distance
 
 import flowcore as fc
 from flowcore.inference.result import Inference
-from flowcore.training.reverse_kl import EPOCHS, ReverseKL, Target
+from flowcore.training.reverse_kl import EPOCHS, ReverseKL
+from flowcore.training.unnormalised import Target
 
 from . import models
 from .exact import HEAVY, gaussian, mixture, targets

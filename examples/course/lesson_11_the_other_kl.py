@@ -34,7 +34,8 @@ import numpy as np
 import flowcore as fc
 from flowcore import teaching
 from flowcore.plots.drawing import BLACK, BLUE, ORANGE, VERMILLION
-from flowcore.training.reverse_kl import ReverseKL, Target
+from flowcore.training.reverse_kl import ReverseKL
+from flowcore.training.unnormalised import Target
 
 # %%
 # **11a.** Half of p is N(-6, 1), half N(6, 1). q = N(6, 1) has one of them. What is KL(q \|\| p)?

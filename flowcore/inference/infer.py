@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.inputs import check_dim
 from ..training import fit_reverse_kl
-from ..training.reverse_kl import Target
+from ..training.unnormalised import Target
 from .result import DRAWS, Inference
 from .space import Space, pulled_back
 from .start import flow_around

@@ -18,7 +18,8 @@ from ..conditionals.pareto import pareto_smoothed
 from ..conditionals.weights import normalized, trusted
 from ..core import derived
 from ..training import History, fit
-from ..training.reverse_kl import Target, elbo_and_error
+from ..training.reverse_kl import elbo_and_error
+from ..training.unnormalised import Target
 from .hmc import hmc
 from .space import Space, flat, mapped, pulled_back
 

@@ -13,7 +13,8 @@ import numpy as np
 from ..bijectors import Chain, ElementwiseAffine, LULinear
 from ..distributions import Normal, TransformedDistribution
 from ..flows import iaf
-from ..training.reverse_kl import Target, check_proper, gaussian_rows
+from ..training.nearest_gaussian import check_proper, gaussian_rows
+from ..training.unnormalised import Target
 from ..transformers import Affine
 
 LAYERS, LEAST_WIDTH = 4, 32  # of the IAF

@@ -2,6 +2,8 @@
 
 fit.py          `fit`, by maximum likelihood: start here
 reverse_kl.py   `fit_reverse_kl`: fits a flow to a known density (variational inference)
+unnormalised.py   `Target`: an unnormalised density, with its gradient
+nearest_gaussian.py   the Gaussian from which `fit_reverse_kl` starts
 matching.py     `fit_matching`: fits a continuous flow by regression
 loop.py         `train`: the loop over epochs and batches, for any loss
 loss.py         `Loss`, the base class of losses

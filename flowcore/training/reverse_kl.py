@@ -16,20 +16,22 @@ from typing import TYPE_CHECKING
 import autograd.numpy as anp
 import numpy as np
 from autograd.core import make_vjp
-from autograd.tracer import getval, isbox
+from autograd.tracer import getval
 
 from ..core import moment_after, until
-from ..core.inputs import check_dim, named
+from ..core.inputs import check_dim
 from .checks import check_checkpoint, check_flow, check_options
 from .defaults import is_auto
 from .history import EpochReport, History
 from .loop import train
 from .loss import Loss, NotFinite
+from .nearest_gaussian import gaussian_rows
 from .optim import Optimizer, as_optimizer
 from .resume import Checkpoint
 from .resume.fingerprint import fingerprint
 from .run import Run
 from .schedules import LearningRate, scheduled
+from .unnormalised import Target
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -39,74 +41,9 @@ if TYPE_CHECKING:
 
 EPOCHS, BATCHES, BATCH_SIZE, LEARNING_RATE = 50, 50, 256, 1e-2  # what "auto" stands for
 VALIDATION = 2000  # draws, always the same, by which the best epoch is chosen
-STARTS, FIXED = 1000, 400  # rows that initialise a new flow; draws that the search for them uses
-FIRST_LOG_SCALES = (0.0, -2.0, -4.0, -6.0)  # of that search
+STARTS = 1000  # rows that initialise a new flow
 LEAST_ERROR = 1e-3  # nats, of a validation
 TOLERANCE = 1e-3  # nats of KL(q || p)
-ENDLESS = 50.0  # log of a deviation that no proper target has
-
-
-class Target:
-    """An unnormalised log-density of rows (n, D), with its gradient.
-
-    log_target   a function of rows: log p~ (n,), in autograd.numpy; or (log p~ (n,), its gradient
-                 by the rows (n, D)), from wherever
-    n_rows, n_bad   how many rows it was asked for, and at how many the value was not finite
-
-    Errors: ValueError for a target of another shape, or one without a gradient.
-    """
-
-    def __init__(self, log_target: Callable, dim: int):
-        if not callable(log_target):
-            raise TypeError(f"log_target is a function of rows (n, {dim}): got {log_target!r:.60}")
-        self._log_target, self.dim = log_target, dim
-        self._has_gradient: bool | None = None  # its own; known after the first call
-        self.n_rows = self.n_bad = 0
-
-    def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(log p~ (n,), its gradient (n, D)); a row that is not finite has -inf, and slope 0."""
-        with np.errstate(all="ignore"):
-            value, slope = self._value_and_slope(x)
-        bad = ~(np.isfinite(value) & np.isfinite(slope).all(axis=1))
-        self.n_rows, self.n_bad = self.n_rows + len(x), self.n_bad + int(bad.sum())
-        return np.where(bad, -np.inf, value), np.where(bad[:, None], 0.0, slope)
-
-    def power(self, beta: float) -> Target:
-        """log p~^beta: with beta < 1 a flatter target, whose modes are joined."""
-        return Target(lambda x: tuple(beta * part for part in self(x)), self.dim)
-
-    def _value_and_slope(self, x):
-        if self._has_gradient is None:
-            self._has_gradient = isinstance(self._log_target(x), tuple)
-        if self._has_gradient:
-            value, slope = (np.asarray(part, float) for part in self._log_target(x))
-        else:
-            value, slope = self._by_autograd(x)
-        if value.shape != (len(x),) or slope.shape != x.shape:
-            raise ValueError(
-                f"log_target of rows {x.shape} returned shape {value.shape}, its gradient "
-                f"{slope.shape}: one number a row is {(len(x),)}, the gradient {x.shape}"
-            )
-        return value, slope
-
-    def _by_autograd(self, x):
-        found: list = []
-
-        def total(rows):
-            found.append(self._log_target(rows))
-            return anp.sum(found[0]) + anp.sum(rows[:0])  # autograd warns of a constant
-
-        problem: object = "it does not depend on its rows, as autograd sees it"
-        try:
-            vjp, _ = make_vjp(total, x)
-            if isbox(found[0]):
-                return np.asarray(getval(found[0]), float), np.asarray(vjp(1.0), float)
-        except (AttributeError, TypeError, ValueError) as error:  # NumPy or math of its own
-            problem = error
-        raise ValueError(
-            f"log_target has no gradient ({problem!s:.200}): write it in autograd.numpy, or return "
-            "(log p of every row, its gradient by the rows)"
-        )
 
 
 class ReverseKL(Loss):
@@ -190,7 +127,8 @@ class ReverseKL(Loss):
         return to it.
         """
         value, error = self._value_and_error(theta, self._fixed)
-        self.kl = min(self.kl, 0.5 * VALIDATION * error**2)
+        if math.isfinite(value):
+            self.kl = min(self.kl, 0.5 * VALIDATION * error**2)
         return value, max(error, LEAST_ERROR)
 
     @property
@@ -240,62 +178,6 @@ def _slope_by_x(flow, params, x) -> np.ndarray:
     vjp, values = make_vjp(lambda rows: flow.log_prob(rows, params=theta), x)
     slope = vjp(np.ones_like(values))
     return np.where(np.isfinite(slope).all(axis=1, keepdims=True), slope, 0.0)
-
-
-def gaussian_rows(
-    target: Target, start: np.ndarray, n: int, rng: np.random.Generator
-) -> np.ndarray:
-    """n rows (n, D) of the Gaussian with independent coordinates that is closest to the target.
-
-    Its means and deviations maximise the ELBO of the same 400 draws, by L-BFGS from `start` (D,)
-    and the best of a few deviations, 1 the largest (Giordano, Ingram and Broderick, "Black box
-    variational inference with a deterministic objective", 2024). Unlike a Laplace approximation, it
-    is not misled by a sharp mode. Errors: ValueError if the target is not finite at the start, or
-    so wide that it must be improper.
-    """
-    from scipy.optimize import minimize
-
-    if not np.isfinite(target(start[None])[0][0]):
-        raise ValueError(
-            f"log_target is not finite at {np.array2string(start, threshold=8)}, where the search "
-            "for its mass starts: pass start=, rows (n, D) where it is"
-        )
-    half = rng.standard_normal((FIXED // 2, len(start)))
-    z = np.concatenate([half, -half])
-
-    def minus_elbo(theta):
-        mean, log_scale = np.split(theta, 2)
-        scale = np.exp(np.minimum(log_scale, 2 * ENDLESS))
-        value, slope = target(mean + scale * z)
-        good = np.isfinite(value)
-        if not good.any():
-            return 1e300, np.zeros_like(theta)
-        value = np.where(good, value, value[good].min() - 1e3)  # such rows are to be avoided
-        by_scale = (slope * z * scale).mean(axis=0) + 1
-        gradient = -np.append(slope.mean(axis=0), by_scale)
-        loss = -value.mean() - log_scale.sum()
-        if not (math.isfinite(loss) and np.isfinite(gradient).all()):
-            return 1e300, np.zeros_like(theta)
-        return loss, gradient
-
-    with np.errstate(all="ignore"):
-        firsts = [np.append(start, np.full_like(start, width)) for width in FIRST_LOG_SCALES]
-        first = min(firsts, key=lambda theta: minus_elbo(theta)[0])
-        found = minimize(minus_elbo, first, jac=True, method="L-BFGS-B").x
-    mean, log_scale = np.split(found if np.isfinite(found).all() else first, 2)
-    check_proper(mean, log_scale)
-    return mean + np.exp(log_scale) * rng.standard_normal((n, len(start)))
-
-
-def check_proper(mean: np.ndarray, log_scale: np.ndarray) -> None:
-    """A ValueError if the Gaussian that a search has found is wider than any that is meant."""
-    endless = np.flatnonzero((log_scale > ENDLESS) | (np.abs(mean) > math.exp(ENDLESS)))
-    if endless.size:
-        raise ValueError(
-            f"the ELBO climbs without end as q widens along {named('column', endless)}: the target "
-            "is improper (its integral is infinite). Give every parameter a proper prior, or a "
-            "support"
-        )
 
 
 def fit_reverse_kl(

@@ -63,12 +63,17 @@ def lesson(live, live_folder, tmp_path, browser):
         context.close()
 
 
-def test_an_answer_is_hidden_until_it_is_given(lesson):
-    context, url = lesson
+def opened(lesson):
+    """(a page with the lesson, the errors of its scripts)"""
+    (context, url), errors = lesson, []
     page = context.new_page()
-    errors = []
     page.on("pageerror", lambda problem: errors.append(str(problem)))
     page.goto(url)
+    return page, errors
+
+
+def test_an_answer_is_hidden_until_it_is_given(lesson):
+    page, errors = opened(lesson)
     question = page.locator("form[data-name='1a']")
     question.wait_for()
     assert page.get_by_text("Guess.").inner_text() == "Guess."  # no "in the place of None" here
@@ -115,11 +120,7 @@ def test_an_answer_is_hidden_until_it_is_given(lesson):
 
 
 def test_a_loop_that_never_ends_can_be_stopped(lesson):
-    context, url = lesson
-    page = context.new_page()
-    errors = []
-    page.on("pageerror", lambda problem: errors.append(str(problem)))
-    page.goto(url)
+    page, errors = opened(lesson)
     page.get_by_text("Show the whole lesson").click()
     function = page.locator("form[data-name='1c']")
     stop = function.get_by_role("button", name="Stop", exact=True)
