@@ -2,7 +2,7 @@
 # /// script
 # dependencies = ["nox>=2025.2.9"]
 # ///
-"""The habits, each by one command: `nox -s NAME`; `nox -l` lists them. `pip install nox` first.
+"""Tasks, each with its command: `nox -s NAME`; `nox -l` lists them. `pip install nox` first.
 
 What these sessions install comes from setup.cfg alone: its extra `test` has the tools, `oldest` its
 minimum versions. Arguments after `--` go to pytest: `nox -s tests-3.12 -- -x tests/test_flows.py`.

@@ -161,11 +161,10 @@ def measured(name: str, args, **options):
     fresh = task.prior(FRESH, rng)
     fresh = fresh, task.simulate(fresh, rng)
     pairs = [observation(args.sbibm, name, number) for number in args.observations]
-    found = {}
+    found, who = {}, f"flowcore{', context_net' if args.context_net else ''}"
     if args.rounds == 1:
         flow = fitted(theta, x, rng, **options)
         nll = -flow.log_prob(fresh[0], context=fresh[1]).mean()
-        who = f"flowcore{', context_net' if args.context_net else ''}"
         found[who] = [draws_of(flow, task, own, args.draws, rng) for own, _ in pairs], nll
     else:
         flows = [
@@ -173,7 +172,7 @@ def measured(name: str, args, **options):
         ]
         draws = [draws_of(flow, task, own, args.draws, rng)
                  for flow, (own, _) in zip(flows, pairs, strict=True)]  # fmt: skip
-        found[f"flowcore, {args.rounds} rounds"] = draws, np.nan
+        found[f"{who}, {args.rounds} rounds"] = draws, np.nan
     if args.sbi:
         seen = np.concatenate([own for own, _ in pairs])
         found["sbi"] = by_sbi(args.sbi, task, theta, x, fresh, seen, args.draws)

@@ -89,7 +89,7 @@ def _before_fork() -> None:
     if ctypes is None or threading.active_count() == 1:
         return
     sys.setswitchinterval(LONG)
-    for _ in range(2):  # who asked for the interpreter before that gets it once, in between
+    for _ in range(2):  # in between, a thread that has asked for the interpreter gets it
         ctypes.PyDLL(None).usleep(PRODUCT)  # keeps the interpreter, which `time.sleep` does not
 
 

@@ -289,9 +289,8 @@ def nsf(
     if circular:
         if bounded is not None:
             raise ValueError("angles are bounded by themselves: leave out bounded=, or circular=")
-        layers = (
-            1 if dim == 1 and not net["context_dim"] else layers
-        )  # splines of a spline learn nothing
+        if dim == 1 and not net["context_dim"]:
+            layers = 1  # splines of a spline learn nothing
         angle = Compose([CircularShift(), CircularSpline(bins)])
         transformer = PerCoordinate([angle if i in circular else transformer for i in range(dim)])
     parts = makers[kind](dim, layers, rng, transformer, order, **net)

@@ -84,9 +84,8 @@ def stray_mass(
     A place has "almost none" if its density is lower than the density at a share `kept` of the
     truth's own samples. Samples that are not finite count as stray. Continuous maps of a connected
     base cannot leave a gap empty: if the truth is in pieces, some of the flow's mass lies between
-    them, on bridges. Cost: n samples of both, and the density of the truth at them. Errors:
-    ValueError for n
-    < 2, `kept` not between 0 and 1, different dims.
+    them, on bridges. Cost: n samples of both, and the density of the truth at them.
+    Errors: ValueError for n < 2, `kept` not between 0 and 1, different dims.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ P = TypeVar("P", bound=Parametric)
 def randomize(b: P, scale: float = 1.0, rng: Seed = 0) -> P:
     """The same object with every free parameter drawn from N(0, scale^2 / fan-in).
 
-    Works for bijectors, networks and distributions; a parameter without a fan-in has 1.
+    Works for bijectors, networks and distributions. The fan-in of a parameter without one is 1.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
 """One BLAS thread per test process: pytest-xdist already keeps every core busy."""
 
 import gc
+from contextlib import contextmanager
 
 import pytest
 
@@ -13,15 +14,28 @@ def one_blas_thread():
         yield
 
 
-@pytest.fixture(scope="module")
-def few_folds():
-    """`FlowDensity` tries less, and what answers about a table start from is rough: for modules
-    that do not ask how good they are."""
+@contextmanager
+def rough_plans():
+    """`FlowDensity` tries less, and what answers about a table start from is rough."""
     with pytest.MonkeyPatch.context() as own:
         own.setattr("flowcore.estimator.plan.FOLDS", ((2, 2), (2, 1)))
         own.setattr("flowcore.estimator.plan.SIZES", (2, 3))
         own.setattr("flowcore.tables.proposal.DRAWS", (2000, 2000))
         own.setattr("flowcore.tables.proposal.COMPONENTS", (3, 8))
+        yield
+
+
+@pytest.fixture(scope="module")
+def few_folds():
+    """Rough plans for a whole module, which does not ask how good they are: by its `pytestmark`."""
+    with rough_plans():
+        yield
+
+
+@pytest.fixture
+def few_folds_here():
+    """Rough plans for one test."""
+    with rough_plans():
         yield
 
 

@@ -353,7 +353,7 @@ COUPLINGS = {
         context_dim=2,
     ),
 }
-# Of a number of steps. A few make a map as good as any, but for its inverse.
+# Functions of the number of steps. With few steps the inverse is rough.
 CONTINUOUS = {
     "continuous-1": lambda n: ContinuousFlow.of(1, [5], n_steps=n),
     "continuous": lambda n: ContinuousFlow.of(
@@ -365,6 +365,9 @@ CONTINUOUS = {
     ),
     "continuous-sigmoid": lambda n: Invert(
         ContinuousFlow.of(2, [6], "sigmoid", n_steps=n, order=5)
+    ),
+    "again-continuous-unbounded": lambda n: Chain(
+        [ContinuousFlow.of(2, [5], "tanh", c, rng=c, n_steps=n, order=5) for c in (0, 2)]
     ),
 }
 RECIPES = {"maf": 5, "iaf": 1, "realnvp": 3, "nice": 2, "nsf": 5, "glow": 2}
@@ -487,9 +490,6 @@ BIJECTORS = {
     "flows.nsf-coupling": lambda: flows.nsf(3, layers=3, hidden=[8], kind="coupling").bijector,
     "recipe-maf_mog": lambda: flows.maf_mog(3, layers=2, components=2, hidden=[8]).bijector,
     **{name: lambda make=make: make(3) for name, make in CONTINUOUS.items()},
-    "again-continuous-unbounded": lambda: Chain(
-        [ContinuousFlow.of(2, [5], "tanh", c, rng=c, n_steps=3) for c in (0, 2)]
-    ),
     # with somebody's own classes
     "own-bijector": OwnBijector,
     "own-bijector-chain": lambda: Chain([LULinear(2), OwnBijector(), maf(2), OwnBijector()]),

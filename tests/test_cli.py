@@ -166,7 +166,6 @@ def test_diverged_training_is_printed_and_survived(few_fresh, tmp_path, monkeypa
         raise TrainingDivergedError("training diverged at epoch 0", 0, 0, begun, History())
 
     monkeypatch.setattr(three, "fit", diverges)
-    monkeypatch.setattr("flowcore.teaching.moons.story.draw_flows", lambda *args: None)
     monkeypatch.setattr(pictures.Album, "add", lambda *args: None)
     assert main(["moons", "--quick", "--out", str(tmp_path)]) == 0
     assert capsys.readouterr().out.count("training diverged") == 3

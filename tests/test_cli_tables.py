@@ -488,8 +488,8 @@ def test_from_a_pipe_to_a_pipe(numbers):
     fc.save(TableDensity.of(schema, fc.Normal(3)), "abc.npz")
     script = """if True:
         import sys; from flowcore.cli import main
-        score = main(["score", "abc.npz", "-", "--keep", "\u00e5"])
-        sys.exit(score or main(["plot", "abc.npz", "abc.csv", "-o", "x.png"]))"""
+        score = main(["score", "abc.npz", "abc.csv", "--keep", "\u00e5"])
+        sys.exit(score or main(["plot", "abc.npz", "-", "-o", "x.png"]))"""
     command = [sys.executable, "-W", "error", "-c", script]
     done = started(command, input=data, stdout=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (0, b"")

@@ -26,7 +26,7 @@ def run(monkeypatch, capsys):
     plt.close("all")
 
 
-@pytest.mark.usefixtures("few_folds", "few_epochs")
+@pytest.mark.usefixtures("few_folds_here", "few_epochs")
 @pytest.mark.parametrize("script", HOW_TO, ids=lambda path: path.stem)
 def test_example_runs(script, run):
     assert run(script, "--quick")

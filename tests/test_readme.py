@@ -27,7 +27,7 @@ BLOCKS = [
 ]
 
 
-@pytest.mark.usefixtures("few_folds", "few_epochs")
+@pytest.mark.usefixtures("few_folds_here", "few_epochs")
 @pytest.mark.parametrize(("page", "code"), BLOCKS)
 def test_python_block_runs(page, code, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

@@ -147,7 +147,9 @@ def test_training_ends_where_the_flow_is_as_close_as_wanted(tmp_path):
     path = {"checkpoint": tmp_path / "run", "checkpoint_key": "1", "batches": 40}
     flow, history = fc.fit_reverse_kl(flow_of(), gaussian, **path)
     assert len(history.val_nll) < 50 and -history.val_nll[-1] == pytest.approx(LOG_Z, abs=0.01)
-    again, history = fc.fit_reverse_kl(flow_of(), gaussian, **path)  # it has ended
+    reports = []
+    again, same = fc.fit_reverse_kl(flow_of(), gaussian, callbacks=[reports.append], **path)
+    assert not reports and same.val_nll == history.val_nll  # it had ended
     np.testing.assert_array_equal(again.params, flow.params)
     _, history = fc.fit_reverse_kl(flow_of(), gaussian, epochs=4, batches=2, tolerance=0)
     assert len(history.val_nll) == 4

@@ -358,7 +358,7 @@ def test_rows_that_are_equal_by_chance_have_noise_of_their_own(names):
     assert len(np.unique(z, axis=0)) == 200
 
 
-@pytest.mark.usefixtures("few_folds")
+@pytest.mark.usefixtures("few_folds_here")
 def test_a_table_twice_scores_as_once():
     names, learn = ("price", "rooms"), fc.FlowDensity(budget=1e-3)
     schema = schema_of(**{name: KINDS[name] for name in names})

@@ -424,7 +424,7 @@ def test_a_sample_is_a_table_of_the_library_that_was_fitted(library, tmp_path):
         )
 
 
-@pytest.mark.usefixtures("few_folds")
+@pytest.mark.usefixtures("few_folds_here")
 def test_by_default_it_is_what_held_out_rows_prefer_and_weights_count(monkeypatch):
     monkeypatch.setattr("flowcore.estimator.plan.default_minutes", lambda n: 1e-3)
     X = {"x": np.random.default_rng(0).normal(size=60)}
@@ -737,7 +737,7 @@ def test_it_is_an_estimator_that_is_saved(tmp_path):
             TableDensity(density.schema_, one_normal).fit(extra)
 
 
-@pytest.mark.usefixtures("few_folds")
+@pytest.mark.usefixtures("few_folds_here")
 def test_one_line_fits_a_table(monkeypatch):
     monkeypatch.setattr("flowcore.estimator.plan.default_minutes", lambda n: 1e-3)
     X = pd.DataFrame({"a": rng.normal(size=60), "b": list("uvw") * 20})

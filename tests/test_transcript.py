@@ -76,15 +76,14 @@ def rounded(number: re.Match) -> str:
     return f"{value:.1e}" if is_power else f"{round(value, 2) + 0.0:.2f}"
 
 
-@pytest.mark.skipif(
-    int(np.__version__.partition(".")[0]) < 2, reason="other versions fit other numbers"
-)
 @pytest.mark.parametrize("name", CASES)
 def test_the_same_is_printed(name, tmp_path):
     expected = (HERE / f"{name}.txt").read_text(encoding="utf-8")
     found = transcript(name, tmp_path)
     names = (f"data/transcript/{name}.txt", "printed now")
     change = difflib.unified_diff(expected.splitlines(True), found.splitlines(True), *names)
+    if np.lib.NumpyVersion(np.__version__) < "2.0.0":  # it fits other numbers
+        expected, found = (re.findall("^exit status .*", t, re.M) for t in (expected, found))
     assert found == expected, "\n" + "".join(change)
 
 

@@ -55,7 +55,7 @@ def rows_of(args):
     for target in args.targets:
         own, seconds = elbo(sys.executable, "flowcore", target, 0.0)
         row = {"target": target, "seconds": seconds, "flowcore": own}
-        row["ahead"] = True
+        row["ahead"] = bool(np.isfinite(own))
         for library in args.libraries:
             for times in args.times:
                 value, _ = elbo(args.env, library, target, times * seconds)

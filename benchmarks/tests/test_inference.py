@@ -190,6 +190,10 @@ def test_the_peers_are_judged_by_their_draws(tmp_path, capsys, monkeypatch):
     assert row["flowjax, 2 S"] == pytest.approx(-0.01) and not row["ahead"]  # it is as near in S
     printed = capsys.readouterr().out
     assert "within 0.05 nats of the best on 1 of 1, ahead in seconds on 0" in printed
+    peers.main(["--env", "python", "--targets", "normal-gamma", "--libraries", "flowjax",
+                "--times", "2", "--json", str(found)])  # fmt: skip
+    (row,) = json.loads(found.read_text("utf-8"))["rows"]
+    assert row["ahead"]  # flowjax is as near in 2 S only, viabel is not near
 
 
 def test_a_contestant_writes_its_draws(tmp_path, monkeypatch):

@@ -66,6 +66,12 @@ def test_draws_stay_within_the_prior_and_truncation_within_the_posterior():
     assert flow.log_prob(np.full((1, 2), 5.9), context=x)[0] < inside.min()
 
 
+def test_the_network_before_x_is_part_of_the_flow():
+    theta, x = np.random.default_rng(0).normal(size=(2, 50, 2))
+    plain, with_net = (sbi.fitted(theta, x, 0, net, epochs=1) for net in (False, True))
+    assert with_net.n_params > plain.n_params and with_net.context_dim == plain.context_dim == 2
+
+
 def test_the_command_reads_a_clone(tmp_path, capsys):
     folder = tmp_path / "sbibm/tasks/two_moons/files/num_observation_1"
     folder.mkdir(parents=True)

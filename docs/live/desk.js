@@ -54,7 +54,7 @@ export class Desk {
     this.run = null;
     this.ticket++;
     this.queue?.close();
-    this.engine?.stop();
+    this.engine?.stop("Python was stopped on the Flow Bench: check again");
   }
 
   fail(problem) {

@@ -8,6 +8,7 @@
 
 const LIVE = new URL("../live/", import.meta.url);
 const PATIENCE = 5000; // ms, then a check can be stopped
+const STOPPED = "Stopped. Is there a loop that never ends?";
 const CHECK = /teaching\.check\(\s*"(\w+)",\s*(\w+)\s*\)/g;
 
 async function load() {
@@ -53,25 +54,32 @@ function box(name, question, code, waits, pass) {
   // The verdict on code; null where there is none, and the reason stands in its place. A loop that
   // never ends can only be stopped with Python itself, which is loaded again.
   async function verdictOn(code) {
+    const focused = document.activeElement;
     check.disabled = give.disabled = true;
     verdict.textContent = "checking ... (the first time, Python is loaded)";
-    let timer = 0;
+    delete form.dataset.right;
+    let [timer, stopped] = [0, false];
     try {
       const engine = await load();
       stop.onclick = () => {
-        engine.stop("Stopped. Is there a loop that never ends?");
-        answer.focus();
+        stopped = true;
+        engine.stop(STOPPED);
         load().catch(() => {});
       };
-      timer = setTimeout(() => (stop.hidden = false), PATIENCE);
+      timer = setTimeout(() => {
+        stop.hidden = false;
+        verdict.textContent = "This takes long. Stop it?";
+      }, PATIENCE);
       return await engine.call("check", { exercise: name, code });
     } catch (problem) {
+      if (problem.message === STOPPED && !stopped) return await verdictOn(code); // by another box: the new Python checks it
       verdict.textContent = problem.message;
       return null;
     } finally {
       clearTimeout(timer);
       stop.hidden = true;
       check.disabled = give.disabled = false;
+      if (document.activeElement === document.body) (form.contains(focused) && !focused.hidden ? focused : answer).focus();
     }
   }
 

@@ -150,8 +150,8 @@ print(f"density of the slice at its mean: {np.interp(mean, y, slice_ / mass):.3f
 assert np.interp(mean, y, slice_ / mass) < 0.25 * slice_.max() / mass
 
 # %%
-# What belongs into a hole?
-# -------------------------
+# What belongs in a hole?
+# -----------------------
 #
 # A table has holes, and you fill each of them with its best guess. What does that do to the column?
 

@@ -122,7 +122,7 @@ ax.set(xlabel="step", ylabel="NLL of the table (nats)")
 #
 # The entropy :math:`H(p)` does not depend on :math:`\theta`. So making the NLL small *is* bringing
 # :math:`q` close to :math:`p`, although :math:`p` is unknown: the mean over the data takes the
-# place of :math:`E_p`. The NLL cannot fall below the line :math:`H(p)`, and reaches it when nothing
+# place of :math:`E_p`. The mean over :math:`p` cannot fall below the line :math:`H(p)`, and reaches it when nothing
 # is left to learn. In this lesson the data are drawn from a density with a formula, so the line is
 # known.
 #
@@ -329,8 +329,7 @@ assert abs(covers[0]) < 0.01 and abs(picks[0] - 2) < 0.05
 # What you know now
 # -----------------
 #
-# * NLL = entropy + KL. Learning makes the KL small; the entropy is the line that the NLL cannot
-#   cross.
+# * NLL = entropy + KL. Learning makes the KL small; the expected NLL cannot fall below the entropy.
 # * A training loss well below that line is overfitting. Validation rows show it, even if the truth
 #   is unknown.
 # * A loss is negative where densities exceed 1. Data times :math:`c` have a loss that is

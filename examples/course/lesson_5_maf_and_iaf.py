@@ -345,8 +345,9 @@ panels = fc.plots.densities(both, (-3.5, 3.5), (-5.5, 5.5), ax=axes)
 # hill, and divides by the scale: it is narrow on the right, and wide on the left.
 #
 # Are IAFs another *family* then? For one layer, no: :math:`z_{<i}` is a function of :math:`x_{<i}`,
-# so given :math:`x_{<i}` the :math:`x_i` of an IAF is Gaussian, too, like that of a MAF. But a
-# network of a given size represents other densities easily, and above all the costs differ:
+# so given :math:`x_{<i}` the :math:`x_i` of an IAF is Gaussian, too, like that of a MAF. But the
+# densities that a network of a given size represents easily are not the same for both. Above all,
+# the costs differ:
 #
 # ============================================  =============  =============
 # what is wanted                                MAF            IAF

@@ -6,8 +6,8 @@ A flow is continuous, and so is its inverse: it is made of sums, products, exp, 
 of tanh or relu, all without jumps (the ``floor`` of lesson 6 was a toy). It can bend, stretch and
 squeeze a cloud; it cannot tear it. Data often come in separate pieces. So what does a flow do with
 them, how much does it cost, and which parts make it cheaper? The second half, which can wait for
-another day, is about two failures that have nothing to do with pieces, and their cures: an
-exponential that overflows, and tails that are too light.
+another day, is about two failures that have nothing to do with pieces: an exponential that
+overflows, and tails that are too light. It also has their cures.
 
 You need: lessons 1 to 3 (maps of a line, every density is a triangle, KL), and lesson 5 (MAF).
 """

@@ -182,7 +182,7 @@ class Bijector(Parametric):
 
 
 def increasing_image(bijector: Bijector, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
-    """The image of a box under a map that is increasing in each coordinate, line onto line.
+    """The image of a box under a map that takes each line onto itself, one by one, increasing.
 
     Write `image = increasing_image` in the class of such a bijector.
 

@@ -218,8 +218,8 @@ class ContinuousFlow(Bijector):
         div = at.scratch("divergences", len(rows), at.n_rows)
         points: list = []  # with a tape: x at every stage of every step
 
-        def velocity(x, features):
-            field.x[:dim], field.x[dim:] = x, features[:, None]
+        def velocity(x, of_time):
+            field.x[:dim], field.x[dim:] = x, of_time[:, None]
             return field.run()
 
         def run(x, l):

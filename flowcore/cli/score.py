@@ -30,7 +30,9 @@ def run(
     check_table(out, model, data)
     for name in ("log_prob", *EXPLAINED * explain):
         if name in keep:
-            raise ValueError(f"--keep {name}: that is the name of the scores: rename this column")
+            raise ValueError(
+                f"--keep {name}: score writes a column of this name: rename yours in the file"
+            )
     density, keep = read_model(model), list(dict.fromkeys(keep))
     schema, scores = density.schema_, Scores(density.schema_)
     carried = [name for name in keep if name not in schema.names]  # as they are: as text

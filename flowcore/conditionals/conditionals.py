@@ -35,7 +35,8 @@ class Answers:
     log_p, error : numpy.ndarray
         (n,), the log-density of the known values of each row, in nats, and its standard error.
     ess, k_hat : numpy.ndarray
-        (n,), the effective sample size and the Pareto k-hat; inf and -inf for exact answers.
+        (n,), the effective sample size and the Pareto k-hat. k-hat is -inf for exact answers, and
+        the effective sample size is inf for rows without holes.
     annealed : numpy.ndarray
         (n,), True where the plain weights failed and annealed draws were used.
 

@@ -29,7 +29,7 @@ class Weighted:
     annealed: np.ndarray
 
     def put(self, rows: np.ndarray, other: Weighted) -> None:
-        """The same with other answers for some rows."""
+        """Replace the answers for some rows, in place."""
         for field in fields(self):
             getattr(self, field.name)[rows] = getattr(other, field.name)
 

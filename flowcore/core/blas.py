@@ -7,8 +7,8 @@ large enough for several. Where threads save time, flowcore uses its own (see `b
 
 from __future__ import annotations
 
-# Its hooks for forks are there before any thread is: SciPy imports it when it is first used, and a
-# fork in the middle of that would release a lock that nobody took.
+# Imported for its fork hooks, before there are threads. SciPy would import it at first use, and a
+# fork in the middle of that import would release a lock that nobody holds.
 import concurrent.futures.thread  # noqa: F401
 import os
 import sys

@@ -1,4 +1,4 @@
-"""log sum_k exp(a_k), also if the exponentials overflow: the log-density of a mixture."""
+"""log sum_k exp(a_k), safe from overflow and underflow: the log-density of a mixture."""
 
 from __future__ import annotations
 

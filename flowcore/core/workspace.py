@@ -20,7 +20,7 @@ Log-dets and log-densities are added up in l (N,). There are six rules:
 
 * run of a bijector or density adds to l; back writes its part of theta_bar, and adds to
   context_bar.
-* back may run again with other cotangents: it must not overwrite the results of run.
+* back may run again with other cotangents: it overwrites nothing that run left.
 * x and y may share memory: read x before you write y.
 * x may have a wider dtype, and may be the caller's own array: cast it first, never write to it.
 * The next run overwrites the results of run: the caller copies them.

@@ -29,7 +29,7 @@ STEPS, LEAST_GAIN = 200, 1e-4  # of EM: how many at most, and the gain in nats a
 ROUNDS = 10  # of k-means, where EM starts
 BLOCK = 2**18  # numbers phi(x) that are held at once
 TINY = 1e-9  # of a variance: what keeps a Cholesky factor apart from zero
-upper = lru_cache(4)(np.triu_indices)  # of few columns, to make them takes a third of a step
+upper = lru_cache(4)(np.triu_indices)  # with few columns, a third of a step
 
 
 # means (K, D), factors (K, D, D) of the covariance matrices L_k L_k^T, weights (K,)

@@ -31,8 +31,10 @@ PER_PARAMETER = 2e-5  # milliseconds of an update
 class Fit:
     """A density fitted to the training rows of a fold, at S snapshots of its training.
 
-    density at the last snapshot; log_p (S, n) of the held-out rows at each snapshot; thetas (S, P),
-    the parameters there; None: S = 1; cut whether its time ended too early
+    density   at the last snapshot
+    log_p     (S, n), of the held-out rows at each snapshot
+    thetas    (S, P), the parameters there; None: S = 1
+    cut       whether its time ended too early
     """
 
     density: Distribution
@@ -95,8 +97,8 @@ def mixtures(sizes: Sequence[int]) -> Family:
 class FlowCandidate:
     """A flow, recipe(dim, rng=..., **options), and its cost.
 
-    cost milliseconds of an update, (constant, per D, per row of the batch, per row and D), measured
-             on one core up to D = WIDTH
+    cost     milliseconds of an update, (constant, per D, per row of the batch, per row and D),
+             measured on one core up to D = WIDTH
     modes    its base is a mixture of Gaussians
     white    it starts at the Gaussian, with a full matrix at the data end
     widens   its networks are as wide as the table: from there on, work and memory grow as D^2

@@ -196,7 +196,7 @@ class Inference:
         """Whether weighted draws can be used: the verdict as a bool.
 
         k-hat <= 0.7, and the flow has widened enough. Between 0.5 and 0.7, where the variance of
-        the weights is infinite, the effective sample size must also be a tenth of the draws.
+        the weights is infinite, the effective sample size must be at least a tenth of the draws.
         """
         k, ess = self.k_hat, self.effective_sample_size
         enough = k <= GOOD_K or ess >= LEAST_SHARE * len(self.rows)

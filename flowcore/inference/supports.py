@@ -100,9 +100,9 @@ class CorrelationCholesky:
         L_ij = z_ij exp(S_ij)  j < i     L_ii = exp(S_ii)     S_ij = sum_(k<j) 1/2 log(1 - z_ik^2)
         z = tanh(y)      log |det dL_(j<i)/dy| = sum_(j<i)  log(1 - z_ij^2) + S_ij
 
-    The target is a density of the entries of L below the diagonal. If you have a density of R = L
-    L^T, multiply it by |det dR/dL| = prod_k L_kk^(K-k): LKJ(eta) becomes prod_k L_kk^(K - k + 2 eta
-    - 2).
+    The target is a density of the entries of L below the diagonal. If you have a density of
+    R = L L^T, multiply it by |det dR/dL| = prod_k L_kk^(K-k): LKJ(eta) becomes
+    prod_k L_kk^(K - k + 2 eta - 2).
     """
 
     n_axes, example = 2, "(3, 3)"

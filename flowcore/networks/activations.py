@@ -2,7 +2,7 @@
 
 Each is bound to two arrays. h holds a before the call and act(a) after it. g holds the gradient
 with respect to h before and to a after: g * act'(a), written in terms of h, or kept from the value.
-It returns two lists of calls (see `Step` in `core/workspace.py`): for the value, and the gradient.
+Each returns two lists of calls (see `Step` in `core/workspace.py`): for the value, the gradient.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def elu(at, h, g):
 #
 # Generators of the value, which is written to h, and of its first and its second derivative by b:
 # each is computed when it is asked for. b = a / 2, but a for tanh: all follows from tanh b. If no
-# derivative will be asked for, h may be the place to work in.
+# derivative will be asked for, `work` may be h: an array to compute in, which only `_silu` needs.
 
 
 def _tanh(b, h, work=None):

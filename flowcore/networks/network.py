@@ -64,11 +64,10 @@ class Network(Parametric):
         self.features = np.array([*others, *self.circular, *self.circular], int)
         degrees = [np.asarray(degrees[0])[self.features], *degrees[1:]]
         self.orders = [np.argsort(d, kind="stable") for d in degrees]  # sorted <- the caller's
-        # the rows of the features of each input, both sorted by degree; of an angle cos, then sin
-        of_rows = self.features[self.orders[0]]
-        self.feature_rows = [
-            np.flatnonzero(of_rows == i).tolist() for i in in_order if self.circular
-        ]
+        # with angles: the rows of the features of each input, both sorted by degree; of an angle
+        # cos, then sin
+        of_rows, inputs = self.features[self.orders[0]], in_order if self.circular else ()
+        self.feature_rows = [np.flatnonzero(of_rows == i).tolist() for i in inputs]
         self.layers = []
         for l, (below, above) in enumerate(pairwise(degrees)):
             n_context = self.context_dim if l == 0 or context_layers == "all" else 0
@@ -331,7 +330,7 @@ class MLP(Network):
 
         h_l = act(h_{l-1} W_l + c C_l + b_l),    phi = h_L W_{L+1} + c C_{L+1} + b_{L+1}
 
-    If it is residual, each two hidden layers form a block whose input is added to its output. With
+    If it is residual, every two hidden layers form a block whose input is added to its output. With
     h_l = act(a_l):
 
         a_2 = h_1 W_2 + b_2,    a_3 = h_2 W_3 + b_3 + a_1,
@@ -359,7 +358,7 @@ class MLP(Network):
     dtype : dtype
         float64 or float32.
     residual : bool
-        True: each two hidden layers form a block, see above.
+        True: every two hidden layers form a block, see above.
     circular : sequence of int
         The inputs that are angles, in radians: the network reads their cosines and sines, after the
         other inputs, and is periodic in them.

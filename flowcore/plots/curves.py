@@ -43,8 +43,8 @@ def losses(
     ax : Axes
         Where to draw; None: a new figure.
     ylim : (float, float)
-        The frame, e.g. to compare two runs; None: all epochs, except for losses more than six times
-        as high as the highest of nine in ten.
+        The frame, e.g. to compare two runs; None: all epochs. If a loss is more than six times as
+        far above the lowest as nine in ten epochs reach, the frame ends at three times that.
 
     Returns
     -------

@@ -263,8 +263,8 @@ def iaf_forward(
 
     x_i = mu_i + sigma_i z_i,  (mu_i, log sigma_i) = MADE_i(z_<i),  log_det = sum_i log sigma_i.
 
-    The one difference to MAF: the network reads the noise z, not the data x. The inverted MAF, x =
-    (z - m) exp(-s), is the same family: log sigma = -s, mu = -m exp(-s).
+    The one difference to MAF: the network reads the noise z, not the data x. The inverted MAF,
+    x = (z - m) exp(-s), is the same family: log sigma = -s, mu = -m exp(-s).
 
     >>> weights = [(np.array([[9.0, 9.0, 1.0, 0.0], [9.0, 9.0, 9.0, 9.0]]), np.zeros(4))]
     >>> iaf_forward(np.array([1.0, 1.0]), weights, made_degrees(2))[0]      # x_2 = z_2 + z_1

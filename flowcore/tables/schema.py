@@ -71,9 +71,9 @@ class Schema:
     def from_data(cls, X: TableLike, missing: str = "error") -> Schema:
         """Find the columns of X: a table of pandas, polars or pyarrow, a mapping, an array (n, D).
 
-        missing: a missing number is an error ("error"), its row is ignored ("drop"), or "missing"
-        is a value ("atom"). A missing category is a value with "error", too. "learn": no missing
-        cell is a value. Errors: ValueError for infinite numbers, too, and for text among numbers,
+        missing: a missing number is an error ("error"), or "missing" is a value ("atom"); with
+        both, a missing category is a value. "drop": rows with any missing cell are ignored.
+        "learn": no missing cell is a value. Errors: ValueError for infinite numbers, too, and for text among numbers,
         naming row, column and value. Cost: a sort of each column.
         """
         frame = as_frame(X)

@@ -178,9 +178,9 @@ def falling_integral(rise: Callable, length: np.ndarray, weight: Callable | None
     """int_0^length weight(h) exp(-rise(h)) dh of integrands that only fall, (...) -> (...).
 
     rise(h) maps (..., k) to (..., k), grows from rise(0) = 0, and should suffer no cancellation.
-    A rise below 0 counts as rounding. It uses 40 Gauss-Legendre nodes up to the h where the rise is
-    CUT. This h may be a tiny part of the length, so it is searched for on the scale of log h (it
-    need not be exact).
+    A rise below 0 counts as rounding. The integral uses 40 Gauss-Legendre nodes up to the h where
+    the rise is CUT. This h may be a tiny part of the length, so it is searched for on the scale of
+    log h (it need not be exact).
     """
     length = length[..., None]
     log_h = np.log(length)

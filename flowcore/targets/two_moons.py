@@ -32,8 +32,8 @@ class TwoMoons(Exact):
 
     an incomplete Bessel integral (over the whole circle it is 2 pi I_0(kappa), DLMF 10.32.1).
     Either theta or the opposite angle lies in [0, pi] and cuts the arc into two pieces. On each
-    piece phi grows from `start` to `start + length` while the integrand only falls. With A =
-    |theta|, B = pi - A, and d the distance of u from the piece, the two pieces have:
+    piece phi grows from `start` to `start + length` while the integrand only falls. With
+    A = |theta|, B = pi - A, and d the distance of u from the piece, the two pieces have:
 
         theta >= 0   the nearest point of the circle is on the arc    d = |r - 1| (both pieces)
                      (start, length) = (0, A) and (0, B)

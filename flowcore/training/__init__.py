@@ -1,7 +1,7 @@
 """Training: `fit`, its loop and its parts.
 
 fit.py          `fit`, by maximum likelihood: start here
-reverse_kl.py   `fit_reverse_kl`: fits a flow to a known density (variational inference)
+reverse_kl.py   `fit_reverse_kl`: fits a flow to an unnormalised density
 unnormalised.py   `Target`: an unnormalised density, with its gradient
 nearest_gaussian.py   the Gaussian from which `fit_reverse_kl` starts
 matching.py     `fit_matching`: fits a continuous flow by regression

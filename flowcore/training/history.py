@@ -91,8 +91,8 @@ class TrainingDivergedError(RuntimeError):
         Where, both counted from 0.
     flow : TransformedDistribution
         The flow with the best finite parameters so far. With validation data they have the best
-        validation NLL, and may be the initial ones. Without it they come from the last epoch that
-        began with a finite loss.
+        validation NLL, and may be the initial ones. Without it they are the parameters at the start
+        of the last epoch that began with a finite loss.
     history : History
         The `History` up to this update.
     """

@@ -1,7 +1,7 @@
 """The loss that a training loop minimises: its value on a batch, its gradient, and a penalty.
 
-`Loss` is the interface between the loop (`loop.py`) and a loss, `MeanLoss` what losses that are a
-mean over the rows of a table have in common. The loss of `fit` is in `likelihood.py`; another loss
+`Loss` is the interface between the loop (`loop.py`) and a loss. `MeanLoss` holds what losses share
+that are a mean over the rows of a table. The loss of `fit` is in `likelihood.py`; another loss
 is another class of this kind, not another loop.
 """
 
@@ -20,7 +20,7 @@ from autograd.tracer import isbox
 
 from .table import Table
 
-NO_EPOCH = 2**32  # in place of an epoch's number: of batches that belong to none
+NO_EPOCH = 2**32  # in place of an epoch's number, in seeds of batches that belong to none
 
 
 class NotFinite(Exception):
@@ -110,10 +110,12 @@ class MeanLoss(Loss):
 
     Abstract. A subclass writes `value_and_gradient`, and
 
-    values(theta, batch)   (n,), of which the loss of a batch is the mean, by batch.weight
+    values(theta, batch)   (n,): the loss of a batch is their mean, weighted by batch.weight
 
     and `batches` and `held_out`, if its batches are not the `Rows` themselves.
     """
+
+    batch_size: int | None = None
 
     def __init__(self, flow, penalty: Callable | None = None, table: Table | None = None):
         super().__init__(flow, penalty)
@@ -139,8 +141,8 @@ class MeanLoss(Loss):
         return self.value_and_error(theta, [next(self.batches(None, NO_EPOCH))])
 
     def value_and_error(self, theta: np.ndarray, blocks: Iterable) -> tuple[float, float]:
-        """The loss of all blocks, and its standard error: what other rows of the same kind would
-        change. Without the penalty, and without a gradient."""
+        """The loss of all blocks, and its standard error over such rows, without the penalty and
+        without a gradient."""
         values, weights = [], []
         for batch in blocks:
             values.append(self.values(theta, batch))

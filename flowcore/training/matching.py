@@ -127,7 +127,9 @@ class Matching(MeanLoss):
         ends = self.path.ends(rows)
         z = np.asarray(self.flow.base.sample(n, rng), float)
         if self._optimal:  # in pieces like batches: the cost grows with their cube
-            for part in np.split(np.arange(n), range(self.batch_size, n, self.batch_size)):
+            for part in np.split(
+                np.arange(n), range(self.batch_size or n, n, self.batch_size or n)
+            ):
                 z[part] = z[part][closest(z[part], ends.x[part])]
         t, target = (rng.permutation(n) + rng.random(n)) / n, ends.x - z
         features = self.path.continuous.time_features(t)
@@ -182,11 +184,12 @@ class Matching(MeanLoss):
         return flow, history
 
     def _some(self, held_out: bool) -> Rows:
-        """At most EXAMINED validation or training rows, evenly spaced; training rows, of which
-        equal ones are merged, each as often as its weight demands."""
+        """At most EXAMINED validation or training rows, evenly spaced, each as often as its weight
+        requires."""
         table = self._table
         rows = next(iter(table.validation)) if held_out else table.initial_rows()
-        n, weight = len(rows.x), rows.weight if held_out else None
+        n = len(rows.x)
+        weight = rows.weight if held_out else None  # `initial_rows` are repeated already
         return rows.take(evenly_spaced(min(EXAMINED, n), n, weight))
 
 

@@ -24,7 +24,7 @@ from .checks import check_checkpoint, check_flow, check_options
 from .defaults import is_auto
 from .history import EpochReport, History
 from .loop import train
-from .loss import Loss, NotFinite
+from .loss import NO_EPOCH, Loss, NotFinite
 from .nearest_gaussian import gaussian_rows
 from .optim import Optimizer, as_optimizer
 from .resume import Checkpoint
@@ -78,7 +78,7 @@ class ReverseKL(Loss):
         self.anneal, self.tolerance = anneal, tolerance
         self.beta, self.kl = 1.0, math.inf
         self.n_batches, self.batch_size, self.quasi_random = n_batches, batch_size, quasi_random
-        self._fixed = self.draws(VALIDATION, seed, 2**32)  # no epoch has this number
+        self._fixed = self.draws(VALIDATION, seed, NO_EPOCH)
 
     def draws(self, n: int, *seed: int) -> np.ndarray:
         """z (n, D) from the base."""
@@ -322,7 +322,7 @@ def fit_reverse_kl(
         options = {
             "log_target": log_target, "penalty": penalty, "clip_norm": clip_norm,
             "optimizer": optimizer, "average": average, "batches": batches,
-            "batch_size": batch_size, "gradient": gradient, "anneal": anneal,
+            "batch_size": batch_size, "gradient": gradient, "anneal": anneal, "tolerance": tolerance,
             "quasi_random": quasi_random,
         }  # fmt: skip
         tables = {"start": None if start is None else np.atleast_2d(np.asarray(start, float))}

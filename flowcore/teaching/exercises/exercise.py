@@ -36,7 +36,7 @@ class Exercise:
     """A question with one right answer.
 
     name       lesson and letter, "3b"
-    question   as it stands in the lesson
+    question   as `check` prints it
     answer     a number, or a function, which is then run on `inputs`
     why        the reason of the right answer
     mistakes   answers that are not right, each with its hint

@@ -28,7 +28,7 @@ def _slice(r=0.8, x1=1.5):
         (r * x1, "This is the mean of the slice; its standard deviation is asked for."),
         (r * r, "This is the part of the variance that x1 explains; the rest is left open."),
         ([np.sqrt(1 + r * r), 1 + r], "Knowing x1 takes variance away: 1 - r^2."),
-        ([abs(x1) * np.sqrt(variance), abs(x1) * variance], "The width is the same at every x1."),
+        ([abs(x1) * np.sqrt(variance), abs(x1) * variance], "The width is the same at every x1.", 1e-3),
         (0.0, "x1 does not determine x2: the correlation is below 1."),
         (np.sqrt(r), "The correlation is squared, and taken off 1, before the root."),
         (float(x1), "That is what is known. How much freedom is left for x2?"),
@@ -61,7 +61,7 @@ def _which(a=2, x1=1):
         (np.exp(odds), "These are the odds, right to left: divide by the sum of both."),
         (np.exp(-odds), "These are the odds of the left half: divide by the sum of both."),
         ([np.exp(-0.5 * near**2), np.exp(N_0 - 0.5 * near**2)], "This is the right half's density "
-         "alone: divide by the sum of both."),
+         "alone, with or without its constant: divide by the sum of both."),
         (1.0, "The left half makes such an x1, too, if rarely."),
         (1 / (1 + np.exp(-odds / 2)), "The exponents differ by twice that: both squares count."),
         (0.0, "x1 lies on the right: which half makes it more often?"),
@@ -115,7 +115,7 @@ def _filled(r=0.8, share=0.5):
         (1 - share, f"That is of holes filled with the mean of x2. {r} x1 varies, too."),
         (r * r, "This is the variance of the guesses; the other part has been seen."),
         ((1 - share) + share * r, f"{r} is the standard deviation of the guesses, and variances "
-         "are averaged."),
+         "are averaged.", 1e-3),
         (r, f"{r} is the standard deviation of the guesses; variances are averaged over both "
          "parts."),
         ((1 - share) + share * (1 - r * r), f"1 - {r}^2 is what the guesses lack; their own "

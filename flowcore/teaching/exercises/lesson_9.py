@@ -32,8 +32,8 @@ def _trace(a=1, b=5, d=-3):
         ([float(a), float(d)], "Both coordinates count: the diagonal has two entries."),
         (float(b), "An entry off the diagonal is a shear, as in lesson 2."),
         (0.5 * (a + d), "The integral over t of a constant is the constant: no 1/2."),
-        (np.log(1 + abs(a)) + np.log(abs(1 + d)) if d != -1 else 0.0, "One step with h = 1 is not "
-         "the motion: let h go to 0."),
+        (np.log(1 + abs(a)) + (np.log(abs(1 + d)) if d != -1 else -np.inf), "One step with h = 1 "
+         "is not the motion: let h go to 0."),
     )  # fmt: skip
 
 
@@ -58,10 +58,10 @@ def _sink(k=1):
         (N_0 + np.exp(k), "The log-density changes by the divergence, not by e to it."),
         (np.exp(N_0 + k), "This is the density; its logarithm is asked for."),
         (N_0 + 0.5 * k, "The integral over t of a constant is the constant: no 1/2."),
-        (N_0 + 2 * k, "Lengths shrink by exp(-k); variances, which shrink by its square, "
+        (N_0 + 2 * k, f"Lengths shrink by exp({-k:g}); variances, which shrink by its square, "
          "do not count."),
         (0.0, "Neither part is 0: take log N(0; 0, 1), and the divergence."),
-        (-np.inf, "At t = 1 the mass is not yet in one point: x(1) = exp(-k) z."),
+        (-np.inf, f"At t = 1 the mass is not yet in one point: x(1) = exp({-k:g}) z."),
     )  # fmt: skip
 
 
@@ -90,7 +90,8 @@ def _regression(t=0.25, x=1):
         ((1 - t) / variance * x, "This is E[z | x_t]; E[x | x_t] minus it is asked for."),
         (-x / (1 - t), "Only z was thought of: x is random, too, and part of x_t."),
         (x / t, "Only x was thought of: z is random, too, and part of x_t."),
-        ([(1 - 2 * t) * x, 1 - 2 * t], "Turn the sign, and divide by the variance of x_t."),
+        ((1 - 2 * t) * x, "Turn the sign, and divide by the variance of x_t."),
+        (1 - 2 * t, "Turn the sign, divide by the variance of x_t, and multiply by x_t."),
         (variance, "This is the variance of x_t."),
     )  # fmt: skip
 

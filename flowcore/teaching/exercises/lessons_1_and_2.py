@@ -54,8 +54,8 @@ def _entropy(s=2, shift=3):
         (s * H_NORMAL, f"Lengths grow by {s}, not the entropy: add log {s}."),
         (s * H_NORMAL + shift, f"The map is applied to points, not to H: add log {s} to H(z)."),
         (H_NORMAL + s, f"H grows by the logarithm of the stretch, log {s}, not by {s}."),
-        (H_NORMAL + np.log(s + shift) if s + shift > 0 else 0.0, f"The slope is {s}, whatever the "
-         "shift: a shift adds nothing."),
+        (H_NORMAL + np.log(s + shift), f"The slope is {s}, whatever the shift: a shift adds "
+         "nothing."),
         (log_s, "This is what the stretch adds; the entropy of z is missing."),
         (-(H_NORMAL + log_s), "This is the mean of log p; the entropy is the mean of -log p."),
     )  # fmt: skip
@@ -101,7 +101,7 @@ def _shear(k=3):
         (np.log(k), f"The {k} stands off the diagonal: it tilts the cell, and leaves its area "
          "alone."),
         ([0.5 * np.log(1 + k * k), np.sqrt(1 + k * k)], "This is the length of a side of the "
-         "tilted cell, not its area."),
+         "tilted cell, or its logarithm, not its area."),
         (1.0, "The determinant is 1; its logarithm is asked for."),
         (float(k), f"The {k} is a slope: it tilts the cell. The diagonal holds 1 and 1."),
         (-np.log(k), f"The {k} stands off the diagonal: it counts in neither direction."),
