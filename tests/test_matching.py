@@ -8,7 +8,7 @@ import flowcore as fc
 from flowcore import flows, targets
 from flowcore.testing import randomize
 from flowcore.training.matching import Matching, Path, closest
-from flowcore.training.table import as_rows, as_training_table, merged
+from flowcore.training.table import Rows, as_rows, as_training_table, merged
 
 X = targets.two_moons().sample(200, rng=0)
 SMALL = {"hidden": [8] * 3}
@@ -88,8 +88,10 @@ def test_optimal_pairs_are_the_closest_of_all():
     best = min(permutations(range(5)), key=lambda p: ((z[[*p]] - x) ** 2).sum())
     assert closest(z, x).tolist() == [*best]
     loss = matching(flows.continuous(2, **SMALL).initialize(X), X, pairing="optimal")
-    z, x, _ = ends(next(loss.batches(np.random.default_rng(0), 0)))
-    assert closest(z, x).tolist() == [*range(len(x))]
+    alone = Matching(loss.flow, pairing="optimal").pairs(Rows(X[:20]), 0, 0)  # without a table
+    for pairs in (next(loss.batches(np.random.default_rng(0), 0)), alone):
+        z, x, _ = ends(pairs)
+        assert closest(z, x).tolist() == [*range(len(x))]
 
 
 @pytest.mark.parametrize("repeats", [False, True])

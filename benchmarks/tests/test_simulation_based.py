@@ -68,7 +68,8 @@ def test_draws_stay_within_the_prior_and_truncation_within_the_posterior():
 
 def test_the_network_before_x_is_part_of_the_flow():
     theta, x = np.random.default_rng(0).normal(size=(2, 50, 2))
-    plain, with_net = (sbi.fitted(theta, x, 0, net, epochs=1) for net in (False, True))
+    quick = {"epochs": 1, "learning_rate": 1e-6}
+    plain, with_net = (sbi.fitted(theta, x, 0, net, **quick) for net in (False, True))
     assert with_net.n_params > plain.n_params and with_net.context_dim == plain.context_dim == 2
 
 

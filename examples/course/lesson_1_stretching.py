@@ -143,8 +143,8 @@ right.set(xlabel="x", ylabel="density", title="what it makes of N(0, 1)", xlim=(
 # histogram was made without it.
 #
 # In flowcore every map is a *bijector* with two methods, one for each direction. Each returns two
-# things at once: the value, and the log-derivative in its own direction. The log-derivative is called the
-# *log-det*, since in lesson 2 a determinant takes its place.
+# things at once: the value, and the log-derivative in its own direction. The log-derivative is
+# called the *log-det*, since in lesson 2 a determinant takes its place.
 #
 # ======================================  ======================  ==========================
 # method                                  value                   log-det

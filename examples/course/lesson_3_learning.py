@@ -122,9 +122,9 @@ ax.set(xlabel="step", ylabel="NLL of the table (nats)")
 #
 # The entropy :math:`H(p)` does not depend on :math:`\theta`. So making the NLL small *is* bringing
 # :math:`q` close to :math:`p`, although :math:`p` is unknown: the mean over the data takes the
-# place of :math:`E_p`. The mean over :math:`p` cannot fall below the line :math:`H(p)`, and reaches it when nothing
-# is left to learn. In this lesson the data are drawn from a density with a formula, so the line is
-# known.
+# place of :math:`E_p`. The mean over :math:`p` cannot fall below the line :math:`H(p)`, and reaches
+# it when nothing is left to learn. In this lesson the data are drawn from a density with a formula,
+# so the line is known.
 #
 # ``fit`` does the same, and more
 # -------------------------------

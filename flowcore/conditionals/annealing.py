@@ -35,8 +35,8 @@ def annealed(
     log_prob takes whole rows (m, S, D). log_p = log p(x) and log_q = log q(x_b | x_a), both (m, S).
     The k-hat of the result belongs to the last step. The effective sample size is that of the first
     draws, each weighted by its number d of descendants among the last ones: S^2 / sum d^2. The
-    error of log p(x_a) follows from it, as if there were no moves. Cost: two evaluations of both densities per draw and step for every
-    four columns of x_b.
+    error of log p(x_a) follows from it, as if there were no moves. Cost: two evaluations of both
+    densities per draw and step for every four columns of x_b.
     """
     log_known = (proposal.log_prob(x) - log_q)[:, :1]
     floor = TINY * x[..., hole].var(axis=1) + 1e-300

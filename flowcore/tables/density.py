@@ -88,9 +88,10 @@ class TableDensity(DensityMixin, BaseEstimator):
     missing : str
         How to treat a missing number. "error"; "drop": leave its row out; "atom": "missing" is a
         value with a probability of its own, as it is for categories with "error", too. "learn": a
-        missing cell is unknown, and a row contributes its known values: see `FlowDensity(missing="learn")`.
-        Unknown categories are drawn given the rest of the row, and once more from the fitted
-        density. Then pass a `schema` from `Schema.from_data(X, missing="learn")`: in other schemas
+        missing cell is unknown, and a row contributes its known values: see
+        `FlowDensity(missing="learn")`. Unknown categories are drawn given the rest of the row, and
+        once more from the fitted density. Then pass a `schema` from
+        `Schema.from_data(X, missing="learn")`: in other schemas
         "missing" may be a value of a column.
     ignore_extra : bool
         Ignore columns that the schema does not have, instead of raising an error.

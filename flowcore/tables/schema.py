@@ -73,8 +73,8 @@ class Schema:
 
         missing: a missing number is an error ("error"), or "missing" is a value ("atom"); with
         both, a missing category is a value. "drop": rows with any missing cell are ignored.
-        "learn": no missing cell is a value. Errors: ValueError for infinite numbers, too, and for text among numbers,
-        naming row, column and value. Cost: a sort of each column.
+        "learn": no missing cell is a value. Errors: ValueError for infinite numbers, too, and for
+        text among numbers, naming row, column and value. Cost: a sort of each column.
         """
         frame = as_frame(X)
         complete = complete_rows(frame, missing)

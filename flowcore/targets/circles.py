@@ -23,7 +23,8 @@ class BlurredCircles(Exact):
         p(x) = mean over R of  exp(-(r - R)^2 / (2 s^2)) I0e(r R / s^2) / (2 pi s^2).
 
     `log_prob` has a relative error of 1e-14 (1 + |log p|), at any distance, and takes 0.2
-    microseconds per row. A subclass has the field `noise`, perhaps others, and the property `radii`.
+    microseconds per row. A subclass has the field `noise`, perhaps others, and the property
+    `radii`.
     """
 
     dim = 2

@@ -127,9 +127,8 @@ class Matching(MeanLoss):
         ends = self.path.ends(rows)
         z = np.asarray(self.flow.base.sample(n, rng), float)
         if self._optimal:  # in pieces like batches: the cost grows with their cube
-            for part in np.split(
-                np.arange(n), range(self.batch_size or n, n, self.batch_size or n)
-            ):
+            size = self.batch_size or n
+            for part in np.split(np.arange(n), range(size, n, size)):
                 z[part] = z[part][closest(z[part], ends.x[part])]
         t, target = (rng.permutation(n) + rng.random(n)) / n, ends.x - z
         features = self.path.continuous.time_features(t)

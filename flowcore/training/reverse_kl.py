@@ -322,8 +322,8 @@ def fit_reverse_kl(
         options = {
             "log_target": log_target, "penalty": penalty, "clip_norm": clip_norm,
             "optimizer": optimizer, "average": average, "batches": batches,
-            "batch_size": batch_size, "gradient": gradient, "anneal": anneal, "tolerance": tolerance,
-            "quasi_random": quasi_random,
+            "batch_size": batch_size, "gradient": gradient, "anneal": anneal,
+            "tolerance": tolerance, "quasi_random": quasi_random,
         }  # fmt: skip
         tables = {"start": None if start is None else np.atleast_2d(np.asarray(start, float))}
         identity = fingerprint(flow_at_start, tables, options, rng_state, checkpoint_key)

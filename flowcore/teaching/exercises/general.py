@@ -29,14 +29,8 @@ OFFSETS = (  # by which an answer is off, and what that is
 )
 SHAPES = (  # what people do to an array of the right shape, or have not done, and the hint
     (lambda a, r: a.T.shape == r.shape and _near(a.T, r), "Transposed: exchange rows and columns."),
-    (
-        lambda a, r: a.shape == () and _near(a, r.sum()),
-        "Each entry counts by itself; this is their sum.",
-    ),
-    (
-        lambda a, r: a.shape == () and _near(a, r.mean()),
-        "Each entry counts by itself; this is the mean.",
-    ),
+    (lambda a, r: a.shape == () and _near(a, r.sum()), "Each entry has its own; this is the sum."),
+    (lambda a, r: a.shape == () and _near(a, r.mean()), "Each entry has its own; this is a mean."),
     (lambda a, r: r.shape == () and _near(a.mean(), r), "One number is asked for: take the mean."),
 )
 ORDINALS = ("first", "second", "third")
