@@ -11,6 +11,7 @@ import numpy as np
 from ..core import derived, imported, warn
 from ..core.inputs import as_numbers, check_dim, check_event, named, where
 from ..distributions.known import column_numbers, known_row
+from .angles import OneTurn, turned
 from .answering import answered, blocks_of
 from .conditional import Conditional, Marginal
 from .layer import autoregressive_layer
@@ -123,13 +124,23 @@ class Conditionals:
     @derived
     def proposal(self) -> Any:
         """The proposal of the draws: a mixture of t densities, fitted at its first use."""
-        return self._with_donors(fitted_proposal(self.density))
+        return self._with_donors(fitted_proposal(self.turn()))
 
     @property
     def kept_proposal(self) -> MultivariateTMixture | None:
         """The proposal, if it was fitted or passed; files keep it."""
         found = self.__dict__.get("proposal")
         return found if found is not self.density else None
+
+    def turn(self, context: Context = None) -> OneTurn:
+        """The density with its angles, which `angle` (D,) marks, within one turn."""
+        return self._turn if context is None else OneTurn.of(self.density, context)
+
+    @derived
+    def _turn(self) -> OneTurn:
+        if hasattr(self.density, "sample_given"):
+            return OneTurn(self.density, np.zeros(self.dim, bool), np.zeros(self.dim))
+        return OneTurn.of(self.density)
 
     def given(
         self, known: ArrayLike | Mapping, n_draws: int = 1000, rng: Seed = 0,
@@ -203,16 +214,18 @@ class Conditionals:
         blocks = blocks_of(X, n_draws)
         if progress:
             blocks = imported("tqdm.auto").tqdm(blocks, unit="blocks")
-        density, proposal_for, width = self.density, self._proposal_for, 0
+        turn, proposal_for, width = self.turn(context), self._proposal_for, 0
+        density, rows = turn, turn.turned(X)
         if context is not None:
             width = np.shape(context)[-1]
             context = np.broadcast_to(as_numbers("context", context), (len(X), width)).astype(float)
-            density, X = WithContext(density, context), np.hstack([context, X])
+            density, rows = WithContext(turn, context), np.hstack([context, rows])
             proposal = fitted_proposal(density)
             proposal_for = lambda hole: proposal  # noqa: E731
         for index in blocks:
-            found = answered(X[index], n_draws, rng, density, proposal_for, width)
-            yield index, replace(found, x=found.x[..., width:])
+            found = answered(rows[index], n_draws, rng, density, proposal_for, width)
+            known, x = X[index][:, None], turned(found.x[..., width:], turn.angle)
+            yield index, replace(found, x=np.where(np.isnan(known), x, known))
 
     def _proposal_for(self, hole):
         return self.layer if self.layer and self.layer.begins_with(~hole) else self.proposal
