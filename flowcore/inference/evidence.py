@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..conditionals.angles import TURN, OneTurn, turned
 from ..core import log_sum_exp
 from ..flows import maf
 from ..training import fit
@@ -42,7 +43,8 @@ def evidence(
     s_1, s_2 the effective shares of draws of p and q. The error is as in Fruehwirth-Schnatter 2004,
     but with an effective number of draws of p. It comes from the autocorrelations of log l (initial
     positive sequence, Geyer 1992), about the mean of all chains: so chains that disagree count for
-    little. A mode that all chains miss is not detected.
+    little. A mode that all chains miss is not detected. Angles, in radians, may be in any turn; a
+    target that repeats after 2 pi is integrated over one turn.
 
     Errors: ValueError for too few rows, a target of the wrong shape or not finite at a sample, and
     if flow and target hardly overlap, so that the number would be worthless. Cost: one `fit`, and
@@ -93,7 +95,13 @@ def evidence(
     flow, _ = fit(flow, x[fitted], rng=rng, **options)
     drawn, log_q = flow.sample_and_log_prob(len(held), rng)
     of_p = log_p - flow.log_prob(x[held])
-    of_q = _log_p(log_target, drawn, may_vanish=True) - log_q
+    # samples may be in any turn, such as [0, 2 pi), and the target need not be known in another
+    middle, angle = (x.min(axis=0) + x.max(axis=0)) / 2, OneTurn.of(flow).angle
+    drawn = turned(drawn, angle, middle)
+    log_p_of_q = _log_p(log_target, drawn, may_vanish=True)
+    beyond = [_repeated(log_target, drawn, log_p_of_q, j, middle[j])
+              for j in np.flatnonzero((np.ptp(x, axis=0) <= TURN) & ~angle)]  # fmt: skip
+    of_q = np.where(np.any(beyond, axis=0), -np.inf, log_p_of_q - log_q)
     starts = np.cumsum([*map(len, others)])[:-1]
     return _bridge(of_p, of_q, _effective(np.split(of_p, starts)))
 
@@ -112,6 +120,19 @@ def _log_p(log_target, x: np.ndarray, may_vanish: bool = False) -> np.ndarray:
             "the samples: are they draws of it?"
         )
     return np.where(np.isfinite(found), found, -np.inf)
+
+
+def _repeated(log_target, drawn, log_p, j: int, middle: float) -> np.ndarray:
+    """Draws (n,) of a q on the line, beyond the turn around the middle of an angle j of the target.
+
+    Where the target repeats itself, one turn has all of Z.
+    """
+    beyond = np.abs(drawn[:, j] - middle) > TURN / 2
+    if beyond.any():
+        column = np.arange(drawn.shape[1]) == j
+        again = _log_p(log_target, turned(drawn[beyond], column, middle), may_vanish=True)
+        beyond &= np.allclose(again, log_p[beyond])
+    return beyond
 
 
 def _bridge(of_p: np.ndarray, of_q: np.ndarray, n_p: float) -> tuple[float, float]:
