@@ -270,3 +270,23 @@ def test_evidence_of_angles_by_a_flow_on_the_line():
     """The target repeats beyond the samples: one turn has all of Z (it was .10 +- .02 too large)."""
     log_z, error = fc.evidence(TARGET.sample(2000, rng=0), raised, epochs=15)
     assert log_z == pytest.approx(3, abs=3 * error) and error < 0.05
+
+
+def test_an_estimator_leaves_angles_as_they_are(tmp_path):
+    """Standardised, they would have another period; the file keeps the answers."""
+    x = np.hstack([50 + 9 * RNG(0).normal(size=(150, 1)), TARGET.sample(150, rng=0)])
+    flow = flows.nsf(3, layers=1, hidden=[8], circular=[1, 2])
+    model = fc.FlowDensity(flow, budget=0.001, n_jobs=1, random_state=0).fit(x)
+    p = model.density_
+    np.testing.assert_allclose(p.log_prob(x + [0, 2 * PI, -4 * PI]), p.log_prob(x), atol=1e-6)
+    grid = np.stack(np.meshgrid(50, GRID[::4], GRID[::4]), axis=-1).reshape(-1, 3)
+    exact = np.log(np.exp(p.log_prob(grid)).sum() * (4 * CELL) ** 2)
+    found = model.conditionals_.impute([[50.0, np.nan, np.nan]], n=200)
+    assert found.log_p[0] == pytest.approx(exact, abs=4 * found.error[0])
+    assert found.trusted.all() and (np.abs(found.draws[:, 0, 1:]) <= PI).all()
+    fc.save(model, tmp_path / "model.npz")
+    again = fc.load(tmp_path / "model.npz").conditionals_.impute([[50.0, np.nan, np.nan]], n=200)
+    np.testing.assert_allclose(again.log_p, found.log_p, rtol=1e-9)
+    x[0, 1] = np.nan
+    with pytest.raises(ValueError, match="missing='learn' takes numbers on the line"):
+        fc.FlowDensity(flow, missing="learn").fit(x)

@@ -27,7 +27,7 @@ from ..distributions.incomplete_rows import MISSING, check_seen
 from ..training.checks import as_context, as_table, as_weights
 from ..training.columns import check_columns
 from ..training.defaults import is_auto
-from .candidates import as_candidates
+from .candidates import angles_in, as_candidates
 from .holes import learned
 from .plan import default_minutes, plan
 from .record import FlowDensityRecord, as_data
@@ -203,7 +203,11 @@ class FlowDensity(
             )
         if not hole.any():
             check_columns(X, np.flatnonzero(used > 0), labels)
-        scale, context_scale = scaling(rows.x), None if context is None else scaling(rows.context)
+        angle = angles_in(self.flow)
+        if hole.any() and angle.any():
+            raise ValueError("missing='learn' takes numbers on the line, and your flow has angles")
+        scale = scaling(rows.x, angle)
+        context_scale = None if context is None else scaling(rows.context)
         check_reach(np.where(hole, scale.mean, X), used, scale, labels)
         dims = X.shape[1], self.context_dim_
         minutes = default_minutes(len(rows)) if self.budget is None else self.budget

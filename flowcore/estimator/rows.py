@@ -126,8 +126,11 @@ def merged(
 
 
 @np.errstate(over="ignore")  # differences of huge numbers: nothing is beyond infinity
-def scaling(x: np.ndarray) -> Standardize:
-    """x = mean + scale z: columns of z have mean 0 and variance 1, apart from distant values."""
+def scaling(x: np.ndarray, angle: np.ndarray | bool = False) -> Standardize:
+    """x = mean + scale z: columns of z have mean 0 and variance 1, apart from distant values.
+
+    Angles, columns that angle (D,) marks, are left as they are.
+    """
     low, high = np.nanquantile(x, (0.25, 0.75), axis=0)
     reach = FAR * (high - low)
     wide = np.where(reach > 0, reach, np.inf)
@@ -135,8 +138,9 @@ def scaling(x: np.ndarray) -> Standardize:
     unit = np.nanmax(np.abs(near), axis=0)  # no square overflows, none underflows
     unit[unit == 0] = 1.0
     scale = unit * np.nanstd(near / unit, axis=0)
-    scale = np.where(scale > 0, scale, 1.0)
-    return Standardize(x.shape[1]).with_moments(unit * np.nanmean(near / unit, axis=0), scale)
+    scale = np.where((scale > 0) & ~np.asarray(angle), scale, 1.0)
+    mean = np.where(angle, 0, unit * np.nanmean(near / unit, axis=0))
+    return Standardize(x.shape[1]).with_moments(mean, scale)
 
 
 def check_reach(x: np.ndarray, weight: np.ndarray, scale: Standardize, labels: list | None) -> None:
