@@ -217,7 +217,7 @@ def test_an_angle_given_a_context():
 def test_a_period_that_is_no_turn_is_refused():
     """Degrees; and a mixture of a density of angles and one of the line."""
     degrees = fc.TransformedDistribution(fc.VonMises([0.0, 1.0], 4.0),
-                                         fc.ElementwiseAffine([0.0, 0.0], [1.0, 180 / PI]))  # fmt: skip
+                                         fc.ElementwiseAffine([0, 0], [1, 180 / PI]))  # fmt: skip
     both = fc.Mixture([fc.UniformCircle(2), fc.Normal(2)])
     for p, column in ((degrees, 1), (both, 0)):
         with pytest.raises(ValueError, match=rf"column {column},.*radians"):
@@ -267,7 +267,7 @@ def test_evidence_of_angles_in_any_turn(turns, log_target):
 
 
 def test_evidence_of_angles_by_a_flow_on_the_line():
-    """The target repeats beyond the samples: one turn has all of Z (it was .10 +- .02 too large)."""
+    """The target repeats beyond the samples: one turn has all of Z (.10 +- .02 was too much)."""
     log_z, error = fc.evidence(TARGET.sample(2000, rng=0), raised, epochs=15)
     assert log_z == pytest.approx(3, abs=3 * error) and error < 0.05
 
@@ -278,7 +278,9 @@ def test_an_estimator_leaves_angles_as_they_are(tmp_path):
     flow = flows.nsf(3, layers=1, hidden=[8], circular=[1, 2])
     model = fc.FlowDensity(flow, budget=0.001, n_jobs=1, random_state=0).fit(x)
     p = model.density_
-    np.testing.assert_allclose(p.log_prob(x + [0, 2 * PI, -4 * PI]), p.log_prob(x), atol=1e-6)
+    np.testing.assert_allclose(
+        p.log_prob(x + np.array([0, 2 * PI, -4 * PI])), p.log_prob(x), atol=1e-6
+    )
     grid = np.stack(np.meshgrid(50, GRID[::4], GRID[::4]), axis=-1).reshape(-1, 3)
     exact = np.log(np.exp(p.log_prob(grid)).sum() * (4 * CELL) ** 2)
     found = model.conditionals_.impute([[50.0, np.nan, np.nan]], n=200)

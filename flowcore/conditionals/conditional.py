@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import warn
-from ..core.inputs import as_numbers, check_event
+from ..core.inputs import as_numbers, check_event, in_order
 from .angles import circular_mean, turned
 from .weights import Weighted, trusted
 
@@ -42,7 +42,7 @@ class Conditional:
         self, joint: Conditionals, row: np.ndarray, n_draws: int, rng: Seed, context: Context
     ):
         self.joint, self.known, self.n_draws = joint, row, n_draws
-        self.context = None if context is None else as_numbers("context", context).reshape((1, -1))
+        self.context = None if context is None else joint.known(context).reshape((1, -1))
         self.hole = np.isnan(row)
         self.angle = joint.turn(self.context).angle[self.hole]
         self.dim = int(self.hole.sum())
@@ -71,7 +71,7 @@ class Conditional:
 
     def log_prob(self, x: ArrayLike) -> np.ndarray:
         """log p(x_b | x_a) of x (..., dim), in nats; all values share the error of p(x_a)."""
-        x = as_numbers("x", x).astype(float)
+        x = in_order("x", x, self.columns).astype(float)
         check_event(x, self.dim, self)
         rows = np.broadcast_to(self.known, (*x.shape[:-1], len(self.known))).copy()
         rows[..., self.hole] = x
@@ -135,12 +135,13 @@ class Marginal:
 
     def __init__(self, joint: Conditionals, columns: np.ndarray):
         self.joint, self.columns, self.dim = joint, columns, len(columns)
+        self.names = joint.names and [joint.names[i] for i in columns]
 
     def estimate(
         self, x: ArrayLike, n_draws: int = 200, rng: Seed = 0, context: Context = None
     ) -> Answers:
         """log p(x_a) of rows x (n, dim), with errors, effective sample sizes and k-hats."""
-        x = as_numbers("x", x).astype(float)
+        x = in_order("x", x, self.names).astype(float)
         check_event(x, self.dim, self)
         rows = np.full((len(x), self.joint.dim), np.nan)
         rows[:, self.columns] = x
@@ -148,7 +149,7 @@ class Marginal:
 
     def log_prob(self, x: ArrayLike, context: Context = None) -> np.ndarray:
         """log p(x_a) of x (..., dim), in nats; see `estimate` for its error."""
-        x = as_numbers("x", x).astype(float)
+        x = in_order("x", x, self.names).astype(float)
         check_event(x, self.dim, self)
         rows = x.reshape((-1, self.dim))
         return self.estimate(rows, context=context).log_p.reshape(x.shape[:-1])

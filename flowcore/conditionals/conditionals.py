@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import derived, imported, warn
-from ..core.inputs import as_numbers, check_dim, check_event, named, where
+from ..core.inputs import check_dim, check_event, column_labels, in_order, named, where
 from ..distributions.known import column_numbers, known_row
+from ..training.checks import check_finite
 from .angles import OneTurn, turned
 from .answering import answered, blocks_of
 from .conditional import Conditional, Marginal
@@ -85,7 +86,7 @@ class Conditionals:
     density : Distribution or your own
         Any object with `dim`, `sample(n, rng)` and `log_prob(x)`, with an optional `context=`.
     names : sequence of str, optional
-        Names of the columns, for known values by name.
+        Names of the columns, for known values by name, and tables in any order of columns.
     proposal : MultivariateTMixture, optional
         A proposal to use instead of fitting one, such as `proposal` of an earlier object. Not used
         with a context.
@@ -179,7 +180,7 @@ class Conditionals:
         are answered in blocks of bounded memory. A warning counts the rows whose answers cannot be
         trusted.
         """
-        X, n = as_numbers("X", X).astype(float), check_dim("n", n, least=0)
+        X, n = in_order("X", X, self.names).astype(float), check_dim("n", n, least=0)
         check_event(X, self.dim, self.density)
         if X.ndim != 2:
             raise ValueError(f"X must be rows (n, D), not of shape {X.shape}")
@@ -214,11 +215,12 @@ class Conditionals:
         blocks = blocks_of(X, n_draws)
         if progress:
             blocks = imported("tqdm.auto").tqdm(blocks, unit="blocks")
+        context = None if context is None else self.known(context)
         turn, proposal_for, width = self.turn(context), self._proposal_for, 0
         density, rows = turn, turn.turned(X)
         if context is not None:
-            width = np.shape(context)[-1]
-            context = np.broadcast_to(as_numbers("context", context), (len(X), width)).astype(float)
+            width = context.shape[-1]
+            context = np.broadcast_to(context, (len(X), width))
             density, rows = WithContext(turn, context), np.hstack([context, rows])
             proposal = fitted_proposal(density)
             proposal_for = lambda hole: proposal  # noqa: E731
@@ -226,6 +228,12 @@ class Conditionals:
             found = answered(rows[index], n_draws, rng, density, proposal_for, width)
             known, x = X[index][:, None], turned(found.x[..., width:], turn.angle)
             yield index, replace(found, x=np.where(np.isnan(known), x, known))
+
+    def known(self, context: Context) -> np.ndarray:
+        """The context as finite numbers (..., C), its columns in the density's order."""
+        found = in_order("context", context, getattr(self.density, "context_names", None))
+        check_finite("context", np.atleast_2d(found), labels=column_labels(context))
+        return found.astype(float)
 
     def _proposal_for(self, hole):
         return self.layer if self.layer and self.layer.begins_with(~hole) else self.proposal

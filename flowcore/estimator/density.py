@@ -228,7 +228,7 @@ class FlowDensity(
         if context_scale is not None:
             density = with_standardized_context(density, context_scale)
             latent = with_standardized_context(latent, context_scale)
-        self.density_ = TransformedDistribution(density, scale)
+        self.density_ = TransformedDistribution(density, scale, self.context_names_in_)
         self.latent_ = TransformedDistribution(latent.base, Chain([scale, latent.bijector]))
         self.conditionals_ = Conditionals(self.density_, getattr(self, "feature_names_in_", None))
         nats = float(scale.inverse_log_det(scale.mean[None])[0])
