@@ -51,7 +51,7 @@ class OneTurn:
 
     def log_prob(self, x: np.ndarray, **context: Any) -> np.ndarray:
         """log p(x) of rows x (..., D)."""
-        beyond = (np.abs(x - self.middle) > EDGE)[..., self.angle].any(axis=-1)
+        beyond = (np.abs((x - self.middle)[..., self.angle]) > EDGE).any(axis=-1)
         return np.where(beyond, -np.inf, self.density.log_prob(x, **context))
 
     def __repr__(self):

@@ -77,9 +77,14 @@ class Conditionals:
     Some densities need no weights, and their answers are exact: Gaussians, mixtures of Gaussians or
     t densities, and one autoregressive layer over a normal base, if its order begins with the known
     columns. The columns must be continuous, and range over the whole line; a bounded support is
-    possible, but draws outside of it are wasted. Cost: seconds once, to fit the proposal; one
-    `log_prob` of p for every draw of a question. Errors: ValueError for unknown columns, for
-    infinite known values, and if no column is unknown.
+    possible, but draws outside of it are wasted.
+
+    Angles, in radians, are the columns in which log p repeats after 2 pi. Integrals over them are
+    over one turn, known values may be in any turn, and draws are in [-pi, pi].
+
+    Cost: seconds once, to fit the proposal; one `log_prob` of p for every draw of a question.
+    Errors: ValueError for unknown columns, for infinite known values, for a period other than 2 pi,
+    and if no column is unknown.
 
     Parameters
     ----------
@@ -139,8 +144,6 @@ class Conditionals:
 
     @derived
     def _turn(self) -> OneTurn:
-        if hasattr(self.density, "sample_given"):
-            return OneTurn(self.density, np.zeros(self.dim, bool), np.zeros(self.dim))
         return OneTurn.of(self.density)
 
     def given(

@@ -74,8 +74,8 @@ class FlowDensity(
     flow : str or TransformedDistribution
         "auto", as above; or the only flow to be fitted: "affine", "spline", "modes", "small"
         (affine), "white" (affine, starts at the Gaussian), the name of a recipe of
-        `flowcore.flows`, or a flow of your own, which gets standardised rows. The simpler densities
-        are then only listed in the summary.
+        `flowcore.flows`, or a flow of your own, which gets standardised rows, apart from its angles
+        (`nsf(circular=)`). The simpler densities are then only listed in the summary.
     budget : float
         Minutes on two cores. They determine the number of folds first, then the number of epochs.
         The conversion uses measured costs, not a clock, so results are reproducible. Flows get at

@@ -159,7 +159,8 @@ def fit(
         (n,) weights >= 0; rows of weight 0 are left out, also of validation. `initialize` gets rows
         about in proportion to their weights, so a Standardize has the weighted mean.
     context : array_like
-        (n, context_dim), one row for each row of X.
+        (n, context_dim), one row for each row of X. The flow keeps the names of a table's columns,
+        and reads later contexts by name.
     callbacks : sequence of callables
         Functions called after every epoch with an `EpochReport`; training stops if one of them
         returns True.
