@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TURN = 2 * pi
 DRAWS, FAR = 64, 100  # that are moved, and by how many turns, or widths of a column
-SAME = 0.1  # nats: beyond what float32 loses on the way
+SAME, MOST = 0.1, 0.9  # nats: more than float32 loses, at a share of the draws
 EDGE = pi * (1 + 1e-9)  # half a turn, and rounding
 
 
@@ -60,22 +60,29 @@ class OneTurn:
 
 @np.errstate(all="ignore")
 def angles_of(log_prob: Callable, x: np.ndarray) -> np.ndarray:
-    """Which columns are angles, (D,): log_prob repeats at draws x (n, D) moved by many turns.
+    """Which columns are angles, (D,): log_prob does not fall off far from draws x (n, D), and is
+    the same after a turn.
 
-    Cost: n evaluations a column. Errors: ValueError for a column in which it does not fall off
-    otherwise, such as an angle in degrees.
+    Cost: n evaluations a column. Errors: ValueError for a column in which it does not fall off for
+    another reason, such as an angle in degrees.
     """
     rng, log_p, angle = np.random.default_rng(0), log_prob(x), np.zeros(x.shape[1], bool)
-    for j, width in enumerate(np.nan_to_num(np.ptp(x, axis=0))):
-        moved, many = x.copy(), FAR * int(1 + width / TURN)
-        moved[:, j] += TURN * rng.integers(many, 2 * many, len(x))
-        rise = log_prob(moved) - log_p
-        angle[j] = (np.abs(rise) < SAME).all()
-        if not angle[j] and (rise > -1).any():
-            raise ValueError(
-                f"the density does not fall off in {named('column', [j])}, and has no integral "
-                "over it: an angle must have the period 2 pi (radians), in every part of a mixture"
-            )
+
+    def rise(j, turns):
+        moved = x.copy()
+        moved[:, j] += TURN * turns
+        return log_prob(moved) - log_p
+
+    for j, width in enumerate(np.nan_to_num(np.ptp(x, axis=0), posinf=1e300) / TURN):
+        far = np.round(FAR * (1 + width) * (1 + rng.random(len(x))))
+        if (rise(j, far) > -1).any():
+            angle[j] = (np.abs(rise(j, 1)) < SAME).mean() > MOST
+            if not angle[j]:
+                raise ValueError(
+                    f"the density does not fall off in {named('column', [j])}, so it has no "
+                    "integral: an angle must have the period 2 pi (radians), in every part of a "
+                    "mixture"
+                )
     return angle
 
 
