@@ -206,7 +206,8 @@ def test_an_angle_given_a_context():
     context = np.array([[0.3], [-1.0], [2.0]])
     rows = np.array([[0.5, np.nan], [np.nan, 3.0], [-3.0, np.nan]])
     found = fc.Conditionals(flow).impute(rows, n=30, context=context)
-    assert (np.abs(found.draws) <= PI).all()
+    x = fc.Conditionals(flow).marginal([1]).sample(1, rng=0, context=context)
+    assert (np.abs(found.draws) <= PI).all() and x.shape == (1, 3, 1) and (np.abs(x) <= PI).all()
     for i, row in enumerate(rows):
         whole = np.where(np.isnan(row), GRID[:, None], row)
         exact = np.log(np.exp(flow.log_prob(whole, context=context[i])).sum() * CELL)

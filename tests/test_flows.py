@@ -326,7 +326,14 @@ def test_a_bounded_flow_is_fitted_saved_and_integrates_to_one(tmp_path):
 
 @pytest.mark.parametrize(
     ("bounded", "message"),
-    [(3, "a pair"), ((0, 1, 2), "a pair"), ((1, 0), "less than"), (([0, 0, 0], 1), "shape")],
+    [
+        ((0, None), "high holds None: write -np.inf or np.inf for a side"),
+        (([0, None], 1), "low holds None"),
+        (3, "a pair"),
+        ((0, 1, 2), "a pair"),
+        ((1, 0), "less than"),
+        (([0, 0, 0], 1), "shape"),
+    ],
 )
 def test_bounds_that_are_none(bounded, message):
     with pytest.raises(ValueError, match=message):

@@ -140,7 +140,7 @@ class Conditionals:
 
     def turn(self, context: Context = None) -> OneTurn:
         """The density with its angles, which `angle` (D,) marks, within one turn."""
-        return self._turn if context is None else OneTurn.of(self.density, context)
+        return self._turn if context is None else OneTurn.of(self.density, self.known(context))
 
     @derived
     def _turn(self) -> OneTurn:

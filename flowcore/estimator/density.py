@@ -203,16 +203,15 @@ class FlowDensity(
             )
         if not hole.any():
             check_columns(X, np.flatnonzero(used > 0), labels)
-        angle = angles_in(self.flow)
+        dims = X.shape[1], self.context_dim_
+        flows, angle = as_candidates(self.flow, *dims), angles_in(self.flow)
         if hole.any() and angle.any():
             raise ValueError("missing='learn' takes numbers on the line, and your flow has angles")
         scale = scaling(rows.x, angle)
         context_scale = None if context is None else scaling(rows.context)
         check_reach(np.where(hole, scale.mean, X), used, scale, labels)
-        dims = X.shape[1], self.context_dim_
         minutes = default_minutes(len(rows)) if self.budget is None else self.budget
         minutes = min(minutes, (self.max_seconds or np.inf) / 60)
-        flows = as_candidates(self.flow, *dims)
         rows, alone = from_the_centre(rows, scale, context_scale), not is_auto(self.flow)
         planned = lambda share: plan(len(rows), *dims, flows, share * minutes)  # noqa: E731
         how = seeds, self.n_jobs, alone, self.progress
