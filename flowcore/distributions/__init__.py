@@ -1,6 +1,7 @@
 """Densities: the protocol, bases, mixtures, and flows."""
 
 from .bases import Laplace, MultivariateNormalDiag, StudentT, Uniform
+from .clamped import ClampedBase
 from .circular import Product, UniformCircle, VonMises
 from .distribution import Distribution, Foreign, Normal
 from .gaussian_mixture import GaussianMixture
@@ -9,6 +10,7 @@ from .normal_mixture import MultivariateNormalMixture, MultivariateTMixture
 from .transformed import TransformedDistribution
 
 __all__ = [
+    "ClampedBase",
     "Distribution",
     "Foreign",
     "GaussianMixture",

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import frozen, log_sum_exp
+from ..core import Workspace, frozen, log_sum_exp
 from ..core.inputs import as_numbers
 from .distribution import BaseDistribution
 from .known import column_numbers, known_row
 from .mixture import mixture_weights
 
 if TYPE_CHECKING:
-    from ..core.typing import ArrayLike, Bound, Seed, Workspace
+    from ..core.typing import ArrayLike, Bound, Seed
 
 
 class EllipticalMixture(BaseDistribution):
@@ -29,7 +29,7 @@ class EllipticalMixture(BaseDistribution):
     distribution of the multivariate t distribution").
     """
 
-    df = inf
+    df, clampable = inf, True
 
     def __init__(self, means: ArrayLike, scale_tril: ArrayLike, weights: ArrayLike | None = None):
         means = np.array(as_numbers("means", means), float)
@@ -203,6 +203,8 @@ class EllipticalMixture(BaseDistribution):
         return x
 
     def bind(self, at: Workspace) -> Bound:
+        if at.present is not None:
+            return self._bind_marginals(at)
         inverse, means = (a.astype(at.dtype) for a in (self.inverse_factors, self.means[..., None]))
         constant = np.log(self.weights) - _log_diagonal(self.scale_tril) + self._log_norm(self.dim)
         constant, kept = constant.astype(at.dtype)[:, None], None
@@ -220,6 +222,30 @@ class EllipticalMixture(BaseDistribution):
             u, slope, posterior = kept
             u_bar = u * (slope * posterior * l_bar)[:, None]
             return -(inverse.transpose(0, 2, 1) @ u_bar).sum(axis=0)
+
+        return run, back
+
+    def _bind_marginals(self, at):
+        """The marginal density of the coordinates that each row has: one for each pattern."""
+        bound = []
+
+        def run(z, l):
+            bound.clear()
+            patterns, which = np.unique(at.present, axis=1, return_inverse=True)
+            for i in np.flatnonzero(patterns.any(axis=0)):
+                columns, rows = np.flatnonzero(patterns[:, i]), np.flatnonzero(which.ravel() == i)
+                marginal = self.marginal(columns)
+                log_p, part = marginal.bind(Workspace(marginal, len(rows), at.dtype, at.tape))
+                own = np.zeros(len(rows), at.dtype)
+                log_p(z[np.ix_(columns, rows)], own)
+                l[rows] += own
+                bound.append((columns, rows, part))
+
+        def back(l_bar):
+            z_bar = np.zeros((self.dim, at.n_rows), at.dtype)
+            for columns, rows, part in bound:
+                z_bar[np.ix_(columns, rows)] = part(l_bar[rows])
+            return z_bar
 
         return run, back
 
