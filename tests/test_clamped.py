@@ -39,9 +39,7 @@ FLOWS = {
     ),
     "modes": lambda: clamped(spline_flow(base=MODES)),
     "coupling": lambda: clamped(
-        fc.TransformedDistribution(
-            fc.Normal(D), fc.Coupling(D, 1, hidden=[8], context_dim=C + D)
-        )
+        fc.TransformedDistribution(fc.Normal(D), fc.Coupling(D, 1, hidden=[8], context_dim=C + D))
     ),
     "inverted": lambda: clamped(
         fc.TransformedDistribution(

@@ -1,8 +1,8 @@
 """Densities: the protocol, bases, mixtures, and flows."""
 
 from .bases import Laplace, MultivariateNormalDiag, StudentT, Uniform
-from .clamped import ClampedBase
 from .circular import Product, UniformCircle, VonMises
+from .clamped import ClampedBase
 from .distribution import Distribution, Foreign, Normal
 from .gaussian_mixture import GaussianMixture
 from .mixture import Mixture

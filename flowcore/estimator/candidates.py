@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 
-from ..bijectors import Chain
+from ..bijectors import Chain, Clamped
 from ..core import check_time, limit, remaking
-from ..distributions import Distribution, TransformedDistribution
+from ..distributions import ClampedBase, Distribution, TransformedDistribution
 from ..flows import continuous, glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp
 from ..training import TrainingDivergedError, fit, fit_matching
 from ..training.defaults import batch_size_for, is_auto
 from ..training.matching import EPOCHS_TIMES
-from .gaussians import gaussian, mixture, modes, student
+from .gaussians import (
+    gaussian,
+    gaussian_of_present,
+    mixture,
+    modes,
+    student,
+    student_of_present,
+)
 from .rows import LARGEST, Fold, Rows
 
 LOWEST, BELOW = 0.01, 5.0  # nats: a row counts no less than so much below this quantile
@@ -80,6 +87,10 @@ GAUSSIAN: Family = [
     [Candidate("Gaussian", gaussian), Candidate("Gaussian", gaussian, {"shrink": False})]
 ]
 STUDENT: Family = [[Candidate("Student t", student, kept=True)]]  # the net below far rows
+OF_PRESENT: list[Family] = [  # the same for rows that lack some numbers
+    [[Candidate("Gaussian", gaussian_of_present)]],
+    [[Candidate("Student t", student_of_present, kept=True)]],
+]
 
 
 def mixtures(sizes: Sequence[int]) -> Family:
@@ -104,6 +115,7 @@ class FlowCandidate:
     widens   its networks are as wide as the table: from there on, work and memory grow as D^2
     least_dim, below_rows   in smaller dimensions, or from this number of rows, "auto" leaves it out
     matched  trained by `fit_matching`: `times` as many epochs, each cheaper by that factor
+    clamped  of rows that lack some numbers, see `Clamped`
     """
 
     name: str
@@ -116,6 +128,7 @@ class FlowCandidate:
     below_rows: float = np.inf
     matched: bool = False
     times: int = 1
+    clamped: bool = False
     kept = False
     is_flow = True
 
@@ -147,7 +160,8 @@ class FlowCandidate:
         check_time()
         with remaking():
             flow, cut = None, False
-            if (rows.x != rows.x[0]).any(axis=0).all():  # else a column is constant in this fold
+            # else a column is constant in this fold; an absent one does no harm
+            if self.clamped or (rows.x != rows.x[0]).any(axis=0).all():
                 try:
                     start = self._untrained(rows, rng, n_modes)
                     train = fit_matching if self.matched else fit
@@ -160,14 +174,19 @@ class FlowCandidate:
                 if seen.thetas:
                     return Fit(seen.flow, np.array(seen.log_p), np.array(seen.thetas), cut)
                 flow = last if cut or not snapshots else None  # it diverged before the first one
-            flow = student(rows) if flow is None else flow
+            if flow is None:
+                flow = student_of_present(rows) if self.clamped else student(rows)
             return Fit(flow, log_prob(flow, held_out, threads)[None], cut=cut)
 
     def _untrained(self, rows: Rows, rng, n_modes: int) -> TransformedDistribution:
-        options = {"base": modes(rows, rng, n_modes)} if self.modes else {}
-        options["context_dim"] = 0 if rows.context is None else rows.context.shape[1]
-        options |= {"standardize": False, "standardize_context": False}  # that has been done
+        options = {"base": modes(rows, rng, n_modes, self.clamped)} if self.modes else {}
+        context_dim = 0 if rows.context is None else rows.context.shape[1]
+        # what is standardised has been standardised
+        options |= {"context_dim": context_dim, "standardize": False, "standardize_context": False}
         flow = self.recipe(rows.x.shape[1], rng=rng, **options)
+        if self.clamped:
+            base = ClampedBase(flow.base, context_dim)
+            return TransformedDistribution(base, Clamped(flow.bijector, context_dim))
         if not self.white:
             return flow
         return TransformedDistribution(flow.base, Chain([gaussian(rows).bijector, flow.bijector]))
@@ -252,8 +271,11 @@ COST = FLOWS["spline"].cost  # of a flow that nobody has measured
 MATCHED = FlowCandidate("continuous", continuous, COST, matched=True, times=EPOCHS_TIMES)
 
 
-def as_candidates(flow, dim: int, context_dim: int) -> list[FlowCandidate]:
+def as_candidates(flow, dim: int, context_dim: int, clamped: bool = False) -> list[FlowCandidate]:
     """The flows to try; flow: the argument of `FlowDensity`."""
+    if clamped:  # by what is left of each row, no full matrix
+        found = as_candidates(flow, dim, context_dim)
+        return [replace(one, clamped=True) for one in found if not (one.white and is_auto(flow))]
     if isinstance(flow, TransformedDistribution):
         if (flow.dim, flow.context_dim) != (dim, context_dim):
             raise ValueError(

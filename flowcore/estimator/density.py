@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from sklearn.base import (
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ..bijectors import Chain
+from ..bijectors import Chain, Clamped
 from ..conditionals import Conditionals
 from ..conditionals.explaining import DRAWS, Explanation, explained
 from ..core import moment_after
@@ -172,12 +173,15 @@ class FlowDensity(
 
     def fit(
         self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None, *,
-        context: Context = None,
+        context: Context = None, present: ArrayLike | None = None,
     ) -> Self:  # fmt: skip
         """Fit to the rows of X (n, D); y is ignored.
 
         sample_weight: (n,) >= 0; rows of weight 0 are left out. context: (n, C), the columns that
-        the density is conditional on; every other method then needs a context, too.
+        the density is conditional on; every other method then needs a context, too. present: (n, D)
+        of booleans: the numbers that a row has. The density is then that of the present numbers,
+        given which ones they are: see `Clamped`. Other entries of X are ignored, and every other
+        method takes the D columns of `present` after those of the context.
         """
         seeds = seed_sequence(self.random_state)
         check_options(self)
@@ -190,9 +194,16 @@ class FlowDensity(
             check_seen(X[weight > 0], labels)
             weight = np.where(hole.all(axis=1), 0, weight)
         names, context = column_labels(context), as_context("context", context, "X", len(X))
+        absent = np.zeros(X.shape, bool) if present is None else ~as_present(present, X.shape)
+        filled = absent & ~absent.all(axis=0)  # by means, which are 0 when they are standardised
+        if present is not None:
+            check_seen(np.where(filled, np.nan, X)[weight > 0], labels)
+            X = np.where(filled, np.ma.array(X, mask=absent | hole).mean(axis=0).filled(0.0), X)
+            columns = (~absent).astype(float)
+            names, context = None, columns if context is None else np.hstack([context, columns])
         self.context_dim_ = 0 if context is None else context.shape[1]
         self.context_names_in_ = names if are_names(names) else None
-        rows, first = merged(X, weight, context)
+        rows, first = merged(X, weight, context, absent.all(axis=1))
         rows, isolated = trimmed(rows, self.trim, seeds)
         isolated = np.isin(first, isolated) & (weight > 0)
         used = np.where(isolated, 0, weight)
@@ -201,14 +212,21 @@ class FlowDensity(
                 f"X has {len(rows)} different rows: at least {LEAST_ROWS} are needed, since some "
                 "are held out, and many more for a good density"
             )
-        if not hole.any():
+        if not (hole.any() or absent.any()):
             check_columns(X, np.flatnonzero(used > 0), labels)
-        scale, context_scale = scaling(rows.x), None if context is None else scaling(rows.context)
+        scale = scaling(np.where(filled[rows.place], np.nan, rows.x))
+        rows = replace(rows, x=np.where(filled[rows.place], scale.mean, rows.x))
+        context_scale = None if context is None else scaling(rows.context)
+        if present is not None:
+            own = np.arange(self.context_dim_) < self.context_dim_ - X.shape[1]  # not `present`
+            context_scale = context_scale.with_moments(
+                np.where(own, context_scale.mean, 0.0), np.where(own, context_scale.scale, 1.0)
+            )
         check_reach(np.where(hole, scale.mean, X), used, scale, labels)
         dims = X.shape[1], self.context_dim_
         minutes = default_minutes(len(rows)) if self.budget is None else self.budget
         minutes = min(minutes, (self.max_seconds or np.inf) / 60)
-        flows = as_candidates(self.flow, *dims)
+        flows = as_candidates(self.flow, *dims, clamped=present is not None)
         rows, alone = from_the_centre(rows, scale, context_scale), not is_auto(self.flow)
         planned = lambda share: plan(len(rows), *dims, flows, share * minutes)  # noqa: E731
         how = seeds, self.n_jobs, alone, self.progress
@@ -224,13 +242,15 @@ class FlowDensity(
         if context_scale is not None:
             density = with_standardized_context(density, context_scale)
             latent = with_standardized_context(latent, context_scale)
-        self.density_ = TransformedDistribution(density, scale)
-        self.latent_ = TransformedDistribution(latent.base, Chain([scale, latent.bijector]))
+        units = scale if present is None else Clamped(scale, self.context_dim_)
+        self.density_ = TransformedDistribution(density, units)
+        self.latent_ = TransformedDistribution(latent.base, Chain([units, latent.bijector]))
         self.conditionals_ = Conditionals(self.density_, getattr(self, "feature_names_in_", None))
-        nats = float(scale.inverse_log_det(scale.mean[None])[0])
-        unseen = np.where(hole, np.log(scale.scale), 0).sum(axis=1)[rows.place]
+        log_scale = np.log(scale.scale)
+        nats = -(~absent @ log_scale)[rows.place]  # of the numbers that a row has
+        unseen = (hole @ log_scale)[rows.place]
         own = rows.weight * np.isfinite(log_p)
-        self.summary_ = summary.shifted(nats + float(own @ unseen / own.sum()))
+        self.summary_ = summary.shifted(float(own @ (nats + unseen) / own.sum()))
         scores, judged = np.full((2, len(X)), np.nan)
         scores[rows.place], judged[rows.place] = log_p + nats + unseen, whole + nats
         scores, judged = np.where(used > 0, [scores[first], judged[first]], np.nan)
@@ -347,6 +367,16 @@ class FlowDensity(
                 "pipelines pass it on after set_score_request(context=True)"
             )
         return context if density.context_dim else None
+
+
+def as_present(present: ArrayLike, shape: tuple[int, int]) -> np.ndarray:
+    """Which numbers the rows have, (n, D) of booleans; a ValueError for anything else."""
+    found = np.asarray(present)
+    if found.shape != shape or found.dtype != bool:
+        raise ValueError(
+            f"present is an array of booleans like X, {shape}: got {found.dtype} {found.shape}"
+        )
+    return found
 
 
 def check_options(own: FlowDensity) -> None:

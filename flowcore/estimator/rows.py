@@ -109,15 +109,19 @@ class Fold(NamedTuple):
 
 
 def merged(
-    x: np.ndarray, weight: np.ndarray, context: np.ndarray | None
+    x: np.ndarray,
+    weight: np.ndarray,
+    context: np.ndarray | None,
+    empty: np.ndarray | bool = False,
 ) -> tuple[Rows, np.ndarray]:
     """(the distinct rows of positive weight, sorted; for every row the first that equals it).
 
     A row that occurs twice becomes a row of weight 2. Otherwise it could be in two folds: it would
-    be both learned and held out, and a spike on it would get a high score.
+    be both learned and held out, and a spike on it would get a high score. Rows that have no
+    numbers (empty) stay apart: nothing is learned of them, and one heavy row would be in one fold.
     """
     first = first_equal(np.where(np.isnan(x), HOLE, x), context)
-    first = np.arange(len(x)) if first is None else first
+    first = np.arange(len(x)) if first is None else np.where(empty, np.arange(len(x)), first)
     total = np.bincount(first, weight, len(x))
     kept = np.flatnonzero(total > 0)
     both = x[kept] if context is None else np.column_stack([x[kept], context[kept]])

@@ -154,7 +154,7 @@ class _Target:
         for j, both in question.ranges.items():
             ends[:, :, j] = both[:, None]
         points = np.where(np.isnan(ends[0]), question.x, np.nan)
-        z, self.log_w = self.coordinates.known_to_line(points, np.zeros_like(points))
+        z, self.log_w = self.coordinates.to_line(points, np.zeros_like(points))
         mixed, open_ = own.mixed, question.codes[0] < 0
         if forbidden := [pair for pair in question.forbidden if open_[pair[0]]]:
             mixed = mixed.without(forbidden)

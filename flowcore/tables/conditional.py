@@ -13,7 +13,7 @@ from ..core import imported, warn
 from ..core.inputs import as_numbers, check_dim, named
 from .encoding import Number
 from .frame import Frame, as_frame, listed
-from .question import asked, decoded, split, with_holes, within
+from .question import Question, asked, decoded, split, with_holes, within
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Seed, TableLike
@@ -246,6 +246,16 @@ def marginals_of(density: TableDensity, frame: Frame) -> np.ndarray:
     """log p of each row's known values, (n,); "missing" is one if the column has it as a value."""
     question, _ = with_holes(density, frame, values=True)
     return _answered(density, frame, question, 0, MARGINAL_DRAWS, 0, False)[1].log_p
+
+
+def without_absent(density: TableDensity, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """log p of rows, (n,), whose absent numbers (NaN) the density cannot leave out: an estimate of
+    its integral over them, by weighted draws; exact for rows without numbers."""
+    log_p, rng = np.empty(len(codes)), np.random.default_rng(0)
+    question = Question(codes, x, np.isnan(x))
+    for block, answer in density.answering.answered(question, MARGINAL_DRAWS, rng):
+        log_p[block] = answer.log_p
+    return log_p
 
 
 def _answered(density, frame, question, n, n_draws, rng, progress):
