@@ -68,8 +68,10 @@ class TableDensity(DensityMixin, BaseEstimator):
 
     c are the categories, and the choice of atoms: p(c) is exact, see `CategoricalMixture`. x are
     the other numbers: z is x on the whole line (log for positive columns, logit for bounded ones),
-    and q any density with a context. A gridded number counts as a probability, the integral of p
-    over its cell; in place of an atom, the number is integrated over the whole line:
+    and q any density with a context. If the context also has D columns that say which numbers a
+    row has, q is the density of these: see `Clamped`. From any other q, the numbers that a row
+    lacks are integrated out by weighted draws, see `Answering`. A gridded number counts as a
+    probability, the integral of p over its cell:
 
         log p(x | c) = log 1/M sum_m q(z(x, u_m) | c) w(x, u_m)         see `Coordinates`
 
@@ -231,8 +233,8 @@ class TableDensity(DensityMixin, BaseEstimator):
     def log_prob(self, X: TableLike, missing: str = "nan") -> np.ndarray:
         """log p of every row of the table X, (n,), in nats.
 
-        It depends on that row alone, if no cell is missing. It is exact without gridded columns and
-        atoms, otherwise by 32 points of the row's cell. It is NaN for a row with a missing cell,
+        It depends on that row alone, if no cell is missing. It is exact without gridded columns,
+        otherwise by 32 points of the row's cell. It is NaN for a row with a missing cell,
         unless "missing" is a value of the column, and -inf for a row outside of a column's support.
 
         missing: "nan", as above. "marginal": such a missing cell is unknown, and log p is an
@@ -242,7 +244,7 @@ class TableDensity(DensityMixin, BaseEstimator):
 
         Errors: ValueError for columns that differ from the schema's, and for text among numbers and
         values off a grid; the message then names row, column and value. Cost: one pass of the
-        density, or 32 with gridded columns and for rows with atoms; at most 256 times that for a
+        density, or 32 with gridded columns; at most 256 times that for a
         row with a category that was never seen.
         """
         check_is_fitted(self)
