@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from scipy import integrate, stats
+from scipy import stats
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import flowcore as fc
@@ -205,10 +205,9 @@ def test_densities_given_others_are_quotients(density):
     given = density.given(known, n_draws=4000)
     assert given.columns == ["income"]
 
-    def p(income):
-        return np.exp(density.log_prob({k: [v] for k, v in known.items()} | {"income": [income]}))
-
-    total = integrate.quad(lambda t: p(np.exp(t))[0] * np.exp(t), -8, 8, epsabs=1e-7)[0]
+    income = np.exp(np.linspace(-8, 8, 801))
+    many = {name: [value] * 801 for name, value in known.items()} | {"income": income}
+    total = np.exp(density.log_prob(many)) @ income * 0.02
     assert given.log_marginal == pytest.approx(np.log(total), abs=4 * given.error + 0.01)
     x = {"income": [1.5, 0.2]}
     whole = {name: [value] * 2 for name, value in known.items()} | x
