@@ -108,7 +108,7 @@ class Table(NamedTuple):
 
     hole, absent (n, D): which numbers are unknown (NaN), and which ones a row lacks. An absent
     number is the mean of its column; a column without any keeps what it has. is_clamped: the last D
-    columns of the context say which numbers are present. labels: names of the columns, or None
+    columns of the context mark the numbers that are present. labels: names of the columns, or None
     """
 
     x: np.ndarray
