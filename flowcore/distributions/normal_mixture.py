@@ -70,14 +70,16 @@ class MultivariateNormalMixture(EllipticalMixture):
     ) -> MultivariateNormalMixture:
         """Fitted to the rows of X (n, D) by EM, in any units.
 
-        One Gaussian has the maximum likelihood, if n is many times D. With fewer rows a prior
-        shrinks the covariance S of the standardised columns, by far less than its standard error:
+        One Gaussian has the maximum likelihood if n is many times D. With fewer rows its prior
+        matters, which shrinks the covariance S of the standardised columns:
 
             (1 - r) S + r I        r = min(1, D/n)^2 times the OAS rule (Chen et al. 2010)
 
-        or r = m / (n + m), m = D min(1, D/n')^2, if there are holes: n' rows know both columns of
-        the rarest pair. Several components have D pseudo-rows each, with the covariance of all
-        rows times K^(-2/D), so that none collapses onto a single row. n_components: a number, or "bic": the number with the best Bayesian information criterion,
+        If there are holes, r = m / (n + m) with m = D min(1, D/n')^2, where n' rows know both
+        columns of the rarest pair. Several components have D pseudo-rows each, with the covariance
+        of all rows times K^(-2/D), so that none collapses onto a single row.
+
+        n_components: a number, or "bic": the number with the best Bayesian information criterion,
         at most 10. sample_weight: (n,) >= 0. missing: "error", or "learn": NaN is unknown, and rows
         contribute the log-density of their known values; rows without a value are left out. The
         holes may depend on seen values, not on those that they hide. Cost: O(n K D^2) per step of
