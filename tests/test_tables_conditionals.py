@@ -367,6 +367,53 @@ def test_rows_of_nothing_and_of_everything(density):
         density.given({"city": "Bern", "age": 1, "income": 1.0, "rain": 0.0, "smokes": True})
 
 
+def holes_of(n, seed=3, share=0.35):
+    X = pd.DataFrame(rows(n, seed=seed)).astype({"age": float, "smokes": object})
+    return X.mask(RNG(seed).random(X.shape) < share)
+
+
+def answers_alike(a, b, at):
+    """Whether answers `a` are those of rows `at` of answers b, but for rounding."""
+    for name in ("log_p", "error", "ess"):
+        np.testing.assert_allclose(getattr(a, name), getattr(b, name)[at], rtol=1e-8, atol=1e-10)
+    for one, other in zip(a.tables, b.tables, strict=True):
+        pd.testing.assert_frame_equal(
+            one.reset_index(drop=True), other.iloc[at].reset_index(drop=True), check_dtype=False
+        )
+
+
+def test_an_answer_depends_on_its_row_alone(density, monkeypatch):
+    """Not on other rows, their order, or the blocks they are answered in."""
+    X, order = holes_of(15), RNG(0).permutation(15)
+    whole = density.impute(X, n=3, rng=5)
+    answers_alike(density.impute(X.iloc[order], n=3, rng=5), whole, order)
+    log_p = density.log_prob(X, missing="marginal")
+    np.testing.assert_allclose(
+        density.log_prob(X.iloc[order], missing="marginal"), log_p[order], rtol=1e-10
+    )
+    for i in (0, 7, 14):
+        answers_alike(density.impute(X.iloc[[i]], n=3, rng=5), whole, [i])
+        np.testing.assert_allclose(
+            density.log_prob(X.iloc[[i]], missing="marginal"), log_p[[i]], rtol=1e-10
+        )
+    monkeypatch.setattr("flowcore.tables.answering.NUMBERS", 2000)
+    answers_alike(density.impute(X, n=3, rng=5), whole, np.arange(15))
+    assert (density.impute(X, n=3, rng=6).tables[0] != whole.tables[0]).any().any()
+
+
+def test_equal_rows_have_equal_densities_and_independent_draws(density):
+    X = pd.DataFrame(rows(1)).astype({"income": float}).assign(income=np.nan)
+    many = pd.concat([X] * 80, ignore_index=True)
+    log_p = density.log_prob(many, missing="marginal")
+    np.testing.assert_array_equal(log_p, log_p[0])
+    found = density.impute(many, n=2, rng=0)
+    first = density.impute(X, n=2, rng=0)
+    np.testing.assert_allclose(found.tables[0]["income"][0], first.tables[0]["income"][0])
+    a, b = (table["income"].to_numpy() for table in found.tables)
+    assert len(np.unique(a)) > 75 and abs(stats.spearmanr(a, b)[0]) < 0.35
+    assert abs(stats.spearmanr(a[1:], a[:-1])[0]) < 0.35
+
+
 @pytest.mark.parametrize("library", ["pandas", "polars", "array"])
 def test_tables_come_back_as_they_came(library):
     X = pd.DataFrame({"a": RNG(0).normal(size=200), "b": RNG(1).normal(size=200)})

@@ -51,7 +51,7 @@ def drawn_codes(
     found, rows = codes.copy(), np.flatnonzero((codes < 0).any(axis=1))
     question = Question(codes[rows], x[rows], hole[rows])
     for block in density.answering.blocks(question, DRAWS):
-        draws = density.answering.drawn(question.of(block), DRAWS, rng).resampled(1, rng)
+        draws = density.answering.drawn(question.of(block), DRAWS, [rng]).resampled(1, [rng])
         found[rows[block]] = draws[:, 0, : codes.shape[1]].astype(np.int64)
     return found
 

@@ -36,6 +36,10 @@ class Question:
         own = self.codes[rows], self.x[rows], self.hole[rows]
         return Question(*own, self.ranges, self.forbidden, self.is_in)
 
+    def split(self, n: int) -> list[Question]:
+        """The same of n parts of the rows, one after the other."""
+        return [self.of(rows) for rows in np.array_split(np.arange(len(self.codes)), n)]
+
     def kept(self, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Which draws satisfy the question."""
         kept = np.ones(len(codes), bool) if self.is_in is None else self.is_in(codes, x)
