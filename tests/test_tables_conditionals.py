@@ -22,6 +22,7 @@ from flowcore.tables import (
     TableDensity,
     fit_table,
 )
+from flowcore.tables.conditional import answers_of
 from flowcore.tables.proposal import Histogram, MixedMixture, Proposal
 
 pytestmark = pytest.mark.usefixtures("few_folds")
@@ -672,12 +673,12 @@ def test_tables_are_drawn_from_bootstrapped_densities_in_turn(monkeypatch):
     fitted, used = imputer(bootstraps=2).fit(holes), []
     means = [own.density_.means for own in (fitted.density_, *fitted.bootstrapped_)]
     assert all((a != b).all() for a, b in itertools.combinations(means, 2))
-    for own in fitted.bootstrapped_:
-        draw = own.impute
-        monkeypatch.setattr(
-            own, "impute", lambda X, n, *rest, f=draw: used.append(n) or f(X, n, *rest)
-        )
-    assert len(fitted.sample(5)) == 5 and used == [3, 2]
+    monkeypatch.setattr(
+        "flowcore.tables.imputer.answers_of",
+        lambda own, X, n, *rest: used.append((own, n)) or answers_of(own, X, n, *rest),
+    )
+    assert len(fitted.sample(5)) == 5
+    assert used == [(own, n) for own, n in zip(fitted.bootstrapped_, (3, 2), strict=True)]
 
 
 def intervals(seeds, n=120, m=10):
@@ -748,11 +749,68 @@ def test_a_sign_for_missing_cells_may_be_one_of_a_library():
     assert not np.isnan(np.asarray(filled, float)).any()
 
 
+@pytest.mark.parametrize("kind", ["pandas", "array"])
+def test_an_imputer_keeps_nothing_of_the_callers(kind):
+    """What happens to the table afterwards, or to a completed one, changes no other table."""
+    X = people()[0][["height", "weight"]]
+    X = X if kind == "pandas" else X.to_numpy().copy()
+    fitted, fresh = imputer(bootstraps=2).fit(X), people(seed=1)[0][["height", "weight"]][:20]
+    fresh = fresh if kind == "pandas" else fresh.to_numpy().copy()
+    before, tables = np.asarray(fitted.transform(fresh)), [*map(np.array, fitted.sample(3))]
+    if kind == "pandas":
+        X["weight"] = X["weight"].fillna(0.0)
+        X.iloc[:, 0] = 1.0
+    else:
+        X[:] = 1.0
+    np.testing.assert_array_equal(fitted.transform(fresh), before)
+    again = fitted.sample(3)
+    np.testing.assert_array_equal([*map(np.asarray, again)], tables)
+    assert (tables[0][:, 1] != tables[1][:, 1]).any()
+    if kind == "pandas":
+        again[0].iloc[:, :] = -1.0
+    else:
+        again[0][:] = -1.0
+    np.testing.assert_array_equal(np.asarray(again[1]), tables[1])
+    np.testing.assert_array_equal([*map(np.asarray, fitted.sample(3))], tables)
+
+
+def test_a_filled_row_depends_on_the_row_alone(monkeypatch):
+    """Also if it is there twice; equal rows of a completed table are drawn independently."""
+    holes, _ = people()
+    fitted, some = imputer().fit(holes), holes[:12]
+    whole, order = fitted.transform(some), RNG(0).permutation(12)
+
+    def alike(a, b):
+        pd.testing.assert_frame_equal(a.reset_index(drop=True), b.reset_index(drop=True),
+                                      check_dtype=False, rtol=1e-8)  # fmt: skip
+
+    alike(fitted.transform(some.iloc[order]), whole.iloc[order])
+    alike(fitted.transform(some[3:5]), whole[3:5])
+    twice = pd.concat([some, some], ignore_index=True)
+    alike(fitted.transform(twice)[12:], whole)
+    a = fitted.sample(2, twice, rng=0)[1]
+    alike(a[:12], fitted.sample(2, some, rng=0)[1])
+    gone = some["height"].isna().to_numpy()
+    assert (a["height"][:12].to_numpy() != a["height"][12:].to_numpy())[gone].all()
+    monkeypatch.setattr("flowcore.tables.imputer.CELLS", 1000)
+    alike(fitted.transform(some), whole)
+
+
+def test_categories_that_were_never_seen_are_named(density):
+    """In rows with holes, as `given` does."""
+    X = pd.DataFrame(rows(3)).assign(city="Paris", income=np.nan)
+    for ask in (density.impute, lambda X: density.log_prob(X, missing="marginal")):
+        with pytest.warns(UserWarning, match="column 'city' never was 'Paris' in fit"):
+            ask(X)
+
+
 def test_bad_tables_for_an_imputer():
     holes, X = people()
     with pytest.raises(ValueError, match="column 'weight' has no values: leave it out"):
         imputer().fit(X.assign(weight=np.nan))
-    with pytest.raises(ValueError, match="every row misses a value"):
+    with pytest.raises(ValueError, match=r"two columns have the same name: .*'height'"):
+        imputer().fit(holes[["height", "weight", "height"]])
+    with pytest.raises(ValueError, match=r"every row misses a value: .* pass missing='learn'"):
         imputer().fit(X.assign(height=X["height"].where(np.arange(300) % 2 == 0),
                                weight=X["weight"].where(np.arange(300) % 2 == 1)))  # fmt: skip
     numbered = X.assign(id=np.arange(300.0))

@@ -71,15 +71,15 @@ def answered(
 def _drawn(proposal_for, rows, n, rngs):
     """Draws (m, n, D) and log q(x_b | x_a) (m, n)."""
     x, log_q = np.empty((len(rows), n, rows.shape[1])), np.empty((len(rows), n))
-    for own in _same_holes(rows):
+    for own in same_holes(np.isnan(rows)):
         proposal = proposal_for(np.isnan(rows[own[0]]))
         x[own], log_q[own] = proposal.sample_given(rows[own], n, [rngs[i] for i in own])
     return x, log_q
 
 
-def _same_holes(rows) -> list[np.ndarray]:
-    """Numbers of rows, those with the same holes together."""
-    patterns, which = np.unique(np.isnan(rows), axis=0, return_inverse=True)
+def same_holes(hole: np.ndarray) -> list[np.ndarray]:
+    """Numbers of rows, those with the same holes (n, D) together."""
+    patterns, which = np.unique(hole, axis=0, return_inverse=True)
     return [np.flatnonzero(which.ravel() == k) for k in range(len(patterns))]
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..conditionals.annealing import annealed
+from ..conditionals.answering import same_holes
 from ..conditionals.weights import Weighted, joined, trusted, weighted
 from ..core import BLAS, derived
 from .proposal import MixedMixture, Proposal
@@ -65,9 +66,8 @@ class Answering:
     def blocks(self, question: Question, n: int) -> list[np.ndarray]:
         """Numbers of rows with the same known columns; each list is a block of bounded memory."""
         parts = question.codes < 0, np.isnan(question.x), question.hole
-        patterns, which = np.unique(np.hstack(parts), axis=0, return_inverse=True)
         size = max(1, NUMBERS // (n * (1 + question.codes.shape[1] + question.x.shape[1])))
-        rows = [np.flatnonzero(which.reshape(-1) == k) for k in range(len(patterns))]
+        rows = same_holes(np.hstack(parts))
         return [own[i : i + size] for own in rows for i in range(0, len(own), size)]
 
     def of_block(self, question: Question, n: int, rngs: list[np.random.Generator]) -> Weighted:
@@ -160,16 +160,12 @@ class _Target:
             ends[:, :, j] = both[:, None]
         points = np.where(np.isnan(ends[0]), question.x, np.nan)
         z, self.log_w = self.coordinates.known_to_line(points, np.zeros_like(points))
-        self.moving = np.append(np.zeros(self.n_codes, bool), np.isnan(points[0]))
-        self._parts, self._mixed = (question.codes, z, ends, n), own.mixed
-
-    @derived
-    def proposal(self) -> Proposal:
-        """Of the unknown values and points."""
-        mixed, open_ = self._mixed, self.question.codes[0] < 0
-        if forbidden := [pair for pair in self.question.forbidden if open_[pair[0]]]:
+        mixed, open_ = own.mixed, question.codes[0] < 0
+        if forbidden := [pair for pair in question.forbidden if open_[pair[0]]]:
             mixed = mixed.without(forbidden)
-        return Proposal(self.categories, mixed, *self._parts)
+        self.proposal = Proposal(self.categories, mixed, question.codes, z, ends, n)
+        moving = self.proposal.free | ~np.isnan(ends[0, 0])
+        self.moving = np.append(np.zeros(self.n_codes, bool), moving)  # numbers that are not fixed
 
     def drawn(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """n states of each row, drawn from the proposal, and its log-density (m, n)."""

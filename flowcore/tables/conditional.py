@@ -282,7 +282,15 @@ def _completed(X, names, given: Frame, frame: Frame, values: dict, gaps: dict) -
         by_name = dict(zip(every, given.names, strict=True))
     for name, gone in gaps.items():
         if gone.any():
-            columns[by_name[name]] = _filled(frame[name], values[name], gone)
+            columns[by_name[name]] = filled(frame[name], values[name], gone)
+    return as_table_of(X, given, columns)
+
+
+def as_table_of(X: TableLike, given: Frame, columns: dict) -> TableLike:
+    """Columns as a table of the caller's kind, with the index of X in pandas; given: X as a frame.
+
+    A mapping becomes a frame, a table without names an array.
+    """
     if not given.is_named:
         dtype = object if any(own.dtype == object for own in columns.values()) else float
         return np.column_stack([np.asarray(own, dtype) for own in columns.values()])
@@ -295,10 +303,12 @@ def _completed(X, names, given: Frame, frame: Frame, values: dict, gaps: dict) -
     return table
 
 
-def _filled(known: np.ndarray, drawn: np.ndarray, gone: np.ndarray) -> np.ndarray:
-    """A column with draws in its gaps: whole numbers stay integers, if all are."""
+def filled(known: np.ndarray, drawn: np.ndarray, gone: np.ndarray) -> np.ndarray:
+    """A column with draws in its gaps: whole numbers stay integers, and booleans booleans, if all
+    are."""
     if known.dtype == object or drawn.dtype == object:
-        return np.where(gone, drawn, known)
+        found = np.where(gone, drawn, known)
+        return found.astype(bool) if {type(value) for value in found.tolist()} == {bool} else found
     if known.dtype.kind in "mM":
         return np.where(gone, drawn.astype(known.dtype), known)
     found = np.where(gone, drawn, np.where(gone, 0, known))
