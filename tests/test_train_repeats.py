@@ -34,8 +34,8 @@ def test_the_first_equal_row(kind, hashes, monkeypatch):
     """Also where different rows have equal hashes, where 0 has a sign, and in blocks."""
     monkeypatch.setattr(repeats, "blocks", lambda n, width: [slice(0, 70), slice(70, n)])
     if hashes == "eight of them":
-        few = repeats._hashes
-        monkeypatch.setattr(repeats, "_hashes", lambda parts: few(parts) % np.uint64(8))
+        few = repeats.row_hashes
+        monkeypatch.setattr(repeats, "row_hashes", lambda parts: few(parts) % np.uint64(8))
     x = np.random.default_rng(0).integers(-2, 3, (200, 2)).astype(kind)
     x[x == 0] *= np.random.default_rng(1).choice([-1, 1], (x == 0).sum())
     context = np.random.default_rng(2).integers(0, 2, (200, 1)).astype(float)
@@ -57,9 +57,9 @@ def test_nothing_repeats():
 
 def test_no_column_of_numbers_has_two_values_of_one_hash():
     x = np.arange(-1e5, 1e5)[:, None]
-    assert len(np.unique(repeats._hashes([x]))) == len(x)
+    assert len(np.unique(repeats.row_hashes([x]))) == len(x)
     grid = np.stack(np.meshgrid(*2 * [np.arange(300.0)]), axis=-1).reshape(-1, 2)
-    assert len(np.unique(repeats._hashes([grid]))) == len(grid)
+    assert len(np.unique(repeats.row_hashes([grid]))) == len(grid)
 
 
 def test_repeated_rows_are_weights():

@@ -104,24 +104,29 @@ class EllipticalMixture(BaseDistribution):
         return self._with(means[keep, 0], factors, weights[keep], self.df + len(columns))
 
     def sample_given(
-        self, rows: ArrayLike, n: int, rng: Seed = None
+        self, rows: ArrayLike, n: int, rng: Seed | list[np.random.Generator] = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """n draws of each row's unknown values, and log p(x_b | x_a) at the draws.
 
-        rows (m, D) have NaN in the same columns. Returns whole rows (m, n, D), in which the known
-        values stay, and (m, n) in nats. Cost: O(K D^2) a draw.
+        rows (m, D) have NaN in the same columns. rng: one for all rows, or a list with a generator
+        for each. Returns whole rows (m, n, D), in which the known values stay, and (m, n) in nats.
+        Cost: O(K D^2) a draw.
         """
-        rows, rng = as_numbers("rows", rows).astype(float), np.random.default_rng(rng)
+        rows = as_numbers("rows", rows).astype(float)
+        rngs = rng if isinstance(rng, list) else [np.random.default_rng(rng)]
         hole = np.isnan(rows[:1]).all(axis=0)
         if (np.isnan(rows) != hole).any() or not hole.any():
             raise ValueError("rows must have NaN in the same columns, one at least")
         known = np.flatnonzero(~hole)
         log_w, means, stretch, factors = self._conditional(known, rows[:, known])
         log_known, shares = log_sum_exp(log_w)
-        steps = rng.random((*rows.shape[:1], n, 1)) * shares.sum(axis=0)[:, None, None]
+        each = len(rows) // len(rngs), n
+        steps = np.concatenate([own.random((*each, 1)) for own in rngs])
+        steps = steps * shares.sum(axis=0)[:, None, None]
         who = (steps > np.cumsum(shares, axis=0).T[:, None]).sum(axis=2)  # (m, n)
         who = np.minimum(who, self.n_components - 1)
-        noise = self._noise(rng, (*who.shape, hole.sum()), self.df + len(known))
+        shape, df = (*each, hole.sum()), self.df + len(known)
+        noise = np.concatenate([self._noise(own, shape, df) for own in rngs])
         x, row = np.repeat(rows[:, None], n, axis=1), np.arange(len(rows))[:, None]
         for k, factor in enumerate(factors):
             noise[who == k] = noise[who == k] @ factor.T

@@ -171,7 +171,11 @@ class Proposal:
         self.many, self.z = np.repeat(codes, n, axis=0), np.repeat(z, n, axis=0)
         self.intervals, self.ends = np.flatnonzero(~np.isnan(ends[0, 0])), ends
         self.free = np.isnan(z[0]) & np.isnan(ends[0, 0])
-        self.histograms = [Histogram(mixed, j, ends[..., j]) for j in self.intervals]
+
+    @derived
+    def histograms(self) -> list[Histogram]:
+        """Of the numbers of which an interval is known."""
+        return [Histogram(self.mixed, j, self.ends[..., j]) for j in self.intervals]
 
     def sample(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """(codes (m n, K), z (m n, D)), the draws of a row one after the other."""
