@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..core import log_sum_exp
 from ..flows import maf
 from ..training import fit
 from ..training.checks import as_table
+from ..training.repeats import first_equal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ROUNDS, CLOSE = 1000, 1e-10  # of the fixed point, and where it ends
 LEAST_ROWS, LEAST_CHAIN = 100, 4
+NOISE, NEARLY = 5.0, 0.8  # standard errors of no correlation; a share of the largest one
 FARTHEST = 5.0  # nats between three estimates of log Z
 
 
@@ -76,26 +77,73 @@ def evidence(
     (True, True)
     """
     x = as_table("samples", samples, np.shape(samples)[-1] if np.ndim(samples) == 2 else 1)
-    if len(x) < LEAST_ROWS:
-        raise ValueError(f"samples has {len(x)} rows: at least {LEAST_ROWS} are needed")
-    number = np.zeros(len(x), int) if chains is None else np.asarray(chains)
+    first = first_equal(x)
+    first = np.arange(len(x)) if first is None else first
+    if (distinct := len(np.unique(first))) < LEAST_ROWS:
+        raise ValueError(f"samples has {distinct} distinct rows: at least {LEAST_ROWS} are needed")
+    rng = np.random.default_rng(rng)
+    fitted, held = _halves(x, first, _chain_of_rows(x, chains))
+    log_p = _log_p(log_target, held.rows)
+    flow = maf(x.shape[1], rng=0) if flow is None else flow
+    flow, _ = fit(flow, np.repeat(fitted.rows, fitted.count, axis=0), rng=rng, **options)
+    of_p = log_p - flow.log_prob(held.rows)
+    drawn, log_q = flow.sample_and_log_prob(int(held.count.sum()), rng)
+    of_q = _log_p(log_target, drawn, may_vanish=True) - log_q
+    starts = np.flatnonzero(np.diff(held.chain)) + 1
+    n_p = _effective(np.split(of_p, starts), np.split(held.count, starts))
+    return _bridge(of_p, of_q, n_p, held.count)
+
+
+class Draws(NamedTuple):
+    """Distinct rows (m, D), how often each was drawn (m,), and its chain (m,), in their order."""
+
+    rows: np.ndarray
+    count: np.ndarray
+    chain: np.ndarray
+
+
+def _chain_of_rows(x: np.ndarray, chains: ArrayLike | None) -> np.ndarray:
+    """(n,), the number of each row's chain: as it is given, or the walker of an ensemble."""
+    number = np.arange(len(x)) % _n_walkers(x) if chains is None else np.asarray(chains)
     if number.shape != (len(x),):
         raise ValueError(f"chains has shape {number.shape}, but samples has {len(x)} rows")
-    rng = np.random.default_rng(rng)
-    rows = [np.flatnonzero(number == one) for one in np.unique(number)]
-    if (least := min(map(len, rows))) < LEAST_CHAIN:
-        raise ValueError(f"every chain needs at least {LEAST_CHAIN} rows: one has {least}")
-    fitted = np.concatenate([own[: len(own) // 2] for own in rows])
-    others = [own[len(own) // 2 :] for own in rows]
-    held = np.concatenate(others)
-    log_p = _log_p(log_target, x[held])
-    flow = maf(x.shape[1], rng=0) if flow is None else flow
-    flow, _ = fit(flow, x[fitted], rng=rng, **options)
-    drawn, log_q = flow.sample_and_log_prob(len(held), rng)
-    of_p = log_p - flow.log_prob(x[held])
-    of_q = _log_p(log_target, drawn, may_vanish=True) - log_q
-    starts = np.cumsum([*map(len, others)])[:-1]
-    return _bridge(of_p, of_q, _effective(np.split(of_p, starts)))
+    number, size = np.unique(number, return_inverse=True, return_counts=True)[1:]
+    if size.min() < LEAST_CHAIN:
+        raise ValueError(f"every chain needs at least {LEAST_CHAIN} rows: one has {size.min()}")
+    return number
+
+
+def _n_walkers(x: np.ndarray) -> int:
+    """1, or how many walkers take turns in rows that are in the order of an ensemble's steps.
+
+    The rows of one walker are correlated, those of two are not: so the correlation of rows is
+    largest at the lag of one turn, not at the lag 1. It is that of their ranks, over all columns.
+    """
+    lags = np.arange(1, len(x) // LEAST_CHAIN + 1)
+    ranks = np.argsort(np.argsort(x, axis=0), axis=0) / len(x) - 0.5
+    products = _products(ranks.T)
+    correlation = products[lags] / products[0] * (len(x) / (len(x) - lags))
+    turn = int(np.argmax(correlation > NEARLY * correlation.max()))
+    return turn + 1 if correlation[turn] > NOISE / math.sqrt(len(x)) else 1
+
+
+def _halves(x: np.ndarray, first: np.ndarray, number: np.ndarray) -> tuple[Draws, Draws]:
+    """The draws of the first and of the second half of every chain, by its number (n,).
+
+    first (n,) is the index of the first row that equals each row.
+
+    The copies of a row are together, in the half where their mean place is: so a row is in either
+    half with the same probability, however many copies it has.
+    """
+    order, size = np.argsort(number, kind="stable"), np.bincount(number)
+    place = np.empty(len(x))
+    place[order] = np.concatenate([(np.arange(n) + 0.5) / n for n in size])
+    index, copy_of, count = np.unique(first, return_inverse=True, return_counts=True)
+    place = np.bincount(copy_of, place) / count
+    order = np.lexsort((place, number[index]))
+    early = place[order] < 0.5
+    halves = order[early], order[~early]
+    return tuple(Draws(x[index[own]], count[own], number[index[own]]) for own in halves)
 
 
 def _log_p(log_target, x: np.ndarray, may_vanish: bool = False) -> np.ndarray:
@@ -114,49 +162,70 @@ def _log_p(log_target, x: np.ndarray, may_vanish: bool = False) -> np.ndarray:
     return np.where(np.isfinite(found), found, -np.inf)
 
 
-def _bridge(of_p: np.ndarray, of_q: np.ndarray, n_p: float) -> tuple[float, float]:
-    """(log Z, its standard error) of log p~/q at draws of p, which count as n_p, and of q."""
+def _bridge(
+    of_p: np.ndarray, of_q: np.ndarray, n_p: float, count: np.ndarray | None = None
+) -> tuple[float, float]:
+    """(log Z, its standard error) of log p~/q at draws of p, which count as n_p, and of q.
+
+    count   how often each draw of p was drawn
+    """
     n_q = len(of_q)
     share_p, share_q = math.log(n_p / (n_p + n_q)), math.log(n_q / (n_p + n_q))
     log_z = float(np.median(of_p))
     for _ in range(ROUNDS):
         below = np.logaddexp(share_p + of_q, share_q + log_z)
         above = np.logaddexp(share_p + of_p, share_q + log_z)
-        new = float(_log_mean(of_q - below) - _log_mean(-above))
+        new = _log_mean(of_q - below) - _log_mean(-above, count)
         if not math.isfinite(new) or abs(new - log_z) < CLOSE:
             break
         log_z = new
     f_q = np.exp(of_q - np.logaddexp(share_p + of_q, share_q + log_z))
     f_p = np.exp(-np.logaddexp(share_p + of_p - log_z, share_q))
     # both are 0, but for sampling error, if both densities cover the same points
-    apart = max(abs(_log_mean(of_q) - log_z), abs(_log_mean(-of_p) + log_z))
+    apart = max(abs(_log_mean(of_q) - log_z), abs(_log_mean(-of_p, count) + log_z))
     if not math.isfinite(new) or not apart < FARTHEST:
         raise ValueError(
             f"flow and target hardly overlap (importance weights disagree by {apart:.2g} nats): "
             "fit the flow better (more rows, epochs=, another flow=), or look for draws that are "
             "not of this target"
         )
-    variance = f_q.var() / f_q.mean() ** 2 / n_q + f_p.var() / f_p.mean() ** 2 / n_p
-    return log_z, math.sqrt(variance)
+    return log_z, math.sqrt(_relative_variance(f_q) / n_q + _relative_variance(f_p, count) / n_p)
 
 
-def _log_mean(values: np.ndarray) -> float:
-    return float(log_sum_exp(values)[0] - math.log(len(values)))
+def _relative_variance(values: np.ndarray, count: np.ndarray | None = None) -> float:
+    mean = np.average(values, weights=count)
+    return float(np.average((values / mean - 1) ** 2, weights=count))
 
 
-def _effective(chains: Sequence[np.ndarray]) -> float:
-    """How many independent draws the values of chains are worth.
+def _log_mean(values: np.ndarray, count: np.ndarray | None = None) -> float:
+    top = values.max()
+    with np.errstate(all="ignore"):
+        return float(top + np.log(np.average(np.exp(values - top), weights=count)))
 
-    n / (1 + 2 sum of correlations), up to the first pair of a negative sum (Geyer's initial
-    positive sequence). They are those of all chains together, about the mean of all: of chains that
-    disagree each is worth a draw or two, however long it is.
+
+def _effective(chains: Sequence[np.ndarray], counts: Sequence[np.ndarray] | None = None) -> float:
+    """How many independent draws the values f of chains are worth, drawn c times each.
+
+        n^2 var(f) / sum over lags k of  sum_i y_i y_(i+k)        y = c (f - mean of f),  n = sum c
+
+    Lags end before the first pair of a negative sum (Geyer's initial positive sequence). Without
+    copies it is n / (1 + 2 sum of correlations). The products are those of all chains together,
+    about the mean of all: of chains that disagree each is worth a draw or two, however long it is.
     """
-    n, longest = sum(map(len, chains)), max(map(len, chains))
-    mean = np.concatenate(chains).mean()
-    spectra = [np.abs(np.fft.rfft(own - mean, 2 * longest)) ** 2 for own in chains]
-    products = np.fft.irfft(np.sum(spectra, axis=0))[: longest // 2 * 2]
+    counts = [np.ones(len(own)) for own in chains] if counts is None else counts
+    values, count = np.concatenate(chains), np.concatenate(counts)
+    mean, n = np.average(values, weights=count), count.sum()
+    products = _products([c * (own - mean) for own, c in zip(chains, counts, strict=True)])
     if not products[0] > 0:
-        return float(n)
-    pairs = (products / products[0]).reshape(-1, 2).sum(axis=1)
+        return float(len(values))
+    pairs = products[: len(products) // 2 * 2].reshape(-1, 2).sum(axis=1)
     last = np.argmax(pairs < 0) if (pairs < 0).any() else len(pairs)
-    return float(n / max(2 * pairs[:last].sum() - 1, 1.0))
+    total = max(2 * pairs[:last].sum() - products[0], products[0])
+    return float(n**2 * np.average((values - mean) ** 2, weights=count) / total)
+
+
+def _products(chains: Sequence[np.ndarray]) -> np.ndarray:
+    """sum_i y_i y_(i+k) at the lags k = 0, 1, ..., over all chains y, by FFT."""
+    longest = max(map(len, chains))
+    spectra = [np.abs(np.fft.rfft(own, 2 * longest)) ** 2 for own in chains]
+    return np.fft.irfft(np.sum(spectra, axis=0), 2 * longest)[:longest]
