@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..core import as_numbers, warn
 from ..flows import maf
 from ..training import fit
 from ..training.checks import as_table
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
     from ..distributions import TransformedDistribution
 
 ROUNDS, CLOSE = 1000, 1e-10  # of the fixed point, and where it ends
-LEAST_ROWS, LEAST_CHAIN = 100, 4
+LEAST_ROWS, LEAST_CHAIN, MANY = 100, 4, 8  # rows; rows of a chain; chains
 NOISE, NEARLY = 5.0, 0.8  # standard errors of no correlation; a share of the largest one
 FARTHEST = 5.0  # nats between three estimates of log Z
+DISAGREE = 3.0  # standard errors between two means
 
 
 def evidence(
@@ -91,7 +93,9 @@ def evidence(
     of_q = _log_p(log_target, drawn, may_vanish=True) - log_q
     starts = np.flatnonzero(np.diff(held.chain)) + 1
     n_p = _effective(np.split(of_p, starts), np.split(held.count, starts))
-    return _bridge(of_p, of_q, n_p, held.count)
+    log_z, error = _bridge(of_p, of_q, n_p, held.count)
+    _check_agreement(of_p, of_q, n_p, held.count)
+    return log_z, error
 
 
 class Draws(NamedTuple):
@@ -128,16 +132,17 @@ def _n_walkers(x: np.ndarray) -> int:
 
 
 def _halves(x: np.ndarray, first: np.ndarray, number: np.ndarray) -> tuple[Draws, Draws]:
-    """The draws of the first and of the second half of every chain, by its number (n,).
+    """Two halves of the draws: of every chain, by its number (n,), or of many chains every other.
 
-    first (n,) is the index of the first row that equals each row.
-
-    The copies of a row are together, in the half where their mean place is: so a row is in either
-    half with the same probability, however many copies it has.
+    All copies of a row are together, in the half where their mean place is: so a row is in either
+    half with the same probability, however many copies it has. first (n,) is the index of the first
+    row that equals each row.
     """
     order, size = np.argsort(number, kind="stable"), np.bincount(number)
-    place = np.empty(len(x))
+    place = np.empty(len(x))  # of a row in its chain
     place[order] = np.concatenate([(np.arange(n) + 0.5) / n for n in size])
+    if len(size) >= MANY:  # which are independent, though the halves of a short one may not be
+        place = number % 2
     index, copy_of, count = np.unique(first, return_inverse=True, return_counts=True)
     place = np.bincount(copy_of, place) / count
     order = np.lexsort((place, number[index]))
@@ -148,7 +153,7 @@ def _halves(x: np.ndarray, first: np.ndarray, number: np.ndarray) -> tuple[Draws
 
 def _log_p(log_target, x: np.ndarray, may_vanish: bool = False) -> np.ndarray:
     with np.errstate(all="ignore"):
-        found = np.asarray(log_target(x), float)
+        found = np.asarray(as_numbers("the result of log_target", log_target(x)), float)
     if found.shape != (len(x),):
         raise ValueError(
             f"log_target of rows {x.shape} returned shape {found.shape}, not {(len(x),)}"
@@ -190,6 +195,23 @@ def _bridge(
             "not of this target"
         )
     return log_z, math.sqrt(_relative_variance(f_q) / n_q + _relative_variance(f_p, count) / n_p)
+
+
+def _check_agreement(of_p: np.ndarray, of_q: np.ndarray, n_p: float, count: np.ndarray) -> None:
+    """A warning if draws of p are too near to those that q was fitted to.
+
+    The mean of log p~/q over p, by draws of p, is then less than by weighted draws of q.
+    """
+    weight = np.exp(of_q - of_q.max())
+    weight, of_q = weight[weight > 0] / weight.sum(), of_q[weight > 0]
+    by_q, by_p = weight @ of_q, np.average(of_p, weights=count)
+    variance = weight**2 @ (of_q - by_q) ** 2 + np.average((of_p - by_p) ** 2, weights=count) / n_p
+    if by_q - by_p > DISAGREE * math.sqrt(variance):
+        warn(
+            "the error of the evidence is too small: draws that the flow was not fitted to are "
+            "nearer to it than its own. Correlated draws must keep the order of their chains: do "
+            "not shuffle them, and pass chains="
+        )
 
 
 def _relative_variance(values: np.ndarray, count: np.ndarray | None = None) -> float:
