@@ -142,7 +142,7 @@ def _halves(x: np.ndarray, first: np.ndarray, number: np.ndarray) -> tuple[Draws
     place = np.empty(len(x))  # of a row in its chain
     place[order] = np.concatenate([(np.arange(n) + 0.5) / n for n in size])
     if len(size) >= MANY:  # which are independent, though the halves of a short one may not be
-        place = number % 2
+        place = (number % 2 + place) / 2
     index, copy_of, count = np.unique(first, return_inverse=True, return_counts=True)
     place = np.bincount(copy_of, place) / count
     order = np.lexsort((place, number[index]))

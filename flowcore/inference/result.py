@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 DRAWS, GOOD_K = 20_000, 0.5  # k-hat of fewer draws is too uncertain; k-hat up to which q is close
 SHARES = ((GOOD_K, 0.0), (MOST_K, 0.1), (1.0, 0.5))  # up to a k-hat, the least ESS / draws
 CLIMB = 0.25  # nats for a factor e: below, the ELBO no longer climbs as the flow widens
-MISSING, SURE = 0.03, 5.0  # a share of p that matters, standard errors beyond chance
+MISSING, SURE = 0.05, 5.0  # a share of p that matters, standard errors beyond chance
 MOST_NAN = 0.01  # of the draws
 LINES = 40  # of the printed table
 
@@ -219,7 +219,7 @@ class Inference:
 
         - The draws must be worth 30 exact ones. Where k-hat is above 0.5 (the variance of the
           weights is infinite), they must be worth a tenth of all, above 0.7 a half; 1 is the limit.
-        - `missing_tail` must be at most 0.03, or 5 standard errors where k-hat is at most 0.7.
+        - `missing_tail` must be at most 0.05, or 5 standard errors where k-hat is at most 0.7.
         - The flow must have widened enough: see `climbs`.
         - The target may be NaN at a hundredth of the draws.
         """

@@ -39,8 +39,9 @@ class Target:
         if (value == np.inf).any():
             row = np.array2string(x[np.argmax(value == np.inf)], threshold=8)
             raise ValueError(
-                f"log_target is inf at {row}: a log-density is finite, or -inf outside of its "
-                "support. Is there a division by 0, or a density that is infinite at a bound?"
+                f"log_target is inf at {row} (in free coordinates): a log-density is finite, or "
+                "-inf outside of its support. Is there a division by 0, or a density that is "
+                "infinite at a bound?"
             )
         return value, slope
 
