@@ -252,6 +252,8 @@ def test_a_bound_without_support_is_named():
         (lambda: fc.infer(lambda x: banana(x) + 0j, 2), "result of log_target must hold real numb"),
         (lambda: fc.evidence(np.random.default_rng(0).normal(size=(200, 2)),
                              lambda x: banana(x) + 0j), "result of log_target must hold real"),
+        (lambda: fc.evidence(np.random.default_rng(0).uniform(-1, 1, size=(200, 2)),
+                             lambda x: np.where(x[:, 0] > 1, np.inf, 0), epochs=1), "is inf at"),
         (lambda: fc.evidence(np.tile(np.random.default_rng(0).normal(size=(90, 2)), (9, 1)),
                              banana), "90 distinct rows: at least 100"),
         (lambda: fc.evidence(np.zeros((5, 2)), banana), "1 distinct rows: at least 100"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 from autograd.builtins import tuple as atuple
@@ -17,10 +18,11 @@ def to_torch(function: Callable) -> Callable:
     Any method of a flow, base, bijector or network is such a function: `to_torch(flow.log_prob)`
     takes (x, params, context), tensors or None, and returns a tensor, or two if the method returns
     a pair. flowcore computes the gradients with respect to all three, and second derivatives, too
-    (`create_graph=True`). Tensors are on the CPU. Without gradients (`torch.no_grad()`, or
-    arguments that need none) the cost is a call of the function, and copies.
+    (`create_graph=True`). Tensors are on the CPU. A result, like a gradient, has the dtype of the
+    tensors it is computed from: float32 if all are float32. Without gradients (`torch.no_grad()`,
+    or arguments that need none) the cost is a call of the function, and copies.
 
-    Errors: ImportError without torch.
+    Errors: ImportError without torch; TypeError for a dtype that NumPy does not have (bfloat16).
 
     Parameters
     ----------
@@ -41,11 +43,14 @@ def to_torch(function: Callable) -> Callable:
         @staticmethod
         def forward(ctx, *args):
             ctx.save_for_backward(*args)
-            arrays = [None if a is None else a.detach().numpy() for a in args]
+            arrays = [None if a is None else _as_array(a.detach()) for a in args]
             ctx.wanted = [i for i, needed in enumerate(ctx.needs_input_grad) if needed]
             ctx.pullback, found = _pullback(function, arrays, ctx.wanted)
+            floats = [a.dtype for a in args if a is not None and a.is_floating_point()]
+            dtype = reduce(torch.promote_types, floats) if floats else None
             several = isinstance(found, tuple)
-            return tuple(map(torch.tensor, found)) if several else torch.tensor(found)
+            results = [torch.tensor(one, dtype=dtype) for one in (found if several else [found])]
+            return tuple(results) if several else results[0]
 
         @staticmethod
         def backward(ctx, *bars):
@@ -63,6 +68,15 @@ def to_torch(function: Callable) -> Callable:
         return Function.apply(*args)
 
     return of_tensors
+
+
+def _as_array(tensor):
+    try:
+        return tensor.numpy()
+    except TypeError as problem:
+        raise TypeError(
+            f"to_torch takes tensors of a dtype that NumPy has, not {tensor.dtype}: pass x.float()"
+        ) from problem
 
 
 def _pullback(function, args, wanted):

@@ -37,19 +37,26 @@ def evidence(
 ) -> tuple[float, float]:
     """(log Z, standard error) of p(x) = p~(x) / Z, from draws of p, in nats.
 
-    A flow q is fitted to the first half of every chain; the other half, and as many draws of q,
-    give the fixed point of the optimal bridge (Meng and Wong 1996), with l = p~ / q,
+    A flow q is fitted to the first half of every chain, or, from 8 chains on, to every other chain.
+    The draws of p that are left, and as many draws of q, give the fixed point of the optimal bridge
+    (Meng and Wong 1996), with l = p~ / q,
 
         Z = mean over q of  l / (s_1 l + s_2 Z)  /  mean over p of  1 / (s_1 l + s_2 Z),
 
     s_1, s_2 the effective shares of draws of p and q. The error is as in Fruehwirth-Schnatter 2004,
     but with an effective number of draws of p. It comes from the autocorrelations of log l (initial
     positive sequence, Geyer 1992), about the mean of all chains: so chains that disagree count for
-    little. A mode that all chains miss is not detected.
+    little. Equal rows, as in a chain that rejects or a resampled table, are on one side, and count
+    as one draw with a weight. A mode that all chains miss is not detected.
 
-    Errors: ValueError for too few rows, a target of the wrong shape or not finite at a sample, and
-    if flow and target hardly overlap, so that the number would be worthless. Cost: one `fit`, and
-    the target at half of the rows and at an equal number of draws of q.
+    The error needs the order of correlated draws: do not shuffle a chain. A warning follows if the
+    flow fits the draws that are left better than it fits p, as after a shuffle; but a weak
+    correlation is not noticed.
+
+    Errors: ValueError for less than 100 distinct rows, a target of the wrong shape, not finite at a
+    sample or inf at a draw of q, and if flow and target hardly overlap, so that the number would be
+    worthless. Cost: one `fit`, and the target at half of the rows and at an equal number of draws
+    of q.
 
     Parameters
     ----------
@@ -60,7 +67,8 @@ def evidence(
     flow : TransformedDistribution or None
         None: `flows.maf(D)` as it is.
     chains : array_like or None
-        (n,), the chain of every row; None: one chain.
+        (n,), the chain of every row. None: one chain, or the walkers of an ensemble, such as the
+        flat chain of emcee; their number is the lag at which rows are most correlated.
     rng : int or Generator
         Decides the fit, and the draws of q.
     **options
@@ -158,12 +166,11 @@ def _log_p(log_target, x: np.ndarray, may_vanish: bool = False) -> np.ndarray:
         raise ValueError(
             f"log_target of rows {x.shape} returned shape {found.shape}, not {(len(x),)}"
         )
-    bad = np.flatnonzero(~np.isfinite(found))
-    if len(bad) and not may_vanish:
-        raise ValueError(
-            f"log_target is {found[bad[0]]} at {np.array2string(x[bad[0]], threshold=8)}, one of "
-            "the samples: are they draws of it?"
-        )
+    bad = found == np.inf if may_vanish else ~np.isfinite(found)
+    if bad.any():
+        row = np.array2string(x[np.argmax(bad)], threshold=8)
+        hint = "" if may_vanish else ", one of the samples: are they draws of it?"
+        raise ValueError(f"log_target is {found[np.argmax(bad)]} at {row}{hint}")
     return np.where(np.isfinite(found), found, -np.inf)
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 DRAWS, GOOD_K = 20_000, 0.5  # k-hat of fewer draws is too uncertain; k-hat up to which q is close
 SHARES = ((GOOD_K, 0.0), (MOST_K, 0.1), (1.0, 0.5))  # up to a k-hat, the least ESS / draws
 CLIMB = 0.25  # nats for a factor e: below, the ELBO no longer climbs as the flow widens
-MISSING, SURE = 0.05, 5.0  # a share of p that matters, standard errors beyond chance
+MISSING, SURE = 0.05, 4.0  # a share of p that matters, standard errors beyond chance
 MOST_NAN = 0.01  # of the draws
 LINES = 40  # of the printed table
 
@@ -201,7 +201,7 @@ class Inference:
 
             E_p[1(y > t)] + E_p[(y - t)_+ d log p / dy]         0 for a proper p, by parts
 
-        at the coordinate, and the side of its median t, where it is largest. If the draws end at e,
+        at the coordinate, and the side of its median t, where it is surest. If the draws end at e,
         it is p(e) (e - t). A p that ends in a bound is not 0 there, either: so it is NaN if p~ is
         not finite at some draws.
         """
@@ -210,7 +210,7 @@ class Inference:
         far = self.rows - np.median(self.rows, axis=0)
         terms = [(side * far > 0) * (1 + far * self.slope) for side in (-1, 1)]
         share, error = self._moments(np.concatenate(terms, axis=1))
-        worst = np.argmax(share)
+        worst = np.argmax(share - SURE * error)
         return float(share[worst]), float(error[worst])
 
     @property
@@ -219,7 +219,7 @@ class Inference:
 
         - The draws must be worth 30 exact ones. Where k-hat is above 0.5 (the variance of the
           weights is infinite), they must be worth a tenth of all, above 0.7 a half; 1 is the limit.
-        - `missing_tail` must be at most 0.05, or 5 standard errors where k-hat is at most 0.7.
+        - `missing_tail` must be at most 0.05, or 4 of its standard errors.
         - The flow must have widened enough: see `climbs`.
         - The target may be NaN at a hundredth of the draws.
         """
@@ -229,7 +229,7 @@ class Inference:
             enough = f"they must be worth {least:,.0f}" if least <= n else "no number is enough"
             reasons.append(f"at this k-hat {enough}")
         share, error = self.missing_tail
-        if share > max(MISSING, SURE * error if k <= MOST_K else 0):
+        if share > max(MISSING, SURE * error):
             reasons.append(f"about {min(share, 1):.0%} of p are in a tail that no draw reaches")
         if self.climbs:
             reasons.append(
