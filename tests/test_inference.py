@@ -234,7 +234,7 @@ def test_a_bound_without_support_is_named():
         return anp.where(inside, -0.5 * anp.sum(x**2, axis=1), -np.inf)
 
     with pytest.raises(
-        fc.TrainingDivergedError, match=r"finite at no draw.* pass support= to infer"
+        fc.TrainingDivergedError, match=r"finite at no draw .*pass support= to infer"
     ):
         fc.infer(box, 2, epochs=4)
 
@@ -255,8 +255,8 @@ def test_a_bound_without_support_is_named():
         (lambda: fc.evidence(np.random.default_rng(0).uniform(-1, 1, size=(200, 2)),
                              lambda x: np.where(x[:, 0] > 1, np.inf, 0), epochs=1), "is inf at"),
         (lambda: fc.evidence(np.tile(np.random.default_rng(0).normal(size=(90, 2)), (9, 1)),
-                             banana), "90 distinct rows: at least 100"),
-        (lambda: fc.evidence(np.zeros((5, 2)), banana), "1 distinct rows: at least 100"),
+                             banana), "90 distinct rows: 100 are needed"),
+        (lambda: fc.evidence(np.zeros((5, 2)), banana), "1 distinct rows: 100 are needed"),
         (lambda: fc.evidence(np.random.default_rng(0).normal(size=(200, 2)), banana,
                              chains=[1, 2]), "chains has shape"),
         (lambda: fc.evidence(np.random.default_rng(0).normal(size=(200, 2)), lambda x: x,
@@ -370,23 +370,22 @@ def test_copies_of_a_row_are_in_one_half(n_chains):
     """With two copies, a row is in either half as often as with one."""
     rng = np.random.default_rng(0)
     x = rng.permutation(np.repeat(rng.normal(size=(900, 2)), np.repeat([1, 2, 3], 300), axis=0))
-    _, first, copy_of = np.unique(x, axis=0, return_index=True, return_inverse=True)
-    halves = _halves(x, first[copy_of.ravel()], np.arange(len(x)) % n_chains)
-    rows = np.concatenate([half.rows for half in halves])
+    chain = np.arange(len(x)) % n_chains
+    halves = _halves(x, chain)
+    rows = np.concatenate([x[index] for index, _ in halves])
     assert len(np.unique(rows, axis=0)) == len(rows) == 900
-    for half in halves:
-        assert (np.abs(np.bincount(half.count)[1:] - 150) < 4 * np.sqrt(75)).all()
-        assert (np.diff(half.chain) >= 0).all()
+    for index, count in halves:
+        assert (np.abs(np.bincount(count)[1:] - 150) < 4 * np.sqrt(75)).all()
+        assert (np.diff(chain[index]) >= 0).all()
 
 
 def test_distinct_rows_are_halved_in_their_order():
     x = np.random.default_rng(0).normal(size=(200, 2))
-    first, second = _halves(x, np.arange(200), np.repeat([0, 1], 100))
-    for half, places in ((first, [*range(50), *range(100, 150)]),
-                         (second, [*range(50, 100), *range(150, 200)])):  # fmt: skip
-        np.testing.assert_array_equal(half.rows, x[places])
-    first, _ = _halves(x, np.arange(200), np.repeat(np.arange(10), 20))
-    np.testing.assert_array_equal(np.unique(first.chain), [0, 2, 4, 6, 8])
+    (first, _), (second, count) = _halves(x, np.repeat([0, 1], 100))
+    assert first.tolist() == [*range(50), *range(100, 150)] and (count == 1).all()
+    assert second.tolist() == [*range(50, 100), *range(150, 200)]
+    (first, _), _ = _halves(x, np.repeat(np.arange(10), 20))
+    assert np.unique(first // 20).tolist() == [0, 2, 4, 6, 8]
 
 
 def chains_of(kind, rng, n=800, rho=0.9):
@@ -411,7 +410,7 @@ def test_the_error_of_the_bridge_is_that_of_its_chains(kind):
             chains, count = chains[:1, :200], rng.multinomial(3200, np.ones(200) / 200)[None]
         log_w = [-0.5 * x**2 - stats.norm.logpdf(x, scale=1.3) for x in (chains, drawn)]
         n_p = _effective(log_w[0], count)
-        log_z, error = _bridge(log_w[0].ravel(), log_w[1], n_p, count.ravel())
+        log_z, error = _bridge(np.repeat(log_w[0], count), log_w[1], n_p)
         misses.append((log_z - np.log(2 * np.pi) / 2) / error)
     assert abs(np.mean(misses)) < 0.6 and 0.75 < np.std(misses) < 1.3
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core import as_numbers, warn
+from ..core import as_numbers, log_sum_exp, warn
 from ..flows import maf
 from ..training import fit
 from ..training.checks import as_table
-from ..training.repeats import first_equal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,31 +86,20 @@ def evidence(
     (True, True)
     """
     x = as_table("samples", samples, np.shape(samples)[-1] if np.ndim(samples) == 2 else 1)
-    first = first_equal(x)
-    first = np.arange(len(x)) if first is None else first
-    if (distinct := len(np.unique(first))) < LEAST_ROWS:
-        raise ValueError(f"samples has {distinct} distinct rows: at least {LEAST_ROWS} are needed")
-    rng = np.random.default_rng(rng)
-    fitted, held = _halves(x, first, _chain_of_rows(x, chains))
-    log_p = _log_p(log_target, held.rows)
+    rng, chain = np.random.default_rng(rng), _chain_of_rows(x, chains)
+    (fitted, times), (held, count) = _halves(x, chain)
+    log_p = _log_p(log_target, x[held])
     flow = maf(x.shape[1], rng=0) if flow is None else flow
-    flow, _ = fit(flow, np.repeat(fitted.rows, fitted.count, axis=0), rng=rng, **options)
-    of_p = log_p - flow.log_prob(held.rows)
-    drawn, log_q = flow.sample_and_log_prob(int(held.count.sum()), rng)
+    flow, _ = fit(flow, np.repeat(x[fitted], times, axis=0), rng=rng, **options)
+    of_p = log_p - flow.log_prob(x[held])
+    drawn, log_q = flow.sample_and_log_prob(int(count.sum()), rng)
     of_q = _log_p(log_target, drawn, may_vanish=True) - log_q
-    starts = np.flatnonzero(np.diff(held.chain)) + 1
-    n_p = _effective(np.split(of_p, starts), np.split(held.count, starts))
-    log_z, error = _bridge(of_p, of_q, n_p, held.count)
-    _check_agreement(of_p, of_q, n_p, held.count)
+    starts = np.flatnonzero(np.diff(chain[held])) + 1
+    n_p = _effective(np.split(of_p, starts), np.split(count, starts))
+    of_p = np.repeat(of_p, count)
+    log_z, error = _bridge(of_p, of_q, n_p)
+    _check_agreement(of_p, of_q, n_p)
     return log_z, error
-
-
-class Draws(NamedTuple):
-    """Distinct rows (m, D), how often each was drawn (m,), and its chain (m,), in their order."""
-
-    rows: np.ndarray
-    count: np.ndarray
-    chain: np.ndarray
 
 
 def _chain_of_rows(x: np.ndarray, chains: ArrayLike | None) -> np.ndarray:
@@ -131,7 +119,7 @@ def _n_walkers(x: np.ndarray) -> int:
     The rows of one walker are correlated, those of two are not: so the correlation of rows is
     largest at the lag of one turn, not at the lag 1. It is that of their ranks, over all columns.
     """
-    lags = np.arange(1, len(x) // LEAST_CHAIN + 1)
+    lags = np.arange(1, max(len(x) // LEAST_CHAIN, 1) + 1)
     ranks = np.argsort(np.argsort(x, axis=0), axis=0) / len(x) - 0.5
     products = _products(ranks.T)
     correlation = products[lags] / products[0] * (len(x) / (len(x) - lags))
@@ -139,24 +127,26 @@ def _n_walkers(x: np.ndarray) -> int:
     return turn + 1 if correlation[turn] > NOISE / math.sqrt(len(x)) else 1
 
 
-def _halves(x: np.ndarray, first: np.ndarray, number: np.ndarray) -> tuple[Draws, Draws]:
-    """Two halves of the draws: of every chain, by its number (n,), or of many chains every other.
+def _halves(x: np.ndarray, chain: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The halves of every chain, or of many chains every other: of each half the indices of its
+    distinct rows, in the order of their chains, and how often each was drawn.
 
     All copies of a row are together, in the half where their mean place is: so a row is in either
-    half with the same probability, however many copies it has. first (n,) is the index of the first
-    row that equals each row.
+    half with the same probability, however many copies it has.
     """
-    order, size = np.argsort(number, kind="stable"), np.bincount(number)
+    order, size = np.argsort(chain, kind="stable"), np.bincount(chain)
     place = np.empty(len(x))  # of a row in its chain
     place[order] = np.concatenate([(np.arange(n) + 0.5) / n for n in size])
     if len(size) >= MANY:  # which are independent, though the halves of a short one may not be
-        place = (number % 2 + place) / 2
-    index, copy_of, count = np.unique(first, return_inverse=True, return_counts=True)
-    place = np.bincount(copy_of, place) / count
-    order = np.lexsort((place, number[index]))
+        place = (chain % 2 + place) / 2
+    _, index, copy_of, count = np.unique(x, axis=0, return_index=True, return_inverse=True,
+                                         return_counts=True)  # fmt: skip
+    if len(index) < LEAST_ROWS:
+        raise ValueError(f"samples has {len(index)} distinct rows: {LEAST_ROWS} are needed")
+    place = np.bincount(copy_of.ravel(), place) / count
+    order = np.lexsort((place, chain[index]))
     early = place[order] < 0.5
-    halves = order[early], order[~early]
-    return tuple(Draws(x[index[own]], count[own], number[index[own]]) for own in halves)
+    return [(index[own], count[own]) for own in (order[early], order[~early])]
 
 
 def _log_p(log_target, x: np.ndarray, may_vanish: bool = False) -> np.ndarray:
@@ -174,65 +164,54 @@ def _log_p(log_target, x: np.ndarray, may_vanish: bool = False) -> np.ndarray:
     return np.where(np.isfinite(found), found, -np.inf)
 
 
-def _bridge(
-    of_p: np.ndarray, of_q: np.ndarray, n_p: float, count: np.ndarray | None = None
-) -> tuple[float, float]:
-    """(log Z, its standard error) of log p~/q at draws of p, which count as n_p, and of q.
-
-    count   how often each draw of p was drawn
-    """
+def _bridge(of_p: np.ndarray, of_q: np.ndarray, n_p: float) -> tuple[float, float]:
+    """(log Z, its standard error) of log p~/q at draws of p, which count as n_p, and of q."""
     n_q = len(of_q)
     share_p, share_q = math.log(n_p / (n_p + n_q)), math.log(n_q / (n_p + n_q))
     log_z = float(np.median(of_p))
     for _ in range(ROUNDS):
         below = np.logaddexp(share_p + of_q, share_q + log_z)
         above = np.logaddexp(share_p + of_p, share_q + log_z)
-        new = _log_mean(of_q - below) - _log_mean(-above, count)
+        new = float(_log_mean(of_q - below) - _log_mean(-above))
         if not math.isfinite(new) or abs(new - log_z) < CLOSE:
             break
         log_z = new
     f_q = np.exp(of_q - np.logaddexp(share_p + of_q, share_q + log_z))
     f_p = np.exp(-np.logaddexp(share_p + of_p - log_z, share_q))
     # both are 0, but for sampling error, if both densities cover the same points
-    apart = max(abs(_log_mean(of_q) - log_z), abs(_log_mean(-of_p, count) + log_z))
+    apart = max(abs(_log_mean(of_q) - log_z), abs(_log_mean(-of_p) + log_z))
     if not math.isfinite(new) or not apart < FARTHEST:
         raise ValueError(
             f"flow and target hardly overlap (importance weights disagree by {apart:.2g} nats): "
             "fit the flow better (more rows, epochs=, another flow=), or look for draws that are "
             "not of this target"
         )
-    return log_z, math.sqrt(_relative_variance(f_q) / n_q + _relative_variance(f_p, count) / n_p)
+    variance = f_q.var() / f_q.mean() ** 2 / n_q + f_p.var() / f_p.mean() ** 2 / n_p
+    return log_z, math.sqrt(variance)
 
 
-def _check_agreement(of_p: np.ndarray, of_q: np.ndarray, n_p: float, count: np.ndarray) -> None:
+def _check_agreement(of_p: np.ndarray, of_q: np.ndarray, n_p: float) -> None:
     """A warning if draws of p are too near to those that q was fitted to.
 
     The mean of log p~/q over p, by draws of p, is then less than by weighted draws of q.
     """
-    weight = np.exp(of_q - of_q.max())
-    weight, of_q = weight[weight > 0] / weight.sum(), of_q[weight > 0]
-    by_q, by_p = weight @ of_q, np.average(of_p, weights=count)
-    variance = weight**2 @ (of_q - by_q) ** 2 + np.average((of_p - by_p) ** 2, weights=count) / n_p
-    if by_q - by_p > DISAGREE * math.sqrt(variance):
+    share = np.exp(of_q - _log_mean(of_q)) / len(of_q)
+    of_q = np.where(share > 0, of_q, 0.0)
+    apart = share @ of_q - of_p.mean()
+    variance = share**2 @ (of_q - share @ of_q) ** 2 + of_p.var() / n_p
+    if apart > DISAGREE * math.sqrt(variance):
         warn(
-            "the error of the evidence is too small: draws that the flow was not fitted to are "
-            "nearer to it than its own. Correlated draws must keep the order of their chains: do "
-            "not shuffle them, and pass chains="
+            "the error of the evidence is too small: the flow is nearer to the draws that it was "
+            "not fitted to than to log_target. Correlated draws must keep the order of their "
+            "chains: do not shuffle them, and pass chains="
         )
 
 
-def _relative_variance(values: np.ndarray, count: np.ndarray | None = None) -> float:
-    mean = np.average(values, weights=count)
-    return float(np.average((values / mean - 1) ** 2, weights=count))
+def _log_mean(values: np.ndarray) -> float:
+    return float(log_sum_exp(values)[0] - math.log(len(values)))
 
 
-def _log_mean(values: np.ndarray, count: np.ndarray | None = None) -> float:
-    top = values.max()
-    with np.errstate(all="ignore"):
-        return float(top + np.log(np.average(np.exp(values - top), weights=count)))
-
-
-def _effective(chains: Sequence[np.ndarray], counts: Sequence[np.ndarray] | None = None) -> float:
+def _effective(chains: Sequence[np.ndarray], counts: Sequence[np.ndarray]) -> float:
     """How many independent draws the values f of chains are worth, drawn c times each.
 
         n^2 var(f) / sum over lags k of  sum_i y_i y_(i+k)        y = c (f - mean of f),  n = sum c
@@ -241,7 +220,6 @@ def _effective(chains: Sequence[np.ndarray], counts: Sequence[np.ndarray] | None
     copies it is n / (1 + 2 sum of correlations). The products are those of all chains together,
     about the mean of all: of chains that disagree each is worth a draw or two, however long it is.
     """
-    counts = [np.ones(len(own)) for own in chains] if counts is None else counts
     values, count = np.concatenate(chains), np.concatenate(counts)
     mean, n = np.average(values, weights=count), count.sum()
     products = _products([c * (own - mean) for own, c in zip(chains, counts, strict=True)])

@@ -9,7 +9,7 @@ The weights correct the flow, if it is `trusted`: k-hat describes the tail of th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -152,10 +152,8 @@ class Inference:
         default for named parameters, the results are two dictionaries.
         """
         values = function(self.draws)
-        if isinstance(values, Mapping):
-            found = {name: self._moments(one) for name, one in values.items()}
-            return tuple({name: pair[k] for name, pair in found.items()} for k in (0, 1))
-        return self._moments(values)
+        mean = mapped(lambda one: self._moments(one)[0], values)
+        return mean, mapped(lambda one: self._moments(one)[1], values)
 
     def _moments(self, values) -> tuple[np.ndarray, np.ndarray]:
         values = np.asarray(values, float)
@@ -256,7 +254,7 @@ class Inference:
         at = f"k-hat is {k:.2f}, and {len(self.rows):,} draws are worth {ess:,.0f}"
         if not self.trusted:
             return (
-                f"{'; '.join([at, *self.doubts])}. Neither the flow nor its weights can be "
+                f"{'; '.join([at, *self.doubts])}: neither the flow nor its weights can be "
                 "trusted. Try refit(), more epochs, a wider flow or nsf, other coordinates (such "
                 "as a non-centred scale), anneal=25, or a base with the target's modes."
             )

@@ -27,17 +27,11 @@ class NotFinite(Exception):
     """The loss or its gradient is not finite; the message names which, and the place.
 
     at_start   the likely cause, as a question, if this happens before any update
-    later      what to try if it happens later
     """
 
-    def __init__(
-        self,
-        what: str,
-        at_start: str = "is the loss smooth at the initial parameters?",
-        later: str = "Try a smaller learning_rate, clip_norm, or a log_scale_bound for the flow.",
-    ):
+    def __init__(self, what: str, at_start: str = "is the loss smooth at the initial parameters?"):
         super().__init__(what)
-        self.at_start, self.later = at_start, later
+        self.at_start = at_start
 
 
 class Objective(NamedTuple):

@@ -257,5 +257,7 @@ def _advice(problem: NotFinite, epoch: int, batch: int, kept: int) -> str:
     what = f"training diverged at epoch {epoch}, batch {batch}: {problem}. "
     if epoch == batch == 0:
         return f"{what}This is before any update: {problem.at_start}"
-    parameters = "initial parameters" if kept < 0 else f"parameters of epoch {kept}"
-    return f"{what}{problem.later} The error's .flow has the {parameters}."
+    return what + (
+        "Try a smaller learning_rate, clip_norm, or a log_scale_bound for the flow. The error's "
+        f".flow has the {'initial parameters' if kept < 0 else f'parameters of epoch {kept}'}."
+    )

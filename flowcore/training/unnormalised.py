@@ -39,9 +39,8 @@ class Target:
         if (value == np.inf).any():
             row = np.array2string(x[np.argmax(value == np.inf)], threshold=8)
             raise ValueError(
-                f"log_target is inf at {row} (in free coordinates): a log-density is finite, or "
-                "-inf outside of its support. Is there a division by 0, or a density that is "
-                "infinite at a bound?"
+                f"log_target is inf at {row} (in free coordinates): is there a division by 0, or a "
+                "density that is infinite at a bound?"
             )
         return value, slope
 
@@ -67,12 +66,9 @@ class Target:
 
     def _value_and_slope(self, x):
         if self._has_gradient is None:
-            found = self._log_target(x)
-            self._has_gradient = isinstance(found, tuple)
-            for part in found if self._has_gradient else (found,):
-                as_numbers("the result of log_target", part)  # a complex one is refused
+            self._has_gradient = isinstance(self._log_target(x), tuple)
         if self._has_gradient:
-            value, slope = (np.asarray(part, float) for part in self._log_target(x))
+            value, slope = (_real(part) for part in self._log_target(x))
         else:
             value, slope = self._by_autograd(x)
         if value.shape != (len(x),) or slope.shape != x.shape:
@@ -93,10 +89,15 @@ class Target:
         try:
             vjp, _ = make_vjp(total, x)
             if isbox(found[0]):
-                return np.asarray(getval(found[0]), float), np.asarray(vjp(1.0), float)
+                return _real(getval(found[0])), _real(vjp(1.0))
         except (AttributeError, TypeError, ValueError) as error:  # NumPy or math of its own
             problem = error
         raise ValueError(
             f"log_target has no gradient ({problem!s:.200}): write it in autograd.numpy, or return "
             "(log p of every row, its gradient by the rows)"
         )
+
+
+def _real(values) -> np.ndarray:
+    """Float64 numbers: complex ones are a ValueError."""
+    return np.asarray(as_numbers("the result of log_target", values), float)
