@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import derived, generators, imported, warn
-from ..core.inputs import as_numbers, check_dim, check_event, named, where
+from ..core.inputs import check_dim, check_event, column_labels, in_order, named, where
 from ..distributions.known import column_numbers, known_row
+from ..training.checks import check_finite
+from .angles import OneTurn, turned
 from .answering import answered, blocks_of
 from .conditional import Conditional, Marginal
 from .layer import autoregressive_layer
@@ -76,16 +78,21 @@ class Conditionals:
     Some densities need no weights, and their answers are exact: Gaussians, mixtures of Gaussians or
     t densities, and one autoregressive layer over a normal base, if its order begins with the known
     columns. The columns must be continuous, and range over the whole line; a bounded support is
-    possible, but draws outside of it are wasted. Cost: seconds once, to fit the proposal; one
-    `log_prob` of p for every draw of a question. Errors: ValueError for unknown columns, for
-    infinite known values, and if no column is unknown.
+    possible, but draws outside of it are wasted.
+
+    Angles, in radians, are the columns in which log p repeats after 2 pi. Integrals over them are
+    over one turn, known values may be in any turn, and draws are in [-pi, pi].
+
+    Cost: seconds once, to fit the proposal; one `log_prob` of p for every draw of a question.
+    Errors: ValueError for unknown columns, for infinite known values, for a period other than 2 pi,
+    and if no column is unknown.
 
     Parameters
     ----------
     density : Distribution or your own
         Any object with `dim`, `sample(n, rng)` and `log_prob(x)`, with an optional `context=`.
     names : sequence of str, optional
-        Names of the columns, for known values by name.
+        Names of the columns, for known values by name, and tables in any order of columns.
     proposal : MultivariateTMixture, optional
         A proposal to use instead of fitting one, such as `proposal` of an earlier object. Not used
         with a context.
@@ -124,13 +131,21 @@ class Conditionals:
     @derived
     def proposal(self) -> Any:
         """The proposal of the draws: a mixture of t densities, fitted at its first use."""
-        return self._with_donors(fitted_proposal(self.density))
+        return self._with_donors(fitted_proposal(self.turn()))
 
     @property
     def kept_proposal(self) -> MultivariateTMixture | None:
         """The proposal, if it was fitted or passed; files keep it."""
         found = self.__dict__.get("proposal")
         return found if found is not self.density else None
+
+    def turn(self, context: Context = None) -> OneTurn:
+        """The density with its angles, which `angle` (D,) marks, within one turn."""
+        return self._turn if context is None else OneTurn.of(self.density, context)
+
+    @derived
+    def _turn(self) -> OneTurn:
+        return OneTurn.of(self.density)
 
     def given(
         self, known: ArrayLike | Mapping, n_draws: int = 1000, rng: Seed = 0,
@@ -171,7 +186,7 @@ class Conditionals:
         one has those of the row alone. With a context, the proposal depends on all contexts. A
         warning counts the rows whose answers cannot be trusted.
         """
-        X, n = as_numbers("X", X).astype(float), check_dim("n", n, least=0)
+        X, n = in_order("X", X, self.names).astype(float), check_dim("n", n, least=0)
         check_event(X, self.dim, self.density)
         if X.ndim != 2:
             raise ValueError(f"X must be rows (n, D), not of shape {X.shape}")
@@ -208,18 +223,27 @@ class Conditionals:
         blocks = blocks_of(X, n_draws)
         if progress:
             blocks = imported("tqdm.auto").tqdm(blocks, unit="blocks")
-        density, proposal_for, width = self.density, self._proposal_for, 0
+        context = None if context is None else self.known(context)
+        turn, proposal_for, width = self.turn(context), self._proposal_for, 0
+        density, rows = turn, turn.turned(X)
         if context is not None:
-            width = np.shape(context)[-1]
-            context = np.broadcast_to(as_numbers("context", context), (len(X), width)).astype(float)
-            density, X = WithContext(density, context), np.hstack([context, X])
+            width = context.shape[-1]
+            context = np.broadcast_to(context, (len(X), width))
+            density, rows = WithContext(turn, context), np.hstack([context, rows])
             proposal = fitted_proposal(density)
             proposal_for = lambda hole: proposal  # noqa: E731
-        rngs = seeded(X)
+        rngs = seeded(rows)
         for index in blocks:
             own = [rngs[i] for i in index]
-            found = answered(X[index], n_draws, own, density, proposal_for, width)
-            yield index, own, replace(found, x=found.x[..., width:])
+            found = answered(rows[index], n_draws, own, density, proposal_for, width)
+            known, x = X[index][:, None], turned(found.x[..., width:], turn.angle)
+            yield index, own, replace(found, x=np.where(np.isnan(known), x, known))
+
+    def known(self, context: Context) -> np.ndarray:
+        """The context as finite numbers (..., C), its columns in the density's order."""
+        found = in_order("context", context, getattr(self.density, "context_names", None))
+        check_finite("context", np.atleast_2d(found), labels=column_labels(context))
+        return found.astype(float)
 
     def _proposal_for(self, hole):
         return self.layer if self.layer and self.layer.begins_with(~hole) else self.proposal

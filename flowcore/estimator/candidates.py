@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from ..bijectors import Chain, Clamped
+from ..conditionals.angles import OneTurn
 from ..core import check_time, limit, remaking
 from ..distributions import ClampedBase, Distribution, TransformedDistribution
 from ..flows import continuous, glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp
@@ -290,6 +291,15 @@ def as_candidates(flow, dim: int, context_dim: int, clamped: bool = False) -> li
             f"flow must be one of {', '.join(known)}, or a TransformedDistribution: got {flow!r}"
         )
     return list(FLOWS.values()) if is_auto(flow) else [known[flow]]
+
+
+def angles_in(flow) -> np.ndarray:
+    """Which columns of a flow of the user's are angles, (D,); False for a name."""
+    if not isinstance(flow, TransformedDistribution):
+        return np.array(False)
+    context = np.zeros((1, flow.context_dim)) if flow.context_dim else None
+    with remaking():  # no warning: it is not fitted yet
+        return OneTurn.of(flow, context).angle
 
 
 def _own(flow, dim, **options) -> TransformedDistribution:

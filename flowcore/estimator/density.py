@@ -26,7 +26,7 @@ from ..distributions.conditioning import with_standardized_context
 from ..distributions.incomplete_rows import MISSING, check_seen
 from ..training.checks import as_context, as_table, as_weights
 from ..training.defaults import is_auto
-from .candidates import as_candidates
+from .candidates import angles_in, as_candidates
 from .holes import learned
 from .plan import default_minutes, plan
 from .record import FlowDensityRecord, Summary, as_data
@@ -71,8 +71,8 @@ class FlowDensity(
     flow : str or TransformedDistribution
         "auto", as above; or the only flow to be fitted: "affine", "spline", "modes", "small"
         (affine), "white" (affine, starts at the Gaussian), the name of a recipe of
-        `flowcore.flows`, or a flow of your own, which gets standardised rows. The simpler densities
-        are then only listed in the summary.
+        `flowcore.flows`, or a flow of your own, which gets standardised rows, apart from its angles
+        (`nsf(circular=)`). The simpler densities are then only listed in the summary.
     budget : float
         Minutes on two cores. They determine the number of folds first, then the number of epochs.
         The conversion uses measured costs, not a clock, so results are reproducible. Flows get at
@@ -192,7 +192,7 @@ class FlowDensity(
             density = with_standardized_context(density, context_scale)
             latent = with_standardized_context(latent, context_scale)
         units = scale if present is None else Clamped(scale, self.context_dim_)
-        self.density_ = TransformedDistribution(density, units)
+        self.density_ = TransformedDistribution(density, units, self.context_names_in_)
         self.latent_ = TransformedDistribution(latent.base, Chain([units, latent.bijector]))
         self.conditionals_ = Conditionals(self.density_, getattr(self, "feature_names_in_", None))
         self._set_scores(table, rows, first, isolated, scale, log_p, completed, summary)
@@ -218,7 +218,10 @@ class FlowDensity(
             names, context = None, columns if context is None else np.hstack([context, columns])
         self.context_dim_ = 0 if context is None else context.shape[1]
         self.context_names_in_ = names if are_names(names) else None
-        return Table(x, weight, context, hole, absent, present is not None, labels)
+        angle = angles_in(self.flow)
+        if hole.any() and angle.any():
+            raise ValueError("missing='learn' takes numbers on the line, and your flow has angles")
+        return Table(x, weight, context, hole, absent, present is not None, angle, labels)
 
     def _selected(self, table: Table, rows: Rows, seeds, n_isolated: int, ends: float) -> tuple:
         """(the rows, the result of `select`, log p of completed rows (n,)) within the budget."""

@@ -108,7 +108,8 @@ class Table(NamedTuple):
 
     hole, absent (n, D): which numbers are unknown (NaN), and which ones a row lacks. An absent
     number is the mean of its column; a column without any keeps what it has. is_clamped: the last D
-    columns of the context mark the numbers that are present. labels: names of the columns, or None
+    columns of the context mark the numbers that are present. angle: which columns are angles, (D,)
+    or one for all. labels: names of the columns, or None
     """
 
     x: np.ndarray
@@ -117,6 +118,7 @@ class Table(NamedTuple):
     hole: np.ndarray
     absent: np.ndarray
     is_clamped: bool
+    angle: np.ndarray
     labels: list | None
 
 
@@ -149,8 +151,11 @@ def merged(
 
 
 @np.errstate(over="ignore")  # differences of huge numbers: nothing is beyond infinity
-def scaling(x: np.ndarray) -> Standardize:
-    """x = mean + scale z: columns of z have mean 0 and variance 1, apart from distant values."""
+def scaling(x: np.ndarray, angle: np.ndarray | bool = False) -> Standardize:
+    """x = mean + scale z: columns of z have mean 0 and variance 1, apart from distant values.
+
+    Angles, columns that angle (D,) marks, are left as they are.
+    """
     low, high = np.nanquantile(x, (0.25, 0.75), axis=0)
     reach = FAR * (high - low)
     wide = np.where(reach > 0, reach, np.inf)
@@ -158,8 +163,9 @@ def scaling(x: np.ndarray) -> Standardize:
     unit = np.nanmax(np.abs(near), axis=0)  # no square overflows, none underflows
     unit[unit == 0] = 1.0
     scale = unit * np.nanstd(near / unit, axis=0)
-    scale = np.where(scale > 0, scale, 1.0)
-    return Standardize(x.shape[1]).with_moments(unit * np.nanmean(near / unit, axis=0), scale)
+    scale = np.where((scale > 0) & ~np.asarray(angle), scale, 1.0)
+    mean = np.where(angle, 0, unit * np.nanmean(near / unit, axis=0))
+    return Standardize(x.shape[1]).with_moments(mean, scale)
 
 
 def standardized(
@@ -178,7 +184,7 @@ def standardized(
     if not (table.hole.any() or table.absent.any()):
         check_columns(table.x, np.flatnonzero(used > 0), table.labels)
     filled = (table.absent & ~table.absent.all(axis=0))[rows.place]
-    scale = scaling(np.where(filled, np.nan, rows.x))
+    scale = scaling(np.where(filled, np.nan, rows.x), table.angle)
     check_reach(np.where(table.hole, scale.mean, table.x), used, scale, table.labels)
     rows = replace(rows, x=np.where(filled, scale.mean, rows.x))
     if table.context is None:

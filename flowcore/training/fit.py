@@ -14,6 +14,8 @@ import numpy as np
 
 from ..core import moment_after, n_threads, until
 from ..core.inputs import column_labels
+from ..core.labels import check_labels
+from ..distributions import TransformedDistribution
 from .checks import check_checkpoint, check_flow, check_options, check_scales
 from .defaults import AUTO, resolved
 from .history import EpochReport, History
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from ..core.typing import Context, Seed
-    from ..distributions import TransformedDistribution
 
 
 LIKELIHOOD = Objective(
@@ -158,7 +159,8 @@ def fit(
         (n,) weights >= 0; rows of weight 0 are left out, also of validation. `initialize` gets rows
         about in proportion to their weights, so a Standardize has the weighted mean.
     context : array_like
-        (n, context_dim), one row for each row of X.
+        (n, context_dim), one row for each row of X. The flow keeps the names of a table's columns,
+        and reads later contexts by name.
     callbacks : sequence of callables
         Functions called after every epoch with an `EpochReport`; training stops if one of them
         returns True.
@@ -214,6 +216,7 @@ def fit(
     rng_state = rng.bit_generator.state
 
     dtype, labels = flow.params.dtype, column_labels(X)
+    check_labels("context", column_labels(context), getattr(flow, "context_names", None))
     rows = as_rows(flow.dim, X, context, sample_weight, dtype)
     data = merged(rows)
     n = len(rows.x) if data is rows else len(data.used)
@@ -246,4 +249,7 @@ def fit(
         file = Checkpoint(checkpoint, checkpoint_every, run, identity)
     with until(ends):
         found = train(run, [*loss.callbacks, *callbacks], progress, file)
-    return loss.finished(*found)
+    fitted, history = loss.finished(*found)
+    if isinstance(fitted, TransformedDistribution):  # and not a flow of the user's own class
+        fitted = fitted.with_context_names(column_labels(context))
+    return fitted, history
