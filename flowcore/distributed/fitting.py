@@ -77,8 +77,8 @@ def fit(
         Its `initialize` is called once, here, with some of the training rows.
     X : dask.array.Array or dask.dataframe.DataFrame
         (n, D).
-    validation_data : Dask collection or pair of them
-        X_val or (X_val, context_val), instead of a split.
+    validation_data : Dask collection or tuple of them
+        X_val, (X_val, context_val) or (X_val, context_val, weights_val), instead of a split.
     sample_weight, context : Dask collections
         (n,) and (n, context_dim), in blocks like X.
     **options
@@ -120,8 +120,8 @@ def fit(
     split = o.validation_split if validation_data is None else 0.0
     blocks, sizes, held = _blocks(client, flow, split, rng, X, context, sample_weight)
     if validation_data is not None:
-        pair = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
-        *_, held = _blocks(client, flow, 1.0, rng, *pair)
+        parts = validation_data if isinstance(validation_data, tuple) else (validation_data,)
+        *_, held = _blocks(client, flow, 1.0, rng, *parts)
     n, size = int(sizes.sum()), o.batch_size
     if n == 0 or ((split or o.patience) and not held):
         what = "for validation" if n else "to train on"

@@ -52,7 +52,7 @@ def fit(
     warm_up: int | str = AUTO,
     average: float | None = 0.999,
     validation_split: float = 0.1,
-    validation_data: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
+    validation_data: ArrayLike | tuple | None = None,
     patience: int | None = None,
     shuffle: bool = True,
     clip_norm: float | None = None,
@@ -146,8 +146,9 @@ def fit(
         itself. None: no average.
     validation_split : float
         Fraction of the rows that is set aside to choose the best epoch, always at random; 0: none.
-    validation_data : array_like or pair of them
-        X_val or (X_val, context_val), instead of a split.
+    validation_data : array_like or tuple of them
+        X_val, (X_val, context_val) or (X_val, context_val, weights_val), instead of a split.
+        context_val may be None. A split takes the weights of its rows from `sample_weight`.
     patience : int
         Stop after this number of epochs without a better validation NLL.
     shuffle : bool
