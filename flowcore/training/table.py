@@ -213,8 +213,8 @@ def split(
 
 
 def _validation_rows(data: Rows, validation_data, dtype: DTypeLike) -> Rows:
-    """validation_data, which is X_val or (X_val, context_val, weights_val), checked, without rows of
-    weight 0; a list of two tables, too, since rows have one axis."""
+    """validation_data, which is X_val, or a tuple with its context and weights, checked, without
+    rows of weight 0; a list of two tables, too, since rows have one axis."""
     pair = isinstance(validation_data, list) and all(np.ndim(p) == 2 for p in validation_data)
     pair = pair or isinstance(validation_data, tuple)
     parts = validation_data if pair else (validation_data,)
