@@ -78,7 +78,7 @@ def kl_to_truth(flow: HasLogProb, target: Density, n: int = 20_000, rng: Seed = 
     excess = log_p - log_q
     if n >= TAIL and (k := _k_hat(excess)) > 0.5:
         warn(
-            f"log p - log q has no finite variance, as it seems (k-hat {k:.2f}): the standard error "
+            f"log p - log q seems to have no finite variance (k-hat {k:.2f}): the standard error "
             "is too small, and the divergence probably larger; the flow's tails are too thin"
         )
     return KLEstimate(float(excess.mean()), float(excess.std(ddof=1) / np.sqrt(n)))
@@ -114,7 +114,7 @@ def stray_mass(
     (linear between ranks, s(0) = 0), and e the standard error of the rank R:
 
         share = s(R),     R = (1 - kept) (n + 1),     e = sqrt(R kept)
-        standard error^2 = S (1 - S) / n + ((s(R + 2e) - s(R - 2e)) / 4)^2
+        standard error^2 = S (1 - S) / n + ((s(R + 1.5 e) - s(R - 1.5 e)) / 3)^2
 
     The second term is the error of the floor. S is the share with two more draws that are stray and
     two that are not (Agresti and Coull 1998), so no error is 0. R should be 2 at least: below, the
@@ -156,12 +156,12 @@ def stray_mass(
     theirs = np.append(_log_prob("truth", truth, drawn[finite]), np.full((~finite).sum(), -np.inf))
     below = np.searchsorted(np.sort(theirs), np.sort(own)) / n
     rank = (1 - kept) * (n + 1)
-    away = 2 * np.sqrt(rank * kept)
+    away = 1.5 * np.sqrt(rank * kept)
     ranks, shares = np.arange(n + 2), np.concatenate([[0.0], below, [1.0]])
     low, share, high = np.interp([rank - away, rank, rank + away], ranks, shares)
     centre = (share * n + 2) / (n + 4)
     return Share(
-        float(share), float(np.hypot(np.sqrt(centre * (1 - centre) / n), (high - low) / 4))
+        float(share), float(np.hypot(np.sqrt(centre * (1 - centre) / n), (high - low) / 3))
     )
 
 

@@ -90,11 +90,11 @@ def test_two_errors_hold_the_share_in_95_of_100(n, kept):
     for flow, wanted in ((fc.Normal(2), exact), (p, 1 - kept)):
         runs = np.array([stray_mass(flow, p, kept, n, rng) for rng in range(400)])
         cover = np.mean(np.abs(runs[:, 0] - wanted) <= 1.96 * runs[:, 1])
-        assert 0.91 <= cover <= (0.99 if n < 20_000 else 0.98)
+        assert 0.91 <= cover <= 0.98, (cover, wanted)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n", [50, 500])
+@pytest.mark.parametrize("n", [200, 2000])
 def test_two_errors_hold_the_divergence_in_95_of_100(n):
     truth, flow = targets.correlated_gaussian(0.6), fc.MultivariateNormalDiag([0, 0], [1.2, 1.2])
     exact = np.log(1.2**2) - np.log(1 - 0.6**2) / 2 + 1 / 1.2**2 - 1
@@ -115,9 +115,9 @@ def test_a_divergence_whose_error_means_nothing_is_a_warning():
             return stats.t(3).logpdf(x[:, 0])
 
     for rng in range(3):
-        with pytest.warns(UserWarning, match=r"no finite variance, .*k-hat \d\.\d\d"):
+        with pytest.warns(UserWarning, match=r"no finite variance .k-hat \d\.\d\d"):
             kl_to_truth(fc.Normal(1), Heavy(), n=5000, rng=rng)
-    for truth in (fc.Laplace([0.0], [1.0]), fc.Normal(1), targets.two_moons(), targets.banana()):
+    for truth in (fc.Laplace(1), fc.Normal(1), targets.two_moons(), targets.banana()):
         for n in (20, 500, 5000):
             kl_to_truth(fc.Normal(truth.dim), truth, n, rng=n)
 

@@ -28,7 +28,7 @@ from ..training.checks import check_flow, check_options, check_scales
 from ..training.columns import check_columns
 from ..training.defaults import batch_size_for, is_auto, resolved
 from ..training.schedules import scheduled
-from ..training.table import MOST_NUMBERS, MOST_ROWS, as_rows, merged
+from ..training.table import MOST_NUMBERS, MOST_ROWS, WEIGHTED, as_rows, merged
 from .blocks import da, options_of, table
 
 if TYPE_CHECKING:
@@ -244,7 +244,8 @@ def _initial_rows(client, blocks: list, flow, counted: bool) -> Rows:
     of_blocks = client.map(lambda s: (s.train.total_weight, len(s.train.x)), blocks, pure=False)
     weights, sizes = np.array(client.gather(of_blocks)).T
     n, width = (weights if counted else sizes).sum(), flow.dim + getattr(flow, "context_dim", 0)
-    most, ends = int(min(round(n), MOST_ROWS, max(2, MOST_NUMBERS // width))), np.cumsum(weights)
+    n, ends = n if counted else max(n, WEIGHTED), np.cumsum(weights)
+    most = int(min(round(n), MOST_ROWS, max(2, MOST_NUMBERS // width)))
     at = (np.arange(most) + 0.5) * (ends[-1] / most)  # on the scale of added weights
     cuts = np.split(at, np.searchsorted(at, ends[:-1]))
     wanted = [cut - end + weight for cut, end, weight in zip(cuts, ends, weights, strict=True)]

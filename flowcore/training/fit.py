@@ -157,7 +157,8 @@ def fit(
         Largest norm of a gradient (Euclidean); a longer gradient is scaled down to it.
     sample_weight : array_like
         (n,) weights >= 0; rows of weight 0 are left out, also of validation. `initialize` gets rows
-        about in proportion to their weights, so a Standardize has the weighted mean.
+        about in proportion to their weights, 10,000 of them at least. So a Standardize has the
+        weighted mean to about three digits.
     context : array_like
         (n, context_dim), one row for each row of X.
     callbacks : sequence of callables

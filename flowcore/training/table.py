@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 100_000  # rows of a memmap that `initialize` gets, at most; and
 MOST_NUMBERS = 2**23  # numbers in them: 64 MB in float64
+WEIGHTED = (
+    10_000  # rows that `initialize` gets, at least, if they have weights: fewer are too coarse
+)
 HOLES = "; FlowDensity(missing='learn') learns from rows with NaN"
 
 
@@ -101,8 +104,11 @@ class Table:
     @property
     def n_initial(self) -> int:
         """How many rows `initial_rows` gives."""
-        n = round(self.data.weight[self.rows].sum()) if self.counted else len(self.rows)
-        most = min(MOST_ROWS, max(2, MOST_NUMBERS // self.data.width))
+        n, most = len(self.rows), min(MOST_ROWS, max(2, MOST_NUMBERS // self.data.width))
+        if self.counted:
+            n = round(self.data.weight[self.rows].sum())
+        elif self.data.weight is not None:
+            n = max(n, min(WEIGHTED, most))
         return min(n, most) if is_mapped(self.data.x) else n
 
     def initial_rows(self) -> Rows:
