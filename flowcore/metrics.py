@@ -153,16 +153,16 @@ def stray_mass(
     own = _own_log_density(truth, kept, n, rng)
     drawn = as_numbers("the flow's sample", flow.sample(n, rng)).astype(float, copy=False)
     finite = np.isfinite(drawn).all(axis=1)  # what is not has no place: it is stray
-    theirs = np.append(_log_prob("truth", truth, drawn[finite]), np.full((~finite).sum(), -np.inf))
+    theirs = np.full(n, -np.inf)
+    theirs[finite] = _log_prob("truth", truth, drawn[finite])
     below = np.searchsorted(np.sort(theirs), np.sort(own)) / n
     rank = (1 - kept) * (n + 1)
     away = 1.5 * np.sqrt(rank * kept)
     ranks, shares = np.arange(n + 2), np.concatenate([[0.0], below, [1.0]])
     low, share, high = np.interp([rank - away, rank, rank + away], ranks, shares)
     centre = (share * n + 2) / (n + 4)
-    return Share(
-        float(share), float(np.hypot(np.sqrt(centre * (1 - centre) / n), (high - low) / 3))
-    )
+    error = np.hypot(np.sqrt(centre * (1 - centre) / n), (high - low) / 3)
+    return Share(float(share), float(error))
 
 
 def log_density_floor(truth: Density, kept: float = 0.999, n: int = 20_000, rng: Seed = 0) -> float:

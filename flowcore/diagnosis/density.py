@@ -68,16 +68,16 @@ def warn_of_shared(held_out: Rows, train: Rows) -> None:
         )
 
 
-def distinct(rows: Rows, drawn: Callable[[], Rows]) -> np.ndarray:
+def distinct(rows: Rows, drawn: Callable[[int], Rows]) -> np.ndarray:
     """Indices of the rows, without copies of earlier ones; many copies are a warning.
 
-    All rows, if as many draws repeat half as often once they are rounded like the rows: then rows
-    are equal because their values are on a grid, and each counts.
+    All rows, if as many draws, drawn(n), repeat half as often once they are rounded like the rows:
+    then rows are equal because their values are on a grid, and each counts.
     """
     n, index = len(rows.x), _first(rows)
     copies = n - len(index)
     if copies:
-        draws = drawn().rounded_as(rows)
+        draws = drawn(n).rounded_as(rows)
         if 2 * (len(draws.x) - len(_first(draws))) >= copies:
             return np.arange(n)
     if copies > FEW_COPIES * n:

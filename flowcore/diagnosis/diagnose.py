@@ -142,14 +142,13 @@ def diagnose(
         adapter, names = AnyDensity.of(numbers.density, numbers.rows), numbers.names
         held_out, units = Rows(numbers.rows, numbers.context), numbers.units
         exact, there = _exact(numbers), ~np.isnan(numbers.values)
-        n = len(exact.x)
-        redrawn = lambda: _exact(density.numbers_of(density.sample(n, rng), rng))  # noqa: E731
+        redrawn = lambda n: _exact(density.numbers_of(density.sample(n, rng), rng))  # noqa: E731
         given = tuple(f"{column.name}" for column in density.schema_.categories)
     else:
         adapter = AnyDensity.of(density, X_held_out, context)
         held_out = _rows("X_held_out", X_held_out, "context", context, adapter.dim)
-        exact, (x, c) = held_out, held_out
-        redrawn = lambda: Rows(adapter.sample(len(x), rng, c), c)  # noqa: E731
+        exact, c = held_out, held_out.context
+        redrawn = lambda n: Rows(adapter.sample(n, rng, c), c)  # noqa: E731
         names = _names(names, X_held_out, adapter.dim)
         train = None
         if X_train is not None:

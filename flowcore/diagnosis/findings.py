@@ -58,15 +58,8 @@ KINDS = {
     "power": Kind(),
     "given": Kind(),
 }  # fmt: skip
-ONE_TEST = (
-    "baselines",
-    "columns",
-    "latents",
-    "shares",
-    "range",
-    "hidden",
-    "coverage",
-)  # a group of tests that weighs as much as one
+# groups of tests that weigh as much as one
+ONE_TEST = "baselines", "columns", "latents", "shares", "range", "hidden", "coverage"
 
 
 @dataclass(frozen=True)
@@ -105,8 +98,8 @@ class Finding:
 def adjusted(findings: Sequence[Finding], alpha: float) -> list[Finding]:
     """The findings with Holm's p-values, over all tests; significant large effects are faults.
 
-    The tests of all columns together share the weight of a single test. So do the tests of latent
-    coordinates, of shares and of ranges. So a hundred columns cannot hide the result of another
+    The tests of all columns together share the weight of a single test. So do the tests of
+    baselines, of latent coordinates, of shares and of ranges. So a hundred columns cannot hide the result of another
     test.
     """
     tests = [k for k, found in enumerate(findings) if not math.isnan(found.p)]

@@ -208,8 +208,8 @@ class Snapshots:
         self.log_p.append(log_prob(self.flow, self.held_out))
         weight = self.held_out.weight
         self.scores.append(floored(self.log_p[-1], weight) @ weight)
-        best = int(np.argmax(self.scores))
-        return (len(self.log_p) - 1 - best) * self.every >= self.patience
+        worse = len(self.scores) - 1 - int(np.argmax(self.scores))
+        return worse * self.every >= self.patience
 
 
 def log_prob(density: Distribution, rows: Rows, threads: int | None = None) -> np.ndarray:

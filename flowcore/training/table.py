@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 100_000  # rows of a memmap that `initialize` gets, at most; and
 MOST_NUMBERS = 2**23  # numbers in them: 64 MB in float64
-WEIGHTED = (
-    10_000  # rows that `initialize` gets, at least, if they have weights: fewer are too coarse
-)
+WEIGHTED = 10_000  # rows that `initialize` gets, at least, each about as often as its weight asks
 HOLES = "; FlowDensity(missing='learn') learns from rows with NaN"
 
 
@@ -226,8 +224,8 @@ def _validation_rows(data: Rows, validation_data, dtype: DTypeLike) -> Rows:
     parts = validation_data if pair else (validation_data,)
     if len(parts) not in (1, 2, 3):
         raise ValueError(
-            "validation_data must be X_val or (X_val, context_val) or (X_val, context_val, "
-            f"weights_val), not {len(parts)} parts"
+            f"validation_data must be X_val or (X_val, context_val, weights_val), not {len(parts)} "
+            "parts"
         )
     x, context, weight = (*parts, None, None)[:3]
     x, name = as_table("validation_data", x, data.x.shape[1], dtype), "{} of validation_data"
