@@ -41,9 +41,11 @@ def page(report: Any) -> Figure:
         (_bars if found.levels else _histogram)(ax, found, report.alpha)
     for ax in axes[len(shown) :]:
         ax.remove()
-    rows, curve = below.subplots(1, 2, width_ratios=[1.6, 1])
+    rows, curve = below.subplots(1, 2, width_ratios=[1.3, 1])
     if report.history is not None and report.history.train_nll:
         losses(report.history, ax=curve)
+        curve.set_title(curve.get_title(loc="left"), loc="left", fontsize=SMALL - 2)
+        curve.legend(fontsize=SMALL - 1)
     else:
         curve.remove()
     _worst(rows, report.worst, report.draws)
