@@ -8,8 +8,8 @@ from scipy import stats
 
 import flowcore as fc
 from flowcore import flows, targets
-from flowcore.conditionals.pareto import fitted_pareto, pareto_smoothed
 from flowcore.conditionals.weights import normalized
+from flowcore.core.pareto import fitted_pareto, pareto_smoothed
 from flowcore.testing import randomize
 
 RNG = np.random.default_rng

@@ -156,7 +156,7 @@ class FlowCandidate:
         if snapshots:
             options |= {"validation_split": 0, "callbacks": [seen]}
         else:
-            others = held_out.x if held_out.context is None else (held_out.x, held_out.context)
+            others = held_out.x, held_out.context, held_out.weight
             options |= {"validation_data": others, "patience": PATIENCE * self.times}
         check_time()
         with remaking():
@@ -216,7 +216,7 @@ class Snapshots:
 
     def __init__(self, held_out: Rows, every: int, patience: float = PATIENCE):
         self.held_out, self.every, self.patience = held_out, every, patience
-        self.flow, self.thetas, self.log_p = None, [], []
+        self.flow, self.thetas, self.log_p, self.scores = None, [], [], []
 
     def __call__(self, report) -> bool:
         if (report.epoch + 1) % self.every:
@@ -226,8 +226,10 @@ class Snapshots:
         small = np.abs(theta).max() < LARGEST  # not the mean of a mode, on a far row
         self.thetas.append(theta.astype(np.float32) if small else theta)
         self.log_p.append(log_prob(self.flow, self.held_out))
-        best = int(np.argmax([floored(log_p).mean() for log_p in self.log_p]))
-        return (len(self.log_p) - 1 - best) * self.every >= self.patience
+        weight = self.held_out.weight
+        self.scores.append(floored(self.log_p[-1], weight) @ weight)
+        worse = len(self.scores) - 1 - int(np.argmax(self.scores))
+        return worse * self.every >= self.patience
 
 
 def log_prob(density: Distribution, rows: Rows, threads: int | None = None) -> np.ndarray:
@@ -248,9 +250,12 @@ def evaluated(density: Distribution, threads: int | None = None) -> Callable:
     return log_prob
 
 
-def floored(log_p: np.ndarray) -> np.ndarray:
-    """log p of rows (..., n), the lowest ones raised, so that no distant row decides alone."""
-    return np.maximum(log_p, np.quantile(log_p, LOWEST, axis=-1, keepdims=True) - BELOW)
+def floored(log_p: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """log p of rows (n,), the lowest ones raised, so that no distant row decides alone."""
+    order = np.argsort(log_p)
+    w = weight[order]
+    below = np.cumsum(w) - w
+    return np.maximum(log_p, np.interp(LOWEST * below[-1], below, log_p[order]) - BELOW)
 
 
 FEW = 5000  # rows: in larger tables the candidates for few rows are left out

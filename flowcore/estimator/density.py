@@ -86,9 +86,10 @@ class FlowDensity(
         evaluation of the held-out rows may exceed the limit. None: no limit.
     trim : float
         The share of rows, in [0, 0.5], that is left out of the fit: the rows that an isolation
-        forest (scikit-learn's) finds most isolated. Then clusters of outliers are not learned. On a
-        clean table the density is then worse in the tails; `summary_` does not show this loss,
-        since it scores the other rows only.
+        forest (scikit-learn's) finds most isolated. Then clusters of outliers are not learned.
+        Choose clearly more than the share of outliers, such as twice the share: a few outliers that
+        stay teach the density their whole cluster. On a clean table the density is then worse in
+        the tails; `summary_` does not show this loss, since it scores the other rows only.
     missing : str
         "error", or "learn": NaN is an unknown value, and a row contributes the log-density of its
         known values (see `holes.py`), also to the scores; `offset_` comes from completed rows. The

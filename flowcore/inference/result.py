@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..conditionals.pareto import pareto_smoothed
 from ..conditionals.weights import LEAST_ESS, MOST_K, normalized
 from ..core import derived
+from ..core.pareto import pareto_smoothed
 from ..training import History, fit
 from ..training.reverse_kl import elbo_and_error
 from ..training.unnormalised import Target

@@ -109,23 +109,22 @@ def as_context(name: str, values, x_name: str, n: int, dtype=float) -> np.ndarra
     return context
 
 
-def as_weights(values, n: int) -> np.ndarray | None:
+def as_weights(values, n: int, name="sample_weight", x_name="X") -> np.ndarray | None:
     """`values` as n weights in float64, finite, >= 0, and scaled so that the largest is 1."""
     if values is None:
         return None
-    weights = np.asarray(as_numbers("sample_weight", values), np.float64)
+    weights = np.asarray(as_numbers(name, values), np.float64)
     if weights.shape != (n,):
         raise ValueError(
-            f"sample_weight has shape {weights.shape}, but X has {n} rows and needs ({n},)"
+            f"{name} has shape {weights.shape}, but {x_name} has {n} rows and needs ({n},)"
         )
     bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
     if bad.size:
         raise ValueError(
-            f"sample_weight must be finite and >= 0: {named('row', bad)} (the first: "
-            f"{weights[bad[0]]})"
+            f"{name} must be finite and >= 0: {named('row', bad)} (the first: {weights[bad[0]]})"
         )
     if not weights.any():
-        raise ValueError("sample_weight is zero for all rows: at least one must be positive")
+        raise ValueError(f"{name} is zero for all rows: at least one must be positive")
     return weights / weights.max()  # only their ratios matter; now no sum of them can overflow
 
 

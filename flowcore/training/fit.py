@@ -53,7 +53,7 @@ def fit(
     warm_up: int | str = AUTO,
     average: float | None = 0.999,
     validation_split: float = 0.1,
-    validation_data: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
+    validation_data: ArrayLike | tuple | None = None,
     patience: int | None = None,
     shuffle: bool = True,
     clip_norm: float | None = None,
@@ -147,8 +147,9 @@ def fit(
         itself. None: no average.
     validation_split : float
         Fraction of the rows that is set aside to choose the best epoch, always at random; 0: none.
-    validation_data : array_like or pair of them
-        X_val or (X_val, context_val), instead of a split.
+    validation_data : array_like or tuple of them
+        X_val, (X_val, context_val) or (X_val, context_val, weights_val), instead of a split.
+        context_val may be None. A split takes the weights of its rows from `sample_weight`.
     patience : int
         Stop after this number of epochs without a better validation NLL.
     shuffle : bool
@@ -157,7 +158,8 @@ def fit(
         Largest norm of a gradient (Euclidean); a longer gradient is scaled down to it.
     sample_weight : array_like
         (n,) weights >= 0; rows of weight 0 are left out, also of validation. `initialize` gets rows
-        about in proportion to their weights, so a Standardize has the weighted mean.
+        about in proportion to their weights, 10,000 of them at least. So a Standardize has the
+        weighted mean to about three digits.
     context : array_like
         (n, context_dim), one row for each row of X. The flow keeps the names of a table's columns,
         and reads later contexts by name.

@@ -18,6 +18,8 @@ def first_equal(x: np.ndarray, context: np.ndarray | None = None) -> np.ndarray 
     Rows are compared by sorted hashes: O(n log n), 8 bytes per row, and the table is read in
     blocks. If hashes are equal, the rows themselves are compared.
     """
+    if not len(x):
+        return None
     parts = [x] if context is None else [x, context]
     here = blocks(len(x), sum(part.shape[1] for part in parts))
     hashes = np.concatenate([row_hashes([part[rows] for part in parts]) for rows in here])

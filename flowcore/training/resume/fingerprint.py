@@ -35,6 +35,8 @@ def fingerprint_of(
     data, validation = table.data, table.validation_data or Rows(None)
     tables = {"X": data.x, "sample_weight": data.weight, "context": data.context}
     tables |= {"validation_data": validation.x, "context of validation_data": validation.context}
+    if validation.weight is not None:
+        tables["weights of validation_data"] = validation.weight
     options |= {
         "batch_size": table.batch_size,
         "optimizer": run.optimizer,
