@@ -32,7 +32,7 @@ from scipy.special import expit, gammaln
 
 import flowcore as fc
 from flowcore import flows, targets
-from flowcore.tables import Schema, fit_table
+from flowcore.tables import Schema, TableDensity, fit_table
 from flowcore.testing import randomize
 
 SPREAD = 0.7  # of random parameters: far from the identity, and smooth enough for a quadrature
@@ -116,16 +116,36 @@ def follow(draws, points, p, tol=0.015):
     """The draws have the distribution of the weighted points, seen from a few directions."""
     rng, weight = np.random.default_rng(1), points.weight * p / np.sum(points.weight * p)
     low, middle, high = np.quantile(draws, [0.1, 0.5, 0.9], axis=0)
-    a, b = (2 * np.arctan((x - middle) / (high - low)) for x in (draws, points.x))
+    scale = np.where(high > low, high - low, 1)
+    a, b = (2 * np.arctan((x - middle) / scale) for x in (draws, points.x))
     ess = np.inf if np.isinf(points.size) else 1 / np.sum(weight**2)
     d = draws.shape[1]
     for direction in [*np.eye(d), *rng.normal(size=(3 * (d > 1), d))]:
-        seen, at = np.sort(a @ direction), b @ direction
-        order, level = np.argsort(at), np.quantile(seen, np.linspace(0.02, 0.98, 49))
-        cdf = np.append(0, np.cumsum(weight[order]))[np.searchsorted(at[order], level)]
-        gap = np.abs(np.searchsorted(seen, level, side="right") / len(seen) - cdf).max()
+        seen, at = np.sort((a @ direction).round(9)), (b @ direction).round(9)
+        level = np.quantile(seen, np.linspace(0.02, 0.98, 49), method="lower")
+        at, which = np.unique(at, return_inverse=True)
+        mass = np.bincount(which, weight)
+        cdf = np.interp(level, at, np.cumsum(mass) - mass / 2)  # ties count half
+        ends = [np.searchsorted(seen, level, side) for side in ("left", "right")]
+        gap = np.abs(np.mean(ends, axis=0) / len(seen) - cdf).max()
         allowed = 2.3 * np.sqrt(1 / len(seen) + 1 / ess) + tol
         assert gap < allowed, f"distributions differ by {gap}, allowed {allowed}"
+
+
+def cases(names, fast=None, **broken):
+    """Parameters of a test: all but the fast ones are slow (None: none is).
+
+    broken: a line of the list of known bugs -> the names that it still breaks.
+    """
+    found = []
+    for name in names:
+        marks = [
+            pytest.mark.xfail(strict=True, reason=bug) for bug, at in broken.items() if name in at
+        ]
+        if fast is not None and name not in fast:
+            marks.append(pytest.mark.slow)
+        found.append(pytest.param(name, marks=marks, id=name))
+    return found
 
 
 # ------------------------------------------------------------------------ densities
@@ -182,7 +202,7 @@ ENDS = {  # of densities in the registry
     "uniform": {0: (-9, 9), 1: (-8, 9.5)},
 }
 SPREADS = {"flow-of-angles": 0.2, "flows.nsf": 0.1, "student-trainable": 0.1, "flow-student": 0.1}
-NODES_OF = {"student-trainable": 500, "flow-student": 500}  # densities like Cauchy's
+NODES_OF = {"student-trainable": 500, "flow-student": 500, "again-fixed": 500}  # of sharp ones
 RESIDUAL = {"hidden": [8] * 3, "residual": True}
 
 DENSITIES = {
@@ -219,7 +239,8 @@ DENSITIES = {
     "continuous-context": Case(
         recipe("continuous", 2, context_dim=1, standardize_context=False, **RESIDUAL), nodes=60
     ),
-    **{f"bijector-{name}": Case(lambda make=make: over_its_domain(make), tol=0.03, nodes=80)
+    **{f"bijector-{name}": Case(lambda make=make: over_its_domain(make), tol=0.03,
+                              nodes=NODES_OF.get(name, 80))
        for name, make in registry.BIJECTORS.items() if "circular" not in name},
 }  # fmt: skip
 
@@ -296,6 +317,122 @@ def test_an_angle_has_no_beginning(name):
             np.testing.assert_allclose(
                 s.density.log_prob(turned), s.density.log_prob(s.draws[:20]), atol=1e-9
             )
+
+
+# ------------------------------------------------------------------------ questions
+
+# a question: (density, its rows, which cells are known) -> (log p of what is known, errors)
+
+
+def by_marginal(density, x, known):
+    rows = x[:, known]
+    found = conditionals(density).marginal(np.flatnonzero(known)).estimate(rows, n_draws=2000)
+    return found.log_p, found.error
+
+
+def by_given(density, x, known):
+    found = [conditionals(density).given(row, n_draws=2000) for row in np.where(known, x, np.nan)]
+    return tuple(np.array([[one.log_marginal, one.error] for one in found]).T)
+
+
+def by_imputing(density, x, known):
+    found = conditionals(density).impute(np.where(known, x, np.nan), n=0, n_draws=2000)
+    return found.log_p, found.error
+
+
+QUESTIONS = {"marginal": by_marginal, "given": by_given, "impute": by_imputing}
+ASKED = ["normal-mixture", "t-mixture", "flow", "mixture-of-flows", "maf-2", "nsf-2", "realnvp-2",
+         "made-2", "made_mog-2", "nsf-context", "continuous-2", "target-two-moons",
+         "target-banana", "target-torus", "uniform-circle", "von-mises", "nsf-circular-2",
+         "nsf-circular-mixed", "nsf-bounded"]  # fmt: skip
+QUICK = ["maf-2", "t-mixture", "uniform-circle", "nsf-bounded"]
+OF_TURNS = ["target-torus", "uniform-circle", "von-mises", "nsf-circular-2", "nsf-circular-mixed"]
+
+
+@cache
+def conditionals(density):
+    """With a quick proposal; a density with exact conditionals needs none."""
+    if hasattr(density, "sample_given"):
+        return fc.Conditionals(density)
+    draws = np.asarray(density.sample(1500, 0), float)
+    return fc.Conditionals(density, proposal=fc.MultivariateTMixture.from_data(draws, 6, df=5.0))
+
+
+def on_the_plane(name):
+    """(subject, its rows to ask about, p on the product of two axes, the axes with weights)."""
+    s = subject(name)
+    kinds = [s.case.ends.get(j) for j in range(2)]
+    fine = [axis(draws, 400, kind) for draws, kind in zip(s.draws.T, kinds, strict=True)]
+    return s, s.draws[:4], fine
+
+
+def exact_marginal(s, x, known, fine):
+    """log of the integral of p over the unknown coordinate, at each row."""
+    (hidden,) = np.flatnonzero(~known)
+    nodes, weight = fine[hidden]
+    rows = np.repeat(x, len(nodes), axis=0)
+    rows[:, hidden] = np.tile(nodes, len(x))
+    return np.log(np.exp(s.density.log_prob(rows)).reshape(len(x), -1) @ weight)
+
+
+@pytest.mark.filterwarnings("ignore:.*not to be trusted")
+@pytest.mark.parametrize("name", cases(ASKED, QUICK, S2=OF_TURNS))
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_the_marginal_is_the_integral_of_the_joint(name, question):
+    s, x, fine = on_the_plane(name)
+    for known in np.eye(2, dtype=bool):
+        log_p, error = QUESTIONS[question](s.density, x, known)
+        agree(log_p, exact_marginal(s, x, known, fine), error, tol=0.03)
+
+
+@pytest.mark.filterwarnings("ignore:.*not to be trusted")
+@pytest.mark.parametrize("name", cases(ASKED, QUICK, S2=OF_TURNS))
+def test_the_conditional_is_the_ratio_and_its_draws_follow_it(name):
+    s, x, fine = on_the_plane(name)
+    for known, (nodes, weight) in zip(np.eye(2, dtype=bool), fine[::-1], strict=True):
+        row = np.where(known, x[0], np.nan)
+        given = conditionals(s.density).given(row, n_draws=2000)
+        log_p = given.log_prob(nodes[:, None])
+        mass = weight @ np.exp(log_p)
+        agree(mass, 1, given.error, tol=0.03)
+        draws = given.sample(N_DRAWS, rng=2)
+        follow(draws, Points(nodes[:, None], weight, np.inf), np.exp(log_p) / mass, tol=0.05)
+        if s.case.ends.get(int(np.flatnonzero(~known)[0])) == "turn":
+            assert (np.abs(draws) <= np.pi).all()
+            continue
+        share = weight * np.exp(log_p) / mass
+        agree(given.mean(), share @ nodes, np.sqrt(share @ nodes**2 / given.ess), tol=0.02)
+
+
+@pytest.mark.filterwarnings("ignore:.*not to be trusted")
+@pytest.mark.parametrize("name", cases(ASKED, QUICK, S2=["uniform-circle", "nsf-circular-2"]))
+def test_the_chain_rule_holds_in_both_orders(name):
+    s, x, _ = on_the_plane(name)
+    whole = conditionals(s.density)
+    for first in (0, 1):
+        known = np.arange(2) == first
+        alone = whole.marginal([first]).estimate(x[:, known], n_draws=2000, rng=1)
+        for i, row in enumerate(x):
+            rest = whole.given({first: row[first]}, n_draws=2000, rng=2)
+            found = alone.log_p[i] + rest.log_prob(row[~known])
+            agree(found, s.density.log_prob(row), alone.error[i] + rest.error, tol=0.01)
+
+
+@pytest.mark.filterwarnings("ignore:.*not to be trusted")
+def test_the_chain_rule_holds_in_six_orders():
+    """Of three coordinates: p(a) p(b | a) p(c | a, b), by two marginals and a conditional."""
+    density = randomize(registry.DENSITIES["flows.maf"](), SPREAD, rng=3)
+    whole, x = conditionals(density), density.sample(1, rng=0)[0]
+    for order in itertools.permutations(range(3)):
+        a, b, c = order
+        one, two = (
+            whole.marginal(sorted(own)).estimate(x[None, sorted(own)], n_draws=2000)
+            for own in ([a], [a, b])
+        )
+        rest = whole.given({a: x[a], b: x[b]}, n_draws=2000)
+        found = one.log_p + (two.log_p - one.log_p) + rest.log_prob(x[[c]])
+        agree(found, density.log_prob(x), two.error + rest.error, tol=0.01)
+        assert rest.log_marginal == pytest.approx(float(two.log_p[0]), abs=4.5 * rest.error + 0.03)
 
 
 # ------------------------------------------------------------------------ tables
@@ -405,8 +542,6 @@ TABLES = {name: (name,) for name in KINDS} | {
     "heaps": ("hours", "continuous"),
     "heaps-and-atoms": ("shifts", "visits"),
 }
-ATOMS = pytest.mark.xfail(strict=True, reason="S1: rows with several atoms")
-BROKEN: dict[str, Any] = {}
 
 
 def random_flow(x, context=None, sample_weight=None, rng=0):
@@ -420,7 +555,8 @@ class Table(NamedTuple):
     density: Any
     rows: dict  # that it was fitted to
     cells: dict  # all rows that there can be
-    weight: np.ndarray
+    axes: dict  # the weight of each value
+    weight: np.ndarray  # their product
     p: np.ndarray  # of the cells, times their weight
 
 
@@ -441,16 +577,367 @@ def table(name, n=300) -> Table:
     each = [KINDS[k].cells() for k in kinds]
     at = [a.ravel() for a in np.meshgrid(*(np.arange(len(w)) for _, w in each), indexing="ij")]
     cells = frame((k, values[i]) for k, (values, _), i in zip(kinds, each, at, strict=True))
-    weight = np.prod([w[i] for (_, w), i in zip(each, at, strict=True)], axis=0)
-    return Table(density, rows, cells, weight, weight * np.exp(density.log_prob(cells)))
+    axes = frame((k, w[i]) for k, (_, w), i in zip(kinds, each, at, strict=True))
+    weight = np.prod([*axes.values()], axis=0)
+    return Table(density, rows, cells, axes, weight, weight * np.exp(density.log_prob(cells)))
 
 
-every_table = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=BROKEN.get(name, ())) for name in TABLES]
-)
+LEVELS = [0.2, 0.5, 0.8]
+WITH_ATOMS = ["rain", "cap", "visits", "shifts", "gap", "gap-of-counts", "atoms-2", "atoms-4",
+              "atoms-6", "atoms-and-grids", "heaps-and-atoms"]  # fmt: skip
 
 
-@every_table
+@pytest.mark.parametrize("name", cases(TABLES, S1=WITH_ATOMS))
 def test_the_cells_of_a_table_sum_to_one(name):
     t = table(name)
     agree(t.p.sum(), 1, tol=5e-3)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_draws_of_a_table_follow_its_density(name):
+    """Given the categories and atoms, draws stay between the least and the greatest number."""
+    t = table(name)
+    x, cells, patterns, keep = [], [], [], np.ones(len(t.p), bool)
+    drawn = t.density.sample(N_DRAWS, rng=1)
+    for column in t.density.schema_.columns:
+        tables = [each[column.name] for each in (drawn, t.cells, t.rows)]
+        now, there, fitted = (as_number(values, tables[1]) for values in tables)
+        if column.kind.is_category:
+            patterns.append(there)
+            keep &= np.isin(there, fitted)
+        else:
+            now, there, fitted = (apart(values, column.kind.atoms) for values in (now, there, fitted))
+            single, fitted = there < FAR, fitted[fitted >= FAR]
+            patterns.append(np.where(single, there, 0))
+            keep &= single | ((there >= fitted.min()) & (there <= fitted.max()))
+            if getattr(column.kind, "repeats", "") == "week":
+                patterns.append(there % (7 * 86400))
+        x.append(now)
+        cells.append(there)
+    which = np.unique(np.stack(patterns), axis=1, return_inverse=True)[1].ravel()
+    every, kept = np.bincount(which, t.p), np.bincount(which, t.p * keep)
+    p = keep * t.p * np.divide(every, kept, where=kept > 0, out=np.zeros(len(kept)))[which]
+    follow(np.stack(x, axis=1), Points(np.stack(cells, axis=1), np.ones(len(p)), np.inf), p)
+
+
+FAR = -1000.0  # where atoms and gaps are put, below all numbers
+
+
+def apart(values, atoms):
+    """Atoms, and NaN, below all other numbers."""
+    for k, atom in enumerate([np.nan, *atoms]):
+        is_atom = np.isnan(values) if k == 0 else values == atom
+        values = np.where(is_atom, FAR - 1 - k, values)
+    return values
+
+
+def as_number(values, like):
+    """Numbers as they are, dates in seconds, others by their place among all there can be."""
+    values = np.asarray(values)
+    if values.dtype.kind == "M":
+        return values.astype("datetime64[s]").astype(float)
+    if values.dtype.kind in "fiub":
+        return values.astype(float)
+    return np.searchsorted(np.unique(np.asarray(like).astype(str)), values.astype(str)).astype(float)
+
+
+def some(columns, index):
+    return {name: np.asarray(values)[index] for name, values in columns.items()}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_row_of_a_table_alone_is_the_row_in_company(name):
+    t = table(name)
+    log_p, order = t.density.log_prob(t.rows), np.random.default_rng(0).permutation(300)
+    for index in (order, [7], np.repeat([3, 4], 9), order[:40]):
+        found = t.density.log_prob(some(t.rows, index))
+        np.testing.assert_allclose(found, log_p[index], rtol=1e-9, atol=1e-9)
+    backwards = {name: t.rows[name] for name in reversed(t.rows)}
+    np.testing.assert_allclose(t.density.log_prob(backwards), log_p, rtol=1e-9, atol=1e-9)
+
+
+def of_given(density, rows, i, known):
+    found = density.given({name: rows[name][i] for name in known}, n_draws=2000)
+    return found.log_marginal, found.error
+
+
+def with_gaps(rows, i, known):
+    """Row i of a table with cells that are not known."""
+    return {
+        name: values[i : i + 1] if name in known else gap_like(values) for name, values in rows.items()
+    }
+
+
+def gap_like(values):
+    """A missing cell of a column."""
+    return np.array([np.nan]) if values.dtype.kind in "fiu" else np.array([None], object)
+
+
+def of_imputed(density, rows, i, known):
+    found = density.impute(with_gaps(rows, i, known), n=0, n_draws=2000)
+    return found.log_p[0], found.error[0]
+
+
+def of_missing(density, rows, i, known):
+    """With 200 draws, and without an error: .1 nats are five of its own, as it is measured here."""
+    return density.log_prob(with_gaps(rows, i, known), missing="marginal")[0], 0.1 / 4.5
+
+
+TABLE_QUESTIONS = {"given": of_given, "impute": of_imputed, "missing": of_missing}
+TABLES_ASKED = ["numbers", "numbers-and-categories", "two-grids", "grid-and-category",
+                "dates-and-times", "atoms-2", "atoms-4", "gaps", "heaps"]  # fmt: skip
+ASKED_FIRST = ["numbers", "two-grids"]
+
+
+def summed(t, rows, i, known):
+    """log of the sum of p over all cells that agree with what is known, of categories seen."""
+    here = np.ones(len(t.p), bool)
+    for column in t.density.schema_.columns:
+        cells = t.cells[column.name]
+        if column.name in known:
+            value = rows[column.name][i]
+            here &= (cells == value) | ((cells != cells) & (value != value))
+        elif column.kind.is_category:
+            here &= np.isin(cells.astype(str), t.rows[column.name].astype(str))
+    per_unit = np.prod([t.axes[name][here][0] for name in known])
+    return np.log(t.p[here].sum() / per_unit)
+
+
+@pytest.mark.usefixtures("few_folds_here")
+@pytest.mark.filterwarnings("ignore:.*not to be trusted")
+@pytest.mark.parametrize("asked", cases(
+    [f"{question} {name}" for question in TABLE_QUESTIONS for name in TABLES_ASKED],
+    [f"{question} {name}" for question in TABLE_QUESTIONS for name in ASKED_FIRST],
+    S1=["given atoms-2", "given atoms-4", "impute atoms-2", "impute atoms-4", "missing atoms-2"],
+))  # fmt: skip
+def test_the_marginal_of_a_table_is_the_sum_over_its_cells(asked):
+    """Of cells that there can be, drawn by their probability; one column known, and all but one."""
+    question, name = asked.split()
+    t = table(name)
+    drawn = np.random.default_rng(3).choice(len(t.p), 2, p=t.p / t.p.sum())
+    rows, names = some(t.cells, drawn), [*t.cells]
+    for i, known in itertools.product(range(2), [[n] for n in names] + [names[:-1]] * (len(names) > 2)):
+        if question != "given" and "gap" in name:
+            continue  # there, a missing cell is a value for `given` alone
+        log_p, error = TABLE_QUESTIONS[question](t.density, rows, i, known)
+        agree(log_p, summed(t, rows, i, known), error, tol=0.03)
+
+
+@pytest.mark.usefixtures("few_folds_here")
+@pytest.mark.filterwarnings("ignore:.*not to be trusted")
+@pytest.mark.parametrize("name", cases(TABLES_ASKED, ASKED_FIRST, S1=["atoms-2", "atoms-4"]))
+def test_the_conditional_of_a_table_is_a_density_that_its_draws_follow(name):
+    t = table(name)
+    (i,) = np.random.default_rng(3).choice(len(t.p), 1, p=t.p / t.p.sum())
+    for first in t.cells:
+        value = t.cells[first][i]
+        given = t.density.given({first: value}, n_draws=2000)
+        here = (t.cells[first] == value) | ((t.cells[first] != t.cells[first]) & (value != value))
+        rest = {name: values[here] for name, values in t.cells.items() if name != first}
+        p = np.exp(given.log_prob(rest)) * t.weight[here] / t.axes[first][here]
+        known = np.ones(len(p), bool)
+        for column in t.density.schema_.columns:
+            if column.name != first and column.kind.is_category:
+                known &= np.isin(rest[column.name].astype(str), t.rows[column.name].astype(str))
+        agree(p[known].sum(), 1, given.error, tol=0.03)
+        for name, quantiles in given.quantiles(LEVELS).items():
+            values = as_number(rest[name], rest[name])
+            there = known & ~np.isnan(values)
+            share, gap = p[there] / p[there].sum(), np.diff(np.unique(values[there])).min() / 2
+            for level, quantile in zip(LEVELS, quantiles, strict=True):
+                below, above = (share[values[there] < quantile + s * gap].sum() for s in (-1, 1))
+                miss = max(below - level, level - above)
+                agree(max(miss, 0), 0, 0.5 / np.sqrt(given.ess), tol=0.03)
+        for name, shares in given.shares().items():
+            for one, share in shares.items():
+                expected = p[known & (rest[name].astype(str) == str(one))].sum() / p[known].sum()
+                agree(share, expected, 1 / np.sqrt(given.ess), tol=0.02)
+
+
+@pytest.mark.usefixtures("few_folds_here")
+@pytest.mark.filterwarnings("ignore:.*not to be trusted")
+@pytest.mark.parametrize("name", cases(["numbers", "two-grids"], S7=["numbers", "two-grids"]))
+def test_a_row_with_gaps_alone_is_the_row_in_company(name):
+    t, rng = table(name), np.random.default_rng(0)
+    first = next(iter(t.rows))
+    rows = some(t.rows, slice(6))
+    rows[first] = np.where(np.arange(6) % 3, rows[first].astype(float), np.nan)
+    log_p, order = t.density.log_prob(rows, missing="marginal"), rng.permutation(6)
+    for index in (order, [3]):
+        found = t.density.log_prob(some(rows, index), missing="marginal")
+        np.testing.assert_allclose(found, log_p[index], atol=1e-9)
+
+
+# ------------------------------------------------------------------------ the caller's arrays
+
+# (arrays by name, what is made of them): a function that returns answers, again and again
+
+
+def rows_of(n=60, dim=2, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, dim))
+
+
+def with_holes(n=80):
+    x = rows_of(n, 2) @ [[1.0, 0.8], [0.0, 0.6]]
+    x[::5, 1] = np.nan
+    return x
+
+
+def gaussian(x, context=None, sample_weight=None, rng=0):
+    return fc.MultivariateNormalMixture.from_data(x, 1)
+
+
+AT = rows_of(5, 2, seed=1)
+SMALL = dict(layers=1, hidden=[4])
+QUICKLY = dict(budget=1e-4, n_jobs=1, random_state=0)
+
+
+def log_prob_of(density):
+    return lambda: [density.log_prob(AT)]
+
+
+def made(make, **arrays):
+    """A density that is made of arrays."""
+    return arrays, lambda a: log_prob_of(make(**a))
+
+
+def mapped(make, **arrays):
+    """A bijector that is made of arrays."""
+    return made(lambda **a: fc.TransformedDistribution(fc.Normal(2), make(**a)), **arrays)
+
+
+def fitted_flow(a):
+    flow, _ = fc.fit(flows.maf(2, context_dim=1, **SMALL), epochs=1, rng=0, **a)
+    return lambda: [flow.log_prob(AT, context=AT[:, :1])]
+
+
+def fitted_density(a):
+    model = fc.FlowDensity("small", **QUICKLY).fit(**a)
+    given = model.conditionals_.given({0: 0.3}, n_draws=100)
+    return lambda: [
+        model.score_samples(AT), model.held_out_scores_, given.log_prob(AT[:, :1]),
+        model.conditionals_.impute([[0.1, np.nan]], n=2, rng=0).draws,
+    ]  # fmt: skip
+
+
+def fitted_with_holes(a):
+    model = fc.FlowDensity("small", missing="learn", **QUICKLY).fit(**a)
+    return lambda: [model.score_samples(AT), model.held_out_scores_]
+
+
+def fitted_table(a):
+    model = fit_table(a, Schema.from_data(a).edit(n="integer(0)"), learn=gaussian)
+    at = {"n": np.array([1, 2]), "x": np.array([0.1, 0.2]), "c": np.array(["a", "b"])}
+    return lambda: [
+        model.log_prob(at), model.sample(3, rng=0, margins="table")["x"],
+        model.given({"n": 1}, n_draws=100).log_prob({"x": at["x"], "c": at["c"]}),
+    ]  # fmt: skip
+
+
+def fitted_imputer(a):
+    learn = TableDensity(learn=gaussian, missing="drop")
+    model = fc.FlowImputer(learn, bootstraps=1, n_draws=50).fit(a["X"])
+    return lambda: [*model.sample(2, rng=0)]
+
+
+def transforming_imputer(a):
+    learn = TableDensity(learn=gaussian, missing="drop")
+    model, new = fc.FlowImputer(learn, bootstraps=0, n_draws=50).fit(a["X"]), with_holes(5)
+    return lambda: [model.transform(new)]
+
+
+def with_donors(a):
+    whole = fc.Conditionals(targets.two_moons(0.1), proposal=PROPOSAL, **a)
+    return lambda: [whole.impute([[0.3, np.nan]], n=2).draws]
+
+
+def judged(a):
+    report = fc.diagnose(fc.Normal(2), a["held_out"], a["train"], draws=200, rng=0)
+    return lambda: [np.array([f.effect for f in report.findings], float)]
+
+
+def with_evidence(a):
+    return lambda: [np.array(fc.evidence(a["samples"], fc.Normal(2).log_prob, epochs=1, rng=0))]
+
+
+PROPOSAL = fc.MultivariateTMixture(np.zeros((1, 2)), np.eye(2)[None], df=5.0)
+WORDS = np.array([*"aabab"] * 12)
+FACTORS = np.array([np.eye(2), [[1.0, 0.0], [0.5, 0.8]]])
+HELD = {
+    "Normal diag": made(fc.MultivariateNormalDiag, loc=rows_of(1)[0], scale_diag=np.array([1.0, 2])),
+    "Uniform": made(lambda low, high: fc.Uniform(2, low, high), low=-AT[0] - 9, high=AT[0] + 9),
+    "Laplace": made(lambda loc, scale: fc.Laplace(2, loc, scale), loc=AT[0], scale=np.array([1.0, 2])),
+    "StudentT": made(lambda df: fc.StudentT(2, df), df=np.array([2.0, 5.0])),
+    "VonMises": made(fc.VonMises, loc=AT[0], concentration=np.array([1.0, 2.0])),
+    "GaussianMixture": made(fc.GaussianMixture, means=AT, scales=np.ones((5, 2)),
+                            weights=np.full(5, 0.2)),
+    "NormalMixture": made(fc.MultivariateNormalMixture, means=AT[:2], scale_tril=FACTORS,
+                          weights=np.array([0.3, 0.7])),
+    "TMixture": made(fc.MultivariateTMixture, means=AT[:2], scale_tril=FACTORS,
+                     weights=np.array([0.3, 0.7])),
+    "Mixture": made(lambda weights: fc.Mixture([fc.Normal(2), fc.Laplace(2)], weights),
+                    weights=np.array([0.3, 0.7])),
+    "from_data": made(lambda X: fc.MultivariateNormalMixture.from_data(X, 2), X=rows_of()),
+    "target": made(lambda covariance: targets.correlated_gaussian(covariance=covariance),
+                   covariance=np.array([[2.0, 0.3], [0.3, 1.0]])),
+    "Standardize": mapped(fc.Standardize.from_data, X=rows_of()),
+    "ElementwiseAffine": mapped(fc.ElementwiseAffine, loc=AT[0], scale=np.array([1.0, -2.0])),
+    "SinhArcsinh": mapped(lambda s, t: fc.SinhArcsinh(2, s, t), s=AT[0], t=np.array([0.5, 1.0])),
+    "Permute": mapped(fc.Permute, permutation=np.array([1, 0])),
+    "LULinear": mapped(lambda p, s: fc.LULinear(2, p, signs=s), p=np.array([1, 0]),
+                       s=np.array([1, -1])),
+    "with_params": mapped(lambda theta: fc.LULinear(2).with_params(theta),
+                          theta=np.linspace(0.1, 0.5, fc.LULinear(2).n_params)),
+    "bounded": made(lambda low, high: randomize(spline(2, bounded=(low, high))(), 0.3),
+                    low=np.array([-9.0, -np.inf]), high=np.array([9.0, np.inf])),
+    "fit": (dict(X=rows_of(), context=rows_of(60, 1), sample_weight=np.linspace(1, 2, 60)),
+            fitted_flow),
+    "fit of repeated rows": (dict(X=np.repeat(rows_of(30), 2, axis=0), context=np.repeat(
+        rows_of(30, 1), 2, axis=0)), fitted_flow),
+    "fit_matching": (dict(X=rows_of()), lambda a: log_prob_of(
+        fc.fit_matching(recipe("continuous", 2, **RESIDUAL)(), epochs=1, rng=0, **a)[0])),
+    "fit of angles": (dict(X=rows_of()), lambda a: log_prob_of(
+        fc.fit(flows.nsf(2, circular=[0], **SMALL), epochs=1, rng=0, **a)[0])),
+    "FlowDensity": (dict(X=rows_of(), sample_weight=np.linspace(1, 2, 60)), fitted_density),
+    "FlowDensity with holes": (dict(X=with_holes()), fitted_with_holes),
+    "fit_table": (dict(n=np.arange(60) % 4, x=rows_of()[:, 0], c=WORDS), fitted_table),
+    "FlowImputer.sample": (dict(X=with_holes()), fitted_imputer),
+    "FlowImputer.transform": (dict(X=with_holes()), transforming_imputer),
+    "donors": (dict(donors=rows_of(50)), with_donors),
+    "diagnose": (dict(held_out=rows_of(100), train=rows_of(100, seed=2)), judged),
+    "evidence": (dict(samples=rows_of(200)), with_evidence),
+}  # fmt: skip
+USED_LATER = ["evidence"]  # its arrays are arguments of the answer itself
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", cases(HELD, S4=["FlowImputer.sample"]))
+def test_arrays_are_read_only_and_not_needed_afterwards(name):
+    arrays, use = HELD[name]
+    arrays = {key: np.array(values) for key, values in arrays.items()}
+    before = {key: values.copy() for key, values in arrays.items()}
+    for values in arrays.values():
+        values.flags.writeable = False
+    answers = use(arrays)
+    first = [np.array(found) for found in answers()]
+    for key, values in arrays.items():
+        np.testing.assert_array_equal(values, before[key])
+        values.flags.writeable = True
+        if name not in USED_LATER:
+            values[...] = values[:1] if values.dtype.kind == "U" else 0
+    for found, expected in zip(answers(), first, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name", DENSITIES)
+def test_draws_and_values_are_the_callers_own(name):
+    """Whoever writes into what a density returned changes no later answer."""
+    s = subject(name)
+    x = s.draws[:4].copy()
+    x.flags.writeable = False
+    draws, log_p = s.density.sample(4, 1), np.array(s.density.log_prob(x))
+    kept = np.array(draws)
+    if draws.flags.writeable:
+        draws[...] = 0
+    np.testing.assert_array_equal(s.density.sample(4, 1), kept)
+    np.testing.assert_array_equal(s.density.log_prob(x), log_p)
