@@ -49,6 +49,8 @@ RETIRED = {
     "Given": "distributions.conditioning.from_given",
     "TableDensity": "tables.record.from_frequencies",
 }
+# arguments that are gone, which older files still have: a density with probes is exact now
+RETIRED_ARGUMENTS = {"ContinuousFlow": {"probes"}}
 PACKAGE = __name__.partition(".")[0]
 ORDINARY = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError,
             ValueError)  # fmt: skip
@@ -120,6 +122,8 @@ class Reader:
         expect(good, "a node with keys {}", list(node))
         cls, start = self._class(node["class"]), len(self._refs)
         config, fitted = self._values(node["config"]), self._values(node.get("fitted", {}))
+        for name in RETIRED_ARGUMENTS.get(node["class"], ()):
+            config.pop(name, None)
         parts = self._decode(node.get("parts", []))
         weights, params = self._weights(node.get("weights")), node.get("params")
         params = None if params is None else self._take(params, "f")

@@ -277,9 +277,9 @@ def _continuous(b, direction, x, params, context):
     """d(x, log_det)/dt = (v(x, t), div v), by Runge-Kutta steps of size h, or -h backwards."""
     h, t = (1 / b.n_steps, 0.0) if direction == "forward" else (-1 / b.n_steps, 1.0)
     step = {4: _classical_step, 5: _butchers_step}[b.order]
-    steps, y = b.directions(), anp.concatenate([x, np.zeros((len(x), 1))], axis=1)
-    for e in steps if direction == "forward" else steps[::-1]:
-        y = step(lambda y, t, e=e: _velocity(b, y[:, :-1], t, params, context, e), y, t, h)
+    y = anp.concatenate([x, np.zeros((len(x), 1))], axis=1)
+    for _ in range(b.n_steps):
+        y = step(lambda y, t: _velocity(b, y[:, :-1], t, params, context), y, t, h)
         t = t + h
     return y[:, :-1], y[:, -1]
 
@@ -304,11 +304,11 @@ def _butchers_step(f, y, t, h):
     return y + h / 90 * (7 * k1 + 32 * k3 + 12 * k4 + 32 * k5 + 7 * k6)
 
 
-def _velocity(b, x, t, params, context, e):
-    """v = a of the last layer, div v = sum_k e_k . J e_k:  T_0 = E,  T_l = act'(a_l) * T W_l"""
+def _velocity(b, x, t, params, context):
+    """v = a of the last layer, div v = sum_d J_dd:  T_0 = [I 0],  T_l = act'(a_l) * T W_l"""
     net, theta = b.velocity, behind_zero(params)
     h = anp.concatenate([x, np.tile(b.time_features(t), (len(x), 1))], axis=1)
-    T, before = np.broadcast_to(e.T, (len(x), *e.T.shape)), []
+    T, before = np.tile(np.eye(b.dim, net.in_dim), (len(x), 1, 1)), []
     for i, (W, bias, C) in enumerate(net.places()):
         a, T_a = h @ theta[W] + theta[bias], T @ theta[W]
         if C is not None:
@@ -318,7 +318,7 @@ def _velocity(b, x, t, params, context, e):
         before.append((a, T_a))
         h = ACTIVATIONS[net.activation](a)
         T = elementwise_grad(ACTIVATIONS[net.activation])(a)[:, None] * T_a
-    div = anp.sum(e.T[:, : b.dim] * T_a, axis=(1, 2))
+    div = anp.sum(np.eye(b.dim) * T_a, axis=(1, 2))
     return anp.concatenate([a, div[:, None]], axis=1)
 
 
