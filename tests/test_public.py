@@ -156,7 +156,6 @@ def test_import_flowcore_loads_no_room_and_no_numpy():
     found = loaded("import flowcore; dir(flowcore)")
     assert "numpy" not in found
     assert {name for name in found if name.startswith("flowcore.")} == {
-        "flowcore._imports",
         "flowcore._version",
     }
 

@@ -4,7 +4,7 @@ Help, versions and wrong arguments need no NumPy, and Ctrl-C while that is impor
 traceback: so nothing is imported here.
 
 entry.py     streams, exit status              app.py      the commands and their options
-messages.py  errors, notes and their fixes     signals.py  Ctrl-C and SIGTERM
+messages.py  errors, notes and their fixes
 
 fit.py       a table -> a model, one file      score.py    log-densities of rows, in blocks
 sample.py    rows from a model                 plot.py     pairs of columns

@@ -11,7 +11,7 @@ These imports are the interface of the room.
 
 # ruff: noqa: F401
 
-from .._imports import imported, unforked
+from .._imports import imported
 from .blas import BLAS
 from .blocks import LARGE, MANY, ROWS, in_threads
 from .calls import Plan, call, evaluate

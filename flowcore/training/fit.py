@@ -209,7 +209,8 @@ def fit(
         raise TypeError(f"objective must be an Objective, not {objective!r:.60}")
     if checkpoint is not None:
         check_checkpoint(checkpoint, checkpoint_every)
-    threads = n_threads(threads)
+    if threads is not None:
+        n_threads(threads)  # a ValueError for a wrong number
     rng = np.random.default_rng(rng)
     rng_state = rng.bit_generator.state
 
