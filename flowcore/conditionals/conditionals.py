@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import derived, generators, imported, warn
+from ..core import generators, imported, warn
 from ..core.inputs import check_dim, check_event, column_labels, in_order, named, where
 from ..distributions.known import column_numbers, known_row
 from ..training.checks import check_finite
@@ -128,7 +128,7 @@ class Conditionals:
         elif hasattr(density, "sample_given"):  # its conditionals are exact
             self.proposal = density
 
-    @derived
+    @cached_property
     def proposal(self) -> Any:
         """The proposal of the draws: a mixture of t densities, fitted at its first use."""
         return self._with_donors(fitted_proposal(self.turn()))
@@ -143,7 +143,7 @@ class Conditionals:
         """The density with its angles, which `angle` (D,) marks, within one turn."""
         return self._turn if context is None else OneTurn.of(self.density, context)
 
-    @derived
+    @cached_property
     def _turn(self) -> OneTurn:
         return OneTurn.of(self.density)
 

@@ -16,7 +16,6 @@ import numpy as np
 from ..bijectors import Standardize, StandardizeContext, check_resolution
 from ..core import as_numbers, warn
 from ..core.inputs import column_labels, named, where
-from ..files import path_text, replaceable
 from .defaults import is_auto
 from .schedules import SCHEDULES, check_warm_up, is_number
 
@@ -70,9 +69,9 @@ def check_checkpoint(checkpoint, checkpoint_every) -> None:
     """A path where a file can be written."""
     if not (is_number(checkpoint_every) and checkpoint_every >= 0):
         raise ValueError(f"checkpoint_every is a number of seconds >= 0: got {checkpoint_every!r}")
-    folder = os.path.dirname(replaceable(path_text("checkpoint", checkpoint)))
+    folder = os.path.dirname(os.path.realpath(os.fsdecode(checkpoint)))
     if not os.access(folder, os.W_OK):
-        raise PermissionError(f"checkpoint={checkpoint!r}: no file can be written in {folder}")
+        raise OSError(f"checkpoint={checkpoint!r}: no file can be written in {folder}")
 
 
 def as_table(name: str, values, dim: int, dtype=float, more: str = "") -> np.ndarray:

@@ -97,9 +97,10 @@ def fit(
     With a checkpoint, a run may be stopped at any moment, or even killed: the same call, made
     again, continues it. It ends with exactly the numbers of an uninterrupted run: parameters,
     history (seconds add up), and the state of a Generator given as rng. For a finished run the call
-    returns the result at once. The file is replaced atomically and belongs to one run. A call that
-    differs in the flow, the data or an option is refused (a Generator must be in the state that it
-    had). Only `patience` may change, and `epochs` if the schedule does not depend on them, as with
+    returns the result at once. The file is replaced atomically and belongs to one run. After an
+    interrupt or an error it holds the last whole epoch, or a later moment. A call that differs in
+    the flow, the data or an option is refused (a Generator must be in the state that it had). Only
+    `patience` may change, and `epochs` if the schedule does not depend on them, as with
     schedule="constant": more epochs then continue a finished run. `fit` compares numbers, texts,
     arrays and flowcore's own objects. It cannot compare a function (a learning rate, a penalty), an
     optimizer of your own class, or a part of a flow that `save` cannot describe: with these, pass
@@ -213,7 +214,8 @@ def fit(
         raise TypeError(f"objective must be an Objective, not {objective!r:.60}")
     if checkpoint is not None:
         check_checkpoint(checkpoint, checkpoint_every)
-    threads = n_threads(threads)
+    if threads is not None:
+        n_threads(threads)  # a ValueError for a wrong number
     rng = np.random.default_rng(rng)
     rng_state = rng.bit_generator.state
 

@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass
 
 import numpy as np
 
-from ...files import Writer, printable
+from ...files import Writer
 from ..checks import blocks
 from ..run import Run
 from ..schedules import is_number
@@ -65,10 +65,9 @@ def fingerprint(
 
 
 def differences(there: dict[str, str], here: dict[str, str]) -> str:
-    """The names and texts in which two fingerprints differ, as part of a message."""
+    """The names and texts in which two fingerprints differ, for a message; "" if they agree."""
     names = [name for name in {**here, **there} if there.get(name) != here.get(name)]
-    texts = [[printable(str(v), 200) for v in (n, there.get(n), here.get(n))] for n in names[:20]]
-    return ", ".join(f"{n} ({a} there, {b} here)" for n, a, b in texts)
+    return ", ".join(f"{n} ({there.get(n)} there, {here.get(n)} here)" for n in names)
 
 
 def _flow_text(flow, key: str | None) -> str:
