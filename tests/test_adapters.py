@@ -262,6 +262,22 @@ def test_without_gradients_torch_gets_plain_values():
     assert x32.grad.dtype == torch.float32
 
 
+def test_torch_gets_the_dtype_that_it_gave():
+    torch, flow, x = pytest.importorskip("torch"), small("maf"), points(5)
+    (x32,) = tensors(x.astype(np.float32))
+    f, g = to_torch(flow.log_prob), to_torch(flow.bijector.forward_and_log_det)
+    assert f(x32).dtype == torch.float32 and [y.dtype for y in g(x32)] == [torch.float32] * 2
+    np.testing.assert_allclose(f(x32).detach().numpy(), flow.log_prob(x), rtol=1e-4)
+    assert f(x32, torch.tensor(flow.params)).dtype == torch.float64  # the wider of the two
+    (slope,) = torch.autograd.grad(f(x32).sum(), x32, create_graph=True)
+    slope.square().sum().backward()
+    assert slope.dtype == x32.grad.dtype == torch.float32
+    x16 = torch.tensor(x, dtype=torch.bfloat16, requires_grad=True)  # which NumPy does not have
+    value = f(x16)
+    value.sum().backward()
+    assert value.dtype == x16.grad.dtype == torch.bfloat16
+
+
 def test_what_is_not_installed_is_one_line(monkeypatch):
     for name, call in {"torch": to_torch, "emcee": independence_move}.items():
         monkeypatch.setitem(sys.modules, name, None)

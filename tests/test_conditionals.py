@@ -8,8 +8,8 @@ from scipy import stats
 
 import flowcore as fc
 from flowcore import flows, targets
-from flowcore.conditionals.pareto import fitted_pareto, pareto_smoothed
 from flowcore.conditionals.weights import normalized
+from flowcore.core.pareto import fitted_pareto, pareto_smoothed
 from flowcore.testing import randomize
 
 RNG = np.random.default_rng
@@ -509,6 +509,35 @@ def test_all_holes_in_one_column_are_answered_by_the_others():
     rows[:, 1] = np.nan
     answers = fc.Conditionals(Opaque(p)).impute(rows, n=3)
     assert answers.trusted.all() and np.isfinite(answers.draws).all()
+
+
+@pytest.mark.parametrize("name", ["moons", "mixture", "layer"])
+def test_an_answer_depends_on_its_row_alone(name, monkeypatch):
+    """Not on other rows, their order, or the blocks they are answered in; equal rows are drawn
+    independently, and have equal densities."""
+    joint = fc.Conditionals({
+        "moons": fc.targets.two_moons(0.1),
+        "mixture": fc.MultivariateTMixture(RNG(2).normal(size=(2, 3)), [np.eye(3)] * 2),
+        "layer": fc.testing.randomize(fc.flows.maf(3, layers=1, standardize=False)),
+    }[name])  # fmt: skip
+    X = RNG(0).normal(size=(12, joint.dim))
+    X[:6, -1] = X[6:9, 0] = X[10] = np.nan
+    X = np.vstack([X, X[:1]])
+    order, n_draws = RNG(1).permutation(12), 60
+    whole = joint.impute(X, 3, n_draws, rng=5)
+
+    def alike(a, at):
+        np.testing.assert_allclose(a.draws, whole.draws[:, at], rtol=1e-8)
+        np.testing.assert_allclose(a.log_p, whole.log_p[at], rtol=1e-8)
+
+    alike(joint.impute(X[order], 3, n_draws, rng=5), order)
+    for i in (0, 7, 9, 10):
+        alike(joint.impute(X[[i]], 3, n_draws, rng=5), [i])
+    assert (whole.draws[:, 0, -1] != whole.draws[:, 12, -1]).all()
+    log_p = joint.log_prob(X, n_draws).log_p
+    np.testing.assert_allclose(log_p[0], log_p[12], rtol=1e-12)
+    monkeypatch.setattr("flowcore.conditionals.answering.NUMBERS", 300)
+    alike(joint.impute(X, 3, n_draws, rng=5), np.arange(13))
 
 
 def test_many_rows_come_in_blocks(monkeypatch, capsys):

@@ -5,11 +5,11 @@ from dataclasses import replace
 import autograd.numpy as anp
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 import flowcore as fc
-from flowcore.conditionals.pareto import pareto_smoothed
-from flowcore.inference.evidence import _bridge, _effective
+from flowcore.core.pareto import pareto_smoothed
+from flowcore.inference.evidence import _bridge, _effective, _halves, _n_walkers
 from flowcore.inference.result import Inference
 from flowcore.training.reverse_kl import elbo_and_error
 from flowcore.training.unnormalised import Target
@@ -130,8 +130,8 @@ def test_a_fit_that_cannot_be_trusted_is_not_praised():
     flow = fc.TransformedDistribution(fc.Normal(1), fc.ElementwiseAffine([0.0], [1.0]))
     nowhere = fc.Inference.of(flow, Target(lambda x: (np.full(len(x), -np.inf), 0 * x), 1), 100)
     assert nowhere.elbo == nowhere.log_evidence == (-np.inf, 0.0)
-    assert "are worth 0: neither" in nowhere.verdict and not nowhere.weights.any()
-    assert "not finite at 100 of 100 draws" in str(nowhere)
+    assert "are worth 0; at this k-hat no number is enough" in nowhere.verdict
+    assert not nowhere.weights.any() and "log p is -inf at 100 of 100 draws" in str(nowhere)
 
 
 @pytest.mark.parametrize(("share", "good"), [(0.2, False), (1.0, True)])
@@ -144,7 +144,7 @@ def test_infinite_variance_needs_a_tenth_of_the_draws(share, good):
     assert 0.5 < found.k_hat < 0.7 and found.effective_sample_size > 300
     assert (found.effective_sample_size > 2000) == good == found.trusted
     assert ("can be trusted" in found.verdict) != good
-    assert ("less than a tenth" in found.verdict) != good
+    assert ("they must be worth 2,000" in found.verdict) != good
 
 
 def test_a_tail_of_little_weight_does_not_matter():
@@ -161,6 +161,84 @@ def test_a_tail_of_little_weight_does_not_matter():
     assert 0.7 < k_hat(0.2) < 1  # 1.6%
 
 
+def of_log(log_p, support, rng=0):
+    """`infer` in one dimension, where the flow is the best Gaussian of free coordinates."""
+    return fc.infer(log_p, 1, support=support, epochs=2, batches=10, rng=rng)
+
+
+def test_a_tail_that_no_draw_reaches_is_noticed():
+    """Gamma(0.07): log x has the slope 0.07. 0.1 nats are missing, and k-hat does not see it."""
+    found = of_log(lambda x: -0.93 * anp.log(x[:, 0]) - x[:, 0], "positive")
+    share, error = found.missing_tail
+    assert found.k_hat < 0.7 and found.effective_sample_size > 2000
+    assert found.log_evidence[0] < special.gammaln(0.07) - 5 * found.log_evidence[1]
+    assert share > 0.1 > 5 * error and not found.trusted
+    assert "of p are in a tail that no draw reaches" in found.verdict
+
+
+@pytest.mark.parametrize(
+    ("log_p", "support", "log_z"),
+    [
+        (lambda x: -0.4 * (anp.log(x[:, 0]) + anp.log1p(-x[:, 0])), (0.0, 1.0),
+         special.betaln(0.6, 0.6)),
+        (lambda x: -anp.log1p(x[:, 0] ** 2), "positive", np.log(np.pi / 2)),
+    ],
+    ids=["beta", "half-Cauchy"],
+)  # fmt: skip
+def test_tails_that_draws_reach_are_not_refused(log_p, support, log_z):
+    """With a Gaussian in place of exponential tails k-hat is above 0.7, but log Z is right."""
+    found = of_log(log_p, support, rng=2)
+    assert 0.7 < found.k_hat < 1 and found.effective_sample_size > 10_000
+    assert found.trusted and found.log_evidence[0] == pytest.approx(log_z, abs=0.005)
+
+
+def test_the_missing_tail_of_a_flow_that_is_known():
+    """0 where q covers p. Draws of q = U(-1, 1) end where p = N(0, 1) does not: on either side
+    they miss p(1) / P(-1 < y < 1)."""
+    for scale in (1.0, 1.3, 3.0):
+        share, error = of_normals(0.0, scale).missing_tail
+        assert abs(share) < 5 * error < 0.2
+    flow = fc.TransformedDistribution(fc.Uniform(1), fc.ElementwiseAffine([-1.0], [2.0]))
+    found = Inference.of(flow, Target(lambda x: -0.5 * anp.sum(x**2, 1), 1), 4000)
+    share, error = found.missing_tail
+    exact = stats.norm.pdf(1) / (2 * stats.norm.cdf(1) - 1)
+    assert error < 0.02 and abs(share - exact) < 5 * error
+    assert found.k_hat < 0.7 and not found.trusted
+
+
+def test_nan_is_not_a_support():
+    """p~ = exp(-x^2 / 2) for x < 0.5; beyond, it is -inf (a support), or NaN (an error)."""
+    flow = fc.TransformedDistribution(fc.Normal(1), fc.ElementwiseAffine([0.0], [1.0]))
+
+    def cut(at, value):
+        def log_p(x):
+            beyond = x > at
+            return np.where(beyond, value, -0.5 * x**2)[:, 0], np.where(beyond, 0.0, -x)
+
+        return Inference.of(flow, Target(log_p, 1), 4000)
+
+    support, error, rare = cut(0.5, -np.inf), cut(0.5, np.nan), cut(3.0, np.nan)
+    assert support.trusted and rare.trusted and not error.trusted
+    assert "log p is -inf at" in str(support) and "NaN" not in str(support)
+    assert "log p is NaN at" in str(error) and "the target is NaN at 3" in error.verdict
+    assert support.log_evidence == error.log_evidence and "log p is NaN at" in str(rare)
+    with pytest.raises(ValueError, match=r"log_target is inf at \[[\d.]+\]"):
+        cut(0.5, np.inf)
+
+
+def test_a_bound_without_support_is_named():
+    """Reverse KL does not push draws back into a box outside of which log p~ is -inf."""
+
+    def box(x):
+        inside = anp.all(anp.abs(x - 1) < 1.1, axis=1)
+        return anp.where(inside, -0.5 * anp.sum(x**2, axis=1), -np.inf)
+
+    with pytest.raises(
+        fc.TrainingDivergedError, match=r"finite at no draw .*pass support= to infer"
+    ):
+        fc.infer(box, 2, epochs=4)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -170,7 +248,15 @@ def test_a_tail_of_little_weight_does_not_matter():
         (lambda: fc.infer(banana, 2, support="simplex"), "'simplex' belongs to whole vectors"),
         (lambda: fc.infer(banana, 2, support=["real"]), "1 entries for 2 coordinates"),
         (lambda: fc.infer(lambda x: x, 2, **QUICK), "returned shape"),
-        (lambda: fc.evidence(np.zeros((5, 2)), banana), "at least 100"),
+        (lambda: fc.infer(banana, 2, draws=0), "draws must be an integer >= 1, not 0"),
+        (lambda: fc.infer(lambda x: banana(x) + 0j, 2), "result of log_target must hold real numb"),
+        (lambda: fc.evidence(np.random.default_rng(0).normal(size=(200, 2)),
+                             lambda x: banana(x) + 0j), "result of log_target must hold real"),
+        (lambda: fc.evidence(np.random.default_rng(0).uniform(-1, 1, size=(200, 2)),
+                             lambda x: np.where(x[:, 0] > 1, np.inf, 0), epochs=1), "is inf at"),
+        (lambda: fc.evidence(np.tile(np.random.default_rng(0).normal(size=(90, 2)), (9, 1)),
+                             banana), "90 distinct rows: 100 are needed"),
+        (lambda: fc.evidence(np.zeros((5, 2)), banana), "1 distinct rows: 100 are needed"),
         (lambda: fc.evidence(np.random.default_rng(0).normal(size=(200, 2)), banana,
                              chains=[1, 2]), "chains has shape"),
         (lambda: fc.evidence(np.random.default_rng(0).normal(size=(200, 2)), lambda x: x,
@@ -197,27 +283,134 @@ def test_evidence_and_its_error_by_many_seeds():
     assert np.abs(np.mean(misses)) < 0.9 and 0.3 < np.std(misses) < 2.0
 
 
+def walks(rng, walkers, steps, dim=2, rho=0.95):
+    """Independent autoregressive walkers on N(0, I), (steps, walkers, dim)."""
+    x = rng.normal(size=(steps, walkers, dim))
+    for i in range(1, steps):
+        x[i] = rho * x[i - 1] + np.sqrt(1 - rho**2) * x[i]
+    return x
+
+
+def metropolis(rng, n, dim=2):
+    """A chain that repeats the rows where it stays."""
+    x, rows = rng.normal(size=dim), []
+    for _ in range(n):
+        y = x + rng.normal(size=dim)
+        x = y if np.log(rng.random()) < 0.5 * (x @ x - y @ y) else x
+        rows.append(x)
+    return np.array(rows)
+
+
+def resampled(rng, n, distinct, dim=2):
+    return rng.normal(size=(distinct, dim))[rng.integers(distinct, size=n)]
+
+
+SAMPLES = {
+    "independent": lambda rng: rng.normal(size=(2000, 2)),
+    "one chain": lambda rng: walks(rng, 1, 2000)[:, 0],
+    "flat, 40 walkers": lambda rng: walks(rng, 40, 50).reshape(-1, 2),
+    "flat, 10 walkers": lambda rng: walks(rng, 10, 200, rho=0.98).reshape(-1, 2),
+    "Metropolis": lambda rng: metropolis(rng, 2000),
+    "resampled from 300": lambda rng: resampled(rng, 2000, 300),
+    "resampled from 100": lambda rng: resampled(rng, 2000, 100),
+}
+
+
+def gaussian(x):
+    return -0.5 * np.sum(x**2, axis=1)
+
+
+def quick_evidence(x, **options):
+    """`evidence` less its exact value, and the error, by a small flow."""
+    flow = fc.flows.maf(x.shape[1], layers=3, hidden=[24])
+    log_z, error = fc.evidence(x, gaussian, flow=flow, epochs=20, **options)
+    return log_z - x.shape[1] * np.log(2 * np.pi) / 2, error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_bars_of_the_evidence_cover(kind):
+    """40 runs: 95% bars cover at least 36, if they are right with a probability of 0.95."""
+    found = [quick_evidence(SAMPLES[kind](np.random.default_rng(seed))) for seed in range(40)]
+    z = np.array([miss / error for miss, error in found])
+    assert np.mean(np.abs(z) < 1.96) >= 0.9 and np.std(z) < 1.5 and abs(z.mean()) < 0.6
+
+
+def test_a_shuffled_chain_is_noticed():
+    x = walks(np.random.default_rng(1), 1, 2000)[:, 0]
+    quick_evidence(x)
+    with pytest.warns(UserWarning, match="must keep the order of their chains"):
+        quick_evidence(np.random.default_rng(0).permutation(x))
+
+
+@pytest.mark.parametrize("rho", [0.5, 0.95])
+def test_walkers_that_take_turns_are_counted(rho):
+    rng = np.random.default_rng(0)
+    for walkers, steps in ((40, 50), (10, 200), (2, 1000), (300, 8)):
+        x = walks(rng, walkers, steps, rho=rho)
+        assert _n_walkers(x.reshape(-1, 2)) == walkers
+        assert _n_walkers(x.reshape(-1, 2)[17:]) == walkers  # from the middle of a step on
+        assert _n_walkers(x.transpose(1, 0, 2).reshape(-1, 2)) == 1  # one chain after another
+        assert _n_walkers(rng.permutation(x.reshape(-1, 2))) == 1
+
+
+def test_rows_that_are_not_walkers_are_one_chain():
+    rng = np.random.default_rng(0)
+    for x in (
+        *(SAMPLES[kind](rng) for kind in SAMPLES if "flat" not in kind),
+        rng.standard_cauchy(size=(2000, 3)),
+        walks(rng, 1, 1000, rho=-0.9)[:, 0],
+    ):
+        assert _n_walkers(x) in (1, 2)  # 2: of an antithetic chain, which alternates
+        assert _n_walkers(x) == 1 or x[1:, 0] @ x[:-1, 0] < 0
+
+
+@pytest.mark.parametrize("n_chains", [1, 2, 10])
+def test_copies_of_a_row_are_in_one_half(n_chains):
+    """With two copies, a row is in either half as often as with one."""
+    rng = np.random.default_rng(0)
+    x = rng.permutation(np.repeat(rng.normal(size=(900, 2)), np.repeat([1, 2, 3], 300), axis=0))
+    chain = np.arange(len(x)) % n_chains
+    halves = _halves(x, chain)
+    rows = np.concatenate([x[index] for index, _ in halves])
+    assert len(np.unique(rows, axis=0)) == len(rows) == 900
+    for index, count in halves:
+        assert (np.abs(np.bincount(count)[1:] - 150) < 4 * np.sqrt(75)).all()
+        assert (np.diff(chain[index]) >= 0).all()
+
+
+def test_distinct_rows_are_halved_in_their_order():
+    x = np.random.default_rng(0).normal(size=(200, 2))
+    (first, _), (second, count) = _halves(x, np.repeat([0, 1], 100))
+    assert first.tolist() == [*range(50), *range(100, 150)] and (count == 1).all()
+    assert second.tolist() == [*range(50, 100), *range(150, 200)]
+    (first, _), _ = _halves(x, np.repeat(np.arange(10), 20))
+    assert np.unique(first // 20).tolist() == [0, 2, 4, 6, 8]
+
+
 def chains_of(kind, rng, n=800, rho=0.9):
     """Draws of N(0, 1) (4, n): independent, autoregressive, or in chains that are apart."""
     x = rng.normal(size=(4, n))
     if kind == "apart":
         return np.sqrt(0.03) * x + np.sqrt(0.97) * rng.normal(size=(4, 1))
     if kind == "autoregressive":
-        for i in range(1, n):
-            x[:, i] = rho * x[:, i - 1] + np.sqrt(1 - rho**2) * x[:, i]
+        return walks(rng, 4, n, 1, rho)[:, :, 0].T
     return x
 
 
-@pytest.mark.parametrize("kind", ["independent", "autoregressive", "apart"])
+@pytest.mark.parametrize("kind", ["independent", "autoregressive", "apart", "resampled"])
 def test_the_error_of_the_bridge_is_that_of_its_chains(kind):
     """q = N(0, 1.3^2), p~ = exp(-x^2 / 2): over many seeds, misses have the size of the error."""
     misses = []
     for seed in range(200):
         rng = np.random.default_rng(seed)
         chains, drawn = chains_of(kind, rng), 1.3 * rng.normal(size=3200)
+        count = np.ones(chains.shape, int)
+        if kind == "resampled":  # 3,200 draws from 200
+            chains, count = chains[:1, :200], rng.multinomial(3200, np.ones(200) / 200)[None]
         log_w = [-0.5 * x**2 - stats.norm.logpdf(x, scale=1.3) for x in (chains, drawn)]
-        n_p = _effective(log_w[0])
-        log_z, error = _bridge(log_w[0].ravel(), log_w[1], n_p)
+        n_p = _effective(log_w[0], count)
+        log_z, error = _bridge(np.repeat(log_w[0], count), log_w[1], n_p)
         misses.append((log_z - np.log(2 * np.pi) / 2) / error)
     assert abs(np.mean(misses)) < 0.6 and 0.75 < np.std(misses) < 1.3
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 from autograd.builtins import tuple as atuple
@@ -17,8 +18,10 @@ def to_torch(function: Callable) -> Callable:
     Any method of a flow, base, bijector or network is such a function: `to_torch(flow.log_prob)`
     takes (x, params, context), tensors or None, and returns a tensor, or two if the method returns
     a pair. flowcore computes the gradients with respect to all three, and second derivatives, too
-    (`create_graph=True`). Tensors are on the CPU. Without gradients (`torch.no_grad()`, or
-    arguments that need none) the cost is a call of the function, and copies.
+    (`create_graph=True`). Tensors are on the CPU. A result, like a gradient, has the dtype of the
+    tensors it is computed from: float32 if all are float32. bfloat16 is computed in float32.
+    Without gradients (`torch.no_grad()`, or arguments that need none) the cost is a call of the
+    function, and copies.
 
     Errors: ImportError without torch.
 
@@ -37,15 +40,21 @@ def to_torch(function: Callable) -> Callable:
     except ImportError as problem:
         raise ImportError("to_torch needs torch: pip install torch") from problem
 
+    def as_array(tensor):
+        return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).detach().numpy()
+
     class Function(torch.autograd.Function):
         @staticmethod
         def forward(ctx, *args):
             ctx.save_for_backward(*args)
-            arrays = [None if a is None else a.detach().numpy() for a in args]
+            arrays = [None if a is None else as_array(a) for a in args]
             ctx.wanted = [i for i, needed in enumerate(ctx.needs_input_grad) if needed]
             ctx.pullback, found = _pullback(function, arrays, ctx.wanted)
+            floats = [a.dtype for a in args if a is not None and a.is_floating_point()]
+            dtype = reduce(torch.promote_types, floats) if floats else None
             several = isinstance(found, tuple)
-            return tuple(map(torch.tensor, found)) if several else torch.tensor(found)
+            results = [torch.tensor(one, dtype=dtype) for one in (found if several else [found])]
+            return tuple(results) if several else results[0]
 
         @staticmethod
         def backward(ctx, *bars):
@@ -53,7 +62,7 @@ def to_torch(function: Callable) -> Callable:
             if torch.is_grad_enabled():  # create_graph=True: a gradient of this is wanted, too
                 gradients = to_torch(_gradients(function, ctx.wanted, len(args)))(*args, *bars)
             else:
-                gradients = map(torch.tensor, ctx.pullback([bar.numpy() for bar in bars]))
+                gradients = map(torch.tensor, ctx.pullback([*map(as_array, bars)]))
             found = dict(zip(ctx.wanted, gradients, strict=True))
             return tuple(found[i].to(a.dtype) if i in found else None for i, a in enumerate(args))
 

@@ -82,7 +82,7 @@ class Conditional:
         """n draws (n, dim), taken from at least 4 n fresh weighted ones."""
         rng = np.random.default_rng(rng)
         draws = self._draws(max(4 * n, self.n_draws), rng)
-        return draws.resampled(n, rng)[0][:, self.hole]
+        return draws.resampled(n, [rng])[0][:, self.hole]
 
     def mean(self) -> np.ndarray:
         """E(x_b | x_a), (dim,); of an angle its circular mean, in [-pi, pi]."""

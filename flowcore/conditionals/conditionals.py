@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import derived, imported, warn
+from ..core import generators, imported, warn
 from ..core.inputs import check_dim, check_event, column_labels, in_order, named, where
 from ..distributions.known import column_numbers, known_row
 from ..training.checks import check_finite
@@ -127,7 +128,7 @@ class Conditionals:
         elif hasattr(density, "sample_given"):  # its conditionals are exact
             self.proposal = density
 
-    @derived
+    @cached_property
     def proposal(self) -> Any:
         """The proposal of the draws: a mixture of t densities, fitted at its first use."""
         return self._with_donors(fitted_proposal(self.turn()))
@@ -142,7 +143,7 @@ class Conditionals:
         """The density with its angles, which `angle` (D,) marks, within one turn."""
         return self._turn if context is None else OneTurn.of(self.density, self.known(context))
 
-    @derived
+    @cached_property
     def _turn(self) -> OneTurn:
         return OneTurn.of(self.density)
 
@@ -180,8 +181,10 @@ class Conditionals:
         """n draws of the unknown values of each row of X: n completed tables, (n, rows, D).
 
         n_draws: number of weighted draws per row, at least 30; n draws are taken from them. Rows
-        are answered in blocks of bounded memory. A warning counts the rows whose answers cannot be
-        trusted.
+        are answered in blocks of bounded memory. The draws of a row depend on its known values and
+        rng alone, not on other rows; those of equal rows are independent, if n > 0, and the first
+        one has those of the row alone. With a context, the proposal depends on all contexts. A
+        warning counts the rows whose answers cannot be trusted.
         """
         X, n = in_order("X", X, self.names).astype(float), check_dim("n", n, least=0)
         check_event(X, self.dim, self.density)
@@ -192,12 +195,12 @@ class Conditionals:
         found = Answers(
             np.repeat(X[None], n, axis=0), *np.zeros((4, len(X))), np.zeros(len(X), bool)
         )
-        rng = np.random.default_rng(rng)
-        for index, block in self._answers(X, n_draws, rng, context, progress):
+        seeded = partial(generators, rng=rng, apart=n > 0)
+        for index, rngs, block in self._answers(X, n_draws, seeded, context, progress):
             for name in ("log_p", "error", "ess", "k_hat", "annealed"):
                 getattr(found, name)[index] = getattr(block, name)
             if n:
-                found.draws[:, index] = block.resampled(n, rng).transpose(1, 0, 2)
+                found.draws[:, index] = block.resampled(n, rngs).transpose(1, 0, 2)
         bad = np.flatnonzero(~found.trusted)
         if bad.size:
             warn(
@@ -209,12 +212,14 @@ class Conditionals:
 
     def weighted(self, row: np.ndarray, n_draws: int, rng: Seed, context: Context) -> Weighted:
         """Weighted draws for one row (1, D); context (1, C) or None."""
-        ((_, found),) = self._answers(row, n_draws, rng, context)
+        rng = np.random.default_rng(rng)
+        ((_, _, found),) = self._answers(row, n_draws, lambda _: [rng], context)
         return found
 
-    def _answers(self, X, n_draws, rng, context, progress=False) -> Iterator:
-        """(numbers of rows, their weighted draws) of each block of rows."""
-        n_draws, rng = check_dim("n_draws", n_draws, LEAST_DRAWS), np.random.default_rng(rng)
+    def _answers(self, X, n_draws, seeded, context, progress=False) -> Iterator:
+        """(numbers of rows, their generators, their weighted draws) of each block of rows;
+        seeded(rows): a generator for each row, with its context."""
+        n_draws = check_dim("n_draws", n_draws, LEAST_DRAWS)
         blocks = blocks_of(X, n_draws)
         if progress:
             blocks = imported("tqdm.auto").tqdm(blocks, unit="blocks")
@@ -227,10 +232,12 @@ class Conditionals:
             density, rows = WithContext(turn, context), np.hstack([context, rows])
             proposal = fitted_proposal(density)
             proposal_for = lambda hole: proposal  # noqa: E731
+        rngs = seeded(rows)
         for index in blocks:
-            found = answered(rows[index], n_draws, rng, density, proposal_for, width)
+            own = [rngs[i] for i in index]
+            found = answered(rows[index], n_draws, own, density, proposal_for, width)
             known, x = X[index][:, None], turned(found.x[..., width:], turn.angle)
-            yield index, replace(found, x=np.where(np.isnan(known), x, known))
+            yield index, own, replace(found, x=np.where(np.isnan(known), x, known))
 
     def known(self, context: Context) -> np.ndarray:
         """The context as finite numbers (..., C), its columns in the density's order."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..conditionals.angles import TURN, OneTurn, turned
-from ..core import log_sum_exp
+from ..core import as_numbers, log_sum_exp, warn
 from ..flows import maf
 from ..training import fit
 from ..training.checks import as_table
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from ..distributions import TransformedDistribution
 
 ROUNDS, CLOSE = 1000, 1e-10  # of the fixed point, and where it ends
-LEAST_ROWS, LEAST_CHAIN = 100, 4
+LEAST_ROWS, LEAST_CHAIN, MANY = 100, 4, 8  # rows; rows of a chain; chains
+NOISE, NEARLY = 5.0, 0.8  # standard errors of no correlation; a share of the largest one
 FARTHEST = 5.0  # nats between three estimates of log Z
+DISAGREE = 3.0  # standard errors between two means
 
 
 def evidence(
@@ -35,20 +37,27 @@ def evidence(
 ) -> tuple[float, float]:
     """(log Z, standard error) of p(x) = p~(x) / Z, from draws of p, in nats.
 
-    A flow q is fitted to the first half of every chain; the other half, and as many draws of q,
-    give the fixed point of the optimal bridge (Meng and Wong 1996), with l = p~ / q,
+    A flow q is fitted to the first half of every chain, or, from 8 chains on, to every other chain.
+    The draws of p that are left, and as many draws of q, give the fixed point of the optimal bridge
+    (Meng and Wong 1996), with l = p~ / q,
 
         Z = mean over q of  l / (s_1 l + s_2 Z)  /  mean over p of  1 / (s_1 l + s_2 Z),
 
     s_1, s_2 the effective shares of draws of p and q. The error is as in Fruehwirth-Schnatter 2004,
     but with an effective number of draws of p. It comes from the autocorrelations of log l (initial
     positive sequence, Geyer 1992), about the mean of all chains: so chains that disagree count for
-    little. A mode that all chains miss is not detected. Angles, in radians, may be in any turn; a
-    target that repeats after 2 pi is integrated over one turn.
+    little. Equal rows, as in a chain that rejects or a resampled table, are on one side, and count
+    as one draw with a weight. A mode that all chains miss is not detected. Angles, in radians, may
+    be in any turn; a target that repeats after 2 pi is integrated over one turn.
 
-    Errors: ValueError for too few rows, a target of the wrong shape or not finite at a sample, and
-    if flow and target hardly overlap, so that the number would be worthless. Cost: one `fit`, and
-    the target at half of the rows and at an equal number of draws of q.
+    The error needs the order of correlated draws: do not shuffle a chain. A warning follows if the
+    flow fits the draws that are left better than it fits p, as after a shuffle; but a weak
+    correlation is not noticed.
+
+    Errors: ValueError for less than 100 distinct rows, a target of the wrong shape, not finite at a
+    sample or inf at a draw of q, and if flow and target hardly overlap, so that the number would be
+    worthless. Cost: one `fit`, and the target at half of the rows and at an equal number of draws
+    of q.
 
     Parameters
     ----------
@@ -59,7 +68,8 @@ def evidence(
     flow : TransformedDistribution or None
         None: `flows.maf(D)` as it is.
     chains : array_like or None
-        (n,), the chain of every row; None: one chain.
+        (n,), the chain of every row. None: one chain, or the walkers of an ensemble, such as the
+        flat chain of emcee; their number is the lag at which rows are most correlated.
     rng : int or Generator
         Decides the fit, and the draws of q.
     **options
@@ -78,23 +88,13 @@ def evidence(
     (True, True)
     """
     x = as_table("samples", samples, np.shape(samples)[-1] if np.ndim(samples) == 2 else 1)
-    if len(x) < LEAST_ROWS:
-        raise ValueError(f"samples has {len(x)} rows: at least {LEAST_ROWS} are needed")
-    number = np.zeros(len(x), int) if chains is None else np.asarray(chains)
-    if number.shape != (len(x),):
-        raise ValueError(f"chains has shape {number.shape}, but samples has {len(x)} rows")
-    rng = np.random.default_rng(rng)
-    rows = [np.flatnonzero(number == one) for one in np.unique(number)]
-    if (least := min(map(len, rows))) < LEAST_CHAIN:
-        raise ValueError(f"every chain needs at least {LEAST_CHAIN} rows: one has {least}")
-    fitted = np.concatenate([own[: len(own) // 2] for own in rows])
-    others = [own[len(own) // 2 :] for own in rows]
-    held = np.concatenate(others)
+    rng, chain = np.random.default_rng(rng), _chain_of_rows(x, chains)
+    (fitted, times), (held, count) = _halves(x, chain)
     log_p = _log_p(log_target, x[held])
     flow = maf(x.shape[1], rng=0) if flow is None else flow
-    flow, _ = fit(flow, x[fitted], rng=rng, **options)
-    drawn, log_q = flow.sample_and_log_prob(len(held), rng)
+    flow, _ = fit(flow, np.repeat(x[fitted], times, axis=0), rng=rng, **options)
     of_p = log_p - flow.log_prob(x[held])
+    drawn, log_q = flow.sample_and_log_prob(int(count.sum()), rng)
     # samples may be in any turn, such as [0, 2 pi), and the target need not be known in another
     middle, angle = (x.min(axis=0) + x.max(axis=0)) / 2, OneTurn.of(flow).angle
     drawn = turned(drawn, angle, middle)
@@ -102,23 +102,73 @@ def evidence(
     beyond = [_repeated(log_target, drawn, log_p_of_q, j, middle[j])
               for j in np.flatnonzero((np.ptp(x, axis=0) <= TURN) & ~angle)]  # fmt: skip
     of_q = np.where(np.any(beyond, axis=0), -np.inf, log_p_of_q - log_q)
-    starts = np.cumsum([*map(len, others)])[:-1]
-    return _bridge(of_p, of_q, _effective(np.split(of_p, starts)))
+    starts = np.flatnonzero(np.diff(chain[held])) + 1
+    n_p = _effective(np.split(of_p, starts), np.split(count, starts))
+    of_p = np.repeat(of_p, count)
+    log_z, error = _bridge(of_p, of_q, n_p)
+    _check_agreement(of_p, of_q, n_p)
+    return log_z, error
+
+
+def _chain_of_rows(x: np.ndarray, chains: ArrayLike | None) -> np.ndarray:
+    """(n,), the number of each row's chain: as it is given, or the walker of an ensemble."""
+    number = np.arange(len(x)) % _n_walkers(x) if chains is None else np.asarray(chains)
+    if number.shape != (len(x),):
+        raise ValueError(f"chains has shape {number.shape}, but samples has {len(x)} rows")
+    number, size = np.unique(number, return_inverse=True, return_counts=True)[1:]
+    if size.min() < LEAST_CHAIN:
+        raise ValueError(f"every chain needs at least {LEAST_CHAIN} rows: one has {size.min()}")
+    return number
+
+
+def _n_walkers(x: np.ndarray) -> int:
+    """1, or how many walkers take turns in rows that are in the order of an ensemble's steps.
+
+    The rows of one walker are correlated, those of two are not: so the correlation of rows is
+    largest at the lag of one turn, not at the lag 1. It is that of their ranks, over all columns.
+    """
+    lags = np.arange(1, max(len(x) // LEAST_CHAIN, 1) + 1)
+    ranks = np.argsort(np.argsort(x, axis=0), axis=0) / len(x) - 0.5
+    products = _products(ranks.T)
+    correlation = products[lags] / products[0] * (len(x) / (len(x) - lags))
+    turn = int(np.argmax(correlation > NEARLY * correlation.max()))
+    return turn + 1 if correlation[turn] > NOISE / math.sqrt(len(x)) else 1
+
+
+def _halves(x: np.ndarray, chain: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The halves of every chain, or of many chains every other: of each half the indices of its
+    distinct rows, in the order of their chains, and how often each was drawn.
+
+    All copies of a row are together, in the half where their mean place is: so a row is in either
+    half with the same probability, however many copies it has.
+    """
+    order, size = np.argsort(chain, kind="stable"), np.bincount(chain)
+    place = np.empty(len(x))  # of a row in its chain
+    place[order] = np.concatenate([(np.arange(n) + 0.5) / n for n in size])
+    if len(size) >= MANY:  # which are independent, though the halves of a short one may not be
+        place = (chain % 2 + place) / 2
+    _, index, copy_of, count = np.unique(x, axis=0, return_index=True, return_inverse=True,
+                                         return_counts=True)  # fmt: skip
+    if len(index) < LEAST_ROWS:
+        raise ValueError(f"samples has {len(index)} distinct rows: {LEAST_ROWS} are needed")
+    place = np.bincount(copy_of.ravel(), place) / count
+    order = np.lexsort((place, chain[index]))
+    early = place[order] < 0.5
+    return [(index[own], count[own]) for own in (order[early], order[~early])]
 
 
 def _log_p(log_target, x: np.ndarray, may_vanish: bool = False) -> np.ndarray:
     with np.errstate(all="ignore"):
-        found = np.asarray(log_target(x), float)
+        found = np.asarray(as_numbers("the result of log_target", log_target(x)), float)
     if found.shape != (len(x),):
         raise ValueError(
             f"log_target of rows {x.shape} returned shape {found.shape}, not {(len(x),)}"
         )
-    bad = np.flatnonzero(~np.isfinite(found))
-    if len(bad) and not may_vanish:
-        raise ValueError(
-            f"log_target is {found[bad[0]]} at {np.array2string(x[bad[0]], threshold=8)}, one of "
-            "the samples: are they draws of it?"
-        )
+    bad = found == np.inf if may_vanish else ~np.isfinite(found)
+    if bad.any():
+        row = np.array2string(x[np.argmax(bad)], threshold=8)
+        hint = "" if may_vanish else ", one of the samples: are they draws of it?"
+        raise ValueError(f"log_target is {found[np.argmax(bad)]} at {row}{hint}")
     return np.where(np.isfinite(found), found, -np.inf)
 
 
@@ -161,23 +211,49 @@ def _bridge(of_p: np.ndarray, of_q: np.ndarray, n_p: float) -> tuple[float, floa
     return log_z, math.sqrt(variance)
 
 
+def _check_agreement(of_p: np.ndarray, of_q: np.ndarray, n_p: float) -> None:
+    """A warning if draws of p are too near to those that q was fitted to.
+
+    The mean of log p~/q over p, by draws of p, is then less than by weighted draws of q.
+    """
+    share = np.exp(of_q - _log_mean(of_q)) / len(of_q)
+    of_q = np.where(share > 0, of_q, 0.0)
+    apart = share @ of_q - of_p.mean()
+    variance = share**2 @ (of_q - share @ of_q) ** 2 + of_p.var() / n_p
+    if apart > DISAGREE * math.sqrt(variance):
+        warn(
+            "the error of the evidence is too small: the flow is nearer to the draws that it was "
+            "not fitted to than to log_target. Correlated draws must keep the order of their "
+            "chains: do not shuffle them, and pass chains="
+        )
+
+
 def _log_mean(values: np.ndarray) -> float:
     return float(log_sum_exp(values)[0] - math.log(len(values)))
 
 
-def _effective(chains: Sequence[np.ndarray]) -> float:
-    """How many independent draws the values of chains are worth.
+def _effective(chains: Sequence[np.ndarray], counts: Sequence[np.ndarray]) -> float:
+    """How many independent draws the values f of chains are worth, drawn c times each.
 
-    n / (1 + 2 sum of correlations), up to the first pair of a negative sum (Geyer's initial
-    positive sequence). They are those of all chains together, about the mean of all: of chains that
-    disagree each is worth a draw or two, however long it is.
+        n^2 var(f) / sum over lags k of  sum_i y_i y_(i+k)        y = c (f - mean of f),  n = sum c
+
+    Lags end before the first pair of a negative sum (Geyer's initial positive sequence). Without
+    copies it is n / (1 + 2 sum of correlations). The products are those of all chains together,
+    about the mean of all: of chains that disagree each is worth a draw or two, however long it is.
     """
-    n, longest = sum(map(len, chains)), max(map(len, chains))
-    mean = np.concatenate(chains).mean()
-    spectra = [np.abs(np.fft.rfft(own - mean, 2 * longest)) ** 2 for own in chains]
-    products = np.fft.irfft(np.sum(spectra, axis=0))[: longest // 2 * 2]
+    values, count = np.concatenate(chains), np.concatenate(counts)
+    mean, n = np.average(values, weights=count), count.sum()
+    products = _products([c * (own - mean) for own, c in zip(chains, counts, strict=True)])
     if not products[0] > 0:
-        return float(n)
-    pairs = (products / products[0]).reshape(-1, 2).sum(axis=1)
+        return float(len(values))
+    pairs = products[: len(products) // 2 * 2].reshape(-1, 2).sum(axis=1)
     last = np.argmax(pairs < 0) if (pairs < 0).any() else len(pairs)
-    return float(n / max(2 * pairs[:last].sum() - 1, 1.0))
+    total = max(2 * pairs[:last].sum() - products[0], products[0])
+    return float(n**2 * np.average((values - mean) ** 2, weights=count) / total)
+
+
+def _products(chains: Sequence[np.ndarray]) -> np.ndarray:
+    """sum_i y_i y_(i+k) at the lags k = 0, 1, ..., over all chains y, by FFT."""
+    longest = max(map(len, chains))
+    spectra = [np.abs(np.fft.rfft(own, 2 * longest)) ** 2 for own in chains]
+    return np.fft.irfft(np.sum(spectra, axis=0), 2 * longest)[:longest]

@@ -86,6 +86,7 @@ def infer(
     >>> bool(abs(mean["rate"] - 3) < 0.2), mean["share"].round(1)
     (True, array([0.3, 0.3, 0.3]))
     """
+    check_dim("draws", draws)
     space = _space(support, dim, flow)
     rng = np.random.default_rng(rng)
     if not space.is_line:

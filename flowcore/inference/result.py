@@ -2,21 +2,22 @@
 
     w_i = p~(x_i) / q(x_i),   x_i ~ q        E_p[f] = E_q[w f] / E_q[w],        Z = E_q[w]
 
-The weights correct the flow, if it is `trusted`: k-hat describes the tail of the weights.
+The weights correct the flow, if it is `trusted`: k-hat describes the tail of the weights, and
+`missing_tail` detects a tail of p that no draw reaches.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..conditionals.pareto import pareto_smoothed
-from ..conditionals.weights import normalized, trusted
-from ..core import derived
+from ..conditionals.weights import LEAST_ESS, MOST_K, normalized
+from ..core.pareto import pareto_smoothed
 from ..training import History, fit
 from ..training.reverse_kl import elbo_and_error
 from ..training.unnormalised import Target
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     from ..distributions import TransformedDistribution
 
 DRAWS, GOOD_K = 20_000, 0.5  # k-hat of fewer draws is too uncertain; k-hat up to which q is close
-LEAST_SHARE = 0.1  # of the draws that weights are worth, where k-hat is above GOOD_K
+SHARES = ((GOOD_K, 0.0), (MOST_K, 0.1), (1.0, 0.5))  # up to a k-hat, the least ESS / draws
 CLIMB = 0.25  # nats for a factor e: below, the ELBO no longer climbs as the flow widens
+MISSING, SURE = 0.05, 4.0  # a share of p that matters, standard errors beyond chance
+MOST_NAN = 0.01  # of the draws
 LINES = 40  # of the printed table
 
 
@@ -86,7 +89,7 @@ class Inference:
         space = Space.line(flow.dim) if space is None else space
         return cls(flow, history, target, rows, log_q, *target(rows), space)
 
-    @derived
+    @cached_property
     def draws(self) -> Any:
         """The draws of q, as arguments of the target: x (n, D), or {name: (n, *shape)}."""
         return self.space.from_line(self.rows)[0]
@@ -102,7 +105,7 @@ class Inference:
         log_q = self.flow.log_prob(y) - self.space.from_line(y)[1]
         return np.where(inside, log_q, np.where(missing, np.nan, -np.inf))
 
-    @derived
+    @cached_property
     def elbo(self) -> tuple[float, float]:
         """(E_q[log p~ - log q], standard error) in nats; log Z - ELBO = KL(q || p) >= 0.
 
@@ -110,10 +113,11 @@ class Inference:
         """
         return elbo_and_error(self.log_p - self.log_q)
 
-    @derived
+    @cached_property
     def _weighted(self) -> tuple[float, np.ndarray, float, float]:
         """log of the mean weight, shares (n,), effective number of draws, k-hat."""
-        smoothed, k_hat = pareto_smoothed((self.log_p - self.log_q)[None])
+        log_w = np.where(np.isnan(self.log_p), -np.inf, self.log_p) - self.log_q
+        smoothed, k_hat = pareto_smoothed(log_w[None])
         log_mean, share, ess = normalized(smoothed)
         return float(log_mean[0]), share[0], float(ess[0]), float(k_hat[0])
 
@@ -148,10 +152,8 @@ class Inference:
         default for named parameters, the results are two dictionaries.
         """
         values = function(self.draws)
-        if isinstance(values, Mapping):
-            found = {name: self._moments(one) for name, one in values.items()}
-            return tuple({name: pair[k] for name, pair in found.items()} for k in (0, 1))
-        return self._moments(values)
+        mean = mapped(lambda one: self._moments(one)[0], values)
+        return mean, mapped(lambda one: self._moments(one)[1], values)
 
     def _moments(self, values) -> tuple[np.ndarray, np.ndarray]:
         values = np.asarray(values, float)
@@ -171,7 +173,7 @@ class Inference:
             raise ValueError("the target is finite at no draw: there is nothing to resample")
         return rng.choice(len(self.rows), n, p=self.weights)
 
-    @derived
+    @cached_property
     def stretch(self) -> tuple[float, float]:
         """(slope of the ELBO as q is stretched about its mean, standard error): nats a factor of e.
 
@@ -191,34 +193,70 @@ class Inference:
         slope, error = self.stretch
         return slope > max(CLIMB, 5 * error)
 
+    @cached_property
+    def missing_tail(self) -> tuple[float, float]:
+        """(about the share of p in a tail that no draw reaches, standard error).
+
+            E_p[1(y > t)] + E_p[(y - t)_+ d log p / dy]         0 for a proper p, by parts
+
+        at the coordinate, and the side of its median t, where it is surest. If the draws end at e,
+        it is p(e) (e - t). A p that ends in a bound is not 0 there, either: so it is NaN if p~ is
+        not finite at some draws.
+        """
+        if not np.isfinite(self.log_p).all():
+            return math.nan, math.nan
+        far = self.rows - np.median(self.rows, axis=0)
+        terms = [(side * far > 0) * (1 + far * self.slope) for side in (-1, 1)]
+        share, error = self._moments(np.concatenate(terms, axis=1))
+        worst = np.argmax(share - SURE * error)
+        return float(share[worst]), float(error[worst])
+
+    @property
+    def doubts(self) -> list[str]:
+        """The reasons why weighted draws cannot be used; none if the fit is `trusted`.
+
+        - The draws must be worth 30 exact ones. Where k-hat is above 0.5 (the variance of the
+          weights is infinite), they must be worth a tenth of all, above 0.7 a half; 1 is the limit.
+        - `missing_tail` must be at most 0.05, or 4 of its standard errors.
+        - The flow must have widened enough: see `climbs`.
+        - The target may be NaN at a hundredth of the draws.
+        """
+        k, ess, n, reasons = self.k_hat, self.effective_sample_size, len(self.rows), []
+        least = max(LEAST_ESS, n * next((share for most, share in SHARES if k <= most), math.inf))
+        if ess < least:
+            enough = f"they must be worth {least:,.0f}" if least <= n else "no number is enough"
+            reasons.append(f"at this k-hat {enough}")
+        share, error = self.missing_tail
+        if share > max(MISSING, SURE * error):
+            reasons.append(f"about {min(share, 1):.0%} of p are in a tail that no draw reaches")
+        if self.climbs:
+            reasons.append(
+                f"the ELBO still climbs as the flow widens, by {self.stretch[0]:.2g} nats for a "
+                "factor of e: if more epochs do not end that, the target is improper (its integral "
+                "is infinite)"
+            )
+        if (lost := np.isnan(self.log_p).mean()) > MOST_NAN:
+            reasons.append(
+                f"the target is NaN at {lost:.0%} of the draws, by an error or outside of a "
+                "support: pass support=, or return -inf there"
+            )
+        return reasons
+
     @property
     def trusted(self) -> bool:
-        """Whether weighted draws can be used: the verdict as a bool.
-
-        k-hat <= 0.7, and the flow has widened enough. Between 0.5 and 0.7, where the variance of
-        the weights is infinite, the effective sample size must be at least a tenth of the draws.
-        """
-        k, ess = self.k_hat, self.effective_sample_size
-        enough = k <= GOOD_K or ess >= LEAST_SHARE * len(self.rows)
-        return bool(trusted(ess, k)) and enough and not self.climbs
+        """Whether weighted draws can be used: there are no `doubts`."""
+        return not self.doubts
 
     @property
     def verdict(self) -> str:
         """Whether this can be trusted, and what to try if not."""
         k, ess = self.k_hat, self.effective_sample_size
         at = f"k-hat is {k:.2f}, and {len(self.rows):,} draws are worth {ess:,.0f}"
-        if GOOD_K < k <= 0.7 and ess < LEAST_SHARE * len(self.rows):
-            at += " (less than a tenth, which is too few for a k-hat above 0.5)"
-        climbing = (
-            f" The ELBO still climbs as the flow widens, by {self.stretch[0]:.2g} nats for a "
-            "factor of e: if more epochs do not end that, the target is improper (its integral is "
-            "infinite)."
-        )
         if not self.trusted:
             return (
-                f"{at}: neither the flow nor its weights can be trusted. Try refit(), more epochs, "
-                "a wider flow or nsf, other coordinates (such as a non-centred scale), anneal=25, "
-                "or a base with the target's modes." + climbing * self.climbs
+                f"{'; '.join([at, *self.doubts])}: neither the flow nor its weights can be "
+                "trusted. Try refit(), more epochs, a wider flow or nsf, other coordinates (such "
+                "as a non-centred scale), anneal=25, or a base with the target's modes."
             )
         if k <= GOOD_K and ess > len(self.rows) / 2:
             return f"{at}: the flow is close to the target, and its weights correct the rest."
@@ -259,7 +297,7 @@ class Inference:
         NeuTra samples from it; `space.from_line(flow.from_latent(z))[0]` converts z to draws.
         """
         forward = self.flow.bijector.forward_and_log_det
-        return Target(pulled_back(self.target, forward), self.flow.dim)
+        return Target(pulled_back(self.target.anywhere, forward), self.flow.dim)
 
     def hmc(
         self, n: int, chains: int = 20, *, warm_up: int = 200, leapfrogs: int = 8,
@@ -277,7 +315,7 @@ class Inference:
         rng = np.random.default_rng(rng)
         start = self.rows[self._chosen(chains, rng)]
         z, taken, _ = hmc(
-            self.latent_target, self.flow.to_latent(start), n, warm_up=warm_up,
+            self.latent_target.anywhere, self.flow.to_latent(start), n, warm_up=warm_up,
             leapfrogs=leapfrogs, step=step, rng=rng,
         )  # fmt: skip
         x = self.space.from_line(self.flow.from_latent(z.reshape(-1, self.flow.dim)))[0]
@@ -318,6 +356,7 @@ class Inference:
         lines.append(
             f"log evidence {log_z:.3f} +- {error:.3f}, ELBO {elbo:.3f} +- {elbo_error:.3f}"
         )
-        if n_bad := np.count_nonzero(~np.isfinite(self.log_p)):
-            lines.append(f"the target was not finite at {n_bad:,} of {len(self.log_p):,} draws")
+        for value, bad in (("-inf", np.isneginf(self.log_p)), ("NaN", np.isnan(self.log_p))):
+            if bad.any():
+                lines.append(f"log p is {value} at {np.count_nonzero(bad):,} of {len(bad):,} draws")
         return "\n".join([*lines, self.verdict])

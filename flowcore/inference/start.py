@@ -93,11 +93,7 @@ def _searched(target: Target, mean, outer, z) -> tuple[tuple[np.ndarray, np.ndar
 
     def minus_elbo(theta):
         m, factor = unpacked(theta)
-        value, slope = target(mean + (m + z @ factor.T) @ outer.T)
-        good = np.isfinite(value)
-        if not good.any():
-            return 1e300, np.zeros_like(theta)
-        value = np.where(good, value, value[good].min() - 1e3)  # such rows are to be avoided
+        value, slope = target.avoiding(mean + (m + z @ factor.T) @ outer.T)
         slope = slope @ outer
         by_factor = slope.T @ z / len(z)
         by_diagonal = np.diag(by_factor) * np.diag(factor) + 1

@@ -27,7 +27,7 @@ def gaussian_rows(
     """
     from scipy.optimize import minimize
 
-    if not np.isfinite(target(start[None])[0][0]):
+    if not np.isfinite(target.avoiding(start[None])[0][0]):
         raise ValueError(
             f"log_target is not finite at {np.array2string(start, threshold=8)}, where the search "
             "for its mass starts: pass start=, rows (n, D) where it is"
@@ -38,11 +38,7 @@ def gaussian_rows(
     def minus_elbo(theta):
         mean, log_scale = np.split(theta, 2)
         scale = np.exp(np.minimum(log_scale, 2 * ENDLESS))
-        value, slope = target(mean + scale * z)
-        good = np.isfinite(value)
-        if not good.any():
-            return 1e300, np.zeros_like(theta)
-        value = np.where(good, value, value[good].min() - 1e3)  # such rows are to be avoided
+        value, slope = target.avoiding(mean + scale * z)
         by_scale = (slope * z * scale).mean(axis=0) + 1
         gradient = -np.append(slope.mean(axis=0), by_scale)
         loss = -value.mean() - log_scale.sum()

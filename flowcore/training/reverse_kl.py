@@ -108,7 +108,8 @@ class ReverseKL(Loss):
             value = np.asarray(flow.base.log_prob(z)) - getval(log_det) - log_p
             good = np.isfinite(value)
             if not good.any():
-                raise NotFinite("log_target is finite at no draw", "does its support fit?")
+                what = "log_target is finite at no draw (if p has bounds, pass support= to infer)"
+                raise NotFinite(what, "does its support fit?")
             w = good / np.count_nonzero(good)
             found.append(-elbo_and_error(-value)[0])
             if self.gradient == "path":

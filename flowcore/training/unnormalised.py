@@ -9,15 +9,17 @@ import numpy as np
 from autograd.core import make_vjp
 from autograd.tracer import getval, isbox
 
+from ..core import as_numbers
+
 
 class Target:
     """An unnormalised log-density of rows (n, D), with its gradient.
 
     log_target   a function of rows: log p~ (n,), in autograd.numpy; or (log p~ (n,), its gradient
                  by the rows (n, D)), from wherever
-    n_rows, n_bad   how many rows it was asked for, and at how many the value was not finite
+    n_bad        at how many rows so far the value was not finite
 
-    Errors: ValueError for a target of another shape, or one without a gradient.
+    Errors: ValueError for a target of another shape, a complex one, or one without a gradient.
     """
 
     def __init__(self, log_target: Callable, dim: int):
@@ -25,25 +27,48 @@ class Target:
             raise TypeError(f"log_target is a function of rows (n, {dim}): got {log_target!r:.60}")
         self._log_target, self.dim = log_target, dim
         self._has_gradient: bool | None = None  # its own; known after the first call
-        self.n_rows = self.n_bad = 0
+        self.n_bad = 0
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(log p~ (n,), its gradient (n, D)); a row that is not finite has -inf, and slope 0."""
+        """(log p~ (n,), its gradient (n, D)).
+
+        The value is -inf outside of the support, and NaN where the target is NaN or has no finite
+        gradient; the slope is then 0. Errors: ValueError for a row where the target is inf.
+        """
+        value, slope = self.anywhere(x)
+        if (value == np.inf).any():
+            row = np.array2string(x[np.argmax(value == np.inf)], threshold=8)
+            raise ValueError(
+                f"log_target is inf at {row} (in free coordinates): is there a division by 0, or a "
+                "density that is infinite at a bound?"
+            )
+        return value, slope
+
+    def anywhere(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same for proposals, which may be anywhere: without an error."""
         with np.errstate(all="ignore"):
             value, slope = self._value_and_slope(x)
-        bad = ~(np.isfinite(value) & np.isfinite(slope).all(axis=1))
-        self.n_rows, self.n_bad = self.n_rows + len(x), self.n_bad + int(bad.sum())
-        return np.where(bad, -np.inf, value), np.where(bad[:, None], 0.0, slope)
+        value = np.where(np.isfinite(value) & ~np.isfinite(slope).all(axis=1), np.nan, value)
+        good = np.isfinite(value)
+        self.n_bad += np.count_nonzero(~good)
+        return value, np.where(good[:, None], slope, 0.0)
+
+    def avoiding(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same for a search, which avoids the rows where the target is not finite: they are
+        1,000 nats below the lowest of the others. All values are -inf if there are no others."""
+        value, slope = self.anywhere(x)
+        good = np.isfinite(value)
+        return np.where(good, value, value[good].min() - 1e3 if good.any() else -np.inf), slope
 
     def power(self, beta: float) -> Target:
         """log p~^beta: with beta < 1 a flatter target, whose modes are joined."""
-        return Target(lambda x: tuple(beta * part for part in self(x)), self.dim)
+        return Target(lambda x: tuple(beta * part for part in self.anywhere(x)), self.dim)
 
     def _value_and_slope(self, x):
         if self._has_gradient is None:
             self._has_gradient = isinstance(self._log_target(x), tuple)
         if self._has_gradient:
-            value, slope = (np.asarray(part, float) for part in self._log_target(x))
+            value, slope = (_real(part) for part in self._log_target(x))
         else:
             value, slope = self._by_autograd(x)
         if value.shape != (len(x),) or slope.shape != x.shape:
@@ -64,10 +89,15 @@ class Target:
         try:
             vjp, _ = make_vjp(total, x)
             if isbox(found[0]):
-                return np.asarray(getval(found[0]), float), np.asarray(vjp(1.0), float)
+                return _real(getval(found[0])), _real(vjp(1.0))
         except (AttributeError, TypeError, ValueError) as error:  # NumPy or math of its own
             problem = error
         raise ValueError(
             f"log_target has no gradient ({problem!s:.200}): write it in autograd.numpy, or return "
             "(log p of every row, its gradient by the rows)"
         )
+
+
+def _real(values) -> np.ndarray:
+    """Float64 numbers: complex ones are a ValueError."""
+    return np.asarray(as_numbers("the result of log_target", values), float)
