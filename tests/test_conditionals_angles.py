@@ -149,6 +149,19 @@ def test_a_known_angle_counts_modulo_a_turn():
     np.testing.assert_array_equal(there.draws[0][~hole], (rows + 6 * PI)[~hole])  # it stays
 
 
+@pytest.mark.parametrize("name, column", [("torus", 0), ("torus", 1), ("ridge", 1)])
+def test_answers_at_the_seam_have_no_bias(name, column):
+    """Opposite to the circular mean the density goes on beyond the turn, and so do the draws."""
+    p = DENSITIES[name]
+    at = asked(p).turn().middle[column] + PI
+    rows = np.full((60, 2), np.nan)
+    rows[:, column] = at + 1e-6 * np.arange(60)  # sixty questions, nearly the same
+    grid = np.insert(GRID[:, None], column, at, axis=1)
+    found = asked(p).log_prob(rows, n_draws=1000)
+    off = (found.log_p - np.log(np.exp(p.log_prob(grid)).sum() * CELL)) / found.error
+    assert abs(off.mean()) < 0.6 and (np.abs(off) < 3).mean() > 0.95 and found.trusted.all()
+
+
 def test_means_and_quantiles_go_around_the_seam():
     """About the circular mean, so an interval at the seam is as short as anywhere."""
     k = 30.0

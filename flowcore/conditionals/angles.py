@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 TURN = 2 * pi
 DRAWS, FAR = 64, 100  # that are moved, and by how many turns, or widths of a column
 SAME, MOST = 0.1, 0.9  # nats: more than float32 loses, at a share of the draws
-EDGE = pi * (1 + 1e-9)  # half a turn, and rounding
 
 
 class OneTurn:
-    """A density of angles as one on the line: p(x) within half a turn of `middle`, 0 beyond.
+    """A density of angles as one on the line: p(x) times a window w(x_j - middle_j) of each angle.
 
-    angle (D,) marks the angles; the other columns are as they are.
+    Windows a turn apart add up to 1: so an integral over the line is one over a turn. They overlap
+    by half a turn, so that no mode is cut. angle (D,) marks the angles; the other columns are as
+    they are.
     """
 
     def __init__(self, density: Any, angle: np.ndarray, middle: np.ndarray):
@@ -47,12 +48,19 @@ class OneTurn:
         return turned(x, self.angle, self.middle)
 
     def sample(self, n: Any, rng: Seed = None, **context: Any) -> np.ndarray:
-        return self.turned(self.density.sample(n, rng, **context))
+        rng = np.random.default_rng(rng)
+        x = self.turned(self.density.sample(n, rng, **context))
+        u = (x - self.middle)[..., self.angle]
+        x[..., self.angle] -= TURN * np.sign(u) * (rng.random(u.shape) > window(u))
+        return x
 
     def log_prob(self, x: np.ndarray, **context: Any) -> np.ndarray:
-        """log p(x) of rows x (..., D)."""
-        beyond = (np.abs((x - self.middle)[..., self.angle]) > EDGE).any(axis=-1)
-        return np.where(beyond, -np.inf, self.density.log_prob(x, **context))
+        """log p(x) and the log of the windows, of rows x (..., D)."""
+        return self.density.log_prob(x, **context) + self.log_window(x)
+
+    def log_window(self, x: np.ndarray) -> np.ndarray:
+        """The log of the windows of the angles that rows x (..., D) know, (...)."""
+        return np.nansum(np.log(window((x - self.middle)[..., self.angle])), axis=-1)
 
     def __repr__(self):
         return repr(self.density)
@@ -84,6 +92,11 @@ def angles_of(log_prob: Callable, x: np.ndarray) -> np.ndarray:
                     "mixture"
                 )
     return angle
+
+
+def window(u: np.ndarray) -> np.ndarray:
+    """w(u): 1 up to a quarter of a turn from 0, then falling to 0 at three quarters."""
+    return np.cos(np.clip(np.abs(u) / 2 - pi / 4, 0, pi / 2)) ** 2
 
 
 def turned(x: np.ndarray, angle: np.ndarray, middle: np.ndarray | float = 0.0) -> np.ndarray:

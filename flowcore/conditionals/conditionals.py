@@ -226,6 +226,7 @@ class Conditionals:
         context = None if context is None else self.known(context)
         turn, proposal_for, width = self.turn(context), self._proposal_for, 0
         density, rows = turn, turn.turned(X)
+        log_window = turn.log_window(rows)
         if context is not None:
             width = context.shape[-1]
             context = np.broadcast_to(context, (len(X), width))
@@ -237,7 +238,15 @@ class Conditionals:
             own = [rngs[i] for i in index]
             found = answered(rows[index], n_draws, own, density, proposal_for, width)
             known, x = X[index][:, None], turned(found.x[..., width:], turn.angle)
-            yield index, own, replace(found, x=np.where(np.isnan(known), x, known))
+            yield (
+                index,
+                own,
+                replace(
+                    found,
+                    x=np.where(np.isnan(known), x, known),
+                    log_p=found.log_p - log_window[index],
+                ),
+            )
 
     def known(self, context: Context) -> np.ndarray:
         """The context as finite numbers (..., C), its columns in the density's order."""
