@@ -16,7 +16,6 @@ import os
 from importlib import import_module
 from importlib.util import find_spec
 
-from ._imports import unforked
 from ._version import __version__ as __version__
 
 
@@ -37,11 +36,10 @@ def __getattr__(name: str) -> object:
     module = _MODULES.get(name)
     if module is None and (name.startswith("_") or not find_spec(f"{__name__}.{name}")):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with unforked():  # a fork waits until the room is whole
-        if module in (None, "."):
-            return import_module(f"{__name__}.{name}")
-        value = globals()[name] = getattr(import_module(__name__ + module), name)
-        return value
+    if module in (None, "."):
+        return import_module(f"{__name__}.{name}")
+    value = globals()[name] = getattr(import_module(__name__ + module), name)
+    return value
 
 
 def __dir__() -> list[str]:

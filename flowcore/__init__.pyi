@@ -12,6 +12,7 @@ from .bijectors import ActNorm as ActNorm
 from .bijectors import Bijector as Bijector
 from .bijectors import Blockwise as Blockwise
 from .bijectors import Chain as Chain
+from .bijectors import Clamped as Clamped
 from .bijectors import ContinuousFlow as ContinuousFlow
 from .bijectors import Coupling as Coupling
 from .bijectors import Elementwise as Elementwise
@@ -38,6 +39,7 @@ from .diagnosis import diagnose as diagnose
 from .discrete import Dequantize as Dequantize
 from .discrete import bits_per_dim as bits_per_dim
 from .discrete import logit_preprocessing as logit_preprocessing
+from .distributions import ClampedBase as ClampedBase
 from .distributions import Distribution as Distribution
 from .distributions import GaussianMixture as GaussianMixture
 from .distributions import Laplace as Laplace

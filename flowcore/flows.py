@@ -301,7 +301,7 @@ def nsf(
 
 def continuous(
     dim: int, hidden: Hidden = None, context_dim: int = 0, standardize: bool = True, rng: Seed = 0,
-    *, frequencies: int = 0, probes: int = 0, n_steps: int = 8, order: int = 5,
+    *, frequencies: int = 0, n_steps: int = 8, order: int = 5,
     base: Base | str = "normal", activation: str = "silu", residual: bool = True,
     dtype: DTypeLike = float, standardize_context: bool = True,
 ) -> TransformedDistribution:  # fmt: skip
@@ -319,7 +319,7 @@ def continuous(
         are not residual.
     context_dim, standardize, rng :
         As for `maf`.
-    frequencies, probes, n_steps, order :
+    frequencies, n_steps, order :
         As for `ContinuousFlow`; `fit_matching` sets the last two anew.
     base : str or Distribution
         "normal", or a density of dimension D; `fit_matching` needs one without parameters.
@@ -349,7 +349,7 @@ def continuous(
     hidden = [max(64, 2 * dim)] * (11 if residual else 3) if hidden is None else hidden
     layer = ContinuousFlow.of(
         dim, hidden, activation, context_dim, rng, dtype, residual, n_steps=n_steps,
-        frequencies=frequencies, probes=probes, order=order,
+        frequencies=frequencies, order=order,
     )  # fmt: skip
     return _flow(dim, [layer], standardize, base, dtype, standardize_context, None)
 

@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .core import warn
 from .core.inputs import as_numbers, check_dim
+from .core.pareto import fitted_pareto
 
 if TYPE_CHECKING:
     from .core.typing import Density, HasLogProb, Seed
+
+
+TAIL = 1000  # draws, from which on the tail of log p - log q is looked at
 
 
 class KLEstimate(NamedTuple):
@@ -29,6 +34,11 @@ def kl_to_truth(flow: HasLogProb, target: Density, n: int = 20_000, rng: Seed = 
     target only have to be densities of the same x. An estimate may lie below 0 by a few standard
     errors. If the flow's density vanishes on a draw, the divergence is inf, and its standard error
     nan. Cost: one `log_prob` of flow and target on n rows.
+
+    The standard error needs a finite variance of log p - log q. A flow with thinner tails than the
+    truth may have none: for a Gaussian flow and a Student t of 3 degrees of freedom, the estimate
+    is mostly too low, and two standard errors hold the divergence in 72% of the cases only. If the
+    largest values have a Pareto tail with k-hat > 1/2, there is a warning (n >= 1000).
 
     Errors: ValueError for n < 2, different dims, and for a log_prob that is NaN or +inf, or does
     not return one number per row.
@@ -66,7 +76,21 @@ def kl_to_truth(flow: HasLogProb, target: Density, n: int = 20_000, rng: Seed = 
     if np.isneginf(log_q).any():
         return KLEstimate(float("inf"), float("nan"))
     excess = log_p - log_q
+    if n >= TAIL and (k := _k_hat(excess)) > 0.5:
+        warn(
+            f"log p - log q seems to have no finite variance (k-hat {k:.2f}): the standard error "
+            "is too small, and the divergence probably larger; the flow's tails are too thin"
+        )
     return KLEstimate(float(excess.mean()), float(excess.std(ddof=1) / np.sqrt(n)))
+
+
+def _k_hat(values: np.ndarray) -> float:
+    """The shape of the Pareto tail of the 3 sqrt(n) largest values: from 1/2 on their variance is
+    infinite. (The smallest have a thin tail: under p, log p - log q < -t has a chance below e^-t.)
+    """
+    size = int(3 * np.sqrt(len(values)))
+    cut, *tail = np.sort(values)[-size - 1 :]
+    return float(fitted_pareto(np.subtract(tail, cut)[None])[0][0]) if tail[0] > cut else 0.0
 
 
 class Share(NamedTuple):
@@ -85,6 +109,16 @@ def stray_mass(
     truth's own samples. Samples that are not finite count as stray. Continuous maps of a connected
     base cannot leave a gap empty: if the truth is in pieces, some of the flow's mass lies between
     them, on bridges. Cost: n samples of both, and the density of the truth at them.
+
+    Let s(r) be the share of the flow's draws below the r-th lowest log-density of the truth's draws
+    (linear between ranks, s(0) = 0), and e the standard error of the rank R:
+
+        share = s(R),     R = (1 - kept) (n + 1),     e = sqrt(R kept)
+        standard error^2 = S (1 - S) / n + ((s(R + 1.5 e) - s(R - 1.5 e)) / 3)^2
+
+    The second term is the error of the floor. S is the share with two more draws that are stray and
+    two that are not (Agresti and Coull 1998), so no error is 0. R should be 2 at least: below, the
+    share is too low.
     Errors: ValueError for n < 2, `kept` not between 0 and 1, different dims.
 
     Parameters
@@ -109,18 +143,26 @@ def stray_mass(
     --------
     >>> from flowcore import Normal, targets
     >>> print(f"{stray_mass(Normal(2), targets.correlated_gaussian(0.8)).share:.3f}")
-    0.095
+    0.094
     """
     n = check_dim("n", n, 2)
     dim = getattr(flow, "dim", truth.dim)
     if dim != truth.dim:
         raise ValueError(f"the flow has dim={dim}, the truth dim={truth.dim}")
     rng = np.random.default_rng(rng)
-    floor = log_density_floor(truth, kept, n, rng)
+    own = _own_log_density(truth, kept, n, rng)
     drawn = as_numbers("the flow's sample", flow.sample(n, rng)).astype(float, copy=False)
     finite = np.isfinite(drawn).all(axis=1)  # what is not has no place: it is stray
-    share = 1 - float((_log_prob("truth", truth, drawn[finite]) >= floor).sum()) / n
-    return Share(share, float(np.sqrt(share * (1 - share) / n)))
+    theirs = np.full(n, -np.inf)
+    theirs[finite] = _log_prob("truth", truth, drawn[finite])
+    below = np.searchsorted(np.sort(theirs), np.sort(own)) / n
+    rank = (1 - kept) * (n + 1)
+    away = 1.5 * np.sqrt(rank * kept)
+    ranks, shares = np.arange(n + 2), np.concatenate([[0.0], below, [1.0]])
+    low, share, high = np.interp([rank - away, rank, rank + away], ranks, shares)
+    centre = (share * n + 2) / (n + 4)
+    error = np.hypot(np.sqrt(centre * (1 - centre) / n), (high - low) / 3)
+    return Share(float(share), float(error))
 
 
 def log_density_floor(truth: Density, kept: float = 0.999, n: int = 20_000, rng: Seed = 0) -> float:
@@ -143,7 +185,8 @@ def log_density_floor(truth: Density, kept: float = 0.999, n: int = 20_000, rng:
     Returns
     -------
     float
-        The level: the region where log p(x) >= level holds the share `kept` of the mass.
+        The level: the region where log p(x) >= level holds the share `kept` of the mass. It is the
+        draws' quantile of rank (1 - kept) (n + 1).
 
     Examples
     --------
@@ -151,10 +194,15 @@ def log_density_floor(truth: Density, kept: float = 0.999, n: int = 20_000, rng:
     >>> log_density_floor(Uniform(2, 0.0, 1.0))
     0.0
     """
+    own = _own_log_density(truth, kept, n, rng)
+    return float(np.quantile(own, 1 - kept, method="weibull"))
+
+
+def _own_log_density(truth: Density, kept: float, n: int, rng: Seed) -> np.ndarray:
+    """The truth's log-density at n draws of its own."""
     if not 0 < kept < 1:
         raise ValueError(f"kept must lie between 0 and 1, not {kept!r}")
-    found = _log_prob("truth", truth, truth.sample(check_dim("n", n, 2), rng))
-    return float(np.quantile(found, 1 - kept))
+    return _log_prob("truth", truth, truth.sample(check_dim("n", n, 2), rng))
 
 
 def _log_prob(name: str, density, x: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ PUBLIC = {
     "ActNorm": lambda: fc.ActNorm(3).initialize(DATA),
     "Blockwise": lambda: fc.Blockwise([fc.Exp(1), fc.Permute([1, 0])], [1, 2]),
     "Chain": lambda: fc.Chain([fc.Permute([1, 0])]),
-    "ContinuousFlow": lambda: fc.ContinuousFlow.of(3, [4], "silu", 1, frequencies=2, probes=1),
+    "ContinuousFlow": lambda: fc.ContinuousFlow.of(3, [4], "silu", 1, frequencies=2),
     "Coupling": lambda: fc.Coupling(3, hidden=[4]),
     "Elementwise": lambda: fc.Elementwise(2, fc.Scale()),
     "ElementwiseAffine": lambda: fc.ElementwiseAffine([1.0, 2.0], -3.0),

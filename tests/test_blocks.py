@@ -1,8 +1,7 @@
 """Large inputs in row blocks and threads: the same numbers, bounded memory, nothing left over."""
 
-import contextlib
+import os
 import signal
-import sys
 import threading
 import time
 import tracemalloc
@@ -16,7 +15,7 @@ from autograd import value_and_grad
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import flowcore as fc
-from flowcore.core import blas, blocks, calls, cores
+from flowcore.core import blocks, calls, cores
 from flowcore.testing import randomize
 
 N = blocks.MANY + 3 * blocks.ROWS + 17  # ragged at the end
@@ -251,105 +250,37 @@ def test_the_error_is_that_of_the_first_item_that_has_one(workers):
         blocks.in_threads(f, range(9), workers)
 
 
-@pytest.mark.parametrize("started", [0, 1])
-def test_where_no_thread_can_be_started_the_caller_goes_on(started, monkeypatch, flow, x):
-    expected, start, left = flow.log_prob(x), threading.Thread.start, [started] * 2
-
-    def seldom(thread):
-        if not left[-1]:
-            raise RuntimeError("can't start new thread")
-        left[-1] -= 1
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", seldom)
-    np.testing.assert_array_equal(flow.log_prob(x, threads=4), expected)
-    left[-1] = started
-    with pytest.raises(RuntimeError, match="my own"):
-        blocks.in_threads(_raise_my_own, range(5), 4)
-
-
-def _raise_my_own(item):
-    raise RuntimeError("my own")
-
-
 def test_an_interrupt_leaves_no_thread_and_no_limit_behind(x):
-    blocks.map_blocks(_take_a_while, (x,), 3)  # threadpoolctl looks for BLAS in an open file, once
+    def interrupt(a):
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(1e-3)
+        return [a]
+
     with threadpool_limits(limits=2, user_api="blas"):
         before = threading.active_count()
-        for delay in np.linspace(0, 8e-3, 30):
-            timer = threading.Timer(delay, signal.raise_signal, [signal.SIGINT])
+        for workers in (1, 3):
             with pytest.raises(KeyboardInterrupt):
-                timer.start()
-                while True:
-                    blocks.map_blocks(_take_a_while, (x,), 3)
-            timer.join()
-            assert threading.active_count() == before
-            assert blas_threads() == {2}
-
-
-def _take_a_while(a):
-    time.sleep(1e-3)
-    return [a]
-
-
-def test_an_interrupt_at_any_line_leaves_no_limit_behind(monkeypatch, x):
-    """Of what sets the limit and takes it away, and of the blocks between.
-
-    Without the lock: a trace, unlike a signal, may come between a `with` and its exit.
-    """
-    monkeypatch.setattr(blas, "unforked", contextlib.nullcontext)
-    blocks.map_blocks(_take_a_while, (x,), 1)  # threadpoolctl looks for BLAS, once
-    with threadpool_limits(limits=2, user_api="blas"):
-        line, interrupted = 0, True
-        while interrupted:
-            line, interrupted = line + 1, _interrupt_in_line(line, x, sys.gettrace())
-            assert blas_threads() == {2}, line
-    assert line > 100  # some lines run more than once
-
-
-def _interrupt_in_line(number, x, tracing) -> bool:
-    """Whether `map_blocks` had so many lines."""
-    left = number
-
-    def trace(frame, event, argument):
-        nonlocal left
-        if frame.f_code.co_filename not in (blas.__file__, blocks.__file__, contextlib.__file__):
-            return None
-        left -= event == "line"
-        if not left:
-            raise KeyboardInterrupt
-        return trace
-
-    try:
-        sys.settrace(trace)
-        blocks.map_blocks(lambda a: [2 * a], (x,), 1)
-    except KeyboardInterrupt:
-        return True
-    finally:
-        sys.settrace(tracing)
-    return False
-
-
-def test_a_limit_that_nobody_needs_is_gone_after_the_next_call():
-    """Two interrupts in a row may leave one behind."""
-    with threadpool_limits(limits=2, user_api="blas"):
-        blocks.BLAS._enter(blas._User())  # and never leaves
-        assert blas_threads() == {1}
-        with blocks.BLAS.single_threaded():
-            assert blas_threads() == {1}
+                blocks.map_blocks(interrupt, (x,), workers)
+        assert threading.active_count() == before
         assert blas_threads() == {2}
 
 
-def test_an_interrupt_is_not_lost_in_an_error():
-    both = threading.Barrier(2)
-
-    def f(item):
-        both.wait(10)
-        here = threading.current_thread() is threading.main_thread()
-        raise KeyboardInterrupt if here else KeyError(item)
-
-    with pytest.raises(KeyboardInterrupt):
-        blocks.in_threads(f, range(2), 2)
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_has_a_new_lock_and_a_new_count():
+    """Though at that moment a thread of its parent holds the lock, and another one computes."""
+    with threadpool_limits(limits=2, user_api="blas"), blocks.BLAS.single_threaded():
+        with blocks.BLAS._lock:
+            pid = os.fork()
+            if pid == 0:
+                signal.alarm(5)  # or it would wait for ever
+                seen = [blas_threads()]
+                with blocks.BLAS.single_threaded():
+                    seen.append(blas_threads())
+                seen.append(blas_threads())
+                os._exit(seen != [{2}, {1}, {2}])
+        assert os.waitpid(pid, 0)[1] == 0
+        assert blas_threads() == {1}
 
 
 def test_number_of_threads(monkeypatch, flow, x):

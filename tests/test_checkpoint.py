@@ -10,12 +10,10 @@ import numpy as np
 import pytest
 from stub_flows import Banana, Cliff, Conditional, GradientDescent, Spy
 from stub_runs import C, W, X, assert_same, interrupt_at, run
-from test_train_stops import interrupt_line
 
 import flowcore
 from flowcore.files import disk
 from flowcore.training import Adam, TrainingDivergedError, cosine_decay
-from flowcore.training.resume import checkpoint
 
 CASES = {
     "adam": {},
@@ -83,28 +81,6 @@ def test_a_resumed_run_ends_as_the_uninterrupted_one(case, generator, path):
     np.testing.assert_equal(again_rng.bit_generator.state, straight_rng.bit_generator.state)
 
 
-def test_interrupts_at_any_line_of_the_loop(tmp_path, monkeypatch):
-    """Also between two lines that change the state, or while a file is prepared."""
-
-    def write(path, content):  # a tracer would leave open what a signal does not
-        with open(f"{path}.tmp", "wb") as file:
-            file.write(content)
-        os.replace(f"{path}.tmp", path)
-
-    monkeypatch.setattr(checkpoint, "write_atomically", write)
-    options = {"epochs": 2, "batch_size": 100, "average": 0.5}
-    straight, k, came = run(**options), 1, True
-    while came:
-        path = tmp_path / f"{k}.npz"
-        try:
-            _, came = interrupt_line(k, lambda: run(path, **options))  # noqa: B023
-        except KeyboardInterrupt:  # it came where the file of an interrupted run is written
-            came = True
-        assert_same(run(path, **options), straight)
-        k += 23
-    assert k > 1000
-
-
 def test_an_error_in_a_callback_saves_the_run(path):
     straight = run()
     with pytest.raises(FloatingPointError, match="stop"):
@@ -145,37 +121,6 @@ def test_the_path_is_that_of_the_call(tmp_path, monkeypatch):
     monkeypatch.chdir(here)
     run("run.npz", lambda report: os.chdir(there))
     assert (here / "run.npz").exists() and not any(there.iterdir())
-
-
-def test_a_file_that_came_meanwhile_is_not_overwritten(path):
-    other = path.with_name("other.npz")
-    run(other, rng=4)
-
-    def another(report):
-        if report.epoch == 1:
-            other.replace(path)
-
-    with pytest.warns(UserWarning, match="last checkpoint.*belongs to another run.*rng"):
-        found = run(path, another, checkpoint_every=60.0)
-    assert_same(found, run())
-    assert_same(run(path, rng=4), run(rng=4))
-
-
-@pytest.mark.parametrize("name", ["fsync", "replace"])
-def test_an_interrupt_of_the_last_writing_costs_no_result(path, monkeypatch, name):
-    def interrupted(*arguments):
-        raise KeyboardInterrupt
-
-    straight = run()
-    run(path, epochs=2)
-    before = path.read_bytes()
-    monkeypatch.setattr(disk.os, name, interrupted)
-    flow, history = run(path, checkpoint_every=60.0)
-    assert history.interrupted and history.train_nll == straight[1].train_nll
-    np.testing.assert_array_equal(flow.params, straight[0].params)
-    monkeypatch.undo()
-    assert path.read_bytes() == before and os.listdir(path.parent) == ["run.npz"]
-    assert_same(run(path), straight)
 
 
 @pytest.mark.parametrize("stop", [None, interrupt_at(2), interrupt_at(2, FloatingPointError)])
@@ -292,10 +237,11 @@ def test_a_run_that_a_callback_stopped_stays_so(path):
 
 
 def test_seconds_add_up(path):
+    """Those of epochs that are kept: the callback that is interrupted is called again."""
     slow = interrupt_at(1)
     _, first = run(path, lambda report: (time.sleep(0.2), slow(report))[1])
     _, second = run(path)
-    assert first.seconds > 0.4 and first.seconds < second.seconds < first.seconds + 5
+    assert first.seconds > 0.4 and 0.2 < second.seconds < first.seconds + 5
 
 
 def test_the_progress_bar_starts_where_the_run_does(path, capsys):

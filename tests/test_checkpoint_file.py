@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +15,7 @@ from stub_runs import assert_same, run, run_of
 
 import flowcore
 from flowcore.files import archive, disk
+from flowcore.training import Adam
 from flowcore.training.resume import checkpoint, state
 
 HERE = os.path.dirname(__file__)
@@ -33,13 +35,13 @@ def path(tmp_path):
 
 
 def count_writes(monkeypatch):
-    states, write = [], checkpoint.Checkpoint.write
+    states, write = [], checkpoint.Checkpoint._write
 
-    def counting(self):
-        states.append((self.run.epoch, self.run.batch))
-        write(self)
+    def counting(self, state):
+        states.append((state.numbers["epoch"], state.numbers["batch"]))
+        write(self, state)
 
-    monkeypatch.setattr(checkpoint.Checkpoint, "write", counting)
+    monkeypatch.setattr(checkpoint.Checkpoint, "_write", counting)
     return states
 
 
@@ -82,10 +84,8 @@ def test_a_failed_write_is_tried_again(path, monkeypatch):
     folder.mkdir()
     with pytest.warns(UserWarning, match="could not be written") as seen:
         assert_same(run(folder / "run.npz", callback), straight)
-    assert [r for w in seen for r in ("there is no folder", "No space") if r in str(w.message)] == [
-        "there is no folder",
-        "No space",
-    ]
+    reasons = [r for w in seen for r in ("No such file", "No space") if r in str(w.message)]
+    assert list(dict.fromkeys(reasons)) == ["No such file", "No space"]
     assert files == [[".run.npz.lock", "run.npz"], [], [], *3 * [[".run.npz.lock", "run.npz"]]]
     assert_same(run(folder / "run.npz"), straight)
     assert os.listdir(folder) == ["run.npz"]
@@ -102,7 +102,7 @@ def fill(report):
     if report.epoch == 2:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
 with warnings.catch_warnings(record=True) as seen:
-    warnings.simplefilter("always")
+    warnings.simplefilter("default")
     found = run(sys.argv[1], fill)
 assert ["File too large" in str(w.message) for w in seen] == [True], seen
 assert_same(found, run())
@@ -112,21 +112,15 @@ assert_same(found, run())
     assert_same(run(path, epochs=8), run(epochs=8))
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are POSIX")
 def test_bad_paths_are_refused_before_anything_else(tmp_path):
     nothing = "neither a table nor rows"
-    with pytest.raises(FileNotFoundError, match=r"there is no folder .*missing"):
+    with pytest.raises(OSError, match=r"no file can be written in .*missing"):
         run(tmp_path / "missing" / "run.npz", X=nothing)
-    with pytest.raises(IsADirectoryError, match="is a folder, not a file"):
-        run(tmp_path, X=nothing)
-    with pytest.raises(IsADirectoryError, match=r"new/': it names a folder, not a file"):
-        run(f"{tmp_path}/new/", X=nothing)
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="is a device, FIFO or socket"):
-        run(tmp_path / "pipe", X=nothing)
     for every in (-1.0, np.nan, None):
         with pytest.raises(ValueError, match="checkpoint_every is a number of seconds >= 0"):
             run(tmp_path / "run.npz", X=nothing, checkpoint_every=every)
+    with pytest.raises(IsADirectoryError):
+        run(tmp_path, lambda report: pytest.fail("it trained"))
 
 
 def test_an_optimizer_that_cannot_export_its_state_is_refused_at_once(path):
@@ -138,12 +132,8 @@ def test_an_optimizer_that_cannot_export_its_state_is_refused_at_once(path):
             raise AssertionError("too late")
 
     own = {"optimizer": Plain(), "learning_rate": "auto", "checkpoint_key": "1"}
-    with pytest.raises(TypeError, match=r"method arrays\(\) that returns a dict"):
+    with pytest.raises(AttributeError, match="arrays"):
         run(path, **own)
-    for value in ([None], np.array([None]), "text"):
-        Plain.arrays = lambda self, value=value: {"m": value}
-        with pytest.raises(TypeError, match=r"arrays of numbers.* returns .'m': "):
-            run(path, **own)
     assert os.listdir(path.parent) == []
 
 
@@ -157,9 +147,8 @@ def test_foreign_files_are_refused_and_left_alone(path):
 
     flowcore.save(flowcore.flows.maf(2, layers=1, hidden=[8]), path)
     for content, message in [
-        (path.read_bytes(), "is a flow written by flowcore.save, not a checkpoint"),
-        (pickle.dumps(Evil()), "was not written by flowcore: it begins with"),
-        (b"", "is empty"),
+        (path.read_bytes(), "is a flow in format 1, .*, not a checkpoint of fit"),
+        (pickle.dumps(Evil()), "was not written by flowcore"),
         (b"x,y\n1,2\n", "was not written by flowcore"),
     ]:
         path.write_bytes(content)
@@ -170,9 +159,9 @@ def test_foreign_files_are_refused_and_left_alone(path):
         assert path.read_bytes() == content
 
 
-def state_of_a_run():
+def state_of_a_run(rng):
     """A Run in the middle of its second epoch."""
-    run = run_of(average=0.9)
+    run = run_of(average=0.9, rng=rng)
     run.initial, run.first_nll = (1.75, 0.25), 1.75
     run.begin_epoch()
     run.step(np.ones(4), 2.0, 10.0)
@@ -184,29 +173,51 @@ def state_of_a_run():
     return run
 
 
-def test_the_whole_state_is_exported():
-    run = state_of_a_run()
-    other = run_of(average=0.9, rng=np.random.default_rng(1))
-    content = json.loads(json.dumps(state.export(run)[0])), state.export(run)[1]
-    state.check(other, *content)
-    state.restore(other, *content)
-    numbers, arrays = state.export(other)
-    expected, expected_arrays = state.export(run)
-    assert other.rng.bit_generator.state == run.rng.bit_generator.state
-    assert 0 <= numbers.pop("seconds") - expected.pop("seconds") < 60
-    assert numbers == expected
-    assert arrays.keys() == expected_arrays.keys() >= {"earlier", "latest", "average"}
-    for name, array in arrays.items():
-        np.testing.assert_array_equal(array, expected_arrays[name], err_msg=name)
-    assert not np.array_equal(arrays["earlier"], arrays["latest"])
+@pytest.mark.parametrize("generator", ["PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"])
+def test_the_whole_state_is_exported(generator):
+    rngs = [np.random.Generator(getattr(np.random, generator)(seed)) for seed in (0, 1)]
+    run, other = state_of_a_run(rngs[0]), run_of(average=0.9, rng=rngs[1])
+    expected = state.export(run)
+    numbers = json.loads(json.dumps(expected.numbers, default=np.ndarray.tolist))
+    state.restore(other, state.State(numbers, expected.arrays))
+    found = state.export(other)
+    np.testing.assert_equal(other.rng.bit_generator.state, run.rng.bit_generator.state)
+    assert 0 <= found.numbers.pop("seconds") - expected.numbers.pop("seconds") < 60
+    np.testing.assert_equal(found.numbers, expected.numbers)
+    assert found.arrays.keys() == expected.arrays.keys() >= {"earlier", "latest", "average"}
+    for name, array in found.arrays.items():
+        np.testing.assert_array_equal(array, expected.arrays[name], err_msg=name)
+        assert not np.shares_memory(array, expected.arrays[name]), name  # training goes on
+    assert not np.array_equal(expected.arrays["earlier"], expected.arrays["latest"])
 
 
-def test_a_torn_run_is_not_written(path):
-    run = state_of_a_run()
-    for run.is_updating in (True, False):
-        with checkpoint.Checkpoint(path, 60.0, run, {}):
-            pass
-        assert path.exists() != run.is_updating
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_a_run_that_breaks_off_is_written_as_it_was_after_its_last_whole_epoch(path, error):
+    """Whatever half of an update is done then."""
+    straight, halves = run(), []
+
+    class Breaks(Adam):
+        def start(self, theta, arrays=None):
+            steps = super().start(theta, arrays)
+            update = steps.step
+
+            def step(theta, gradient):
+                halves.append(theta)
+                if len(halves) == 6 * 3 + 2:  # the second one of the fourth epoch
+                    theta[: len(theta) // 2] = np.nan
+                    raise error
+                update(theta, gradient)
+
+            steps.step = step
+            return steps
+
+    options = {"optimizer": Breaks(0.1), "learning_rate": "auto", "checkpoint_key": "1"}
+    with suppress(MemoryError):
+        run(path, checkpoint_every=60.0, **options)
+    description, arrays = archive.unsealed(path.read_bytes())
+    assert (description["run"]["epoch"], description["run"]["batch"]) == (3, 0)
+    np.testing.assert_array_equal(arrays["train_nll"], straight[1].train_nll[:3])
+    assert_same(run(path, **options), straight)
 
 
 def test_a_checkpoint_is_not_a_flow(path):
@@ -217,11 +228,10 @@ def test_a_checkpoint_is_not_a_flow(path):
 
 @pytest.mark.parametrize("other", [5, 7])
 def test_another_format_is_refused(path, monkeypatch, other):
-    known = checkpoint.FORMAT
     monkeypatch.setattr(checkpoint, "FORMAT", other)
     run(path)
     monkeypatch.undo()
-    message = f"has format {other}, written by flowcore .*: this flowcore reads format {known}"
+    message = f"in format {other}, written by flowcore .*, not a .* in format {checkpoint.FORMAT}"
     with pytest.raises(ValueError, match=message):
         run(path)
 
@@ -233,16 +243,5 @@ def test_damage_is_noticed(path):
     damaged += [good[:i] + bytes([good[i] ^ 4]) + good[i + 1 :] for i in (40, 1000, len(good) - 1)]
     for content in damaged:
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"no checkpoint of this run: .*run\.npz is "):
+        with pytest.raises(ValueError, match=r"no checkpoint of this run: .*run\.npz (is|was) "):
             run(path)
-
-
-def test_out_of_memory_is_not_damage(path, monkeypatch):
-    run(path)
-
-    def full(raw):
-        raise MemoryError
-
-    monkeypatch.setattr(archive, "_array", full)
-    with pytest.raises(MemoryError):
-        run(path)

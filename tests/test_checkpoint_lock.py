@@ -1,4 +1,4 @@
-"""One run at a time has the path of a checkpoint: other processes, threads, children, leftovers."""
+"""One run at a time has the path of a checkpoint."""
 
 import os
 import signal
@@ -7,13 +7,13 @@ import sys
 
 import numpy as np
 import pytest
-from filelock import FileLock, UnixFileLock
+from filelock import FileLock
 from stub_runs import assert_same, interrupt_at, run
 
 from flowcore.files import disk
 
 HERE = os.path.dirname(__file__)
-posix = pytest.mark.skipif(sys.platform == "win32", reason="links, signals and forks of POSIX")
+posix = pytest.mark.skipif(sys.platform == "win32", reason="links and signals of POSIX")
 
 
 @pytest.fixture(autouse=True)
@@ -117,78 +117,6 @@ def test_an_error_gives_the_path_back(path):
         run(path, interrupt_at(1, FloatingPointError))
     assert_same(run(path), run())
     assert os.listdir(path.parent) == ["run.npz"]
-
-
-@pytest.mark.parametrize("number", [37, 95])  # no locks available, not supported
-def test_a_file_system_without_locks_is_a_warning(path, monkeypatch, number):
-    def unsupported(self):
-        raise OSError(number, os.strerror(number))
-
-    other = path.with_name("other.npz")
-    monkeypatch.setattr(UnixFileLock, "_acquire", unsupported)
-    with pytest.warns(
-        UserWarning, match=r"no file can be locked beside .*run\.npz.*make sure"
-    ) as w:
-        assert_same(run(path), run())
-    assert w[0].filename == run.__code__.co_filename
-    monkeypatch.undo()
-    with FileLock(path.with_name(".other.npz.lock")) as lock:
-        monkeypatch.setattr(UnixFileLock, "_acquire", unsupported)
-        with pytest.warns(UserWarning, match="no file can be locked"):
-            run(other)
-        assert os.path.exists(lock.lock_file)  # whoever has no lock removes none
-    monkeypatch.undo()
-    assert_same(run(path), run())
-
-
-# A parent that forks while it trains. The child outlives it, and then leaves `fit` on its own way.
-FORKING = """
-import os, sys
-from stub_runs import run
-def callback(report):
-    if report.epoch != 1:
-        return
-    forked, ready = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.write(ready, b"!")
-        os.close(1)
-        sys.stdin.readline()  # until the test is done
-        os.unlink(sys.argv[1])
-        raise SystemExit  # out of fit, on its way: neither the file nor the lock are the child's
-    os.read(forked, 1)  # now the child has closed its copy of the lock's file
-    print("forked", flush=True)
-    if sys.argv[2] == "child first":
-        os.waitpid(child, 0)
-        print("alone", flush=True)
-    os.read(3, 1)
-run(sys.argv[1], callback)
-"""
-
-
-@posix
-@pytest.mark.parametrize("ends", ["parent first", "child first"])
-def test_a_forked_child_neither_keeps_the_lock_nor_releases_it(path, ends):
-    waiting, go = os.pipe()
-    program = FORKING.replace("os.read(3, 1)", f"os.read({waiting}, 1)")
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    command = [sys.executable, "-W", "ignore", "-c", program, str(path), ends]
-    with subprocess.Popen(command, cwd=HERE, pass_fds=[waiting], **pipes) as process:
-        try:
-            assert process.stdout.readline() == "forked\n"
-            refused(path)
-            if ends == "child first":
-                process.stdin.write("\n")
-                process.stdin.flush()
-                assert process.stdout.readline() == "alone\n"
-                assert os.listdir(path.parent) == [".run.npz.lock"]
-                refused(path)
-        finally:
-            process.kill()
-            process.wait()
-        assert_same(run(path), run())  # although, "parent first", its child is still there
-        assert os.listdir(path.parent) == ["run.npz"]
-        os.close(waiting), os.close(go)
 
 
 @pytest.mark.slow

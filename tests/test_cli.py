@@ -185,7 +185,6 @@ def test_a_folder_that_cannot_be_made(out, problem, tmp_path, capsys):
     ("module", "before", "printed"),
     [
         ("numpy", "", "interrupted\n"),
-        ("flowcore.cli.entry", "", "interrupted\n"),
         ("flowcore.moons", "", "interrupted\n"),
         ("sklearn", "", "interrupted\n"),
         ("numpy", "sys.stderr = None", ""),

@@ -1,13 +1,15 @@
 """Questions to a joint density: against exact conditionals, quadrature, and each other."""
 
+import pickle
+
 import numpy as np
 import pytest
 from scipy import stats
 
 import flowcore as fc
-from flowcore import targets
-from flowcore.conditionals.pareto import fitted_pareto, pareto_smoothed
+from flowcore import flows, targets
 from flowcore.conditionals.weights import normalized
+from flowcore.core.pareto import fitted_pareto, pareto_smoothed
 from flowcore.testing import randomize
 
 RNG = np.random.default_rng
@@ -221,6 +223,8 @@ def test_a_fitted_estimator_answers_by_name():
     total = joint.sum() * 0.4
     assert given.log_marginal == pytest.approx(np.log(total), abs=4 * given.error)
     np.testing.assert_allclose(given.mean(), joint @ grid / joint.sum(), atol=8)
+    both = [model.conditionals_.log_prob(rows).log_p for rows in (x, x[["north", "east"]])]
+    np.testing.assert_array_equal(both[0], both[1])
 
 
 # ------------------------------------------------------------------------ rows with holes
@@ -378,6 +382,69 @@ def test_columns_have_names():
             model.given(known)
 
 
+def test_tables_are_read_by_the_names_of_their_columns():
+    """Columns in another order are the same question; other columns are an error."""
+    pd = pytest.importorskip("pandas")
+    joint = fc.Conditionals(mixture(3), names=["age", "income", "debt"])
+    x = pd.DataFrame(mixture(3).sample(6, 0), columns=joint.names)
+    x.iloc[:3, 1] = np.nan
+    turned = x[["debt", "age", "income"]]
+    expected = joint.impute(x.to_numpy(), n=4)
+    for rows in (x, turned):
+        found = joint.impute(rows, n=4)
+        np.testing.assert_array_equal(found.draws, expected.draws)
+        np.testing.assert_array_equal(joint.log_prob(rows).log_p, expected.log_p)
+    for other in (x[["age", "debt"]], x.assign(wealth=1.0), x.rename(columns={"age": "years"})):
+        with pytest.raises(ValueError, match=r"X (lacks|has) '.*the columns are 'age', 'income'"):
+            joint.impute(other)
+    sides, given = joint.marginal(["debt", "age"]), joint.given(x.iloc[0])
+    known = x[["age", "debt"]]
+    np.testing.assert_array_equal(sides.log_prob(known), sides.log_prob(known[["debt", "age"]]))
+    assert repr(given) == repr(joint.given({"age": x.age[0], "debt": x.debt[0]}))
+    assert repr(joint.given(x.iloc[0][["debt", "income", "age"]])) == repr(given)
+    both, values = joint.given({"income": 1.0}), x[["debt", "age"]]
+    np.testing.assert_array_equal(both.log_prob(values), both.log_prob(values[["age", "debt"]]))
+    np.testing.assert_array_equal(  # without names on either side: by position
+        fc.Conditionals(mixture(3)).log_prob(turned).log_p, joint.log_prob(turned.to_numpy()).log_p
+    )
+
+
+def test_a_flow_reads_its_context_by_the_names_of_its_columns(tmp_path):
+    pd = pytest.importorskip("pandas")
+    context = pd.DataFrame(RNG(0).normal(size=(200, 2)), columns=["dose", "age"])
+    x = context.to_numpy() @ [[1.0, 0.0], [0.5, 2.0]] + RNG(1).normal(size=(200, 2))
+    start = flows.maf(2, layers=1, hidden=[8], context_dim=2)
+    flow, _ = fc.fit(start, x, context=context, epochs=3)
+    turned, expected = context[["age", "dose"]], flow.log_prob(x, context=context.to_numpy())
+    fc.save(flow, tmp_path / "flow.npz")
+    loaded = fc.load(tmp_path / "flow.npz")
+    for same in (flow, flow.with_params(flow.params), pickle.loads(pickle.dumps(flow)), loaded):
+        np.testing.assert_array_equal(same.log_prob(x, context=turned), expected)
+        z = same.to_latent(x, context=turned)
+        np.testing.assert_array_equal(z, flow.to_latent(x, context=context.to_numpy()))
+        np.testing.assert_array_equal(
+            same.sample(1, rng=0, context=turned), flow.sample(1, rng=0, context=context)
+        )
+        with pytest.raises(ValueError, match=r"has .weight., .*: the columns are .dose., .age."):
+            same.log_prob(x, context=context.rename(columns={"age": "weight"}))
+    rows = np.where(RNG(2).random(x.shape) < 0.3, np.nan, x)[:5]
+    one, other = (fc.Conditionals(flow).log_prob(rows, context=c[:5]) for c in (context, turned))
+    np.testing.assert_array_equal(one.log_p, other.log_p)
+    with pytest.raises(ValueError, match=r"another order; write context\[\['dose', 'age'\]\]"):
+        fc.fit(flow, x, context=turned, epochs=1)
+    assert start.context_names is None and fc.fit(start, x, context=x, epochs=1)[0] is not None
+
+
+def test_an_unknown_context_is_refused():
+    flow = flows.maf(2, layers=1, hidden=[8], context_dim=1, standardize=False)
+    rows, joint = [[0.5, np.nan]], fc.Conditionals(flow)
+    for ask in (joint.impute, joint.log_prob):
+        with pytest.raises(ValueError, match=r"context has NaN or infinite values in row 0"):
+            ask(rows, context=[[np.nan]])
+    with pytest.raises(ValueError, match=r"context has NaN or infinite values in row 0"):
+        joint.given(rows[0], context=[np.inf])
+
+
 def test_bad_questions():
     joint = fc.Conditionals(Opaque(mixture(3)))
     with pytest.raises(ValueError, match="2 names, but the density has 3 columns"):
@@ -442,6 +509,35 @@ def test_all_holes_in_one_column_are_answered_by_the_others():
     rows[:, 1] = np.nan
     answers = fc.Conditionals(Opaque(p)).impute(rows, n=3)
     assert answers.trusted.all() and np.isfinite(answers.draws).all()
+
+
+@pytest.mark.parametrize("name", ["moons", "mixture", "layer"])
+def test_an_answer_depends_on_its_row_alone(name, monkeypatch):
+    """Not on other rows, their order, or the blocks they are answered in; equal rows are drawn
+    independently, and have equal densities."""
+    joint = fc.Conditionals({
+        "moons": fc.targets.two_moons(0.1),
+        "mixture": fc.MultivariateTMixture(RNG(2).normal(size=(2, 3)), [np.eye(3)] * 2),
+        "layer": fc.testing.randomize(fc.flows.maf(3, layers=1, standardize=False)),
+    }[name])  # fmt: skip
+    X = RNG(0).normal(size=(12, joint.dim))
+    X[:6, -1] = X[6:9, 0] = X[10] = np.nan
+    X = np.vstack([X, X[:1]])
+    order, n_draws = RNG(1).permutation(12), 60
+    whole = joint.impute(X, 3, n_draws, rng=5)
+
+    def alike(a, at):
+        np.testing.assert_allclose(a.draws, whole.draws[:, at], rtol=1e-8)
+        np.testing.assert_allclose(a.log_p, whole.log_p[at], rtol=1e-8)
+
+    alike(joint.impute(X[order], 3, n_draws, rng=5), order)
+    for i in (0, 7, 9, 10):
+        alike(joint.impute(X[[i]], 3, n_draws, rng=5), [i])
+    assert (whole.draws[:, 0, -1] != whole.draws[:, 12, -1]).all()
+    log_p = joint.log_prob(X, n_draws).log_p
+    np.testing.assert_allclose(log_p[0], log_p[12], rtol=1e-12)
+    monkeypatch.setattr("flowcore.conditionals.answering.NUMBERS", 300)
+    alike(joint.impute(X, 3, n_draws, rng=5), np.arange(13))
 
 
 def test_many_rows_come_in_blocks(monkeypatch, capsys):

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 import flowcore as fc
-from flowcore.conditionals.pareto import pareto_smoothed
+from flowcore.core.pareto import pareto_smoothed
 from flowcore.inference.hmc import hmc
 from flowcore.training.unnormalised import Target
 

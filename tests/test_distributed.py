@@ -292,6 +292,21 @@ def test_all_rows_at_once_is_the_fit_of_one_machine(client, table):
     assert np.abs(found.params - flow_for(c).params).max() > 1e-3
 
 
+def test_a_block_of_weight_0_and_weights_of_validation_rows(client, table):
+    """Weights may be a mask, or blocks days: such a block has no row to train on."""
+    x, c, w = table
+    w = w.copy()
+    w[:300] = 0.0
+    held, options = (x[:99], c[:99], np.arange(99.0)), dict(epochs=4, batch_size=None, rng=0)
+    _, history = fc.fit(flow_for(c), x, context=c, sample_weight=w, validation_data=held, **options)
+    _, found = distributed.fit(
+        client, flow_for(c), cut(x, 250), context=cut(c, 250), sample_weight=cut(w, 250),
+        validation_data=tuple(cut(part, 40) for part in held), **options,
+    )  # fmt: skip
+    np.testing.assert_allclose(found.train_nll, history.train_nll, rtol=1e-12)
+    np.testing.assert_allclose(found.val_nll, history.val_nll, rtol=1e-12)
+
+
 def test_the_gradient_of_a_batch_is_that_of_its_rows(client, table):
     """Of every batch of an epoch; and each row is in one of them."""
     from flowcore.distributed.fitting import Block, TotalLikelihood, _order

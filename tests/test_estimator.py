@@ -540,3 +540,66 @@ def test_the_cell_that_makes_a_row_improbable():
     rows = np.array([[3.0, 3.0], [3.0, 3.0]])
     far = moved.explain(rows, context=[[1.0], [-1.0]])
     assert (far.gains[1] > far.gains[0]).all()
+
+
+# ---------------------------------------------------------------- rows that lack some numbers
+
+
+def lacking(n=400, seed=0):
+    """(x, present, context): a Gaussian whose mean depends on the context, with holes."""
+    rng = np.random.default_rng(seed)
+    context = rng.normal(size=(n, 1))
+    x = rng.normal(size=(n, 2)) @ [[1.0, 0.8], [0, 0.6]] + context
+    return x, rng.random((n, 2)) < 0.7, context
+
+
+def of_present(x, present, context=None, **options):
+    own = {"budget": 0.001, "n_jobs": 1, "random_state": 0, "flow": "small"} | options
+    return fc.FlowDensity(**own).fit(x, context=context, present=present)
+
+
+@pytest.mark.parametrize("flow", ["auto", "spline", "modes"])
+def test_the_density_of_present_numbers(flow):
+    """Its mass is 1 for each pattern, 0 nats for none; absent entries are ignored in and after."""
+    x, present, context = lacking()
+    density = of_present(x, present, context, flow=flow)
+    assert density.context_dim_ == 3 and np.isfinite(density.held_out_scores_).all()
+    grid = np.linspace(-8, 8, 801)
+    for pattern in ([1, 0], [0, 1]):
+        own = np.where(pattern, grid[:, None], 55.0)
+        log_p = density.score_samples(own, np.tile([0.5, *pattern], (len(grid), 1)))
+        assert np.exp(log_p).sum() * 0.02 == pytest.approx(1, abs=2e-3)
+    none = density.score_samples(x[:2], np.array([[0.5, 0, 0], [-1, 0, 0]]))
+    np.testing.assert_allclose(none, 0, atol=1e-12)
+    drawn = density.sample(3, 0, np.array([[0.5, 0, 1], [0.5, 1, 1]]))
+    assert drawn.shape == (3, 2, 2) and not drawn[:, 0, 0].any() and drawn[:, 1].all()
+    other = of_present(np.where(present, x, 1e3), present, context, flow=flow)
+    np.testing.assert_array_equal(other.held_out_scores_, density.held_out_scores_)
+
+
+def test_present_numbers_and_unknown_ones(tmp_path):
+    """A NaN is unknown, and a number may be absent; saved and loaded."""
+    x, present, _ = lacking()
+    holes = np.where(np.random.default_rng(3).random(x.shape) < 0.2, np.nan, x)
+    density = of_present(holes, present, missing="learn")
+    columns = present.astype(float)
+    fc.save(density, tmp_path / "d.npz")
+    loaded = fc.load(tmp_path / "d.npz")
+    log_p = density.score_samples(x, columns)
+    np.testing.assert_array_equal(loaded.score_samples(x, columns), log_p)
+    full = of_present(x, present).score_samples(x, columns)
+    assert abs((log_p - full).mean()) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("present", "flow", "message"),
+    [
+        (np.ones((400, 2)), "small", "array of booleans"),
+        (np.ones((3, 2), bool), "small", r"\(400, 2\)"),
+        (np.eye(400, 2, dtype=bool), "small", "constant in columns"),
+        (np.ones((400, 2), bool), "glow", "mixes coordinates"),
+    ],
+)
+def test_present_is_refused(present, flow, message):
+    with pytest.raises(ValueError, match=message):
+        of_present(lacking()[0], present, flow=flow)

@@ -24,7 +24,7 @@ from flowcore.estimator import gaussians
 from flowcore.estimator.candidates import FLOWS, Candidate, Fit, floored, mixtures
 from flowcore.estimator.plan import MEMORY, default_minutes, plan
 from flowcore.estimator.record import Scored
-from flowcore.estimator.rows import Rows, merged, quantile, scaling
+from flowcore.estimator.rows import Fold, Rows, merged, quantile, scaling
 from flowcore.estimator.selection import Fitted, Folds, best_of, stacked
 from flowcore.estimator.stacking import crossed, mixed, stacked_weights
 from flowcore.estimator.workers import run
@@ -320,7 +320,35 @@ def test_folds_stop_together():
     found = folds.fitted(FLOWS["affine"], fits)
     assert [density.params[0] for density in found.densities] == [1, 1, 0]
     np.testing.assert_array_equal(found.log_p, np.array([-2.5, -2.0, -3.0])[folds.number])
-    assert floored(np.append(np.zeros(99), -1e5)).min() > -1100
+    assert floored(np.append(np.zeros(99), -1e5), equal(100)).min() > -1100
+
+
+@pytest.mark.parametrize("n", [1, 2, 30, 300])
+def test_the_floor_of_rows_of_one_weight_is_numpys_quantile(n):
+    log_p = np.random.default_rng(n).standard_t(1, n) * 30
+    wanted = np.maximum(log_p, np.quantile(log_p, 0.01) - 5)
+    np.testing.assert_allclose(floored(log_p, equal(n)), wanted, rtol=1e-12)
+
+
+def with_junk(rows, share=1e-12):
+    """The same rows, and as many others of hardly any weight."""
+    junk = np.random.default_rng(9).uniform(-9, 9, rows.x.shape)
+    weight = np.append(rows.weight, share * rows.weight)
+    return Rows(np.vstack([rows.x, junk]), None, weight / weight.sum(), np.arange(2 * len(rows)))
+
+
+def test_rows_of_hardly_any_weight_do_not_choose_the_epoch():
+    """Importance weights: the rows that do not count get worse at once, in every epoch."""
+    fold = folds_of(table(correlated(300)), 3, 1).folds[0]
+    other = Fold(fold.training, with_junk(fold.held_out))
+    few, same = (FLOWS["small"].fitted(one, 0, 120, 0, 2, 1) for one in (fold, other))
+    np.testing.assert_array_equal(same.density.params, few.density.params)
+    many, same = (FLOWS["small"].fitted(one, 0, 300, 100, 2, 1) for one in (fold, other))
+    assert len(many.log_p) < 100  # stopped
+    np.testing.assert_array_equal(same.thetas, many.thetas)
+    log_p = many.log_p[0]
+    junk = floored(np.append(log_p, log_p - 50), with_junk(fold.held_out).weight)
+    np.testing.assert_allclose(junk[: len(log_p)], floored(log_p, fold.held_out.weight), rtol=1e-9)
 
 
 @pytest.fixture

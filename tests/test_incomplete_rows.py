@@ -144,6 +144,29 @@ def test_holes_that_depend_on_what_is_seen_bias_nothing():
     assert abs(found.covariances[0, 0, 1] - 0.8) < 0.1
 
 
+@pytest.mark.parametrize("kind, n, within", [("normal", 77, 0.005), ("normal", 1000, 0.002),
+                                             ("t", 300, 0.01)])  # fmt: skip
+def test_holes_move_no_correlation(kind, n, within):
+    """The slope is that of least squares on the complete rows, as y alone has holes."""
+    p = fc.MultivariateNormalMixture([[0.0, 0.0]], [[[1.0, 0], [0.8, 0.6]]])
+    apart = []
+    for seed in range(20):
+        x = p.sample(n, rng=seed)
+        x[np.random.default_rng(seed).random(n) < 1 / (1 + np.exp(-1.5 * x[:, 0])), 1] = np.nan
+        factor = MIXTURES[kind].from_data(x, 1, missing="learn").scale_tril[0]
+        least = np.polyfit(*x[~np.isnan(x[:, 1])].T, 1)[0]
+        apart.append(factor[1, 0] / factor[0, 0] - least)
+    assert abs(np.mean(apart)) < within
+
+
+def test_columns_that_are_never_seen_together_stay_independent():
+    x = np.random.default_rng(0).normal(size=(400, 2))
+    x[:200, 0] = x[200:, 1] = np.nan
+    for rows in (x, np.vstack([x, [[1.0, 1.1], [-1.0, -0.9]]])):  # and two rows decide nothing
+        p = fc.MultivariateNormalMixture.from_data(rows, 1, missing="learn")
+        assert abs(np.corrcoef(p.sample(5000, rng=0).T)[0, 1]) < 0.6
+
+
 def test_weights_and_units_and_rows_that_know_nothing():
     x = with_holes(mixture(dim=3).sample(200, rng=0))
     fit = fc.MultivariateTMixture.from_data

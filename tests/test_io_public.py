@@ -7,8 +7,6 @@ from stub_saved import digest, own_classes
 
 import flowcore
 from flowcore.files import load, save
-from flowcore.files.describe import LEFT_OUT, constructor_parameters
-from flowcore.files.kinds import KINDS
 from flowcore.testing import randomize
 
 NOT_IN_FILES = {
@@ -56,12 +54,3 @@ def test_everything_public_comes_back_bit_for_bit(name, tmp_path):
         assert thing.log_prob(x, **given).tobytes() == again.log_prob(x, **given).tobytes()
     elif hasattr(thing, "params"):
         assert digest(again) == digest(thing)
-
-
-def test_load_knows_the_kinds_of_all_arguments():
-    for cls in own_classes().values():
-        for parameter in constructor_parameters(cls):
-            if parameter.name not in LEFT_OUT:
-                kinds = parameter.annotation.split(" | ")
-                unknown = [k for k in kinds if {k, k[len("Sequence[") : -1]}.isdisjoint(KINDS)]
-                assert not unknown, (cls, parameter)

@@ -14,6 +14,7 @@ from flowcore import Bijector, load, save
 HERE = Path(__file__).parent / "data" / "models"
 EXPECTED = np.load(HERE / "expected.npz") if (HERE / "expected.npz").exists() else {}
 NAMES = sorted({key.split("/")[0] for key in EXPECTED})
+EXACT_NOW = "continuous-options"  # its log p was an estimate by random vectors: test_continuous.py
 BY_ROOT_SEARCH = ("mog", "base-made", "planar", "radial", "elementwise")
 
 
@@ -47,6 +48,8 @@ def test_the_same_numbers_as_when_it_was_saved(name, tmp_path):
     again = numbers(load(tmp_path / "again.npz", CLASSES), x, context)
     assert all(again[what].tobytes() == value.tobytes() for what, value in found.items())
     float32 = getattr(model, "params", x).dtype == np.float32
+    if name == EXACT_NOW:
+        del expected["log_prob"]
     for what, value in expected.items():
         rtol = 1e-5 if float32 else 1e-12
         if what != "log_prob" and name.startswith(BY_ROOT_SEARCH):

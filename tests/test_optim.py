@@ -130,11 +130,6 @@ def test_an_exported_state_continues_bit_for_bit(dtype):
     np.testing.assert_array_equal(resumed, straight)
     for name, array in arrays.items():
         np.testing.assert_array_equal(array, kept[name])
-    with pytest.raises(ValueError, match=r"saved m has shape \(700,\).*theta has \(6,\)"):
-        adam.start(np.zeros(6), arrays)
-    other = np.float32 if dtype is np.float64 else np.float64
-    with pytest.raises(ValueError, match=rf"but theta has .* {np.dtype(other)}"):
-        adam.start(np.zeros(700, other), arrays)
 
 
 @pytest.mark.parametrize("rate", [np.nan, -1.0, np.inf, None, "x"])
@@ -231,10 +226,8 @@ def test_the_average_is_the_weighted_mean_and_continues_bit_for_bit(decay):
         weights = [(1 - decays[i]) * np.prod(decays[i + 1 : t]) for i in range(t)]
         np.testing.assert_allclose(average.values, weights @ thetas[:t], rtol=1e-12)
         if t == 50:
-            resumed = Average(decay, thetas[0], average.values, average.updates)
+            resumed = Average(decay, average.values, average.updates)
     assert not np.shares_memory(resumed.values, average.values)
     for theta in thetas[50:]:
         resumed.update(theta)
     np.testing.assert_array_equal(resumed.values, average.values)
-    with pytest.raises(ValueError, match=r"saved average has shape \(5,\)"):
-        Average(0.9, np.zeros(6), resumed.values, 3)

@@ -105,14 +105,13 @@ def test_pythons_that_are_promised_are_tested():
     assert f"Python {lowest} to" in text("README.md")
 
 
-@pytest.mark.parametrize("word", ["cached_property", "catch_warnings"])
-def test_nothing_takes_locks_or_filters_that_belong_to_everybody(word):
-    """`derived` and `remaking`, in `core`, are used instead, and give the reason."""
+def test_nothing_changes_the_warning_filters_that_belong_to_everybody():
+    """`remaking`, in `core`, is used instead, and gives the reason."""
     users = [
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "flowcore").rglob("*.py")
         # the process of the command line belongs to nobody else
-        if path.parent.name != "cli" and word in (text := path.read_text(encoding="utf-8"))
-        if re.search(rf"^[^#`]*\b{word}\b(?!`)", text, flags=re.M)
+        if path.parent.name != "cli"
+        and re.search(r"^[^#`]*\bcatch_warnings\b(?!`)", path.read_text("utf-8"), flags=re.M)
     ]
     assert users == []

@@ -45,7 +45,6 @@ def test_every_promise_names_tests_that_exist():
     promises = [
         line for line in page.splitlines() if line.endswith("` |") and "held by" not in line
     ]
-    assert len(promises) >= 35
     for line in promises:
         named = re.findall(r"`(test_\w+\.py)::(\w+)`", line)
         assert named, line

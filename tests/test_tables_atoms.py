@@ -128,6 +128,88 @@ def test_a_row_with_an_atom_has_the_marginal_density_of_the_others(centre, scale
     np.testing.assert_allclose(log_p(zero, zero - 1, 1, 1), 0, atol=0.1)
 
 
+def zero_inflated(n, dim, seed=0):
+    """(y, absent): one hidden u moves all columns, and the chance of a zero."""
+    rng = np.random.default_rng(seed)
+    u = rng.normal(size=(n, 1))
+    y = 0.7 * u + 0.5 * rng.normal(size=(n, dim))
+    absent = rng.random((n, dim)) < 1 / (1 + np.exp(2 * u - 0.5))
+    return np.where(absent, 0.0, y), absent
+
+
+def truth_of_zero_inflated(y, absent):
+    """(log p(which are absent), log p(y)), by Gauss-Hermite quadrature over u."""
+    u, w = np.polynomial.hermite_e.hermegauss(100)
+    log_share = np.where(absent[..., None], -1, 1) * (2 * u - 0.5)
+    log_share = -np.logaddexp(0, -log_share).sum(axis=1)
+    log_p = np.where(absent[..., None], 0.0, stats.norm.logpdf(y[..., None], 0.7 * u, 0.5))
+    with np.errstate(divide="ignore"):
+        log_w = np.log(w / w.sum())
+    both = log_share + log_p.sum(axis=1)
+    return (np.logaddexp.reduce(a + log_w, axis=1) for a in (log_share, both))
+
+
+CHEAP = {"n_jobs": 1, "random_state": 0}
+
+
+def of_zeros(n, dim, flow="small", budget=0.001, missing="error"):
+    y, absent = zero_inflated(n, dim)
+    table = pd.DataFrame(
+        np.where(absent & (missing == "atom"), np.nan, y), columns=[*"abcdef"[:dim]]
+    )
+    schema = Schema.from_data(table, missing).suggested()
+    learn = fc.FlowDensity(flow, budget=budget, **CHEAP)
+    return table, absent, fit_table(table, schema, learn=learn, missing=missing)
+
+
+@pytest.mark.parametrize("missing", ["error", "atom"])
+def test_a_row_of_atoms_has_the_probability_of_its_atoms(missing):
+    """Exactly; log p and its marginal by weighted draws are the same for other rows."""
+    table, absent, density = of_zeros(600, 4, missing=missing)
+    row = table[absent.all(axis=1)][:1]
+    p_of_codes = density.categories_.log_prob(
+        density.encoding.encode(density.schema_.select(row))[0]
+    )
+    np.testing.assert_allclose(density.log_prob(row), p_of_codes, atol=1e-10)
+    drawn = density.sample(4000, rng=0)
+    gone = drawn.isna() if missing == "atom" else drawn == 0
+    assert np.exp(p_of_codes[0]) == pytest.approx(gone.all(axis=1).mean(), abs=0.03)
+    given = density.given(dict.fromkeys("abc", None if missing == "atom" else 0.0))
+    at = {"d": [None if missing == "atom" else 0.0]}
+    assert given.log_prob(at)[0] + given.log_marginal == pytest.approx(p_of_codes[0], abs=1e-9)
+
+
+def test_a_table_with_zeros_is_not_above_the_truth():
+    """On fresh rows of a known density; each pattern of zeros has the mass of its atoms."""
+    _, _, density = of_zeros(800, 3, budget=0.01)
+    fresh, absent = zero_inflated(4000, 3, seed=1)
+    _, log_p = truth_of_zero_inflated(fresh, absent)
+    frame = pd.DataFrame(fresh, columns=[*"abc"])
+    loss = log_p - density.log_prob(frame)
+    error = loss.std() / len(loss) ** 0.5
+    assert -2 * error < loss.mean() < 0.15
+    grid = np.linspace(-5, 5, 401)
+    for pattern in ([True, False, True], [True, True, False]):
+        x = np.where(pattern, 0.0, grid[:, None])
+        p = np.exp(density.log_prob(pd.DataFrame(x[grid != 0], columns=[*"abc"])))
+        mass = integrate.trapezoid(p, grid[grid != 0])
+        codes = np.array(pattern, int)[None]
+        assert mass == pytest.approx(np.exp(density.categories_.log_prob(codes))[0], rel=2e-3)
+
+
+@pytest.mark.slow
+def test_a_table_with_zeros_comes_close_to_the_truth():
+    """Six columns, 1,500 rows: the numbers' own KL is .07 in a prototype; p(c) adds to it."""
+    y, _ = zero_inflated(1500, 6, seed=2)
+    table = pd.DataFrame(y, columns=[*"abcdef"])
+    learn = fc.FlowDensity(budget=0.05, **CHEAP)
+    density = fit_table(table, Schema.from_data(table).suggested(), learn=learn)
+    fresh, absent = zero_inflated(20_000, 6, seed=3)
+    _, log_p = truth_of_zero_inflated(fresh, absent)
+    loss = log_p - density.log_prob(pd.DataFrame(fresh, columns=[*"abcdef"]))
+    assert -2 * loss.std() / len(loss) ** 0.5 < loss.mean() < 0.15
+
+
 class Exact(fc.Distribution):
     """log rain is normal given the city; what is not there has the density of what filled it."""
 
@@ -187,10 +269,12 @@ def test_a_table_with_atoms_has_the_true_log_p():
     assert stats.kstest(z[~there, 0], stats.norm(mean, scale).cdf).pvalue > 1e-3
     assert ((given["context"][:, 0] == 1) == there).all()
     fresh, log_p = weather(3000, draw)
-    off = pd.DataFrame({"off": density.log_prob(fresh) - log_p, "city": fresh["city"]})
-    each = off.groupby(["city", (fresh["rain"] == 0) + 2 * (fresh["rain"] == 9)])["off"]
-    assert abs(off["off"].mean()) < 0.01 and off["off"].abs().max() < 0.15  # p(c) is estimated
-    assert each.agg(np.ptp).max() < 1e-9  # and the rest exact
+    off = density.log_prob(fresh) - log_p
+    state = (fresh["rain"] == 0) + 2 * (fresh["rain"] == 9)
+    assert abs(off.mean()) < 0.01 and abs(off).max() < 0.3
+    for city in ("Bern", "Rome"):  # p(c) is estimated, and the rest exact, or by weighted draws
+        own = [off[(fresh["city"] == city) & (state == k)] for k in range(3)]
+        assert np.ptp(own[0]) < 1e-9 and max(np.std(own[1]), np.std(own[2])) < 0.07
     drawn = density.sample(8000, rng=0)
     for city in ("Bern", "Rome"):
         for atom in (0.0, 9.0):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from scipy import integrate, stats
+from scipy import stats
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import flowcore as fc
@@ -22,6 +22,7 @@ from flowcore.tables import (
     TableDensity,
     fit_table,
 )
+from flowcore.tables.conditional import answers_of
 from flowcore.tables.proposal import Histogram, MixedMixture, Proposal
 
 pytestmark = pytest.mark.usefixtures("few_folds")
@@ -205,10 +206,9 @@ def test_densities_given_others_are_quotients(density):
     given = density.given(known, n_draws=4000)
     assert given.columns == ["income"]
 
-    def p(income):
-        return np.exp(density.log_prob({k: [v] for k, v in known.items()} | {"income": [income]}))
-
-    total = integrate.quad(lambda t: p(np.exp(t))[0] * np.exp(t), -8, 8, epsabs=1e-7)[0]
+    income = np.exp(np.linspace(-8, 8, 801))
+    many = {name: [value] * 801 for name, value in known.items()} | {"income": income}
+    total = np.exp(density.log_prob(many)) @ income * 0.02
     assert given.log_marginal == pytest.approx(np.log(total), abs=4 * given.error + 0.01)
     x = {"income": [1.5, 0.2]}
     whole = {name: [value] * 2 for name, value in known.items()} | x
@@ -365,6 +365,53 @@ def test_rows_of_nothing_and_of_everything(density):
     assert abs(ages.mean() - expected.mean()) < 5 * expected.std() / np.sqrt(600)
     with pytest.raises(ValueError, match="all columns are known, so none is left"):
         density.given({"city": "Bern", "age": 1, "income": 1.0, "rain": 0.0, "smokes": True})
+
+
+def holes_of(n, seed=3, share=0.35):
+    X = pd.DataFrame(rows(n, seed=seed)).astype({"age": float, "smokes": object})
+    return X.mask(RNG(seed).random(X.shape) < share)
+
+
+def answers_alike(a, b, at):
+    """Whether answers `a` are those of rows `at` of answers b, but for rounding."""
+    for name in ("log_p", "error", "ess"):
+        np.testing.assert_allclose(getattr(a, name), getattr(b, name)[at], rtol=1e-8, atol=1e-10)
+    for one, other in zip(a.tables, b.tables, strict=True):
+        pd.testing.assert_frame_equal(
+            one.reset_index(drop=True), other.iloc[at].reset_index(drop=True), check_dtype=False
+        )
+
+
+def test_an_answer_depends_on_its_row_alone(density, monkeypatch):
+    """Not on other rows, their order, or the blocks they are answered in."""
+    X, order = holes_of(15), RNG(0).permutation(15)
+    whole = density.impute(X, n=3, rng=5)
+    answers_alike(density.impute(X.iloc[order], n=3, rng=5), whole, order)
+    log_p = density.log_prob(X, missing="marginal")
+    np.testing.assert_allclose(
+        density.log_prob(X.iloc[order], missing="marginal"), log_p[order], rtol=1e-10
+    )
+    for i in (0, 7, 14):
+        answers_alike(density.impute(X.iloc[[i]], n=3, rng=5), whole, [i])
+        np.testing.assert_allclose(
+            density.log_prob(X.iloc[[i]], missing="marginal"), log_p[[i]], rtol=1e-10
+        )
+    monkeypatch.setattr("flowcore.tables.answering.NUMBERS", 2000)
+    answers_alike(density.impute(X, n=3, rng=5), whole, np.arange(15))
+    assert (density.impute(X, n=3, rng=6).tables[0] != whole.tables[0]).any().any()
+
+
+def test_equal_rows_have_equal_densities_and_independent_draws(density):
+    X = pd.DataFrame(rows(1)).astype({"income": float}).assign(income=np.nan)
+    many = pd.concat([X] * 80, ignore_index=True)
+    log_p = density.log_prob(many, missing="marginal")
+    np.testing.assert_array_equal(log_p, log_p[0])
+    found = density.impute(many, n=2, rng=0)
+    first = density.impute(X, n=2, rng=0)
+    np.testing.assert_allclose(found.tables[0]["income"][0], first.tables[0]["income"][0])
+    a, b = (table["income"].to_numpy() for table in found.tables)
+    assert len(np.unique(a)) > 75 and abs(stats.spearmanr(a, b)[0]) < 0.35
+    assert abs(stats.spearmanr(a[1:], a[:-1])[0]) < 0.35
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars", "array"])
@@ -625,12 +672,12 @@ def test_tables_are_drawn_from_bootstrapped_densities_in_turn(monkeypatch):
     fitted, used = imputer(bootstraps=2).fit(holes), []
     means = [own.density_.means for own in (fitted.density_, *fitted.bootstrapped_)]
     assert all((a != b).all() for a, b in itertools.combinations(means, 2))
-    for own in fitted.bootstrapped_:
-        draw = own.impute
-        monkeypatch.setattr(
-            own, "impute", lambda X, n, *rest, f=draw: used.append(n) or f(X, n, *rest)
-        )
-    assert len(fitted.sample(5)) == 5 and used == [3, 2]
+    monkeypatch.setattr(
+        "flowcore.tables.imputer.answers_of",
+        lambda own, X, n, *rest: used.append((own, n)) or answers_of(own, X, n, *rest),
+    )
+    assert len(fitted.sample(5)) == 5
+    assert used == [(own, n) for own, n in zip(fitted.bootstrapped_, (3, 2), strict=True)]
 
 
 def intervals(seeds, n=120, m=10):
@@ -701,11 +748,68 @@ def test_a_sign_for_missing_cells_may_be_one_of_a_library():
     assert not np.isnan(np.asarray(filled, float)).any()
 
 
+@pytest.mark.parametrize("kind", ["pandas", "array"])
+def test_an_imputer_keeps_nothing_of_the_callers(kind):
+    """What happens to the table afterwards, or to a completed one, changes no other table."""
+    X = people()[0][["height", "weight"]]
+    X = X if kind == "pandas" else X.to_numpy().copy()
+    fitted, fresh = imputer(bootstraps=2).fit(X), people(seed=1)[0][["height", "weight"]][:20]
+    fresh = fresh if kind == "pandas" else fresh.to_numpy().copy()
+    before, tables = np.asarray(fitted.transform(fresh)), [*map(np.array, fitted.sample(3))]
+    if kind == "pandas":
+        X["weight"] = X["weight"].fillna(0.0)
+        X.iloc[:, 0] = 1.0
+    else:
+        X[:] = 1.0
+    np.testing.assert_array_equal(fitted.transform(fresh), before)
+    again = fitted.sample(3)
+    np.testing.assert_array_equal([*map(np.asarray, again)], tables)
+    assert (tables[0][:, 1] != tables[1][:, 1]).any()
+    if kind == "pandas":
+        again[0].iloc[:, :] = -1.0
+    else:
+        again[0][:] = -1.0
+    np.testing.assert_array_equal(np.asarray(again[1]), tables[1])
+    np.testing.assert_array_equal([*map(np.asarray, fitted.sample(3))], tables)
+
+
+def test_a_filled_row_depends_on_the_row_alone(monkeypatch):
+    """Also if it is there twice; equal rows of a completed table are drawn independently."""
+    holes, _ = people()
+    fitted, some = imputer().fit(holes), holes[:12]
+    whole, order = fitted.transform(some), RNG(0).permutation(12)
+
+    def alike(a, b):
+        pd.testing.assert_frame_equal(a.reset_index(drop=True), b.reset_index(drop=True),
+                                      check_dtype=False, rtol=1e-8)  # fmt: skip
+
+    alike(fitted.transform(some.iloc[order]), whole.iloc[order])
+    alike(fitted.transform(some[3:5]), whole[3:5])
+    twice = pd.concat([some, some], ignore_index=True)
+    alike(fitted.transform(twice)[12:], whole)
+    a = fitted.sample(2, twice, rng=0)[1]
+    alike(a[:12], fitted.sample(2, some, rng=0)[1])
+    gone = some["height"].isna().to_numpy()
+    assert (a["height"][:12].to_numpy() != a["height"][12:].to_numpy())[gone].all()
+    monkeypatch.setattr("flowcore.tables.imputer.CELLS", 1000)
+    alike(fitted.transform(some), whole)
+
+
+def test_categories_that_were_never_seen_are_named(density):
+    """In rows with holes, as `given` does."""
+    X = pd.DataFrame(rows(3)).assign(city="Paris", income=np.nan)
+    for ask in (density.impute, lambda X: density.log_prob(X, missing="marginal")):
+        with pytest.warns(UserWarning, match="column 'city' never was 'Paris' in fit"):
+            ask(X)
+
+
 def test_bad_tables_for_an_imputer():
     holes, X = people()
     with pytest.raises(ValueError, match="column 'weight' has no values: leave it out"):
         imputer().fit(X.assign(weight=np.nan))
-    with pytest.raises(ValueError, match="every row misses a value"):
+    with pytest.raises(ValueError, match=r"two columns have the same name: .*'height'"):
+        imputer().fit(holes[["height", "weight", "height"]])
+    with pytest.raises(ValueError, match=r"every row misses a value: .* pass missing='learn'"):
         imputer().fit(X.assign(height=X["height"].where(np.arange(300) % 2 == 0),
                                weight=X["weight"].where(np.arange(300) % 2 == 1)))  # fmt: skip
     numbered = X.assign(id=np.arange(300.0))

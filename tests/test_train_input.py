@@ -55,7 +55,9 @@ BAD_VALIDATION_DATA = [
     (GOOD[:, :1], r"validation_data has shape \(40, 1\), but the flow has dim 2"),
     (GOOD[:0], "validation_data is empty"),
     (spoiled(np.nan, 4), "validation_data has NaN or infinite values in row 4"),
-    ((GOOD, None, None), "validation_data must be X_val or .*, not 3 parts"),
+    ((GOOD, None, None, None), "validation_data must be X_val or .*, not 4 parts"),
+    ((GOOD, None, np.ones(39)), r"weights of validation_data has shape \(39,\), .* needs \(40,\)"),
+    ((GOOD, None, -np.ones(40)), "weights of validation_data must be finite and >= 0: rows 0"),
 ]
 
 

@@ -1,21 +1,16 @@
 """How `fit` ends: interrupts, divergence, callbacks; and what it reports on the way."""
 
 import dataclasses
-import inspect
 import math
-import os
 import pickle
-import sys
 
 import autograd.numpy as anp
 import numpy as np
 import pytest
 from stub_flows import EVERYTHING, Banana, Cliff, Gaussian, banana_data, nll
 from stub_flows import textbook_fit as fit
-from stub_runs import run_of
 
-import flowcore
-from flowcore.training import EpochReport, History, TrainingDivergedError, train
+from flowcore.training import EpochReport, History, TrainingDivergedError
 
 
 @pytest.fixture
@@ -50,101 +45,6 @@ def test_an_interrupt_without_validation_returns_the_last_parameters(X):
     expected, _ = fit(Banana(), X, validation_split=0, epochs=4)
     np.testing.assert_array_equal(flow.params, expected.params)
     assert history.interrupted and history.best_epoch == 3
-
-
-PACKAGE = os.path.dirname(flowcore.__file__) + os.sep  # a clone, or its venv, may be named flowcore
-
-
-def interrupt_line(k, run):
-    """Run `run` with a KeyboardInterrupt before the k-th line executed by or under the loop.
-
-    Returns what `run` does, and whether the interrupt came.
-    """
-    source, first = inspect.getsourcelines(train)
-    begin = first + source.index("    ):\n")  # where the blocks have been entered
-    end = first + len(source) - 1  # where the result is returned
-    left = k
-
-    def in_loop(frame):
-        while frame is not None:
-            if frame.f_code is train.__code__:
-                return begin < frame.f_lineno < end
-            frame = frame.f_back
-        return False
-
-    def tracer(frame, event, _):
-        nonlocal left
-        if not frame.f_code.co_filename.startswith(PACKAGE):
-            return None
-        if event == "line" and left > 0 and in_loop(frame):
-            left -= 1
-            if left == 0:
-                raise KeyboardInterrupt
-        return tracer
-
-    before = sys.gettrace()
-    with np.errstate():  # a tracer, unlike a signal, can strike between a block and its __exit__
-        sys.settrace(tracer)
-        try:
-            result = run()
-        finally:
-            sys.settrace(before)
-    return result, left == 0
-
-
-@pytest.mark.parametrize("validated, every", [(True, 1), (False, 5)])
-def test_an_interrupt_at_any_line_of_the_loop_leaves_a_whole_result(X, validated, every):
-    def run():
-        return fit(
-            Banana(),
-            X[:40],
-            epochs=2,
-            batch_size=20,
-            learning_rate=0.1,
-            validation_split=0,
-            validation_data=X[200:] if validated else None,
-            callbacks=[lambda report: None],
-        )
-
-    epochs_done = set()
-    for k in range(1, 1000, every):
-        (flow, history), came = interrupt_line(k, run)
-        if not came:
-            break
-        assert history.interrupted and np.isfinite(flow.log_prob(X)).all()
-        done = len(history.train_nll)
-        epochs_done.add(done)
-        assert len(history.val_nll) == (done if validated else 0)
-        if history.best_epoch is not None:
-            assert 0 <= history.best_epoch < done
-            if validated:
-                known = history.val_nll[history.best_epoch]
-                assert nll(flow, X[200:]) == pytest.approx(known, rel=1e-12)
-    assert not came and not history.interrupted and k > 100
-    assert epochs_done == {0, 1, 2}
-
-
-class Interrupts:
-    """Whatever it is asked for."""
-
-    def __getattr__(self, name):
-        raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize(
-    ("change", "arguments"),
-    [("begin_epoch", ()), ("step", (np.zeros(4), 1.0, 1.0)), ("end_epoch", (None,))],
-)
-def test_a_run_interrupted_amid_a_change_is_torn_for_good(change, arguments):
-    """And so is not written into its file; between changes it is whole."""
-    run = run_of()
-    run.begin_epoch()
-    run.step(np.ones(4), 1.0, 1.0)
-    assert not run.is_updating
-    run.rng = run.state = Interrupts()
-    with pytest.raises(KeyboardInterrupt):
-        getattr(run, change)(*arguments)
-    assert run.is_updating
 
 
 # ---------------------------------------------------------------- divergence

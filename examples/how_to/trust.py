@@ -47,7 +47,7 @@ print(report)
 
 # %%
 # The page. Left: every pair of columns, the rows below the diagonal, the flow's draws above it.
-# Right: the verdict, the ranks of the rows among the draws, and the least probable rows.
+# Right: the ranks of the rows among the draws, the least probable rows, and the losses.
 page = report.figure()
 if options.save:
     Path(options.save).mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ maps, planar and radial ones."""
 from .algebra import Blockwise, Chain, Invert, Permute
 from .autoregressive import MaskedAutoregressiveFlow
 from .bijector import Bijector, increasing_image
+from .clamped import Clamped
 from .conditioning import EmbedContext, StandardizeContext, check_context_net
 from .continuous import ContinuousFlow
 from .coupling import NICE, Coupling, RealNVP
@@ -19,6 +20,7 @@ __all__ = [
     "Bijector",
     "Blockwise",
     "Chain",
+    "Clamped",
     "ContinuousFlow",
     "Coupling",
     "Elementwise",

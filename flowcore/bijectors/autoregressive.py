@@ -87,17 +87,20 @@ class MaskedAutoregressiveFlow(Bijector):
             return self._bind_one_pass(at)
         if self.method == "sequential":
             return by_autograd(self._textbook_loop, at, self)
-        shared = for_coordinates(self.transformer, [0]) is self.transformer
+        shared = for_coordinates(self.transformer, [0]) is self.transformer and at.present is None
 
         def coordinate(i):
-            return bind_transformer(for_coordinates(self.transformer, [i]), at, "forward", 1)
+            own = for_coordinates(self.transformer, [i])
+            return bind_transformer(own, at, "forward", 1, slice(i, i + 1))
 
         return bind_walk(self.made, coordinate, at, shared)
 
     def _bind_one_pass(self, at):
         """phi = made(x);  z_i = t^-1(x_i; phi_i) for all i at once."""
         network, network_back = self.made.bind(at)
-        transform, transform_back = bind_transformer(self.transformer, at, "inverse", self.dim)
+        transform, transform_back = bind_transformer(
+            self.transformer, at, "inverse", self.dim, slice(None)
+        )
         total = at.scratch("total", at.n_rows)
 
         def run(x, l):

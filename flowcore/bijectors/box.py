@@ -36,6 +36,8 @@ def box(low: ArrayLike, high: ArrayLike, dim: int) -> Bijector:
 
 
 def _ends(name: str, end: ArrayLike, dim: int) -> np.ndarray:
+    if None in np.ravel(np.array(end, object)).tolist():
+        raise ValueError(f"{name} holds None: write -np.inf or np.inf for a side without an end")
     end = as_numbers(name, end)
     if end.shape not in ((), (dim,)) or np.isnan(end).any():
         raise ValueError(f"{name} must be a number or of shape ({dim},), without NaN: got {end}")

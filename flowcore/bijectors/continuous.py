@@ -26,6 +26,7 @@ METHODS = {
     ],
 }  # fmt: skip
 FEWEST, MOST = 2, 1024  # steps of a grid that `with_tolerance` chooses
+ROUND_TRIP = 10  # tolerances by which f(z) may be off, in units of z
 
 
 class ContinuousFlow(Bijector):
@@ -47,13 +48,11 @@ class ContinuousFlow(Bijector):
     Forward and inverse undo each other, and the log-det belongs to the map, both up to the error of
     the grid, O(n_steps^-order): `with_tolerance` chooses a grid, and so does `fit_matching`.
 
-    The divergence is exact: the diagonal of the Jacobian, by D Jacobian-vector products. For a
-    larger D, above 32, `probes` = K replaces the D unit vectors by K random sign vectors e, which
-    estimate div v by the mean of e . J e (Hutchinson). They are drawn anew for every step of the
-    grid, from a fixed seed: so the density is an estimate, but a deterministic one.
+    The divergence is exact: the diagonal of the Jacobian, by D Jacobian-vector products. (A random
+    estimate of it costs fewer, but the exponential of an estimated log-density is no density.)
 
-    Cost of a direction, per row: 1 + D passes of the network, or 1 + K, for each of 4 n_steps
-    stages (6 n_steps at order 5). A gradient takes about four times that, in the memory of one
+    Cost of a direction, per row: 1 + D passes of the network for each of 4 n_steps stages
+    (6 n_steps at order 5). A gradient takes about four times that, in the memory of one
     pass, because stages are computed again on the way back. `sample` needs no divergence: one pass
     a stage. `fit_matching` trains the flow without solving the equation.
 
@@ -69,16 +68,13 @@ class ContinuousFlow(Bijector):
         Steps of the grid.
     frequencies : int
         F: the features of t are t, cos(pi k t) and sin(pi k t), k = 1..F; 0: t alone.
-    probes : int
-        K of Hutchinson's estimate, less than D; 0: the exact divergence.
     order : int
         Of the Runge-Kutta method: 4 or 5.
 
     References
     ----------
     Butcher, "On Runge-Kutta processes of high order", 1964 (order 5);
-    Chen, Rubanova, Bettencourt, Duvenaud, "Neural ordinary differential equations", 2018, eq. 8;
-    Grathwohl et al., "FFJORD", 2019 (Hutchinson's estimate).
+    Chen, Rubanova, Bettencourt, Duvenaud, "Neural ordinary differential equations", 2018, eq. 8.
 
     Examples
     --------
@@ -92,14 +88,12 @@ class ContinuousFlow(Bijector):
     _span = (0.0, 1.0)  # of time; `path` takes parts of it
 
     def __init__(
-        self, velocity: Parametric, n_steps: int = 20, frequencies: int = 0, probes: int = 0,
-        order: int = 4,
+        self, velocity: Parametric, n_steps: int = 20, frequencies: int = 0, order: int = 4
     ):  # fmt: skip
         if not isinstance(velocity, MLP) or velocity.circular:
             raise TypeError(f"velocity must be an MLP without angles, not {velocity!r:.80}")
         self.n_steps = check_dim("n_steps", n_steps)
         self.frequencies = check_dim("frequencies", frequencies, least=0)
-        self.probes = check_dim("probes", probes, least=0)
         self.order = check_dim("order", order)
         if self.order not in METHODS:
             raise ValueError(f"order must be one of {[*METHODS]}, not {order}")
@@ -115,11 +109,6 @@ class ContinuousFlow(Bijector):
                 f"activation must be smooth, one of {sorted(SMOOTH)}, not "
                 f"{velocity.activation!r}: the divergence of the velocity would jump at its kinks"
             )
-        if self.probes >= self.dim and self.probes:
-            raise ValueError(
-                f"probes={self.probes} of dim={self.dim}: with as many vectors as coordinates the "
-                "divergence is exact, probes=0"
-            )
         self.parts = (velocity,)
         self.context_dim = velocity.context_dim
 
@@ -127,14 +116,14 @@ class ContinuousFlow(Bijector):
     def of(
         cls, dim: int, hidden: Hidden = None, activation: str = "tanh", context_dim: int = 0,
         rng: Seed = 0, dtype: DTypeLike = float, residual: bool = False, *, n_steps: int = 20,
-        frequencies: int = 0, probes: int = 0, order: int = 4,
+        frequencies: int = 0, order: int = 4,
     ) -> Self:  # fmt: skip
         """A flow of D coordinates with a new network; its arguments as for `MLP` (hidden=None: two
         layers of max(64, 2 D), three if residual)."""
         dim, n_features = check_dim("dim", dim), 1 + 2 * check_dim("frequencies", frequencies, 0)
         hidden = hidden_widths(hidden, dim, residual)
         net = MLP(dim + n_features, (dim,), hidden, activation, context_dim, rng, dtype, residual)
-        return cls(net, n_steps, frequencies, probes, order)
+        return cls(net, n_steps, frequencies, order)
 
     @property
     def velocity(self) -> MLP:
@@ -169,17 +158,18 @@ class ContinuousFlow(Bijector):
     def with_steps(self, n_steps: int, order: int | None = None) -> Self:
         """The same flow on another grid, by the same method or by that of another order."""
         order = self.order if order is None else order
-        return type(self)(self.velocity, n_steps, self.frequencies, self.probes, order)
+        return type(self)(self.velocity, n_steps, self.frequencies, order)
 
     def with_tolerance(
         self, x: ArrayLike, tolerance: float = 1e-4, context: Context = None
     ) -> Self:
         """The same flow, by the method of order 5, on a grid of few steps that suits rows x.
 
-        A grid suits them if twice as many steps change no coordinate of f^-1(x) by more than the
-        tolerance, and the log-dets by no more than that in root mean square. With `probes` only
-        coordinates are compared, because the log-det is another estimate on each grid. The number
-        of steps grows from 2, with the error. There is a warning if 1024 steps are too few.
+        A grid suits them if twice as many steps change no coordinate of z = f^-1(x) by more than
+        the tolerance, and the log-dets by no more than that in root mean square; and if they lead
+        from f(z) back to z, up to ten tolerances. So f is precise in units of z, in which a narrow
+        cluster is as wide as any other. The number of steps grows from 2, with the error. There is
+        a warning if 1024 steps are too few.
         """
         positive("tolerance", tolerance)
         wide, n_steps = self.with_params(self.params.astype(float)), FEWEST
@@ -195,22 +185,21 @@ class ContinuousFlow(Bijector):
 
     def _change(self, n_steps, x, context):
         """What twice as many steps change, see `with_tolerance`."""
+        grid, finer = (self.with_steps(n, 5) for n in (n_steps, 2 * n_steps))
         (z, log_det), (finer_z, finer_log_det) = (
-            self.with_steps(n, 5).inverse_and_log_det(x, context=context)
-            for n in (n_steps, 2 * n_steps)
+            flow.inverse_and_log_det(x, context=context) for flow in (grid, finer)
         )
-        moved = np.abs(z - finer_z).max()
+        again = finer.inverse(grid.forward(z, context=context), context=context)
         rms = np.sqrt(np.mean((log_det - finer_log_det) ** 2))
-        return moved if self.probes else np.maximum(moved, rms)
+        return np.max([np.abs(z - finer_z).max(), np.abs(z - again).max() / ROUND_TRIP, rms])
 
     def bind(self, at: Workspace, direction: str) -> Bound:
         dim, n_steps = self.dim, self.n_steps
         start, stop = self._span if direction == "forward" else self._span[::-1]
         h = (stop - start) / n_steps
-        directions = self.directions().astype(at.dtype)[..., : None if at.log_det else 0, None]
-        if direction == "inverse":
-            directions = directions[::-1]
-        field = JacobianProducts(self.velocity, at, directions.shape[2])
+        # unit vectors of the directions of x, none along t and without a log-det
+        e = np.eye(self.velocity.in_dim, dim if at.log_det else 0, dtype=at.dtype)[..., None]
+        field = JacobianProducts(self.velocity, at, e.shape[1])
         *rows, end = (np.array(h * np.array(row), at.dtype) for row in METHODS[self.order])
         stages = [h * sum(row) for row in METHODS[self.order][:-1]]
         features = self.time_features(start + h * np.arange(n_steps)[:, None] + stages)
@@ -222,12 +211,15 @@ class ContinuousFlow(Bijector):
             field.x[:dim], field.x[dim:] = x, of_time[:, None]
             return field.run()
 
-        def run(x, l):
+        def begin():
             field.begin()
+            field.e[...] = e
+
+        def run(x, l):
+            begin()
             points.clear()
             x = np.array(x, at.dtype)
-            for e, of_stages in zip(directions, features, strict=True):
-                field.e[...] = e
+            for of_stages in features:
                 for i, row in enumerate(rows):
                     point = x + combined(row, k)
                     if at.tape:
@@ -240,10 +232,9 @@ class ContinuousFlow(Bijector):
 
         def back(x_bar, l_bar):
             """A step at a time, its stages from the last to the first, each computed again."""
-            field.begin()
+            begin()
             at_points = list(points)
-            for e, of_stages in zip(directions[::-1], features[::-1], strict=True):
-                field.e[...] = e
+            for of_stages in features[::-1]:
                 k_bar = end[:, None, None] * x_bar
                 for i in reversed(range(len(rows))):
                     velocity(at_points.pop(), of_stages[i])
@@ -254,17 +245,8 @@ class ContinuousFlow(Bijector):
 
         return run, back
 
-    def directions(self) -> np.ndarray:
-        """E of every step, (n_steps, inputs, K): sum_k e_k . J e_k is div v, or estimates it."""
-        e = np.broadcast_to(np.eye(self.dim), (self.n_steps, self.dim, self.dim))
-        if self.probes:
-            shape = self.n_steps, self.dim, self.probes
-            signs = np.random.default_rng(0).integers(2, size=shape) * 2.0 - 1.0
-            e = signs / np.sqrt(self.probes)
-        return np.pad(e, [(0, 0), (0, self.velocity.in_dim - self.dim), (0, 0)])  # not along t
-
     def __repr__(self):
-        usual = {"frequencies": 0, "probes": 0, "order": 4}
+        usual = {"frequencies": 0, "order": 4}
         own = {name: getattr(self, name) for name in usual}
         options = "".join(f", {name}={n}" for name, n in own.items() if n != usual[name])
         return f"ContinuousFlow({self.velocity!r}, n_steps={self.n_steps}{options})"

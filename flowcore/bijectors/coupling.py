@@ -132,7 +132,7 @@ class Coupling(Bijector):
         n_changed = self.dim - abs(self.num_masked)
         network, network_back = self.conditioner.bind(at)
         transformer = for_coordinates(self.transformer, range(self.dim)[changed])
-        transform, transform_back = bind_transformer(transformer, at, direction, n_changed)
+        transform, transform_back = bind_transformer(transformer, at, direction, n_changed, changed)
         y, x_bar = at.array("coupled", self.dim, n_rows), at.array("x_bar", self.dim, n_rows)
 
         def run(x, l):

@@ -45,7 +45,9 @@ class Elementwise(Bijector):
 
     def bind(self, at: Workspace, direction: str) -> Bound:
         theta, theta_bar = (a.reshape(self.dim, -1) for a in at.params(self))
-        transform, transform_back = bind_transformer(self.transformer, at, direction, self.dim)
+        transform, transform_back = bind_transformer(
+            self.transformer, at, direction, self.dim, slice(None)
+        )
         phi = at.array("phi", self.dim, self.transformer.n_out, at.n_rows)
 
         def run(x, l):

@@ -103,6 +103,7 @@ class Standardize(Bijector):
                 "dtype=float, or subtract the mean from the data"
             )
         log_det = at.number(log_det if forward else -log_det)
+        log_dets = np.asarray(np.log(self.scale if forward else 1 / self.scale), at.dtype)
         factor = np.asarray(scale if forward else 1 / scale, at.dtype)
         wide = at.scratch("wide", self.dim, at.n_rows, dtype=float)
         y, x_bar = (at.array(name, self.dim, at.n_rows) for name in ("y", "x_bar"))
@@ -113,7 +114,11 @@ class Standardize(Bijector):
             else:
                 np.divide(np.subtract(x, mean, wide), scale, wide)
             np.copyto(y, wide, "same_kind")
-            np.add(l, log_det, l)
+            if at.present is None:
+                np.add(l, log_det, l)
+            else:
+                np.multiply(y, at.present, y)
+                np.add(l, log_dets @ at.present, l)
             return y
 
         def back(y_bar, l_bar):

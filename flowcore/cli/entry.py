@@ -7,7 +7,6 @@ import sys
 from contextlib import redirect_stderr
 
 from .messages import errors_that_name, print_error, sentence, warnings_as_notes
-from .signals import at_once
 
 MENDED, USAGE = 1, 2
 INTERRUPTED, BROKEN_PIPE = 128 + 2, 128 + 13  # as if the signal had ended the process
@@ -18,8 +17,7 @@ def run(argv=None) -> int:
     """The command with these arguments; returns the exit status.
 
     0 success; 1 an error that the user can fix; 2 wrong arguments, or no standard output; 3 not
-    trusted, by `diagnose --fail`; 130 interrupted; 143 SIGTERM; 141 standard output was closed by
-    its reader.
+    trusted, by `diagnose --fail`; 130 interrupted; 141 standard output was closed by its reader.
     """
     if not _is_open(sys.stderr):  # or print and tqdm would take standard output instead
         with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
@@ -44,8 +42,6 @@ def _status(argv: list[str]) -> int:
     except KeyboardInterrupt:
         print_error("interrupted")
         return INTERRUPTED
-    except SystemExit as ended:  # by a signal, see flowcore/cli/signals.py
-        return ended.code
     except BrokenPipeError:  # e.g. `| head -1`, which has read enough
         return BROKEN_PIPE
     except MENDABLE as problem:
@@ -62,7 +58,7 @@ def _invoke(argv: list[str]) -> None:
     from .app import app
 
     command = get_command(app)
-    with at_once(), warnings_as_notes(), command.make_context("flowcore", argv) as context:
+    with warnings_as_notes(), command.make_context("flowcore", argv) as context:
         command.invoke(context)
 
 

@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.lib.format import write_array_header_1_0
 
-from ..files import remove_unfinished, replacing
+from ..files import replacing
 from .messages import errors_that_name
 
 TABLES = (".csv", ".npy", ".parquet", ".txt", "")
@@ -95,7 +95,6 @@ def written(out: str | None) -> Iterator[BinaryIO]:
     if not _is_stream(out):
         with replacing(out) as file:
             yield file
-        remove_unfinished(out)
         return
     sys.stdout.flush()
     own = getattr(sys.stdout, "buffer", sys.stdout)  # bytes: a table is utf-8 in any locale

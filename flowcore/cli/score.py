@@ -97,7 +97,7 @@ class Scores:
         """Which value of a row has no density, if it is a single one."""
         encoding = self.encoding
         x = encoding.encode(row)[1]
-        for j in np.flatnonzero(Coordinates(encoding.kinds, encoding.optional).outside(x)):
+        for j in np.flatnonzero(Coordinates(encoding.kinds).outside(x)):
             column = encoding.of_coordinates[j]
             value = row[column.name][0]
             return f"{row.place(0, column.name)} is {value:g}, not inside of {column.kind}"

@@ -15,8 +15,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..core.pareto import pareto_smoothed
 from ..distributions import MultivariateTMixture
-from .pareto import pareto_smoothed
 from .weights import Weighted, error_of, normalized, systematic
 
 STEPS = 20  # of t, at most; the last one goes to the end

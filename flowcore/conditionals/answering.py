@@ -26,12 +26,13 @@ def blocks_of(X: np.ndarray, n_draws: int) -> list[np.ndarray]:
 
 
 def answered(
-    rows: np.ndarray, n: int, rng: np.random.Generator, density: Any,
+    rows: np.ndarray, n: int, rngs: list[np.random.Generator], density: Any,
     proposal_for: Callable[[np.ndarray], Any], width: int,
 ) -> Weighted:  # fmt: skip
     """Weighted draws for one block of `blocks_of`, n a row.
 
-    rows (m, C + D) begin with `width` columns of context. proposal_for(hole (C + D,)) has
+    rows (m, C + D) begin with `width` columns of context. rngs: a generator for each row, so that
+    its draws depend on no other row. proposal_for(hole (C + D,)) has
     `sample_given`, and `log_prob` if its weights may fail. If the weights fail, draws are taken
     from five times as many, and if these fail, too, from annealed ones.
     """
@@ -46,37 +47,39 @@ def answered(
     if not hole.any():
         return _certain(rows[:, None], log_prob(rows), np.inf)
     if hole.all():
-        x = density.draws(rows, n, rng) if width else density.sample(len(rows) * n, rng)
-        return _certain(x.reshape((len(rows), n, -1)), np.zeros(len(rows)), n)
+        pairs = zip(rows, rngs, strict=True)
+        draw = density.draws if width else lambda row, n, rng: [density.sample(n, rng)]
+        x = np.concatenate([draw(row[None], n, rng) for row, rng in pairs])
+        return _certain(x, np.zeros(len(rows)), n)
     with BLAS.single_threaded():
-        x, log_q = _drawn(proposal_for, rows, n, rng)
+        x, log_q = _drawn(proposal_for, rows, n, rngs)
         found = weighted(x, log_prob(x) - log_q)
         bad = np.flatnonzero(~trusted(found.ess, found.k_hat))
         if bad.size:
-            x, log_q = _drawn(proposal_for, rows[bad], MORE * n, rng)
+            rngs = [rngs[i] for i in bad]
+            x, log_q = _drawn(proposal_for, rows[bad], MORE * n, rngs)
             log_p = log_prob(x)
             more = weighted(x, log_p - log_q)
-            wild = np.flatnonzero(~trusted(more.ess, more.k_hat))
-            for own in _same_holes(rows[bad[wild]]):
-                k, hole = wild[own], np.isnan(rows[bad[wild[own[0]]]])
+            for i in np.flatnonzero(~trusted(more.ess, more.k_hat)):
+                k, hole = [i], np.isnan(rows[bad[i]])
                 start = proposal_for(hole), hole, x[k], log_p[k], log_q[k]
-                more.put(k, annealed(log_prob, *start, rng))
-            found.put(bad, more.thinned(n, rng))
+                more.put(k, annealed(log_prob, *start, rngs[i]))
+            found.put(bad, more.thinned(n, rngs))
     return found
 
 
-def _drawn(proposal_for, rows, n, rng):
+def _drawn(proposal_for, rows, n, rngs):
     """Draws (m, n, D) and log q(x_b | x_a) (m, n)."""
     x, log_q = np.empty((len(rows), n, rows.shape[1])), np.empty((len(rows), n))
-    for own in _same_holes(rows):
+    for own in same_holes(np.isnan(rows)):
         proposal = proposal_for(np.isnan(rows[own[0]]))
-        x[own], log_q[own] = proposal.sample_given(rows[own], n, rng)
+        x[own], log_q[own] = proposal.sample_given(rows[own], n, [rngs[i] for i in own])
     return x, log_q
 
 
-def _same_holes(rows) -> list[np.ndarray]:
-    """Numbers of rows, those with the same holes together."""
-    patterns, which = np.unique(np.isnan(rows), axis=0, return_inverse=True)
+def same_holes(hole: np.ndarray) -> list[np.ndarray]:
+    """Numbers of rows, those with the same holes (n, D) together."""
+    patterns, which = np.unique(hole, axis=0, return_inverse=True)
     return [np.flatnonzero(which.ravel() == k) for k in range(len(patterns))]
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import warn
-from ..core.inputs import as_numbers, check_event
+from ..core.inputs import as_numbers, check_event, in_order
+from .angles import circular_mean, turned
 from .weights import Weighted, trusted
 
 if TYPE_CHECKING:
@@ -41,8 +42,9 @@ class Conditional:
         self, joint: Conditionals, row: np.ndarray, n_draws: int, rng: Seed, context: Context
     ):
         self.joint, self.known, self.n_draws = joint, row, n_draws
-        self.context = None if context is None else as_numbers("context", context).reshape((1, -1))
+        self.context = None if context is None else joint.known(context).reshape((1, -1))
         self.hole = np.isnan(row)
+        self.angle = joint.turn(self.context).angle[self.hole]
         self.dim = int(self.hole.sum())
         labels = joint.names or range(len(row))
         self.columns = [labels[i] for i in np.flatnonzero(self.hole)]
@@ -69,7 +71,7 @@ class Conditional:
 
     def log_prob(self, x: ArrayLike) -> np.ndarray:
         """log p(x_b | x_a) of x (..., dim), in nats; all values share the error of p(x_a)."""
-        x = as_numbers("x", x).astype(float)
+        x = in_order("x", x, self.columns).astype(float)
         check_event(x, self.dim, self)
         rows = np.broadcast_to(self.known, (*x.shape[:-1], len(self.known))).copy()
         rows[..., self.hole] = x
@@ -80,19 +82,24 @@ class Conditional:
         """n draws (n, dim), taken from at least 4 n fresh weighted ones."""
         rng = np.random.default_rng(rng)
         draws = self._draws(max(4 * n, self.n_draws), rng)
-        return draws.resampled(n, rng)[0][:, self.hole]
+        return draws.resampled(n, [rng])[0][:, self.hole]
 
     def mean(self) -> np.ndarray:
-        """E(x_b | x_a), (dim,)."""
-        return self.draws.share[0] @ self.draws.x[0][:, self.hole]
+        """E(x_b | x_a), (dim,); of an angle its circular mean, in [-pi, pi]."""
+        x, share = self.draws.x[0][:, self.hole], self.draws.share[0]
+        return np.where(self.angle, circular_mean(x, share), share @ x)
 
     def quantiles(self, q: ArrayLike) -> np.ndarray:
-        """The quantiles of every column, (len(q), dim)."""
+        """The quantiles of every column, (len(q), dim).
+
+        Those of an angle are counted from half a turn before its circular mean to half a turn
+        behind it. So they rise with q, and may lie beyond [-pi, pi].
+        """
         q = np.atleast_1d(as_numbers("q", q))
         if not ((q >= 0) & (q <= 1)).all():
             raise ValueError(f"q must be probabilities in [0, 1]: {q}")
         found, share = [], self.draws.share[0]
-        for column in self.draws.x[0][:, self.hole].T:
+        for column in turned(self.draws.x[0][:, self.hole], self.angle, self.mean()).T:
             order = np.argsort(column)
             middle = np.cumsum(share[order]) - share[order] / 2
             found.append(np.interp(q, middle, column[order]))
@@ -128,12 +135,13 @@ class Marginal:
 
     def __init__(self, joint: Conditionals, columns: np.ndarray):
         self.joint, self.columns, self.dim = joint, columns, len(columns)
+        self.names = joint.names and [joint.names[i] for i in columns]
 
     def estimate(
         self, x: ArrayLike, n_draws: int = 200, rng: Seed = 0, context: Context = None
     ) -> Answers:
         """log p(x_a) of rows x (n, dim), with errors, effective sample sizes and k-hats."""
-        x = as_numbers("x", x).astype(float)
+        x = in_order("x", x, self.names).astype(float)
         check_event(x, self.dim, self)
         rows = np.full((len(x), self.joint.dim), np.nan)
         rows[:, self.columns] = x
@@ -141,7 +149,7 @@ class Marginal:
 
     def log_prob(self, x: ArrayLike, context: Context = None) -> np.ndarray:
         """log p(x_a) of x (..., dim), in nats; see `estimate` for its error."""
-        x = as_numbers("x", x).astype(float)
+        x = in_order("x", x, self.names).astype(float)
         check_event(x, self.dim, self)
         rows = x.reshape((-1, self.dim))
         return self.estimate(rows, context=context).log_p.reshape(x.shape[:-1])
@@ -149,7 +157,8 @@ class Marginal:
     def sample(self, n: int = 1, rng: Seed = None, context: Context = None) -> np.ndarray:
         """Draws of these columns, (n, dim)."""
         own = {} if context is None else {"context": context}
-        return self.joint.density.sample(n, rng, **own)[..., self.columns]
+        x = self.joint.density.sample(n, rng, **own)
+        return turned(x, self.joint.turn(context).angle)[..., self.columns]
 
     def __repr__(self):
         return f"Marginal({self.joint.density!r}, columns={self.columns.tolist()})"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import derived, imported, warn
-from ..core.inputs import as_numbers, check_dim, check_event, named, where
+from ..core import generators, imported, warn
+from ..core.inputs import check_dim, check_event, column_labels, in_order, named, where
 from ..distributions.known import column_numbers, known_row
+from ..training.checks import check_finite
+from .angles import OneTurn, turned
 from .answering import answered, blocks_of
 from .conditional import Conditional, Marginal
 from .layer import autoregressive_layer
@@ -75,16 +78,21 @@ class Conditionals:
     Some densities need no weights, and their answers are exact: Gaussians, mixtures of Gaussians or
     t densities, and one autoregressive layer over a normal base, if its order begins with the known
     columns. The columns must be continuous, and range over the whole line; a bounded support is
-    possible, but draws outside of it are wasted. Cost: seconds once, to fit the proposal; one
-    `log_prob` of p for every draw of a question. Errors: ValueError for unknown columns, for
-    infinite known values, and if no column is unknown.
+    possible, but draws outside of it are wasted.
+
+    Angles, in radians, are the columns in which log p repeats after 2 pi. Integrals over them are
+    over one turn, known values may be in any turn, and draws are in [-pi, pi].
+
+    Cost: seconds once, to fit the proposal; one `log_prob` of p for every draw of a question.
+    Errors: ValueError for unknown columns, for infinite known values, for a period other than 2 pi,
+    and if no column is unknown.
 
     Parameters
     ----------
     density : Distribution or your own
         Any object with `dim`, `sample(n, rng)` and `log_prob(x)`, with an optional `context=`.
     names : sequence of str, optional
-        Names of the columns, for known values by name.
+        Names of the columns, for known values by name, and tables in any order of columns.
     proposal : MultivariateTMixture, optional
         A proposal to use instead of fitting one, such as `proposal` of an earlier object. Not used
         with a context.
@@ -120,16 +128,24 @@ class Conditionals:
         elif hasattr(density, "sample_given"):  # its conditionals are exact
             self.proposal = density
 
-    @derived
+    @cached_property
     def proposal(self) -> Any:
         """The proposal of the draws: a mixture of t densities, fitted at its first use."""
-        return self._with_donors(fitted_proposal(self.density))
+        return self._with_donors(fitted_proposal(self.turn()))
 
     @property
     def kept_proposal(self) -> MultivariateTMixture | None:
         """The proposal, if it was fitted or passed; files keep it."""
         found = self.__dict__.get("proposal")
         return found if found is not self.density else None
+
+    def turn(self, context: Context = None) -> OneTurn:
+        """The density with its angles, which `angle` (D,) marks, within one turn."""
+        return self._turn if context is None else OneTurn.of(self.density, context)
+
+    @cached_property
+    def _turn(self) -> OneTurn:
+        return OneTurn.of(self.density)
 
     def given(
         self, known: ArrayLike | Mapping, n_draws: int = 1000, rng: Seed = 0,
@@ -165,10 +181,12 @@ class Conditionals:
         """n draws of the unknown values of each row of X: n completed tables, (n, rows, D).
 
         n_draws: number of weighted draws per row, at least 30; n draws are taken from them. Rows
-        are answered in blocks of bounded memory. A warning counts the rows whose answers cannot be
-        trusted.
+        are answered in blocks of bounded memory. The draws of a row depend on its known values and
+        rng alone, not on other rows; those of equal rows are independent, if n > 0, and the first
+        one has those of the row alone. With a context, the proposal depends on all contexts. A
+        warning counts the rows whose answers cannot be trusted.
         """
-        X, n = as_numbers("X", X).astype(float), check_dim("n", n, least=0)
+        X, n = in_order("X", X, self.names).astype(float), check_dim("n", n, least=0)
         check_event(X, self.dim, self.density)
         if X.ndim != 2:
             raise ValueError(f"X must be rows (n, D), not of shape {X.shape}")
@@ -177,12 +195,12 @@ class Conditionals:
         found = Answers(
             np.repeat(X[None], n, axis=0), *np.zeros((4, len(X))), np.zeros(len(X), bool)
         )
-        rng = np.random.default_rng(rng)
-        for index, block in self._answers(X, n_draws, rng, context, progress):
+        seeded = partial(generators, rng=rng, apart=n > 0)
+        for index, rngs, block in self._answers(X, n_draws, seeded, context, progress):
             for name in ("log_p", "error", "ess", "k_hat", "annealed"):
                 getattr(found, name)[index] = getattr(block, name)
             if n:
-                found.draws[:, index] = block.resampled(n, rng).transpose(1, 0, 2)
+                found.draws[:, index] = block.resampled(n, rngs).transpose(1, 0, 2)
         bad = np.flatnonzero(~found.trusted)
         if bad.size:
             warn(
@@ -194,25 +212,38 @@ class Conditionals:
 
     def weighted(self, row: np.ndarray, n_draws: int, rng: Seed, context: Context) -> Weighted:
         """Weighted draws for one row (1, D); context (1, C) or None."""
-        ((_, found),) = self._answers(row, n_draws, rng, context)
+        rng = np.random.default_rng(rng)
+        ((_, _, found),) = self._answers(row, n_draws, lambda _: [rng], context)
         return found
 
-    def _answers(self, X, n_draws, rng, context, progress=False) -> Iterator:
-        """(numbers of rows, their weighted draws) of each block of rows."""
-        n_draws, rng = check_dim("n_draws", n_draws, LEAST_DRAWS), np.random.default_rng(rng)
+    def _answers(self, X, n_draws, seeded, context, progress=False) -> Iterator:
+        """(numbers of rows, their generators, their weighted draws) of each block of rows;
+        seeded(rows): a generator for each row, with its context."""
+        n_draws = check_dim("n_draws", n_draws, LEAST_DRAWS)
         blocks = blocks_of(X, n_draws)
         if progress:
             blocks = imported("tqdm.auto").tqdm(blocks, unit="blocks")
-        density, proposal_for, width = self.density, self._proposal_for, 0
+        context = None if context is None else self.known(context)
+        turn, proposal_for, width = self.turn(context), self._proposal_for, 0
+        density, rows = turn, turn.turned(X)
         if context is not None:
-            width = np.shape(context)[-1]
-            context = np.broadcast_to(as_numbers("context", context), (len(X), width)).astype(float)
-            density, X = WithContext(density, context), np.hstack([context, X])
+            width = context.shape[-1]
+            context = np.broadcast_to(context, (len(X), width))
+            density, rows = WithContext(turn, context), np.hstack([context, rows])
             proposal = fitted_proposal(density)
             proposal_for = lambda hole: proposal  # noqa: E731
+        rngs = seeded(rows)
         for index in blocks:
-            found = answered(X[index], n_draws, rng, density, proposal_for, width)
-            yield index, replace(found, x=found.x[..., width:])
+            own = [rngs[i] for i in index]
+            found = answered(rows[index], n_draws, own, density, proposal_for, width)
+            known, x = X[index][:, None], turned(found.x[..., width:], turn.angle)
+            yield index, own, replace(found, x=np.where(np.isnan(known), x, known))
+
+    def known(self, context: Context) -> np.ndarray:
+        """The context as finite numbers (..., C), its columns in the density's order."""
+        found = in_order("context", context, getattr(self.density, "context_names", None))
+        check_finite("context", np.atleast_2d(found), labels=column_labels(context))
+        return found.astype(float)
 
     def _proposal_for(self, hole):
         return self.layer if self.layer and self.layer.begins_with(~hole) else self.proposal

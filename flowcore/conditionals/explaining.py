@@ -94,40 +94,26 @@ def highest(
     own values, grid the candidates, in order. is_fine: values between candidates are possible, too.
     """
     n, k = len(log_p), len(grid)
-    top, best = log_p.copy(), own.copy()
-    place = np.zeros(n, int)
+    top, best, steps = log_p.copy(), own.copy(), np.linspace(0, 1, FINER + 2)
+
+    def places(block, values):
+        """Of the best of values (m, k) for rows of a block, which is kept if it is better."""
+        rows = np.arange(len(block))
+        scores = changed(np.repeat(block, values.shape[1]), values.reshape(-1))
+        scores = np.where(np.isnan(scores), -np.inf, scores).reshape(values.shape)
+        at = scores.argmax(axis=1)
+        better = scores[rows, at] > top[block]
+        top[block[better]] = scores[rows, at][better]
+        best[block[better]] = values[rows, at][better]
+        return at
+
     size = max(1, BLOCK // k)
     for block in np.split(np.arange(n), range(size, n, size)):
-        scores = changed(np.repeat(block, k), np.tile(grid, len(block))).reshape(-1, k)
-        place[block] = np.where(np.isnan(scores), -np.inf, scores).argmax(axis=1)
-        _take(top, best, block, scores, np.tile(grid, (len(block), 1)))
-    if not is_fine:
-        return _gain(top, log_p), best
-    low, high = grid[np.maximum(place - 1, 0)], grid[np.minimum(place + 1, k - 1)]
-    for _ in range(ROUNDS):
-        size = max(1, BLOCK // FINER)
-        steps = np.linspace(0, 1, FINER + 2)
-        for block in np.split(np.arange(n), range(size, n, size)):
-            points = low[block, None] + steps * (high - low)[block, None]
-            inner = points[:, 1:-1]
-            scores = changed(np.repeat(block, FINER), inner.reshape(-1)).reshape(-1, FINER)
-            at = np.where(np.isnan(scores), -np.inf, scores).argmax(axis=1)
-            rows = np.arange(len(block))
-            low[block], high[block] = points[rows, at], points[rows, at + 2]
-            _take(top, best, block, scores, inner)
-    return _gain(top, log_p), best
-
-
-def _take(top, best, block, scores, values) -> None:
-    """Keep the best of scores (m, k) for some rows."""
-    at = np.where(np.isnan(scores), -np.inf, scores).argmax(axis=1)
-    rows = np.arange(len(block))
-    better = scores[rows, at] > top[block]
-    top[block[better]] = scores[rows, at][better]
-    best[block[better]] = values[rows, at][better]
-
-
-def _gain(top, log_p) -> np.ndarray:
-    """top - log p; 0 where both are -inf."""
-    with np.errstate(invalid="ignore"):
-        return np.where(np.isneginf(top), 0.0, top - log_p)
+        at, rows = places(block, np.tile(grid, (len(block), 1))), np.arange(len(block))
+        low, high = grid[np.maximum(at - 1, 0)], grid[np.minimum(at + 1, k - 1)]
+        for _ in range(ROUNDS * is_fine):
+            points = low[:, None] + steps * (high - low)[:, None]
+            at = places(block, points[:, 1:-1])
+            low, high = points[rows, at], points[rows, at + 2]
+    with np.errstate(invalid="ignore"):  # 0 where both are -inf
+        return np.where(np.isneginf(top), 0.0, top - log_p), best

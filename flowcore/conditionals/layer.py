@@ -8,15 +8,12 @@ Draws of x_b | x_a keep the z_a of the known values, and draw z_b anew.
 from __future__ import annotations
 
 from math import log, pi
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..bijectors import MaskedAutoregressiveFlow, Standardize
 from ..distributions import Normal, TransformedDistribution
-
-if TYPE_CHECKING:
-    from ..core.typing import Seed
 
 
 class AutoregressiveLayer:
@@ -32,15 +29,19 @@ class AutoregressiveLayer:
             initial=self.flow.dim + 1
         )
 
-    def sample_given(self, rows: np.ndarray, n: int, rng: Seed) -> tuple[np.ndarray, np.ndarray]:
+    def sample_given(
+        self, rows: np.ndarray, n: int, rngs: list[np.random.Generator]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """n draws of each row's unknown values, whole rows (m, n, D), and log p(x_b | x_a) (m, n).
 
-        rows (m, D) have NaN in the same columns: the last ones of the order.
+        rows (m, D) have NaN in the same columns: the last ones of the order. rngs: a generator for
+        each row, or one for all.
         """
         hole = np.isnan(rows[0])
         z = self.flow.to_latent(np.where(hole, 0.0, rows))  # z_a does not depend on x_b
         z = np.repeat(z[:, None], n, axis=1)
-        z[..., hole] = np.random.default_rng(rng).standard_normal((*z.shape[:2], hole.sum()))
+        shape = len(rows) // len(rngs), n, hole.sum()
+        z[..., hole] = np.concatenate([rng.standard_normal(shape) for rng in rngs])
         x = self.flow.from_latent(z)
         x[..., ~hole] = rows[:, None, ~hole]
         u = self.scale.inverse(x) if self.scale else x

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from ..core import log_sum_exp
-from .pareto import pareto_smoothed
+from ..core.pareto import pareto_smoothed
 
 MOST_K, LEAST_ESS = 0.7, 30.0  # beyond them an answer is not to be trusted
 
@@ -33,16 +33,26 @@ class Weighted:
         for field in fields(self):
             getattr(self, field.name)[rows] = getattr(other, field.name)
 
-    def resampled(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """n draws a row, all of the same weight, in random order: (m, n, D)."""
-        index = rng.permuted(systematic(self.share, n, rng), axis=1)
-        return np.take_along_axis(self.x, index[..., None], axis=1)
+    def resampled(self, n: int, rngs: list[np.random.Generator]) -> np.ndarray:
+        """n draws a row, all of the same weight, in random order: (m, n, D).
 
-    def thinned(self, n: int, rng: np.random.Generator) -> Weighted:
+        rngs: a generator for each row, or one for all.
+        """
+        parts = zip(np.array_split(self.share, len(rngs)), rngs, strict=True)
+        index = [rng.permuted(systematic(share, n, rng), axis=1) for share, rng in parts]
+        return np.take_along_axis(self.x, np.concatenate(index)[..., None], axis=1)
+
+    def thinned(self, n: int, rngs: list[np.random.Generator]) -> Weighted:
         """n of the draws, with equal weights: fewer numbers, and at most n effective ones."""
-        x = self.resampled(n, rng)
+        x = self.resampled(n, rngs)
         share, ess = np.full(x.shape[:2], 1 / n), np.minimum(self.ess, n)
         return Weighted(x, share, self.log_p, self.error, ess, self.k_hat, self.annealed)
+
+
+def joined(parts: list[Weighted]) -> Weighted:
+    """The answers for the rows of one part after the other."""
+    names = [field.name for field in fields(Weighted)]
+    return Weighted(*(np.concatenate([getattr(own, name) for own in parts]) for name in names))
 
 
 def weighted(x: np.ndarray, log_ratio: np.ndarray) -> Weighted:

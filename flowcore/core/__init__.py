@@ -3,22 +3,22 @@
 parameters.py   the flat vector                     workspace.py a part's computation, bound once
 calls.py        plans, and autograd's primitive     own_parts.py the same for a user's classes
 inputs.py       the input gate; labels.py           errors.py    errors and warnings
-blocks.py       rows in blocks; blas.py, cores.py   clock.py     limits of time
-derived.py      attributes that follow from others  log_sum_exp.py
+blocks.py       rows in blocks; blas.py, cores.py   clock.py     limits of time; log_sum_exp.py
+generators.py   a random generator for every row
 
 These imports are the interface of the room.
 """
 
 # ruff: noqa: F401
 
-from .._imports import imported, unforked
+from .._imports import imported
 from .blas import BLAS
 from .blocks import LARGE, MANY, ROWS, in_threads
 from .calls import Plan, call, evaluate
 from .clock import OutOfTime, check_time, limit, moment_after, until
 from .cores import ENVIRONMENT, n_threads
-from .derived import derived
 from .errors import fixable, remaking, warn
+from .generators import generators, row_hashes
 from .inputs import as_numbers
 from .log_sum_exp import log_sum_exp
 from .own_parts import by_autograd, is_built_in, vjp_of

@@ -8,11 +8,10 @@ number of threads.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from threading import Lock, Thread
+from threading import Lock
 
 import numpy as np
 
@@ -84,53 +83,18 @@ def map_blocks(
 
 
 def in_threads(f: Callable, items: Sequence, workers: int) -> None:
-    """f(item) for every item, each once; the error of the first item that has one ends the run.
-
-    The caller is one of the workers. If no thread can be started, because the process has too many
-    or is about to end, the caller does the work with fewer threads, or alone.
-    """
-    todo, failed = deque(range(len(items))), {}
-    undone = set(todo)
-
-    def work():
-        while not failed:
-            try:
-                k = todo.popleft()
-            except IndexError:  # nothing is left
-                return
-            try:
-                f(items[k])
-                undone.discard(k)
-            except BaseException as problem:  # raised below, in the caller's thread
-                failed[k] = problem
-
+    """f(item) for every item, each once; the error of the first item that has one ends the run."""
+    workers = min(workers, len(items))
+    if workers < 2:
+        for item in items:
+            f(item)
+        return
     state = {"call": np.geterrcall(), **np.geterr()}
 
-    def help_out():
+    def run(item):
         with np.errstate(**state):  # threads do not inherit it
-            work()
+            f(item)
 
-    helpers = [Thread(target=help_out) for _ in range(min(workers, len(items)) - 1)]
-    try:
-        with suppress(RuntimeError):  # no more threads: those that run do the rest
-            for helper in helpers:
-                helper.start()
-        work()
-        _join(helpers)
-    finally:  # an interrupt: no thread takes another item, and all are waited for
-        todo.clear()
-        _join(helpers)
-    if failed:  # an interrupt before an error; items are taken in order, so the first that has one
-        first = min(failed, key=lambda k: (isinstance(failed[k], Exception), k))
-        try:
-            raise failed[first]
-        finally:
-            failed.clear()  # it holds this frame, which would hold it
-    for k in sorted(undone):  # in a child that f forked: the items of threads it does not have
-        f(items[k])
-
-
-def _join(threads: Sequence[Thread]) -> None:
-    for thread in threads:
-        if thread.is_alive():
-            thread.join()
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in pool.map(run, items):  # an error, or an interrupt, cancels what has not begun
+            pass

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import cache
-from pathlib import Path
 
+from .._imports import imported
 from .inputs import check_dim
 
 MOST = 1024  # threads: a larger number is a mistake
@@ -29,54 +28,11 @@ def n_threads(threads: int | None = None) -> int:
 
 
 def n_cores() -> int:
-    """The cores that this process may use, by its affinity and its quota."""
-    if sys.platform == "emscripten":  # a browser: no threads
-        return 1
-    if hasattr(os, "process_cpu_count"):  # Python 3.13
-        cores = os.process_cpu_count()
-    elif hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count()
-    return max(1, min(cores or 1, int(_quota())))
-
-
-@cache
-def _quota() -> float:
-    """Cores' worth of time that Linux grants this process's control group; infinity without one.
+    """The cores that this process may use, by its affinity and by its container's quota.
 
     A container limited to 2 of 64 cores sees 64. Sixty-four threads would use up the quota of each
     tenth of a second in a moment, and stand still for the rest of it.
     """
-    return min(quotas(Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")), default=2.0**31)
-
-
-def quotas(mount: Path, own: Path) -> list[float]:
-    """The quotas of a control group and of those above it, in cores.
-
-    mount   where the groups are; own   a file with lines such as "0::/system.slice/a.service"
-    """
-    found = []
-    for line in _text(own).splitlines():
-        _, controllers, path = (*line.split(":", 2), "", "")[:3]
-        inside = Path(path.lstrip("/"))
-        for group in (inside, *inside.parents):
-            if not controllers:  # version 2: "200000 100000" or "max 100000", in microseconds
-                limit = _text(mount / group / "cpu.max").split()
-            elif "cpu" in controllers.split(","):  # version 1: -1 is no limit
-                folders = [mount / name / group for name in ("cpu", controllers)]
-                names = "cpu.cfs_quota_us", "cpu.cfs_period_us"
-                # a folder that is not there gives empty texts, which are less
-                limit = max([_text(folder / name) for name in names] for folder in folders)
-            else:
-                continue
-            if len(limit) == 2 and all(number.strip().isdecimal() for number in limit):
-                found.append(int(limit[0]) / max(1, int(limit[1])))
-    return found
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError):
-        return ""
+    if sys.platform == "emscripten":  # a browser: no threads
+        return 1
+    return imported("joblib").cpu_count()

@@ -7,11 +7,14 @@ right length.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from numbers import Real
 
 import numpy as np
 from autograd.tracer import getval, isbox
+
+from .labels import are_names, check_labels
 
 FLOATS = (np.float32, np.float64)
 NUMBERS = "biuf"  # the kinds of dtypes that hold real numbers
@@ -144,6 +147,19 @@ def column_labels(x) -> list | None:
     return list(columns) if isinstance(columns, Iterable) else None
 
 
+def in_order(name: str, table, names: Sequence[str] | None):
+    """A table (..., D) as numbers, with its columns in the order of their `names`.
+
+    By position, if either has no names. ValueError for a table with other columns.
+    """
+    x, labels = as_numbers(name, table), column_labels(table)
+    if not (are_names(labels) and are_names(names)):
+        return x
+    if Counter(labels) != Counter(names):
+        check_labels(name, labels, names)
+    return x[..., [labels.index(one) for one in names]]
+
+
 def where(wrong: np.ndarray, labels=None, first_row: int = 0) -> str:
     """'in rows 3, 5 (column 1 'age')': the places of a table or vector where a mask is True."""
     if wrong.ndim < 2:
@@ -224,7 +240,7 @@ def check_context(context, context_dim: int, owner):
     elif context is None:
         raise ValueError(f"{_name(owner)} needs context=, {wanted}")
     else:
-        context = as_numbers("context", context)
+        context = in_order("context", context, getattr(owner, "context_names", None))
         if context.shape[-1:] != (context_dim,):
             raise ValueError(f"{_name(owner)} takes as context {wanted}, not {context.shape}")
     return context

@@ -67,19 +67,11 @@ def is_built_in(part) -> bool:
     These are finite functions of finite numbers: a NaN means that an intermediate number
     overflowed.
     """
-    package, left, seen = __name__.partition(".")[0], [part], {}
-    while left:
-        value = left.pop()
-        if isinstance(value, dict):
-            value = list(value.values())
-        if isinstance(value, (tuple, list)):
-            left.extend(value)
-        elif hasattr(value, "__dict__") and id(value) not in seen:
-            if type(value).__module__.partition(".")[0] != package:
-                return False
-            seen[id(value)] = value
-            left.extend(v for k, v in vars(value).items() if not k.startswith("_memo"))
-    return True
+    if type(part).__module__.partition(".")[0] != __name__.partition(".")[0]:
+        return False
+    inner = [*getattr(part, "parts", ()), *getattr(part, "transformers", ())]
+    inner += [getattr(part, name) for name in ("transformer", "density") if hasattr(part, name)]
+    return all(map(is_built_in, inner))
 
 
 def vjp_of(f: Callable, args, part):

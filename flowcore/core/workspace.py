@@ -60,9 +60,12 @@ class Workspace:
     tape                   True: arrays made by `array` are kept for the way back
     inputs_bar             False: gradients with respect to x and the context are not needed
     log_det                False: no finite log-det is read; -inf marks a row without an image
+    present                (D, N), 1 for the coordinates that a row has, else 0; None: all of them.
+                           Set by `with_present` for the parts inside of a `Clamped`
     """
 
     log_det = True
+    present: np.ndarray | None = None
 
     def __init__(
         self,
@@ -130,6 +133,12 @@ class Workspace:
         own, shape = copy(self), (width or len(self.context), self.n_rows)
         own.context, own.context_bar = np.empty(shape), np.zeros(shape, self.dtype)
         own.nbytes = own.context.nbytes + own.context_bar.nbytes
+        return own
+
+    def with_present(self, dim: int) -> Workspace:
+        """The same workspace for parts that leave out the coordinates of `dim` that a row lacks."""
+        own = copy(self)
+        own.present = self.array("present", dim, self.n_rows)
         return own
 
     def array(self, name: str, *shape: int, dtype: DTypeLike = None) -> np.ndarray:

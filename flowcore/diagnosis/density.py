@@ -7,6 +7,7 @@ estimators `score_samples(x)` and `sample(n, random_state=)`, or without a seed.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from copy import copy
 from inspect import Parameter, signature
 from typing import Any, NamedTuple
@@ -16,10 +17,13 @@ import numpy as np
 from ..core import warn
 from ..core.inputs import as_numbers, column_labels, named
 from ..core.labels import check_labels
+from ..training.repeats import first_equal
 
 PER_ROW = 19  # draws for every row with a context of its own, at least
 MOST_ROWS = 20_000  # rows that get draws of their own
 LOOKED_AT = 2000  # held-out rows, for whether they are training rows
+FEW_COPIES = 0.05  # of the rows: more are a warning
+DIGITS = 12  # after the point, at most, of rounded numbers
 
 
 class Rows(NamedTuple):
@@ -37,6 +41,16 @@ class Rows(NamedTuple):
         """(x, context), (n, D + C)."""
         return self.x if self.context is None else np.hstack([self.x, self.context])
 
+    @np.errstate(over="ignore", invalid="ignore")
+    def rounded_as(self, others: Rows) -> Rows:
+        """The rows with as many digits after the point as the first 1,000 other rows have."""
+        x = self.x.copy()
+        for own, column in zip(x.T, others.x[:1000].T, strict=True):
+            digits = (d for d in range(DIGITS) if (np.round(column, d) == column).all())
+            if (d := next(digits, None)) is not None:
+                own[:] = np.round(own, d)
+        return self._replace(x=x)
+
     @property
     def different(self) -> set[bytes]:
         """The rows, each once."""
@@ -52,6 +66,33 @@ def warn_of_shared(held_out: Rows, train: Rows) -> None:
             f"{shared:,} of {len(own):,} different rows of X_held_out are in X_train: the density "
             "was fitted to them, and looks better than it is; keep rows back before the fit"
         )
+
+
+def distinct(rows: Rows, drawn: Callable[[int], Rows]) -> np.ndarray:
+    """Indices of the rows, without copies of earlier ones; many copies are a warning.
+
+    All rows, if as many draws, drawn(n), repeat half as often once they are rounded like the rows:
+    then rows are equal because their values are on a grid, and each counts.
+    """
+    n, index = len(rows.x), _first(rows)
+    copies = n - len(index)
+    if copies:
+        draws = drawn(n).rounded_as(rows)
+        if 2 * (len(draws.x) - len(_first(draws))) >= copies:
+            return np.arange(n)
+    if copies > FEW_COPIES * n:
+        warn(
+            f"X_held_out has {n:,} rows, but only {len(index):,} different ones, as a Markov chain "
+            "or a bootstrap sample: each counts once here. Thin a chain: its rows depend on each "
+            "other, and p-values assume independent rows",
+            always=True,
+        )
+    return index
+
+
+def _first(rows: Rows) -> np.ndarray:
+    first = first_equal(rows.x, rows.context)
+    return np.arange(len(rows.x)) if first is None else np.unique(first)
 
 
 class AnyDensity(NamedTuple):

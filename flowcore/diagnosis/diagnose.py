@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import BLAS, frozen, imported, warn
+from ..core import BLAS, frozen, imported, remaking, warn
 from ..core.inputs import check_dim, column_labels
 from ..core.labels import check_labels
 from ..training.checks import as_context, as_table
 from ..training.columns import few_valued_columns
-from .density import AnyDensity, Rows, draws_of, warn_of_shared
+from .density import AnyDensity, Rows, distinct, draws_of, warn_of_shared
 from .findings import Finding, adjusted, listed
 from .hidden import hidden_cells, hidden_numbers
 from .latent import conditionals, uniforms
@@ -59,10 +59,14 @@ def diagnose(
     ones. For a table, the shares of values (categories, atoms, the commonest number of a column,
     pairs of them) and the ranges of columns are also compared between rows and draws. All p-values
     are adjusted together, by Holm's method: if the density is the truth, 95% of the reports find
-    nothing (alpha=0.05). Log-densities are in nats.
+    nothing (alpha=0.05). The least probable row is no test: it counts if it is less probable than
+    all draws and lowers the mean much; of the truth, the first is so in n / (n + draws) of the
+    reports. Log-densities are in nats.
 
     Rows that chose the best epoch or stopped the training are not held out: set others aside. If
-    most of the held-out rows are training rows, or copies of each other, there is a warning. Cost:
+    most of the held-out rows are training rows, there is a warning. Equal held-out rows count once,
+    unless draws repeat, too; if 5% are copies, there is a warning. Shares of values, ranges, and
+    hidden cells of a table take all rows, and so do densities of categories alone. Cost:
     log_prob of all rows, `draws` samples and their log_prob, a classifier on at most 5000 rows;
     seconds for most flows. Errors: ValueError for rows of a wrong shape, fewer than 10 rows, NaN, a
     wrong number of names, and columns other than those of X_held_out or of an estimator's `fit`;
@@ -137,11 +141,14 @@ def diagnose(
         numbers, train = _numbers(density, X_held_out, X_train, rng)
         adapter, names = AnyDensity.of(numbers.density, numbers.rows), numbers.names
         held_out, units = Rows(numbers.rows, numbers.context), numbers.units
-        there = ~np.isnan(numbers.values)
+        exact, there = _exact(numbers), ~np.isnan(numbers.values)
+        redrawn = lambda n: _exact(density.numbers_of(density.sample(n, rng), rng))  # noqa: E731
         given = tuple(f"{column.name}" for column in density.schema_.categories)
     else:
         adapter = AnyDensity.of(density, X_held_out, context)
         held_out = _rows("X_held_out", X_held_out, "context", context, adapter.dim)
+        exact, c = held_out, held_out.context
+        redrawn = lambda n: Rows(adapter.sample(n, rng, c), c)  # noqa: E731
         names = _names(names, X_held_out, adapter.dim)
         train = None
         if X_train is not None:
@@ -155,23 +162,27 @@ def diagnose(
         raise ValueError(f"X_held_out has {len(held_out.x)} rows: at least {FEWEST} are needed")
 
     with BLAS.single_threaded():
-        log_p = adapter.log_prob("X_held_out", held_out)
+        log_p, every = adapter.log_prob("X_held_out", held_out), held_out.x
+        with remaking():
+            place = distinct(exact, redrawn)
+        held_out, log_p = held_out.of(place), log_p[place]
         own = draws_of(adapter, held_out, draws, rng)
         shown, drawn = units(held_out.x), units(own.flat)
         if there is not None:  # draws have the atoms of their rows, if they have any
+            there = there[place]
             shown, each = np.where(there, shown, np.nan), np.arange(len(drawn)) % len(there)
             if held_out.context is not None:
                 each = np.repeat(own.index, own.x.shape[1])
             drawn = np.where(there[each], drawn, np.nan)
-        worst = worst_rows(held_out.x, shown, log_p, own, names)
+        worst = worst_rows(held_out.x, shown, log_p, own, names, place)
         tests = [
-            *support(log_p),
+            *support(log_p, place),
             *baselines(log_p, held_out, train, rng),
             *columns(held_out.x[own.index], own.x, names, rng),
             *classifier(held_out, own, names, rng),
             *_latents(adapter.density, held_out, names, rng),
             level(log_p[own.index], own.log_p, rng),
-            tails(log_p, own.log_p),
+            tails(log_p, own.log_p, place),
             worst_row(log_p, worst[0], own.count),
         ]
         if there is not None:  # a table
@@ -185,7 +196,7 @@ def diagnose(
         if train is not None:
             harm = any(one.fault or one.adjusted < alpha for one in found)
             found.append(overfitting(log_p, adapter, train, harm, rng))
-        found += _limits(held_out, names, own, found, alpha, given)
+        found += _limits(every, names, own, found, alpha, given)
     mean, error = mean_and_error(log_p)
     some = rng.permutation(len(log_p))[:SHOWN], rng.permutation(len(own.flat))[:SHOWN_DRAWS]
     return Diagnosis(
@@ -208,22 +219,19 @@ def _latents(density, held_out, names, rng) -> list[Finding]:
     return [] if u is None else latents(u, names, conditionals(uniforms_of, held_out))
 
 
-def _limits(held_out, names, draws, tests, alpha, given) -> list[Finding]:
-    """Limits of the tests: columns and draws that are not numbers, copies of rows, few rows."""
-    n, different, found = len(held_out.x), len(held_out.different), []
-    if gridded := [names[j] for j in few_valued_columns(held_out.x, np.arange(n))[0]]:
+def _limits(x, names, draws, tests, alpha, given) -> list[Finding]:
+    """Limits of the tests: columns and draws that are not numbers, few rows.
+
+    x: all held-out rows, with their copies
+    """
+    n, found = len(draws.index), []
+    if gridded := [names[j] for j in few_valued_columns(x, np.arange(len(x)))[0]]:
         text = (
             f"Columns of few distinct values have no density: {listed(gridded)}. The mean log p "
             "has no upper limit there."
         )
         found.append(Finding("gridded", "columns of few values", len(gridded), fault=True,
                              sentence=text))  # fmt: skip
-    elif 2 * different < n:
-        warn(
-            f"X_held_out has {n:,} rows, but only {different:,} different ones, as a Markov chain "
-            "or a bootstrap sample: p-values assume independent rows. Thin the chain, or pass each "
-            "row once"
-        )
     if wild := draws.n_not_finite:
         text = f"{wild:,} of {draws.count:,} draws are not finite; they are left out."
         found.append(Finding("draws", "draws that are not finite", wild, held_out=False,
@@ -242,13 +250,14 @@ def _limits(held_out, names, draws, tests, alpha, given) -> list[Finding]:
 def _of_categories(density, X_held_out, X_train, draws, alpha, hide, rng) -> Diagnosis:
     """The report of a `TableDensity` without numbers: log p itself, shares of values and pairs."""
     log_p, drawn = density.log_prob(X_held_out), density.log_prob(density.sample(draws, rng))
-    if n := np.count_nonzero(np.isnan(log_p)):
+    place = np.flatnonzero(~np.isnan(log_p))
+    if n := len(log_p) - len(place):
         warn(f"{n:,} rows left out for missing values")
-    log_p = log_p[~np.isnan(log_p)]
+    log_p = log_p[place]
     if len(log_p) < FEWEST:
         raise ValueError(f"X_held_out has {len(log_p)} complete rows: at least {FEWEST} are needed")
     of_log_p = replace(level(log_p, drawn, rng), remedy="shares")
-    tests = [*support(log_p), of_log_p, tails(log_p, drawn)]
+    tests = [*support(log_p, place), of_log_p, tails(log_p, drawn, place)]
     n_draws = min(draws, max(FEWEST_DRAWS, len(log_p)))
     tests += shares(density, X_held_out, X_train, n_draws, rng)
     tests += hidden_cells(density, X_held_out, hide, rng) if hide else []
@@ -272,10 +281,15 @@ def _numbers(density, X_held_out, X_train, rng) -> tuple[Any, Rows | None]:
     own, train = density.numbers_of(X_held_out, rng), None
     if X_train is not None:
         theirs = density.numbers_of(X_train, rng)
-        train, exact = Rows(theirs.rows, theirs.context), Rows(theirs.values, theirs.context)
+        train, exact = Rows(theirs.rows, theirs.context), _exact(theirs)
         if len(exact.different) > MOSTLY * len(exact.x):
-            warn_of_shared(Rows(own.values, own.context), exact)
+            warn_of_shared(_exact(own), exact)
     return own, train
+
+
+def _exact(numbers) -> Rows:
+    """The numbers without noise; those that are absent are equal."""
+    return Rows(np.nan_to_num(numbers.values, nan=-np.pi), numbers.context)
 
 
 def _names(names, table, dim: int) -> list[str]:

@@ -27,7 +27,7 @@ class Kind(NamedTuple):
 
 KINDS = {
     "support": Kind("some held-out rows have density 0"),
-    "baselines": Kind("a simpler density is better"),
+    "baselines": Kind("a simpler density is better", -math.inf),
     "columns": Kind("single columns are wrong", 0.05,
                     "No column differs by more than these rows can show (largest KS {:.3f})."),
     "classifier": Kind("a classifier separates rows from draws", 0.55,
@@ -58,14 +58,8 @@ KINDS = {
     "power": Kind(),
     "given": Kind(),
 }  # fmt: skip
-ONE_TEST = (
-    "columns",
-    "latents",
-    "shares",
-    "range",
-    "hidden",
-    "coverage",
-)  # a group of tests that weighs as much as one
+# groups of tests that weigh as much as one
+ONE_TEST = "baselines", "columns", "latents", "shares", "range", "hidden", "coverage"
 
 
 @dataclass(frozen=True)
@@ -104,9 +98,9 @@ class Finding:
 def adjusted(findings: Sequence[Finding], alpha: float) -> list[Finding]:
     """The findings with Holm's p-values, over all tests; significant large effects are faults.
 
-    The tests of all columns together share the weight of a single test. So do the tests of latent
-    coordinates, of shares and of ranges. So a hundred columns cannot hide the result of another
-    test.
+    The tests of all columns together share the weight of a single test. So do the tests of
+    baselines, of latent coordinates, of shares and of ranges. So a hundred columns cannot hide the
+    result of another test.
     """
     tests = [k for k, found in enumerate(findings) if not math.isnan(found.p)]
     kinds = [findings[k].kind for k in tests]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..conditionals import Conditionals
+from ..conditionals.angles import turned
 from ..core import imported, remaking
 from .density import AnyDensity, Rows
 from .findings import Finding
@@ -49,11 +50,13 @@ def hidden_numbers(
     holes = np.where(hole, np.nan, rows.x)[some]
     context = None if context is None else context[some]
     with remaking():  # no warning: rows that cannot be trusted are counted below
-        found = Conditionals(density).impute(holes, n=DRAWS, rng=rng, context=context)
+        joint = Conditionals(density)
+        found = joint.impute(holes, n=DRAWS, rng=rng, context=context)
+        values = turned(rows.x[some], joint.turn(context).angle)
     cells = []
     for j, name in enumerate(names):
         own = hole[some, j]
-        cells.append((name, own, rows.x[some][own, j], found.draws[:, own, j], True))
+        cells.append((name, own, values[own, j], found.draws[:, own, j], True))
     return _findings(cells, found.trusted, rng)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..core import imported, log_sum_exp
 from ..distributions import (
+    ClampedBase,
     GaussianMixture,
     Laplace,
     MultivariateNormalDiag,
@@ -41,6 +42,10 @@ def uniforms(
         own = context if density.bijector.context_dim else None
         z = np.asarray(density.to_latent(x, context=own), float)
         return uniforms(density.base, z, rng, context)
+    if hasattr(density, "uniforms"):
+        return density.uniforms(x, rng, context)
+    if isinstance(density, ClampedBase):
+        return _of_present(density.base, x, rng, context[:, -density.dim :])
     if hasattr(density, "densities") and hasattr(density, "weights"):
         return _of_a_mixture(density, x, rng, context)
     if type(density) not in CDF:
@@ -63,6 +68,27 @@ def _of_a_mixture(mixture, x, rng, context):
     return np.stack(found)[np.argmax(log_p + gumbel, axis=0), np.arange(len(x))]
 
 
+def _of_present(base, z, rng, present):
+    """Of the numbers that each row has; uniform ones in place of the others."""
+    u = rng.random(z.shape)
+    patterns, which = np.unique(present != 0, axis=0, return_inverse=True)
+    for i, pattern in enumerate(patterns):
+        here = np.ix_(np.flatnonzero(which.ravel() == i), np.flatnonzero(pattern))
+        if isinstance(base, (GaussianMixture, MultivariateNormalMixture)) and pattern.any():
+            own = _as_normal_mixture(base).marginal(np.flatnonzero(pattern))
+            u[here] = uniforms(own, z[here], rng)
+        elif pattern.any():  # independent coordinates
+            u[here] = uniforms(base, z, rng)[here]
+    return u
+
+
+def _as_normal_mixture(density):
+    if isinstance(density, MultivariateNormalMixture):
+        return density
+    factors = density.scales.astype(float)[:, :, None] * np.eye(density.dim)
+    return MultivariateNormalMixture(density.means, factors, density.weights)
+
+
 def _normal_mixture(density, z, stats):
     """u_i = sum_k p(k | z_<i) Phi(t_ki), t_k = L_k^-1 (z - m_k), of which t_ki has z_1 .. z_i."""
     t = density.inverse_factors @ (z.T - density.means[..., None])  # (K, D, n)
@@ -74,20 +100,13 @@ def _normal_mixture(density, z, stats):
     return np.stack(u, axis=1)
 
 
-def _gaussian_mixture(density, z, stats):
-    factors = density.scales.astype(float)[:, :, None] * np.eye(density.dim)
-    return _normal_mixture(
-        MultivariateNormalMixture(density.means, factors, density.weights), z, stats
-    )
-
-
 CDF = {
     Normal: lambda p, z, stats: stats.norm.cdf(z),
     MultivariateNormalDiag: lambda p, z, stats: stats.norm.cdf(z, p.loc, p.scale_diag),
     Laplace: lambda p, z, stats: stats.laplace.cdf(z, p.loc, p.scale),
     StudentT: lambda p, z, stats: stats.t.cdf(z, p.df),
     Uniform: lambda p, z, stats: (z - p.low) / (p.high - p.low),
-    GaussianMixture: _gaussian_mixture,
+    GaussianMixture: lambda p, z, stats: _normal_mixture(_as_normal_mixture(p), z, stats),
     MultivariateNormalMixture: _normal_mixture,
 }
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..bijectors import Standardize
+from ..core import imported
 from ..core.inputs import named
 from ..distributions.normal_mixture import fitted
 from .density import AnyDensity, Rows
@@ -18,6 +19,7 @@ from .findings import Finding, nats
 from .tests import Row
 
 MOST_ROWS = 10_000  # that baselines and training means are made of: more hardly change them
+ALPHA = 0.05  # of "better than a Gaussian", two-sided
 LARGE_GAP = 0.1  # nats between training and held-out rows
 
 
@@ -29,9 +31,9 @@ def mean_and_error(values: np.ndarray) -> tuple[float, float]:
     return float(values.mean()), error
 
 
-def support(log_p: np.ndarray) -> list[Finding]:
-    """Rows whose density is 0."""
-    rows = np.flatnonzero(np.isneginf(log_p)).tolist()
+def support(log_p: np.ndarray, place: np.ndarray) -> list[Finding]:
+    """Rows whose density is 0; place (n,): the numbers of the rows."""
+    rows = place[np.isneginf(log_p)].tolist()
     text = (
         f"The density is 0 at {len(rows):,} of {len(log_p):,} rows ({named('row', rows)}): outside "
         "of its support, or too far out for a floating-point number. The mean is -inf."
@@ -44,7 +46,7 @@ def support(log_p: np.ndarray) -> list[Finding]:
 # ---------------------------------------------------------------------------- baselines
 
 
-@np.errstate(over="ignore", invalid="ignore")  # at rows so far out that both densities are 0
+@np.errstate(all="ignore")  # at rows so far out that both densities are 0
 def baselines(
     log_p: np.ndarray, held_out: Rows, train: Rows | None, rng: np.random.Generator
 ) -> list[Finding]:
@@ -52,7 +54,8 @@ def baselines(
 
     Without training rows these learn from half of the held-out rows, and all are compared on the
     other half. With a context they are fitted to rows (x, c), and p(x | c) = p(x, c) / p(c), which
-    for a Gaussian is linear regression.
+    for a Gaussian is linear regression. The p-value is that of Student's t test that the baseline
+    is no better.
     """
     here, learn, half = np.arange(len(log_p)), train, ""
     if train is None:
@@ -61,25 +64,17 @@ def baselines(
         half = " (on half of the rows; the baselines learned from the others)"
     means, gains = [], []
     for name, theirs in _baselines(learn, held_out.of(here), rng):
-        mean, gain = mean_and_error(theirs), mean_and_error(log_p[here] - theirs)
+        mean, (gain, error) = mean_and_error(theirs), mean_and_error(log_p[here] - theirs)
         means.append(Finding("baselines", f"mean log p of {name}", *mean))
-        fault, text = _compared(name, *gain)
-        gains.append(Finding("baselines", f"gain over {name}", *gain, fault=fault,
-                             sentence=f"{text}{half}." if text else ""))  # fmt: skip
+        p = float(imported("scipy.stats").t(len(here) - 1).cdf(np.divide(gain, error)))
+        text = f"The density is 0 at some rows, where {name} is not{half}." * (gain == -math.inf)
+        if math.isfinite(gain):  # as good as the truth may be: a fault only where a test finds one
+            text = f"The density is no better than {name}: {nats(gain, error)} nats a row{half}."
+        if p > 1 - ALPHA / 2:
+            text = f"The density is better than {name} by {nats(gain, error)} nats a row{half}."
+        gains.append(Finding("baselines", f"gain over {name}", gain, error, p=p,
+                             fault=gain == -math.inf, sentence=text))  # fmt: skip
     return means + gains
-
-
-def _compared(name: str, gain: float, error: float) -> tuple[bool, str]:
-    """(is the baseline better, a sentence without its end)."""
-    if gain == -math.inf:
-        return True, f"The density is 0 at some rows, where {name} is not"
-    if not math.isfinite(gain):
-        return False, ""
-    if abs(gain) > 2 * error:
-        than = "worse" if gain < 0 else "better"
-        return gain < 0, f"The density is {than} than {name} by {nats(abs(gain), error)} nats a row"
-    # as good as the truth may be: a fault only where a test has found one
-    return False, f"The density is no better than {name}: {nats(gain, error)} nats a row"
 
 
 def _baselines(learn: Rows, rows: Rows, rng) -> Iterator[tuple[str, np.ndarray]]:

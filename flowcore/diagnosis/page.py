@@ -1,4 +1,4 @@
-"""The page: rows and draws in pairs, the verdict, the histograms, the worst rows, the losses."""
+"""The page: pairs of columns, ranks and shares, the least probable rows, the losses."""
 
 from __future__ import annotations
 
@@ -18,59 +18,37 @@ if TYPE_CHECKING:
 
 
 MOST_COLUMNS = 12  # in pairs
-MOST_HISTOGRAMS, MOST_BARS, COLUMNS = 8, 4, 4
-LETTERS, MOST_LINES = 84, 30  # of the verdict
-LINE, ROW, LOW = 0.17, 1.3, 2.5  # inches: a line, a row of histograms, the part below these
-HEIGHT = 9.6  # inches, at least
+MOST_HISTOGRAMS, MOST_BARS, COLUMNS = 8, 8, 4
+SHORT = {"KS of ": "", "share of ": "", " given others": " | rest", " given seen cells": " | seen"}
+SIZE, LETTERS = (15, 9.6), 160  # inches, and what is a line there
 
 
 def page(report: Any) -> Figure:
     """One figure."""
-    lines = [
-        line
-        for text in report.verdict
-        for line in fill(text, LETTERS, subsequent_indent="   ").split("\n")
-    ]
-    if len(lines) > MOST_LINES:
-        lines = [*lines[: MOST_LINES - 1], "   ... (print the report for the rest)"]
-    histograms = _histograms(report)
     bars = [found for found in report.of("shares") if len(found.levels) > 1]
-    bars = sorted(bars, key=lambda one: one.adjusted)
-    large = bars[:MOST_COLUMNS] if report.rows is None else []  # of a table without numbers
-    bars = bars[len(large) : len(large) + MOST_BARS]
-    n_rows = -(-(len(histograms) + len(bars)) // COLUMNS)
-    heights = [LINE * (len(lines) + 3), ROW * n_rows, LOW]
-    figure = new_figure((15, max(HEIGHT, sum(heights))), "constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=[9.3, 5.7])
-    if report.rows is None:
-        _shares(left, large, report.alpha)
-    else:
+    bars = sorted(bars, key=lambda one: one.adjusted)[:MOST_BARS]
+    figure = right = new_figure(SIZE, "constrained")
+    _title(figure, fill(report.headline, LETTERS))
+    if report.rows is not None:
+        left, right = figure.subfigures(1, 2, width_ratios=[9, 6])
         _pairs(left, report)
-    verdict, flat, last = right.subfigures(3, 1, height_ratios=heights)
-    _title(verdict, fill(report.headline, LETTERS - 14))
-    _text(verdict.subplots(), 1, "\n".join(lines), fontsize=SMALL + 0.5)
-    also = "; shares of values" * bool(bars)
-    _title(flat, f"Where rows stand among draws (PIT), KS: flat is right{also}")
-    panels = flat.subplots(n_rows, COLUMNS, squeeze=False).flat
-    for panel, found in zip(panels, histograms, strict=False):
-        _histogram(panel, found, report.alpha)
-    for panel in panels[len(histograms) + len(bars) :]:
-        panel.remove()
-    for panel, found in zip(panels[len(histograms) :], bars, strict=False):
-        _bars(panel, found, report.alpha)
+    ranks, below = right.subfigures(2, 1, height_ratios=[2, 1])
+    also = "; shares of values: rows filled, draws as lines" * bool(bars)
+    _title(ranks, f"Where rows stand among draws (PIT), KS: flat is right{also}")
+    shown = _histograms(report) + bars
+    axes = ranks.subplots(-(-len(shown) // COLUMNS), COLUMNS, squeeze=False).flat
+    for ax, found in zip(axes, shown, strict=False):
+        (_bars if found.levels else _histogram)(ax, found, report.alpha)
+    for ax in axes[len(shown) :]:
+        ax.remove()
+    rows, curve = below.subplots(1, 2, width_ratios=[1.3, 1])
     if report.history is not None and report.history.train_nll:
-        last, curve = last.subplots(1, 2, width_ratios=[1.6, 1])
         losses(report.history, ax=curve)
-        curve.set_ylabel("NLL (nats)", fontsize=SMALL)
-        curve.set_title(curve.get_title(loc="left"), loc="left", fontsize=SMALL - 1, color=GREY)
+        curve.set_title(curve.get_title(loc="left"), loc="left", fontsize=SMALL - 2)
         curve.legend(fontsize=SMALL - 1)
-        curve.tick_params(labelsize=SMALL)
     else:
-        last = last.subplots()
-    if report.worst:
-        _worst(last, report.worst, report.draws)
-    else:
-        last.set_axis_off()
+        curve.remove()
+    _worst(rows, report.worst, report.draws)
     return figure
 
 
@@ -85,17 +63,6 @@ def _pairs(figure, report: Any):
     if len(chosen) < len(report.names):
         text = f"the {len(chosen)} columns of the largest KS, of {len(report.names)}"
         figure.supxlabel(text, fontsize=SMALL, color=GREY)
-
-
-def _shares(figure, bars: list[Finding], alpha: float):
-    """Columns of a table without numbers."""
-    _title(figure, "Shares of values: rows filled, draws as lines")
-    across = min(3, max(1, len(bars)))
-    axes = figure.subplots(-(-len(bars) // across) or 1, across, squeeze=False)
-    for ax, found in zip(axes.flat, bars, strict=False):
-        _bars(ax, found, alpha)
-    for ax in axes.flat[len(bars) :]:
-        ax.remove()
 
 
 def _histograms(report: Any) -> list[Finding]:
@@ -113,14 +80,7 @@ def _histogram(ax: Axes, found: Finding, alpha: float):
     ax.stairs(heights, np.linspace(0, 1, len(heights) + 1), fill=True, alpha=0.7,
               color=VERMILLION if bad else BLUE)  # fmt: skip
     ax.set(xlim=(0, 1), ylim=(0, max(2.0, 1.1 * heights.max())), xticks=[0, 1], yticks=[0, 1])
-    _name(
-        ax,
-        found.name.removeprefix("KS of ")
-        .replace(" given others", " | rest")
-        .replace(" given seen cells", " | seen"),
-        found,
-        alpha,
-    )
+    _name(ax, found, alpha)
 
 
 def _bars(ax: Axes, found: Finding, alpha: float):
@@ -134,11 +94,14 @@ def _bars(ax: Axes, found: Finding, alpha: float):
                 transform=ax.get_yaxis_transform())  # fmt: skip
     ax.invert_yaxis()
     ax.set(yticks=[])
-    _name(ax, found.name.removeprefix("share of ").partition(":")[0], found, alpha)
+    _name(ax, found, alpha)
 
 
-def _name(ax: Axes, name: str, found: Finding, alpha: float):
+def _name(ax: Axes, found: Finding, alpha: float):
     """The title of a panel: in bold if the finding is significant."""
+    name = found.name
+    for long, short in SHORT.items():
+        name = name.replace(long, short)
     ax.tick_params(labelsize=SMALL - 2, length=2, pad=1)
     ax.set_title(_literal(f"{name:.14}: {found.effect:.2f}"), fontsize=SMALL,
                  weight="bold" if found.adjusted < alpha else "normal")  # fmt: skip

@@ -99,8 +99,8 @@ def classifier(
                     sentence=text, remedy="flexible")]  # fmt: skip
 
 
-def tails(log_p: np.ndarray, log_p_of_draws: np.ndarray) -> Finding:
-    """The rows below the 0.1% quantile of the draws' log p.
+def tails(log_p: np.ndarray, log_p_of_draws: np.ndarray, place: np.ndarray) -> Finding:
+    """The rows below the 0.1% quantile of the draws' log p; place (n,): their numbers.
 
     If rows and draws have the same density, the number of n rows below the r-th smallest of m draws
     is beta-binomial, BB(n, r, m + 1 - r). This gives the p-value of the observed number or more.
@@ -109,7 +109,7 @@ def tails(log_p: np.ndarray, log_p_of_draws: np.ndarray) -> Finding:
     r = max(1, round(SHARE * m))
     floor = np.partition(log_p_of_draws, r - 1, axis=None)[r - 1]
     below = np.flatnonzero(log_p < floor)
-    below = below[np.argsort(log_p[below], kind="stable")].tolist()
+    below = place[below[np.argsort(log_p[below], kind="stable")]].tolist()
     p = imported("scipy.stats").betabinom.sf(len(below) - 1, n, r, m + 1 - r)
     listing = f"; {named('row', below)}" if below else ""
     text = (
@@ -136,11 +136,12 @@ class Row:
 
 
 def worst_rows(
-    x: np.ndarray, shown: np.ndarray, log_p: np.ndarray, draws: Draws, names: Sequence[str]
-) -> tuple[Row, ...]:
+    x: np.ndarray, shown: np.ndarray, log_p: np.ndarray, draws: Draws, names: Sequence[str],
+    place: np.ndarray,
+) -> tuple[Row, ...]:  # fmt: skip
     """The least probable rows, and the column in which each is most extreme.
 
-    shown: x in other units, NaN where nothing is.
+    shown: x in other units, NaN where nothing is; place (n,): the numbers of the rows
     """
     low, middle, high = np.quantile(draws.flat, (0.25, 0.5, 0.75), axis=0)
     unit = np.where(high > low, high - low, 1.0)
@@ -149,7 +150,7 @@ def worst_rows(
     out = np.where(np.isnan(shown[worst]), -1.0, np.abs(x[worst] - middle) / unit)
     furthest = np.argmax(out, axis=1).tolist()
     return tuple(
-        Row(i, float(log_p[i]), level, names[j], float(shown[i, j]))
+        Row(int(place[i]), float(log_p[i]), level, names[j], float(shown[i, j]))
         for i, level, j in zip(worst, levels, furthest, strict=True)
     )
 

@@ -10,4 +10,4 @@ docs/past_one_machine.md has the costs, and recipes for Ray and Spark.
 from .._imports import door
 
 __all__ = ["fit", "log_prob", "sample"]
-__getattr__ = door(__name__, {".blocks": ("log_prob", "sample"), ".fitting": ("fit",)})
+__getattr__, __dir__ = door(__name__, {".blocks": ("log_prob", "sample"), ".fitting": ("fit",)})

@@ -28,7 +28,7 @@ from ..training.checks import check_flow, check_options, check_scales
 from ..training.columns import check_columns
 from ..training.defaults import batch_size_for, is_auto, resolved
 from ..training.schedules import scheduled
-from ..training.table import MOST_NUMBERS, MOST_ROWS, as_rows, merged
+from ..training.table import MOST_NUMBERS, MOST_ROWS, WEIGHTED, as_rows, merged
 from .blocks import da, options_of, table
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ def fit(
         Its `initialize` is called once, here, with some of the training rows.
     X : dask.array.Array or dask.dataframe.DataFrame
         (n, D).
-    validation_data : Dask collection or pair of them
-        X_val or (X_val, context_val), instead of a split.
+    validation_data : Dask collection or tuple of them
+        X_val, (X_val, context_val) or (X_val, context_val, weights_val), instead of a split.
     sample_weight, context : Dask collections
         (n,) and (n, context_dim), in blocks like X.
     **options
@@ -120,8 +120,8 @@ def fit(
     split = o.validation_split if validation_data is None else 0.0
     blocks, sizes, held = _blocks(client, flow, split, rng, X, context, sample_weight)
     if validation_data is not None:
-        pair = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
-        *_, held = _blocks(client, flow, 1.0, rng, *pair)
+        parts = validation_data if isinstance(validation_data, tuple) else (validation_data,)
+        *_, held = _blocks(client, flow, 1.0, rng, *parts)
     n, size = int(sizes.sum()), o.batch_size
     if n == 0 or ((split or o.patience) and not held):
         what = "for validation" if n else "to train on"
@@ -244,7 +244,8 @@ def _initial_rows(client, blocks: list, flow, counted: bool) -> Rows:
     of_blocks = client.map(lambda s: (s.train.total_weight, len(s.train.x)), blocks, pure=False)
     weights, sizes = np.array(client.gather(of_blocks)).T
     n, width = (weights if counted else sizes).sum(), flow.dim + getattr(flow, "context_dim", 0)
-    most, ends = int(min(round(n), MOST_ROWS, max(2, MOST_NUMBERS // width))), np.cumsum(weights)
+    n, ends = n if counted else max(n, WEIGHTED), np.cumsum(weights)
+    most = int(min(round(n), MOST_ROWS, max(2, MOST_NUMBERS // width)))
     at = (np.arange(most) + 0.5) * (ends[-1] / most)  # on the scale of added weights
     cuts = np.split(at, np.searchsorted(at, ends[:-1]))
     wanted = [cut - end + weight for cut, end, weight in zip(cuts, ends, weights, strict=True)]

@@ -2,6 +2,7 @@
 
 from .bases import Laplace, MultivariateNormalDiag, StudentT, Uniform
 from .circular import Product, UniformCircle, VonMises
+from .clamped import ClampedBase
 from .distribution import Distribution, Foreign, Normal
 from .gaussian_mixture import GaussianMixture
 from .mixture import Mixture
@@ -9,6 +10,7 @@ from .normal_mixture import MultivariateNormalMixture, MultivariateTMixture
 from .transformed import TransformedDistribution
 
 __all__ = [
+    "ClampedBase",
     "Distribution",
     "Foreign",
     "GaussianMixture",

@@ -199,6 +199,8 @@ class StudentT(BaseDistribution):
     array([0.    , 1.6094])
     """
 
+    clampable = True
+
     def __init__(
         self, dim: int, df: ArrayLike = 4.0, trainable: bool = False, dtype: DTypeLike = float
     ):
@@ -238,7 +240,11 @@ class StudentT(BaseDistribution):
             nonlocal nu, slope, constant
             wide = self._df_of(theta)[:, None]
             log_ratio, slope = _half_step(wide / 2)
-            constant = np.array((log_ratio - 0.5 * np.log(wide * pi)).sum(), dtype)
+            constants = log_ratio - 0.5 * np.log(wide * pi)  # (D, 1): log p at 0
+            if at.present is None:
+                constant = np.array(constants.sum(), dtype)
+            else:
+                constant = constants.astype(dtype)
             slope, nu = (wide * slope - 1).astype(dtype), wide.astype(dtype)
 
         at.whenever_theta_changes(refresh)
@@ -252,7 +258,8 @@ class StudentT(BaseDistribution):
             s = np.minimum(size, 1 / most)
             log_1t2 = 2 * np.log(most) + np.log1p(s * s)
             kept = t, size, s, log_1t2
-            np.add(l, constant - 0.5 * ((nu + 1) * log_1t2).sum(axis=0), l)
+            norm = constant if at.present is None else (constant * at.present).sum(axis=0)
+            np.add(l, norm - 0.5 * ((nu + 1) * log_1t2).sum(axis=0), l)
 
         def back(l_bar):
             t, size, s, log_1t2 = kept
@@ -260,6 +267,8 @@ class StudentT(BaseDistribution):
             if trainable:
                 ratio = np.where(size > 1, 1, s * s) / (1 + s * s)  # t^2 / (1 + t^2)
                 by_log_df = 0.5 * ((nu + 1) * ratio - nu * log_1t2 + slope)
+                if at.present is not None:
+                    by_log_df *= at.present
                 np.sum(by_log_df * l_bar, axis=1, out=theta_bar)
             return -fall * l_bar
 

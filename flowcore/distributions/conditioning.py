@@ -8,6 +8,7 @@ import numpy as np
 
 from ..bijectors import Standardize, StandardizeContext
 from ..core.inputs import as_numbers
+from .clamped import ClampedBase
 from .distribution import Distribution
 from .mixture import Mixture
 from .transformed import TransformedDistribution
@@ -20,10 +21,11 @@ def with_standardized_context(density: Distribution, standardize: Standardize) -
     """q(x | (c - mean) / scale) for a density q: it takes contexts in their own units.
 
     Every bijector that reads the context is put into a `StandardizeContext`, also in the parts of a
-    mixture and in bases. A density without a context is returned unchanged. Errors: ValueError for
-    a user's own density that reads it.
+    mixture and in bases. A density without a context is returned unchanged, and so is a
+    `ClampedBase`: the columns that mark present numbers have the mean 0 and the scale 1. Errors:
+    ValueError for a user's own density that reads the context.
     """
-    if not getattr(density, "context_dim", 0):
+    if not getattr(density, "context_dim", 0) or isinstance(density, ClampedBase):
         return density
     if isinstance(density, Mixture):
         parts = [with_standardized_context(part, standardize) for part in density.densities]

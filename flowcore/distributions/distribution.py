@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from math import e, log, pi
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,6 @@ from ..core import (
     by_autograd,
     call,
     check_overrides,
-    derived,
     imported,
     is_built_in,
     require,
@@ -53,6 +53,7 @@ class Distribution(Parametric):
     """
 
     dim: int
+    clampable = False  # True: its `bind` leaves out the coordinates that a row lacks
     _memo_new = None  # of a new recipe its parts: see `TransformedDistribution.unseen`
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -139,7 +140,7 @@ class Distribution(Parametric):
         """p(x_a): the density of some of the columns, in this order. See `Conditionals`."""
         return self._memo_conditionals.marginal(columns)
 
-    @derived
+    @cached_property
     def _memo_conditionals(self) -> Any:
         """With a proposal that is fitted once."""
         return imported("flowcore.conditionals").Conditionals(self)
@@ -204,6 +205,8 @@ class Normal(BaseDistribution):
     array([-1.8379, -1.8379, -1.8379])
     """
 
+    clampable = True
+
     def __init__(self, dim: int):
         self.dim = check_dim("dim", dim)
 
@@ -215,6 +218,7 @@ class Normal(BaseDistribution):
 
     def bind(self, at: Workspace) -> Bound:
         constant, half = at.number(0.5 * self.dim * log(2 * pi)), at.number(0.5)
+        each = at.number(0.5 * log(2 * pi))
         z, z_bar = None, at.array("z_bar", self.dim, at.n_rows)
         total = at.scratch("total", at.n_rows)
 
@@ -222,7 +226,8 @@ class Normal(BaseDistribution):
             nonlocal z
             z = np.asarray(argument, at.dtype)
             np.einsum("dn,dn->n", z, z, out=total)  # no warning far out, where a density is 0
-            np.subtract(l, np.add(np.multiply(total, half, total), constant, total), l)
+            norm = constant if at.present is None else each * at.present.sum(axis=0)
+            np.subtract(l, np.add(np.multiply(total, half, total), norm, total), l)
 
         def back(l_bar):
             return np.negative(np.multiply(z, l_bar, z_bar), z_bar)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import frozen, log_sum_exp
+from ..core import Workspace, frozen, log_sum_exp
 from ..core.inputs import as_numbers
 from .distribution import BaseDistribution
 from .known import column_numbers, known_row
 from .mixture import mixture_weights
 
 if TYPE_CHECKING:
-    from ..core.typing import ArrayLike, Bound, Seed, Workspace
+    from ..core.typing import ArrayLike, Bound, Seed
 
 
 class EllipticalMixture(BaseDistribution):
@@ -29,7 +29,7 @@ class EllipticalMixture(BaseDistribution):
     distribution of the multivariate t distribution").
     """
 
-    df = inf
+    df, clampable = inf, True
 
     def __init__(self, means: ArrayLike, scale_tril: ArrayLike, weights: ArrayLike | None = None):
         means = np.array(as_numbers("means", means), float)
@@ -104,24 +104,29 @@ class EllipticalMixture(BaseDistribution):
         return self._with(means[keep, 0], factors, weights[keep], self.df + len(columns))
 
     def sample_given(
-        self, rows: ArrayLike, n: int, rng: Seed = None
+        self, rows: ArrayLike, n: int, rng: Seed | list[np.random.Generator] = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """n draws of each row's unknown values, and log p(x_b | x_a) at the draws.
 
-        rows (m, D) have NaN in the same columns. Returns whole rows (m, n, D), in which the known
-        values stay, and (m, n) in nats. Cost: O(K D^2) a draw.
+        rows (m, D) have NaN in the same columns. rng: one for all rows, or a list with a generator
+        for each. Returns whole rows (m, n, D), in which the known values stay, and (m, n) in nats.
+        Cost: O(K D^2) a draw.
         """
-        rows, rng = as_numbers("rows", rows).astype(float), np.random.default_rng(rng)
+        rows = as_numbers("rows", rows).astype(float)
+        rngs = rng if isinstance(rng, list) else [np.random.default_rng(rng)]
         hole = np.isnan(rows[:1]).all(axis=0)
         if (np.isnan(rows) != hole).any() or not hole.any():
             raise ValueError("rows must have NaN in the same columns, one at least")
         known = np.flatnonzero(~hole)
         log_w, means, stretch, factors = self._conditional(known, rows[:, known])
         log_known, shares = log_sum_exp(log_w)
-        steps = rng.random((*rows.shape[:1], n, 1)) * shares.sum(axis=0)[:, None, None]
+        each = len(rows) // len(rngs), n
+        steps = np.concatenate([own.random((*each, 1)) for own in rngs])
+        steps = steps * shares.sum(axis=0)[:, None, None]
         who = (steps > np.cumsum(shares, axis=0).T[:, None]).sum(axis=2)  # (m, n)
         who = np.minimum(who, self.n_components - 1)
-        noise = self._noise(rng, (*who.shape, hole.sum()), self.df + len(known))
+        shape, df = (*each, hole.sum()), self.df + len(known)
+        noise = np.concatenate([self._noise(own, shape, df) for own in rngs])
         x, row = np.repeat(rows[:, None], n, axis=1), np.arange(len(rows))[:, None]
         for k, factor in enumerate(factors):
             noise[who == k] = noise[who == k] @ factor.T
@@ -203,6 +208,8 @@ class EllipticalMixture(BaseDistribution):
         return x
 
     def bind(self, at: Workspace) -> Bound:
+        if at.present is not None:
+            return self._bind_marginals(at)
         inverse, means = (a.astype(at.dtype) for a in (self.inverse_factors, self.means[..., None]))
         constant = np.log(self.weights) - _log_diagonal(self.scale_tril) + self._log_norm(self.dim)
         constant, kept = constant.astype(at.dtype)[:, None], None
@@ -220,6 +227,30 @@ class EllipticalMixture(BaseDistribution):
             u, slope, posterior = kept
             u_bar = u * (slope * posterior * l_bar)[:, None]
             return -(inverse.transpose(0, 2, 1) @ u_bar).sum(axis=0)
+
+        return run, back
+
+    def _bind_marginals(self, at):
+        """The marginal density of the coordinates that each row has: one for each pattern."""
+        bound = []
+
+        def run(z, l):
+            bound.clear()
+            patterns, which = np.unique(at.present, axis=1, return_inverse=True)
+            for i in np.flatnonzero(patterns.any(axis=0)):
+                columns, rows = np.flatnonzero(patterns[:, i]), np.flatnonzero(which.ravel() == i)
+                marginal = self.marginal(columns)
+                log_p, part = marginal.bind(Workspace(marginal, len(rows), at.dtype, at.tape))
+                own = np.zeros(len(rows), at.dtype)
+                log_p(z[np.ix_(columns, rows)], own)
+                l[rows] += own
+                bound.append((columns, rows, part))
+
+        def back(l_bar):
+            z_bar = np.zeros((self.dim, at.n_rows), at.dtype)
+            for columns, rows, part in bound:
+                z_bar[np.ix_(columns, rows)] = part(l_bar[rows])
+            return z_bar
 
         return run, back
 

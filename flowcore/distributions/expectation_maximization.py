@@ -37,20 +37,20 @@ Components = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def whitened(
-    x: np.ndarray, weight: np.ndarray, shrink: bool = True, more: float = TINY
+    x: np.ndarray, weight: np.ndarray, shrink: float = 1.0, more: float = TINY
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(A^-1 (x - mean), mean, A) of rows x (n, D), with A A^T their covariance, lower triangular.
 
-    weight (n,) sums to 1. shrink: the OAS rule shrinks the covariance towards the identity, so that
-    few rows are enough. Each variance grows by the factor 1 + more (a variance of 0 becomes
-    `more`), so that directions without variance, such as columns that follow from others, get a
-    tiny one.
+    weight (n,) sums to 1. shrink: this times the OAS rule shrinks the covariance towards the
+    identity, so that few rows are enough. Each variance grows by the factor 1 + more (a variance of
+    0 becomes `more`), so that directions without variance, such as columns that follow from others,
+    get a tiny one.
     """
     mean = weight @ x
     apart = x - mean
     covariance = (apart * weight[:, None]).T @ apart
     if shrink:
-        covariance = shrunk(covariance, 1 / np.sum(weight**2))
+        covariance = shrunk(covariance, 1 / np.sum(weight**2), shrink)
     variance = np.diagonal(covariance)
     jitter = more * np.where(variance > 0, variance, 1.0)
     factor = np.linalg.cholesky(covariance + np.diag(jitter))
@@ -107,8 +107,14 @@ def best_of_starts(
     return max(found, key=lambda one: one[0])
 
 
-def shrunk(covariance: np.ndarray, n: float) -> np.ndarray:
-    """(1 - rho) S + rho tr(S)/D I, with rho by the OAS rule for n rows.
+def scarcity(n: float, dim: int) -> float:
+    """min(1, D/n)^2: the share of a prior against few rows. It vanishes faster than the standard
+    errors of correlations, in proportion to n^(-1/2), so that it moves none of them much."""
+    return min(1.0, dim / max(n, 1.0)) ** 2
+
+
+def shrunk(covariance: np.ndarray, n: float, share: float = 1.0) -> np.ndarray:
+    """(1 - rho) S + rho tr(S)/D I, with rho a share of what the OAS rule has for n rows.
 
     Chen, Wiesel, Eldar and Hero, "Shrinkage algorithms for MMSE covariance estimation", 2010, as
     scikit-learn has it.
@@ -118,7 +124,7 @@ def shrunk(covariance: np.ndarray, n: float) -> np.ndarray:
     squares = np.mean((covariance / scale) ** 2) if scale > 0 else 1.0  # no square overflows
     spread = (n + 1) * (squares - 1 / dim)
     rho = 1.0 if spread <= 0 else min(1.0, (squares + 1) / spread)
-    return (1 - rho) * covariance + rho * scale * np.eye(dim)
+    return (1 - share * rho) * covariance + share * rho * scale * np.eye(dim)
 
 
 def first_shares(x: np.ndarray, weight: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:

@@ -50,6 +50,8 @@ class GaussianMixture(BaseDistribution):
     (array([0.75, 0.25]), array([-0.7393, -1.8379]))
     """
 
+    clampable = True
+
     def __init__(
         self,
         means: ArrayLike,
@@ -144,9 +146,13 @@ class GaussianMixture(BaseDistribution):
             nonlocal kept
             total, weights = log_sum_exp(logits)
             precision = np.exp(-log_scales)[..., None]
-            constant = logits - total - log_scales.sum(axis=1) - normalizer
             u = (np.asarray(z, at.dtype) - means[..., None]) * precision  # (K, D, N)
-            terms = constant[:, None] - 0.5 * (u * u).sum(axis=1)
+            if at.present is None:
+                norms = (log_scales.sum(axis=1) + normalizer)[:, None]  # -log N(0), u = 0
+            else:
+                u *= at.present
+                norms = log_scales @ at.present + 0.5 * log(2 * pi) * at.present.sum(axis=0)
+            terms = (logits - total)[:, None] - norms - 0.5 * (u * u).sum(axis=1)
             log_prob, posterior = log_sum_exp(terms, out=terms)
             kept = u, precision, weights, posterior
             np.add(l, log_prob, l)
@@ -157,7 +163,11 @@ class GaussianMixture(BaseDistribution):
             u_bar = terms_bar[:, None] * u
             logits_bar[...] = terms_bar.sum(axis=1) - weights * l_bar.sum()
             means_bar[...] = u_bar.sum(axis=2) * precision[..., 0]
-            log_scales_bar[...] = (u_bar * u).sum(axis=2) - terms_bar.sum(axis=1)[:, None]
+            if at.present is None:
+                norms_bar = terms_bar.sum(axis=1)[:, None]
+            else:
+                norms_bar = terms_bar @ at.present.T
+            log_scales_bar[...] = (u_bar * u).sum(axis=2) - norms_bar
             return -(u_bar * precision).sum(axis=0)
 
         return run, back

@@ -35,6 +35,7 @@ from .expectation_maximization import (
     by_bic,
     first_shares,
     maximized,
+    scarcity,
 )
 
 MISSING = ("error", "learn")  # what NaN is
@@ -69,6 +70,12 @@ class IncompleteRows:
         self.x, self.weight = np.nan_to_num(x[order]), weight[order]
         self.dim, self.n_rows = x.shape[1], 1 / np.sum(weight**2)  # the effective number of rows
 
+    @property
+    def together(self) -> float:
+        """The effective number of rows that know both of two columns, of the rarest pair."""
+        known = self.seen[self.which].astype(float)
+        return float(((known.T * self.weight) @ known).min()) * self.n_rows
+
     def blocks(self, k: int) -> Iterator[slice]:
         """Slices of the rows, small enough for k components."""
         size = max(1, BLOCK // (k * self.dim**2))
@@ -98,7 +105,9 @@ def components(
     BIC; see `by_bic`. Cost: O(n K D^2) a step of EM, and O(D^3) for each pattern and component."""
     rows = IncompleteRows(x, weight)
     one = np.zeros((1, rows.dim)), np.eye(rows.dim)[None], np.ones(1)
-    value, single = climbed(rows, one, np.eye(rows.dim), df)
+    share = scarcity(rows.together, rows.dim)
+    # with many holes EM is slow: its last small gains still move the correlations
+    value, single = climbed(rows, one, np.eye(rows.dim), df, share, LEAST_GAIN / 100)
     factor = single[1][0]
 
     def fit(k):
@@ -111,10 +120,12 @@ def components(
 
 
 def climbed(
-    rows: IncompleteRows, found: Components, spread: np.ndarray, df: float
-) -> tuple[float, Components]:
+    rows: IncompleteRows, found: Components, spread: np.ndarray, df: float, prior: float = 1.0,
+    gain: float = LEAST_GAIN,
+) -> tuple[float, Components]:  # fmt: skip
     """(mean log-density of the known values in nats, the components) where EM ends that starts at
-    these. spread (D, D): the covariance of the pseudo-rows of the prior."""
+    these. spread (D, D): the covariance of the pseudo-rows, prior * D of each component. It ends
+    when a step gains less than `gain`, in nats a row."""
     reached, before = -np.inf, -np.inf
     for _ in range(STEPS):
         if np.isfinite(before) and time.time() > limit():  # the best so far
@@ -123,8 +134,8 @@ def climbed(
         for here, expected in expectations(rows, found, df):
             reached += rows.weight[here] @ expected.value
             sums.add(here, expected)
-        new = sums.maximized(spread)
-        if reached - before < LEAST_GAIN:
+        new = sums.maximized(spread, prior)
+        if reached - before < gain:
             break
         before, found = reached, new
     return float(reached), found
@@ -169,12 +180,12 @@ class Sums:
         second += scaled.transpose(0, 2, 1) @ x
         second += np.einsum("pk,pkij->kij", of_patterns, found.residuals)
 
-    def maximized(self, spread: np.ndarray) -> Components:
+    def maximized(self, spread: np.ndarray, prior: float = 1.0) -> Components:
         """The components of the largest posterior."""
         zeroth, first, second = self.moments
         i, j = np.triu_indices(self.rows.dim)
         sums = np.hstack([zeroth[:, None], first, second[:, i, j]])
-        return maximized(self.mass, sums, self.rows.dim, self.rows.n_rows, 1.0, spread)
+        return maximized(self.mass, sums, self.rows.dim, self.rows.n_rows, prior, spread)
 
 
 def expectations(

@@ -37,6 +37,8 @@ def known_row(
 ) -> np.ndarray:
     """The known values as a row (D,) with NaN for unknown columns, or a ValueError."""
     row = np.full(dim, np.nan)
+    if names and hasattr(known, "to_dict"):  # a row of a table with names
+        known = {name: value for name, value in known.to_dict().items() if value == value}
     if isinstance(known, Mapping):
         columns = column_numbers(known, dim, names)
         values = np.array(as_numbers("known", list(known.values())), float)

@@ -10,7 +10,7 @@ import numpy as np
 from ..bijectors import Standardize
 from ..core.inputs import as_numbers, check_dim, column_labels, positive
 from .elliptical_mixture import EllipticalMixture
-from .expectation_maximization import Components, best_of_starts, by_bic, moved, whitened
+from .expectation_maximization import Components, best_of_starts, by_bic, moved, scarcity, whitened
 from .incomplete_rows import MISSING, check_seen, components
 
 if TYPE_CHECKING:
@@ -63,7 +63,15 @@ class MultivariateNormalMixture(EllipticalMixture):
     ) -> MultivariateNormalMixture:
         """Fitted to the rows of X (n, D) by EM, in any units.
 
-        A prior of D pseudo-rows for each component keeps it from collapsing onto a single row.
+        One Gaussian has the maximum likelihood if n is many times D. With fewer rows its prior
+        matters, which shrinks the covariance S of the standardised columns:
+
+            (1 - r) S + r I        r = min(1, D/n)^2 times the OAS rule (Chen et al. 2010)
+
+        If there are holes, r = m / (n + m) with m = D min(1, D/n')^2, where n' rows know both
+        columns of the rarest pair. Several components have D pseudo-rows each, with the covariance
+        of all rows times K^(-2/D), so that none collapses onto a single row.
+
         n_components: a number, or "bic": the number with the best Bayesian information criterion,
         at most 10. sample_weight: (n,) >= 0. missing: "error", or "learn": NaN is unknown, and rows
         contribute the log-density of their known values; rows without a value are left out. The
@@ -171,9 +179,10 @@ def _components(x, weight, n_components, rng, standardize, df) -> Components:
     if np.isnan(rows).any():
         found = components(rows, weight, sizes, rng, df)
     else:
-        white, mean, factor = whitened(rows, weight)
+        n_rows = 1 / np.sum(weight**2)  # the effective number
+        white, mean, factor = whitened(rows, weight, scarcity(n_rows, dim))
         fit = lambda k: best_of_starts(white, weight, [white], k, rng, df=df)  # noqa: E731
-        found = moved(by_bic(fit, 1 / np.sum(weight**2), dim, sizes), mean, factor)
+        found = moved(by_bic(fit, n_rows, dim, sizes), mean, factor)
     return moved(found, standardize.mean, np.diag(standardize.scale))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import autograd.numpy as anp
@@ -18,8 +20,9 @@ from ..bijectors import (
 )
 from ..bijectors.algebra import common_context_dim, initialize_part
 from ..bijectors.linear import check_resolution
-from ..core import call, evaluate, is_built_in, warn
-from ..core.inputs import as_numbers, check_context, check_event, check_params, sample_gate
+from ..core import as_numbers, call, evaluate, is_built_in, warn
+from ..core.inputs import check_context, check_event, check_params, in_order, sample_gate
+from ..core.labels import are_names
 from .distribution import Distribution, Foreign
 
 if TYPE_CHECKING:
@@ -46,6 +49,9 @@ class TransformedDistribution(Distribution):
         Any object with `dim`, `sample(n, rng)` and `log_prob(z)`; a flow, too.
     bijector : Bijector
         f; its forward goes from base to data.
+    context_names : sequence of str, optional
+        The columns of the context, as `fit` has seen them. A context that is a table with names is
+        then read by name; one with other columns is a ValueError.
 
     Examples
     --------
@@ -55,7 +61,7 @@ class TransformedDistribution(Distribution):
     ((3, 2), (5,))
     """
 
-    def __init__(self, base: Base, bijector: Bijector):
+    def __init__(self, base: Base, bijector: Bijector, context_names: Sequence[str] | None = None):
         if not isinstance(bijector, Bijector):
             raise TypeError(f"bijector must be a flowcore.Bijector, not {bijector!r}")
         base = base if isinstance(base, Distribution) else Foreign(base)
@@ -63,6 +69,20 @@ class TransformedDistribution(Distribution):
             raise ValueError(f"base has dim={base.dim}, bijector dim={bijector.dim}")
         self.parts = (base, bijector)
         self.dim, self.context_dim = bijector.dim, common_context_dim(self.parts)
+        self.context_names = list(context_names) if are_names(context_names) else None
+
+    def with_context_names(self, names: Sequence[str] | None) -> TransformedDistribution:
+        """This flow, with names of the columns of its context; unchanged if there are none."""
+        if not (self.context_dim and are_names(names)):
+            return self
+        clone = copy.copy(self)
+        clone.context_names = list(names)
+        return clone
+
+    def config(self) -> dict:
+        """The constructor's arguments, for `save`."""
+        names = {"context_names": self.context_names} if self.context_names else {}
+        return {"base": self.base, "bijector": self.bijector, **names}
 
     @property
     def base(self) -> Any:
@@ -256,6 +276,7 @@ class TransformedDistribution(Distribution):
 
     def _through(self, direction, x, params, context, threads):
         bijector = self.bijector
+        context = None if context is None else in_order("context", context, self.context_names)
         theta = self.params if params is None else check_params(self, params)
         theta = self._part_of(theta, bijector)
         y, log_det = call(bijector, direction, x, theta, context, threads)

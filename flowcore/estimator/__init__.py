@@ -18,4 +18,4 @@ if TYPE_CHECKING:
     from .density import FlowDensity
 
 __all__ = ["FlowDensity", "FlowDensityRecord", "Scored", "Summary"]
-__getattr__ = door(__name__, {".density": ("FlowDensity",)})  # it needs scikit-learn
+__getattr__, __dir__ = door(__name__, {".density": ("FlowDensity",)})  # it needs scikit-learn

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 
-from ..bijectors import Chain
+from ..bijectors import Chain, Clamped
+from ..conditionals.angles import OneTurn
 from ..core import check_time, limit, remaking
-from ..distributions import Distribution, TransformedDistribution
+from ..distributions import ClampedBase, Distribution, TransformedDistribution
 from ..flows import continuous, glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp
 from ..training import TrainingDivergedError, fit, fit_matching
 from ..training.defaults import batch_size_for, is_auto
 from ..training.matching import EPOCHS_TIMES
-from .gaussians import gaussian, mixture, modes, student
+from .gaussians import (
+    gaussian,
+    gaussian_of_present,
+    mixture,
+    modes,
+    student,
+    student_of_present,
+)
 from .rows import LARGEST, Fold, Rows
 
 LOWEST, BELOW = 0.01, 5.0  # nats: a row counts no less than so much below this quantile
@@ -80,6 +88,10 @@ GAUSSIAN: Family = [
     [Candidate("Gaussian", gaussian), Candidate("Gaussian", gaussian, {"shrink": False})]
 ]
 STUDENT: Family = [[Candidate("Student t", student, kept=True)]]  # the net below far rows
+OF_PRESENT: list[Family] = [  # the same for rows that lack some numbers
+    [[Candidate("Gaussian", gaussian_of_present)]],
+    [[Candidate("Student t", student_of_present, kept=True)]],
+]
 
 
 def mixtures(sizes: Sequence[int]) -> Family:
@@ -104,6 +116,7 @@ class FlowCandidate:
     widens   its networks are as wide as the table: from there on, work and memory grow as D^2
     least_dim, below_rows   in smaller dimensions, or from this number of rows, "auto" leaves it out
     matched  trained by `fit_matching`: `times` as many epochs, each cheaper by that factor
+    clamped  of rows that lack some numbers, see `Clamped`
     """
 
     name: str
@@ -116,6 +129,7 @@ class FlowCandidate:
     below_rows: float = np.inf
     matched: bool = False
     times: int = 1
+    clamped: bool = False
     kept = False
     is_flow = True
 
@@ -142,12 +156,13 @@ class FlowCandidate:
         if snapshots:
             options |= {"validation_split": 0, "callbacks": [seen]}
         else:
-            others = held_out.x if held_out.context is None else (held_out.x, held_out.context)
+            others = held_out.x, held_out.context, held_out.weight
             options |= {"validation_data": others, "patience": PATIENCE * self.times}
         check_time()
         with remaking():
             flow, cut = None, False
-            if (rows.x != rows.x[0]).any(axis=0).all():  # else a column is constant in this fold
+            # else a column is constant in this fold; an absent one does no harm
+            if self.clamped or (rows.x != rows.x[0]).any(axis=0).all():
                 try:
                     start = self._untrained(rows, rng, n_modes)
                     train = fit_matching if self.matched else fit
@@ -160,14 +175,19 @@ class FlowCandidate:
                 if seen.thetas:
                     return Fit(seen.flow, np.array(seen.log_p), np.array(seen.thetas), cut)
                 flow = last if cut or not snapshots else None  # it diverged before the first one
-            flow = student(rows) if flow is None else flow
+            if flow is None:
+                flow = student_of_present(rows) if self.clamped else student(rows)
             return Fit(flow, log_prob(flow, held_out, threads)[None], cut=cut)
 
     def _untrained(self, rows: Rows, rng, n_modes: int) -> TransformedDistribution:
-        options = {"base": modes(rows, rng, n_modes)} if self.modes else {}
-        options["context_dim"] = 0 if rows.context is None else rows.context.shape[1]
-        options |= {"standardize": False, "standardize_context": False}  # that has been done
+        options = {"base": modes(rows, rng, n_modes, self.clamped)} if self.modes else {}
+        context_dim = 0 if rows.context is None else rows.context.shape[1]
+        # what is standardised has been standardised
+        options |= {"context_dim": context_dim, "standardize": False, "standardize_context": False}
         flow = self.recipe(rows.x.shape[1], rng=rng, **options)
+        if self.clamped:
+            base = ClampedBase(flow.base, context_dim)
+            return TransformedDistribution(base, Clamped(flow.bijector, context_dim))
         if not self.white:
             return flow
         return TransformedDistribution(flow.base, Chain([gaussian(rows).bijector, flow.bijector]))
@@ -196,7 +216,7 @@ class Snapshots:
 
     def __init__(self, held_out: Rows, every: int, patience: float = PATIENCE):
         self.held_out, self.every, self.patience = held_out, every, patience
-        self.flow, self.thetas, self.log_p = None, [], []
+        self.flow, self.thetas, self.log_p, self.scores = None, [], [], []
 
     def __call__(self, report) -> bool:
         if (report.epoch + 1) % self.every:
@@ -206,8 +226,10 @@ class Snapshots:
         small = np.abs(theta).max() < LARGEST  # not the mean of a mode, on a far row
         self.thetas.append(theta.astype(np.float32) if small else theta)
         self.log_p.append(log_prob(self.flow, self.held_out))
-        best = int(np.argmax([floored(log_p).mean() for log_p in self.log_p]))
-        return (len(self.log_p) - 1 - best) * self.every >= self.patience
+        weight = self.held_out.weight
+        self.scores.append(floored(self.log_p[-1], weight) @ weight)
+        worse = len(self.scores) - 1 - int(np.argmax(self.scores))
+        return worse * self.every >= self.patience
 
 
 def log_prob(density: Distribution, rows: Rows, threads: int | None = None) -> np.ndarray:
@@ -228,9 +250,12 @@ def evaluated(density: Distribution, threads: int | None = None) -> Callable:
     return log_prob
 
 
-def floored(log_p: np.ndarray) -> np.ndarray:
-    """log p of rows (..., n), the lowest ones raised, so that no distant row decides alone."""
-    return np.maximum(log_p, np.quantile(log_p, LOWEST, axis=-1, keepdims=True) - BELOW)
+def floored(log_p: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """log p of rows (n,), the lowest ones raised, so that no distant row decides alone."""
+    order = np.argsort(log_p)
+    w = weight[order]
+    below = np.cumsum(w) - w
+    return np.maximum(log_p, np.interp(LOWEST * below[-1], below, log_p[order]) - BELOW)
 
 
 FEW = 5000  # rows: in larger tables the candidates for few rows are left out
@@ -252,8 +277,11 @@ COST = FLOWS["spline"].cost  # of a flow that nobody has measured
 MATCHED = FlowCandidate("continuous", continuous, COST, matched=True, times=EPOCHS_TIMES)
 
 
-def as_candidates(flow, dim: int, context_dim: int) -> list[FlowCandidate]:
+def as_candidates(flow, dim: int, context_dim: int, clamped: bool = False) -> list[FlowCandidate]:
     """The flows to try; flow: the argument of `FlowDensity`."""
+    if clamped:  # by what is left of each row, no full matrix
+        found = as_candidates(flow, dim, context_dim)
+        return [replace(one, clamped=True) for one in found if not (one.white and is_auto(flow))]
     if isinstance(flow, TransformedDistribution):
         if (flow.dim, flow.context_dim) != (dim, context_dim):
             raise ValueError(
@@ -268,6 +296,15 @@ def as_candidates(flow, dim: int, context_dim: int) -> list[FlowCandidate]:
             f"flow must be one of {', '.join(known)}, or a TransformedDistribution: got {flow!r}"
         )
     return list(FLOWS.values()) if is_auto(flow) else [known[flow]]
+
+
+def angles_in(flow) -> np.ndarray:
+    """Which columns of a flow of the user's are angles, (D,); False for a name."""
+    if not isinstance(flow, TransformedDistribution):
+        return np.array(False)
+    context = np.zeros((1, flow.context_dim)) if flow.context_dim else None
+    with remaking():  # no warning: it is not fitted yet
+        return OneTurn.of(flow, context).angle
 
 
 def _own(flow, dim, **options) -> TransformedDistribution:

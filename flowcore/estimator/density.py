@@ -15,7 +15,7 @@ from sklearn.base import (
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ..bijectors import Chain
+from ..bijectors import Chain, Clamped
 from ..conditionals import Conditionals
 from ..conditionals.explaining import DRAWS, Explanation, explained
 from ..core import moment_after
@@ -25,13 +25,12 @@ from ..distributions import TransformedDistribution
 from ..distributions.conditioning import with_standardized_context
 from ..distributions.incomplete_rows import MISSING, check_seen
 from ..training.checks import as_context, as_table, as_weights
-from ..training.columns import check_columns
 from ..training.defaults import is_auto
-from .candidates import as_candidates
+from .candidates import angles_in, as_candidates
 from .holes import learned
 from .plan import default_minutes, plan
-from .record import FlowDensityRecord, as_data
-from .rows import check_reach, check_rows, from_the_centre, merged, quantile, scaling, trimmed
+from .record import FlowDensityRecord, Summary, as_data
+from .rows import Rows, Table, check_rows, merged, quantile, standardized, trimmed
 from .selection import select
 
 if TYPE_CHECKING:
@@ -40,8 +39,6 @@ if TYPE_CHECKING:
 
     from ..core.typing import Context
     from ..distributions import Distribution
-
-LEAST_ROWS = 3  # one is held out, and a single other one has no spread
 
 
 class FlowDensity(
@@ -74,8 +71,8 @@ class FlowDensity(
     flow : str or TransformedDistribution
         "auto", as above; or the only flow to be fitted: "affine", "spline", "modes", "small"
         (affine), "white" (affine, starts at the Gaussian), the name of a recipe of
-        `flowcore.flows`, or a flow of your own, which gets standardised rows. The simpler densities
-        are then only listed in the summary.
+        `flowcore.flows`, or a flow of your own, which gets standardised rows, apart from its angles
+        (`nsf(circular=)`). The simpler densities are then only listed in the summary.
     budget : float
         Minutes on two cores. They determine the number of folds first, then the number of epochs.
         The conversion uses measured costs, not a clock, so results are reproducible. Flows get at
@@ -89,9 +86,10 @@ class FlowDensity(
         evaluation of the held-out rows may exceed the limit. None: no limit.
     trim : float
         The share of rows, in [0, 0.5], that is left out of the fit: the rows that an isolation
-        forest (scikit-learn's) finds most isolated. Then clusters of outliers are not learned. On a
-        clean table the density is then worse in the tails; `summary_` does not show this loss,
-        since it scores the other rows only.
+        forest (scikit-learn's) finds most isolated. Then clusters of outliers are not learned.
+        Choose clearly more than the share of outliers, such as twice the share: a few outliers that
+        stay teach the density their whole cluster. On a clean table the density is then worse in
+        the tails; `summary_` does not show this loss, since it scores the other rows only.
     missing : str
         "error", or "learn": NaN is an unknown value, and a row contributes the log-density of its
         known values (see `holes.py`), also to the scores; `offset_` comes from completed rows. The
@@ -172,77 +170,98 @@ class FlowDensity(
 
     def fit(
         self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None, *,
-        context: Context = None,
+        context: Context = None, present: ArrayLike | None = None,
     ) -> Self:  # fmt: skip
         """Fit to the rows of X (n, D); y is ignored.
 
         sample_weight: (n,) >= 0; rows of weight 0 are left out. context: (n, C), the columns that
-        the density is conditional on; every other method then needs a context, too.
+        the density is conditional on; every other method then needs a context, too. present: (n, D)
+        of booleans: the numbers that a row has. The density is then that of the present numbers,
+        given which ones they are: see `Clamped`. Other entries of X are ignored, and every other
+        method takes the D columns of `present` after those of the context.
         """
-        seeds = seed_sequence(self.random_state)
         check_options(self)
-        ends = moment_after(self.max_seconds)
-        X, labels = check_rows(self, X, reset=True, holes=self.missing == "learn")
-        weight = as_weights(sample_weight, len(X))
-        weight = np.ones(len(X)) if weight is None else weight
-        hole = np.isnan(X)
-        if hole.any():
-            check_seen(X[weight > 0], labels)
-            weight = np.where(hole.all(axis=1), 0, weight)
-        names, context = column_labels(context), as_context("context", context, "X", len(X))
-        self.context_dim_ = 0 if context is None else context.shape[1]
-        self.context_names_in_ = names if are_names(names) else None
-        rows, first = merged(X, weight, context)
+        seeds, ends = seed_sequence(self.random_state), moment_after(self.max_seconds)
+        table = self._as_table(X, sample_weight, context, present)
+        rows, first = merged(table.x, table.weight, table.context, table.absent.all(axis=1))
         rows, isolated = trimmed(rows, self.trim, seeds)
-        isolated = np.isin(first, isolated) & (weight > 0)
-        used = np.where(isolated, 0, weight)
-        if 1 < len(rows) < LEAST_ROWS:  # of a single one, every column is constant
-            raise ValueError(
-                f"X has {len(rows)} different rows: at least {LEAST_ROWS} are needed, since some "
-                "are held out, and many more for a good density"
-            )
-        if not hole.any():
-            check_columns(X, np.flatnonzero(used > 0), labels)
-        scale, context_scale = scaling(rows.x), None if context is None else scaling(rows.context)
-        check_reach(np.where(hole, scale.mean, X), used, scale, labels)
-        dims = X.shape[1], self.context_dim_
-        minutes = default_minutes(len(rows)) if self.budget is None else self.budget
-        minutes = min(minutes, (self.max_seconds or np.inf) / 60)
-        flows = as_candidates(self.flow, *dims)
-        rows, alone = from_the_centre(rows, scale, context_scale), not is_auto(self.flow)
-        planned = lambda share: plan(len(rows), *dims, flows, share * minutes)  # noqa: E731
-        how = seeds, self.n_jobs, alone, self.progress
-        if hole.any():
-            rows, found, whole = learned(rows, planned, how, ends, labels)
-        else:
-            todo = planned(1.0)
-            if isolated.any():
-                todo.left_out.append(f"{isolated.sum():,} isolated rows: trim")
-            found = select(rows, todo, *how, ends)
-            whole = found[2]
+        isolated = np.isin(first, isolated) & (table.weight > 0)
+        rows, scale, context_scale = standardized(table, rows, np.where(isolated, 0, table.weight))
+        rows, found, completed = self._selected(table, rows, seeds, isolated.sum(), ends)
         density, latent, log_p, summary = found
         if context_scale is not None:
             density = with_standardized_context(density, context_scale)
             latent = with_standardized_context(latent, context_scale)
-        self.density_ = TransformedDistribution(density, scale)
-        self.latent_ = TransformedDistribution(latent.base, Chain([scale, latent.bijector]))
+        units = scale if present is None else Clamped(scale, self.context_dim_)
+        self.density_ = TransformedDistribution(density, units, self.context_names_in_)
+        self.latent_ = TransformedDistribution(latent.base, Chain([units, latent.bijector]))
         self.conditionals_ = Conditionals(self.density_, getattr(self, "feature_names_in_", None))
-        nats = float(scale.inverse_log_det(scale.mean[None])[0])
-        unseen = np.where(hole, np.log(scale.scale), 0).sum(axis=1)[rows.place]
+        self._set_scores(table, rows, first, isolated, scale, log_p, completed, summary)
+        self._n_features_out = self.density_.dim
+        return self
+
+    def _as_table(self, X, sample_weight, context, present) -> Table:
+        """The arguments of `fit` as arrays, checked; names and widths become attributes."""
+        x, labels = check_rows(self, X, reset=True, holes=self.missing == "learn")
+        weight = as_weights(sample_weight, len(x))
+        weight = np.ones(len(x)) if weight is None else weight
+        names, context = column_labels(context), as_context("context", context, "X", len(x))
+        hole, absent = np.isnan(x), np.zeros(x.shape, bool)
+        if hole.any():
+            check_seen(x[weight > 0], labels)
+            weight = np.where(hole.all(axis=1), 0, weight)
+        if present is not None:
+            absent = ~as_present(present, x.shape)
+            some = absent & ~absent.all(axis=0)
+            check_seen(np.where(some, np.nan, x)[weight > 0], labels)
+            x = np.where(some, np.ma.array(x, mask=absent | hole).mean(axis=0).filled(0.0), x)
+            columns = (~absent).astype(float)
+            names, context = None, columns if context is None else np.hstack([context, columns])
+        self.context_dim_ = 0 if context is None else context.shape[1]
+        self.context_names_in_ = names if are_names(names) else None
+        angle = angles_in(self.flow)
+        if hole.any() and angle.any():
+            raise ValueError("missing='learn' takes numbers on the line, and your flow has angles")
+        return Table(x, weight, context, hole, absent, present is not None, angle, labels)
+
+    def _selected(self, table: Table, rows: Rows, seeds, n_isolated: int, ends: float) -> tuple:
+        """(the rows, the result of `select`, log p of completed rows (n,)) within the budget."""
+        dims = table.x.shape[1], self.context_dim_
+        minutes = default_minutes(len(rows)) if self.budget is None else self.budget
+        minutes = min(minutes, (self.max_seconds or np.inf) / 60)
+        flows = as_candidates(self.flow, *dims, table.is_clamped)
+        planned = lambda share: plan(len(rows), *dims, flows, share * minutes)  # noqa: E731
+        how = seeds, self.n_jobs, not is_auto(self.flow), self.progress
+        if table.hole.any():
+            return learned(rows, planned, how, ends, table.labels)
+        todo = planned(1.0)
+        if n_isolated:
+            todo.left_out.append(f"{n_isolated:,} isolated rows: trim")
+        found = select(rows, todo, *how, ends)
+        return rows, found, found[2]
+
+    def _set_scores(
+        self, table: Table, rows: Rows, first, isolated, scale, log_p, completed, summary: Summary
+    ) -> None:
+        """`held_out_scores_`, `offset_` and `summary_`, in the units of X: log p (n,) and that of
+        completed rows are those of standardised, different rows."""
+        log_scale = np.log(scale.scale)
+        nats = -(~table.absent @ log_scale)[rows.place]  # of the numbers that a row has
+        unseen = (table.hole @ log_scale)[rows.place]
         own = rows.weight * np.isfinite(log_p)
-        self.summary_ = summary.shifted(nats + float(own @ unseen / own.sum()))
-        scores, judged = np.full((2, len(X)), np.nan)
-        scores[rows.place], judged[rows.place] = log_p + nats + unseen, whole + nats
+        self.summary_ = summary.shifted(float(own @ (nats + unseen) / own.sum()))
+        scores, judged = np.full((2, len(table.x)), np.nan)
+        scores[rows.place], judged[rows.place] = log_p + nats + unseen, completed + nats
+        used = np.where(isolated, 0, table.weight)
         scores, judged = np.where(used > 0, [scores[first], judged[first]], np.nan)
         if isolated.any():
-            own = context[isolated] if self.density_.context_dim else None
-            scores[isolated] = judged[isolated] = self.density_.log_prob(X[isolated], context=own)
+            own = table.context[isolated] if self.density_.context_dim else None
+            log_p = self.density_.log_prob(table.x[isolated], context=own)
+            scores[isolated] = judged[isolated] = log_p
         self.held_out_scores_, seen = scores, np.isfinite(judged)
         known = used[seen].sum() / used.sum()  # of isolated rows all scores are known
-        weight = np.where(isolated, known * weight, weight)
+        weight = np.where(isolated, known * table.weight, table.weight)
         self.offset_ = quantile(judged[seen], weight[seen], self.contamination)
-        self._n_features_out = X.shape[1]
-        return self
 
     def score_samples(self, X: ArrayLike, context: Context = None) -> np.ndarray:
         """log p(x) of every row of X (n, D), in nats, in the units of X: shape (n,)."""
@@ -347,6 +366,16 @@ class FlowDensity(
                 "pipelines pass it on after set_score_request(context=True)"
             )
         return context if density.context_dim else None
+
+
+def as_present(present: ArrayLike, shape: tuple[int, int]) -> np.ndarray:
+    """Which numbers the rows have, (n, D) of booleans; a ValueError for anything else."""
+    found = np.asarray(present)
+    if found.shape != shape or found.dtype != bool:
+        raise ValueError(
+            f"present is an array of booleans like X, {shape}: got {found.dtype} {found.shape}"
+        )
+    return found
 
 
 def check_options(own: FlowDensity) -> None:

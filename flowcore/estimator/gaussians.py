@@ -1,6 +1,7 @@
 """The simple densities of rows, which are standardised: Gaussians, their mixtures, Student tails.
 
-They are candidates like any other, and baselines for flows.
+They are candidates like any other, and baselines for flows. Those "of present" numbers are for rows
+that lack some: the last D columns of the context are 1 for the numbers that a row has, else 0.
 """
 
 from __future__ import annotations
@@ -8,8 +9,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import lu
 
-from ..bijectors import LULinear
+from ..bijectors import Clamped, LULinear, Standardize
 from ..distributions import (
+    ClampedBase,
+    Distribution,
     GaussianMixture,
     MultivariateNormalMixture,
     Normal,
@@ -67,8 +70,47 @@ def mixture(
     return MultivariateNormalMixture(*moved(found, mean, factor))
 
 
-def modes(rows: Rows, rng: np.random.Generator, n_components: int) -> GaussianMixture:
-    """The same with diagonal covariances, as the base of a flow, which learns the rest."""
-    found = mixture(rows, rng, n_components)
+def modes(
+    rows: Rows, rng: np.random.Generator, n_components: int, clamped: bool = False
+) -> GaussianMixture:
+    """The same with diagonal covariances, as the base of a flow, which learns the rest.
+
+    clamped: of the numbers that are present.
+    """
+    found = mixture_of_present(rows, rng, n_components) if clamped else None
+    found = mixture(rows, rng, n_components) if found is None else found
     scales = np.sqrt((found.scale_tril**2).sum(axis=2))
     return GaussianMixture(found.means, scales, found.weights)
+
+
+def present_numbers(rows: Rows) -> np.ndarray:
+    """x (n, D), NaN where a row lacks the number."""
+    return np.where(rows.context[:, -rows.x.shape[1] :] != 0, rows.x, np.nan)
+
+
+def mixture_of_present(
+    rows: Rows, rng: np.random.Generator, n_components: int = 1
+) -> MultivariateNormalMixture | None:
+    """The mixture that EM fits to the numbers that are present; None if a column hardly has any."""
+    x = present_numbers(rows)
+    known = np.isfinite(x).any(axis=1)
+    x, weight = x[known], rows.weight[known]
+    if not (len(x) and np.ma.filled(np.ma.ptp(np.ma.masked_invalid(x), axis=0), 0.0).all()):
+        return None
+    return MultivariateNormalMixture.from_data(x, n_components, weight, rng, missing="learn")
+
+
+def gaussian_of_present(rows: Rows, rng: np.random.Generator) -> Distribution:
+    """The Gaussian's marginal of the numbers that are present, whatever the context is."""
+    found = mixture_of_present(rows, rng)
+    return student_of_present(rows) if found is None else ClampedBase(found, rows.context.shape[1])
+
+
+def student_of_present(rows: Rows, rng=None) -> TransformedDistribution:
+    """Independent Student t densities, wide ones, of the numbers that are present."""
+    x, context_dim = np.ma.masked_invalid(present_numbers(rows)), rows.context.shape[1]
+    mean = np.ma.average(x, axis=0, weights=rows.weight).filled(0.0)
+    scale = np.sqrt(np.ma.average((x - mean) ** 2, axis=0, weights=rows.weight)).filled(1.0)
+    scale = Standardize(len(mean)).with_moments(mean, np.where(scale > 0, scale, 1.0))
+    base = ClampedBase(StudentT(len(mean), df=3.0), context_dim)
+    return TransformedDistribution(base, Clamped(scale, context_dim))

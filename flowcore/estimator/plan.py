@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..training.defaults import batch_size_for, epochs_for
-from .candidates import GAUSSIAN, STUDENT, Family, FlowCandidate, mixtures
+from .candidates import GAUSSIAN, OF_PRESENT, STUDENT, Family, FlowCandidate, mixtures
 from .gaussians import MOST_ROWS
 
 CORES, USED = 2, 0.8  # of the machine that the budget is of, and how much of it flows can take
@@ -76,6 +76,8 @@ def plan(n: int, dim: int, context_dim: int, flows: Flows, minutes: float | None
                if used <= most and used * n >= parts * min(n, HELD_OUT)]  # fmt: skip
     allowed = allowed or [(FOLDS[1][0], most)]
     families, left_out = _families(n, dim, context_dim, budget)
+    if any(flow.clamped for flow in flows):
+        families = OF_PRESENT
     if len(flows) > 1:  # a single one was asked for
         flows, others = _affordable(flows, n, dim, *allowed[-1], budget)
         left_out += others

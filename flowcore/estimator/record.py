@@ -192,8 +192,9 @@ class FlowDensityRecord:
         from .density import FlowDensity
 
         found = FlowDensity(**self.options)
-        found.density_, found.latent_ = self.density, self.latent
-        found.conditionals_ = Conditionals(self.density, self.names, self.proposal)
+        found.density_ = self.density.with_context_names(self.context_names)  # of older files, too
+        found.latent_ = self.latent
+        found.conditionals_ = Conditionals(found.density_, self.names, self.proposal)
         found.context_dim_, found.offset_ = self.context_dim, self.offset
         found.context_names_in_ = self.context_names
         found.held_out_scores_, found.summary_ = self.held_out_scores, as_summary(self.summary)

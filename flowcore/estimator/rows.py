@@ -14,11 +14,13 @@ from ..bijectors import Standardize
 from ..core.inputs import as_numbers, column_labels, where
 from ..core.labels import check_labels
 from ..training.checks import check_finite
+from ..training.columns import check_columns
 from ..training.repeats import first_equal
 
 if TYPE_CHECKING:
     from .holes import Drawn
 
+LEAST_ROWS = 3  # one is held out, and a single other one has no spread
 LARGEST = 1e30  # of what float32 holds well
 FARTHEST = 1e100  # standard deviations: sums of squares of what is beyond may be no floats
 HOLE = -1.2345678e308  # in place of NaN, which equals nothing
@@ -101,6 +103,25 @@ class Rows:
         return Rows(copies[kept], context, weight, place, times=m.mean())
 
 
+class Table(NamedTuple):
+    """The arguments of `fit`, (n, ...): x, weights, context or None.
+
+    hole, absent (n, D): which numbers are unknown (NaN), and which ones a row lacks. An absent
+    number is the mean of its column; a column without any keeps what it has. is_clamped: the last D
+    columns of the context mark the numbers that are present. angle: which columns are angles, (D,)
+    or one for all. labels: names of the columns, or None
+    """
+
+    x: np.ndarray
+    weight: np.ndarray
+    context: np.ndarray | None
+    hole: np.ndarray
+    absent: np.ndarray
+    is_clamped: bool
+    angle: np.ndarray
+    labels: list | None
+
+
 class Fold(NamedTuple):
     """The rows that a candidate is fitted to, and those that it is scored on."""
 
@@ -109,15 +130,19 @@ class Fold(NamedTuple):
 
 
 def merged(
-    x: np.ndarray, weight: np.ndarray, context: np.ndarray | None
+    x: np.ndarray,
+    weight: np.ndarray,
+    context: np.ndarray | None,
+    empty: np.ndarray | bool = False,
 ) -> tuple[Rows, np.ndarray]:
     """(the distinct rows of positive weight, sorted; for every row the first that equals it).
 
     A row that occurs twice becomes a row of weight 2. Otherwise it could be in two folds: it would
-    be both learned and held out, and a spike on it would get a high score.
+    be both learned and held out, and a spike on it would get a high score. Rows that have no
+    numbers (empty) stay apart: nothing is learned of them, and one heavy row would be in one fold.
     """
     first = first_equal(np.where(np.isnan(x), HOLE, x), context)
-    first = np.arange(len(x)) if first is None else first
+    first = np.arange(len(x)) if first is None else np.where(empty, np.arange(len(x)), first)
     total = np.bincount(first, weight, len(x))
     kept = np.flatnonzero(total > 0)
     both = x[kept] if context is None else np.column_stack([x[kept], context[kept]])
@@ -126,8 +151,11 @@ def merged(
 
 
 @np.errstate(over="ignore")  # differences of huge numbers: nothing is beyond infinity
-def scaling(x: np.ndarray) -> Standardize:
-    """x = mean + scale z: columns of z have mean 0 and variance 1, apart from distant values."""
+def scaling(x: np.ndarray, angle: np.ndarray | bool = False) -> Standardize:
+    """x = mean + scale z: columns of z have mean 0 and variance 1, apart from distant values.
+
+    Angles, columns that angle (D,) marks, are left as they are.
+    """
     low, high = np.nanquantile(x, (0.25, 0.75), axis=0)
     reach = FAR * (high - low)
     wide = np.where(reach > 0, reach, np.inf)
@@ -135,8 +163,39 @@ def scaling(x: np.ndarray) -> Standardize:
     unit = np.nanmax(np.abs(near), axis=0)  # no square overflows, none underflows
     unit[unit == 0] = 1.0
     scale = unit * np.nanstd(near / unit, axis=0)
-    scale = np.where(scale > 0, scale, 1.0)
-    return Standardize(x.shape[1]).with_moments(unit * np.nanmean(near / unit, axis=0), scale)
+    scale = np.where((scale > 0) & ~np.asarray(angle), scale, 1.0)
+    mean = np.where(angle, 0, unit * np.nanmean(near / unit, axis=0))
+    return Standardize(x.shape[1]).with_moments(mean, scale)
+
+
+def standardized(
+    table: Table, rows: Rows, used: np.ndarray
+) -> tuple[Rows, Standardize, Standardize | None]:
+    """(the rows, standardised, from the centre on; the scales of their columns and context).
+
+    used (n,): the weights of the table's rows that are learned. Errors and warnings: for too few
+    rows, for columns that have no density, for values that are too far out.
+    """
+    if 1 < len(rows) < LEAST_ROWS:  # of a single one, every column is constant
+        raise ValueError(
+            f"X has {len(rows)} different rows: at least {LEAST_ROWS} are needed, since some are "
+            "held out, and many more for a good density"
+        )
+    if not (table.hole.any() or table.absent.any()):
+        check_columns(table.x, np.flatnonzero(used > 0), table.labels)
+    filled = (table.absent & ~table.absent.all(axis=0))[rows.place]
+    scale = scaling(np.where(filled, np.nan, rows.x), table.angle)
+    check_reach(np.where(table.hole, scale.mean, table.x), used, scale, table.labels)
+    rows = replace(rows, x=np.where(filled, scale.mean, rows.x))
+    if table.context is None:
+        return from_the_centre(rows, scale, None), scale, None
+    of_context = scaling(rows.context)
+    if table.is_clamped:
+        n_own = rows.context.shape[1] - rows.x.shape[1]  # before the columns that are 1 or 0
+        mean, factor = of_context.mean.copy(), of_context.scale.copy()
+        mean[n_own:], factor[n_own:] = 0.0, 1.0
+        of_context = of_context.with_moments(mean, factor)
+    return from_the_centre(rows, scale, of_context), scale, of_context
 
 
 def check_reach(x: np.ndarray, weight: np.ndarray, scale: Standardize, labels: list | None) -> None:

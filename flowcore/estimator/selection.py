@@ -102,8 +102,10 @@ class Folds:
         """The candidate at the snapshot that is best for all folds together; a fold whose training
         had ended before takes its own best."""
         parts = [self.number == k for k in range(len(fits))]
+        weights = [self.weight[part] for part in parts]
         curves = [
-            floored(fit.log_p) @ self.weight[part] for fit, part in zip(fits, parts, strict=True)
+            np.array([floored(log_p, weight) @ weight for log_p in fit.log_p])
+            for fit, weight in zip(fits, weights, strict=True)
         ]
         longest = max(map(len, curves))
         best = int(np.argmax(sum(np.pad(c, (0, longest - len(c)), "edge") for c in curves)))

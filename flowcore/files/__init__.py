@@ -10,25 +10,20 @@ utf-8) describes the tree, node by node (see `describe.py`), and names the other
      {"class": "MaskedAutoregressiveFlow",
       "config": {"made": {"node": 1}, "transformer": {"node": 0}, "method": "by_degree"}}]}
 
-The archive's comment, the last bytes of the file, is the SHA-256 of all that precedes them: any
-changed byte is detected before anything is interpreted. The checksum guards against accidents. Four
-rules guard against malice. Nothing in a file is ever executed. Class names are looked up only in
-flowcore's public classes and the reader's own `classes`. Every argument must have the type that the
-constructor declares. Every size is compared with the content of the file, before anything of that
-size is made. So even a forged file takes at most 0.2 s plus 1 s per megabyte, and memory in
-proportion to its size.
+The archive's comment, the last bytes of the file, is the SHA-256 of all that precedes them, which
+detects accidents. Nothing in a file is executed, and class names are looked up only in flowcore's
+public classes and the reader's own `classes`. But a file decides which constructors are called with
+which arguments, and so how much memory they take: load files of people you trust.
 
     describe.py   objects -> nodes            save.py   writes, and reads back as a proof
     rebuild.py    nodes -> objects            load.py   reads
-    kinds.py      types of arguments          messages.py   errors on one line
-    archive.py    arrays <-> bytes            disk.py   bytes <-> a file, whole or not at all
+    archive.py    arrays <-> bytes            disk.py   bytes -> a file, whole or not at all
 """
 
 from .archive import DESCRIPTION, DIGITS, SEAL, pack, read_sealed, sealed, unpack, unsealed
 from .describe import Writer
-from .disk import path_text, remove_unfinished, replaceable, replacing, write_atomically
+from .disk import replacing, write_atomically
 from .load import load
-from .messages import expect, printable
 from .save import save
 
 __all__ = [
@@ -36,14 +31,9 @@ __all__ = [
     "DIGITS",
     "SEAL",
     "Writer",
-    "expect",
     "load",
     "pack",
-    "path_text",
-    "printable",
     "read_sealed",
-    "remove_unfinished",
-    "replaceable",
     "replacing",
     "save",
     "sealed",

@@ -30,9 +30,10 @@ from ..core.parameters import Parametric
 from ..distributions import Foreign
 from ..networks.network import Network
 from ..transformers import Transformer
-from .kinds import BASE, is_int
 
 FORMAT = 1  # of the description
+BASE = ("dim", "sample", "log_prob")  # what a density has, of whatever class
+PLAIN = (type(None), bool, int, float, str)  # the same in JSON
 LEFT_OUT = ("rng", "dtype")  # arguments that the arrays answer
 
 
@@ -43,6 +44,7 @@ def is_node(value) -> bool:
     )
 
 
+@lru_cache(maxsize=256)
 def is_describable(cls: type) -> bool:
     """Whether objects of this class are nodes: by its base classes, or its methods."""
     known = issubclass(cls, (Parametric, Transformer)) or _has_config_method(cls)
@@ -56,7 +58,7 @@ def nodes_in(value) -> Iterator:
     if isinstance(value, (list, tuple)):
         for item in value:
             yield from nodes_in(item)
-    elif is_node(value):
+    elif type(value) not in PLAIN and is_node(value):
         yield value
 
 
@@ -80,10 +82,7 @@ class Writer:
         self.objects: list = []
         self.arrays: dict[str, np.ndarray] = {}
         self._numbers: dict[int, int] = {}  # id of an object -> its node
-        try:
-            self._add(obj)
-        except RecursionError:
-            raise unsavable(type(obj), "it contains itself, or is nested too deep") from None
+        self._add(obj)
 
     def _add(self, obj) -> None:
         """Append the nodes of everything in obj that has none yet, then its own."""
@@ -122,12 +121,10 @@ class Writer:
 
     def _encode(self, value, name: str, owner):
         kind = type(value)
-        if value is None or kind is bool or (kind is int and abs(value) < 2**63):
+        if kind is float and not math.isfinite(value):
+            return {"float": str(value)}
+        if kind in PLAIN:
             return value
-        if kind is str and not any("\ud800" <= c <= "\udfff" for c in value):  # text of utf-8
-            return value
-        if kind is float:
-            return value if math.isfinite(value) else {"float": str(value)}
         if kind is np.ndarray:
             return {"array": self._store(value, name, owner)}
         if isinstance(value, np.generic):  # not a Python number: its width counts in arithmetic
@@ -183,24 +180,21 @@ def _arguments(obj) -> dict:
     return {name: getattr(obj, name) for name in names}
 
 
-def argument_names(cls: Callable) -> list[str]:
-    """All arguments of the constructor."""
-    parameters = constructor_parameters(cls)
+@lru_cache(maxsize=256)  # by far the slowest part of making an object
+def argument_names(cls: Callable) -> tuple[str, ...]:
+    """The arguments of `__init__`, or of a function that builds what a retired class built.
+
+    A base class's `__new__(cls, *args, **kwargs)` does not count.
+    """
+    is_class = isinstance(cls, type)
+    init = cls.__init__ if is_class else cls
+    if init is object.__init__:
+        return ()
+    parameters = list(inspect.signature(init).parameters.values())[is_class:]
     for p in parameters:
         if p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
             raise unsavable(cls, f"its constructor's argument {str(p)!r} has no name to pass it by")
-    return [p.name for p in parameters]
-
-
-@lru_cache(maxsize=256)  # by far the slowest part of making an object
-def constructor_parameters(cls: Callable) -> tuple[inspect.Parameter, ...]:
-    """Arguments of `__init__`: a base class's `__new__(cls, *args, **kwargs)` does not count."""
-    if not isinstance(cls, type):  # a function that builds what a class that is gone has built
-        return tuple(inspect.signature(cls).parameters.values())
-    if cls.__init__ is not object.__init__:
-        return tuple(inspect.signature(cls.__init__).parameters.values())[1:]
-    found = tuple(inspect.signature(cls).parameters.values())
-    return () if all(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in found) else found
+    return tuple(p.name for p in parameters)
 
 
 def _unnamed_parts(obj, config: dict) -> list:
@@ -229,20 +223,21 @@ def first_difference(old, new) -> str | None:
 
 
 def _state(obj) -> dict:
-    state = {k: v for k, v in getattr(obj, "__dict__", {}).items() if not k.startswith("_memo")}
+    state = {k: v for k, v in getattr(obj, "__dict__", {}).items() if k[:5] != "_memo"}
     state.pop("params", None)  # no parameters may be an empty array, or no array
     state |= {"params": obj.params} if has_params(obj) else {}
     return {name: _bits(value) for name, value in state.items()}
 
 
 def _bits(value):
-    """A key that two values share only if they are equal bit for bit; None unless it is
-    plain data (nodes are compared elsewhere)."""
-    if isinstance(value, (np.ndarray, np.generic)) and not is_int(value):
-        return value.dtype, value.shape, value.tobytes()
-    if isinstance(value, dict):
-        return dict, list(value), [*map(_bits, value.values())]
+    """A key that two values share only if they are equal bit for bit; () for what is no plain
+    data (nodes are compared by themselves)."""
+    if type(value) in PLAIN:
+        return repr(value)
     if isinstance(value, (list, tuple)):
         return type(value), [*map(_bits, value)]
-    plain = value is None or isinstance(value, (bool, int, float, str, np.integer))
-    return repr(int(value) if is_int(value) else value) if plain else ()
+    if isinstance(value, np.integer):
+        return repr(int(value))
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.dtype, value.shape, value.tobytes()
+    return (dict, list(value), [*map(_bits, value.values())]) if isinstance(value, dict) else ()

@@ -1,7 +1,8 @@
-"""`load`: reads files of `save`, and trusts nothing in them."""
+"""`load`: reads files of `save`."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,6 @@ from .._version import __version__
 from ..core import remaking
 from .archive import read_sealed, unsealed
 from .describe import FORMAT
-from .disk import path_text
-from .messages import expect, unquoted
 from .rebuild import Reader, foreign_classes
 
 if TYPE_CHECKING:
@@ -22,11 +21,11 @@ if TYPE_CHECKING:
 def load(path: str | PathLike[str], classes: Iterable[type] = ()) -> Any:
     """Load a file of `save`; every number equals the saved object's, bit for bit.
 
-    Nothing in the file is executed, but constructors of `classes` get the file's arguments.
-    Parameters that are not finite, as in a diverged flow, are loaded unchanged. Constants must be
-    valid. Errors: FileNotFoundError, or another OSError for anything but an ordinary file;
-    ValueError for a file that is empty, truncated, damaged, not from flowcore (detected before it
-    is read), of a newer format, or with a class that is neither in flowcore nor in `classes`.
+    Nothing in the file is executed, but constructors of flowcore and of `classes` get its
+    arguments: load files of people you trust. Parameters that are not finite, as in a diverged
+    flow, are loaded unchanged. Constants must be valid. Errors: FileNotFoundError, or another
+    OSError; ValueError for a file that is truncated, damaged, not from flowcore, of a newer format,
+    or with a class that is neither in flowcore nor in `classes`.
 
     Parameters
     ----------
@@ -40,25 +39,23 @@ def load(path: str | PathLike[str], classes: Iterable[type] = ()) -> Any:
     object
         The saved object: a flow, bijector, network, transformer, base, Dequantize, `FlowDensity`.
     """
-    name, foreign = path_text("path", path), foreign_classes(classes)
+    name, foreign = os.fsdecode(path), foreign_classes(classes)
     try:
-        found = from_bytes(read_sealed(name), foreign)[-1]
-        return found.restored() if hasattr(type(found), "restored") else found
+        saved = rebuilt(*unsealed(read_sealed(name)), foreign)[-1]
+        return saved.restored() if hasattr(type(saved), "restored") else saved
     except ValueError as problem:
         raise ValueError(f"{name} {problem}") from problem
 
 
-def from_bytes(data: bytes, foreign: dict[str, type]) -> list:
+def rebuilt(description: dict, arrays: dict[str, np.ndarray], foreign: dict[str, type]) -> list:
     """All objects of a file, the saved one last; its errors continue '<path> ...'."""
-    description, arrays = unsealed(data)
-    version, kind, writer = (description.get(name) for name in ("format", "kind", "flowcore"))
-    if kind is not None:
-        raise ValueError(f"is a {unquoted(kind)}, not a flow: give it to fit(checkpoint=)")
-    expect(type(version) is int and version >= 1, "is damaged: its format is {}", version)
-    if version > FORMAT:
+    if "kind" in description:
+        raise ValueError(f"is a {description['kind']}, not a flow: give it to fit(checkpoint=)")
+    number, writer = description["format"], description.get("flowcore")
+    if number > FORMAT:
         raise ValueError(
-            f"has format {version}, written by flowcore {unquoted(writer)}; this is flowcore "
-            f"{__version__}, which reads formats up to {FORMAT}: update flowcore"
+            f"has format {number}, written by flowcore {writer}; this is flowcore {__version__}, "
+            f"which reads formats up to {FORMAT}: update flowcore"
         )
     with remaking(), np.errstate(all="ignore"):  # its maker has been warned
-        return Reader(arrays, foreign, len(data)).read(description.get("nodes"))
+        return Reader(arrays, foreign).read(description["nodes"])

@@ -1,14 +1,15 @@
-"""`save`: a flow as a file, which is read back as a proof before it is written."""
+"""`save`: a flow as a file, once it is proven that `load` makes the same flow again."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from .._version import __version__
 from .archive import sealed
 from .describe import FORMAT, Writer, first_difference, is_node, unsavable
-from .disk import path_text, remove_unfinished, write_atomically
-from .load import from_bytes
+from .disk import write_atomically
+from .load import rebuilt
 from .rebuild import foreign_classes
 
 if TYPE_CHECKING:
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 def save(flow: object, path: str | PathLike[str]) -> None:
     """Write a flow (or a bijector, network, transformer, base, ...) to `path`, whole or not at all.
 
-    The bytes are read back and compared before they are written, so every saved file can be loaded.
-    The same flow gives the same bytes. Your own classes are saved like flowcore's: argument `foo`
-    of the constructor is the attribute `foo`, or a method `config()` returns the arguments as a
-    dict. Errors: ValueError for an object that cannot be described, with the fix; OSError, also if
-    `path` is a folder, a device or a FIFO: only an ordinary file is replaced. Cost: the flow is
-    made twice; memory for about four copies of the weights.
+    The flow is rebuilt from its description and compared before anything is written, so every saved
+    file can be loaded. The same flow gives the same bytes. Your own classes are saved like
+    flowcore's: argument `foo` of the constructor is the attribute `foo`, or a method `config()`
+    returns the arguments as a dict. Errors: ValueError for an object that cannot be described, with
+    the fix; OSError, also if `path` is a folder, a device or a FIFO: only an ordinary file is
+    replaced. Cost: the flow is made twice; memory for about four copies of the weights.
 
     Parameters
     ----------
@@ -31,9 +32,8 @@ def save(flow: object, path: str | PathLike[str]) -> None:
         A flow or a part of one, or a fitted `FlowDensity`, ...
     path : str or PathLike
         The file; ".npz" is customary, but is not added. The bytes are written to a temporary file
-        in the same folder, which then replaces `path`: an earlier file survives any failure. A
-        later `save` removes the temporary files of a killed one. If `path` is a link, its target is
-        written.
+        in the same folder, which then replaces `path`: an earlier file survives any failure. If
+        `path` is a link, its target is written.
 
     Examples
     --------
@@ -52,22 +52,20 @@ def save(flow: object, path: str | PathLike[str]) -> None:
             f"save takes a flow, bijector, network, transformer, base or fitted FlowDensity, "
             f"not {flow!r:.200}"
         )
-    path = path_text("path", path)
-    write_atomically(path, _to_bytes(flow))
-    remove_unfinished(path)
+    write_atomically(os.fsdecode(path), _to_bytes(flow))
 
 
 def _to_bytes(flow) -> bytes:
     """The whole file, proven to give the same objects again."""
     writer = Writer(flow)
     description = {"format": FORMAT, "flowcore": __version__, "nodes": writer.nodes}
-    data = sealed(description, writer.arrays)
+    classes = foreign_classes({type(obj): 0 for obj in writer.objects})
     try:
-        again = from_bytes(data, foreign_classes({type(obj): 0 for obj in writer.objects}))
+        again = rebuilt(description, writer.arrays, classes)
     except ValueError as problem:
         raise unsavable(type(flow), f"its file {problem}") from problem
     for old, new in zip(writer.objects, again, strict=True):
         lost = first_difference(old, new)
         if lost:
             raise unsavable(type(old), f"its attribute {lost!r} would be lost or changed")
-    return data
+    return sealed(description, writer.arrays)

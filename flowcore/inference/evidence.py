@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..conditionals.angles import TURN, OneTurn, turned
 from ..core import as_numbers, log_sum_exp, warn
 from ..flows import maf
 from ..training import fit
@@ -46,7 +47,8 @@ def evidence(
     but with an effective number of draws of p. It comes from the autocorrelations of log l (initial
     positive sequence, Geyer 1992), about the mean of all chains: so chains that disagree count for
     little. Equal rows, as in a chain that rejects or a resampled table, are on one side, and count
-    as one draw with a weight. A mode that all chains miss is not detected.
+    as one draw with a weight. A mode that all chains miss is not detected. Angles, in radians, may
+    be in any turn; a target that repeats after 2 pi is integrated over one turn.
 
     The error needs the order of correlated draws: do not shuffle a chain. A warning follows if the
     flow fits the draws that are left better than it fits p, as after a shuffle; but a weak
@@ -93,7 +95,13 @@ def evidence(
     flow, _ = fit(flow, np.repeat(x[fitted], times, axis=0), rng=rng, **options)
     of_p = log_p - flow.log_prob(x[held])
     drawn, log_q = flow.sample_and_log_prob(int(count.sum()), rng)
-    of_q = _log_p(log_target, drawn, may_vanish=True) - log_q
+    # samples may be in any turn, such as [0, 2 pi), and the target need not be known in another
+    middle, angle = (x.min(axis=0) + x.max(axis=0)) / 2, OneTurn.of(flow).angle
+    drawn = turned(drawn, angle, middle)
+    log_p_of_q = _log_p(log_target, drawn, may_vanish=True)
+    beyond = [_repeated(log_target, drawn, log_p_of_q, j, middle[j])
+              for j in np.flatnonzero((np.ptp(x, axis=0) <= TURN) & ~angle)]  # fmt: skip
+    of_q = np.where(np.any(beyond, axis=0), -np.inf, log_p_of_q - log_q)
     starts = np.flatnonzero(np.diff(chain[held])) + 1
     n_p = _effective(np.split(of_p, starts), np.split(count, starts))
     of_p = np.repeat(of_p, count)
@@ -162,6 +170,19 @@ def _log_p(log_target, x: np.ndarray, may_vanish: bool = False) -> np.ndarray:
         hint = "" if may_vanish else ", one of the samples: are they draws of it?"
         raise ValueError(f"log_target is {found[np.argmax(bad)]} at {row}{hint}")
     return np.where(np.isfinite(found), found, -np.inf)
+
+
+def _repeated(log_target, drawn, log_p, j: int, middle: float) -> np.ndarray:
+    """Draws (n,) of a q on the line, beyond the turn around the middle of an angle j of the target.
+
+    Where the target repeats itself, one turn has all of Z.
+    """
+    beyond = np.abs(drawn[:, j] - middle) > TURN / 2
+    if beyond.any():
+        column = np.arange(drawn.shape[1]) == j
+        again = _log_p(log_target, turned(drawn[beyond], column, middle), may_vanish=True)
+        beyond &= np.allclose(again, log_p[beyond])
+    return beyond
 
 
 def _bridge(of_p: np.ndarray, of_q: np.ndarray, n_p: float) -> tuple[float, float]:

@@ -38,4 +38,4 @@ __all__ = [
     "stages",
 ]
 _OF_LESSONS = "bridges", "grid", "grid_animation", "jacobian", "log_dets", "network"
-__getattr__ = door(__name__, {"flowcore.teaching.pictures": _OF_LESSONS})
+__getattr__, __dir__ = door(__name__, {"flowcore.teaching.pictures": _OF_LESSONS})

@@ -35,6 +35,7 @@ from ..bijectors import (
     Bijector,
     Blockwise,
     Chain,
+    Clamped,
     ContinuousFlow,
     Coupling,
     Elementwise,
@@ -51,6 +52,7 @@ from ..bijectors import (
 from ..bijectors.maps import FixedMap
 from ..core.calls import OPPOSITE
 from ..distributions import (
+    ClampedBase,
     Distribution,
     Foreign,
     GaussianMixture,
@@ -67,6 +69,7 @@ from ..distributions import (
     UniformCircle,
     VonMises,
 )
+from ..distributions.elliptical_mixture import EllipticalMixture
 from ..networks import MADE, MLP
 from ..transformers import Affine, Pointwise, Transformer, for_coordinates, transformer_of
 from .twins_scalar import (
@@ -168,10 +171,10 @@ def bijector(b, direction, x, params, context):
     return own_method(b, Bijector, f"{direction}_and_log_det")(x, params, context)
 
 
-def _part(b, params, part, direction, x, context):
+def _part(b, params, part, direction, x, context, *present):
     """A part of b, run with its own parameters, and with the context if it reads one."""
     own_context = context if part.context_dim else None
-    return bijector(part, direction, x, b.params_of(part, params), own_context)
+    return bijector(part, direction, x, b.params_of(part, params), own_context, *present)
 
 
 def _rows(log_det, x):
@@ -180,19 +183,31 @@ def _rows(log_det, x):
 
 
 @bijector.register(Chain)
-def _chain(b, direction, x, params, context):
+def _chain(b, direction, x, params, context, *present):
     """x = f(g(z)) for Chain([f, g]); log-dets add up."""
     total = np.zeros(len(x))
     for part in b.bijectors[::-1] if direction == "forward" else b.bijectors:
-        x, log_det = _part(b, params, part, direction, x, context)
+        x, log_det = _part(b, params, part, direction, x, context, *present)
         total = total + log_det
     return x, total
 
 
+@bijector.register(Clamped)
+def _clamped(b, direction, x, params, context):
+    """f of rows whose absent coordinates are 0, and whose phi is 0 there: see `_of_present`."""
+    present = getval(context)[:, -b.dim :]
+    return _part(b, params, b.bijector, direction, x * present, context, present)
+
+
+def _of_present(phi, present):
+    """phi (N, D, n_out), 0 for coordinates that a row lacks: present (N, D); None: it has all."""
+    return phi if present is None else phi * present[..., None]
+
+
 @bijector.register(Invert)
-def _invert(b, direction, x, params, context):
+def _invert(b, direction, x, params, context, *present):
     """The other direction of its bijector."""
-    return bijector(b.bijector, OPPOSITE[direction], x, params, context)
+    return bijector(b.bijector, OPPOSITE[direction], x, params, context, *present)
 
 
 @bijector.register(Permute)
@@ -215,29 +230,29 @@ def _blockwise(b, direction, x, params, context):
 
 
 @bijector.register(StandardizeContext)
-def _standardize_context(b, direction, x, params, context):
+def _standardize_context(b, direction, x, params, context, *present):
     """x = f(z; (c - mean) / scale)."""
     mean, scale = b.standardize.mean, b.standardize.scale
-    return _part(b, params, b.bijector, direction, x, (context - mean) / scale)
+    return _part(b, params, b.bijector, direction, x, (context - mean) / scale, *present)
 
 
 @bijector.register(EmbedContext)
-def _embed_context(b, direction, x, params, context):
+def _embed_context(b, direction, x, params, context, *present):
     """x = f(z; h(c))."""
     embedded = network(b.network, context, b.params_of(b.network, params), None)
-    return _part(b, params, b.bijector, direction, x, embedded)
+    return _part(b, params, b.bijector, direction, x, embedded, *present)
 
 
 @bijector.register(MaskedAutoregressiveFlow)
-def _maf(b, direction, x, params, context):
+def _maf(b, direction, x, params, context, present=None):
     """x_i = t(z_i; phi_i(x_<i)): z in one pass; x one coordinate after the other, D passes."""
     if direction == "inverse":
-        phi = network(b.made, x, params, context)
+        phi = _of_present(network(b.made, x, params, context), present)
         z, log_slope = transform(b.transformer, "inverse", x, phi)
         return z, anp.sum(log_slope, axis=1)
     known, total = [np.zeros(len(x))] * b.dim, 0.0
     for i in np.argsort(b.made.degrees[0]):
-        phi = network(b.made, anp.stack(known, axis=1), params, context)
+        phi = _of_present(network(b.made, anp.stack(known, axis=1), params, context), present)
         t = transformer_of(b.transformer, i)
         known[i], log_slope = transform(t, "forward", x[:, i], phi[:, i, : t.n_out])
         total = total + log_slope
@@ -245,11 +260,12 @@ def _maf(b, direction, x, params, context):
 
 
 @bijector.register(Coupling)
-def _coupling(b, direction, x, params, context):
+def _coupling(b, direction, x, params, context, present=None):
     """x_A = z_A,  x_B = t(z_B; phi(z_A)); A the first num_masked coordinates, or the last."""
     m = b.num_masked
     kept, changed = (x[:, :m], x[:, m:]) if m > 0 else (x[:, m:], x[:, :m])
-    phi = network(b.conditioner, kept, params, context)
+    present = None if present is None else present[:, b.changed]
+    phi = _of_present(network(b.conditioner, kept, params, context), present)
     t = for_coordinates(b.transformer, range(b.dim)[b.changed])
     changed, log_slope = transform(t, direction, changed, phi)
     pair = (kept, changed) if m > 0 else (changed, kept)
@@ -261,9 +277,9 @@ def _continuous(b, direction, x, params, context):
     """d(x, log_det)/dt = (v(x, t), div v), by Runge-Kutta steps of size h, or -h backwards."""
     h, t = (1 / b.n_steps, 0.0) if direction == "forward" else (-1 / b.n_steps, 1.0)
     step = {4: _classical_step, 5: _butchers_step}[b.order]
-    steps, y = b.directions(), anp.concatenate([x, np.zeros((len(x), 1))], axis=1)
-    for e in steps if direction == "forward" else steps[::-1]:
-        y = step(lambda y, t, e=e: _velocity(b, y[:, :-1], t, params, context, e), y, t, h)
+    y = anp.concatenate([x, np.zeros((len(x), 1))], axis=1)
+    for _ in range(b.n_steps):
+        y = step(lambda y, t: _velocity(b, y[:, :-1], t, params, context), y, t, h)
         t = t + h
     return y[:, :-1], y[:, -1]
 
@@ -288,11 +304,11 @@ def _butchers_step(f, y, t, h):
     return y + h / 90 * (7 * k1 + 32 * k3 + 12 * k4 + 32 * k5 + 7 * k6)
 
 
-def _velocity(b, x, t, params, context, e):
-    """v = a of the last layer, div v = sum_k e_k . J e_k:  T_0 = E,  T_l = act'(a_l) * T W_l"""
+def _velocity(b, x, t, params, context):
+    """v = a of the last layer, div v = sum_d J_dd:  T_0 = [I 0],  T_l = act'(a_l) * T W_l"""
     net, theta = b.velocity, behind_zero(params)
     h = anp.concatenate([x, np.tile(b.time_features(t), (len(x), 1))], axis=1)
-    T, before = np.broadcast_to(e.T, (len(x), *e.T.shape)), []
+    T, before = np.tile(np.eye(b.dim, net.in_dim), (len(x), 1, 1)), []
     for i, (W, bias, C) in enumerate(net.places()):
         a, T_a = h @ theta[W] + theta[bias], T @ theta[W]
         if C is not None:
@@ -302,25 +318,26 @@ def _velocity(b, x, t, params, context, e):
         before.append((a, T_a))
         h = ACTIVATIONS[net.activation](a)
         T = elementwise_grad(ACTIVATIONS[net.activation])(a)[:, None] * T_a
-    div = anp.sum(e.T[:, : b.dim] * T_a, axis=(1, 2))
+    div = anp.sum(np.eye(b.dim) * T_a, axis=(1, 2))
     return anp.concatenate([a, div[:, None]], axis=1)
 
 
 @bijector.register(Elementwise)
-def _elementwise(b, direction, x, params, context):
+def _elementwise(b, direction, x, params, context, present=None):
     """x_i = t(z_i; phi_i), the same phi = theta for all rows."""
     phi = params.reshape((1, b.dim, b.transformer.n_out)) + np.zeros((len(x), 1, 1))
-    value, log_slope = transform(b.transformer, direction, x, phi)
+    value, log_slope = transform(b.transformer, direction, x, _of_present(phi, present))
     return value, anp.sum(log_slope, axis=1)
 
 
 @bijector.register(Standardize)
-def _standardize(b, direction, x, params, context):
+def _standardize(b, direction, x, params, context, present=None):
     """x = mean + scale z, both fixed."""
-    log_det = _rows(np.sum(np.log(b.scale)), x)
+    present = np.ones(x.shape) if present is None else present
+    log_det = present @ np.log(b.scale)
     if direction == "forward":
-        return b.mean + b.scale * x, log_det
-    return (x - b.mean) / b.scale, -log_det
+        return present * (b.mean + b.scale * x), log_det
+    return present * (x - b.mean) / b.scale, -log_det
 
 
 @bijector.register(ActNorm)
@@ -449,10 +466,27 @@ def _flow(flow, x, params, context):
     return anp.where(finite.all(axis=1) | np.isnan(getval(found)), found, -np.inf)
 
 
+@log_prob.register(ClampedBase)
+def _clamped_base(density, x, params, context):
+    """The marginal density of the coordinates that a row has, one for each pattern of them."""
+    present, base = getval(context)[:, -density.dim :], density.base
+    if not isinstance(base, EllipticalMixture):
+        return log_prob(base, x * present, params, context, present)
+    patterns, which = np.unique(present, axis=0, return_inverse=True)
+    parts, order = [], np.argsort(which.ravel(), kind="stable")
+    for i, pattern in enumerate(patterns):
+        rows, columns = np.flatnonzero(which.ravel() == i), np.flatnonzero(pattern)
+        nothing = 0 * anp.sum(x[rows], axis=1)
+        marginal = base.marginal(columns) if columns.size else None
+        parts.append(log_prob(marginal, x[rows][:, columns], params, None) if marginal else nothing)
+    return anp.concatenate(parts)[np.argsort(order)]
+
+
 @log_prob.register(Normal)
-def _normal(density, x, params, context):
+def _normal(density, x, params, context, present=None):
     """-1/2 sum_i z_i^2 - D/2 log(2 pi)."""
-    return -0.5 * anp.sum(x * x, axis=1) - density.dim * HALF_LOG_2PI
+    n = density.dim if present is None else present.sum(axis=1)
+    return -0.5 * anp.sum(x * x, axis=1) - n * HALF_LOG_2PI
 
 
 @log_prob.register(MultivariateNormalDiag)
@@ -505,7 +539,7 @@ def _laplace(density, x, params, context):
 
 
 @log_prob.register(StudentT)
-def _student_t(density, x, params, context):
+def _student_t(density, x, params, context, present=None):
     """sum_i [log Gamma((nu+1)/2) - log Gamma(nu/2) - 1/2 log(nu pi) - (nu+1)/2 log(1 + z_i^2/nu)].
 
     theta = log nu, if it is trained.
@@ -516,19 +550,20 @@ def _student_t(density, x, params, context):
     series = -anp.log(r) / 2 - r / 8 + r**3 / 192 - r**5 / 640  # Stirling's: large numbers cancel
     log_ratio = anp.where(a < 50, gammaln(near + 0.5) - gammaln(near), series)
     fall = 0.5 * (nu + 1) * log_one_plus_square(x / anp.sqrt(nu))
-    return anp.sum(log_ratio - 0.5 * anp.log(nu * pi) - fall, axis=1)
+    each = log_ratio - 0.5 * anp.log(nu * pi) - fall
+    return anp.sum(each if present is None else each * present, axis=1)
 
 
 @log_prob.register(GaussianMixture)
-def _gaussian_mixture(density, x, params, context):
+def _gaussian_mixture(density, x, params, context, present=None):
     """log sum_k w_k prod_i N(z_i; mu_ki, s_ki^2),  theta = [logits, means, log scales]."""
     k, shape = density.n_components, (density.n_components, density.dim)
     logits, rest = params[:k], params[k:].reshape((2, *shape))
     means, log_scales = rest[0], rest[1]
-    log_norm = logits - log_sum_exp(logits) - anp.sum(log_scales, axis=1)
+    here = 1.0 if present is None else present[:, None]
     u = (x[:, None] - means) * anp.exp(-log_scales)
-    terms = log_norm - density.dim * HALF_LOG_2PI - 0.5 * anp.sum(u * u, axis=-1)
-    return log_sum_exp(terms)
+    each = -log_scales - HALF_LOG_2PI - 0.5 * u * u
+    return log_sum_exp(logits - log_sum_exp(logits) + anp.sum(here * each, axis=-1))
 
 
 @log_prob.register(MultivariateNormalMixture)

@@ -11,14 +11,16 @@ of the unknown categories, if they are few and all numbers are known.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..conditionals.annealing import annealed
-from ..conditionals.weights import Weighted, trusted, weighted
-from ..core import BLAS, derived
+from ..conditionals.answering import same_holes
+from ..conditionals.weights import Weighted, joined, trusted, weighted
+from ..core import BLAS
 from .proposal import MixedMixture, Proposal
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ class Answering:
         if mixed is not None:
             self.mixed = mixed
 
-    @derived
+    @cached_property
     def mixed(self) -> MixedMixture:
         """The proposal of the draws."""
         with BLAS.single_threaded():
@@ -52,34 +54,36 @@ class Answering:
         return self.__dict__.get("mixed")
 
     def answered(
-        self, question: Question, n: int, rng: np.random.Generator
-    ) -> Iterator[tuple[np.ndarray, Weighted]]:
-        """(numbers of rows, n weighted draws of each) of blocks of rows.
+        self, question: Question, n: int, rngs: list[np.random.Generator]
+    ) -> Iterator[tuple[np.ndarray, list[np.random.Generator], Weighted]]:
+        """(numbers of rows, their generators, n weighted draws of each) of blocks of rows.
 
-        Draws are rows (codes, x) of K + D numbers.
+        Draws are rows (codes, x) of K + D numbers. rngs: a generator for each row.
         """
         for block in self.blocks(question, n):
-            yield block, self.of_block(question.of(block), n, rng)
+            own = [rngs[i] for i in block]
+            yield block, own, self.of_block(question.of(block), n, own)
 
     def blocks(self, question: Question, n: int) -> list[np.ndarray]:
         """Numbers of rows with the same known columns; each list is a block of bounded memory."""
         parts = question.codes < 0, np.isnan(question.x), question.hole
-        patterns, which = np.unique(np.hstack(parts), axis=0, return_inverse=True)
         size = max(1, NUMBERS // (n * (1 + question.codes.shape[1] + question.x.shape[1])))
-        rows = [np.flatnonzero(which.reshape(-1) == k) for k in range(len(patterns))]
+        rows = same_holes(np.hstack(parts))
         return [own[i : i + size] for own in rows for i in range(0, len(own), size)]
 
-    def of_block(self, question: Question, n: int, rng: np.random.Generator) -> Weighted:
+    def of_block(self, question: Question, n: int, rngs: list[np.random.Generator]) -> Weighted:
         """n weighted draws of each row; where they fail, from five times as many, or annealed."""
-        found = self.drawn(question, n, rng)
-        bad = np.flatnonzero(~trusted(found.ess, found.k_hat))
-        for i in bad:
-            more = self.drawn(question.of([i]), MORE * n, rng, True)
-            found.put([i], more.thinned(n, rng))
+        found = self.drawn(question, n, rngs)
+        for i in np.flatnonzero(~trusted(found.ess, found.k_hat)):
+            more = self.drawn(question.of([i]), MORE * n, [rngs[i]], True)
+            found.put([i], more.thinned(n, [rngs[i]]))
         return found
 
-    def drawn(self, question: Question, n: int, rng, last: bool = False) -> Weighted:
-        """n weighted draws of each row, even if they fail; last: annealed where they fail."""
+    def drawn(self, question: Question, n: int, rngs: list, last: bool = False) -> Weighted:
+        """n weighted draws of each row, even if they fail; last: of one row, annealed if they do.
+
+        rngs: a generator for each row, so that its draws depend on no other row; or one for all.
+        """
         codes, x, hole = question.codes, question.x, question.hole[0]
         known = ~np.isnan(x[0])
         known[list(question.ranges)] = True
@@ -91,8 +95,9 @@ class Answering:
         if not (hole.any() or question.ranges) and np.prod(sizes, dtype=float) <= MOST:
             return self._of_all_values(question)
         if known.any():
-            return self._by_weights(question, n, rng, last)
-        return self._from_categories(question, n, rng)
+            return self._by_weights(question, n, rngs, last)
+        parts = zip(question.split(len(rngs)), rngs, strict=True)
+        return joined([self._from_categories(own, n, rng) for own, rng in parts])
 
     def _of_all_values(self, question: Question) -> Weighted:
         """Every combination of the unknown categories, with its probability."""
@@ -125,19 +130,20 @@ class Answering:
         draws = _rows(many, x).reshape(len(codes), n, -1)
         return Weighted(draws, kept / total[:, None], log_p, error, ess, k_hat, no)
 
-    def _by_weights(self, question: Question, n, rng, last: bool = False) -> Weighted:
+    def _by_weights(self, question: Question, n, rngs, last: bool = False) -> Weighted:
         """Draws of the proposal with importance weights; annealed ones, if these fail at last."""
         with BLAS.single_threaded():
+            parts = zip(question.split(len(rngs)), rngs, strict=True)
+            parts = [_Target(self, own, n).drawn(rng) for own, rng in parts]
+            states, log_q = map(np.concatenate, zip(*parts, strict=True))
             target = _Target(self, question, n)
-            codes, z = target.proposal.sample(rng)
-            states = _rows(codes, z).reshape(len(question.codes), n, -1)
-            log_p, log_q = target.log_prob(states), target.proposal_log_prob(states)
+            log_p = target.log_prob(states)
             log_ratio = np.where(np.isneginf(log_p), -np.inf, log_p - log_q)
             found = weighted(states, log_ratio)
             if last and not trusted(found.ess, found.k_hat).all():
                 proposal = SimpleNamespace(log_prob=target.proposal_log_prob)
                 start = proposal, target.moving, states, log_p, log_q
-                found = annealed(target.log_prob, *start, rng)
+                found = annealed(target.log_prob, *start, *rngs)
         found.x[:] = target.in_units(found.x)
         return found
 
@@ -154,13 +160,18 @@ class _Target:
         for j, both in question.ranges.items():
             ends[:, :, j] = both[:, None]
         points = np.where(np.isnan(ends[0]), question.x, np.nan)
-        z, self.log_w = self.coordinates.known_to_line(points, np.zeros_like(points))
+        z, self.log_w = self.coordinates.to_line(points, np.zeros_like(points))
         mixed, open_ = own.mixed, question.codes[0] < 0
         if forbidden := [pair for pair in question.forbidden if open_[pair[0]]]:
             mixed = mixed.without(forbidden)
         self.proposal = Proposal(self.categories, mixed, question.codes, z, ends, n)
         moving = self.proposal.free | ~np.isnan(ends[0, 0])
         self.moving = np.append(np.zeros(self.n_codes, bool), moving)  # numbers that are not fixed
+
+    def drawn(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """n states of each row, drawn from the proposal, and its log-density (m, n)."""
+        states = _rows(*self.proposal.sample(rng)).reshape(len(self.question.codes), self.n, -1)
+        return states, self.proposal_log_prob(states)
 
     def log_prob(self, states: np.ndarray) -> np.ndarray:
         """log p(c) q(z | c) |dz/dx_a|, (m, n); -inf for draws that do not satisfy the question."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..conditionals.answering import same_holes
 from .latent_classes import LatentClasses
 from .question import Question
 
@@ -37,7 +38,7 @@ def first_codes(
     n_classes = int(np.clip(len(codes) // ROWS_PER_CLASS, 1, CLASSES))
     classes = LatentClasses.fit(both, every, np.zeros(len(every)), weight, n_classes, rng)
     found = codes.copy()
-    for rows in _same_holes(both < 0):
+    for rows in same_holes(both < 0):
         found[rows] = classes.sample_given(both[rows], 1, rng)[0][:, 0, : codes.shape[1]]
     return found
 
@@ -51,7 +52,7 @@ def drawn_codes(
     found, rows = codes.copy(), np.flatnonzero((codes < 0).any(axis=1))
     question = Question(codes[rows], x[rows], hole[rows])
     for block in density.answering.blocks(question, DRAWS):
-        draws = density.answering.drawn(question.of(block), DRAWS, rng).resampled(1, rng)
+        draws = density.answering.drawn(question.of(block), DRAWS, [rng]).resampled(1, [rng])
         found[rows[block]] = draws[:, 0, : codes.shape[1]].astype(np.int64)
     return found
 
@@ -63,8 +64,3 @@ def _intervals(x: np.ndarray) -> np.ndarray:
         return np.full(len(x), -1)
     ends = np.quantile(known, np.arange(1, INTERVALS) / INTERVALS)
     return np.where(np.isnan(x), -1, np.searchsorted(ends, x))
-
-
-def _same_holes(hole: np.ndarray) -> list[np.ndarray]:
-    patterns, which = np.unique(hole, axis=0, return_inverse=True)
-    return [np.flatnonzero(which.reshape(-1) == k) for k in range(len(patterns))]

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..conditionals.weights import Weighted, trusted
-from ..core import imported, warn
+from ..core import generators, imported, warn
 from ..core.inputs import as_numbers, check_dim, named
 from .encoding import Number
 from .frame import Frame, as_frame, listed
-from .question import asked, decoded, split, with_holes, within
+from .question import Question, asked, decoded, split, with_holes, within
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Seed, TableLike
@@ -72,7 +72,7 @@ class TableConditional:
             warn(f"{self}. Raise n_draws")
 
     def _answer(self, n, rng) -> Weighted:
-        return self.density.answering.of_block(self._question, n, rng)
+        return self.density.answering.of_block(self._question, n, [rng])
 
     @property
     def trusted(self) -> bool:
@@ -114,7 +114,7 @@ class TableConditional:
         share = found.share * self._is_near(found.x[0])
         if share.any():
             found = replace(found, share=share / share.sum())
-        rows = found.resampled(max(n, 1), rng)[0][:n]
+        rows = found.resampled(max(n, 1), [rng])[0][:n]
         return self.density.as_table(self._decoded(rows), n)
 
     def _is_near(self, rows: np.ndarray) -> np.ndarray:
@@ -229,13 +229,15 @@ class TableAnswers:
 
 
 def answers_of(
-    density: TableDensity, X: TableLike, n: int, n_draws: int, rng: Seed, progress: bool
-) -> TableAnswers:
-    """The result of `TableDensity.impute`."""
+    density: TableDensity, X: TableLike, n: int, n_draws: int, rng: Seed, progress: bool,
+    apart: bool = True,
+) -> TableAnswers:  # fmt: skip
+    """The result of `TableDensity.impute`; apart: whether draws of equal rows are independent."""
     n, given = check_dim("n", n, least=0), as_frame(X)
     frame = density.schema_.select(given, density.ignore_extra)
     question, gaps = with_holes(density, frame)
-    rows, found = _answered(density, frame, question, n, _draws(n_draws), rng, progress)
+    apart, n_draws = apart and n > 0, _draws(n_draws)
+    rows, found = _answered(density, frame, question, n, n_draws, rng, progress, apart)
     names = density.schema_.names
     for own in rows:
         found.tables.append(_completed(X, names, given, frame, decoded(density, own), gaps))
@@ -245,21 +247,32 @@ def answers_of(
 def marginals_of(density: TableDensity, frame: Frame) -> np.ndarray:
     """log p of each row's known values, (n,); "missing" is one if the column has it as a value."""
     question, _ = with_holes(density, frame, values=True)
-    return _answered(density, frame, question, 0, MARGINAL_DRAWS, 0, False)[1].log_p
+    return _answered(density, frame, question, 0, MARGINAL_DRAWS, 0, False, False)[1].log_p
 
 
-def _answered(density, frame, question, n, n_draws, rng, progress):
+def without_absent(density: TableDensity, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """log p of rows, (n,), whose absent numbers (NaN) the density cannot leave out: an estimate of
+    its integral over them, by weighted draws; exact for rows without numbers."""
+    question, log_p = Question(codes, x, np.isnan(x)), np.empty(len(codes))
+    rngs = generators(np.hstack([codes, x]), 0, False)
+    for block, _, answer in density.answering.answered(question, MARGINAL_DRAWS, rngs):
+        log_p[block] = answer.log_p
+    return log_p
+
+
+def _answered(density, frame, question, n, n_draws, rng, progress, apart):
     """(n draws of all rows (n, rows, K + D), answers without tables); a warning where they fail."""
-    rng = np.random.default_rng(rng)
-    rows = np.repeat(np.hstack([question.codes, question.x])[None], n, axis=0)
+    known = question.codes, question.x
+    rngs = generators(np.hstack([*known, question.hole]), rng, apart)
+    rows = np.repeat(np.hstack(known)[None], n, axis=0)
     found = TableAnswers([], *np.zeros((4, len(frame))), np.zeros(len(frame), bool))
     bar = imported("tqdm.auto").tqdm(total=len(frame), unit=" rows", disable=not progress)
     with bar:
-        for block, answer in density.answering.answered(question, n_draws, rng):
+        for block, own, answer in density.answering.answered(question, n_draws, rngs):
             for name in ("log_p", "error", "ess", "k_hat", "annealed"):
                 getattr(found, name)[block] = getattr(answer, name)
             if n:
-                rows[:, block] = answer.resampled(n, rng).transpose(1, 0, 2)
+                rows[:, block] = answer.resampled(n, own).transpose(1, 0, 2)
             bar.update(len(block))
     bad = np.flatnonzero(~found.trusted)
     if bad.size:
@@ -279,7 +292,15 @@ def _completed(X, names, given: Frame, frame: Frame, values: dict, gaps: dict) -
         by_name = dict(zip(every, given.names, strict=True))
     for name, gone in gaps.items():
         if gone.any():
-            columns[by_name[name]] = _filled(frame[name], values[name], gone)
+            columns[by_name[name]] = filled(frame[name], values[name], gone)
+    return as_table_of(X, given, columns)
+
+
+def as_table_of(X: TableLike, given: Frame, columns: dict) -> TableLike:
+    """Columns as a table of the caller's kind, with the index of X in pandas; given: X as a frame.
+
+    A mapping becomes a frame, a table without names an array.
+    """
     if not given.is_named:
         dtype = object if any(own.dtype == object for own in columns.values()) else float
         return np.column_stack([np.asarray(own, dtype) for own in columns.values()])
@@ -292,10 +313,12 @@ def _completed(X, names, given: Frame, frame: Frame, values: dict, gaps: dict) -
     return table
 
 
-def _filled(known: np.ndarray, drawn: np.ndarray, gone: np.ndarray) -> np.ndarray:
-    """A column with draws in its gaps: whole numbers stay integers, if all are."""
+def filled(known: np.ndarray, drawn: np.ndarray, gone: np.ndarray) -> np.ndarray:
+    """A column with draws in its gaps: whole numbers stay integers, and booleans booleans, if all
+    are."""
     if known.dtype == object or drawn.dtype == object:
-        return np.where(gone, drawn, known)
+        found = np.where(gone, drawn, known)
+        return found.astype(bool) if {type(value) for value in found.tolist()} == {bool} else found
     if known.dtype.kind in "mM":
         return np.where(gone, drawn.astype(known.dtype), known)
     found = np.where(gone, drawn, np.where(gone, 0, known))

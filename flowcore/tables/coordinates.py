@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..bijectors import Bijector, Blockwise
-from ..core import derived
 from ..discrete import OFF_GRID, Dequantize
 from .normal_scores import NormalScores, normal_scores
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 POINTS = 32  # of a cell, a power of 2
 FARTHEST = 1e150  # of fillers: squares of them do not overflow
-HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
 
 
 class Coordinates:
@@ -27,33 +25,28 @@ class Coordinates:
 
         log p(x) = log 1/M sum_m q(z(x, u_m)) w(x, u_m)
 
-    u in the unit cube stands for everything that x leaves open, and w has a factor for each number.
-    A number without a grid: |dz/dx|. A gridded number: any point y = x + step u of the cell, with
-    the factor step |dz/dy|; if the column has heaps, z(y) are its `NormalScores`, so that each cell
-    is as wide as it is probable. A number that is absent because there is an atom (x is NaN): any z
-    = F^-1(u) from the normal distribution r = N(centre, scale^2) that replaced it in training, with
-    the factor 1 / r(z). So p is a probability of the grid value, and the marginal density of the
-    numbers that are present. There are M = 32 fixed points, the first of Sobol's sequence at the
-    centres of their intervals, or M = 1 if nothing is open.
+    u in the unit cube stands for a place in the cells of x, and w has a factor for each number. A
+    number without a grid: |dz/dx|. A gridded number: any point y = x + step u of the cell, with the
+    factor step |dz/dy|; if the column has heaps, z(y) are its `NormalScores`, so that each cell is
+    as wide as it is probable. A number that is absent because there is an atom (x is NaN) has no
+    factor: z is NaN, too. So p is a probability of the grid value. There are M = 32 fixed points,
+    the first of Sobol's sequence at the centres of their intervals, or M = 1 without grids.
 
     Parameters
     ----------
     kinds : sequence of Kind
         The kinds of the numbers, without atoms.
-    optional : sequence of bool
-        Which of them may be absent.
     fillers : ndarray or None
-        (2, D): centre and scale. None: 0 and 1.
+        (2, D): mean and standard deviation of z, of the normal noise in place of absent numbers,
+        for those who need all D numbers: see `Filled`. None: 0 and 1.
     reach : ndarray or None
         (2, D): limits for z of draws; None: no limits.
     scores : sequence of NormalScores or None
         The map of each number. None, for one number or for all, means the map of its kind.
     """
 
-    def __init__(
-        self, kinds: Sequence[Kind], optional: Sequence[bool], fillers=None, reach=None, scores=None
-    ):
-        self.kinds, self.optional, self.dim = tuple(kinds), tuple(optional), len(kinds)
+    def __init__(self, kinds: Sequence[Kind], fillers=None, reach=None, scores=None):
+        self.kinds, self.dim = tuple(kinds), len(kinds)
         self.scores = (None,) * self.dim if scores is None else tuple(scores)
         fillers = np.tile([[0.0], [1.0]], self.dim) if fillers is None else fillers
         self.fillers = np.clip(fillers, -FARTHEST, FARTHEST)
@@ -73,17 +66,13 @@ class Coordinates:
             normal_scores(own[rows], kind, None if weight is None else weight[rows])
             for own, rows, kind in zip(x.T, there.T, self.kinds, strict=True)
         ]
-        scored = Coordinates(self.kinds, self.optional, scores=scores)
-        z = np.where(there, scored.to_line(x, u)[0], np.nan)
-        fillers, reach = [], []
-        for kind, y, own, optional, to in zip(
-            self.kinds, x.T, z.T, self.optional, scores, strict=True
-        ):
+        z, fillers, reach = Coordinates(self.kinds, scores=scores).to_line(x, u)[0], [], []
+        for kind, y, own, to in zip(self.kinds, x.T, z.T, scores, strict=True):
             own = own[np.isfinite(own)] if np.isfinite(own).any() else np.zeros(1)
             reach.append(_range(kind, y[~np.isnan(y)], to))
-            fillers.append((own.mean(), own.std() or 1.0) if optional else (0.0, 1.0))
+            fillers.append((own.mean(), own.std() or 1.0))
         ends = (np.array(pairs).reshape(-1, 2).T for pairs in (fillers, reach))
-        return Coordinates(self.kinds, self.optional, *ends, scores)
+        return Coordinates(self.kinds, *ends, scores)
 
     def outside(self, x: np.ndarray) -> np.ndarray:
         """(n, D): the numbers outside of their supports; an infinite one is."""
@@ -91,41 +80,22 @@ class Coordinates:
         return ~np.isnan(x) & ~np.array(inside, bool).reshape(self.dim, len(x)).T
 
     def is_open(self, x: np.ndarray) -> np.ndarray:
-        """(n,): whether u matters."""
-        return np.isnan(x).any(axis=1) | bool(self.step.any())
+        """(n,): whether u matters: a gridded number is present."""
+        return (~np.isnan(x) & (self.step > 0)).any(axis=1)
 
-    @derived
+    @cached_property
     def points(self) -> np.ndarray:
         """u (M, D)."""
-        is_open = (self.step > 0) | np.array(self.optional, bool)
-        u = np.full((POINTS, self.dim), 0.5)
-        if is_open.any():
-            u[:, is_open] = _unit_cube(np.count_nonzero(is_open))
+        u, gridded = np.full((POINTS, self.dim), 0.5), self.step > 0
+        if gridded.any():
+            u[:, gridded] = _unit_cube(np.count_nonzero(gridded))
         return u
 
-    def to_line(
-        self, x: np.ndarray, u: np.ndarray, hole: np.ndarray | bool = False
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def to_line(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(z (n, D), log w (n,)) of rows x, inside of their supports, and u, of the same shape.
 
-        hole (n, D): numbers that are unknown, not absent: z is NaN, and w has no factor for them.
+        z is NaN, and log w has no factor, where x is NaN.
         """
-        z, log_w = self.known_to_line(x, u)
-        gone = np.isnan(x) & ~np.asarray(hole)
-        if not gone.any():
-            return z, log_w
-        from scipy.special import ndtri
-
-        centre, scale = self.fillers
-        normal = ndtri(np.clip(u, 1e-12, 1 - 1e-12))
-        log_r = -0.5 * normal**2 - HALF_LOG_2PI - np.log(scale)
-        return (
-            np.where(gone, centre + scale * normal, z),
-            log_w - np.where(gone, log_r, 0.0).sum(axis=1),
-        )
-
-    def known_to_line(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(z (n, D), log w (n,)) of the numbers alone that are there; z is NaN where x is."""
         gone = np.isnan(x)
         y = x
         if self.noise is not None:
@@ -135,6 +105,13 @@ class Coordinates:
         steps = np.log(self.step, where=self.step > 0, out=np.zeros(self.dim))
         log_w = log_w + np.where(gone, self._log_slope, steps).sum(axis=1)
         return np.where(gone, np.nan, z) if gone.any() else z, log_w
+
+    def filled(self, z: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """z (n, D) with normal noise in place of NaN, its quantiles at u (n, D)."""
+        from scipy.special import ndtri
+
+        centre, scale = self.fillers
+        return np.where(np.isnan(z), centre + scale * ndtri(np.clip(u, 1e-12, 1 - 1e-12)), z)
 
     def cells(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """z (n, D) of both ends of the cells of gridded numbers; NaN of all others."""
@@ -164,13 +141,13 @@ class Coordinates:
             z = (ends if own is None else own.inverse(ends))[:, 0]
         return np.where(ends[:, 0] == least, -np.inf, np.where(ends[:, 0] == most, np.inf, z))
 
-    @derived
+    @cached_property
     def _zero(self) -> np.ndarray:
         """y of z = 0: a placeholder for an absent number."""
         z = np.zeros((1, self.dim))
         return z[0] if self.line is None else self.line.forward(z)[0]
 
-    @derived
+    @cached_property
     def _log_slope(self) -> np.ndarray:
         """log |dy/dz| of every coordinate at z = 0, which does not count where it is not there."""
         pairs, z = zip(self.kinds, self.scores, strict=True), np.zeros((1, 1))

@@ -13,9 +13,16 @@ from sklearn.utils.validation import check_is_fitted
 from ..core import warn
 from ..core.inputs import check_count
 from .answering import Answering
-from .conditional import TableAnswers, TableConditional, answers_of, marginals_of
+from .conditional import (
+    TableAnswers,
+    TableConditional,
+    answers_of,
+    marginals_of,
+    without_absent,
+)
 from .encoding import Encoding
 from .explaining import explanation_of
+from .filled import Filled
 from .fitting import fitted_parts
 from .frame import Frame, is_missing
 from .onehot import OneHot
@@ -61,8 +68,10 @@ class TableDensity(DensityMixin, BaseEstimator):
 
     c are the categories, and the choice of atoms: p(c) is exact, see `CategoricalMixture`. x are
     the other numbers: z is x on the whole line (log for positive columns, logit for bounded ones),
-    and q any density with a context. A gridded number counts as a probability, the integral of p
-    over its cell; in place of an atom, the number is integrated over the whole line:
+    and q any density with a context. If the context also has D columns that mark the numbers that
+    a row has, q is the density of these: see `Clamped`. From any other q, the numbers that a row
+    lacks are integrated out by weighted draws, see `Answering`. A gridded number counts as a
+    probability, the integral of p over its cell:
 
         log p(x | c) = log 1/M sum_m q(z(x, u_m) | c) w(x, u_m)         see `Coordinates`
 
@@ -183,12 +192,14 @@ class TableDensity(DensityMixin, BaseEstimator):
         self.schema_, self.categories_, self.coordinates_ = schema, categories, coordinates
         self.density_, self.margins_, self.notes = density, margins, notes
         self.dim = len(schema.numbers) + len(schema.categories)
-        self.encoding, self._one_hot = Encoding(schema), None
-        self.answering = Answering(self, proposal)
+        self.encoding, self.answering = Encoding(schema), Answering(self, proposal)
+        one_hot = None if categories is None else OneHot.of(categories.counts)
+        width = one_hot.dim if one_hot else 0
         # somebody's own density need not have a `context_dim`
-        if categories is not None and getattr(density, "context_dim", density is not None):
-            one_hot = OneHot.of(categories.counts)
-            self._one_hot = one_hot if one_hot.dim else None
+        context_dim = getattr(density, "context_dim", width)
+        self._one_hot = one_hot if width and context_dim else None
+        self._clamped = density is not None and context_dim == width + density.dim
+        self._on_line = Filled(density, coordinates) if self._clamped else density
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -222,8 +233,8 @@ class TableDensity(DensityMixin, BaseEstimator):
     def log_prob(self, X: TableLike, missing: str = "nan") -> np.ndarray:
         """log p of every row of the table X, (n,), in nats.
 
-        It depends on that row alone, if no cell is missing. It is exact without gridded columns and
-        atoms, otherwise by 32 points of the row's cell. It is NaN for a row with a missing cell,
+        It depends on that row alone, if no cell is missing. It is exact without gridded columns,
+        otherwise by 32 points of the row's cell. It is NaN for a row with a missing cell,
         unless "missing" is a value of the column, and -inf for a row outside of a column's support.
 
         missing: "nan", as above. "marginal": such a missing cell is unknown, and log p is an
@@ -233,7 +244,7 @@ class TableDensity(DensityMixin, BaseEstimator):
 
         Errors: ValueError for columns that differ from the schema's, and for text among numbers and
         values off a grid; the message then names row, column and value. Cost: one pass of the
-        density, or 32 with gridded columns and for rows with atoms; at most 256 times that for a
+        density, or 32 with gridded columns; at most 256 times that for a
         row with a category that was never seen.
         """
         check_is_fitted(self)
@@ -253,7 +264,9 @@ class TableDensity(DensityMixin, BaseEstimator):
     def log_prob_of(self, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
         """log p of rows that `Encoding` has encoded, nothing unknown, all in the support."""
         log_p = np.zeros(len(codes))
-        for block in np.split(np.arange(len(codes)), range(BLOCK, len(codes), BLOCK)):
+        integrated = np.isnan(x).any(axis=1) & (not self._clamped)
+        rows = np.flatnonzero(~integrated)
+        for block in np.split(rows, range(BLOCK, len(rows), BLOCK)):
             if self.categories_ is not None:
                 log_p[block] += self.categories_.log_prob(codes[block])
             if self.density_ is not None:
@@ -261,6 +274,8 @@ class TableDensity(DensityMixin, BaseEstimator):
                 log_p[block] += self._averaged(
                     codes[block], lambda rows, context, x=own: self._given(x[rows], context)
                 )
+        if integrated.any():
+            log_p[integrated] = without_absent(self, codes[integrated], x[integrated])
         return log_p
 
     def score_samples(self, X: TableLike) -> np.ndarray:
@@ -276,9 +291,17 @@ class TableDensity(DensityMixin, BaseEstimator):
 
         def given(rows, context):
             own = {} if context is None else {"context": context}
-            return self.density_.log_prob(z[rows], **own)
+            return self._on_line.log_prob(z[rows], **own)
 
         return self._averaged(codes, given)
+
+    def _context(self, codes, levels) -> np.ndarray | None:
+        """The context of the density of numbers: categories one-hot, then which numbers there are;
+        None, if it reads none."""
+        parts = [] if self._one_hot is None else [self._one_hot.context(levels)]
+        if self._clamped:
+            parts.append(self.encoding.is_there(codes).astype(float))
+        return np.hstack(parts) if parts else None
 
     def _averaged(self, codes, log_given: Callable) -> np.ndarray:
         """log p(x | c), where log_given(rows, context) has the same for a context.
@@ -287,7 +310,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         all were seen.
         """
         if self._one_hot is None:
-            return log_given(np.arange(len(codes)), None)
+            return log_given(np.arange(len(codes)), self._context(codes, None))
         log_p, levels = np.full(len(codes), -np.inf), self._one_hot.levels(codes)
         patterns, which = np.unique(levels < 0, axis=0, return_inverse=True)
         for i, unseen in enumerate(patterns):
@@ -295,7 +318,7 @@ class TableDensity(DensityMixin, BaseEstimator):
             filled = levels[rows]
             for values, weight in zip(*self._one_hot.alternatives(unseen), strict=True):
                 filled[:, unseen] = values
-                each = np.log(weight) + log_given(rows, self._one_hot.context(filled))
+                each = np.log(weight) + log_given(rows, self._context(codes[rows], filled))
                 log_p[rows] = np.logaddexp(log_p[rows], each)
         return log_p
 
@@ -308,8 +331,9 @@ class TableDensity(DensityMixin, BaseEstimator):
             index = np.flatnonzero(rows)
             for block in np.split(index, range(ROWS, len(index), ROWS)):
                 m, n = len(points), len(block)
-                at = np.tile(x[block], (m, 1)), np.repeat(points, n, axis=0)
-                z, log_w = self.coordinates_.to_line(*at)
+                own = np.tile(x[block], (m, 1))
+                z, log_w = self.coordinates_.to_line(own, np.repeat(points, n, axis=0))
+                z = np.where(np.isnan(own), 0.0, z)  # absent: the density ignores it
                 given = {} if context is None else {"context": np.tile(context[block], (m, 1))}
                 found = (self.density_.log_prob(z, **given) + log_w).reshape(m, n)
                 with np.errstate(all="ignore"):  # a NaN stays one
@@ -397,11 +421,12 @@ class TableDensity(DensityMixin, BaseEstimator):
         return self.coordinates_.from_line(np.clip(z, low, high))
 
     def sample_on_line(self, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draws of q(z | c), (n, D), given codes (n, K)."""
-        if self._one_hot is None:
-            return self.density_.sample(len(codes), rng=rng)
-        levels = self._one_hot.drawn(self._one_hot.levels(codes), rng)
-        return self.density_.sample(1, rng=rng, context=self._one_hot.context(levels))[0]
+        """Draws of q(z | c), (n, D), given codes (n, K); noise in place of absent numbers."""
+        levels = self._one_hot and self._one_hot.drawn(self._one_hot.levels(codes), rng)
+        context = self._context(codes, levels)
+        if context is None:
+            return self._on_line.sample(len(codes), rng=rng)
+        return self._on_line.sample(1, rng=rng, context=context)[0]
 
     def _with_margins(self, x, codes) -> np.ndarray:
         """The numbers with the table's values of the same ranks, among those that are there."""
@@ -425,19 +450,19 @@ class TableDensity(DensityMixin, BaseEstimator):
         frame = self.schema_.select(X, self.ignore_extra)
         codes, x, unknown = self.encoding.encode(frame)
         _warn_left_out(unknown, "missing values, and not counted in row numbers")
-        known, context = ~unknown, None
+        known, levels = ~unknown, None
         if self._one_hot is not None:
             levels = self._one_hot.levels(codes)
             seen = (levels >= 0).all(axis=1)
             _warn_left_out(known & ~seen, "a category that was never seen")
             known &= seen
-            context = self._one_hot.context(levels[known])
-        frame, x = frame.take(known), x[known]
+            levels = levels[known]
+        frame, x, context = frame.take(known), x[known], self._context(codes[known], levels)
         self.encoding.check_inside(frame, x, self.coordinates_.outside(x))
         u = np.random.default_rng(rng).random(x.shape)
-        z, line = self.coordinates_.to_line(x, u)[0], self.coordinates_.line
-        units = np.asarray if line is None else line.forward
-        return Numbers(self.density_, names, z, context, x, units)
+        z = self.coordinates_.filled(self.coordinates_.to_line(x, u)[0], u)
+        units = np.asarray if self.coordinates_.line is None else self.coordinates_.line.forward
+        return Numbers(self._on_line, names, z, context, x, units)
 
     def frame_of(self, X: TableLike) -> Frame:
         """The modelled columns of the complete rows of X: for `diagnose`."""

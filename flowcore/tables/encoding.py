@@ -236,7 +236,6 @@ class Encoding:
         self.kinds = [kind for part in self.parts for kind in part.kinds]
         self.sizes = [size for part in self.parts for size in part.sizes]
         self.closed = [closed for part in self.parts for closed in part.closed]
-        self.optional = [part.may_be_gone for part in self.parts for _ in part.kinds]
         self.names = [name for part in self.parts for name in _names(part)]
         self.of_coordinates = [part.column for part in self.parts for _ in part.kinds]
         self.of_codes = [part.column for part in self.parts for _ in part.sizes]

@@ -94,7 +94,7 @@ def fitted_parts(
         frame, weight = _complete(schema.select(frame, ignore_extra), weight, missing, schema)
     encoding = Encoding(schema)
     codes, x, hole, _ = encoded_with_holes(encoding, frame, values=True)
-    coordinates = Coordinates(encoding.kinds, encoding.optional)
+    coordinates = Coordinates(encoding.kinds)
     encoding.check_inside(frame, x, coordinates.outside(x))
     encoding.check_known(frame, codes)
     check_numbers(x, [column.name for column in encoding.of_coordinates], coordinates)
@@ -110,9 +110,10 @@ def fitted_parts(
             one_hot = OneHot.of(categories.counts)
             context = one_hot(codes) if one_hot.dim else None
         u, first = _noise(codes, x, coordinates, rng)
-        fitted = coordinates.fitted(x, u, *_once(first, weight))
-        on_line = fitted.to_line(x, u, hole & encoding.is_there(codes))  # and no atom
-        density, summary = _learned(*on_line, context, weight, learn, share, rng)
+        fitted, absent = coordinates.fitted(x, u, *_once(first, weight)), ~encoding.is_there(codes)
+        z, log_w = fitted.to_line(x, u)
+        z = np.where(absent, fitted.filled(z, u), z)
+        density, summary = _learned(z, log_w, absent, context, weight, learn, share, rng)
         check_dim(density, fitted.dim)
         found = {
             "log_prob_of_categories": nats if density is None else None,
@@ -224,12 +225,13 @@ def _learner(learn, missing: str) -> Callable | FlowDensity:
 
 
 def _learned(
-    z: np.ndarray, log_w: np.ndarray, context, weight, learn, share: float, rng
+    z: np.ndarray, log_w: np.ndarray, absent: np.ndarray, context, weight, learn, share: float, rng
 ) -> tuple[Base | None, Summary | None]:
     """(q(z | c), a `FlowDensity`'s summary of log p(x | c) on held-out rows, in the table's units).
 
-    share: of the budget. Errors of the summary are those of log q(z | c): log w is the same for all
-    candidates.
+    absent (n, D): the numbers that a row lacks. They are noise in z: a `FlowDensity` leaves them
+    out, a function has to learn them. share: of the budget. Errors of the summary are those of
+    log q(z | c): log w is the same for all candidates.
     """
     from sklearn.base import clone
 
@@ -247,7 +249,8 @@ def _learned(
         if share < 1:
             learn.budget = share * (learn.budget or default_minutes(len(z)))
             learn.max_seconds = learn.max_seconds and share * learn.max_seconds
-        learn.fit(z, sample_weight=weight, context=context)
+        present = ~absent if absent.any() else None
+        learn.fit(z, sample_weight=weight, context=context, present=present)
     held_out = np.isfinite(learn.held_out_scores_)
     own = None if weight is None else weight[held_out]
     nats = np.average(log_w[held_out], weights=own) if held_out.any() else 0.0

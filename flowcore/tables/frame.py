@@ -310,6 +310,8 @@ def _objects(name, values: np.ndarray, place) -> np.ndarray:
 
 def _item(value):
     """None for a missing value; days, times, periods and bytes as their text in a CSV."""
+    if isinstance(value, np.datetime64):
+        value = value.astype("datetime64[us]").item()
     kind = type(value).__name__
     if value is None or kind in ("NAType", "NaTType"):
         return None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from ..core import warn
 from ..core.inputs import check_dim
 from ..estimator import FlowDensity
 from ..estimator.density import seed_sequence
+from .conditional import answers_of, as_table_of, filled
 from .dates import seconds_of
 from .density import TableDensity
 from .frame import Frame, as_frame, is_missing, listed
@@ -48,6 +51,11 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     cover). If incomes are missing because they are high, no imputer can see that. Numbers,
     categories and dates are recognised as in `Schema.from_data`, including suggestions. A column
     with a single value is filled with this value.
+
+    An imputer keeps nothing of the caller's: it holds a copy of the table of `fit`, for `sample`,
+    and so does its pickle. Save `density_` alone if the table is confidential. Draws depend on the
+    row and the seed alone: `transform` fills a row with the same values in any table, and `sample`,
+    too, except that equal rows of one table get independent draws.
 
     Errors: ValueError, naming the column, for a column without any value, for free text, and for a
     column that is set aside, such as row numbers, but has missing cells; for too few complete rows.
@@ -136,13 +144,13 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if len(self.constants_) < len(frame.names):
             learn = self._learner(frame)
             self.density_ = clone(learn).fit(frame, sample_weight=sample_weight)
-            self._check_aside(frame)
+            self._with_constants(frame)  # a column aside with missing cells is an error
             rng = np.random.default_rng(self._seed)
             for _ in range(check_dim("bootstraps", self.bootstraps, least=0)):
                 weight = rng.exponential(size=len(frame))
                 weight = weight if sample_weight is None else weight * np.asarray(sample_weight)
                 self.bootstrapped_.append(clone(learn).fit(frame, sample_weight=weight))
-        self._table = X
+        self._table = deepcopy(X)  # whatever the caller does with X
         return self
 
     def _learner(self, frame: Frame) -> TableDensity:
@@ -173,52 +181,62 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         frame = self._frame(X, reset=False)
-        self._check_aside(frame)
-        found = {name: frame[name] for name in frame.names}
-        for name, value in self.constants_.items():
-            found[name] = _filled_with(frame[name], value)
+        columns = self._with_constants(frame)
         gaps = {name: is_missing(frame[name]) for name in self._modelled}
+        middles: dict = defaultdict(list)
         holes = np.flatnonzero(np.any([*gaps.values(), np.zeros(len(frame), bool)], axis=0))
         size = max(1, CELLS // (DRAWS * len(frame.names)))
-        for block in np.split(holes, range(size, len(holes), size)):
-            if not len(block):
-                continue
-            rows = frame.take(block)
-            tables = self.density_.impute(rows, DRAWS, self.n_draws, self._seed).tables
-            tables = [as_frame(table) for table in tables]
-            names = dict(zip(frame.names, tables[0].names, strict=True))
+        for block in np.split(holes, range(size, len(holes), size)) if len(holes) else ():
+            tables = self._drawn(self.density_, frame.take(block), DRAWS, self._seed, apart=False)
             for name, gone in gaps.items():
-                here = gone[block]
-                if here.any():
-                    draws = np.stack([table[names[name]][here] for table in tables])
-                    one = self._middle(name, draws)
-                    found[name] = _put(found[name], block[here], one)
-        return self._returned(X, frame, found)
+                if (here := gone[block]).any():
+                    draws = np.stack([table[name][here] for table in tables])
+                    middles[name].append(self._middle(name, draws))
+        for name, parts in middles.items():
+            middle = np.concatenate(parts)
+            drawn = np.repeat(middle[:1], len(frame))
+            drawn[gaps[name]] = middle
+            columns[name] = filled(columns[name], drawn, gaps[name])
+        return self._returned(X, frame, columns)
 
     def sample(self, n: int = 5, X: TableLike = None, rng: Seed = None) -> list:
         """n completed tables, each a draw of all missing cells of X, jointly in each row.
 
-        X: None for the table of `fit`, which the imputer keeps. rng: None for `random_state`.
+        X: None for the table of `fit`, of which the imputer has a copy. rng: None for
+        `random_state`.
         """
         check_is_fitted(self)
         X, n = self._table if X is None else X, check_dim("n", n)
         frame = self._frame(X, reset=False)
         rng = np.random.default_rng(self._seed if rng is None else rng)
-        self._check_aside(frame)
-        tables = [frame] * n
-        if self.density_ is not None:
-            tables, fits = [], (self.bootstrapped_ or [self.density_])[:n]
-            for i, density in enumerate(fits):
-                of_this = len(range(i, n, len(fits)))
-                own = density.impute(frame, of_this, self.n_draws, rng).tables
-                tables += [as_frame(table) for table in own]
-        found = []
-        for table in tables:
-            columns = dict(zip(frame.names, (table[name] for name in table.names), strict=True))
-            for name, value in self.constants_.items():
-                columns[name] = _filled_with(frame[name], value)
-            found.append(self._returned(X, frame, columns))
-        return found
+        own, tables = Frame(self._with_constants(frame), declared=frame.declared), []
+        fits = (self.bootstrapped_ or [self.density_])[:n]
+        for i, density in enumerate(fits):
+            tables += self._drawn(density, own, len(range(i, n, len(fits))), rng)
+        return [self._returned(X, frame, dict(table)) for table in tables]
+
+    def _with_constants(self, frame: Frame) -> dict:
+        """The columns of a frame, in which constants are filled; a ValueError for missing cells
+        that nothing can fill."""
+        known, columns = {*self._modelled, *self.constants_}, dict(frame)
+        holes = [n for n in frame.names if n not in known and is_missing(frame[n]).any()]
+        if holes:
+            raise ValueError(
+                f"column {listed(holes)} is set aside, since it has no density, but has missing "
+                "cells: leave the column out, or pass density=TableDensity(schema, ...)"
+            )
+        for name, value in self.constants_.items():
+            constant = np.full(len(frame), value, frame[name].dtype)
+            columns[name] = filled(frame[name], constant, is_missing(frame[name]))
+        return columns
+
+    def _drawn(self, density, frame: Frame, n: int, rng: Seed, apart: bool = True) -> list[Frame]:
+        """n completed frames; apart: see `answers_of`."""
+        if density is None:  # every column is a constant
+            return [frame] * n
+        frame = Frame(dict(frame), declared=frame.declared)
+        tables = answers_of(density, frame, n, self.n_draws, rng, False, apart).tables
+        return [as_frame(table) for table in tables]
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """The names of the columns, followed by the names of the indicators."""
@@ -244,33 +262,23 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             raise TypeError(f"X is a {type(X).__name__}, not a table: write pandas.DataFrame(X)")
         is_table, least = hasattr(X, "columns") or hasattr(X, "column_names"), 2 if reset else 1
         if is_table:
+            frame = as_frame(X)  # two columns of one name are an error
             known = hasattr(X, "__dataframe__") or not hasattr(X, "to_pandas")
             validate_data(self, X if known else X[:0].to_pandas(), reset=reset,
                           skip_check_array=True)  # fmt: skip
         else:
             X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite=False,
                               ensure_min_samples=least)  # fmt: skip
-        frame = as_frame(X)
+            frame = as_frame(X)
         if len(frame) < least:
             raise ValueError(f"X has {len(frame)} rows: at least {least} are needed")
-        columns = {name: _without(frame[name], self.missing_values) for name in frame.names}
-        return Frame(columns, declared=frame.declared, library=frame.library)
+        return _without(frame, self.missing_values)
 
     @property
     def _modelled(self) -> list:
         if self.density_ is None:
             return []
         return [c.name for c in self.density_.schema_.columns if c.kind.name != "aside"]
-
-    def _check_aside(self, frame: Frame) -> None:
-        """A ValueError for missing cells that nothing can fill."""
-        known = {*self._modelled, *self.constants_}
-        holes = [n for n in frame.names if n not in known and is_missing(frame[n]).any()]
-        if holes:
-            raise ValueError(
-                f"column {listed(holes)} is set aside, since it has no density, but has missing "
-                "cells: leave the column out, or pass density=TableDensity(schema, ...)"
-            )
 
     def _middle(self, name, draws: np.ndarray) -> np.ndarray:
         """One value for each cell of draws (n, cells)."""
@@ -289,52 +297,21 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _returned(self, X, frame: Frame, columns: dict) -> TableLike:
         """Columns as a table of the caller's kind, with indicators."""
-        columns = dict(columns)
         if self.add_indicator:
             late = [n for n in frame.names if n not in self.indicated_]
             late = [name for name in late if is_missing(frame[name]).any()]
             if late:
                 warn(f"column {listed(late)} had no missing cell in fit, and has no indicator")
             names = self.get_feature_names_out()[len(frame.names) :]
-            for out, name in zip(names, self.indicated_, strict=True):
-                columns[out] = is_missing(frame[name]).astype(float)
-        if not (frame.is_named and frame.library):
-            dtype = object if any(own.dtype == object for own in columns.values()) else float
-            return np.column_stack([np.asarray(own, dtype) for own in columns.values()])
-        table = Frame(columns).to(frame.library)
-        if hasattr(X, "index"):
-            table.index = X.index
-        return table
+            gaps = (is_missing(frame[name]).astype(float) for name in self.indicated_)
+            columns = columns | dict(zip(names, gaps, strict=True))
+        return as_table_of(X, frame, columns)
 
 
-def _without(values: np.ndarray, missing: Any) -> np.ndarray:
-    """A column in which the cells that are `missing` are None or NaN."""
+def _without(frame: Frame, missing: Any) -> Frame:
+    """A frame in which the cells that are `missing` are None or NaN."""
     if is_missing(as_frame({"x": [missing]})["x"])[0]:
-        return values
-    gone = np.array([value == missing for value in values.tolist()], bool)
-    if not gone.any():
-        return values
-    if values.dtype.kind in "mM":
-        return np.where(gone, np.array("NaT", values.dtype), values)
-    if values.dtype.kind == "b" or values.dtype == object:
-        rest = [None if own else value for own, value in zip(gone, values.tolist(), strict=True)]
-        return as_frame({"x": rest})["x"]
-    return np.where(gone, np.nan, values)
-
-
-def _filled_with(values: np.ndarray, value: Any) -> np.ndarray:
-    return _put(values, np.flatnonzero(is_missing(values)), value)
-
-
-def _put(values: np.ndarray, rows: np.ndarray, new: Any) -> np.ndarray:
-    """A column with other values in some rows; whole numbers are integers if all of them are."""
-    if not len(rows):
-        return values
-    values = values.copy()
-    is_whole = np.asarray(new).dtype.kind in "iu"
-    values[rows] = new
-    if is_whole and values.dtype == float and not is_missing(values).any():
-        return values.astype(np.int64)
-    if values.dtype == object and all(isinstance(value, bool) for value in values.tolist()):
-        return values.astype(bool)
-    return values
+        return frame
+    cells = [[value == missing for value in frame[name].tolist()] for name in frame.names]
+    found = dict(frame.without(np.array(cells, bool).T))
+    return Frame(found, declared=frame.declared, library=frame.library)

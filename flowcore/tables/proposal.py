@@ -8,12 +8,13 @@ t_k are multivariate t densities and p_kj probabilities, so every conditional an
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..bijectors import Standardize
-from ..core import derived, log_sum_exp
+from ..core import log_sum_exp
 from ..distributions import MultivariateTMixture
 from ..distributions.expectation_maximization import (
     expectation_maximization,
@@ -171,7 +172,11 @@ class Proposal:
         self.many, self.z = np.repeat(codes, n, axis=0), np.repeat(z, n, axis=0)
         self.intervals, self.ends = np.flatnonzero(~np.isnan(ends[0, 0])), ends
         self.free = np.isnan(z[0]) & np.isnan(ends[0, 0])
-        self.histograms = [Histogram(mixed, j, ends[..., j]) for j in self.intervals]
+
+    @cached_property
+    def histograms(self) -> list[Histogram]:
+        """Of the numbers of which an interval is known."""
+        return [Histogram(self.mixed, j, self.ends[..., j]) for j in self.intervals]
 
     def sample(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """(codes (m n, K), z (m n, D)), the draws of a row one after the other."""
@@ -202,7 +207,7 @@ class Proposal:
                 log_q += self.mixed.log_prob(codes, z) - with_codes
         return log_q
 
-    @derived
+    @cached_property
     def _log_known(self) -> np.ndarray:
         """log p(c_a), (m,)."""
         return self.categories.sample_given(self.codes, 0, np.random.default_rng(0))[1]

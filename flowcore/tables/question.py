@@ -14,6 +14,7 @@ from .encoding import UNKNOWN, Encoding
 from .frame import Frame, as_frame, is_missing, listed
 
 if TYPE_CHECKING:
+    from .column import Column
     from .density import TableDensity
 
 
@@ -35,6 +36,10 @@ class Question:
         """The same of some rows."""
         own = self.codes[rows], self.x[rows], self.hole[rows]
         return Question(*own, self.ranges, self.forbidden, self.is_in)
+
+    def split(self, n: int) -> list[Question]:
+        """The same of n parts of the rows, one after the other."""
+        return [self.of(rows) for rows in np.array_split(np.arange(len(self.codes)), n)]
 
     def kept(self, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Which draws satisfy the question."""
@@ -60,6 +65,10 @@ def with_holes(density: TableDensity, frame: Frame, values: bool = False) -> tup
             forbidden.append((k, part.sizes[0] - 1))
         k += len(part.sizes)
     encoding.check_inside(frame, x, density.coordinates_.outside(x))
+    columns = zip(encoding.of_codes, codes.T, encoding.sizes, encoding.closed, strict=True)
+    for column, own, size, closed in columns:
+        if not closed and (unseen := own == size).any():
+            _warn_unseen(column, frame[column.name][unseen].tolist()[0])
     return Question(codes, x, hole, forbidden=tuple(forbidden)), gaps
 
 
@@ -134,11 +143,15 @@ def _cell(density, part, value, d) -> tuple[np.ndarray, np.ndarray]:
         if code == size and closed:
             raise ValueError(f"column {column.name!r:.40} is {column.kind}: it cannot be {value!r}")
         if code == size:
-            warn(
-                f"column {column.name!r:.40} never was {value!r:.40} in fit: that carries no "
-                "information about the other columns"
-            )
+            _warn_unseen(column, value)
     return codes, x
+
+
+def _warn_unseen(column: Column, value) -> None:
+    warn(
+        f"column {column.name!r:.40} never was {value!r:.40} in fit: that carries no information "
+        "about the other columns"
+    )
 
 
 def _ends(part, ends: tuple) -> tuple:

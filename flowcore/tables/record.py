@@ -93,9 +93,7 @@ class TableRecord:
         _check_margins(self.margins, encoding.kinds)
         _check_notes(self.notes)
         scores = _scores(self.scores, encoding.kinds)
-        coordinates = Coordinates(
-            encoding.kinds, encoding.optional, self.fillers, self.reach, scores
-        )
+        coordinates = Coordinates(encoding.kinds, self.fillers, self.reach, scores)
         found = TableDensity(schema)
         return found.with_parts(
             schema, categories, coordinates, self.density, self.margins, self.notes,

@@ -271,7 +271,10 @@ def complete_rows(frame: Frame, missing: str, schema: Schema | None = None) -> n
     if gaps and missing != "drop":
         raise _missing_cells(frame, gaps, int(complete.sum()), schema)
     if not complete.any():
-        raise ValueError("every row misses a value: fill them, or leave columns out")
+        raise fixable(
+            ValueError, "every row misses a value: fill them, leave columns out, or ",
+            {"missing": "learn"},
+        )  # fmt: skip
     return complete
 
 

@@ -62,6 +62,6 @@ __all__ = [
     "two_spirals",
     "von_mises_product",
 ]
-__getattr__ = door(
+__getattr__, __dir__ = door(
     __name__, {"flowcore.teaching.floors": ("affine_floor", "volume_preserving_floor")}
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core import imported
+from ..distributions import VonMises
 from .base import Exact, set_positive
 
 
@@ -53,20 +53,18 @@ class VonMisesProduct(Angles):
         return len(self.means)
 
     def _draw(self, n, rng):
-        return rng.vonmises(self.means, self.concentrations, (n, self.dim))
+        return self._angles.sample(n, rng)
 
     def _log_p(self, x):
-        return np.sum(np.array(self.concentrations) * np.cos(x - self.means), axis=1) - self._norm
+        return self._angles.log_prob(x)
 
     def entropy(self) -> float:
         """H = sum_i [log(2 pi I_0(k_i)) - k_i I_1(k_i) / I_0(k_i)], in nats."""
-        k, special = np.array(self.concentrations), imported("scipy.special")
-        return float(self._norm - np.sum(k * special.i1e(k) / special.i0e(k)))
+        return self._angles.entropy()
 
     @property
-    def _norm(self) -> float:
-        k = np.array(self.concentrations)
-        return float(np.sum(np.log(2 * np.pi * imported("scipy.special").i0e(k)) + k))
+    def _angles(self) -> VonMises:
+        return VonMises(self.means, self.concentrations)
 
 
 von_mises_product = VonMisesProduct
@@ -100,27 +98,21 @@ class Torus(Angles):
         set_positive(self, "concentration", "coupling")
 
     def _draw(self, n, rng):
-        x1 = rng.vonmises(0.0, self.concentration, n)
-        u = rng.vonmises(0.0, self.coupling, n)
+        x1, u = (rng.vonmises(0.0, k, n) for k in (self.concentration, self.coupling))
         x2 = (x1 - u) / 2 + np.pi * rng.integers(2, size=n)
         return np.stack([x1, (x2 + np.pi) % (2 * np.pi) - np.pi], axis=1)
 
     def _log_p(self, x):
-        waves = self.concentration * np.cos(x[:, 0])
-        waves = waves + self.coupling * np.cos(x[:, 0] - 2 * x[:, 1])
-        return waves - self._norm
+        return self._angles.log_prob(np.stack([x[:, 0], x[:, 0] - 2 * x[:, 1]], axis=1))
 
     def entropy(self) -> float:
         """H = log Z - k I_1(k) / I_0(k) - c I_1(c) / I_0(c), in nats."""
-        special = imported("scipy.special")
-        k = np.array([self.concentration, self.coupling])
-        return float(self._norm - np.sum(k * special.i1e(k) / special.i0e(k)))
+        return self._angles.entropy()
 
     @property
-    def _norm(self) -> float:
-        k = np.array([self.concentration, self.coupling])
-        i0e = imported("scipy.special").i0e(k)
-        return float(np.sum(np.log(2 * np.pi * i0e) + k))
+    def _angles(self) -> VonMises:
+        """The density of x_1 and u, which are independent."""
+        return VonMises([0.0, 0.0], [self.concentration, self.coupling])
 
 
 torus = Torus

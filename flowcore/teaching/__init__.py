@@ -16,4 +16,4 @@ _ROOMS = {
     ".pictures": ("bridges", "grid", "grid_animation", "jacobian", "log_dets", "network"),
 }
 __all__ = [name for names in _ROOMS.values() for name in names]
-__getattr__ = door(__name__, _ROOMS)
+__getattr__, __dir__ = door(__name__, _ROOMS)

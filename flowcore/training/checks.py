@@ -16,7 +16,6 @@ import numpy as np
 from ..bijectors import Standardize, StandardizeContext, check_resolution
 from ..core import as_numbers, warn
 from ..core.inputs import column_labels, named, where
-from ..files import path_text, replaceable
 from .defaults import is_auto
 from .schedules import SCHEDULES, check_warm_up, is_number
 
@@ -70,9 +69,9 @@ def check_checkpoint(checkpoint, checkpoint_every) -> None:
     """A path where a file can be written."""
     if not (is_number(checkpoint_every) and checkpoint_every >= 0):
         raise ValueError(f"checkpoint_every is a number of seconds >= 0: got {checkpoint_every!r}")
-    folder = os.path.dirname(replaceable(path_text("checkpoint", checkpoint)))
+    folder = os.path.dirname(os.path.realpath(os.fsdecode(checkpoint)))
     if not os.access(folder, os.W_OK):
-        raise PermissionError(f"checkpoint={checkpoint!r}: no file can be written in {folder}")
+        raise OSError(f"checkpoint={checkpoint!r}: no file can be written in {folder}")
 
 
 def as_table(name: str, values, dim: int, dtype=float, more: str = "") -> np.ndarray:
@@ -109,23 +108,22 @@ def as_context(name: str, values, x_name: str, n: int, dtype=float) -> np.ndarra
     return context
 
 
-def as_weights(values, n: int) -> np.ndarray | None:
+def as_weights(values, n: int, name="sample_weight", x_name="X") -> np.ndarray | None:
     """`values` as n weights in float64, finite, >= 0, and scaled so that the largest is 1."""
     if values is None:
         return None
-    weights = np.asarray(as_numbers("sample_weight", values), np.float64)
+    weights = np.asarray(as_numbers(name, values), np.float64)
     if weights.shape != (n,):
         raise ValueError(
-            f"sample_weight has shape {weights.shape}, but X has {n} rows and needs ({n},)"
+            f"{name} has shape {weights.shape}, but {x_name} has {n} rows and needs ({n},)"
         )
     bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
     if bad.size:
         raise ValueError(
-            f"sample_weight must be finite and >= 0: {named('row', bad)} (the first: "
-            f"{weights[bad[0]]})"
+            f"{name} must be finite and >= 0: {named('row', bad)} (the first: {weights[bad[0]]})"
         )
     if not weights.any():
-        raise ValueError("sample_weight is zero for all rows: at least one must be positive")
+        raise ValueError(f"{name} is zero for all rows: at least one must be positive")
     return weights / weights.max()  # only their ratios matter; now no sum of them can overflow
 
 

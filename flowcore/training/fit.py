@@ -14,6 +14,8 @@ import numpy as np
 
 from ..core import moment_after, n_threads, until
 from ..core.inputs import column_labels
+from ..core.labels import check_labels
+from ..distributions import TransformedDistribution
 from .checks import check_checkpoint, check_flow, check_options, check_scales
 from .defaults import AUTO, resolved
 from .history import EpochReport, History
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from ..core.typing import Context, Seed
-    from ..distributions import TransformedDistribution
 
 
 LIKELIHOOD = Objective(
@@ -52,7 +53,7 @@ def fit(
     warm_up: int | str = AUTO,
     average: float | None = 0.999,
     validation_split: float = 0.1,
-    validation_data: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
+    validation_data: ArrayLike | tuple | None = None,
     patience: int | None = None,
     shuffle: bool = True,
     clip_norm: float | None = None,
@@ -96,9 +97,10 @@ def fit(
     With a checkpoint, a run may be stopped at any moment, or even killed: the same call, made
     again, continues it. It ends with exactly the numbers of an uninterrupted run: parameters,
     history (seconds add up), and the state of a Generator given as rng. For a finished run the call
-    returns the result at once. The file is replaced atomically and belongs to one run. A call that
-    differs in the flow, the data or an option is refused (a Generator must be in the state that it
-    had). Only `patience` may change, and `epochs` if the schedule does not depend on them, as with
+    returns the result at once. The file is replaced atomically and belongs to one run. After an
+    interrupt or an error it holds the last whole epoch, or a later moment. A call that differs in
+    the flow, the data or an option is refused (a Generator must be in the state that it had). Only
+    `patience` may change, and `epochs` if the schedule does not depend on them, as with
     schedule="constant": more epochs then continue a finished run. `fit` compares numbers, texts,
     arrays and flowcore's own objects. It cannot compare a function (a learning rate, a penalty), an
     optimizer of your own class, or a part of a flow that `save` cannot describe: with these, pass
@@ -146,8 +148,9 @@ def fit(
         itself. None: no average.
     validation_split : float
         Fraction of the rows that is set aside to choose the best epoch, always at random; 0: none.
-    validation_data : array_like or pair of them
-        X_val or (X_val, context_val), instead of a split.
+    validation_data : array_like or tuple of them
+        X_val, (X_val, context_val) or (X_val, context_val, weights_val), instead of a split.
+        context_val may be None. A split takes the weights of its rows from `sample_weight`.
     patience : int
         Stop after this number of epochs without a better validation NLL.
     shuffle : bool
@@ -156,9 +159,11 @@ def fit(
         Largest norm of a gradient (Euclidean); a longer gradient is scaled down to it.
     sample_weight : array_like
         (n,) weights >= 0; rows of weight 0 are left out, also of validation. `initialize` gets rows
-        about in proportion to their weights, so a Standardize has the weighted mean.
+        about in proportion to their weights, 10,000 of them at least. So a Standardize has the
+        weighted mean to about three digits.
     context : array_like
-        (n, context_dim), one row for each row of X.
+        (n, context_dim), one row for each row of X. The flow keeps the names of a table's columns,
+        and reads later contexts by name.
     callbacks : sequence of callables
         Functions called after every epoch with an `EpochReport`; training stops if one of them
         returns True.
@@ -209,11 +214,13 @@ def fit(
         raise TypeError(f"objective must be an Objective, not {objective!r:.60}")
     if checkpoint is not None:
         check_checkpoint(checkpoint, checkpoint_every)
-    threads = n_threads(threads)
+    if threads is not None:
+        n_threads(threads)  # a ValueError for a wrong number
     rng = np.random.default_rng(rng)
     rng_state = rng.bit_generator.state
 
     dtype, labels = flow.params.dtype, column_labels(X)
+    check_labels("context", column_labels(context), getattr(flow, "context_names", None))
     rows = as_rows(flow.dim, X, context, sample_weight, dtype)
     data = merged(rows)
     n = len(rows.x) if data is rows else len(data.used)
@@ -246,4 +253,7 @@ def fit(
         file = Checkpoint(checkpoint, checkpoint_every, run, identity)
     with until(ends):
         found = train(run, [*loss.callbacks, *callbacks], progress, file)
-    return loss.finished(*found)
+    fitted, history = loss.finished(*found)
+    if isinstance(fitted, TransformedDistribution):  # and not a flow of the user's own class
+        fitted = fitted.with_context_names(column_labels(context))
+    return fitted, history

@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 from autograd.core import make_vjp
 
-from ..core import n_threads
 from ..core.inputs import check_context
 from ..distributions import Distribution
 from .loss import MeanLoss, NotFinite
@@ -48,7 +47,7 @@ class Likelihood(MeanLoss):
 
     def __init__(self, flow, penalty=None, threads=None, table: Table | None = None):
         super().__init__(flow, penalty, table)
-        self._threads, self._steps = n_threads(threads), {}
+        self._threads, self._steps = threads, {}
 
     def values(self, theta: np.ndarray, rows: Rows) -> np.ndarray:
         """-log p of the rows; what is not finite is looked for, not warned about."""

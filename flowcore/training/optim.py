@@ -136,7 +136,8 @@ class AdamState:
         if arrays is None:
             self._m, self._v, self._t = np.zeros_like(theta), np.zeros_like(theta), 0
         else:
-            self._m, self._v, self._t = _restored(theta, arrays)
+            self._m, self._v = np.array(arrays["m"]), np.array(arrays["v"])
+            self._t = int(arrays["t"])
 
     def step(self, theta: np.ndarray, gradient: np.ndarray) -> None:
         """One step of Algorithm 1: theta changes in place, `gradient` is only read.
@@ -208,9 +209,8 @@ class Average:
     array([11.90909091])
     """
 
-    def __init__(self, decay: float, theta: np.ndarray, values=None, updates: int = 0):
-        self.decay, self.updates = float(decay), updates
-        self.values = theta.copy() if values is None else _copy_like(theta, values, "average")
+    def __init__(self, decay: float, theta: np.ndarray, updates: int = 0):
+        self.decay, self.updates, self.values = float(decay), updates, theta.copy()
         self._scratch = np.empty_like(theta)
 
     def update(self, theta: np.ndarray) -> None:
@@ -240,27 +240,3 @@ def as_optimizer(optimizer: str | Optimizer, learning_rate: LearningRate | None)
     if learning_rate is not None:
         raise ValueError("give the learning rate once: to the optimizer object, not to fit")
     return optimizer
-
-
-def _restored(theta: np.ndarray, arrays: Mapping) -> tuple[np.ndarray, np.ndarray, int]:
-    """The sums M and V and the count t of an `AdamState`; a ValueError if they cannot be those."""
-    missing = [name for name in ("m", "v", "t") if name not in arrays]
-    if missing:
-        raise ValueError(f"the saved state of Adam has no {', '.join(missing)}")
-    m, v = (_copy_like(theta, arrays[name], name) for name in ("m", "v"))
-    t = np.asarray(arrays["t"])
-    if not np.isfinite(m).all() or not (v >= 0).all():  # V may have overflowed: then steps are 0
-        raise ValueError("the saved m must be finite, and the saved v >= 0")
-    if t.shape != () or t.dtype.kind not in "iu" or not 0 <= t < 2**63 - 1:
-        raise ValueError(f"the saved t must be a number of steps: got {t!r:.60}")
-    return m, v, int(t)
-
-
-def _copy_like(theta: np.ndarray, array, name: str) -> np.ndarray:
-    array = np.array(array)
-    if (array.shape, array.dtype) != (theta.shape, theta.dtype):
-        raise ValueError(
-            f"the saved {name} has shape {array.shape} and dtype {array.dtype}, but theta has "
-            f"{theta.shape} and {theta.dtype}: they belong to different flows"
-        )
-    return array

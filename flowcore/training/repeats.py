@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..core import row_hashes
 from .checks import blocks
 
 
@@ -17,13 +18,15 @@ def first_equal(x: np.ndarray, context: np.ndarray | None = None) -> np.ndarray 
     Rows are compared by sorted hashes: O(n log n), 8 bytes per row, and the table is read in
     blocks. If hashes are equal, the rows themselves are compared.
     """
+    if not len(x):
+        return None
     parts = [x] if context is None else [x, context]
     here = blocks(len(x), sum(part.shape[1] for part in parts))
-    hashes = np.concatenate([_hashes([part[rows] for part in parts]) for rows in here])
+    hashes = np.concatenate([row_hashes([part[rows] for part in parts]) for rows in here])
     hashes.sort()
     if (hashes[1:] != hashes[:-1]).all():
         return None
-    hashes = np.concatenate([_hashes([part[rows] for part in parts]) for rows in here])
+    hashes = np.concatenate([row_hashes([part[rows] for part in parts]) for rows in here])
     _, index, number = np.unique(hashes, return_index=True, return_inverse=True)
     first = index[number]
     for rows in here:
@@ -32,19 +35,3 @@ def first_equal(x: np.ndarray, context: np.ndarray | None = None) -> np.ndarray 
         strangers = copies[~np.logical_and.reduce(same)]
         first[strangers] = strangers
     return first
-
-
-def _hashes(parts: list[np.ndarray]) -> np.ndarray:
-    """A number in 64 bits for every row: equal rows have equal ones.
-
-    Every value is mixed in by the finaliser of SplitMix64 (Steele, Lea and Flood, "Fast splittable
-    pseudorandom number generators", 2014), a bijection: of one column no two values meet.
-    """
-    found = np.zeros(len(parts[0]), np.uint64)
-    for part in parts:
-        for column in part.T:
-            found ^= (column.astype(float) + 0.0).view(np.uint64)  # -0.0 equals 0.0
-            for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
-                found ^= found >> np.uint64(shift)
-                found *= np.uint64(factor)
-    return found

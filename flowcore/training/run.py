@@ -88,9 +88,8 @@ class Run:
         self.reported = True  # the last epoch, to the callbacks
         self.stopped = False  # by a callback, or since nothing is left to gain
         self.seconds = 0.0  # of earlier runs
-        # True while values change that belong together; it stays True if an interrupt comes then
-        self.is_updating = False
-        self.after_step: Callable[[], None] | None = None  # called after every update
+        # called after every update, epoch and report: whenever all of the above belongs together
+        self.after_change: Callable[[], None] | None = None
 
     @property
     def result(self) -> np.ndarray:
@@ -112,16 +111,13 @@ class Run:
 
     def begin_epoch(self) -> None:
         """Remember where the epoch starts, unless an earlier run did."""
-        self.is_updating = True
         if self.latest.epoch != self.epoch - 1:
             now = Kept(self.epoch - 1, math.inf, self.result.copy())
             self.earlier, self.latest = self.latest, now
         self.rng_state = self.rng.bit_generator.state
-        self.is_updating = False
 
     def step(self, gradient: np.ndarray, value: float, weight: float) -> None:
         """One update of theta; `value` is the loss of the batch, without the penalty."""
-        self.is_updating = True
         self.first_nll = value if self.first_nll is None else self.first_nll
         self.state.step(self.theta, gradient)
         if self.average is not None:
@@ -129,13 +125,11 @@ class Run:
         self.total += weight * value
         self.weight += weight
         self.batch += 1
-        self.is_updating = False
-        if self.after_step is not None:
-            self.after_step()
+        if self.after_change is not None:
+            self.after_change()
 
     def end_epoch(self, validated: tuple[float, float] | None) -> None:
         """Write the epoch into the history, and keep its parameters if they are the best."""
-        self.is_updating = True
         best, val_nll = self.best, None if validated is None else validated[0]
         if val_nll is not None and math.isfinite(val_nll) and val_nll < best.nll:
             best = Kept(self.epoch, val_nll, self.result.copy())
@@ -145,7 +139,8 @@ class Run:
         self.best, self.reported, self.stopped = best, False, self.loss.done
         self.epoch, self.batch, self.total, self.weight = self.epoch + 1, 0, 0.0, 0.0
         self.rng_state = self.rng.bit_generator.state
-        self.is_updating = False
+        if self.after_change is not None:
+            self.after_change()
 
     def report(self, callbacks: Sequence[Callable]) -> None:
         """Call the callbacks for the last epoch, once: they may draw numbers, or return True."""
@@ -159,10 +154,10 @@ class Run:
         report = EpochReport(self.epoch - 1, *nll, history, self.flow, self.result.copy())
         answers = [callback(report) for callback in callbacks]
         stop = any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers)
-        self.is_updating = True
         self.stopped, self.reported = self.stopped or stop, True
         self.rng_state = self.rng.bit_generator.state
-        self.is_updating = False
+        if self.after_change is not None:
+            self.after_change()
 
     # ------------------------------------------------------------ how it ends
 
@@ -248,7 +243,6 @@ class Run:
 
     def _close(self, kept: Kept) -> None:
         history = self.history
-        del history.val_nll[len(history.train_nll) :]  # an interrupt may have come between the two
         history.best_epoch = kept.epoch if kept.epoch >= 0 else None
         history.seconds = time.perf_counter() - self.started + self.seconds
 

@@ -14,7 +14,7 @@ import numpy as np
 from autograd.core import make_vjp
 from autograd.extend import defvjp, primitive
 
-from ..core import LARGE, Plan, in_threads, is_built_in
+from ..core import LARGE, Plan, in_threads, is_built_in, n_threads
 
 SHARDS = {0: 1, 800: 2, 3200: 4, 12800: 8}  # from so many rows on: with smaller ones, or more of
 # them, one core alone would need more than a tenth longer
@@ -37,10 +37,11 @@ class BoundLogProb:
     The gradient by x is computed only if there is a part of the user's own: its `bind` may need it.
     """
 
-    def __init__(self, flow, n_rows: int, theta: np.ndarray, threads: int = 1):
+    def __init__(self, flow, n_rows: int, theta: np.ndarray, threads: int | None = 1):
         built_in = is_built_in(flow)
-        self.theta, self.threads = theta, threads if built_in else 1
-        self.values, n = np.empty(n_rows, theta.dtype), n_shards(n_rows, flow.n_params)
+        n = n_shards(n_rows, flow.n_params)
+        self.theta, self.values = theta, np.empty(n_rows, theta.dtype)
+        self.threads = n_threads(threads) if built_in and n > 1 else 1
         self.shards = [
             (slice(a, b), Plan(flow, "log_prob", b - a, theta.dtype, True, theta, not built_in))
             for a, b in pairwise(n_rows * i // n for i in range(n + 1))

@@ -11,11 +11,11 @@ import math
 import mmap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..core import derived
 from .checks import BLOCK, as_context, as_table, as_weights
 from .columns import check_columns
 from .repeats import first_equal
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 100_000  # rows of a memmap that `initialize` gets, at most; and
 MOST_NUMBERS = 2**23  # numbers in them: 64 MB in float64
+WEIGHTED = 10_000  # rows that `initialize` gets, at least, each about as often as its weight asks
 HOLES = "; FlowDensity(missing='learn') learns from rows with NaN"
 
 
@@ -93,7 +94,7 @@ class Table:
         """The number of updates in an epoch."""
         return math.ceil(len(self.rows) / self.batch_size)
 
-    @derived
+    @cached_property
     def everything(self) -> Rows:
         """All training rows: not copied if they are all rows."""
         return chosen(self.data, self.rows)
@@ -101,8 +102,11 @@ class Table:
     @property
     def n_initial(self) -> int:
         """How many rows `initial_rows` gives."""
-        n = round(self.data.weight[self.rows].sum()) if self.counted else len(self.rows)
-        most = min(MOST_ROWS, max(2, MOST_NUMBERS // self.data.width))
+        n, most = len(self.rows), min(MOST_ROWS, max(2, MOST_NUMBERS // self.data.width))
+        if self.counted:
+            n = round(self.data.weight[self.rows].sum())
+        elif self.data.weight is not None:
+            n = max(n, min(WEIGHTED, most))
         return min(n, most) if is_mapped(self.data.x) else n
 
     def initial_rows(self) -> Rows:
@@ -213,20 +217,20 @@ def split(
 
 
 def _validation_rows(data: Rows, validation_data, dtype: DTypeLike) -> Rows:
-    """validation_data, which is X_val or (X_val, context_val), checked; a list of two tables, too,
-    since rows have one axis."""
+    """validation_data, which is X_val, or a tuple with its context and weights, checked, without
+    rows of weight 0; a list of two tables, too, since rows have one axis."""
     pair = isinstance(validation_data, list) and all(np.ndim(p) == 2 for p in validation_data)
     pair = pair or isinstance(validation_data, tuple)
     parts = validation_data if pair else (validation_data,)
-    if len(parts) not in (1, 2):
+    if len(parts) not in (1, 2, 3):
         raise ValueError(
-            f"validation_data must be X_val or (X_val, context_val), not {len(parts)} parts"
+            f"validation_data must be X_val or (X_val, context_val, weights_val), not {len(parts)} "
+            "parts"
         )
-    x = as_table("validation_data", parts[0], data.x.shape[1], dtype)
-    context = None
-    if len(parts) == 2:
-        name = "context of validation_data"
-        context = as_context(name, parts[1], "validation_data", len(x), dtype)
+    x, context, weight = (*parts, None, None)[:3]
+    x, name = as_table("validation_data", x, data.x.shape[1], dtype), "{} of validation_data"
+    context = as_context(name.format("context"), context, "validation_data", len(x), dtype)
+    weight = as_weights(weight, len(x), name.format("weights"), "validation_data")
     widths = [None if c is None else c.shape[1] for c in (data.context, context)]
     if widths[0] != widths[1]:
         shown = ["none" if width is None else f"(n, {width})" for width in widths]
@@ -234,7 +238,8 @@ def _validation_rows(data: Rows, validation_data, dtype: DTypeLike) -> Rows:
             f"context is {shown[0]}, but the context of validation_data is {shown[1]}: pass "
             "validation_data=(X_val, context_val), with the same columns"
         )
-    return Rows(x, None, context)
+    rows = Rows(x, weight, context)
+    return rows if weight is None else rows.take(rows.used)
 
 
 @dataclass(frozen=True)

@@ -125,12 +125,28 @@ class Transformer:
         return f"{type(self).__name__}({settings})"
 
 
-def bind_transformer(transformer, at, direction: str, dim: int):
-    """Its own `bind`; for an object without a base class, by autograd."""
-    bind = getattr(transformer, "bind", None)
-    if bind is None:
-        return Transformer.bind(transformer, at, direction, dim)
-    return bind(at, direction, dim)
+def bind_transformer(transformer, at, direction: str, dim: int, coordinates: slice | None = None):
+    """Its own `bind`; for an object without a base class, by autograd.
+
+    coordinates: which ones of the event these are. Those that a row lacks get phi = 0, the
+    identity: inside of a `Clamped`, where they are 0, they stay 0, and their log-derivative is 0.
+    """
+    if hasattr(transformer, "bind"):
+        run, back = transformer.bind(at, direction, dim)
+    else:
+        run, back = Transformer.bind(transformer, at, direction, dim)
+    if at.present is None or coordinates is None:
+        return run, back
+    present = at.present[coordinates, None]  # (dim, 1, N), beside phi
+
+    def run_present(x, phi):
+        return run(x, np.multiply(phi, present, phi))
+
+    def back_present(y_bar, l_bar):
+        x_bar, phi_bar = back(y_bar, l_bar)
+        return x_bar, np.multiply(phi_bar, present, phi_bar)
+
+    return run_present, back_present
 
 
 def check_transformer(transformer):

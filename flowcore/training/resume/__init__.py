@@ -2,7 +2,7 @@
 
 checkpoint.py    the file, written from time to time, and the lock of its path
 fingerprint.py   the run that a file belongs to
-state.py         the content of the file, and its checks
+state.py         the content of the file
 """
 
 from .checkpoint import Checkpoint

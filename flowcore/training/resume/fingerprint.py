@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass
 
 import numpy as np
 
-from ...files import Writer, printable
+from ...files import Writer
 from ..checks import blocks
 from ..run import Run
 from ..schedules import is_number
@@ -35,6 +35,8 @@ def fingerprint_of(
     data, validation = table.data, table.validation_data or Rows(None)
     tables = {"X": data.x, "sample_weight": data.weight, "context": data.context}
     tables |= {"validation_data": validation.x, "context of validation_data": validation.context}
+    if validation.weight is not None:
+        tables["weights of validation_data"] = validation.weight
     options |= {
         "batch_size": table.batch_size,
         "optimizer": run.optimizer,
@@ -63,10 +65,9 @@ def fingerprint(
 
 
 def differences(there: dict[str, str], here: dict[str, str]) -> str:
-    """The names and texts in which two fingerprints differ, as part of a message."""
+    """The names and texts in which two fingerprints differ, for a message; "" if they agree."""
     names = [name for name in {**here, **there} if there.get(name) != here.get(name)]
-    texts = [[printable(str(v), 200) for v in (n, there.get(n), here.get(n))] for n in names[:20]]
-    return ", ".join(f"{n} ({a} there, {b} here)" for n, a, b in texts)
+    return ", ".join(f"{n} ({there.get(n)} there, {here.get(n)} here)" for n in names)
 
 
 def _flow_text(flow, key: str | None) -> str:

@@ -116,8 +116,8 @@ MODELS = {
         fc.Coupling(3, 1, conditioner=fc.MLP(1, (2, 2), [6], "elu"))
     ),
     "continuous": lambda: recipe(flows.continuous, hidden=[6] * 3, context_dim=2, n_steps=4),
-    "continuous-options": lambda: alone(
-        fc.ContinuousFlow.of(3, [6], "tanh", n_steps=3, frequencies=1, probes=2)
+    "continuous-options": lambda: alone(  # written with probes=2, which is gone
+        fc.ContinuousFlow.of(3, [6], "tanh", n_steps=3, frequencies=1)
     ),
     "continuous-order-5": lambda: alone(fc.ContinuousFlow.of(3, [6], "silu", n_steps=2, order=5)),
     "nsf-circular": lambda: recipe(flows.nsf, layers=3, hidden=[6], bins=4, circular=[1]),

@@ -1,0 +1,102 @@
+"""Angles: their density repeats after every turn, so it is integrated over a single one.
+
+No density on the line does that: every repetition would have as much mass as the first. So log p
+itself shows which columns are angles, for flows, targets and a density of your own alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import pi
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core.inputs import named
+
+if TYPE_CHECKING:
+    from ..core.typing import Context, Seed
+
+TURN = 2 * pi
+DRAWS, FAR = 64, 100  # that are moved, and by how many turns, or widths of a column
+SAME, MOST = 0.1, 0.9  # nats: more than float32 loses, at a share of the draws
+EDGE = pi * (1 + 1e-9)  # half a turn, and rounding
+
+
+class OneTurn:
+    """A density of angles as one on the line: p(x) within half a turn of `middle`, 0 beyond.
+
+    angle (D,) marks the angles; the other columns are as they are.
+    """
+
+    def __init__(self, density: Any, angle: np.ndarray, middle: np.ndarray):
+        self.density, self.dim, self.angle, self.middle = density, density.dim, angle, middle
+
+    @classmethod
+    def of(cls, density: Any, context: Context = None) -> OneTurn:
+        """Around the circular means of draws; context (n, C)."""
+        rng, n, own = np.random.default_rng(0), DRAWS, {}
+        if context is not None:
+            n, own = (), {"context": np.resize(context, (DRAWS, np.shape(context)[-1]))}
+        x = np.asarray(density.sample(n, rng, **own), float)
+        angle = angles_of(lambda x: density.log_prob(x, **own), x)
+        return cls(density, angle, circular_mean(x, np.full(len(x), 1 / len(x))))
+
+    def turned(self, x: np.ndarray) -> np.ndarray:
+        """Rows x (..., D) with their angles within half a turn of the middle."""
+        return turned(x, self.angle, self.middle)
+
+    def sample(self, n: Any, rng: Seed = None, **context: Any) -> np.ndarray:
+        return self.turned(self.density.sample(n, rng, **context))
+
+    def log_prob(self, x: np.ndarray, **context: Any) -> np.ndarray:
+        """log p(x) of rows x (..., D)."""
+        beyond = (np.abs((x - self.middle)[..., self.angle]) > EDGE).any(axis=-1)
+        return np.where(beyond, -np.inf, self.density.log_prob(x, **context))
+
+    def __repr__(self):
+        return repr(self.density)
+
+
+@np.errstate(all="ignore")
+def angles_of(log_prob: Callable, x: np.ndarray) -> np.ndarray:
+    """Which columns are angles, (D,): log_prob does not fall off far from draws x (n, D), and is
+    the same after a turn.
+
+    Cost: n evaluations a column. Errors: ValueError for a column in which it does not fall off for
+    another reason, such as an angle in degrees.
+    """
+    rng, log_p, angle = np.random.default_rng(0), log_prob(x), np.zeros(x.shape[1], bool)
+
+    def rise(j, turns):
+        moved = x.copy()
+        moved[:, j] += TURN * turns
+        return log_prob(moved) - log_p
+
+    for j, width in enumerate(np.nan_to_num(np.ptp(x, axis=0), posinf=1e300) / TURN):
+        far = np.round(FAR * (1 + width) * (1 + rng.random(len(x))))
+        if (rise(j, far) > -1).any():
+            angle[j] = (np.abs(rise(j, 1)) < SAME).mean() > MOST
+            if not angle[j]:
+                raise ValueError(
+                    f"the density does not fall off in {named('column', [j])}, so it has no "
+                    "integral: an angle must have the period 2 pi (radians), in every part of a "
+                    "mixture"
+                )
+    return angle
+
+
+def turned(x: np.ndarray, angle: np.ndarray, middle: np.ndarray | float = 0.0) -> np.ndarray:
+    """Rows x (..., D) with the columns that angle (D,) marks within half a turn of the middle,
+    a number or (D,)."""
+    x = np.array(x, float)
+    x[..., angle] -= TURN * np.round((x - middle)[..., angle] / TURN)
+    return x
+
+
+def circular_mean(x: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """The directions (D,) of the means of the points exp(i x) of the circle, in [-pi, pi].
+
+    Columns x (n, D) are in radians; share (n,) are weights of the sum 1.
+    """
+    return np.angle(share @ np.exp(1j * x))
