@@ -125,7 +125,7 @@ def test_an_improper_target_is_not_praised():
         lambda x: -0.5 * (x[:, 0] + x[:, 1]) ** 2, flow=fc.flows.iaf(2, layers=2, hidden=[16]),
         epochs=8, batches=30, learning_rate=0.01,
     )  # fmt: skip
-    assert found.climbs and not found.trusted and found.stretch[0] > 0.4
+    assert not found.trusted and found.stretch[0] > 0.4
     assert "improper" in found.verdict and "neither the flow" in str(found)
 
 

@@ -331,7 +331,7 @@ def test_the_search_survives_a_target_that_explodes_one_deviation_away():
     def log_p(x):
         return -0.5 * (x[:, 0] / 0.1) ** 2 - x[:, 0] ** 400 - 0.5 * x[:, 1] ** 2
 
-    found = started(log_p, Space.line(2))
+    found = started(log_p, Space.of(None, 2))
     assert found.log_evidence[0] == pytest.approx(np.log(2 * np.pi * 0.1), abs=0.01)
 
 

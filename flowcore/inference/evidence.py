@@ -23,7 +23,7 @@ ROUNDS, CLOSE = 1000, 1e-10  # of the fixed point, and where it ends
 LEAST_ROWS, LEAST_CHAIN, MANY = 100, 4, 8  # rows; rows of a chain; chains
 NOISE, NEARLY = 5.0, 0.8  # standard errors of no correlation; a share of the largest one
 FARTHEST = 5.0  # nats between three estimates of log Z
-DISAGREE = 3.0  # standard errors between two means
+DISAGREE = 4.0  # standard errors between two means
 
 
 def evidence(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 DRAWS, GOOD_K = 20_000, 0.5  # k-hat of fewer draws is too uncertain; k-hat up to which q is close
 SHARES = ((GOOD_K, 0.0), (MOST_K, 0.1), (1.0, 0.5))  # up to a k-hat, the least ESS / draws
 CLIMB = 0.25  # nats for a factor e: below, the ELBO no longer climbs as the flow widens
-MISSING, SURE = 0.05, 4.0  # a share of p that matters, standard errors beyond chance
+MISSING, SURE = 0.03, 4.0  # a share of p that matters, standard errors beyond chance
 MOST_NAN = 0.01  # of the draws
 LINES = 40  # of the printed table
 
@@ -86,7 +86,7 @@ class Inference:
     ) -> Inference:  # fmt: skip
         """n draws of a flow, weighted by a target."""
         rows, log_q = flow.sample_and_log_prob(n, rng)
-        space = Space.line(flow.dim) if space is None else space
+        space = Space.of(None, flow.dim) if space is None else space
         return cls(flow, history, target, rows, log_q, *target(rows), space)
 
     @cached_property
@@ -187,12 +187,6 @@ class Inference:
             return math.nan, math.nan
         return self.flow.dim + float(pull.mean()), float(pull.std() / math.sqrt(len(pull)))
 
-    @property
-    def climbs(self) -> bool:
-        """Whether the ELBO still climbs as q widens: training was too short, or p~ is improper."""
-        slope, error = self.stretch
-        return slope > max(CLIMB, 5 * error)
-
     @cached_property
     def missing_tail(self) -> tuple[float, float]:
         """(about the share of p in a tail that no draw reaches, standard error).
@@ -217,8 +211,9 @@ class Inference:
 
         - The draws must be worth 30 exact ones. Where k-hat is above 0.5 (the variance of the
           weights is infinite), they must be worth a tenth of all, above 0.7 a half; 1 is the limit.
-        - `missing_tail` must be at most 0.05, or 4 of its standard errors.
-        - The flow must have widened enough: see `climbs`.
+        - `missing_tail` must be at most 0.03, or 4 of its standard errors.
+        - `stretch` must be at most 0.25, or 5 of its standard errors: else training was too short,
+          or p~ is improper.
         - The target may be NaN at a hundredth of the draws.
         """
         k, ess, n, reasons = self.k_hat, self.effective_sample_size, len(self.rows), []
@@ -229,11 +224,11 @@ class Inference:
         share, error = self.missing_tail
         if share > max(MISSING, SURE * error):
             reasons.append(f"about {min(share, 1):.0%} of p are in a tail that no draw reaches")
-        if self.climbs:
+        slope, error = self.stretch
+        if slope > max(CLIMB, 5 * error):
             reasons.append(
-                f"the ELBO still climbs as the flow widens, by {self.stretch[0]:.2g} nats for a "
-                "factor of e: if more epochs do not end that, the target is improper (its integral "
-                "is infinite)"
+                f"the ELBO still climbs as the flow widens, by {slope:.2g} nats for a factor of e: "
+                "if more epochs do not end that, the target is improper (its integral is infinite)"
             )
         if (lost := np.isnan(self.log_p).mean()) > MOST_NAN:
             reasons.append(

@@ -66,11 +66,6 @@ class Space:
         ]
 
     @classmethod
-    def line(cls, dim: int) -> Space:
-        """All of the line in every coordinate."""
-        return cls.of(None, dim)
-
-    @classmethod
     def of(cls, support: Any, dim: int | None) -> Space:
         """The space for the argument support= of `infer`. Errors: ValueError for anything else."""
         if isinstance(support, Mapping):
