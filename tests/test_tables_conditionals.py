@@ -710,6 +710,44 @@ def test_intervals_by_rubins_rules_cover():
     assert proper > 0.85 and proper > improper and improper >= once
 
 
+def rubin(seeds, n=150, m=10):
+    """Which 95% intervals cover the mean and the slope, as in `intervals`, for the Gaussian that
+    the library fits; and the slopes of the completed tables less that of the complete rows."""
+    covered, apart = [], []
+    for seed in seeds:
+        rng = RNG(seed)
+        x = rng.normal(size=n)
+        y = 0.8 * x + 0.6 * rng.normal(size=n)
+        y[rng.random(n) < 1 / (1 + np.exp(-1.5 * x))] = np.nan
+        learn = TableDensity(learn=its_gaussian, missing="drop")
+        tables = fc.FlowImputer(learn, random_state=seed).fit(np.column_stack([x, y])).sample(m)
+        fits = [stats.linregress(*table.T) for table in tables]
+        for truth, found, within in (
+            (0, [t[:, 1].mean() for t in tables], [t[:, 1].var(ddof=1) / n for t in tables]),
+            (0.8, [fit.slope for fit in fits], [fit.stderr**2 for fit in fits]),
+        ):
+            between = (1 + 1 / m) * np.var(found, ddof=1)
+            total, df = np.mean(within) + between, (m - 1) * (1 + np.mean(within) / between) ** 2
+            t = stats.t(df).ppf(0.975)
+            covered.append(abs(np.mean(found) - truth) < t * np.sqrt(total))
+        known = ~np.isnan(y)
+        apart.append(np.mean(found) - stats.linregress(x[known], y[known]).slope)
+    return np.reshape(covered, (-1, 2)).mean(axis=0), np.mean(apart)
+
+
+def its_gaussian(x, context=None, sample_weight=None, rng=0):
+    return fc.MultivariateNormalMixture.from_data(x, 1, sample_weight)
+
+
+@pytest.mark.slow
+def test_intervals_of_the_librarys_own_gaussian_cover(monkeypatch):
+    """With the proposal of a single component, which is enough for weights of a Gaussian."""
+    monkeypatch.setattr("flowcore.tables.proposal.DRAWS", (2000, 2000))
+    monkeypatch.setattr("flowcore.tables.proposal.COMPONENTS", (1, 1))
+    (mean, slope), apart = rubin(range(60))
+    assert mean > 0.87 and slope > 0.85 and abs(apart) < 0.02
+
+
 def test_tables_of_polars_are_imputed():
     holes, _ = people()
     table = pl.from_pandas(holes.reset_index(drop=True))

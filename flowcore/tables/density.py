@@ -233,8 +233,8 @@ class TableDensity(DensityMixin, BaseEstimator):
     def log_prob(self, X: TableLike, missing: str = "nan") -> np.ndarray:
         """log p of every row of the table X, (n,), in nats.
 
-        It depends on that row alone, if no cell is missing. It is exact without gridded columns,
-        otherwise by 32 points of the row's cell. It is NaN for a row with a missing cell,
+        It depends on that row alone. It is exact without gridded columns, otherwise by 32 points of
+        the row's cell. It is NaN for a row with a missing cell,
         unless "missing" is a value of the column, and -inf for a row outside of a column's support.
 
         missing: "nan", as above. "marginal": such a missing cell is unknown, and log p is an
@@ -361,6 +361,8 @@ class TableDensity(DensityMixin, BaseEstimator):
 
         Every drawn cell has a value, even if "missing" is a value of its column. Known cells do not
         change. For each row n_draws weighted draws are made, at least 30, and n of them are taken.
+        They depend on the row's known values and rng alone, not on other rows; draws of equal rows
+        are independent, and the first one has those of the row alone. An unseen category warns.
         Rows with the same missing columns are answered together, in blocks of bounded memory. A
         warning counts the rows whose answers cannot be trusted. Errors: as for `log_prob`;
         ValueError for a number outside of its column's support.
