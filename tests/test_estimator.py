@@ -407,6 +407,26 @@ def test_a_limit_by_the_clock(monkeypatch, n_jobs):
 
 
 @pytest.mark.slow
+def test_importance_weights_choose_the_epochs():
+    """Uniform rows with the weights of two moons: the score was -3.2 by an early end."""
+    truth, q = fc.targets.two_moons(), fc.Uniform(2, -3.0, 3.0)
+    x, fresh = q.sample(6000, rng=0), truth.sample(4000, rng=9)
+    weight = np.exp(truth.log_prob(x) - q.log_prob(x)) + 1e-12
+    found = fc.FlowDensity("spline", budget=0.05, n_jobs=1, random_state=0)
+    assert found.fit(x, sample_weight=weight).score(fresh) > -1.1
+
+
+@pytest.mark.slow
+def test_rows_of_hardly_any_weight_are_nearly_absent():
+    truth, few = fc.targets.two_moons(), 1200
+    x = np.vstack([truth.sample(few, rng=0), fc.Uniform(2, -3.0, 3.0).sample(few, rng=1)])
+    weight, fresh = np.repeat([1, 1e-6], few), truth.sample(4000, rng=9)
+    both, alone = (fc.FlowDensity("spline", budget=0.05, n_jobs=1, random_state=0) for _ in "ab")
+    score = alone.fit(x[:few]).score(fresh)
+    assert both.fit(x, sample_weight=weight).score(fresh) == pytest.approx(score, abs=0.1)
+
+
+@pytest.mark.slow
 def test_trimming_leaves_out_a_cluster_of_outliers():
     x, far = gaussian_rows(400), 40 + 0.01 * gaussian_rows(20, 1)
     x = (x - x.mean(axis=0)) / x.std(axis=0)

@@ -19,7 +19,6 @@ from .findings import Finding, nats
 from .tests import Row
 
 MOST_ROWS = 10_000  # that baselines and training means are made of: more hardly change them
-ALPHA = 0.05  # of "better than a Gaussian", two-sided
 LARGE_GAP = 0.1  # nats between training and held-out rows
 
 
@@ -70,7 +69,7 @@ def baselines(
         text = f"The density is 0 at some rows, where {name} is not{half}." * (gain == -math.inf)
         if math.isfinite(gain):  # as good as the truth may be: a fault only where a test finds one
             text = f"The density is no better than {name}: {nats(gain, error)} nats a row{half}."
-        if p > 1 - ALPHA / 2:
+        if p > 0.975:  # two-sided, at 5%
             text = f"The density is better than {name} by {nats(gain, error)} nats a row{half}."
         gains.append(Finding("baselines", f"gain over {name}", gain, error, p=p,
                              fault=gain == -math.inf, sentence=text))  # fmt: skip
