@@ -58,7 +58,7 @@ class Points(NamedTuple):
     size: float
 
     def integral(self, values):
-        """(the integral of values >= 0 at the points, its standard error)."""
+        """(the integral of the values at the points, its standard error)."""
         each = self.weight * values
         error = 0.0 if np.isinf(self.size) else np.sqrt(self.size) * each.std()
         return each.sum(), error
@@ -309,8 +309,13 @@ def test_the_mass_is_one(name):
 
 @every_density
 def test_draws_follow_the_density(name):
+    """Their mean log p is the negative entropy, too, which a wrong spread changes first."""
     s = subject(name)
-    follow(s.draws, s.points, np.exp(s.log_p))
+    p = np.exp(s.log_p)
+    follow(s.draws, s.points, p)
+    log_p = s.density.log_prob(s.draws)
+    expected, error = s.points.integral(p * np.where(p > 0, s.log_p, 0))
+    agree(log_p.mean(), expected, error + log_p.std() / np.sqrt(N_DRAWS), tol=5 * s.case.tol)
     for j, kind in s.case.ends.items():
         low, high = (-np.pi, np.pi) if kind == "turn" else kind
         assert ((s.draws[:, j] >= low) & (s.draws[:, j] <= high)).all()
@@ -833,7 +838,7 @@ QUICKLY = dict(budget=1e-4, n_jobs=1, random_state=0)
 
 
 def log_prob_of(density):
-    return lambda: [density.log_prob(AT)]
+    return lambda: [density.log_prob(AT), density.sample(3, rng=0)]
 
 
 def made(make, **arrays):
