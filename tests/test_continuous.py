@@ -90,7 +90,7 @@ def test_narrow_clusters_far_apart_come_back_in_units_of_their_own_width():
     x = np.random.default_rng(0).normal(size=(2000, 2))
     x[::2, 0] += 1e4
     flow, _ = fc.fit_matching(flows.continuous(2), x, epochs=60, rng=0)
-    assert np.abs(flow.from_latent(flow.to_latent(x)) - x).max() < 0.1  # was 0.58
+    assert np.abs(flow.from_latent(flow.to_latent(x)) - x).max() < 0.2  # was 0.58
 
 
 @pytest.mark.parametrize("dim, n", [(1, 4001), (2, 161)])

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 import autograd.numpy as anp
 import numpy as np
+import pandas as pd
 import pytest
 import registry
 from scipy import stats
@@ -57,7 +58,7 @@ class Points(NamedTuple):
     size: float
 
     def integral(self, values):
-        """(the integral of values >= 0 at the points, its standard error)."""
+        """(the integral of the values at the points, its standard error)."""
         each = self.weight * values
         error = 0.0 if np.isinf(self.size) else np.sqrt(self.size) * each.std()
         return each.sum(), error
@@ -308,8 +309,13 @@ def test_the_mass_is_one(name):
 
 @every_density
 def test_draws_follow_the_density(name):
+    """Their mean log p is the negative entropy, too, which a wrong spread changes first."""
     s = subject(name)
-    follow(s.draws, s.points, np.exp(s.log_p))
+    p = np.exp(s.log_p)
+    follow(s.draws, s.points, p)
+    log_p = s.density.log_prob(s.draws)
+    expected, error = s.points.integral(p * np.where(p > 0, s.log_p, 0))
+    agree(log_p.mean(), expected, error + log_p.std() / np.sqrt(N_DRAWS), tol=5 * s.case.tol)
     for j, kind in s.case.ends.items():
         low, high = (-np.pi, np.pi) if kind == "turn" else kind
         assert ((s.draws[:, j] >= low) & (s.draws[:, j] <= high)).all()
@@ -377,11 +383,11 @@ TURNED = [name for name in ASKED if name in OF_TURNS]
 
 @cache
 def conditionals(density):
-    """With a quick proposal; a density with exact conditionals needs none."""
+    """With a rough proposal, which only weights make right; exact conditionals need none."""
     if hasattr(density, "sample_given"):
         return fc.Conditionals(density)
     draws = np.asarray(density.sample(1500, 0), float)
-    return fc.Conditionals(density, proposal=fc.MultivariateTMixture.from_data(draws, 6, df=5.0))
+    return fc.Conditionals(density, proposal=fc.MultivariateTMixture.from_data(draws, 1, df=5.0))
 
 
 def on_the_plane(name):
@@ -422,7 +428,7 @@ def test_the_conditional_is_the_ratio_and_its_draws_follow_it(name):
         mass = weight @ np.exp(log_p)
         agree(mass, 1, given.error, tol=0.03)
         draws = given.sample(N_DRAWS, rng=2)
-        follow(draws, Points(nodes[:, None], weight, np.inf), np.exp(log_p) / mass, tol=0.05)
+        follow(draws, Points(nodes[:, None], weight, np.inf), np.exp(log_p) / mass, tol=0.02)
         if s.case.ends.get(int(np.flatnonzero(~known)[0])) == "turn":
             assert (np.abs(draws) <= np.pi).all()
             continue
@@ -510,6 +516,11 @@ def dates(u):
     return np.datetime64("2024-03-01") + np.round(4 * u).astype(int)
 
 
+def cities(u):
+    """Three values that were seen once make an unseen value probable."""
+    return np.append(np.array([*"abc"])[np.digitize(u[3:], [-0.5, 0.7])], [*"rst"])
+
+
 LINE, LEARNED = 61, 0.4  # points of a line; spread of the parameters that `learn` returns
 DAYS = np.datetime64("2024-03-01") + np.arange(-60, 61)
 UNSEEN = "nobody has seen it"
@@ -522,8 +533,7 @@ KINDS = {
     "count": Kind("integer(0)", lambda u: np.floor(np.exp(0.7 * u + 1)), grid(0, 60)),
     "grade": Kind("integer(0, 4)", lambda u: np.clip(np.round(2 + u), 0, 4), grid(0, 4)),
     "half": Kind("gridded(0.5)", lambda u: np.round(2 * u) / 2, grid(-24, 24, 0.5)),
-    "city": Kind(None, lambda u: np.array([*"abc"])[np.digitize(u, [-0.5, 0.7])],
-                 single(*"abc", UNSEEN)),
+    "city": Kind(None, cities, single(*"abcrst", UNSEEN)),
     "flag": Kind(None, lambda u: u > 0.4, single(False, True)),
     "day": Kind(None, dates, single(*DAYS)),
     "weekday": Kind("date(day, week)", lambda u: np.busday_offset(dates(3 * u), 0, "forward"),
@@ -828,7 +838,7 @@ QUICKLY = dict(budget=1e-4, n_jobs=1, random_state=0)
 
 
 def log_prob_of(density):
-    return lambda: [density.log_prob(AT)]
+    return lambda: [density.log_prob(AT), density.sample(3, rng=0)]
 
 
 def made(make, **arrays):
@@ -977,6 +987,70 @@ def test_draws_and_values_are_the_callers_own(name):
         draws[...] = 0
     np.testing.assert_array_equal(s.density.sample(4, 1), kept)
     np.testing.assert_array_equal(s.density.log_prob(x), log_p)
+
+
+# ------------------------------------------------------------------------ names and company
+
+# (a frame) -> answers; another order of its columns is the same answer, or an error
+
+
+def joint():
+    return fc.MultivariateNormalMixture([[0.0, 5.0]], [[[1, 0], [0.8, 0.6]]])
+
+
+def of_conditionals(frame):
+    return fc.Conditionals(joint(), names=["a", "b"]).log_prob(frame).log_p
+
+
+def of_estimator(frame):
+    model = fc.FlowDensity("small", **QUICKLY).fit(FRAME)
+    return model.conditionals_.log_prob(frame, n_draws=50).log_p
+
+
+def of_scores(frame):
+    return fc.FlowDensity("small", **QUICKLY).fit(FRAME).score_samples(frame)
+
+
+def of_table(frame):
+    return fit_table(FRAME, learn=gaussian).log_prob(frame)
+
+
+def of_context(frame):
+    model = flows.maf(1, context_dim=2, **SMALL)
+    model, _ = fc.fit(model, FRAME[["a"]], context=FRAME, epochs=1, rng=0)
+    return randomize(model, rng=1).log_prob(FRAME[["a"]], context=frame)
+
+
+FRAME = pd.DataFrame(rows_of() + np.array([0.0, 5.0]), columns=["a", "b"])
+NAMED = {
+    "Conditionals": of_conditionals,
+    "FlowDensity.conditionals_": of_estimator,
+    "FlowDensity.score_samples": of_scores,
+    "TableDensity": of_table,
+    "context": of_context,
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", cases(
+    NAMED, S9=["Conditionals", "FlowDensity.conditionals_", "context"]
+))  # fmt: skip
+def test_columns_have_names(name):
+    expected = NAMED[name](FRAME)
+    try:
+        found = NAMED[name](FRAME[["b", "a"]])
+    except ValueError:
+        return
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+@pytest.mark.xfail(strict=True, reason="S7")
+def test_an_imputed_row_alone_is_the_row_in_company():
+    learn, rows = TableDensity(learn=gaussian, missing="drop"), with_holes()
+    model = fc.FlowImputer(learn, bootstraps=0, n_draws=50).fit(rows)
+    filled, order = model.transform(rows), np.random.default_rng(0).permutation(len(rows))
+    np.testing.assert_allclose(model.transform(rows[order]), filled[order], atol=1e-9)
+    np.testing.assert_allclose(model.transform(rows[5:6]), filled[5:6], atol=1e-9)
 
 
 # ------------------------------------------------------------------------ inference, and bars
@@ -1132,3 +1206,25 @@ def test_weighted_draws_have_the_right_evidence_and_mean():
                       for each in zip(*fine, strict=True)), np.inf)  # fmt: skip
     p = np.exp(target.log_prob(points.x))
     follow(again, points._replace(weight=points.weight.prod(axis=1)), p, tol=0.05)
+
+
+# name: (log p~, support, log Z)
+INFERRED = {
+    "gamma(.05)": (lambda x: -0.95 * anp.log(x[:, 0]) - x[:, 0], "positive", gammaln(0.05)),
+    "gamma(3)": (lambda x: 2 * anp.log(x[:, 0]) - x[:, 0], "positive", np.log(2)),
+    "beta(.5, .5)": (
+        lambda x: -0.5 * anp.log(x[:, 0]) - 0.5 * anp.log1p(-x[:, 0]), (0, 1), np.log(np.pi)
+    ),
+    "half-Cauchy": (lambda x: -anp.log1p(x[:, 0] ** 2), "positive", np.log(np.pi / 2)),
+    "t(3)": (lambda x: -2 * anp.log1p(x[:, 0] ** 2 / 3), None,
+             np.log(np.sqrt(3 * np.pi)) + gammaln(1.5) - gammaln(2)),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", cases(INFERRED, S6=["gamma(.05)"]))
+def test_what_is_trusted_is_right(name):
+    log_target, support, log_z = INFERRED[name]
+    found = fc.infer(log_target, 1, support=support)
+    if found.trusted:
+        agree(found.log_evidence[0], log_z, found.log_evidence[1], tol=0.01)

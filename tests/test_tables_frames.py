@@ -213,3 +213,11 @@ def test_whatever_is_given_is_a_frame_or_a_documented_error(values, way):
         if frame[name].dtype == object:
             kinds = {type(v) for v in frame[name].tolist()}
             assert not kinds & {complex, list, bytes, datetime.date}
+
+
+def test_dates_of_numpy_may_stand_in_a_list():
+    """As those of pandas and datetime do: a known value is a list of one."""
+    days = np.array(["2024-03-05", "NaT", "2024-03-07"], "datetime64[D]")
+    for unit in ("D", "ns"):
+        values = as_frame({"day": [*days.astype(f"datetime64[{unit}]")]})["day"]
+        assert values.tolist() == ["2024-03-05 00:00:00", None, "2024-03-07 00:00:00"]
