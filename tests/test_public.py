@@ -155,9 +155,7 @@ def loaded(code: str) -> set[str]:
 def test_import_flowcore_loads_no_room_and_no_numpy():
     found = loaded("import flowcore; dir(flowcore)")
     assert "numpy" not in found
-    assert {name for name in found if name.startswith("flowcore.")} == {
-        "flowcore._version",
-    }
+    assert {name for name in found if name.startswith("flowcore.")} == {"flowcore._version"}
 
 
 def test_a_flow_loads_the_engine_and_nothing_around_it():
@@ -192,6 +190,12 @@ def test_all_public_names_are_found():
     exec("from flowcore import *", names)
     assert set(flowcore.__all__) <= set(names) & set(dir(flowcore))
     assert len(set(flowcore.__all__)) == len(flowcore.__all__) > 60
+
+
+@pytest.mark.parametrize("room", ["distributed", "estimator", "plots", "targets", "teaching"])
+def test_names_that_are_imported_late_can_be_completed(room):
+    module = getattr(flowcore, room)
+    assert set(module.__all__) <= set(dir(module))
 
 
 def test_no_module_asks_the_package_for_a_name_while_it_is_imported():

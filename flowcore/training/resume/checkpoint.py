@@ -108,14 +108,13 @@ class Checkpoint:
 
     def _check(self, description: dict) -> None:
         """A ValueError, which continues '<path> ...', unless the run can continue from there."""
-        if description.get("kind") != KIND:
-            raise ValueError("is a flow written by flowcore.save, not a checkpoint of fit")
-        number, run = description["format"], description["run"]
-        if number != FORMAT:
+        kind, number = description.get("kind", "flow"), description["format"]
+        if (kind, number) != (KIND, FORMAT):
             raise ValueError(
-                f"has format {number}, written by flowcore {description['flowcore']}: this "
-                f"flowcore reads format {FORMAT}"
+                f"is a {kind} in format {number}, written by flowcore {description['flowcore']}, "
+                f"not a {KIND} in format {FORMAT}"
             )
+        run = description["run"]
         differing = differences(description["fingerprint"], self.fingerprint)
         if differing:
             raise ValueError(f"belongs to another run, which differs in {differing}")
