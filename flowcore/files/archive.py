@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import zipfile
+from functools import partial
 
 import numpy as np
 
@@ -47,13 +48,10 @@ def pack(arrays: dict[str, np.ndarray]) -> bytes:
 
 def unpack(data: bytes) -> dict[str, np.ndarray]:
     """The arrays of an archive. Nothing is unpickled: an array of objects is a ValueError."""
+    read = partial(np.lib.format.read_array, allow_pickle=False)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = {name.removesuffix(".npy"): archive.read(name) for name in archive.namelist()}
-    return {name: _array(member) for name, member in members.items()}
-
-
-def _array(member: bytes) -> np.ndarray:
-    return np.lib.format.read_array(io.BytesIO(member), allow_pickle=False)
+    return {name: read(io.BytesIO(member)) for name, member in members.items()}
 
 
 def read_sealed(path: str) -> bytes:

@@ -230,8 +230,8 @@ def _state(obj) -> dict:
 
 
 def _bits(value):
-    """A key that two values share only if they are equal bit for bit; None unless it is
-    plain data (nodes are compared elsewhere)."""
+    """A key that two values share only if they are equal bit for bit; () for what is no plain
+    data (nodes are compared by themselves)."""
     if type(value) in PLAIN:
         return repr(value)
     if isinstance(value, (list, tuple)):

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core import imported
 from ..core.parameters import Parametric, frozen
-from .describe import argument_names, fitted_names, is_describable, parts_of
+from .describe import argument_names, fitted_names, is_describable
 
 # where a class that a file names is looked up, in this order; a room is imported when it is reached
 ROOMS = ("bijectors", "transformers", "networks", "distributions", "discrete", "targets",
@@ -84,10 +84,13 @@ class Reader:
         config = self._values(node["config"])
         weights = [[self._arrays[name] for name in layer] for layer in node.get("weights", ())]
         params = self._arrays[node["params"]] if "params" in node else None
-        own = weights[0][0] if weights else params
-        if own is not None and "dtype" in argument_names(cls):
-            config = {"dtype": own.dtype, **config}
-        obj = _with_parts(cls(**config), self._decode(node.get("parts", [])))
+        array = weights[0][0] if weights else params
+        if array is not None and "dtype" in argument_names(cls):
+            config = {"dtype": array.dtype, **config}
+        obj = cls(**config)
+        if "parts" in node:  # in place of those that the constructor has made by itself
+            pairs = zip(obj.parts, self._decode(node["parts"]), strict=True)
+            obj = obj.rebuilt({id(made): part for made, part in pairs if part is not None})
         _set_fitted(obj, self._values(node.get("fitted", {})))
         if weights:
             return obj.with_weights(weights)
@@ -122,12 +125,6 @@ class Reader:
         if tag == "dict":
             return self._values(inner)
         return float(inner)  # nan, inf, -inf
-
-
-def _with_parts(obj, parts: list):
-    """The object with some of the parts that it made by itself replaced."""
-    new = {id(a): b for a, b in zip(parts_of(obj), parts, strict=False) if b is not None}
-    return obj.rebuilt(new) if new else obj
 
 
 def _set_fitted(obj, fitted: dict) -> None:
