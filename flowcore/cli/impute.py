@@ -23,7 +23,7 @@ def run(
     """Fill a file's rows, in order; n times each."""
     check_table(out, model, data)
     density, keep = read_model(model), list(dict.fromkeys(keep))
-    schema, rng = density.schema_, np.random.default_rng(seed)
+    schema = density.schema_
     carried = [name for name in keep if name not in schema.names]  # as they are: as text
     if n > 1 and COUNT in (*map(str, schema.names), *keep):
         raise ValueError(f"column {COUNT!r} would be written twice: rename it in the file")
@@ -33,7 +33,7 @@ def run(
         for frame in blocks(data, reading, schema, carried):
             kept = {typed: frame[name] for typed, name in own_names(frame, keep).items()}
             own = arranged(frame, schema, keep, ignore_extra)
-            tables = [as_frame(table) for table in density.impute(own, n, draws, rng).tables]
+            tables = [as_frame(table) for table in density.impute(own, n, draws, seed).tables]
             names = dict(zip(own.names, tables[0].names, strict=True))
             rows = {
                 f"{prefix}{name}": _alternating([table[names[name]] for table in tables])
