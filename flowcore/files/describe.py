@@ -160,11 +160,6 @@ def fitted_names(obj) -> tuple[str, ...]:
     return names if isinstance(names, tuple) else ()
 
 
-def parts_of(obj) -> tuple:
-    """The parts of a composite; the `parts` of another class mean something else."""
-    return obj.parts if isinstance(obj, Parametric) else ()
-
-
 def _arguments(obj) -> dict:
     """The constructor's arguments: `config()`, or the attributes of the same names."""
     cls = type(obj)
@@ -199,21 +194,17 @@ def argument_names(cls: Callable) -> tuple[str, ...]:
 
 def _unnamed_parts(obj, config: dict) -> list:
     """The parts that config does not hold, None in place of the others; [] if it holds all."""
+    if not isinstance(obj, Parametric):  # the `parts` of another class mean something else
+        return []
     named = {id(node) for node in nodes_in(config)}
-    parts = [
-        None if id(part) in named or isinstance(part, Foreign) else part for part in parts_of(obj)
-    ]
+    parts = [None if id(p) in named or isinstance(p, Foreign) else p for p in obj.parts]
     return parts if any(part is not None for part in parts) else []
-
-
-def is_leaf(obj) -> bool:
-    """Whether an object has its own parameters, not only those of its parts."""
-    return isinstance(obj, Parametric) and not obj.parts
 
 
 def has_params(obj) -> bool:
     """Whether it is a leaf with parameters (or an empty vector whose dtype is not float64)."""
-    return is_leaf(obj) and (obj.params.size > 0 or obj.params.dtype != float)
+    is_leaf = isinstance(obj, Parametric) and not obj.parts
+    return is_leaf and (obj.params.size > 0 or obj.params.dtype != float)
 
 
 def first_difference(old, new) -> str | None:
