@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core import derived
 from ..core.inputs import as_numbers, check_dim
 from ..transformers.affine import bounded, checked_bound
 from .algebra import Permute
@@ -141,7 +141,7 @@ class LULinear(Bijector):
         """b, of shape (D,)."""
         return self.params[-self.dim :]
 
-    @derived
+    @cached_property
     def _memo_below(self) -> np.ndarray:
         """Mask of the entries strictly below the diagonal; for the transpose: strictly above."""
         return np.tri(self.dim, k=-1, dtype=bool)

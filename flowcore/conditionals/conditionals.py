@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import derived, imported, warn
+from ..core import imported, warn
 from ..core.inputs import as_numbers, check_dim, check_event, named, where
 from ..distributions.known import column_numbers, known_row
 from .answering import answered, blocks_of
@@ -120,7 +121,7 @@ class Conditionals:
         elif hasattr(density, "sample_given"):  # its conditionals are exact
             self.proposal = density
 
-    @derived
+    @cached_property
     def proposal(self) -> Any:
         """The proposal of the draws: a mixture of t densities, fitted at its first use."""
         return self._with_donors(fitted_proposal(self.density))

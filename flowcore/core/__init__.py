@@ -3,8 +3,7 @@
 parameters.py   the flat vector                     workspace.py a part's computation, bound once
 calls.py        plans, and autograd's primitive     own_parts.py the same for a user's classes
 inputs.py       the input gate; labels.py           errors.py    errors and warnings
-blocks.py       rows in blocks; blas.py, cores.py   clock.py     limits of time
-derived.py      attributes that follow from others  log_sum_exp.py
+blocks.py       rows in blocks; blas.py, cores.py   clock.py     limits of time; log_sum_exp.py
 
 These imports are the interface of the room.
 """
@@ -17,7 +16,6 @@ from .blocks import LARGE, MANY, ROWS, in_threads
 from .calls import Plan, call, evaluate
 from .clock import OutOfTime, check_time, limit, moment_after, until
 from .cores import ENVIRONMENT, n_threads
-from .derived import derived
 from .errors import fixable, remaking, warn
 from .inputs import as_numbers
 from .log_sum_exp import log_sum_exp

@@ -13,13 +13,13 @@ is copied with other values, pickled or saved. Nothing here is ever changed in p
 from __future__ import annotations
 
 import copy
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import autograd.numpy as anp
 import numpy as np
 from autograd.tracer import isbox
 
-from .derived import derived
 from .inputs import as_vector, check_params
 from .own_parts import is_built_in
 
@@ -51,7 +51,7 @@ class Parametric:
     initialized: bool = True
     fitted: tuple[str, ...] = ()
 
-    @derived
+    @cached_property
     def params(self) -> np.ndarray:
         """All free parameters as one flat, read-only vector; any vector of its length is valid.
 
@@ -97,7 +97,7 @@ class Parametric:
         """The distinct leaves of the tree, in order of first appearance."""
         return self._memo_leaves if self.parts else (self,)
 
-    @derived
+    @cached_property
     def _memo_leaves(self) -> tuple[Parametric, ...]:
         found = {id(leaf): leaf for part in self.parts for leaf in part.leaves}
         return tuple(found.values())
@@ -107,14 +107,14 @@ class Parametric:
         """id of each leaf -> the place of its parameters in the flat vector."""
         return self._memo_layout if self.parts else {id(self): slice(0, self.n_params)}
 
-    @derived
+    @cached_property
     def _memo_layout(self) -> dict[int, slice]:
         sizes = [leaf.n_params for leaf in self.leaves]
         stops = np.cumsum(sizes).tolist()
         places = (slice(stop - size, stop) for size, stop in zip(sizes, stops, strict=True))
         return dict(zip(map(id, self.leaves), places, strict=True))
 
-    _memo_built_in = derived(is_built_in)
+    _memo_built_in = cached_property(is_built_in)
 
     def with_params(self, theta: ArrayLike) -> Self:
         """The same object with other parameter values: theta is flat, of length `n_params`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from math import e, log, pi
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,6 @@ from ..core import (
     by_autograd,
     call,
     check_overrides,
-    derived,
     imported,
     is_built_in,
     require,
@@ -139,7 +139,7 @@ class Distribution(Parametric):
         """p(x_a): the density of some of the columns, in this order. See `Conditionals`."""
         return self._memo_conditionals.marginal(columns)
 
-    @derived
+    @cached_property
     def _memo_conditionals(self) -> Any:
         """With a proposal that is fitted once."""
         return imported("flowcore.conditionals").Conditionals(self)

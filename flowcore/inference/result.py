@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..conditionals.pareto import pareto_smoothed
 from ..conditionals.weights import normalized, trusted
-from ..core import derived
 from ..training import History, fit
 from ..training.reverse_kl import elbo_and_error
 from ..training.unnormalised import Target
@@ -86,7 +86,7 @@ class Inference:
         space = Space.line(flow.dim) if space is None else space
         return cls(flow, history, target, rows, log_q, *target(rows), space)
 
-    @derived
+    @cached_property
     def draws(self) -> Any:
         """The draws of q, as arguments of the target: x (n, D), or {name: (n, *shape)}."""
         return self.space.from_line(self.rows)[0]
@@ -102,7 +102,7 @@ class Inference:
         log_q = self.flow.log_prob(y) - self.space.from_line(y)[1]
         return np.where(inside, log_q, np.where(missing, np.nan, -np.inf))
 
-    @derived
+    @cached_property
     def elbo(self) -> tuple[float, float]:
         """(E_q[log p~ - log q], standard error) in nats; log Z - ELBO = KL(q || p) >= 0.
 
@@ -110,7 +110,7 @@ class Inference:
         """
         return elbo_and_error(self.log_p - self.log_q)
 
-    @derived
+    @cached_property
     def _weighted(self) -> tuple[float, np.ndarray, float, float]:
         """log of the mean weight, shares (n,), effective number of draws, k-hat."""
         smoothed, k_hat = pareto_smoothed((self.log_p - self.log_q)[None])
@@ -171,7 +171,7 @@ class Inference:
             raise ValueError("the target is finite at no draw: there is nothing to resample")
         return rng.choice(len(self.rows), n, p=self.weights)
 
-    @derived
+    @cached_property
     def stretch(self) -> tuple[float, float]:
         """(slope of the ELBO as q is stretched about its mean, standard error): nats a factor of e.
 

@@ -20,12 +20,13 @@ matrices are (in, out) in the caller's order of units.
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from ..core import Step, copied, derived
+from ..core import Step, copied
 
 MOST_BLOCKS = 2  # with more, neighbours are merged into tiles: fewer and larger products
 TILES = 4  # at most: 62% of a dense matrix's products; one more for every 1000 entries
@@ -104,12 +105,12 @@ class BlockTriangular:
         self.layer, self.at, self.theta_bar = layer, at, theta_bar
         self.blocks = layer.split(theta)
 
-    @derived
+    @cached_property
     def blocks_bar(self) -> list[np.ndarray]:
         """The same blocks of the gradient of theta."""
         return self.layer.split(self.theta_bar)
 
-    @derived
+    @cached_property
     def dense(self) -> np.ndarray:
         """A as one array."""
         dense = np.zeros(self.layer.shape, self.at.dtype)

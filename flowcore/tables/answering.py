@@ -11,6 +11,7 @@ of the unknown categories, if they are few and all numbers are known.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from ..conditionals.annealing import annealed
 from ..conditionals.weights import Weighted, trusted, weighted
-from ..core import BLAS, derived
+from ..core import BLAS
 from .proposal import MixedMixture, Proposal
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Answering:
         if mixed is not None:
             self.mixed = mixed
 
-    @derived
+    @cached_property
     def mixed(self) -> MixedMixture:
         """The proposal of the draws."""
         with BLAS.single_threaded():

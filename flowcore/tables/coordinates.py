@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..bijectors import Bijector, Blockwise
-from ..core import derived
 from ..discrete import OFF_GRID, Dequantize
 from .normal_scores import NormalScores, normal_scores
 
@@ -94,7 +93,7 @@ class Coordinates:
         """(n,): whether u matters."""
         return np.isnan(x).any(axis=1) | bool(self.step.any())
 
-    @derived
+    @cached_property
     def points(self) -> np.ndarray:
         """u (M, D)."""
         is_open = (self.step > 0) | np.array(self.optional, bool)
@@ -164,13 +163,13 @@ class Coordinates:
             z = (ends if own is None else own.inverse(ends))[:, 0]
         return np.where(ends[:, 0] == least, -np.inf, np.where(ends[:, 0] == most, np.inf, z))
 
-    @derived
+    @cached_property
     def _zero(self) -> np.ndarray:
         """y of z = 0: a placeholder for an absent number."""
         z = np.zeros((1, self.dim))
         return z[0] if self.line is None else self.line.forward(z)[0]
 
-    @derived
+    @cached_property
     def _log_slope(self) -> np.ndarray:
         """log |dy/dz| of every coordinate at z = 0, which does not count where it is not there."""
         pairs, z = zip(self.kinds, self.scores, strict=True), np.zeros((1, 1))

@@ -8,12 +8,13 @@ t_k are multivariate t densities and p_kj probabilities, so every conditional an
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..bijectors import Standardize
-from ..core import derived, log_sum_exp
+from ..core import log_sum_exp
 from ..distributions import MultivariateTMixture
 from ..distributions.expectation_maximization import (
     expectation_maximization,
@@ -202,7 +203,7 @@ class Proposal:
                 log_q += self.mixed.log_prob(codes, z) - with_codes
         return log_q
 
-    @derived
+    @cached_property
     def _log_known(self) -> np.ndarray:
         """log p(c_a), (m,)."""
         return self.categories.sample_given(self.codes, 0, np.random.default_rng(0))[1]

@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..bijectors import Bijector, ContinuousFlow, Permute, Standardize, StandardizeContext
-from ..core import Plan, derived, imported
+from ..core import Plan, imported
 from ..core.inputs import check_dim, positive
 from .checks import check_flow
 from .defaults import resolved
@@ -136,7 +136,7 @@ class Matching(MeanLoss):
         weight = np.ones(n) if ends.weight is None else ends.weight
         return Pairs(inputs, ends.context, target, weight)
 
-    @derived
+    @cached_property
     def held_out(self) -> list[Pairs]:
         """The validation rows, always with the same draws."""
         blocks = [*self._table.validation]

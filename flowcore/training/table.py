@@ -11,11 +11,11 @@ import math
 import mmap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..core import derived
 from .checks import BLOCK, as_context, as_table, as_weights
 from .columns import check_columns
 from .repeats import first_equal
@@ -93,7 +93,7 @@ class Table:
         """The number of updates in an epoch."""
         return math.ceil(len(self.rows) / self.batch_size)
 
-    @derived
+    @cached_property
     def everything(self) -> Rows:
         """All training rows: not copied if they are all rows."""
         return chosen(self.data, self.rows)

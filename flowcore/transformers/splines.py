@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from math import expm1, log
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core import derived
 from ..core.inputs import as_numbers, check_dim, positive
 from .transformer import Transformer, matched
 
@@ -343,7 +343,7 @@ class _Curve:
         self.e = d1 * self.xi2 + 2 * s * self.hump + d0 * self.eta2
         self.slope = (s / self.d) * (self.e / self.d) * s  # in this order nothing overflows
 
-    @derived
+    @cached_property
     def d_log_slope(self):
         """d log g' / dz."""
         bin_, (d0, d1) = self.bin, self.bin.slopes
