@@ -251,16 +251,21 @@ def test_the_error_is_that_of_the_first_item_that_has_one(workers):
 
 
 def test_an_interrupt_leaves_no_thread_and_no_limit_behind(x):
-    def interrupt(a):
-        signal.raise_signal(signal.SIGINT)
-        time.sleep(1e-3)
+    seen = []
+
+    def interrupt_once(a):
+        seen.append(a)
+        if len(seen) == 5:
+            signal.raise_signal(signal.SIGINT)
+        time.sleep(5e-3)
         return [a]
 
     with threadpool_limits(limits=2, user_api="blas"):
         before = threading.active_count()
         for workers in (1, 3):
+            seen.clear()
             with pytest.raises(KeyboardInterrupt):
-                blocks.map_blocks(interrupt, (x,), workers)
+                blocks.map_blocks(interrupt_once, (x,), workers)
         assert threading.active_count() == before
         assert blas_threads() == {2}
 

@@ -12,7 +12,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -428,15 +427,6 @@ def test_a_full_disk_is_named_and_spares_the_old_file(arguments, numbers, capsys
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert error == f"flowcore: {out}: File too large"
     assert out.read_bytes() == b"precious" and sorted(os.listdir()) == before
-
-
-def test_what_a_killed_command_left_behind_is_removed_when_it_is_old(numbers, capsys):
-    for name, age in (("old.csv", 3600), ("new.csv", 5)):
-        left = Path(f".{name}-0123456789abcdef.tmp")
-        left.write_text("half a table")
-        os.utime(left, (time.time() - age,) * 2)
-        run(capsys, "sample", "abc.npz", "-o", name)
-        assert left.exists() == (name == "new.csv")
 
 
 def test_parquet_is_written_in_groups(here, capsys, monkeypatch):
