@@ -178,7 +178,7 @@ def test_fit_learns_the_density_of_each_pattern(tmp_path):
         (lambda: fc.Clamped(fc.Standardize(2)), "is not set from data"),
         (lambda: fc.Clamped(fc.flows.made_mog(2, standardize=False).bijector), "not the identity"),
         (lambda: fc.Clamped(fc.MADE(2)), "takes a bijector"),
-        (lambda: fc.Clamped(fc.MaskedAutoregressiveFlow(fc.MADE(2, context_dim=1))), "last 2"),
+        (lambda: fc.Clamped(fc.MaskedAutoregressiveFlow(fc.MADE(2, context_dim=1))), "the last 2 columns"),
         (lambda: fc.ClampedBase(fc.Laplace(2)), "cannot leave out coordinates"),
         (lambda: fc.ClampedBase(fc.Normal(2), 1), "context_dim"),
     ],

@@ -58,8 +58,8 @@ class Clamped(Composite):
         self.context_dim = context_dim or bijector.context_dim or self.dim
         if bijector.context_dim not in (0, self.context_dim) or self.context_dim < self.dim:
             raise ValueError(
-                f"Clamped: the last {self.dim} columns of the context say which coordinates are "
-                f"present, but context_dim is {self.context_dim}, and that of the bijector "
+                f"Clamped: the last {self.dim} columns of the context mark the coordinates of a "
+                f"row, but context_dim is {self.context_dim}, and that of the bijector "
                 f"{bijector.context_dim}"
             )
         for part, _ in bijector.steps("inverse"):

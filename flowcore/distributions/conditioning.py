@@ -22,7 +22,7 @@ def with_standardized_context(density: Distribution, standardize: Standardize) -
 
     Every bijector that reads the context is put into a `StandardizeContext`, also in the parts of a
     mixture and in bases. A density without a context is returned unchanged, and so is a
-    `ClampedBase`: columns that tell what is present have the mean 0 and the scale 1. Errors:
+    `ClampedBase`: the columns that mark present numbers have the mean 0 and the scale 1. Errors:
     ValueError for a user's own density that reads the context.
     """
     if not getattr(density, "context_dim", 0) or isinstance(density, ClampedBase):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
@@ -26,13 +25,12 @@ from ..distributions import TransformedDistribution
 from ..distributions.conditioning import with_standardized_context
 from ..distributions.incomplete_rows import MISSING, check_seen
 from ..training.checks import as_context, as_table, as_weights
-from ..training.columns import check_columns
 from ..training.defaults import is_auto
 from .candidates import as_candidates
 from .holes import learned
 from .plan import default_minutes, plan
-from .record import FlowDensityRecord, as_data
-from .rows import check_reach, check_rows, from_the_centre, merged, quantile, scaling, trimmed
+from .record import FlowDensityRecord, Summary, as_data
+from .rows import Rows, Table, check_rows, merged, quantile, standardized, trimmed
 from .selection import select
 
 if TYPE_CHECKING:
@@ -41,8 +39,6 @@ if TYPE_CHECKING:
 
     from ..core.typing import Context
     from ..distributions import Distribution
-
-LEAST_ROWS = 3  # one is held out, and a single other one has no spread
 
 
 class FlowDensity(
@@ -183,61 +179,14 @@ class FlowDensity(
         given which ones they are: see `Clamped`. Other entries of X are ignored, and every other
         method takes the D columns of `present` after those of the context.
         """
-        seeds = seed_sequence(self.random_state)
         check_options(self)
-        ends = moment_after(self.max_seconds)
-        X, labels = check_rows(self, X, reset=True, holes=self.missing == "learn")
-        weight = as_weights(sample_weight, len(X))
-        weight = np.ones(len(X)) if weight is None else weight
-        hole = np.isnan(X)
-        if hole.any():
-            check_seen(X[weight > 0], labels)
-            weight = np.where(hole.all(axis=1), 0, weight)
-        names, context = column_labels(context), as_context("context", context, "X", len(X))
-        absent = np.zeros(X.shape, bool) if present is None else ~as_present(present, X.shape)
-        filled = absent & ~absent.all(axis=0)  # by means, which are 0 when they are standardised
-        if present is not None:
-            check_seen(np.where(filled, np.nan, X)[weight > 0], labels)
-            X = np.where(filled, np.ma.array(X, mask=absent | hole).mean(axis=0).filled(0.0), X)
-            columns = (~absent).astype(float)
-            names, context = None, columns if context is None else np.hstack([context, columns])
-        self.context_dim_ = 0 if context is None else context.shape[1]
-        self.context_names_in_ = names if are_names(names) else None
-        rows, first = merged(X, weight, context, absent.all(axis=1))
+        seeds, ends = seed_sequence(self.random_state), moment_after(self.max_seconds)
+        table = self._as_table(X, sample_weight, context, present)
+        rows, first = merged(table.x, table.weight, table.context, table.absent.all(axis=1))
         rows, isolated = trimmed(rows, self.trim, seeds)
-        isolated = np.isin(first, isolated) & (weight > 0)
-        used = np.where(isolated, 0, weight)
-        if 1 < len(rows) < LEAST_ROWS:  # of a single one, every column is constant
-            raise ValueError(
-                f"X has {len(rows)} different rows: at least {LEAST_ROWS} are needed, since some "
-                "are held out, and many more for a good density"
-            )
-        if not (hole.any() or absent.any()):
-            check_columns(X, np.flatnonzero(used > 0), labels)
-        scale = scaling(np.where(filled[rows.place], np.nan, rows.x))
-        rows = replace(rows, x=np.where(filled[rows.place], scale.mean, rows.x))
-        context_scale = None if context is None else scaling(rows.context)
-        if present is not None:
-            own = np.arange(self.context_dim_) < self.context_dim_ - X.shape[1]  # not `present`
-            context_scale = context_scale.with_moments(
-                np.where(own, context_scale.mean, 0.0), np.where(own, context_scale.scale, 1.0)
-            )
-        check_reach(np.where(hole, scale.mean, X), used, scale, labels)
-        dims = X.shape[1], self.context_dim_
-        minutes = default_minutes(len(rows)) if self.budget is None else self.budget
-        minutes = min(minutes, (self.max_seconds or np.inf) / 60)
-        flows = as_candidates(self.flow, *dims, clamped=present is not None)
-        rows, alone = from_the_centre(rows, scale, context_scale), not is_auto(self.flow)
-        planned = lambda share: plan(len(rows), *dims, flows, share * minutes)  # noqa: E731
-        how = seeds, self.n_jobs, alone, self.progress
-        if hole.any():
-            rows, found, whole = learned(rows, planned, how, ends, labels)
-        else:
-            todo = planned(1.0)
-            if isolated.any():
-                todo.left_out.append(f"{isolated.sum():,} isolated rows: trim")
-            found = select(rows, todo, *how, ends)
-            whole = found[2]
+        isolated = np.isin(first, isolated) & (table.weight > 0)
+        rows, scale, context_scale = standardized(table, rows, np.where(isolated, 0, table.weight))
+        rows, found, completed = self._selected(table, rows, seeds, isolated.sum(), ends)
         density, latent, log_p, summary = found
         if context_scale is not None:
             density = with_standardized_context(density, context_scale)
@@ -246,23 +195,69 @@ class FlowDensity(
         self.density_ = TransformedDistribution(density, units)
         self.latent_ = TransformedDistribution(latent.base, Chain([units, latent.bijector]))
         self.conditionals_ = Conditionals(self.density_, getattr(self, "feature_names_in_", None))
+        self._set_scores(table, rows, first, isolated, scale, log_p, completed, summary)
+        self._n_features_out = self.density_.dim
+        return self
+
+    def _as_table(self, X, sample_weight, context, present) -> Table:
+        """The arguments of `fit` as arrays, checked; names and widths become attributes."""
+        x, labels = check_rows(self, X, reset=True, holes=self.missing == "learn")
+        weight = as_weights(sample_weight, len(x))
+        weight = np.ones(len(x)) if weight is None else weight
+        names, context = column_labels(context), as_context("context", context, "X", len(x))
+        hole, absent = np.isnan(x), np.zeros(x.shape, bool)
+        if hole.any():
+            check_seen(x[weight > 0], labels)
+            weight = np.where(hole.all(axis=1), 0, weight)
+        if present is not None:
+            absent = ~as_present(present, x.shape)
+            some = absent & ~absent.all(axis=0)
+            check_seen(np.where(some, np.nan, x)[weight > 0], labels)
+            x = np.where(some, np.ma.array(x, mask=absent | hole).mean(axis=0).filled(0.0), x)
+            columns = (~absent).astype(float)
+            names, context = None, columns if context is None else np.hstack([context, columns])
+        self.context_dim_ = 0 if context is None else context.shape[1]
+        self.context_names_in_ = names if are_names(names) else None
+        return Table(x, weight, context, hole, absent, present is not None, labels)
+
+    def _selected(self, table: Table, rows: Rows, seeds, n_isolated: int, ends: float) -> tuple:
+        """(the rows, the result of `select`, log p of completed rows (n,)) within the budget."""
+        dims = table.x.shape[1], self.context_dim_
+        minutes = default_minutes(len(rows)) if self.budget is None else self.budget
+        minutes = min(minutes, (self.max_seconds or np.inf) / 60)
+        flows = as_candidates(self.flow, *dims, table.is_clamped)
+        planned = lambda share: plan(len(rows), *dims, flows, share * minutes)  # noqa: E731
+        how = seeds, self.n_jobs, not is_auto(self.flow), self.progress
+        if table.hole.any():
+            return learned(rows, planned, how, ends, table.labels)
+        todo = planned(1.0)
+        if n_isolated:
+            todo.left_out.append(f"{n_isolated:,} isolated rows: trim")
+        found = select(rows, todo, *how, ends)
+        return rows, found, found[2]
+
+    def _set_scores(
+        self, table: Table, rows: Rows, first, isolated, scale, log_p, completed, summary: Summary
+    ) -> None:
+        """`held_out_scores_`, `offset_` and `summary_`, in the units of X: log p (n,) and that of
+        completed rows are those of standardised, different rows."""
         log_scale = np.log(scale.scale)
-        nats = -(~absent @ log_scale)[rows.place]  # of the numbers that a row has
-        unseen = (hole @ log_scale)[rows.place]
+        nats = -(~table.absent @ log_scale)[rows.place]  # of the numbers that a row has
+        unseen = (table.hole @ log_scale)[rows.place]
         own = rows.weight * np.isfinite(log_p)
         self.summary_ = summary.shifted(float(own @ (nats + unseen) / own.sum()))
-        scores, judged = np.full((2, len(X)), np.nan)
-        scores[rows.place], judged[rows.place] = log_p + nats + unseen, whole + nats
+        scores, judged = np.full((2, len(table.x)), np.nan)
+        scores[rows.place], judged[rows.place] = log_p + nats + unseen, completed + nats
+        used = np.where(isolated, 0, table.weight)
         scores, judged = np.where(used > 0, [scores[first], judged[first]], np.nan)
         if isolated.any():
-            own = context[isolated] if self.density_.context_dim else None
-            scores[isolated] = judged[isolated] = self.density_.log_prob(X[isolated], context=own)
+            own = table.context[isolated] if self.density_.context_dim else None
+            log_p = self.density_.log_prob(table.x[isolated], context=own)
+            scores[isolated] = judged[isolated] = log_p
         self.held_out_scores_, seen = scores, np.isfinite(judged)
         known = used[seen].sum() / used.sum()  # of isolated rows all scores are known
-        weight = np.where(isolated, known * weight, weight)
+        weight = np.where(isolated, known * table.weight, table.weight)
         self.offset_ = quantile(judged[seen], weight[seen], self.contamination)
-        self._n_features_out = X.shape[1]
-        return self
 
     def score_samples(self, X: ArrayLike, context: Context = None) -> np.ndarray:
         """log p(x) of every row of X (n, D), in nats, in the units of X: shape (n,)."""

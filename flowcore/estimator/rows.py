@@ -14,11 +14,13 @@ from ..bijectors import Standardize
 from ..core.inputs import as_numbers, column_labels, where
 from ..core.labels import check_labels
 from ..training.checks import check_finite
+from ..training.columns import check_columns
 from ..training.repeats import first_equal
 
 if TYPE_CHECKING:
     from .holes import Drawn
 
+LEAST_ROWS = 3  # one is held out, and a single other one has no spread
 LARGEST = 1e30  # of what float32 holds well
 FARTHEST = 1e100  # standard deviations: sums of squares of what is beyond may be no floats
 HOLE = -1.2345678e308  # in place of NaN, which equals nothing
@@ -101,6 +103,23 @@ class Rows:
         return Rows(copies[kept], context, weight, place, times=m.mean())
 
 
+class Table(NamedTuple):
+    """The arguments of `fit`, (n, ...): x, weights, context or None.
+
+    hole, absent (n, D): which numbers are unknown (NaN), and which ones a row lacks. An absent
+    number is the mean of its column; a column without any keeps what it has. is_clamped: the last D
+    columns of the context mark the numbers that are present. labels: names of the columns, or None
+    """
+
+    x: np.ndarray
+    weight: np.ndarray
+    context: np.ndarray | None
+    hole: np.ndarray
+    absent: np.ndarray
+    is_clamped: bool
+    labels: list | None
+
+
 class Fold(NamedTuple):
     """The rows that a candidate is fitted to, and those that it is scored on."""
 
@@ -141,6 +160,36 @@ def scaling(x: np.ndarray) -> Standardize:
     scale = unit * np.nanstd(near / unit, axis=0)
     scale = np.where(scale > 0, scale, 1.0)
     return Standardize(x.shape[1]).with_moments(unit * np.nanmean(near / unit, axis=0), scale)
+
+
+def standardized(
+    table: Table, rows: Rows, used: np.ndarray
+) -> tuple[Rows, Standardize, Standardize | None]:
+    """(the rows, standardised, from the centre on; the scales of their columns and context).
+
+    used (n,): the weights of the table's rows that are learned. Errors and warnings: for too few
+    rows, for columns that have no density, for values that are too far out.
+    """
+    if 1 < len(rows) < LEAST_ROWS:  # of a single one, every column is constant
+        raise ValueError(
+            f"X has {len(rows)} different rows: at least {LEAST_ROWS} are needed, since some are "
+            "held out, and many more for a good density"
+        )
+    if not (table.hole.any() or table.absent.any()):
+        check_columns(table.x, np.flatnonzero(used > 0), table.labels)
+    filled = (table.absent & ~table.absent.all(axis=0))[rows.place]
+    scale = scaling(np.where(filled, np.nan, rows.x))
+    check_reach(np.where(table.hole, scale.mean, table.x), used, scale, table.labels)
+    rows = replace(rows, x=np.where(filled, scale.mean, rows.x))
+    if table.context is None:
+        return from_the_centre(rows, scale, None), scale, None
+    of_context = scaling(rows.context)
+    if table.is_clamped:
+        n_own = rows.context.shape[1] - rows.x.shape[1]  # before the columns that are 1 or 0
+        mean, factor = of_context.mean.copy(), of_context.scale.copy()
+        mean[n_own:], factor[n_own:] = 0.0, 1.0
+        of_context = of_context.with_moments(mean, factor)
+    return from_the_centre(rows, scale, of_context), scale, of_context
 
 
 def check_reach(x: np.ndarray, weight: np.ndarray, scale: Standardize, labels: list | None) -> None:

@@ -68,8 +68,8 @@ class TableDensity(DensityMixin, BaseEstimator):
 
     c are the categories, and the choice of atoms: p(c) is exact, see `CategoricalMixture`. x are
     the other numbers: z is x on the whole line (log for positive columns, logit for bounded ones),
-    and q any density with a context. If the context also has D columns that say which numbers a
-    row has, q is the density of these: see `Clamped`. From any other q, the numbers that a row
+    and q any density with a context. If the context also has D columns that mark the numbers that
+    a row has, q is the density of these: see `Clamped`. From any other q, the numbers that a row
     lacks are integrated out by weighted draws, see `Answering`. A gridded number counts as a
     probability, the integral of p over its cell:
 
