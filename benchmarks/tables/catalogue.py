@@ -45,7 +45,7 @@ TABLES: dict[str, Table] = {
         Table("busy", costs.busy, ("busy",)),
         Table("time-to-trained", beside_peers.time_to_trained, ("time_to_trained",)),
         Table("time-to-quality", beside_peers.time_to_quality, ("time_to_quality",)),
-        Table("moons", quality.moons, ("moons",), sourced=False),
+        Table("moons", quality.moons, ("moons", "moons_seeds"), sourced=False),
         Table("moons-seeds", quality.moons_seeds, ("moons_seeds",)),
         Table("toy-targets", quality.toy_targets, ("toy_targets",)),
         Table("power", quality.power, tuple(job.name for job in POWER)),

@@ -14,14 +14,18 @@ ABOVE, TOP_TWO = 0.01, 0.45  # targets: over the best of PyOD, in the mean; shar
 GAUSSIAN = "full-covariance Gaussian"
 
 
-def moons(document) -> str:
-    """What `flowcore moons` prints in the end, of the first seed."""
-    lines = [f"{'On 20,000 fresh points of the truth':36s}NLL (nats)   KL to the truth   seconds"]
+def moons(document, seeds) -> str:
+    """What `flowcore moons` prints in the end, of the first seed, and medians over `seeds`."""
+    n = len({row["seed"] for row in seeds["rows"]})
+    header = f"{'On 20,000 fresh points of the truth':36s}NLL (nats)   KL to the truth   seconds"
+    lines = [f"{header}   KL, median of {n} seeds"]
     rows = [row for row in document["rows"] if row["seed"] == document["rows"][0]["seed"]]
     for row in rows:
         kl = f"{row['kl']:.3f} +- {row['standard_error']:.3f}"
         seconds = "" if row["seconds"] is None else f"{row['seconds']:.1f}"
-        lines.append(f"  {row['who']:34s}{row['nll']:10.3f}{kl:>18s}{seconds:>10s}".rstrip())
+        median = np.median([other["kl"] for other in seeds["rows"] if other["who"] == row["who"]])
+        line = f"  {row['who']:34s}{row['nll']:10.3f}{kl:>18s}{seconds:>10s}{median:26.3f}"
+        lines.append(line.rstrip())
     lines.append(f"  {'its entropy, exactly':34s}{rows[0]['entropy']:10.3f}")
     return "\n".join(["```text", *lines, "```", ""])
 
