@@ -28,8 +28,8 @@ WHAT = ("step", "density", "gradient", "sample", "first density", "first gradien
 
 
 def main(argv=None):
-    from .common import Report, parse, parser
-    from .tables import costs
+    from .studies.tables import costs
+    from .support.common import Report, parse, parser
 
     options = parser(__doc__, rounds=9)
     options.add_argument("other", help="a commit, or the root of another checkout")
@@ -75,7 +75,7 @@ class Turn:
 
 def at(checkout: Path):
     """A process that works with one checkout."""
-    from .process import Process
+    from .support.process import Process
 
     one = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
     env = {**os.environ, **one, "PYTHONPATH": str(checkout.resolve())}
@@ -98,9 +98,12 @@ def work(case: str, what: str):
     import autograd.numpy as anp
     import numpy as np
     from autograd import value_and_grad
-    from fit_step import FitStep  # beside this file: the same for both checkouts
+    from support.fit_step import FitStep  # beside this file: the same for both checkouts
 
-    from benchmarks.cases import CASES
+    try:
+        from benchmarks.support.cases import CASES
+    except ImportError:  # of a checkout where it stood beside the benchmarks
+        from benchmarks.cases import CASES
 
     dtype = np.float32
     flow, x = CASES[case].flow(dtype=dtype), CASES[case].data(dtype=dtype)

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from .cases import CASES, count_multiply_adds
-from .common import Report, parse, parser, print_table
-from .timing import DTYPES
+from .support.cases import CASES, count_multiply_adds
+from .support.common import Report, parse, parser, print_table
+from .support.timing import DTYPES
 
 
 def main(argv=None) -> Report:

@@ -12,8 +12,8 @@ import sys
 
 from flowcore.moons import Moons, Result, Settings, contestants, train
 
-from .common import Report, parse, parser, write_json
-from .tables import quality
+from .studies.tables import quality
+from .support.common import Report, parse, parser, write_json
 
 BEFORE = "before training"
 

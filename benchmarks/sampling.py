@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from .cases import CASES, Case
-from .common import Report, parse, parser, print_table
-from .timing import DTYPES
+from .support.cases import CASES, Case
+from .support.common import Report, parse, parser, print_table
+from .support.timing import DTYPES
 
 # dim, hidden, rows
 LAYERS = (

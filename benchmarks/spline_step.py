@@ -12,10 +12,10 @@ from __future__ import annotations
 import flowcore as fc
 from flowcore.testing import randomize
 
-from .common import Report, parse, parser
-from .fit_step import FitStep
-from .tables import costs
-from .timing import DTYPES
+from .studies.tables import costs
+from .support.common import Report, parse, parser
+from .support.fit_step import FitStep
+from .support.timing import DTYPES
 
 SIZES = ((2, (256, 256), 800), (2, (256, 256), 256), (6, (128, 128), 512), (6, (100, 100), 100),
          (43, (256, 256), 100))  # fmt: skip

@@ -10,10 +10,10 @@ degree by degree with its adjoint walk, or the textbook loop with its tape of D 
 
 from __future__ import annotations
 
-from .cases import CASES, Case, adam_alone
-from .common import Report, parse, parser, print_table
-from .fit_step import FitStep
-from .timing import DTYPES
+from .support.cases import CASES, Case, adam_alone
+from .support.common import Report, parse, parser, print_table
+from .support.fit_step import FitStep
+from .support.timing import DTYPES
 
 # dim, hidden, rows
 IAF_AGAINST_MAF = ((43, (512, 512), 100), (43, (512, 512), 1000))

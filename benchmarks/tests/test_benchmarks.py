@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 import flowcore as fc
-from benchmarks import compare, defaults, maf_iaf_cost, moons_seeds, toy_targets
-from benchmarks.cases import CASES, CountedProducts, count_multiply_adds, with_method
-from benchmarks.common import write_json
-from benchmarks.fit_step import FitStep
-from benchmarks.timing import Spread, interleave
+from benchmarks import compare, maf_iaf_cost, moons_seeds
+from benchmarks.studies import defaults, toy_targets
+from benchmarks.support.cases import CASES, CountedProducts, count_multiply_adds, with_method
+from benchmarks.support.common import write_json
+from benchmarks.support.fit_step import FitStep
+from benchmarks.support.timing import Spread, interleave
 
 ROOT = Path(__file__).parents[2]
 TINY = ["--quick", "--rounds", "2", "--seconds", "0.0005"]
@@ -154,9 +155,9 @@ def test_steps_are_timed_as_the_difference_of_two_runs(monkeypatch):
         return None, None
 
     monkeypatch.setattr(FitStep, "fit", fit)
-    monkeypatch.setattr("benchmarks.fit_step.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("benchmarks.support.fit_step.time.perf_counter", lambda: clock[0])
     assert step.time(20) == 40 and asked == [3, 23]
-    monkeypatch.setattr("benchmarks.fit_step.SHORT", 20)
+    monkeypatch.setattr("benchmarks.support.fit_step.SHORT", 20)
     assert step.time(1) == 2 and asked[2:] == [3, 33]  # some more, so that it can be measured
     assert step.each(3) == [2, 2, 2] and step.each(2, at_once=5) == [10, 10]
 

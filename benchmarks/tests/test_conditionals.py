@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import linregress
 
 import flowcore as fc
-from benchmarks.conditionals import (
+from benchmarks.studies.conditionals import (
     contestants,
     effective,
     figures,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import flowcore as fc
-from benchmarks.estimator import run, tables, truth
-from benchmarks.estimator.results import compared
+from benchmarks.studies.estimator import run, tables, truth
+from benchmarks.studies.estimator.results import compared
 
 
 def test_tables_for_choosing_are_not_those_that_are_published():
@@ -83,7 +83,7 @@ def test_command(tmp_path, monkeypatch, capsys):
 
 
 def test_costs_are_printed_beside_the_plans(capsys):
-    from benchmarks.estimator import costs
+    from benchmarks.studies.estimator import costs
 
     assert costs.main(["--dims", "2", "--batches", "16", "--quick"]) == 0
     out = capsys.readouterr().out
@@ -91,7 +91,7 @@ def test_costs_are_printed_beside_the_plans(capsys):
 
 
 def test_optimism_is_measured_by_nested_folds(tmp_path, monkeypatch, capsys):
-    from benchmarks.estimator import optimism
+    from benchmarks.studies.estimator import optimism
 
     assert not set(optimism.TABLES) & set(tables.REPORTING)
     x = fc.targets.two_moons().sample(60, rng=0)
@@ -112,7 +112,7 @@ def test_optimism_is_measured_by_nested_folds(tmp_path, monkeypatch, capsys):
 
 
 def test_seconds_of_a_fit_are_printed(capsys):
-    from benchmarks.estimator import seconds
+    from benchmarks import fit_seconds as seconds
 
     assert seconds.main(["--sizes", "60x2", "--budget", "0.001"]) == 0
     assert "60" in capsys.readouterr().out

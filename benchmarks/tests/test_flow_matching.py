@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import gaussian_kde, norm
 
-from benchmarks import flow_matching, matching_peers
+from benchmarks.studies import flow_matching, matching_peers
 
 
 def test_it_measures_flows_of_the_plane_and_of_angles(tmp_path, capsys):

@@ -10,11 +10,11 @@ import pytest
 from autograd import elementwise_grad
 from scipy import integrate, stats
 
-from benchmarks.inference import models, peers, regressions, rival, tables
-from benchmarks.inference.exact import mixture, targets
-from benchmarks.inference.known import problems, shared
-from benchmarks.inference.posterior import Posterior, moments, score_of_the_port
-from benchmarks.inference.run import main
+from benchmarks.studies.inference import models, peers, regressions, rival, tables
+from benchmarks.studies.inference.exact import mixture, targets
+from benchmarks.studies.inference.known import problems, shared
+from benchmarks.studies.inference.posterior import Posterior, moments, score_of_the_port
+from benchmarks.studies.inference.run import main
 
 
 def test_a_mixture_is_that_of_its_draws():

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import outlier_detectors, outlier_tables, outliers
-from benchmarks.environment import python_of
-from benchmarks.outlier_tables import CHOOSING, REPORTING, Labelled, prepared
-from benchmarks.tables import quality
+from benchmarks.studies import outlier_detectors, outlier_tables, outliers
+from benchmarks.studies.environment import python_of
+from benchmarks.studies.outlier_tables import CHOOSING, REPORTING, Labelled, prepared
+from benchmarks.studies.tables import quality
 
 
 def labelled(**rule):

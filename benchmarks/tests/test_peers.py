@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import environment, peers, time_to_trained
-from benchmarks.cases import CASES, Case
-from benchmarks.common import Report
-from benchmarks.contestants import CONTESTANTS, LIBRARIES
-from benchmarks.tables import beside_peers
-from benchmarks.worker import Task, Worker, build, n_weights
+from benchmarks.studies import environment, peers, time_to_trained
+from benchmarks.studies.contestants import CONTESTANTS, LIBRARIES
+from benchmarks.studies.tables import beside_peers
+from benchmarks.studies.worker import Task, Worker, build, n_weights
+from benchmarks.support.cases import CASES, Case
+from benchmarks.support.common import Report
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,7 +68,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
 
 def test_an_environment_is_complete_while_the_requirements_stay_the_same(tmp_path):
     assert not environment.is_complete(tmp_path, "peers")
-    wanted = (ROOT / "benchmarks" / "requirements-peers.txt").read_text("utf-8")
+    wanted = (ROOT / "benchmarks" / "studies" / "requirements-peers.txt").read_text("utf-8")
     (tmp_path / environment.STAMP).write_text(wanted, "utf-8")
     assert environment.is_complete(tmp_path, "peers")
     assert environment.ensure(tmp_path, "peers") == environment.python_of(tmp_path)
@@ -99,7 +99,7 @@ def test_a_worker_builds_flows_and_does_all_kinds_of_work(worker):
 
 
 def test_a_network_of_another_size_is_no_comparison(worker, monkeypatch):
-    monkeypatch.setattr("benchmarks.worker.n_weights", lambda *what: n_weights(*what) + 1)
+    monkeypatch.setattr("benchmarks.studies.worker.n_weights", lambda *what: n_weights(*what) + 1)
     with pytest.raises(RuntimeError, match="weights in case small"):
         build(worker, SMALL, "maf", "float32")
 
@@ -115,7 +115,7 @@ def test_a_worker_that_does_not_start_gives_the_reason():
 
 
 def test_a_comparison_prints_its_tables_and_writes_json(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("benchmarks.worker.PAUSE", 0)
+    monkeypatch.setattr("benchmarks.studies.worker.PAUSE", 0)
     file = tmp_path / "peers.json"
     argv = ["--quick", "--cases", "A", "--iaf-rows", "3", "--rounds", "2", "--json", str(file)]
     args = peers.arguments([*argv, "--libraries", "flowcore"])

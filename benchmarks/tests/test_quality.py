@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import time_to_quality
-from benchmarks.common import Report
-from benchmarks.environment import python_of
-from benchmarks.tables import beside_peers
+from benchmarks.studies import time_to_quality
+from benchmarks.studies.environment import python_of
+from benchmarks.studies.tables import beside_peers
+from benchmarks.support.common import Report
 
 QUICK = ["--quick", "--libraries", "--rounds", "1", "--seconds", "0.0005"]
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.environment import REQUIREMENTS, SAMPLERS
-from benchmarks.process import ROOT
-from benchmarks.samplers import programs, run
-from benchmarks.samplers.targets import TARGETS, funnel, gaussian
+from benchmarks.studies.environment import REQUIREMENTS, SAMPLERS
+from benchmarks.studies.samplers import programs, run
+from benchmarks.studies.samplers.targets import TARGETS, funnel, gaussian
+from benchmarks.support.process import ROOT
 
 
 @pytest.mark.parametrize("name", ["rosenbrock", "eggbox", "shells"])
@@ -80,7 +80,7 @@ def test_the_clock_counts_one_method():
 def test_names_and_requirements():
     assert set(run.PROGRAMS) == set(programs.PROGRAMS) == set(programs.IMPORTS)
     assert list(run.TARGETS) == list(TARGETS)
-    text = (ROOT / "benchmarks" / REQUIREMENTS[SAMPLERS.name]).read_text("utf-8")
+    text = (ROOT / "benchmarks" / "studies" / REQUIREMENTS[SAMPLERS.name]).read_text("utf-8")
     assert all(name in text for name in ("nessai", "pocomc", "aspire-inference", "sbi", "torch"))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import flowcore as fc
-from benchmarks import simulation_based as sbi
+from benchmarks.studies import simulation_based as sbi
 
 N = 40_000
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.environment import python_of
-from benchmarks.synthetic import contestants, figures, run, tables
-from benchmarks.tables import synthetic
+from benchmarks.studies.environment import python_of
+from benchmarks.studies.synthetic import contestants, figures, run, tables
+from benchmarks.studies.tables import synthetic
 
 pd = pytest.importorskip("pandas")
 

@@ -9,10 +9,10 @@ from importlib import import_module
 
 import pytest
 
-from benchmarks.tables import beside_peers, catalogue, costs, jobs, pages, run
-from benchmarks.tables.markdown import source
-from benchmarks.tabular import run as tabular
-from benchmarks.tabular.models import MODELS
+from benchmarks.studies.tables import beside_peers, catalogue, costs, jobs, pages, run
+from benchmarks.studies.tables.markdown import source
+from benchmarks.studies.tabular import run as tabular
+from benchmarks.studies.tabular.models import MODELS
 
 MACHINE = {
     "date": "2026-11-25 17:01 UTC",
@@ -50,8 +50,8 @@ def test_every_table_has_its_place_and_every_place_its_table():
 def test_a_table_is_what_its_stored_json_gives(name):
     made = catalogue.TABLES[name].made()
     if made is None:
-        pytest.skip(f"nothing is stored for {name}: python -m benchmarks.tables makes it")
-    assert found_on_pages()[name] == made, "python -m benchmarks.tables --write-only"
+        pytest.skip(f"nothing is stored for {name}: python -m benchmarks.studies.tables makes it")
+    assert found_on_pages()[name] == made, "python -m benchmarks.studies.tables --write-only"
 
 
 def test_no_stored_json_names_a_path_or_is_left_over():
@@ -159,14 +159,14 @@ def test_a_job_runs_its_command_and_stores_what_it_wrote(tmp_path, monkeypatch):
 
 
 def test_every_job_names_a_benchmark_and_arguments_that_it_takes(monkeypatch):
-    monkeypatch.setattr("benchmarks.cores.usable", lambda: [0, 1])
+    monkeypatch.setattr("benchmarks.studies.cores.usable", lambda: [0, 1])
     for job in jobs.JOBS.values():
         module = import_module(f"benchmarks.{job.module}")
         if hasattr(module, "arguments"):
             module.arguments(list(job.argv))
     for job in jobs.POWER:
         tabular.arguments(list(job.argv))
-    assert jobs.JOBS["floor"].command == "python -m benchmarks.floor"
+    assert jobs.JOBS["floor"].command == "python -m benchmarks.studies.floor"
 
 
 # ---- Markdown

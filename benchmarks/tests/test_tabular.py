@@ -1,4 +1,4 @@
-"""benchmarks/tabular without a download: tiny archives, tiny tables, short runs."""
+"""benchmarks/studies/tabular without a download: tiny archives, tiny tables, short runs."""
 
 import hashlib
 import json
@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 import flowcore as fc
-from benchmarks.tabular import datasets, fetch, gaussian, models, picture, run, training
-from benchmarks.tabular.datasets import DAY, Dataset
-from benchmarks.tabular.fetch import Archive, DataError
+from benchmarks.studies.tabular import datasets, fetch, gaussian, models, picture, run, training
+from benchmarks.studies.tabular.datasets import DAY, Dataset
+from benchmarks.studies.tabular.fetch import Archive, DataError
 
 # archives -----------------------------------------------------------------------------------------
 

@@ -8,11 +8,11 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from benchmarks import busy, cores
-from benchmarks.cases import CASES, Case
-from benchmarks.contestants import CONTESTANTS, YARDSTICKS
-from benchmarks.contestants.straight_line import StraightLine
-from benchmarks.worker import n_weights
+from benchmarks.studies import busy, cores
+from benchmarks.studies.contestants import CONTESTANTS, YARDSTICKS
+from benchmarks.studies.contestants.straight_line import StraightLine
+from benchmarks.studies.worker import n_weights
+from benchmarks.support.cases import CASES, Case
 
 SMALL = Case("small", 5, 3, (12, 9, 15), 20)
 
