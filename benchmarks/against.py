@@ -25,10 +25,15 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parents[1]
 WHAT = ("step", "density", "gradient", "sample", "first density", "first gradient", "first sample")
+NAMES = {
+    "step": "training step with Adam",
+    "density": "density; first",
+    "gradient": "autograd's value and gradient; first",
+    "sample": "1000 samples; first",
+}
 
 
 def main(argv=None):
-    from .studies.tables import costs
     from .support.common import Report, parse, parser
 
     options = parser(__doc__, rounds=9)
@@ -43,7 +48,7 @@ def main(argv=None):
                 ratio, name = timings.ratio("this", "other"), f"{case} {what}"
                 before = timings.spread("other")._asdict()
                 report.add(name, timings, "this", other=before, per_other=ratio._asdict())
-    print(costs.against(report.as_dict()))
+    print(rendered(report.as_dict()))
     return report.finish()
 
 
@@ -133,6 +138,27 @@ def seconds_of(calls) -> float:
     for call in calls:
         call()
     return time.perf_counter() - start
+
+
+def rendered(document) -> str:
+    """Every case and work; "first" is the first call of an object that was just made."""
+    from .support.cases import CASES
+    from .support.markdown import milliseconds, table
+    from .support.timing import significant
+
+    rows = {row["name"]: row for row in document["rows"]}
+    lines = []
+    for letter in dict.fromkeys(name[0] for name in rows):
+        for k, what in enumerate(w for w in WHAT if not w.startswith("first ")):
+            pair = [rows[n] for n in (f"{letter} {what}", f"{letter} first {what}") if n in rows]
+            before, now = (
+                "; ".join(significant(milliseconds(row[key])) for row in pair)
+                for key in ("other", "seconds")
+            )
+            ratios = "; ".join(f"{row['per_other']['median']:.2f}" for row in pair)
+            case = f"{CASES[letter]} rows".replace("batch ", "") if k == 0 else ""
+            lines.append([case, NAMES[what], before, now, ratios])
+    return table(["case", "", "before", "now", "now / before"], lines)
 
 
 if __name__ == "__main__":

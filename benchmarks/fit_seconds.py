@@ -16,7 +16,7 @@ import numpy as np
 
 import flowcore as fc
 
-from .support.common import parser, print_table
+from .support.common import bare_parser, print_table
 
 SIZES = ("500x5", "20000x10", "54000x7")
 
@@ -32,7 +32,7 @@ def made(n: int, dim: int) -> np.ndarray:
 
 
 def main(argv=None) -> int:
-    new = parser(__doc__)
+    new = bare_parser(__doc__)
     new.add_argument("--sizes", nargs="+", default=list(SIZES), metavar="NxD")
     new.add_argument("--budget", type=float, help="minutes (FlowDensity's default)")
     args = new.parse_args(argv)

@@ -49,9 +49,7 @@ while os.getppid() == parent:
 
 def main(argv=None) -> int:
     args = arguments(argv)
-    code = environment.run_inside(args.env, "peers", "benchmarks.studies.busy", argv)
-    if code is not None:
-        return code
+    environment.run_inside(args.env, "peers", "benchmarks.studies.busy", argv)
     report = Report("busy", args)
     measure(report, {"peers": Path(sys.executable)})
     print("\nA training step, float32: the median (99th percentile)")
@@ -79,14 +77,12 @@ def measure(report: Report, pythons) -> None:
     """A row of the report for every case, state and contestant."""
     args, last = report.args, cores.last(1)
     with ExitStack() as open_ones:
-        alone, report.machine["versions"] = start(args.libraries, pythons, last)
-        for worker in alone.values():
-            open_ones.callback(worker.close)
+        alone, versions = open_ones.enter_context(start(args.libraries, pythons, last))
+        report.machine["versions"] = versions
         free = {CONTROL: alone[CONTROL]}
         for name in alone.keys() - {CONTROL}:
-            worker = Worker(name, pythons[CONTESTANTS[name].environment])
-            open_ones.callback(worker.close)
-            free[name] = worker
+            python = pythons[CONTESTANTS[name].environment]
+            free[name] = open_ones.enter_context(Worker(name, python))
         for letter in args.cases:
             case = CASES[letter]
             pinned = able(alone, case)

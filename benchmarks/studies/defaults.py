@@ -29,7 +29,7 @@ import numpy as np
 
 import flowcore as fc
 
-from ..support.common import machine, parser, print_machine, print_table, write_json
+from ..support.common import machine, parser, print_machine, print_table, write_rows
 from .estimator.tables import grid_filled, sklearn, tabular
 
 TEXTBOOK = {"epochs": 200, "batch_size": 256, "learning_rate": 1e-3}
@@ -135,8 +135,7 @@ def arguments(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> int:
     args, rows = arguments(argv), []
-    facts = machine()
-    print_machine("defaults: median [worst] loss; see --help", facts)
+    print_machine("defaults: median [worst] loss; see --help", machine())
     warnings.filterwarnings("ignore", message="no epoch was better")
     for name in args.data:
         found: dict[str, list[float]] = {candidate: [] for candidate in args.candidates}
@@ -156,9 +155,7 @@ def main(argv=None) -> int:
             for name in args.data
         ],
     )  # fmt: skip
-    if args.json:
-        write_json(args.json, {"benchmark": "defaults", "machine": facts, "rows": rows,
-                               "first_seed": args.first_seed, "quick": args.quick})  # fmt: skip
+    write_rows(args.json, "defaults", rows, first_seed=args.first_seed, quick=args.quick)
     return 0
 
 

@@ -50,14 +50,13 @@ def ensure(env: Path, kind: str) -> Path:
     return python_of(env)
 
 
-def run_inside(env: Path, kind: str, module: str, argv: list[str] | None) -> int | None:
-    """Run `python -m module argv` in an environment (see `ensure`) and return its exit code; None
-    if this process already is in it."""
+def run_inside(env: Path, kind: str, module: str, argv: list[str] | None) -> None:
+    """Nothing, if this process already is in an environment (see `ensure`). Otherwise
+    `python -m module argv` runs there, and this process ends with its exit code."""
     python = ensure(env, kind)
-    if Path(sys.prefix).resolve() == python.parents[1].resolve():
-        return None
-    argv = sys.argv[1:] if argv is None else argv
-    return subprocess.run([str(python), "-m", module, *argv], cwd=ROOT, check=False).returncode
+    if Path(sys.prefix).resolve() != python.parents[1].resolve():
+        argv = sys.argv[1:] if argv is None else argv
+        sys.exit(subprocess.run([str(python), "-m", module, *argv], cwd=ROOT).returncode)
 
 
 def _wanted(kind: str) -> str:

@@ -32,21 +32,16 @@ NAMES = (US, "floor", "hand-jitted", "products")
 
 def main(argv=None) -> int:
     args = arguments(argv)
-    code = environment.run_inside(args.env, "peers", "benchmarks.studies.floor", argv)
-    if code is not None:
-        return code
+    environment.run_inside(args.env, "peers", "benchmarks.studies.floor", argv)
     from threadpoolctl import threadpool_limits
 
     core = cores.last(1)
     with cores.pinned(core), threadpool_limits(limits=1):  # this process too, for the control
         report = Report("floor", args)
-        workers, report.machine["versions"] = start(NAMES, {"peers": Path(sys.executable)}, core)
-        try:
+        with start(NAMES, {"peers": Path(sys.executable)}, core) as (workers, versions):
+            report.machine["versions"] = versions
             for letter in args.cases:
                 measure(report, CASES[letter], workers)
-        finally:
-            for worker in workers.values():
-                worker.close()
     print("\nA step; and flowcore / the others, medians within rounds")
     print(costs.floor(report.as_dict()))
     report.finish()

@@ -26,7 +26,7 @@ from scipy.special import i0e, logsumexp
 import flowcore as fc
 from flowcore import targets
 
-from ..support.common import machine, parser, print_machine, write_json
+from ..support.common import machine, parser, print_machine, write_rows
 
 PLANE = ("two_moons", "eight_gaussians", "checkerboard", "ring", "pinwheel")
 ANGLES = {
@@ -108,18 +108,15 @@ def arguments(argv=None) -> argparse.Namespace:
 
 
 def main(argv=None) -> int:
-    args = arguments(argv)
-    facts, rows = machine(), []
-    print_machine(f"flow matching and angles: {args.points} points", facts)
+    args, rows = arguments(argv), []
+    print_machine(f"flow matching and angles: {args.points} points", machine())
     for name in args.targets:
         for seed in range(args.first_seed, args.first_seed + args.seeds):
             rows.append(measure(name, seed, args))
             shown = "  {target:18s} seed {seed} KL {kl:.4f} +- {standard_error:.4f} {seconds:.0f} s"
             shown += "  (kernel {kernel:.4f})  {epochs} epochs, solver steps {n_steps}"
             print(shown.format(**rows[-1]), flush=True)
-    if args.json:
-        write_json(args.json, {"benchmark": "flow_matching", "machine": facts, "rows": rows,
-                               "points": args.points})  # fmt: skip
+    write_rows(args.json, "flow_matching", rows, points=args.points)
     return 0
 
 

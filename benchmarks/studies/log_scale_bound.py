@@ -26,7 +26,7 @@ import numpy as np
 import flowcore as fc
 from flowcore.moons import TUTORIAL, Moons, finite_share, nll
 
-from ..support.common import parser, write_json
+from ..support.common import parser, write_rows
 
 BOUNDS = (None, 5.0, 3.0, 2.0, 1.0)
 
@@ -59,7 +59,7 @@ def main(argv=None):
     new.add_argument("--epochs", type=int, default=600)
     args = new.parse_args(argv)
     hidden, epochs = ([64, 64], 60) if args.quick else ([256, 256], args.epochs)
-    results = {}
+    results = []
     print(" bound   median    worst   not finite   grid finite   (NLL in nats, fresh points)")
     for bound in BOUNDS:
         runs = [run_once(bound, hidden, epochs, seed) for seed in range(args.seeds)]
@@ -70,9 +70,9 @@ def main(argv=None):
             f"{np.count_nonzero(~np.isfinite(values)):8d}     {min(s for _, s in runs):12.2%}",
             flush=True,
         )
-        results[str(bound)] = {"nll": values.tolist(), "grid_finite": [s for _, s in runs]}
-    if args.json:
-        write_json(args.json, results)
+        shares = [share for _, share in runs]
+        results.append({"bound": bound, "nll": values.tolist(), "grid_finite": shares})
+    write_rows(args.json, "log_scale_bound", results)
 
 
 if __name__ == "__main__":

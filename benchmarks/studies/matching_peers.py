@@ -195,9 +195,7 @@ def arguments(argv=None):
 def main(argv=None) -> int:
     args = arguments(argv)
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "FLOWCORE_THREADS": "1"}
-    code = environment.run_inside(args.env, "matching", "benchmarks.studies.matching_peers", argv)
-    if code is not None:
-        return code
+    environment.run_inside(args.env, "matching", "benchmarks.studies.matching_peers", argv)
     import torch
 
     torch.set_num_threads(1)

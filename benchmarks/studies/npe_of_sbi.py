@@ -1,10 +1,11 @@
 """The NPE of the package sbi, in the interpreter of an environment that has it.
 
-    python npe_of_sbi.py FILE      pairs in, draws and NLL out: see `simulation_based.by_sbi`
+    python npe_of_sbi.py IN OUT      pairs in, draws and NLL out: see `simulation_based.by_sbi`
 
 zuko's autoregressive spline flow of the size that is asked for; its settings are sbi's own.
 """
 
+import os
 import sys
 
 import numpy as np
@@ -13,9 +14,8 @@ from sbi.inference import NPE
 from sbi.neural_nets import posterior_nn
 from sbi.utils import BoxUniform
 
-path = sys.argv[1]
-with np.load(path) as file:
-    given = dict(file)
+given = dict(np.load(sys.argv[1]))
+os.chdir(os.path.dirname(sys.argv[1]))  # for its logs
 torch.manual_seed(0)
 torch.set_num_threads(1)
 as_tensor = {key: torch.as_tensor(value, dtype=torch.float32) for key, value in given.items()}
@@ -30,4 +30,4 @@ with torch.no_grad():
     loss = estimator.loss(as_tensor["fresh_theta"], condition=as_tensor["fresh_x"])
     draws = [posterior.sample((int(given["n"]),), x=x, show_progress_bars=False).numpy()
              for x in as_tensor["seen"]]  # fmt: skip
-np.savez(path, draws=np.stack(draws), nll=float(loss.mean()))
+np.savez(sys.argv[2], draws=np.stack(draws), nll=float(loss.mean()))

@@ -30,7 +30,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .estimator.tables import frame_of_r, text_of_keel
+from .estimator.tables import frame_of_r, is_number, text_of_keel
 from .tabular.fetch import DataError, data_folder
 
 MOST_ROWS = 10_000  # of a larger table so many are drawn, as ADBench does
@@ -85,18 +85,10 @@ def keel(name: str) -> Callable:
     def rows():
         cells = np.loadtxt(text_of_keel(name), delimiter=",", dtype=str)
         cells = cells[(cells != "<null>").all(axis=1)]
-        columns = [column.astype(float) for column in cells[:, :-1].T if _is_number(column[0])]
+        columns = [column.astype(float) for column in cells[:, :-1].T if is_number(column[0])]
         return np.column_stack(columns), np.char.strip(cells[:, -1])
 
     return rows
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def sklearn(name: str) -> Callable:

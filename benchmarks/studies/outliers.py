@@ -21,14 +21,12 @@ A run that was stopped goes on from the JSON that it left.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-import warnings
 from itertools import product
 from pathlib import Path
 
-from ..support.common import machine, parser, write_json
+from ..support.common import machine, parser, quiet, rows_left, write_json
 from . import environment
 from .outlier_detectors import DETECTORS
 from .outlier_tables import CHOOSING, KINDS, REPORTING, load
@@ -39,18 +37,15 @@ SMALL = ("ecoli 0137-26", "glass", "wine")  # of a quick run
 
 def main(argv=None) -> int:
     args = arguments(argv)
-    code = environment.run_inside(args.env, "outliers", "benchmarks.studies.outliers", argv)
-    if code is not None:
-        return code
-    facts = {**machine(), "versions": {"pyod": _versions()}}
+    environment.run_inside(args.env, "outliers", "benchmarks.studies.outliers", argv)
     settings = {"detectors": args.detectors, "kinds": args.kinds, "quick": args.quick}
-    rows = _left(args.json, settings)
+    rows = rows_left(args.json, settings)
     for name, kind in product(args.tables, args.kinds):
         if not any((row["table"], row["kind"]) == (name, kind) for row in rows):
             rows.append(measured(name, kind, args.detectors))
-            _keep(args.json, facts, settings, rows)
+            keep(args.json, settings, rows)
     rows.sort(key=lambda row: [*CHOOSING, *REPORTING].index(row["table"]))
-    _keep(args.json, facts, settings, rows)
+    keep(args.json, settings, rows)
     rows = [row for row in rows if row["table"] in args.tables]
     show = quality.outliers if args.kinds == ["labelled"] else quality.outlier_kinds
     print(show({"rows": rows}))
@@ -65,8 +60,7 @@ def measured(name: str, kind: str, detectors: list[str]) -> dict:
     auroc, precision, seconds = {}, {}, {}
     for who in detectors:
         start = time.perf_counter()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a default is a default, whatever it warns of
+        with quiet():  # a default is a default, whatever it warns of
             scores = DETECTORS[who](table)
         seconds[who] = time.perf_counter() - start
         auroc[who] = float(roc_auc_score(is_outlier, scores))
@@ -85,18 +79,11 @@ def _versions() -> str:
     return ", ".join(f"{name} {version(name)}" for name in ("pyod", "scikit-learn"))
 
 
-def _left(path: Path | None, settings: dict) -> list[dict]:
-    """The tables that a stopped run of the same settings has measured."""
-    if path is None or not path.exists():
-        return []
-    document = json.loads(path.read_text("utf-8"))
-    return document["rows"] if document["settings"] == settings else []
-
-
-def _keep(path: Path | None, facts: dict, settings: dict, rows: list[dict]) -> None:
+def keep(path: Path | None, settings: dict, rows: list[dict]) -> None:
+    facts = {**machine(), "versions": {"pyod": _versions()}}
     if path is not None:
-        write_json(path, {"benchmark": "outliers", "machine": facts, "settings": settings,
-                          "rows": rows})  # fmt: skip
+        document = {"benchmark": "outliers", "machine": facts, "settings": settings, "rows": rows}
+        write_json(path, document)
 
 
 def arguments(argv):

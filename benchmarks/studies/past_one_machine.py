@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..support.cases import DTYPES
 from ..support.common import Report, parse, parser, print_table
-from ..support.timing import DTYPES
 
 RECIPES = ("maf", "nsf")
 BILLION = 1e9

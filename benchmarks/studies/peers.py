@@ -23,35 +23,32 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ..support.cases import CASES, Case
+from ..support.cases import CASES, DTYPES, Case
 from ..support.common import Report, letters, parse, parser, print_table
 from ..support.process import ROOT
-from ..support.timing import DTYPES
 from . import cores, environment
 from .contestants import CONTESTANTS, US, YARDSTICKS
 from .tables import beside_peers
 from .tables.beside_peers import WORK
-from .worker import Task, build_all, start
+from .worker import Task, Worker, build_all, start
 
 PEERS = ("zuko", "nflows", "normflows", "flowjax", "flowjax+jit")
 
 
 def main(argv=None) -> int:
     args = arguments(argv)
-    code = environment.run_inside(args.env, "peers", "benchmarks.studies.peers", argv)
-    if code is not None:
-        return code
+    environment.run_inside(args.env, "peers", "benchmarks.studies.peers", argv)
     pythons = {"peers": Path(sys.executable)}
     if args.with_tfp:
         pythons["tfp"] = environment.ensure(environment.TFP, "tfp")
     report = Report("peers", args)
-    comparison = Comparison(report, pythons)
-    try:
+    places = None if args.threads is None else cores.last(args.threads)
+    with start(args.libraries, pythons, places) as (workers, versions):
+        report.machine["versions"] = versions
+        comparison = Comparison(report, pythons, workers)
         comparison.imports()
         comparison.works()
         comparison.iaf_steps()
-    finally:
-        comparison.close()
     document = report.as_dict()
     print(f"\n{beside_peers.peers(document)}\n{beside_peers.iaf_step(document)}")
     report.finish()
@@ -84,14 +81,9 @@ def arguments(argv):
 class Comparison:
     """The workers of one run, and what they are asked. `pythons`: interpreter by environment."""
 
-    def __init__(self, report: Report, pythons: dict[str, Path]):
-        self.report, self.args, self.pythons = report, report.args, pythons
-        places = None if self.args.threads is None else cores.last(self.args.threads)
-        self.workers, report.machine["versions"] = start(self.args.libraries, pythons, places)
-
-    def close(self) -> None:
-        for worker in self.workers.values():
-            worker.close()
+    def __init__(self, report: Report, pythons: dict[str, Path], workers: dict[str, Worker]):
+        self.report, self.args = report, report.args
+        self.pythons, self.workers = pythons, workers
 
     def imports(self):
         """Whole processes that import a library and end; "python" imports nothing."""

@@ -19,8 +19,6 @@ Oquab 2017; Lueckmann et al. 2021). "NLL" is the mean of -log q(theta | x) of 2,
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -31,12 +29,13 @@ from sklearn.neural_network import MLPClassifier
 
 import flowcore as fc
 
-from ..support.common import bare_parser, machine, print_machine, print_table, write_json
+from ..support.common import bare_parser, machine, print_machine, print_table, write_rows
+from .elsewhere import arrays_of
 
 LAYERS, HIDDEN, BINS = 5, 64, 8  # of both flows
 NET = 16  # what the context is reduced to
 LEAST_SHARE = 1e-4  # of a posterior's mass: what truncation leaves out
-FRESH, PEER = 2000, Path(__file__).with_name("npe_of_sbi.py")
+FRESH, PEER = 2000, str(Path(__file__).with_name("npe_of_sbi.py"))
 
 
 class Task(NamedTuple):
@@ -144,14 +143,11 @@ def c2st(draws, reference, seed: int = 1) -> float:
 
 def by_sbi(python, task: Task, theta, x, fresh, seen, n: int) -> tuple[list[np.ndarray], float]:
     """(draws for each x that was seen, NLL), by the NPE of sbi in an environment of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "pairs.npz"
-        np.savez(file, theta=theta, x=x, fresh_theta=fresh[0], fresh_x=fresh[1], seen=seen,
-                 bound=task.bound, n=n, size=[LAYERS, HIDDEN, BINS])  # fmt: skip
-        command = [str(Path(python).absolute()), str(PEER), str(file)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder)  # for its logs
-        with np.load(file) as found:
-            return [*found["draws"]], float(found["nll"])
+    made = arrays_of(
+        python, [PEER], theta=theta, x=x, fresh_theta=fresh[0], fresh_x=fresh[1], seen=seen,
+        bound=task.bound, n=n, size=[LAYERS, HIDDEN, BINS],
+    )  # fmt: skip
+    return [*made["draws"]], float(made["nll"])
 
 
 def measured(name: str, args, **options):
@@ -211,9 +207,7 @@ def main(argv=None) -> int:
         for name in args.tasks:
             own = [r["C2ST"] for r in rows if (r["library"], r["task"]) == (library, name)]
             print(f"{library}, {name}: mean C2ST {np.mean(own):.3f} (wanted: 0.60)")
-    if args.json:
-        write_json(args.json, {"benchmark": "simulation_based", "machine": machine(),
-                               "rows": rows})  # fmt: skip
+    write_rows(args.json, "simulation_based", rows)
     return 0
 
 

@@ -25,9 +25,9 @@ from pathlib import Path
 import numpy as np
 
 from ..support.common import Report, parse, parser, write_json
-from ..support.process import training
 from . import environment
 from .contestants import LIBRARIES, US
+from .fresh import training
 from .quality_picture import draw
 from .tables import beside_peers
 from .tables.beside_peers import MINUTE, RIVALS
@@ -40,9 +40,7 @@ OF_A_RUN = ("epochs", "minutes", "quick")
 
 def main(argv=None) -> int:
     args = arguments(argv)
-    code = environment.run_inside(args.env, "peers", "benchmarks.studies.time_to_quality", argv)
-    if code is not None:
-        return code
+    environment.run_inside(args.env, "peers", "benchmarks.studies.time_to_quality", argv)
     report = Report("time_to_quality", args)
     python = Path(sys.executable)
     report.machine["versions"] = versions_of(args.libraries, {"peers": python})

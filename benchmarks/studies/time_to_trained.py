@@ -23,9 +23,9 @@ from pathlib import Path
 import numpy as np
 
 from ..support.common import Report, parse, parser
-from ..support.process import training
 from . import environment
 from .contestants import CONTESTANTS, LIBRARIES, US
+from .fresh import training
 from .tables import beside_peers
 from .worker import leave_out, versions_of
 
@@ -34,9 +34,7 @@ DEFAULT = (US, "zuko", "nflows", "flowjax", "flowjax+jit", "tfp", "tfp+xla")
 
 def main(argv=None) -> int:
     args = arguments(argv)
-    code = environment.run_inside(args.env, "peers", "benchmarks.studies.time_to_trained", argv)
-    if code is not None:
-        return code
+    environment.run_inside(args.env, "peers", "benchmarks.studies.time_to_trained", argv)
     pythons = {"peers": Path(sys.executable)}
     if args.with_tfp or environment.is_complete(environment.TFP, "tfp"):
         pythons["tfp"] = environment.ensure(environment.TFP, "tfp")

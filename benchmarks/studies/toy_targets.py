@@ -25,7 +25,7 @@ import numpy as np
 import flowcore as fc
 from flowcore import targets
 
-from ..support.common import machine, parser, print_machine, write_json
+from ..support.common import machine, parser, print_machine, write_rows
 from .tables import quality
 
 TARGETS: dict[str, Callable[[], targets.Target]] = {
@@ -119,8 +119,8 @@ def arguments(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> int:
     args = arguments(argv)
-    facts, rows, flows = machine(), [], {}
-    print_machine(f"toy targets: {args.points} points, defaults but for {args.fit}", facts)
+    rows, flows = [], {}
+    print_machine(f"toy targets: {args.points} points, defaults but for {args.fit}", machine())
     for name in args.targets:
         for seed in range(args.first_seed, args.first_seed + args.seeds):
             row, flow = measure(name, seed, args)
@@ -129,9 +129,7 @@ def main(argv=None) -> int:
             print(f"  {name:20s} KL {row['kl']:.4f} +- {2 * row['standard_error']:.4f}  "
                   f"{row['seconds']:.0f} s", file=sys.stderr, flush=True)  # fmt: skip
     print(f"\n{quality.toy_targets({'rows': rows})}")
-    if args.json:
-        write_json(args.json, {"benchmark": "toy_targets", "machine": facts, "fit": args.fit,
-                               "points": args.points, "rows": rows})  # fmt: skip
+    write_rows(args.json, "toy_targets", rows, fit=args.fit, points=args.points)
     if args.picture:
         picture(flows, args.picture)
     return 0

@@ -20,7 +20,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -48,34 +49,35 @@ class Worker(Process):
             super().__init__(name, command, env=environment_for(cores))
 
 
+@contextmanager
 def start(
     names: Sequence[str], pythons: Mapping[str, Path], cores: Sequence[int] | None = None
-) -> tuple[dict[str, Worker], dict[str, str]]:
-    """Workers of all that can start, and the versions of their packages, printed and returned.
+) -> Iterator[tuple[dict[str, Worker], dict[str, str]]]:
+    """Workers of all that can start, and the versions of their packages, which are printed.
 
     pythons: the interpreter of every environment.
     """
     workers, versions = {}, {}
-    for name in names:
-        worker = Worker(name, pythons[CONTESTANTS[name].environment], cores)
-        try:
-            found = worker.ask(do="versions")["versions"]
-        except RuntimeError as problem:
-            worker.close()
-            leave_out(name, problem)
-            continue
-        workers[name] = worker
-        versions[name] = ", ".join(f"{package} {version}" for package, version in found.items())
-        print(f"  {name:12s} {versions[name]}", flush=True)
-    return workers, versions
+    with ExitStack() as running:
+        for name in names:
+            python = pythons[CONTESTANTS[name].environment]
+            worker = running.enter_context(Worker(name, python, cores))
+            try:
+                packages = worker.ask(do="versions")["versions"]
+            except RuntimeError as problem:
+                leave_out(name, problem)
+                continue
+            workers[name] = worker
+            versions[name] = ", ".join(f"{package} {v}" for package, v in packages.items())
+            print(f"  {name:12s} {versions[name]}", flush=True)
+        yield workers, versions
 
 
 def versions_of(names: Sequence[str], pythons: Mapping[str, Path]) -> dict[str, str]:
     """As `start` has them, of contestants that do their work elsewhere."""
-    workers, versions = start([n for n in names if CONTESTANTS[n].environment in pythons], pythons)
-    for worker in workers.values():
-        worker.close()
-    return versions
+    names = [name for name in names if CONTESTANTS[name].environment in pythons]
+    with start(names, pythons) as (_, versions):
+        return versions
 
 
 def leave_out(name: str, problem: RuntimeError) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+DTYPES = {"float32": np.float32, "float64": np.float64}
 BINS, TAIL = 8, 5.0  # of all splines: so many bins on [-5, 5]
 SPLINES = {"nsf": "autoregressive", "nsf_coupling": "coupling"}
 
@@ -71,9 +73,18 @@ CASES = {
         Case("G", 43, 5, (256, 256), 100, "nsf"),
         Case("H", 6, 5, (100, 100), 100, "nsf_coupling"),
         Case("I", 43, 5, (256, 256), 100, "nsf_coupling"),
+        Case("J", 43, 1, (512, 512), 100, "iaf"),
         Case("L", 63, 5, (256, 256), 512),
     )
 }
+
+
+def measured(letters: str) -> Iterator[tuple[str, Any, np.ndarray]]:
+    """("A float32", flow, a batch), ...: these cases in both precisions."""
+    for letter in letters:
+        for dtype, numpy_type in DTYPES.items():
+            case = CASES[letter]
+            yield f"{letter} {dtype}", case.flow(dtype=numpy_type), case.data(dtype=numpy_type)
 
 
 def with_method(flow, method: str):

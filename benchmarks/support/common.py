@@ -13,7 +13,7 @@ can be compared between two days, and the control's own spread shows a busy mach
     timings.ratio("f32", "f64")                                        # Spread(median, q1, q3)
     report.finish()                                                    # the control, --json FILE
 
-Only NumPy is needed here; `cases` imports flowcore where it is used.
+`cases` imports flowcore where it is used.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ import json
 import math
 import os
 import platform
-import subprocess
+import warnings
 from collections.abc import Callable, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -187,24 +188,16 @@ def _cpu_name() -> str:
         names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
         if names:
             return names[0].partition(":")[2].strip()
-    if platform.system() == "Darwin":
-        ask = ["sysctl", "-n", "machdep.cpu.brand_string"]
-        return subprocess.run(ask, capture_output=True, text=True, check=False).stdout.strip()
     return platform.processor() or platform.machine()
 
 
 def _blas() -> str:
+    from threadpoolctl import threadpool_info
+
     built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    name = f"{built.get('name')} {built.get('version')}"
-    try:
-        from threadpoolctl import threadpool_info
-    except ImportError:
-        names = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
-        asked = [f"{n}={os.environ[n]}" for n in names if n in os.environ]
-        return f"{name}, {', '.join(asked) or 'threads by default (not known: no threadpoolctl)'}"
     pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
     threads = ", ".join(f"{p['num_threads']} threads ({p.get('architecture')})" for p in pools)
-    return f"{name}, {threads or 'threads unknown'}"
+    return f"{built.get('name')} {built.get('version')}, {threads or 'threads unknown'}"
 
 
 def print_table(header: list[str], rows: list[list]) -> None:
@@ -221,6 +214,28 @@ def write_json(path, content) -> None:
     """JSON that every parser reads: what is not finite becomes null."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_text(json.dumps(_finite(content), indent=1, allow_nan=False) + "\n", "utf-8")
+
+
+@contextmanager
+def quiet():
+    """Within, whatever warns is not heard: a default is a default."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def write_rows(path, benchmark: str, rows: list[dict], **facts) -> None:
+    """The JSON of a study, if a file was asked for."""
+    if path:
+        write_json(path, {"benchmark": benchmark, "machine": machine(), **facts, "rows": rows})
+
+
+def rows_left(path: Path | None, settings: dict) -> list[dict]:
+    """The rows that a stopped run of the same settings has written."""
+    if path is None or not path.exists():
+        return []
+    document = json.loads(path.read_text("utf-8"))
+    return document["rows"] if document["settings"] == _finite(settings) else []
 
 
 def _finite(value):

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-DTYPES = {"float32": np.float32, "float64": np.float64}
+from .cases import DTYPES
+
 CONTROL = "control"
 
 

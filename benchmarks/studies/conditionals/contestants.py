@@ -6,8 +6,6 @@ values of a category, whose codes 0, 1, ... stand in x; 0 for a column of number
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import numpy as np
 
 import flowcore as fc
 
+from ..elsewhere import arrays_of
 from .rival import RIVALS
 
 DRAWS = 39  # the 95% interval is between the first and the last
@@ -76,29 +75,40 @@ def flow_density(x: np.ndarray, levels: np.ndarray, seed: int, budget: float | N
     """
     how = fc.FlowDensity(budget=budget, random_state=seed, n_jobs=1)
     if levels.any():
-        return _of_table(x, levels, seed, how)
-    found = how.set_params(missing="learn").fit(x)
-    answers = fc.Conditionals(found.density_).impute(x, DRAWS, rng=seed)
-    return answers.draws, _weights(x, answers.ess, answers.k_hat)
+        draws, answers = by_table(x, levels > 0, DRAWS, seed, how)
+    else:
+        fit = how.set_params(missing="learn").fit(x)
+        answers = fc.Conditionals(fit.density_).impute(x, DRAWS, rng=seed)
+        draws = answers.draws
+    return draws, _weights(x, answers.ess, answers.k_hat)
 
 
-def _of_table(x: np.ndarray, levels: np.ndarray, seed: int, how: fc.FlowDensity):
+def by_table(x: np.ndarray, category: np.ndarray, draws: int, seed: int, how: fc.FlowDensity):
+    """(completed tables (draws, n, D), the answers) of `fit_table(missing="learn")`.
+
+    category (D,): whether a column has codes, which become texts: nobody takes these for numbers.
+    A column with one value keeps it.
+    """
     import pandas as pd
 
     from flowcore.tables import Schema, fit_table
 
     frame = pd.DataFrame(x, columns=[f"c{k}" for k in range(x.shape[1])])
-    categories = [f"c{k}" for k in np.flatnonzero(levels)]
-    for name in categories:  # texts, which nobody takes for numbers
+    varied = frame.nunique() > 1
+    texts = list(frame.columns[category])
+    for name in texts:
         frame[name] = [None if np.isnan(code) else f"v{code:.0f}" for code in frame[name]]
-    schema = Schema.from_data(frame, missing="learn")
-    density = fit_table(frame, schema, learn=how, missing="learn", rng=seed)
-    answers = density.impute(frame, DRAWS, rng=seed)
+    asked = frame.loc[:, varied]
+    schema = Schema.from_data(asked, missing="learn")
+    density = fit_table(asked, schema, learn=how, missing="learn", rng=seed)
+    answers, tables = density.impute(asked, draws, rng=seed), []
     for table in answers.tables:
-        for name in categories:
-            table[name] = [float(text[1:]) for text in table[name]]
-    draws = np.stack([table.to_numpy(float) for table in answers.tables])
-    return draws, _weights(x, answers.ess, answers.k_hat)
+        whole = frame.ffill().bfill()
+        whole[list(asked)] = table
+        for name in texts:
+            whole[name] = [float(text[1:]) for text in whole[name]]
+        tables.append(whole.to_numpy(float))
+    return np.stack(tables), answers
 
 
 def _weights(x: np.ndarray, ess: np.ndarray, k_hat: np.ndarray) -> dict[str, float]:
@@ -118,19 +128,12 @@ def in_its_environment(
 
     Errors: RuntimeError with the end of what it printed, or if it changed known cells.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        rows, found = Path(folder) / "rows.npz", Path(folder) / "draws.npz"
-        np.savez(rows, x=x, levels=levels, draws=draws, seed=seed)
-        command = [str(python), str(Path(__file__).with_name("rival.py")), name, rows, found]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"{name} did not impute: {done.stderr[-1000:]}")
-        with np.load(found) as stored:
-            completed, version = stored["completed"], str(stored["version"])
-    known = ~np.isnan(x)
+    program = [str(Path(__file__).with_name("rival.py")), name]
+    made = arrays_of(python, program, x=x, levels=levels, draws=draws, seed=seed)
+    completed, known = made["completed"], ~np.isnan(x)
     if not np.allclose(completed[:, known], x[known], atol=1e-4):
         raise RuntimeError(f"{name} changed cells that are known")
-    return completed, version
+    return completed, str(made["version"])
 
 
 def one_hot(x: np.ndarray, levels: np.ndarray) -> np.ndarray:

@@ -12,14 +12,13 @@ columns. The settings of the proposal were chosen on computers, crx and weather.
 from __future__ import annotations
 
 import sys
-import warnings
 
 import numpy as np
 
 import flowcore as fc
-from flowcore.tables import Schema, fit_table
+from flowcore.tables import fit_table
 
-from ...support.common import machine, parser, print_table, write_json
+from ...support.common import parser, print_table, quiet, write_rows
 from ..synthetic import tables as mixed
 from .figures import with_holes
 
@@ -43,10 +42,9 @@ def measure(name: str, most: int, budget: float | None) -> dict:
     """The effective sample sizes of one table."""
     table = rows_of(name)
     x, asked = table[: min(most, len(table) // 2)], table[len(table) // 2 :][:ASKED]
-    schema = Schema.from_data(table)
-    without = [c.name for c in schema.columns if c.kind.name in ("constant", "text")]
-    schema = schema.edit(dict.fromkeys(without, "aside")).suggested()
-    density = fit_table(x, schema, learn=fc.FlowDensity(budget=budget, random_state=0))
+    density = fit_table(
+        x, mixed.schema_of(table), learn=fc.FlowDensity(budget=budget, random_state=0)
+    )
     hole = np.isnan(with_holes(np.zeros(asked.shape), 0.2, np.random.default_rng(0)))
     answers = density.impute(asked.mask(hole), n=0)
     some = np.isfinite(answers.ess)
@@ -67,8 +65,7 @@ def main(argv=None) -> int:
     names = ["wine"] if args.quick and args.tables == TABLES else args.tables
     most, rows = args.rows or (80 if args.quick else 1000), []
     for name in names:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             rows.append(measure(name, most, args.budget or (1e-3 if args.quick else None)))
         print(*rows[-1].values(), file=sys.stderr)
     cells = [
@@ -76,8 +73,7 @@ def main(argv=None) -> int:
          f"{row['low_ess']:.0f}", f"{row['bad_k']:.0%}"] for row in rows
     ]  # fmt: skip
     print_table(["table", "rows", "D", "asked", "ESS", "5%", "k > .7"], cells)
-    if args.json:
-        write_json(args.json, {"benchmark": "effective", "machine": machine(), "rows": rows})
+    write_rows(args.json, "effective", rows)
     return 0
 
 

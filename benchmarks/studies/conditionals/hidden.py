@@ -1,14 +1,10 @@
-"""Real tables with hidden cells, and the draws for them, kept in files.
+"""Real tables, whose cells are hidden.
 
-    table = load("census", rows=500)            # Table(x (n, D), levels (D,))
-    stored(path, lambda: draws_for(...))        # made once, then read
-
-What a run that was stopped has made is there for the next one.
+table = load("census", rows=500)            # Table(x (n, D), levels (D,))
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -87,15 +83,3 @@ def of_file(path: Path, rows: int) -> Table:
     numbers = numbers.loc[:, numbers.nunique() > 10]
     x = grid_filled(numbers.to_numpy(float)[:, :MOST_COLUMNS])
     return standardized(np.random.default_rng(0).permutation(x)[:rows])
-
-
-def stored(path: Path, make: Callable[[], dict]) -> dict:
-    """The arrays of the .npz file `path`; made and kept, if there is none yet."""
-    if not path.exists():
-        made = make()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial.npz")
-        np.savez_compressed(partial, **made)
-        os.replace(partial, path)
-    with np.load(path) as found:
-        return dict(found)

@@ -34,15 +34,14 @@ ESS       of flowcore: median and 5% quantile of 200 draws, and the share of row
 from __future__ import annotations
 
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
 
-from ...support.common import machine, parser, write_json
+from ...support.common import machine, parser, quiet, write_json
 from .. import environment
 from ..tables import imputation as printed
-from ..tabular.fetch import data_folder
+from ..tabular.fetch import data_folder, stored
 from . import contestants, hidden
 from .contestants import EVERYBODY, OTHERS, OURS
 from .figures import (
@@ -54,7 +53,7 @@ from .figures import (
     mean_and_error,
     with_holes,
 )
-from .hidden import MIXED, MORE, NUMBERS, Table, stored
+from .hidden import MIXED, MORE, NUMBERS, Table
 from .rival import RIVALS
 
 QUICK = ["iris"]  # it comes with scikit-learn
@@ -218,8 +217,7 @@ def kept(args, name: str, table: Table, who: str, mask: int, python: Path | None
 
     def make():
         print("  ", path.stem, file=sys.stderr, flush=True)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             return draws_for(table, who, mask, args.share, args.budget, python)
 
     return stored(path, make)

@@ -19,15 +19,14 @@ Made tables, moons-D: D/2 independent two moons, rotated. gauss-D: correlated no
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable
 
 import numpy as np
 
 import flowcore as fc
-from flowcore.tables import Schema, fit_table
+from flowcore.tables import fit_table
 
-from ...support.common import machine, parser, print_table, write_json
+from ...support.common import parser, print_table, quiet, write_rows
 from ..estimator.tables import REPORTING, load
 from ..synthetic import tables as mixed
 from .figures import share_of_loss, with_holes
@@ -107,9 +106,7 @@ def of_mixed(name: str, most: int, mask: int, share: float, options: dict) -> tu
     table = (mixed.CHOOSING | mixed.REPORTING)[name].rows().iloc[:, :MIXED_COLUMNS]
     table = table.sample(min(len(table), most + FRESH), random_state=mask)
     x, fresh = table[: min(most, 2 * len(table) // 3)], table[min(most, 2 * len(table) // 3) :]
-    schema = Schema.from_data(table)
-    without = [c.name for c in schema.columns if c.kind.name in ("constant", "text")]
-    schema = schema.edit(dict.fromkeys(without, "aside")).suggested()
+    schema = mixed.schema_of(table)
     holes = x.mask(np.isnan(with_holes(np.zeros(x.shape), share, np.random.default_rng(mask))))
     usual = {c.name: usual_of(c.kind, x[c.name]) for c in schema.columns}
     ways = {
@@ -124,7 +121,8 @@ def of_mixed(name: str, most: int, mask: int, share: float, options: dict) -> tu
             found = fit_table(rows, schema, learn=learn, missing=missing, rng=mask)
             score[way] = float(found.log_prob(fresh).mean())
     whole = float(holes.notna().all(axis=1).mean())
-    return score, {"rows": len(x), "dim": len(schema.columns) - len(without), "whole_rows": whole}
+    dim = sum(c.kind.name != "aside" for c in schema.columns)
+    return score, {"rows": len(x), "dim": dim, "whole_rows": whole}
 
 
 def of_numbers(name: str, most: int, mask: int, share: float, options: dict) -> tuple[dict, dict]:
@@ -154,8 +152,7 @@ def main(argv=None) -> int:
     for name, share in ((name, share) for name in names for share in args.shares):
         for mask in range(args.masks):
             options = {"budget": budget, "random_state": mask}
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with quiet():
                 of = of_mixed if name in MIXED else of_numbers
                 score, row = of(name, most, mask, share, options)
             best = score.pop("truth", np.nan)
@@ -170,8 +167,7 @@ def main(argv=None) -> int:
         table.append([name, row["rows"], row["dim"], f"{share:.0%}", whole, *texts])
         print(*table[-1], file=sys.stderr)
     print_table(["table", "rows", "D", "holes", "whole rows", *WAYS, "left"], table)
-    if args.json:
-        write_json(args.json, {"benchmark": "learning", "machine": machine(), "rows": rows})
+    write_rows(args.json, "learning", rows)
     return 0
 
 

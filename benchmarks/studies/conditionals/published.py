@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import json
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -36,11 +35,11 @@ from sklearn.model_selection import train_test_split
 
 import flowcore as fc
 
-from ...support.common import machine, parser, write_json
+from ...support.common import machine, parser, quiet, write_json
 from ..tables import imputation as printed
-from ..tabular.fetch import data_folder
+from ..tabular.fetch import data_folder, stored
 from . import uci
-from .hidden import stored
+from .contestants import by_table
 from .uci import Rows
 
 REGRESSIONS = ("concrete_compression", "yacht_hydrodynamics", "airfoil_self_noise",
@@ -65,28 +64,9 @@ def hide(rows: Rows, repeat: int, most: int | None) -> tuple[np.ndarray, np.ndar
 
 def completed(holes: np.ndarray, kinds: tuple[str, ...], seed: int, budget: float | None):
     """(5, n, D) by flowcore."""
-    import pandas as pd
-
-    from flowcore.tables import Schema, fit_table
-
-    frame = pd.DataFrame(holes, columns=[f"c{k}" for k in range(holes.shape[1])])
-    seen = frame.nunique()
-    categories = [name for name, kind in zip(frame, kinds, strict=True)
-                  if kind in ("binary", "category")]  # fmt: skip
-    for name in categories:
-        frame[name] = [None if np.isnan(code) else f"v{code:.0f}" for code in frame[name]]
-    varied = frame[[name for name in frame if seen[name] > 1]]
     how = fc.FlowDensity(budget=budget, n_jobs=1, random_state=seed)
-    schema = Schema.from_data(varied, missing="learn")
-    density = fit_table(varied, schema, learn=how, missing="learn", rng=seed)
-    tables = []
-    for table in density.impute(varied, COMPLETED, rng=seed).tables:
-        whole = frame.ffill().bfill()  # a column with one value
-        whole[list(varied)] = table
-        for name in categories:
-            whole[name] = [float(text[1:]) for text in whole[name]]
-        tables.append(whole.to_numpy(float))
-    return np.stack(tables)
+    category = np.isin(kinds, ["binary", "category"])
+    return by_table(holes, category, COMPLETED, seed, how)[0]
 
 
 def figures_of(x: np.ndarray, holes: np.ndarray, draws: np.ndarray, rows: Rows) -> dict:
@@ -207,8 +187,7 @@ def measured(name: str, repeat: int, args) -> dict | None:
 
     def make():
         print("  ", path.stem, file=sys.stderr, flush=True)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             return {"draws": completed(holes, rows.kinds, repeat, args.budget)}
 
     return {"n": len(x), "columns": x.shape[1],

@@ -20,7 +20,7 @@ import numpy as np
 import flowcore as fc
 
 from ...fit_seconds import made
-from ...support.common import machine, parser, print_table, write_json
+from ...support.common import parser, print_table, write_rows
 from .figures import with_holes
 
 DRAWS = 100
@@ -69,8 +69,7 @@ def main(argv=None) -> int:
     print_table(
         header, [[f"{v:.1f}" if isinstance(v, float) else v for v in r.values()] for r in rows]
     )
-    if args.json:
-        write_json(args.json, {"benchmark": "seconds", "machine": machine(), "rows": rows})
+    write_rows(args.json, "seconds", rows)
     return 0
 
 

@@ -17,7 +17,6 @@ flat         in how many repeats the places of a hidden cell among its draws are
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -28,7 +27,7 @@ import flowcore as fc
 from flowcore.conditionals.answering import blocks_of
 from flowcore.conditionals.weights import weighted
 
-from ...support.common import machine, parser, print_table, write_json
+from ...support.common import parser, print_table, quiet, write_rows
 
 DRAWS, PLACES = 200, 99
 
@@ -157,8 +156,7 @@ def main(argv=None) -> int:
         known = TARGETS[name]()
         found: dict[str, list[dict]] = {"the truth": [], "FlowDensity": []}
         for seed in range(repeats):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with quiet():
                 learn = known.density.sample(300 if args.quick else known.rows, seed)
                 fit = fc.FlowDensity(budget=budget, random_state=seed).fit(learn)
                 found["the truth"].append(measure(known, Hidden(known.density), n, 100 + seed))
@@ -175,8 +173,7 @@ def main(argv=None) -> int:
             ])  # fmt: skip
             print(*table[-1], file=sys.stderr)
     print_table(["target", "density", "KL", "joint", "ESS", "k > .7", "flat"], table)
-    if args.json:
-        write_json(args.json, {"benchmark": "truth", "machine": machine(), "rows": document})
+    write_rows(args.json, "truth", document)
     return 0
 
 

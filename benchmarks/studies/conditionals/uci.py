@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..estimator.tables import text_of_keel
+from ..estimator.tables import is_number, text_of_keel
 from ..tabular.fetch import data_folder
 
 
@@ -103,14 +103,6 @@ def cells_of(path: Path) -> np.ndarray:
     ):
         rows = rows[1:]
     return np.array(rows)
-
-
-def is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def of_cells(cells: np.ndarray, kinds: tuple[str, ...]) -> Rows:

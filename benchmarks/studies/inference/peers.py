@@ -15,15 +15,13 @@ flowcore is ahead in seconds on a target if no other comes within 0.05 nats of i
 from __future__ import annotations
 
 import resource
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from ...support.common import bare_parser, machine, print_machine, print_table, write_json
-from ...support.process import ROOT
+from ...support.common import bare_parser, machine, print_machine, print_table, write_rows
+from ..elsewhere import arrays_of
 from .known import shared
 from .rival import END_BY_THEMSELVES, LIBRARIES
 
@@ -32,18 +30,15 @@ CLOSE = 0.05  # nats
 
 def elbo(python, library: str, target: str, seconds: float) -> tuple[float, float]:
     """(ELBO - log Z, CPU seconds of the process); NaN if it fails."""
-    log_p, _, log_z = shared()[target]
-    with tempfile.TemporaryDirectory() as folder:
-        file, before = Path(folder) / "draws.npz", _seconds_of_children()
-        command = [str(python), "-m", "benchmarks.studies.inference.rival", library, target,
-                   str(seconds), str(file)]  # fmt: skip
-        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-        taken = _seconds_of_children() - before
-        if run.returncode:
-            print(f"{library} fails on {target}: {run.stderr.strip()[-300:]}", flush=True)
-            return float("nan"), taken
-        with np.load(file) as found:
-            return float(np.mean(log_p(found["x"]) - found["log_q"]) - log_z), taken
+    (log_p, _, log_z), before = shared()[target], _seconds_of_children()
+    program = ["-m", "benchmarks.studies.inference.rival", library, target, str(seconds)]
+    value = float("nan")
+    try:
+        made = arrays_of(python, program)
+        value = float(np.mean(log_p(made["x"]) - made["log_q"]) - log_z)
+    except RuntimeError as problem:
+        print(problem, flush=True)
+    return value, _seconds_of_children() - before
 
 
 def _seconds_of_children() -> float:
@@ -92,8 +87,7 @@ def main(argv=None) -> int:
     ahead = sum(row["ahead"] for row in rows)
     print(f"flowcore is within {CLOSE} nats of the best on {near} of {len(rows)}, ahead in seconds "
           f"on {ahead} (wanted: 9 of 10)")  # fmt: skip
-    if args.json:
-        write_json(args.json, {"benchmark": "inference peers", "machine": machine(), "rows": rows})
+    write_rows(args.json, "inference peers", rows)
     return 0
 
 

@@ -1,9 +1,9 @@
 """One library and one target in a process of its own: draws of the fitted density, with log q.
 
-    python -m benchmarks.studies.inference.rival LIBRARY TARGET SECONDS FILE
+    python -m benchmarks.studies.inference.rival LIBRARY TARGET SECONDS IN.npz OUT.npz
 
 Training ends after SECONDS of the CPU, imports and compiling among them. flowcore and viabel ignore
-them: they end by themselves. FILE.npz gets x (n, D) and log_q (n,). Targets are written with `anp`,
+them: they end by themselves. OUT.npz gets x (n, D) and log_q (n,). Targets are written with `anp`,
 which is jax.numpy for a library on JAX, so that all have one target. Batches have 256 draws, as in
 flowcore (viabel's 10 apart); sizes are each library's own defaults, learning rates those of its
 examples. viabel's family is a Student t, of 100 degrees of freedom, with any covariance.
@@ -108,7 +108,7 @@ LIBRARIES = {
 }
 
 
-def main(library: str, target: str, seconds: str, file: str) -> None:
+def main(library: str, target: str, seconds: str, _: str, file: str) -> None:
     if library not in ("flowcore", "viabel"):
         import jax.numpy
 

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from ...support.common import Report, machine, parse, parser, print_machine, print_table, write_json
+from ...support.common import Report, machine, parse, parser, print_machine, print_table, write_rows
 from . import tables
 from .models import MODELS
 
@@ -52,8 +52,7 @@ def main(argv=None) -> int:
             print(*row.values(), flush=True)  # what a run that is cut short has found
     print_table([*rows[0]], [[*row.values()] for row in rows])
     print("\n" + summary(args.table, rows))
-    if args.json:
-        write_json(args.json, {"benchmark": args.table, "machine": machine(), "rows": rows})
+    write_rows(args.json, args.table, rows)
     return 0
 
 

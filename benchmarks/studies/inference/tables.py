@@ -14,6 +14,7 @@ from flowcore.inference.result import Inference
 from flowcore.training.reverse_kl import EPOCHS, ReverseKL
 from flowcore.training.unnormalised import Target
 
+from ...support.cases import with_method
 from . import models
 from .exact import HEAVY, gaussian, mixture, targets
 from .known import eight_schools, problems
@@ -120,7 +121,7 @@ def steps(report, dim: int, width: int, rows: int) -> Iterator[dict]:
     target = Target(lambda x: (-0.5 * np.sum(x**2, axis=1), -x), dim)
     for name in ("maf", "iaf"):
         flow = getattr(fc.flows, name)(dim, layers=5, hidden=[width, width], standardize=False)
-        slow = fc.TransformedDistribution(fc.Normal(dim), _textbook(flow.bijector))
+        slow = with_method(flow, "sequential")
         losses = {
             "plain": ReverseKL(flow, target, gradient="total"),
             "path": ReverseKL(flow, target, gradient="path"),
@@ -134,14 +135,3 @@ def steps(report, dim: int, width: int, rows: int) -> Iterator[dict]:
         ratio = {k: timings.ratio(k, "plain").median for k in ("path", "textbook")}
         yield {"flow": name, "path / plain": ratio["path"],
                "textbook path / plain": ratio["textbook"]}  # fmt: skip
-
-
-def _textbook(bijector):
-    """The same layers with the textbook's loop in the sequential direction."""
-
-    def slow(part):
-        if isinstance(part, fc.Invert):
-            return fc.Invert(slow(part.bijector))
-        return fc.MaskedAutoregressiveFlow(part.made, part.transformer, method="sequential")
-
-    return fc.Chain([slow(part) for part in bijector.bijectors])

@@ -19,7 +19,7 @@ import subprocess
 import sys
 from statistics import median
 
-from ...support.common import bare_parser, machine, print_machine, print_table, write_json
+from ...support.common import bare_parser, machine, print_machine, print_table, write_rows
 from ...support.process import ROOT
 from ..environment import SAMPLERS, run_inside
 
@@ -38,8 +38,7 @@ def main(argv=None) -> int:
     options.add_argument("--seeds", type=int, default=1, help="runs of each (1)")
     options.add_argument("--env", default=SAMPLERS, help=f"the environment ({SAMPLERS})")
     args = options.parse_args(argv)
-    if (code := run_inside(args.env, "samplers", "benchmarks.studies.samplers", argv)) is not None:
-        return code
+    run_inside(args.env, "samplers", "benchmarks.studies.samplers", argv)
     print_machine(f"samplers{' (quick)' if args.quick else ''}", machine())
     rows: list[dict] = []
     for program in args.programs:
@@ -48,8 +47,7 @@ def main(argv=None) -> int:
                 for flow in args.flows:
                     rows.append(one(program, target, flow == "own", seed, args.quick))
                     print(json.dumps(rows[-1]), flush=True)
-                    if args.json:
-                        write_json(args.json, {"machine": machine(), "rows": rows})
+                    write_rows(args.json, "samplers", rows)
     print()
     table = summary(rows)
     print_table([*table[0]], [[*row.values()] for row in table])

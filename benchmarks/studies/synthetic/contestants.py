@@ -6,13 +6,13 @@ copies of the training rows, which are no less good, and give everything away.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from ...support.common import quiet
 from .tables import is_number
 
 OURS, MARGINS = "flowcore", 'flowcore, margins="table"'
@@ -23,8 +23,7 @@ def flowcore_draws(train, budget: float | None, seed: int):
     """({contestant: draws}, the density)."""
     import flowcore as fc
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what columns are taken for
+    with quiet():  # what columns are taken for
         learn = fc.FlowDensity(budget=budget, random_state=seed)
         density = fc.tables.fit_table(train, learn=learn, rng=seed)
     kinds = {OURS: "model", MARGINS: "table"}

@@ -6,12 +6,12 @@ number.
 
 from __future__ import annotations
 
-import warnings
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
+from ...support.common import quiet
 from .tables import is_number
 
 MOST_DRAWS = 2_000  # whose nearest rows are looked for
@@ -39,8 +39,7 @@ def pair_trends(real, drawn) -> float:
     scores = []
     for pair in map(list, combinations(real.columns, 2)):
         if all(is_number(real[name]) for name in pair):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # a column that is always the same
+            with quiet():  # a column that is always the same
                 r, s = (frame[pair].corr().iloc[0, 1] for frame in (real, drawn))
             scores.append(1 - abs(r - s) / 2)
         else:

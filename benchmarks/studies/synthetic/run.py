@@ -17,17 +17,15 @@ A run that was stopped goes on from the JSON that it left.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ...support.common import machine, parser, write_json
+from ...support.common import machine, parser, quiet, rows_left, write_json
 from .. import environment
 from ..tables import synthetic as printed
 from . import contestants, figures
@@ -40,11 +38,9 @@ EVERYBODY = (REAL, COPIES, OURS, MARGINS, *OTHERS)
 
 def main(argv=None) -> int:
     args = arguments(argv)
-    code = environment.run_inside(args.env, "synthetic", "benchmarks.studies.synthetic", argv)
-    if code is not None:
-        return code
+    environment.run_inside(args.env, "synthetic", "benchmarks.studies.synthetic", argv)
     settings = {"budget": args.budget, "seed": args.seed, "quick": args.quick}
-    rows = left(args.json, settings)
+    rows = rows_left(args.json, settings)
     for name in args.tables:
         done = {row["who"] for row in rows if row["table"] == name}
         wanted = [who for who in args.contestants if who not in done]
@@ -75,8 +71,7 @@ def measured(name: str, wanted: list[str], budget, seed: int, most: int | None) 
         draws |= {who: lambda own=own: own for who, own in ours.items()}
     for who in wanted:
         started = time.perf_counter()
-        with warnings.catch_warnings(), threadpool_limits(1):
-            warnings.simplefilter("ignore")  # a default is a default
+        with quiet(), threadpool_limits(1):  # a default is a default
             drawn = draws[who]()[list(train.columns)].reset_index(drop=True)
         mine = who in (OURS, MARGINS)
         row = {"table": name, "who": who, "rows": len(train), "columns": train.shape[1],
@@ -113,14 +108,6 @@ def versions() -> str:
     from importlib.metadata import version
 
     return ", ".join(f"{name} {version(name)}" for name in ("copulas", "arfpy", "scikit-learn"))
-
-
-def left(path: Path | None, settings: dict) -> list[dict]:
-    """What a stopped run of the same settings has measured."""
-    if path is None or not path.exists():
-        return []
-    document = json.loads(path.read_text("utf-8"))
-    return document["rows"] if document["settings"] == settings else []
 
 
 def arguments(argv):

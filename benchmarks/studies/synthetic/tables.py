@@ -59,6 +59,15 @@ def is_number(column) -> bool:
     return column.dtype.kind in "iuf"
 
 
+def schema_of(frame):
+    """Its suggested schema, constant columns and texts aside."""
+    from flowcore.tables import Schema
+
+    schema = Schema.from_data(frame)
+    without = [c.name for c in schema.columns if c.kind.name in ("constant", "text")]
+    return schema.edit(dict.fromkeys(without, "aside")).suggested()
+
+
 CHOOSING: dict[str, Table] = {
     "crx": keel("crx"),
     "churn": r("modeldata/wa_churn", "churn"),

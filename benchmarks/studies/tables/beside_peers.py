@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ...support.cases import CASES
+from ...support.markdown import milliseconds, table
 from ...support.timing import Spread, significant
 from ..contestants import N_SAMPLES, US, YARDSTICKS
-from .markdown import milliseconds, table
 
 MINUTE = 60.0
 RIVALS = ("zuko", "flowjax+jit")  # to a good density

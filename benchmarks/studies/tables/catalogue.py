@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ... import against, moons_seeds, spline_step
 from . import beside_peers, costs, imputation, quality, synthetic
 from .jobs import JOBS, POWER, RESULTS
-from .markdown import source
+from .source import source
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ TABLES: dict[str, Table] = {
     for table in (
         Table("maf-iaf-cost", costs.maf_iaf_cost, ("maf_iaf_cost",)),
         Table("iaf-step", beside_peers.iaf_step, ("peers",)),
-        Table("spline-step", costs.spline_step, ("spline_step",)),
-        Table("against", costs.against, ("against",)),
+        Table("spline-step", spline_step.rendered, ("spline_step",)),
+        Table("against", against.rendered, ("against",)),
         Table("floor", costs.floor, ("floor",)),
         Table("peers", beside_peers.peers, ("peers",)),
         Table("splines-1", beside_peers.peers, ("splines-1",)),
@@ -45,8 +46,8 @@ TABLES: dict[str, Table] = {
         Table("busy", costs.busy, ("busy",)),
         Table("time-to-trained", beside_peers.time_to_trained, ("time_to_trained",)),
         Table("time-to-quality", beside_peers.time_to_quality, ("time_to_quality",)),
-        Table("moons", quality.moons, ("moons",), sourced=False),
-        Table("moons-seeds", quality.moons_seeds, ("moons_seeds",)),
+        Table("moons", moons_seeds.first_seed, ("moons",), sourced=False),
+        Table("moons-seeds", moons_seeds.over_seeds, ("moons_seeds",)),
         Table("toy-targets", quality.toy_targets, ("toy_targets",)),
         Table("power", quality.power, tuple(job.name for job in POWER)),
         Table("estimator", quality.estimator, ("estimator",)),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from ...against import WHAT
 from ...support.cases import CASES
+from ...support.markdown import milliseconds, table
 from ...support.timing import significant
 from ..contestants import US, YARDSTICKS
-from .markdown import milliseconds, table
 
 DIMS = (2, 8, 32, 128, 512, 1024)
 BOTH = {  # the rows of the table: columns of the benchmark that are the same work
@@ -47,31 +46,6 @@ def _passes(passes: list[float], is_loop: bool) -> str:
     return f"{most:.2g}" if most - least < 0.05 else f"{least:.1f}-{most:.1f}"
 
 
-def against(document) -> str:
-    """Every case and work; "first" is the first call of an object that was just made."""
-    rows = {row["name"]: row for row in document["rows"]}
-    lines = []
-    for letter in dict.fromkeys(name[0] for name in rows):
-        for k, what in enumerate(w for w in WHAT if not w.startswith("first ")):
-            pair = [rows[n] for n in (f"{letter} {what}", f"{letter} first {what}") if n in rows]
-            before, now = (
-                "; ".join(significant(milliseconds(row[key])) for row in pair)
-                for key in ("other", "seconds")
-            )
-            ratios = "; ".join(f"{row['per_other']['median']:.2f}" for row in pair)
-            case = f"{CASES[letter]} rows".replace("batch ", "") if k == 0 else ""
-            lines.append([case, NAMES[what], before, now, ratios])
-    return table(["case", "", "before", "now", "now / before"], lines)
-
-
-NAMES = {
-    "step": "training step with Adam",
-    "density": "density; first",
-    "gradient": "autograd's value and gradient; first",
-    "sample": "1000 samples; first",
-}
-
-
 def floor(document) -> str:
     """flowcore's step, those by hand, and the ratios within rounds."""
     rows = {(row["case"], row["who"]): row for row in document["rows"]}
@@ -85,17 +59,6 @@ def floor(document) -> str:
         lines.append([CASES[letter], *times, *(per.get(who) for who in YARDSTICKS), peak])
     header = ["a step, milliseconds", US, *YARDSTICKS, *(f"flowcore / {who}" for who in YARDSTICKS)]
     return table([*header, "/ products at GEMM peak"], lines)
-
-
-def spline_step(document) -> str:
-    """A step with splines and the same with affine maps."""
-    lines = []
-    for row in document["rows"]:
-        if "per_affine" in row:
-            size = row["name"].removesuffix(" spline")
-            lines.append([size, milliseconds(row["seconds"]), row["per_affine"]["median"],
-                          row["products"]])  # fmt: skip
-    return table(["one layer", "spline, ms", "spline / affine", "products"], lines)
 
 
 def busy(document) -> str:

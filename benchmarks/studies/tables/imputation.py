@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from .markdown import table
+from ...support.markdown import table
 
 OURS = "flowcore"
 FIGURES = (("crps", "CRPS"), ("mae", "absolute error"), ("covered", "95% interval"))

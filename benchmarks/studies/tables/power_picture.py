@@ -1,14 +1,13 @@
-"""The picture of POWER, from what is stored: `python -m
-benchmarks.studies.tables.power_picture`."""
+"""The picture of POWER, from stored JSON: `python -m benchmarks.studies.tables.power_picture`."""
 
+from ...support.process import ROOT
 from ..tabular.picture import collect, draw
-from .jobs import IMAGES, POWER, RESULTS
-from .pages import ROOT
+from .jobs import POWER, RESULTS
 
 
 def main() -> None:
     files = [RESULTS / f"{job.name}.json" for job in POWER]
-    draw(*collect([file for file in files if file.exists()]), ROOT / IMAGES / "power.png")
+    draw(*collect([file for file in files if file.exists()]), ROOT / "docs/images/power.png")
 
 
 if __name__ == "__main__":

@@ -4,38 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...support.markdown import table
 from ..estimator.results import verdict as verdict_on_tables
 from ..outlier_detectors import US
-from ..tabular.models import MODELS
-from ..tabular.run import show
-from .markdown import table
+from ..tabular.models import MODELS, show
 
 ABOVE, TOP_TWO = 0.01, 0.45  # targets: over the best of PyOD, in the mean; share of the tables
 GAUSSIAN = "full-covariance Gaussian"
-
-
-def moons(document) -> str:
-    """What `flowcore moons` prints in the end, of the first seed."""
-    lines = [f"{'On 20,000 fresh points of the truth':36s}NLL (nats)   KL to the truth   seconds"]
-    rows = [row for row in document["rows"] if row["seed"] == document["rows"][0]["seed"]]
-    for row in rows:
-        kl = f"{row['kl']:.3f} +- {row['standard_error']:.3f}"
-        seconds = "" if row["seconds"] is None else f"{row['seconds']:.1f}"
-        lines.append(f"  {row['who']:34s}{row['nll']:10.3f}{kl:>18s}{seconds:>10s}".rstrip())
-    lines.append(f"  {'its entropy, exactly':34s}{rows[0]['entropy']:10.3f}")
-    return "\n".join(["```text", *lines, "```", ""])
-
-
-def moons_seeds(document) -> str:
-    """NLL, and in brackets KL to the truth, over the seeds."""
-    lines = []
-    for who in dict.fromkeys(row["who"] for row in document["rows"] if row["seconds"] is not None):
-        rows = [row for row in document["rows"] if row["who"] == who]
-        nll, kl = ([row[key] for row in rows] for key in ("nll", "kl"))
-        both = (f"{f(nll):.3f} ({f(kl):.3f})" for f in (np.median, np.max))
-        lines.append([who, *both])
-    n = len({row["seed"] for row in document["rows"]})
-    return table([f"{n} seeds", "median", "worst"], lines)
 
 
 def toy_targets(document) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .markdown import table
+from ...support.markdown import table
 
 OURS = ("held-out rows", "flowcore", 'flowcore, margins="table"')  # of the longer table
 HEADER = ["shapes", "pairs", "detector", "train drawn, test real", "out of range",

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .fetch import ARCHIVES, cached_table, data_folder, read_member
+from .fetch import ARCHIVES, data_folder, read_member, stored
 
 RECIPE = 1  # of the preparation: counted up when it changes, so that no old table is read
 DAY = 1440  # minutes
@@ -70,9 +70,9 @@ def load(name: str, folder: Path | None = None) -> Dataset:
     def make():
         table = PARSERS[name](read_member(ARCHIVES[name], MEMBERS[name], folder))
         # computed in float64; kept as float32, in which flows are trained
-        return np.concatenate(standardized(split(table))).astype(np.float32)
+        return {"rows": np.concatenate(standardized(split(table))).astype(np.float32)}
 
-    return Dataset(name, *split(cached_table(folder / f"{name}-{RECIPE}.npy", make)))
+    return Dataset(name, *split(stored(folder / f"{name}-{RECIPE}.npz", make)["rows"]))
 
 
 def split(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

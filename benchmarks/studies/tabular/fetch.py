@@ -92,24 +92,19 @@ def check_sha256(path: Path, wanted: str) -> None:
         )
 
 
-def cached_table(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
-    """The array in the .npy file `path`; if there is none yet, `make()` is called and kept.
+def stored(path: Path, make: Callable[[], dict]) -> dict:
+    """The arrays of the .npz file `path`; made and kept, if there is none yet.
 
-    Written to a temporary file of the same folder first: an interrupt leaves no half of a table.
+    Written beside it first: an interrupt leaves no half of a file.
     """
-    path = Path(path)
     if not path.exists():
-        table = make()
+        made = make()
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        try:
-            with open(partial, "wb") as file:
-                np.save(file, table, allow_pickle=False)
-            os.replace(partial, path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-    return np.load(path, allow_pickle=False)
+        partial = path.with_suffix(".partial.npz")
+        np.savez_compressed(partial, **made)
+        os.replace(partial, path)
+    with np.load(path) as arrays:
+        return dict(arrays)
 
 
 def _download(archive: Archive, folder: Path) -> None:

@@ -118,3 +118,8 @@ MODELS: dict[str, Model] = {
         ),
     )
 }  # fmt: skip
+
+
+def show(row: dict) -> str:
+    """Test log-likelihood +- 2 standard errors, as the papers print it."""
+    return f"{row['test']:.3f} +- {2 * row['standard_error']:.3f}"

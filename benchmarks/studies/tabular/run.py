@@ -24,11 +24,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ...support.common import bare_parser, machine, print_machine, print_table, write_json
+from ...support.common import bare_parser, machine, print_machine, write_json
+from ..tables import quality
 from .datasets import NAMES, Dataset, load
 from .fetch import DataError
 from .gaussian import check_gaussian, fit_gaussian
-from .models import MODELS, PUBLISHED, Model
+from .models import MODELS, PUBLISHED, Model, show
 from .training import train
 
 
@@ -40,7 +41,7 @@ def main(argv=None) -> int:
         print(f"error: {problem}", file=sys.stderr)
         return 1
     print(f"\nTest log-likelihood of {args.data} in nats, +- 2 standard errors")
-    print_table(HEADER, table(document))
+    print(quality.power(document))
     return 0
 
 
@@ -145,30 +146,6 @@ def scores(flow, data: Dataset) -> dict:
         "standard_error": float(test.std(ddof=1) / math.sqrt(len(test))),
         "validation": float(np.mean(flow.log_prob(data.validation), dtype=float)),
     }
-
-
-HEADER = ["model", "test", "validation", "published", "epochs", "minutes"]
-
-
-def table(document: dict) -> list[list[str]]:
-    """The rows under HEADER: the Gaussian first."""
-    everything = [{"model": "gaussian", "epochs": "-", **document["gaussian"]}, *document["rows"]]
-    return [
-        [
-            row["model"],
-            show(row),
-            f"{row['validation']:.3f}",
-            "-" if row["published"] is None else f"{row['published']:.2f}",
-            str(row["epochs"]),
-            f"{row['minutes']:.1f}",
-        ]
-        for row in everything
-    ]
-
-
-def show(row: dict) -> str:
-    """Test log-likelihood +- 2 standard errors, as the papers print it."""
-    return f"{row['test']:.3f} +- {2 * row['standard_error']:.3f}"
 
 
 if __name__ == "__main__":
