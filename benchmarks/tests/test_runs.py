@@ -18,12 +18,14 @@ import pandas as pd
 import pytest
 
 import flowcore as fc
-from benchmarks.studies import environment, outlier_detectors, outliers
+from benchmarks.studies import environment, matching_peers, outlier_detectors, outliers, worker
+from benchmarks.studies.elsewhere import arrays_of
 from benchmarks.studies.estimator import optimism
 from benchmarks.studies.synthetic import run as synthetic
 from benchmarks.studies.synthetic.tables import Table
 from benchmarks.studies.tabular import datasets
 from benchmarks.studies.tabular import run as tabular
+from benchmarks.support.cases import CASES
 from benchmarks.support.process import ROOT
 
 TIMED = "--quick --rounds 2 --seconds 0.0005"
@@ -141,3 +143,31 @@ def test_it_runs(command, made, tmp_path, capsys):
         assert document["rows"] and {"cpu", "numpy", "date"} <= document["machine"].keys()
     for picture in tmp_path.glob("*.png"):
         assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_arrays_go_to_another_interpreter_and_back(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import sys, numpy as np\nnp.savez(sys.argv[2], y=np.load(sys.argv[1])['x'] + 1)\n"
+    )
+    there_and_back = partial(arrays_of, sys.executable, [str(program)])
+    assert there_and_back(x=np.zeros(2))["y"].tolist() == [1, 1]
+    with pytest.raises(RuntimeError, match=r"failed: [\s\S]*KeyError"):
+        there_and_back()
+
+
+def test_a_network_of_another_size_is_no_comparison(monkeypatch):
+    monkeypatch.setattr(worker, "n_weights", lambda *_: 7)
+    with worker.Worker("flowcore", sys.executable) as ours:
+        with pytest.raises(RuntimeError, match="weights in case A"):
+            worker.build(ours, CASES["A"], "maf", "float32")
+        with pytest.raises(RuntimeError, match=r"asked .*KeyError"):
+            ours.ask(do="time", flow="iaf", what="step", repeats=1, warm_up=0)
+
+
+def test_what_is_timed_beside_torchcfm_does_its_work():
+    ours = matching_peers.Ours(matching_peers.Case(3, (8, 8)), epochs=2)
+    before = ours.theta.copy()
+    ours.step()
+    assert (ours.theta != before).any() and ours.theta.dtype == np.float32
+    assert ours.density().shape == (1000,) and ours.sample().shape == (1000, 3)
