@@ -10,7 +10,8 @@ from scipy.stats import gaussian_kde, linregress, norm
 from benchmarks.studies import busy, flow_matching, outlier_tables
 from benchmarks.studies import simulation_based as sbi
 from benchmarks.studies.conditionals import figures, published, uci, wrong_cells
-from benchmarks.studies.estimator import run, truth
+from benchmarks.studies.estimator import __main__ as run
+from benchmarks.studies.estimator import truth
 from benchmarks.studies.estimator.results import compared
 from benchmarks.studies.synthetic import figures as likeness
 from benchmarks.studies.synthetic.contestants import independent

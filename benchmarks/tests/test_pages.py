@@ -45,7 +45,7 @@ def test_no_stored_json_names_a_path_or_is_left_over():
 def main_of(name: str):
     """The module with the function main of `python -m benchmarks.name`."""
     module = import_module(f"benchmarks.{name}")
-    return module if hasattr(module, "main") else import_module(f"{module.__name__}.run")
+    return module if hasattr(module, "main") else import_module(f"{module.__name__}.__main__")
 
 
 TEXTS = (*pages.PAGES, pages.ROOT / "CONTRIBUTING.md", pages.ROOT / "docs" / "paper" / "paper.md")

@@ -10,7 +10,6 @@ import shlex
 import sys
 import zipfile
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +20,14 @@ import flowcore as fc
 from benchmarks.studies import environment, matching_peers, outlier_detectors, outliers, worker
 from benchmarks.studies.elsewhere import arrays_of
 from benchmarks.studies.estimator import optimism
-from benchmarks.studies.synthetic import run as synthetic
+from benchmarks.studies.synthetic import __main__ as synthetic
 from benchmarks.studies.synthetic.tables import Table
+from benchmarks.studies.tabular import __main__ as tabular
 from benchmarks.studies.tabular import datasets
-from benchmarks.studies.tabular import run as tabular
 from benchmarks.support.cases import CASES
 from benchmarks.support.process import ROOT
+
+from .test_pages import main_of
 
 TIMED = "--quick --rounds 2 --seconds 0.0005"
 RUNS = {  # a command, and a part of what it prints; {tmp}: a folder
@@ -134,9 +135,7 @@ def test_it_runs(command, made, tmp_path, capsys):
     file = tmp_path / "found.json"
     if name not in WITHOUT_JSON:
         argv += ["--json", str(file)]
-    module = import_module(f"benchmarks.{name}")
-    main = module.main if hasattr(module, "main") else import_module(f"{module.__name__}.run").main
-    main(argv)
+    main_of(name).main(argv)
     assert RUNS[command] in capsys.readouterr().out
     if file.exists():
         document = json.loads(file.read_text("utf-8"), parse_constant=pytest.fail)

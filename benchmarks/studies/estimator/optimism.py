@@ -27,7 +27,7 @@ import numpy as np
 
 from ...support.common import parser, print_table, quiet
 from ..tabular.fetch import data_folder
-from .run import FOLDS, splits
+from .__main__ import FOLDS, splits
 from .tables import CHOOSING, load
 
 TABLES = ("ais", "thyroid", "leaves", "cars")

@@ -3,5 +3,5 @@
 exact.py     targets with an exact sampler, in any dimension
 models.py    posteriors of textbook data, and reference moments by long chains
 tables.py    one function a table
-run.py       the command
+__main__.py  the command
 """
