@@ -32,8 +32,8 @@ from .test_pages import main_of
 TIMED = "--quick --rounds 2 --seconds 0.0005"
 RUNS = {  # a command, and a part of what it prints; {tmp}: a folder
     f"density {TIMED} --cases A": "of GEMM peak",
-    f"training_step {TIMED} --cases A": "textbook / MAF",
-    f"sampling {TIMED} --cases A": "textbook ratio",
+    f"training_step {TIMED} --cases AJ": "Adam",
+    f"sampling {TIMED} --cases AJ": "sample / density",
     f"spline_step {TIMED}": "| spline / affine |",
     f"against {ROOT} {TIMED} --cases A": "| now / before |",
     f"maf_iaf_cost {TIMED} --largest 8 --width 16 --rows 4 --picture {{tmp}}/cost.png": "slope",
