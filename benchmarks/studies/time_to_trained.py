@@ -108,7 +108,7 @@ def train(python: Path, name: str, data: Path, epochs: int, seed: int) -> dict:
     Errors: RuntimeError with the end of what the process said.
     """
     settings = {"epochs": epochs, "learning_rate": 1e-3, "seed": seed}
-    trained, tested = training(python, "moons", name, data, settings)
+    trained, tested = training(python, name, data, settings)
     return {**tested[1], "seconds": trained[0], **trained[1]}
 
 

@@ -27,7 +27,7 @@ class Case:
 
     def flow(
         self, kind: str | None = None, dtype=np.float64, method: str | None = None, *,
-        log_scale_bound: float | None = 2.0, rng: int = 0, noise: float = 0.01,
+        rng: int = 0, noise: float = 0.01,
     ):  # fmt: skip
         """The flow, of its own kind or of another one. What noise adds to the parameters takes it
         away from the identity, which a new flow is."""
@@ -41,7 +41,7 @@ class Case:
         else:
             recipe = getattr(fc.flows, kind)
             if kind != "nice":
-                options.update(transformer=fc.Affine(log_scale_bound))
+                options.update(transformer=fc.Affine(2.0))
         flow = recipe(self.dim, self.layers, list(self.hidden), **options)
         if noise:
             added = np.random.default_rng(1).normal(0.0, noise, flow.n_params)

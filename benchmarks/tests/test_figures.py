@@ -15,7 +15,7 @@ from benchmarks.studies.estimator import truth
 from benchmarks.studies.estimator.results import compared
 from benchmarks.studies.synthetic import figures as likeness
 from benchmarks.studies.synthetic.contestants import independent
-from benchmarks.studies.tables import beside_peers, quality
+from benchmarks.studies.tables import quality
 
 RNG = np.random.default_rng
 
@@ -249,15 +249,6 @@ def test_the_kernel_estimate_is_that_of_scipy():
     angles = flow_matching.kernel_kl(x / 50, y / 50, log_p, angles=True)  # nearly a plane
     plane = flow_matching.kernel_kl(x / 50, y / 50, log_p, angles=False)
     np.testing.assert_allclose(angles, plane, atol=1e-2)
-
-
-def test_a_threshold_is_reached_between_two_points():
-    curve = [[10, -1.0], [20, 0.0], [30, -0.5], [40, 1.0]]
-    assert beside_peers.seconds_to(curve, -0.5) == 15
-    assert beside_peers.seconds_to(curve, 0.5) == pytest.approx(30 + 10 * 2 / 3)
-    assert beside_peers.seconds_to(curve, -2) == 10  # before the first validation: then
-    assert beside_peers.seconds_to(curve, 1.5) is None
-    assert beside_peers.pace(curve) == 10 and beside_peers.pace(curve[:1]) == 10
 
 
 def test_steps_are_compared_with_those_on_one_core():

@@ -45,8 +45,6 @@ RUNS = {  # a command, and a part of what it prints; {tmp}: a folder
     f"studies.floor {TIMED} --cases A": "flowcore / floor",
     f"studies.busy {TIMED} --cases A --libraries": "two neighbours",
     "studies.time_to_trained --quick --epochs 2 --libraries flowcore": "worst NLL",
-    "studies.time_to_quality --quick --libraries --epochs 2 --thresholds -9.6 "
-    "--picture {tmp}/quality.png": "minutes to",
     "studies.toy_targets --quick --targets ring banana --picture {tmp}/toys.png": "| `maf` |",
     "studies.defaults --quick --data two_moons:800 iris --candidates default --seeds 1": "iris",
     "studies.log_scale_bound --quick --seeds 1": "grid finite",

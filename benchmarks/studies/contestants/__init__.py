@@ -1,7 +1,7 @@
 """Who takes part in the comparison with the peers, and under which name."""
 
 from .base import N_SAMPLES, Contestant, Library
-from .flowcore_flow import Flowcore, FlowcoreForTables
+from .flowcore_flow import Flowcore
 from .hand_jitted import HandJitted
 from .jax_flows import Flowjax, FlowjaxByHand
 from .straight_line import Floor, Products
@@ -9,7 +9,7 @@ from .tensorflow_flows import Tfp, TfpXla
 from .torch_flows import Nflows, Normflows, Zuko
 
 __all__ = ["CONTESTANTS", "LIBRARIES", "N_SAMPLES", "US", "YARDSTICKS", "Contestant", "Flowcore",
-           "FlowcoreForTables", "Library"]  # fmt: skip
+           "Library"]  # fmt: skip
 
 US = "flowcore"
 

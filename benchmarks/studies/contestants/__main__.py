@@ -1,24 +1,20 @@
 """Train one contestant in this process, which does nothing else.
 
-    python -m benchmarks.studies.contestants moons NAME DATA.npz SETTINGS
-    python -m benchmarks.studies.contestants table NAME DATA.npz SETTINGS
+    python -m benchmarks.studies.contestants NAME DATA.npz SETTINGS
 
-moons (`benchmarks.studies.time_to_trained`): full batches of the arrays train and validation; one
-line of JSON as soon as the flow is trained, and a second one with its NLL on the array fresh.
-SETTINGS is JSON: epochs, learning_rate, seed. table (`benchmarks.studies.time_to_quality`): in
-batches; one line after every epoch, the mean log-density of the validation rows. SETTINGS also has
-layers, hidden, batch_size.
+For `benchmarks.studies.time_to_trained`: full batches of the arrays train and validation; one line
+of JSON as soon as the flow is trained, and a second one with its NLL on the array fresh. SETTINGS
+is JSON: epochs, learning_rate, seed.
 """
 
 import json
-import math
 import sys
 import time
 
 import numpy as np
 
-from ...support.cases import CASES, Case
-from . import CONTESTANTS, US, FlowcoreForTables
+from ...support.cases import CASES
+from . import CONTESTANTS
 
 
 def moons(name: str, data, epochs: int, learning_rate: float, seed: int) -> None:
@@ -31,18 +27,6 @@ def moons(name: str, data, epochs: int, learning_rate: float, seed: int) -> None
     write(import_and_build=import_and_build, training=training)
     log_prob = np.asarray(flow.log_prob(flow.put(data["fresh"])), float)
     write(nll=-float(log_prob.mean()), peak_mb=peak_megabytes())
-
-
-def table(
-    name: str, data, epochs: int, learning_rate: float, seed: int, layers: int, hidden: list,
-    batch_size: int,
-) -> None:  # fmt: skip
-    train = data["train"]
-    case = Case("table", train.shape[1], layers, tuple(hidden), batch_size)
-    library = {**CONTESTANTS, US: FlowcoreForTables}[name]
-    steps = epochs * math.ceil(len(train) / batch_size)
-    flow = library(case, x=train, rate=learning_rate, decay=steps, seed=seed)
-    flow.learn(data["validation"], epochs, batch_size, lambda value: write(validation=value))
 
 
 def write(**facts) -> None:
@@ -60,5 +44,5 @@ def peak_megabytes() -> float:
 
 
 if __name__ == "__main__":
-    what, name, data, settings = sys.argv[1:]
-    {"moons": moons, "table": table}[what](name, np.load(data), **json.loads(settings))
+    name, data, settings = sys.argv[1:]
+    moons(name, np.load(data), **json.loads(settings))

@@ -15,10 +15,8 @@ Nothing here imports more than NumPy: a library is imported by the process that 
 
 from __future__ import annotations
 
-import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 
 import numpy as np
 
@@ -26,7 +24,6 @@ from ...support.cases import BINS, Case
 
 N_SAMPLES = 1000
 TINY = 1e-7  # a learning rate with which thousands of steps stay where they began
-BLOCK = 10_000  # rows of a validation set that are evaluated at once
 
 
 class Contestant(ABC):
@@ -40,15 +37,10 @@ class Contestant(ABC):
     min_hidden_layers = 1
     spline_outputs = 3 * BINS - 1  # numbers of the network for one coordinate
 
-    def __init__(
-        self, case: Case, kind="maf", dtype="float32", *, x=None, rate=TINY, decay=None, seed=None
-    ):
-        """x, rate, decay, seed: for real training; left out, everything stays where it begins.
-
-        decay: so many steps after which the learning rate, half a cosine, is 0; None: constant
-        """
+    def __init__(self, case: Case, kind="maf", dtype="float32", *, x=None, rate=TINY, seed=None):
+        """x, rate, seed: for real training; left out, everything stays where it begins."""
         self.case, self.kind, self.dtype = case, kind, dtype
-        self.rate, self.decay, self.seed = rate, decay, seed
+        self.rate, self.seed = rate, seed
         self.build()
         self.rows = self.put(case.data(dtype=dtype) if x is None else x)
         self.start()
@@ -122,13 +114,6 @@ class Library(Contestant):
     def train(self, validation: np.ndarray, epochs: int) -> None:
         """Full batches; the parameters of the best validation NLL are kept."""
 
-    @abstractmethod
-    def learn(
-        self, validation: np.ndarray, epochs: int, batch_size: int, report: Callable[[float], None]
-    ) -> None:
-        """Train in batches on the rows; after every epoch `report` is called with the mean
-        log-density of the validation rows."""
-
 
 class TrainedByLoop(Library):
     """A contestant whose users write the training loop themselves; it does what `fit` does."""
@@ -149,18 +134,3 @@ class TrainedByLoop(Library):
             if nll < best:
                 best, kept = nll, self.snapshot()
         self.restore(kept)
-
-    def learn(self, validation, epochs, batch_size, report):
-        table, rng = np.asarray(self.rows), np.random.default_rng(self.seed)
-        blocks = np.array_split(validation, math.ceil(len(validation) / BLOCK))
-        blocks = [self.put(block) for block in blocks]
-        for _ in range(epochs):
-            order = rng.permutation(len(table))
-            for start in range(0, len(table), batch_size):
-                self.rows = self.put(table[order[start : start + batch_size]])
-                self.step()
-            report(self._mean_log_prob(blocks))
-
-    def _mean_log_prob(self, blocks) -> float:
-        values = [np.asarray(self.log_prob(block)) for block in blocks]
-        return float(np.concatenate(values).mean(dtype=float))

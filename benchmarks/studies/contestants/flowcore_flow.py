@@ -16,22 +16,14 @@ class Flowcore(Library):
     imports = "import flowcore; flowcore.flows, flowcore.fit"
     packages = ("flowcore", "numpy", "autograd")
     kinds = ("maf", "iaf", "nsf", "nsf_coupling")
-    log_scale_bound = 2.0
 
     def build(self):
         # without a seed at random parameters, as the other libraries begin with
         fresh = {} if self.seed is None else {"rng": self.seed, "noise": 0.0}
-        self.flow = self.case.flow(
-            self.kind, self.dtype, log_scale_bound=self.log_scale_bound, **fresh
-        )
+        self.flow = self.case.flow(self.kind, self.dtype, **fresh)
 
     def start(self):
-        import flowcore
-
-        rate = self.rate
-        if self.decay is not None:
-            rate = flowcore.cosine_decay(rate, self.decay)
-        self._step = FitStep(self.flow, self.rows, learning_rate=rate, rng=self.seed or 0)
+        self._step = FitStep(self.flow, self.rows, learning_rate=self.rate, rng=self.seed or 0)
 
     def step(self):
         return self._step.fit(1)[1].train_nll[-1]
@@ -54,21 +46,7 @@ class Flowcore(Library):
     def train(self, validation, epochs):
         self.flow, _ = self._step.fit(epochs, validation_data=self.put(validation))
 
-    def learn(self, validation, epochs, batch_size, report):
-        self.flow, _ = self._step.fit(
-            epochs,
-            batch_size=batch_size,
-            validation_data=self.put(validation),
-            callbacks=[lambda epoch: report(-epoch.val_nll)],
-        )
-
     @property
     def n_weights(self):
         networks = (leaf for leaf in self.flow.leaves if hasattr(leaf, "weights"))
         return sum(w.size + b.size for network in networks for w, b, _ in network.weights())
-
-
-class FlowcoreForTables(Flowcore):
-    """With the wider bound on the log-scales that tables with narrow columns want."""
-
-    log_scale_bound = 5.0

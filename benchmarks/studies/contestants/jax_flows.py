@@ -50,10 +50,7 @@ class Flowjax(TrainedByLoop):
         self.params, self.static = eqx.partition(
             flow, eqx.is_inexact_array, is_leaf=lambda leaf: isinstance(leaf, paramax.NonTrainable)
         )
-        rate = self.rate
-        if self.decay is not None:
-            rate = optax.cosine_decay_schedule(rate, self.decay)
-        self.adam = optax.adam(rate)
+        self.adam = optax.adam(self.rate)
 
     def put(self, x):
         return self.jax.numpy.asarray(x, self.dtype)

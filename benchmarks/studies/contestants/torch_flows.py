@@ -40,17 +40,12 @@ class Torch(TrainedByLoop):
     def start(self):
         optim = self.torch.optim
         self.optimizer = optim.Adam(self.model.parameters(), lr=self.rate, fused=True)
-        self.schedule = None
-        if self.decay is not None:
-            self.schedule = optim.lr_scheduler.CosineAnnealingLR(self.optimizer, self.decay)
 
     def step(self):
         self.optimizer.zero_grad()
         loss = self.loss(self.rows)
         loss.backward()
         self.optimizer.step()
-        if self.schedule is not None:
-            self.schedule.step()
         return loss.detach()
 
     # There is neither dropout nor batch normalisation: training and evaluation mode are the same.

@@ -9,8 +9,6 @@ from ...support.markdown import milliseconds, table
 from ...support.timing import Spread, significant
 from ..contestants import N_SAMPLES, US, YARDSTICKS
 
-MINUTE = 60.0
-RIVALS = ("zuko", "flowjax+jit")  # to a good density
 WORK = {
     "step": "training step with Adam",
     "density": "density of the batch",
@@ -100,53 +98,3 @@ def ratio(runs: dict[str, list[dict]], name: str) -> Spread:
     """Seconds of flowcore / seconds of the other, within each round."""
     pairs = zip(runs[US], runs[name], strict=True)
     return Spread.of([ours["seconds"] / theirs["seconds"] for ours, theirs in pairs])
-
-
-QUALITY_PICTURE = """
-![Validation NLL over the minutes since the process began](images/time_to_quality.png)
-"""
-
-
-def time_to_quality(document) -> str:
-    """Minutes to every threshold, as far as it was reached."""
-    thresholds = document["settings"]["thresholds"]
-    lines = []
-    for row in (row for row in document["rows"] if row["curve"]):
-        times = [seconds_to(row["curve"], t) for t in thresholds]
-        minutes = [None if s is None else s / MINUTE for s in times]
-        last = f"{row['curve'][-1][1]:.3f}"
-        lines.append([row["name"], *minutes, last, len(row["curve"]), pace(row["curve"])])
-    header = ["minutes to", *(f"{t:g} nats" for t in thresholds), "at the end", "epochs",
-              "seconds an epoch"]  # fmt: skip
-    curves = {row["name"]: row["curve"] for row in document["rows"]}
-    return table(header, lines) + _faster_rival(curves, thresholds) + QUALITY_PICTURE
-
-
-def _faster_rival(curves, thresholds) -> str:
-    shown = []
-    for threshold in thresholds:
-        times = {name: seconds_to(curve, threshold) for name, curve in curves.items()}
-        theirs = [times[name] for name in RIVALS if times.get(name) is not None]
-        if times.get(US) is not None and theirs:
-            shown.append(f"{significant(times[US] / min(theirs))} at {threshold:g}")
-    return f"\nflowcore / the faster of the others: {', '.join(shown)}.\n" if shown else ""
-
-
-def seconds_to(curve: list, threshold: float) -> float | None:
-    """When the curve of (seconds, log-likelihood) first was so high, between two points; None if it
-    never was."""
-    before = None
-    for seconds, value in curve:
-        if value >= threshold:
-            if before is None:
-                return seconds
-            share = (threshold - before[1]) / (value - before[1])
-            return before[0] + share * (seconds - before[0])
-        before = seconds, value
-    return None
-
-
-def pace(curve: list) -> float:
-    """Seconds of an epoch, without the start of the process if there are two."""
-    first = curve[0][0] if len(curve) > 1 else 0.0
-    return (curve[-1][0] - first) / max(1, len(curve) - 1)

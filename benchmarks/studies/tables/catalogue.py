@@ -45,7 +45,6 @@ TABLES: dict[str, Table] = {
         Table("splines-2", beside_peers.peers, ("splines-2",)),
         Table("busy", costs.busy, ("busy",)),
         Table("time-to-trained", beside_peers.time_to_trained, ("time_to_trained",)),
-        Table("time-to-quality", beside_peers.time_to_quality, ("time_to_quality",)),
         Table("moons", moons_seeds.first_seed, ("moons",), sourced=False),
         Table("moons-seeds", moons_seeds.over_seeds, ("moons_seeds",)),
         Table("toy-targets", quality.toy_targets, ("toy_targets",)),

@@ -75,7 +75,6 @@ splines-1         14  studies.peers --cases FGHI --iaf-rows --threads 1
 splines-2         14  studies.peers --cases FGHI --iaf-rows --threads 2
 time_to_trained    8  studies.time_to_trained --with-tfp
 toy_targets        8  studies.toy_targets --seeds 3 --first-seed 10 --picture docs/images/toy_targets.png
-time_to_quality   75  studies.time_to_quality --picture docs/images/time_to_quality.png
 outliers          25  studies.outliers
 outlier_kinds      6  studies.outliers --tables 'red wine 3-5' 'abalone 9-18' --kinds labelled swapped clustered
 estimator        150  studies.estimator
