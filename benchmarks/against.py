@@ -25,11 +25,16 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parents[1]
 WHAT = ("step", "density", "gradient", "sample", "first density", "first gradient", "first sample")
+NAMES = {
+    "step": "training step with Adam",
+    "density": "density; first",
+    "gradient": "autograd's value and gradient; first",
+    "sample": "1000 samples; first",
+}
 
 
 def main(argv=None):
-    from .common import Report, parse, parser
-    from .tables import costs
+    from .support.common import Report, parse, parser
 
     options = parser(__doc__, rounds=9)
     options.add_argument("other", help="a commit, or the root of another checkout")
@@ -43,7 +48,7 @@ def main(argv=None):
                 ratio, name = timings.ratio("this", "other"), f"{case} {what}"
                 before = timings.spread("other")._asdict()
                 report.add(name, timings, "this", other=before, per_other=ratio._asdict())
-    print(costs.against(report.as_dict()))
+    print(rendered(report.as_dict()))
     return report.finish()
 
 
@@ -75,7 +80,7 @@ class Turn:
 
 def at(checkout: Path):
     """A process that works with one checkout."""
-    from .process import Process
+    from .support.process import Process
 
     one = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
     env = {**os.environ, **one, "PYTHONPATH": str(checkout.resolve())}
@@ -98,9 +103,12 @@ def work(case: str, what: str):
     import autograd.numpy as anp
     import numpy as np
     from autograd import value_and_grad
-    from fit_step import FitStep  # beside this file: the same for both checkouts
+    from support.fit_step import FitStep  # beside this file: the same for both checkouts
 
-    from benchmarks.cases import CASES
+    try:
+        from benchmarks.support.cases import CASES
+    except ImportError:  # of a checkout where it stood beside the benchmarks
+        from benchmarks.cases import CASES
 
     dtype = np.float32
     flow, x = CASES[case].flow(dtype=dtype), CASES[case].data(dtype=dtype)
@@ -130,6 +138,27 @@ def seconds_of(calls) -> float:
     for call in calls:
         call()
     return time.perf_counter() - start
+
+
+def rendered(document) -> str:
+    """Every case and work; "first" is the first call of an object that was just made."""
+    from .support.cases import CASES
+    from .support.markdown import milliseconds, table
+    from .support.timing import significant
+
+    rows = {row["name"]: row for row in document["rows"]}
+    lines = []
+    for letter in dict.fromkeys(name[0] for name in rows):
+        for k, what in enumerate(w for w in WHAT if not w.startswith("first ")):
+            pair = [rows[n] for n in (f"{letter} {what}", f"{letter} first {what}") if n in rows]
+            before, now = (
+                "; ".join(significant(milliseconds(row[key])) for row in pair)
+                for key in ("other", "seconds")
+            )
+            ratios = "; ".join(f"{row['per_other']['median']:.2f}" for row in pair)
+            case = f"{CASES[letter]} rows".replace("batch ", "") if k == 0 else ""
+            lines.append([case, NAMES[what], before, now, ratios])
+    return table(["case", "", "before", "now", "now / before"], lines)
 
 
 if __name__ == "__main__":

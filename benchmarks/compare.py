@@ -20,7 +20,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from .common import bare_parser, machine, print_table, write_json
+from .support.common import bare_parser, machine, print_table, write_json
 
 BENCHMARKS = ("density", "training_step", "sampling", "maf_iaf_cost")
 BASELINE = Path(__file__).parent / "baseline.json"

@@ -1,39 +1,28 @@
 """log_prob of one batch, with the flow's own parameters and without a gradient.
 
-    python -m benchmarks.density [--cases ABCDE] [--json FILE] [--quick] [--rounds N]
+    python -m benchmarks.density [--cases ABCDEJ] [--json FILE] [--quick] [--rounds N]
 
-For every case (MAF, float32 and float64): milliseconds, rows per second, and how much of the
-machine's GEMM peak, measured in the same run, the products reach.
+For every case, in float32 and float64: milliseconds, rows per second, and how much of the machine's
+GEMM peak, measured in the same run, the products reach. A to E are MAFs, J is an IAF.
 """
 
 from __future__ import annotations
 
 from functools import partial
 
-from .cases import CASES, count_multiply_adds
-from .common import Report, parse, parser, print_table
-from .timing import DTYPES
+from .support.cases import CASES, count_multiply_adds, measured
+from .support.common import Report, letters, parse, parser, print_table
 
 
 def main(argv=None) -> Report:
     options = parser(__doc__)
-    options.add_argument("--cases", default="ABCDE", help="which of the cases A to E")
+    options.add_argument("--cases", type=letters, default="ABCDEJ", help="letters (ABCDEJ)")
     report = Report("density", parse(options, argv))
-    densities(report, [CASES[name] for name in report.args.cases])
-    return report.finish()
-
-
-def densities(report: Report, cases) -> None:
-    """The density of a batch of every case in both precisions."""
-    contestants, multiply_adds = {}, {}
-    for case in cases:
-        for dtype, numpy_type in DTYPES.items():
-            name = f"{case.name} {dtype}"
-            flow, x = case.flow(dtype=numpy_type), case.data(dtype=numpy_type)
-            contestants[name] = partial(flow.log_prob, x)
-            multiply_adds[name] = count_multiply_adds(lambda flow: flow.log_prob(x), flow)  # noqa: B023
-    timings = report.interleave(contestants)
-    table = []
+    calls, multiply_adds = {}, {}
+    for name, flow, x in measured(report.args.cases):
+        calls[name] = partial(flow.log_prob, x)
+        multiply_adds[name] = count_multiply_adds(lambda flow, x=x: flow.log_prob(x), flow)
+    timings, table = report.interleave(calls), []
     for name, count in multiply_adds.items():
         letter, dtype = name.split()
         case, seconds = CASES[letter], timings.spread(name)
@@ -43,6 +32,7 @@ def densities(report: Report, cases) -> None:
         control = timings.ratio(name, "control").median
         table.append([case, dtype, seconds.show(1e3), speed, f"{of_peak:.0%}", control])
     print_table(["case", "dtype", "ms", "rows/s", "of GEMM peak", "per control"], table)
+    return report.finish()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What MAF and IAF cost: network passes and seconds, of density and of sampling, over D.
 
-    python -m benchmarks.maf_iaf_cost [--picture FILE] [--json FILE] [--quick]
-                                      [--largest 1024] [--width 1024] [--rows 100] [--cap 10]
+    python -m benchmarks.maf_iaf_cost [--picture FILE] [--json FILE] [--quick] [--largest 1024]
+        [--width 1024] [--rows 100] [--cap 10]
 
 The textbook's cost: a MAF needs 1 pass of its network for a density and D for a sample, an IAF the
 other way round. That is a property of the textbook loop (`method="sequential"`), which runs the
@@ -28,10 +28,10 @@ from pathlib import Path
 
 import flowcore as fc
 
-from .cases import Case, count_multiply_adds
-from .common import Report, parse, parser, print_table
-from .cost_picture import draw, slope
-from .timing import DTYPES, elapsed_seconds, significant
+from .support.cases import Case, count_multiply_adds
+from .support.common import Report, parse, parser, print_table
+from .support.cost_picture import draw, slope
+from .support.timing import DTYPES, elapsed_seconds, significant
 
 
 @dataclass(frozen=True)

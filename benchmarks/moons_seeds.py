@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
+
 from flowcore.moons import Moons, Result, Settings, contestants, train
 
-from .common import Report, parse, parser, write_json
-from .tables import quality
+from .support.common import Report, parse, parser, write_json
+from .support.markdown import table
 
 BEFORE = "before training"
 
@@ -28,7 +30,7 @@ def main(argv=None) -> Report:
     report = Report("moons_seeds", args)
     for seed in range(args.first_seed, args.first_seed + args.seeds):
         measure(report, seed)
-    print(quality.moons_seeds(report.as_dict()))
+    print(over_seeds(report.as_dict()))
     return report.finish()
 
 
@@ -49,6 +51,34 @@ def measure(report: Report, seed: int) -> None:
     report.interleave({})  # the control alone
     if report.args.json:
         write_json(report.args.json, report.as_dict())
+
+
+def first_seed(document, seeds) -> str:
+    """What `flowcore moons` prints in the end, of the first seed, and medians over `seeds`."""
+    n = len({row["seed"] for row in seeds["rows"]})
+    header = f"{'On 20,000 fresh points of the truth':36s}NLL (nats)   KL to the truth   seconds"
+    lines = [f"{header}   KL, median of {n} seeds"]
+    rows = [row for row in document["rows"] if row["seed"] == document["rows"][0]["seed"]]
+    for row in rows:
+        kl = f"{row['kl']:.3f} +- {row['standard_error']:.3f}"
+        seconds = "" if row["seconds"] is None else f"{row['seconds']:.1f}"
+        median = np.median([other["kl"] for other in seeds["rows"] if other["who"] == row["who"]])
+        line = f"  {row['who']:34s}{row['nll']:10.3f}{kl:>18s}{seconds:>10s}{median:26.3f}"
+        lines.append(line.rstrip())
+    lines.append(f"  {'its entropy, exactly':34s}{rows[0]['entropy']:10.3f}")
+    return "\n".join(["```text", *lines, "```", ""])
+
+
+def over_seeds(document) -> str:
+    """NLL, and in brackets KL to the truth, over the seeds."""
+    lines = []
+    for who in dict.fromkeys(row["who"] for row in document["rows"] if row["seconds"] is not None):
+        rows = [row for row in document["rows"] if row["who"] == who]
+        nll, kl = ([row[key] for row in rows] for key in ("nll", "kl"))
+        both = (f"{f(nll):.3f} ({f(kl):.3f})" for f in (np.median, np.max))
+        lines.append([who, *both])
+    n = len({row["seed"] for row in document["rows"]})
+    return table([f"{n} seeds", "median", "worst"], lines)
 
 
 if __name__ == "__main__":

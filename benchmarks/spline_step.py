@@ -12,10 +12,10 @@ from __future__ import annotations
 import flowcore as fc
 from flowcore.testing import randomize
 
-from .common import Report, parse, parser
-from .fit_step import FitStep
-from .tables import costs
-from .timing import DTYPES
+from .support.cases import DTYPES
+from .support.common import Report, parse, parser
+from .support.fit_step import FitStep
+from .support.markdown import milliseconds, table
 
 SIZES = ((2, (256, 256), 800), (2, (256, 256), 256), (6, (128, 128), 512), (6, (100, 100), 100),
          (43, (256, 256), 100))  # fmt: skip
@@ -29,7 +29,7 @@ def main(argv=None) -> Report:
         for kind in RECIPES:
             for dtype in DTYPES:
                 compare(report, kind, dim, hidden, rows, dtype)
-    print(costs.spline_step(report.as_dict()))
+    print(rendered(report.as_dict()))
     return report.finish()
 
 
@@ -51,6 +51,17 @@ def compare(report: Report, kind: str, dim: int, hidden, rows: int, dtype: str) 
     report.add(f"{size} {dtype} affine", timings, "affine")
     facts = {"per_affine": ratio._asdict(), "products": products}
     report.add(f"{size} {dtype} spline", timings, "spline", **facts)
+
+
+def rendered(document) -> str:
+    """A step with splines and the same with affine maps."""
+    lines = []
+    for row in document["rows"]:
+        if "per_affine" in row:
+            size = row["name"].removesuffix(" spline")
+            lines.append([size, milliseconds(row["seconds"]), row["per_affine"]["median"],
+                          row["products"]])  # fmt: skip
+    return table(["one layer", "spline, ms", "spline / affine", "products"], lines)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ WORDS = re.compile(
 )
 PEOPLE = {  # file: what a person is asked to say there, or what Python calls so
     "CONTRIBUTING.md": ["only people tell and say"],
-    "benchmarks/past_one_machine.py": ["scores.tell()"],
+    "benchmarks/studies/past_one_machine.py": ["scores.tell()"],
     "docs/live/tasks.js": ["Say first what the flow will do"],
     "examples/course/README.rst": ["first say what you expect"],
     "examples/course/lesson_3_learning.py": ["you can say what the loss is before training"],

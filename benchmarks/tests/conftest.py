@@ -1,11 +1,11 @@
-"""One BLAS thread per test process, as in tests/conftest.py."""
+"""One thread per test process, of BLAS and of OpenMP."""
 
 import pytest
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_blas_thread():
+def one_thread():
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(limits=1, user_api="blas"):
+    with threadpool_limits(limits=1):
         yield

@@ -1,1 +1,0 @@
-"""`FlowDensity` on tables of packages, beside other densities; see run.py."""

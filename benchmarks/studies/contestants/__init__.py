@@ -1,0 +1,31 @@
+"""Who takes part in the comparison with the peers, and under which name."""
+
+from .base import N_SAMPLES, Contestant, Library
+from .flowcore_flow import Flowcore
+from .hand_jitted import HandJitted
+from .jax_flows import Flowjax, FlowjaxByHand
+from .straight_line import Floor, Products
+from .tensorflow_flows import Tfp, TfpXla
+from .torch_flows import Nflows, Normflows, Zuko
+
+__all__ = ["CONTESTANTS", "LIBRARIES", "N_SAMPLES", "US", "YARDSTICKS", "Contestant", "Flowcore",
+           "Library"]  # fmt: skip
+
+US = "flowcore"
+
+LIBRARIES: dict[str, type[Library]] = {
+    US: Flowcore,
+    "zuko": Zuko,
+    "nflows": Nflows,
+    "normflows": Normflows,
+    "flowjax": Flowjax,
+    "flowjax+jit": FlowjaxByHand,
+    "tfp": Tfp,
+    "tfp+xla": TfpXla,
+}
+YARDSTICKS: dict[str, type[Contestant]] = {  # a step by hand, which nobody offers to anybody
+    "floor": Floor,
+    "hand-jitted": HandJitted,
+    "products": Products,
+}
+CONTESTANTS: dict[str, type[Contestant]] = {**LIBRARIES, **YARDSTICKS}

@@ -1,0 +1,166 @@
+"""The PyTorch libraries: zuko, nflows, normflows."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+
+from ...support.cases import BINS, SPLINES, TAIL
+from .base import N_SAMPLES, TrainedByLoop
+
+
+class Torch(TrainedByLoop):
+    """What the PyTorch libraries share. PyTorch's notes call `fused=True` the fastest Adam, and
+    `inference_mode` the cheapest way to leave gradients out; both were, in every case.
+    """
+
+    def build(self):
+        import torch
+
+        torch.set_default_dtype(getattr(torch, self.dtype))
+        torch.distributions.Distribution.set_default_validate_args(False)  # documented: for speed
+        torch.manual_seed(self.seed or 0)
+        self.torch, self.model = torch, self.make_model()
+        self.loss = lambda x: -self.model_log_prob(x).mean()
+
+    @abstractmethod
+    def make_model(self):
+        """The library's module."""
+
+    def model_log_prob(self, x):
+        return self.model.log_prob(x)
+
+    def model_sample(self):
+        return self.model.sample(N_SAMPLES)
+
+    def put(self, x):
+        return self.torch.from_numpy(np.asarray(x, self.dtype))
+
+    def start(self):
+        optim = self.torch.optim
+        self.optimizer = optim.Adam(self.model.parameters(), lr=self.rate, fused=True)
+
+    def step(self):
+        self.optimizer.zero_grad()
+        loss = self.loss(self.rows)
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach()
+
+    # There is neither dropout nor batch normalisation: training and evaluation mode are the same.
+
+    def log_prob(self, x):
+        with self.torch.inference_mode():
+            return self.model_log_prob(x)
+
+    def sample(self):
+        with self.torch.inference_mode():
+            return self.model_sample()
+
+    def snapshot(self):
+        return {name: value.clone() for name, value in self.model.state_dict().items()}
+
+    def restore(self, snapshot):
+        self.model.load_state_dict(snapshot)
+
+    @property
+    def n_weights(self):
+        return sum(p.numel() for p in self.model.parameters())
+
+
+class Zuko(Torch):
+    """`zuko.flows.MAF` and `NSF`, orders ascending and descending in turn (its default); couplings
+    are the same with `passes=2`, as it documents them."""
+
+    imports = "import zuko"
+    packages = ("zuko", "torch")
+    kinds = ("maf", "iaf", "nsf", "nsf_coupling")
+
+    @classmethod
+    def reads_and_maps(cls, dim, kind, layer):
+        return dim, dim  # its couplings are masks
+
+    def make_model(self):
+        import zuko
+
+        case = self.case
+        sizes = {"transforms": case.layers, "hidden_features": case.hidden}
+        if self.kind in SPLINES:
+            passes = {"passes": 2} if self.kind == "nsf_coupling" else {}
+            return zuko.flows.NSF(case.dim, bins=BINS, **sizes, **passes)
+        maf = zuko.flows.MAF(case.dim, **sizes)
+        if self.kind == "maf":
+            return maf
+        inverted = [zuko.lazy.LazyInverse(t) for t in maf.transform.transforms]
+        return zuko.flows.Flow(inverted, maf.base)
+
+    def model_log_prob(self, x):
+        return self.model().log_prob(x)
+
+    def model_sample(self):
+        return self.model().sample((N_SAMPLES,))
+
+
+class Nflows(Torch):
+    """Its parts put together as its README does, permutations only where they do something.
+
+    `num_blocks` counts the hidden layers after the first. Plain blocks: the default, residual ones,
+    would be another network. So would be those of its spline couplings, which take no others.
+    """
+
+    imports = "import nflows.distributions, nflows.flows, nflows.transforms"
+    packages = ("nflows", "torch")
+    kinds = ("maf", "iaf", "nsf")
+
+    def make_model(self):
+        from nflows.distributions import StandardNormal
+        from nflows.flows import Flow
+        from nflows.transforms import CompositeTransform, InverseTransform, ReversePermutation
+
+        case, parts = self.case, []
+        for _ in range(case.layers):
+            layer = self.make_layer()
+            parts += [InverseTransform(layer) if self.kind == "iaf" else layer]
+            parts += [ReversePermutation(case.dim)]
+        return Flow(CompositeTransform(parts[:-1]), StandardNormal([case.dim]))
+
+    def make_layer(self):
+        from nflows import transforms
+
+        case, network = self.case, {"use_residual_blocks": False}
+        network["num_blocks"] = len(case.hidden) - 1
+        if self.kind == "nsf":
+            return transforms.MaskedPiecewiseRationalQuadraticAutoregressiveTransform(
+                case.dim, case.hidden[0], num_bins=BINS, tails="linear", tail_bound=TAIL, **network
+            )
+        return transforms.MaskedAffineAutoregressiveTransform(case.dim, case.hidden[0], **network)
+
+
+class Normflows(Torch):
+    """Its `MaskedAffineAutoregressive` is fast in the sampling direction: `Reverse` makes it a MAF.
+
+    Its plain blocks leave out the activation after the first hidden layer: a little less work. With
+    one hidden layer the network would be linear, so such cases are left out; so are splines, which
+    it has with residual networks only.
+    """
+
+    imports = "import normflows"
+    packages = ("normflows", "torch")
+    min_hidden_layers = 2
+
+    def make_model(self):
+        import normflows as nf
+
+        case, parts = self.case, []
+        for _ in range(case.layers):
+            layer = nf.flows.MaskedAffineAutoregressive(
+                case.dim, case.hidden[0], num_blocks=len(case.hidden) - 1, use_residual_blocks=False
+            )
+            parts += [nf.flows.base.Reverse(layer) if self.kind == "maf" else layer]
+            parts += [nf.flows.Permute(case.dim)]
+        base = nf.distributions.DiagGaussian(case.dim, trainable=False)
+        return nf.NormalizingFlow(base, parts[:-1])
+
+    def model_sample(self):
+        return self.model.sample(N_SAMPLES)[0]

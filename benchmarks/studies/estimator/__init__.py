@@ -1,0 +1,1 @@
+"""`FlowDensity` on tables of packages, beside other densities: see __main__.py."""

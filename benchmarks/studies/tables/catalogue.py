@@ -1,0 +1,68 @@
+"""The tables: on which page each stands, from which JSON it is made, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ... import against, moons_seeds, spline_step
+from . import beside_peers, costs, imputation, quality, synthetic
+from .jobs import JOBS, POWER, RESULTS
+from .source import source
+
+
+@dataclass(frozen=True)
+class Table:
+    """`render` is handed the JSON of all `jobs`, in their order.
+
+    sourced   a line below states where the numbers are from; the front page has no room for it
+    """
+
+    name: str
+    render: Callable[..., str]
+    jobs: tuple[str, ...]
+    sourced: bool = True
+
+    def made(self, folder: Path = RESULTS) -> str | None:
+        """The Markdown; None while a JSON is missing."""
+        documents = [JOBS[name].stored(folder) for name in self.jobs]
+        if any(document is None for document in documents):
+            return None
+        return self.render(*documents) + (source(*documents) if self.sourced else "")
+
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        Table("maf-iaf-cost", costs.maf_iaf_cost, ("maf_iaf_cost",)),
+        Table("iaf-step", beside_peers.iaf_step, ("peers",)),
+        Table("spline-step", spline_step.rendered, ("spline_step",)),
+        Table("against", against.rendered, ("against",)),
+        Table("floor", costs.floor, ("floor",)),
+        Table("peers", beside_peers.peers, ("peers",)),
+        Table("splines-1", beside_peers.peers, ("splines-1",)),
+        Table("splines-2", beside_peers.peers, ("splines-2",)),
+        Table("busy", costs.busy, ("busy",)),
+        Table("time-to-trained", beside_peers.time_to_trained, ("time_to_trained",)),
+        Table("moons", moons_seeds.first_seed, ("moons", "moons_seeds"), sourced=False),
+        Table("moons-seeds", moons_seeds.over_seeds, ("moons_seeds",)),
+        Table("toy-targets", quality.toy_targets, ("toy_targets",)),
+        Table("power", quality.power, tuple(job.name for job in POWER)),
+        Table("estimator", quality.estimator, ("estimator",)),
+        Table("weights", quality.weights, ("estimator",)),
+        Table("outliers", quality.outliers, ("outliers",)),
+        Table("outlier-kinds", quality.outlier_kinds, ("outlier_kinds",)),
+        Table("synthetic", synthetic.means, ("synthetic",)),
+        Table("synthetic-tables", synthetic.by_table, ("synthetic",)),
+        Table("imputation", imputation.by_table, ("imputation",)),
+        Table("published", imputation.published, ("published",)),
+        Table("other-tables", quality.other_tables, ("magic", "galaxies")),
+    )
+}
+
+
+def all_made(folder: Path = RESULTS) -> dict[str, str]:
+    """{name: Markdown} of every table whose JSON is stored."""
+    made = {name: table.made(folder) for name, table in TABLES.items()}
+    return {name: text for name, text in made.items() if text is not None}

@@ -1,0 +1,1 @@
+"""Real tables with published test log-likelihoods: `python -m benchmarks.studies.tabular power`."""

@@ -1,0 +1,152 @@
+"""Test log-likelihoods of real tables, ours beside the published ones.
+
+    python -m benchmarks.studies.tabular power [--models made maf5] [--minutes 90] [--json out.json]
+
+DATA is power, magic or galaxies (downloaded at the first run; see
+benchmarks/studies/tabular/fetch.py). First a full-covariance Gaussian is fitted: if POWER's is not
+the published one, the run stops, for the data would be wrong. Then every model is trained with
+flowcore.fit in float32, best validation kept, and its test log-likelihood printed with two standard
+errors. Units: nats, of the standardised table, as in the papers. With --minutes the number of
+epochs is chosen, from the measured speed, so that the learning rate's decay ends in time. --json is
+written again after every model.
+
+Published: Papamakarios et al. 2017, table 1 (MAF paper); Durkan et al. 2019, table 1 (NSF paper).
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from ...support.common import bare_parser, machine, print_machine, write_json
+from ..tables import quality
+from .datasets import NAMES, Dataset, load
+from .fetch import DataError
+from .gaussian import check_gaussian, fit_gaussian
+from .models import MODELS, PUBLISHED, Model, show
+from .training import train
+
+
+def main(argv=None) -> int:
+    args = arguments(argv)
+    try:
+        document = run(args)
+    except (DataError, ValueError) as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 1
+    print(f"\nTest log-likelihood of {args.data} in nats, +- 2 standard errors")
+    print(quality.power(document))
+    return 0
+
+
+def run(args) -> dict:
+    """Everything that was asked for; the content of the JSON, which is written model by model."""
+    facts = machine()
+    print_machine(f"tabular: {args.data}{' (quick)' if args.quick else ''}", facts)
+    data = load(args.data)
+    print(f"  data     {data}\n", flush=True)
+    data = few_rows(data) if args.quick else data
+    document = {"benchmark": "tabular", "data": data.name, "quick": args.quick, "machine": facts}
+    document["gaussian"], document["rows"] = run_gaussian(data), []
+    if not args.quick:
+        check_gaussian(data, document["gaussian"]["test"])
+    keep(args.json, document)
+    for name in args.models:
+        document["rows"].append(run_model(MODELS[name], data, args))
+        keep(args.json, document)
+        if document["rows"][-1]["problem"] == "interrupted":
+            break
+    return document
+
+
+def keep(path, document: dict) -> None:
+    """Write the JSON if a file was asked for."""
+    if path:
+        write_json(path, document)
+
+
+def arguments(argv=None) -> argparse.Namespace:
+    new = bare_parser(__doc__, "python -m benchmarks.studies.tabular")
+    new.add_argument("data", choices=NAMES)
+    new.add_argument(
+        "--models", nargs="*", choices=MODELS, default=["made", "maf5"], metavar="M",
+        help=f"{', '.join(MODELS)} (made maf5)",
+    )  # fmt: skip
+    new.add_argument("--minutes", type=float, help="of training, for each model")
+    new.add_argument("--json", metavar="FILE", type=Path, help="write settings and results")
+    new.add_argument("--checkpoint", metavar="DIR", type=Path, help="to resume after a stop")
+    new.add_argument("--seed", type=int, default=0, help="of weights and batches (0)")
+    new.add_argument("--quick", action="store_true", help="few rows, two epochs: does it run?")
+    new.add_argument("--epochs", type=int, help="with --minutes: at most so many")
+    new.add_argument("--patience", type=int, help="epochs without a better validation")
+    args = new.parse_args(argv)
+    for name in ("minutes", "epochs"):
+        if getattr(args, name) is not None and not getattr(args, name) > 0:
+            new.error(f"--{name} must be positive")
+    args.epochs = 2 if args.quick and args.epochs is None else args.epochs
+    return args
+
+
+def few_rows(data: Dataset, n: int = 2000) -> Dataset:
+    """For --quick: the first rows of each part."""
+    return Dataset(data.name, data.train[:n], data.validation[:n], data.test[:n])
+
+
+def run_gaussian(data: Dataset) -> dict:
+    """Fit and score the Gaussian; its row of the JSON."""
+    start = time.perf_counter()
+    flow = fit_gaussian(data.train)
+    row = {"minutes": (time.perf_counter() - start) / 60, **scores(flow, data)}
+    row["published"] = PUBLISHED.get(data.name, {}).get("Gaussian")
+    print(f"gaussian: test {show(row)} (published: {row['published']})", flush=True)
+    return row
+
+
+def run_model(model: Model, data: Dataset, args) -> dict:
+    """Train and score one model; its row of the JSON."""
+    settings = replace(model.settings, epochs=args.epochs, patience=args.patience)
+    flow = model.build(data.dim, settings, args.seed)
+    print(f"\n{model.name}: {flow.n_params:,} parameters, {settings}", flush=True)
+    checkpoint = args.checkpoint and args.checkpoint / f"{data.name}-{model.name}-{args.seed}"
+    flow, history, settings, problem = train(
+        flow, data, settings, args.minutes, args.seed, checkpoint
+    )
+    row = {
+        "model": model.name,
+        "settings": asdict(settings),
+        "seed": args.seed,
+        "parameters": flow.n_params,
+        "minutes": history.seconds / 60,
+        "problem": problem,
+        "epochs": len(history.train_nll),
+        "best_epoch": history.best_epoch,
+        "train_by_epoch": [-nll for nll in history.train_nll],
+        "validation_by_epoch": [-nll for nll in history.val_nll],
+        **scores(flow, data),
+        "published": model.published(data.name),
+        "source": model.source,
+    }
+    print(f"{model.name}: test {show(row)} after {row['minutes']:.1f} minutes", flush=True)
+    if problem:
+        print(f"  {problem}", flush=True)
+    return row
+
+
+def scores(flow, data: Dataset) -> dict:
+    """Mean log-likelihoods of validation and test, and the standard error of the latter."""
+    test = np.asarray(flow.log_prob(data.test), float)
+    return {
+        "test": float(test.mean()),
+        "standard_error": float(test.std(ddof=1) / math.sqrt(len(test))),
+        "validation": float(np.mean(flow.log_prob(data.validation), dtype=float)),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

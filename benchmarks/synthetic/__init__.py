@@ -1,1 +1,0 @@
-"""Drawn rows beside the rows of a table: how like they are, and how private; see run.py."""

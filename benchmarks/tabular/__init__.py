@@ -1,1 +1,0 @@
-"""Real tables with published test log-likelihoods: `python -m benchmarks.tabular power`."""
