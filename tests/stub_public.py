@@ -16,6 +16,8 @@ PUBLIC = {
     "MLP": lambda: fc.MLP(2, (3, 2), [4], circular=[1, 0]),
     "ActNorm": lambda: fc.ActNorm(3).initialize(DATA),
     "Blockwise": lambda: fc.Blockwise([fc.Exp(1), fc.Permute([1, 0])], [1, 2]),
+    "Clamped": lambda: fc.Clamped(fc.Elementwise(2, fc.Affine())),
+    "ClampedBase": lambda: fc.ClampedBase(fc.Normal(2)),
     "Chain": lambda: fc.Chain([fc.Permute([1, 0])]),
     "ContinuousFlow": lambda: fc.ContinuousFlow.of(3, [4], "silu", 1, frequencies=2),
     "Coupling": lambda: fc.Coupling(3, hidden=[4]),

@@ -49,7 +49,8 @@ def test_everything_public_comes_back_bit_for_bit(name, tmp_path):
     assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "flow.npz").read_bytes()
     assert repr(again) == repr(thing)
     if hasattr(thing, "log_prob") and hasattr(thing, "dim"):
-        given = {"context": np.array([[0.3]])} if getattr(thing, "context_dim", 0) else {}
+        width = getattr(thing, "context_dim", 0)
+        given = {"context": np.full((1, width), 0.3)} if width else {}
         x = thing.sample(5, rng=0, **given)
         assert thing.log_prob(x, **given).tobytes() == again.log_prob(x, **given).tobytes()
     elif hasattr(thing, "params"):

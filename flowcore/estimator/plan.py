@@ -1,8 +1,9 @@
 """Candidates, numbers of folds and epochs: decided by n, D and the budget alone.
 
 So the same table gives the same density on a busy machine, too. Seconds are those of one core of
-the machine on which the costs of an update were measured (`benchmarks.studies.estimator.costs`). In wide
-tables work and memory grow as D^2: candidates beyond the budget, or beyond MEMORY, are left out.
+the machine on which the costs of an update were measured (`benchmarks.studies.estimator.costs`).
+In wide tables work and memory grow as D^2: candidates beyond the budget, or beyond MEMORY, are left
+out.
 """
 
 from __future__ import annotations

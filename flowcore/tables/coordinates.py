@@ -16,7 +16,7 @@ from .normal_scores import NormalScores, normal_scores
 if TYPE_CHECKING:
     from .kind import Kind
 
-POINTS = 32  # of a cell, a power of 2
+POINTS = 32, 64  # of a cell of one gridded number, and of several: powers of 2
 FARTHEST = 1e150  # of fillers: squares of them do not overflow
 
 
@@ -30,7 +30,8 @@ class Coordinates:
     factor step |dz/dy|; if the column has heaps, z(y) are its `NormalScores`, so that each cell is
     as wide as it is probable. A number that is absent because there is an atom (x is NaN) has no
     factor: z is NaN, too. So p is a probability of the grid value. There are M = 32 fixed points,
-    the first of Sobol's sequence at the centres of their intervals, or M = 1 without grids.
+    or 64 if several numbers are gridded, the first of Sobol's sequence at the centres of their
+    intervals; M = 1 without grids.
 
     Parameters
     ----------
@@ -43,15 +44,18 @@ class Coordinates:
         (2, D): limits for z of draws; None: no limits.
     scores : sequence of NormalScores or None
         The map of each number. None, for one number or for all, means the map of its kind.
+    n_points : int or None
+        M, a power of 2. None: 32, or 64 if several numbers are gridded.
     """
 
-    def __init__(self, kinds: Sequence[Kind], fillers=None, reach=None, scores=None):
+    def __init__(self, kinds: Sequence[Kind], fillers=None, reach=None, scores=None, n_points=None):
         self.kinds, self.dim = tuple(kinds), len(kinds)
         self.scores = (None,) * self.dim if scores is None else tuple(scores)
         fillers = np.tile([[0.0], [1.0]], self.dim) if fillers is None else fillers
         self.fillers = np.clip(fillers, -FARTHEST, FARTHEST)
         self.reach = np.tile([[-np.inf], [np.inf]], self.dim) if reach is None else reach
         self.step = np.array([kind.step for kind in kinds])
+        self.n_points = n_points or POINTS[int(np.count_nonzero(self.step) > 1)]
         self.line, self.noise = line(kinds, self.scores), noise(kinds)
 
     @np.errstate(over="ignore")
@@ -86,9 +90,9 @@ class Coordinates:
     @cached_property
     def points(self) -> np.ndarray:
         """u (M, D)."""
-        u, gridded = np.full((POINTS, self.dim), 0.5), self.step > 0
+        u, gridded = np.full((self.n_points, self.dim), 0.5), self.step > 0
         if gridded.any():
-            u[:, gridded] = _unit_cube(np.count_nonzero(gridded))
+            u[:, gridded] = _unit_cube(np.count_nonzero(gridded), self.n_points)
         return u
 
     def to_line(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -192,8 +196,8 @@ def noise(kinds: Sequence[Kind]) -> Dequantize | None:
 
 
 @cache
-def _unit_cube(dim: int) -> np.ndarray:
-    """(M, dim): the first points of Sobol's sequence, at the centres of their intervals."""
+def _unit_cube(dim: int, n: int) -> np.ndarray:
+    """(n, dim): the first points of Sobol's sequence, at the centres of their intervals."""
     from scipy.stats.qmc import Sobol  # half a second, which only open numbers cost
 
-    return Sobol(dim, scramble=False).random(POINTS) + 0.5 / POINTS
+    return Sobol(dim, scramble=False).random(n) + 0.5 / n

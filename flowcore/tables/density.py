@@ -75,12 +75,12 @@ class TableDensity(DensityMixin, BaseEstimator):
 
         log p(x | c) = log 1/M sum_m q(z(x, u_m) | c) w(x, u_m)         see `Coordinates`
 
-    at M = 32 fixed points u_m of the unit cube, the same for every row: the first points of Sobol's
-    sequence, each at the centre of its interval. So log p of a row depends on that row alone.
-    p has the unit 1 / units of the continuous, positive and bounded columns, as
-    `schema_.meaning` states. All unseen values of a column together have the probability u of
-    `Frequencies`, and carry no information about x: p(x | unseen) = sum_v w_v p(x | v), over the
-    seen values (or combinations) v.
+    at M = 32 fixed points u_m of the unit cube, or 64 if several columns are gridded, the same for
+    every row: the first points of Sobol's sequence, each at the centre of its interval. So log p of
+    a row depends on that row alone. p has the unit 1 / units of the continuous, positive and
+    bounded columns, as `schema_.meaning` states. All unseen values of a column together have the
+    probability u of `Frequencies`, and carry no information about x: p(x | unseen) = sum_v w_v p(x
+    | v), over the seen values (or combinations) v.
 
     `flowcore.save` saves it with its columns; `flowcore.load` restores a fitted one.
 
@@ -176,7 +176,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         atoms in their order. Errors: ValueError for parts that do not fit together.
         """
         counted = None if categories is None else categories.to_dict()
-        return TableRecord(schema.to_dict(), counted, density).restored()
+        return TableRecord(schema.to_dict(), counted, density, n_points=None).restored()
 
     def with_parts(
         self,
@@ -214,7 +214,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         return TableRecord(
             self.schema_.to_dict(), categories, self.density_, coordinates.fillers,
             coordinates.reach, self.margins_, self.notes, scores,
-            *(() if self.answering.kept is None else self.answering.kept.parts),
+            *((None, None) if self.answering.kept is None else self.answering.kept.parts),
+            coordinates.n_points,
         )  # fmt: skip
 
     @property
@@ -233,9 +234,9 @@ class TableDensity(DensityMixin, BaseEstimator):
     def log_prob(self, X: TableLike, missing: str = "nan") -> np.ndarray:
         """log p of every row of the table X, (n,), in nats.
 
-        It depends on that row alone. It is exact without gridded columns, otherwise by 32 points of
-        the row's cell. It is NaN for a row with a missing cell,
-        unless "missing" is a value of the column, and -inf for a row outside of a column's support.
+        It depends on that row alone. It is exact without gridded columns, otherwise by 32 or 64
+        points of the row's cell. It is NaN for a row with a missing cell, unless "missing" is a
+        value of the column, and -inf for a row outside of a column's support.
 
         missing: "nan", as above. "marginal": such a missing cell is unknown, and log p is an
         estimate, by 200 weighted draws, of the probability of the known values (and that unknown
@@ -244,8 +245,8 @@ class TableDensity(DensityMixin, BaseEstimator):
 
         Errors: ValueError for columns that differ from the schema's, and for text among numbers and
         values off a grid; the message then names row, column and value. Cost: one pass of the
-        density, or 32 with gridded columns; at most 256 times that for a
-        row with a category that was never seen.
+        density, or 32 with a gridded column, 64 with several; at most 256 times
+        that for a row with a category that was never seen.
         """
         check_is_fitted(self)
         if missing not in ("nan", "marginal"):

@@ -47,6 +47,8 @@ class TableRecord:
         For every number the knots of its `NormalScores`, or None.
     proposal, shares : Distribution and list, or None
         The mixture and the probabilities of its `MixedMixture`, if that has been fitted.
+    n_points : int or None
+        That of the `Coordinates`.
 
     Examples
     --------
@@ -68,6 +70,7 @@ class TableRecord:
     scores: list | None = None
     proposal: Base | None = None
     shares: list | None = None
+    n_points: int | None = 32  # of older files
 
     def restored(self) -> TableDensity:
         """The density, fitted."""
@@ -93,7 +96,7 @@ class TableRecord:
         _check_margins(self.margins, encoding.kinds)
         _check_notes(self.notes)
         scores = _scores(self.scores, encoding.kinds)
-        coordinates = Coordinates(encoding.kinds, self.fillers, self.reach, scores)
+        coordinates = Coordinates(encoding.kinds, self.fillers, self.reach, scores, self.n_points)
         found = TableDensity(schema)
         return found.with_parts(
             schema, categories, coordinates, self.density, self.margins, self.notes,

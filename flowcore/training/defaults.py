@@ -1,7 +1,7 @@
 """The values of "auto" among the arguments of `fit`: chosen by the number of rows alone.
 
-`python -m benchmarks.studies.defaults` prints the table on which the choice is based: toy targets, and
-tables of 150 to 100,000 rows, with seeds that no published figure uses.
+`python -m benchmarks.studies.defaults` prints the table on which the choice is based: toy targets,
+and tables of 150 to 100,000 rows, with seeds that no published figure uses.
 """
 
 from __future__ import annotations
