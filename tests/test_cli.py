@@ -79,7 +79,8 @@ def test_the_front_page_shows_what_the_command_prints_and_draws(story):
 
     printed, out = story("maf")
     block = re.search(r"^```text\n(.*?)^```", README, flags=re.M | re.S).group(1)
-    assert len(shape(block)) >= 5 and set(shape(block)) <= set(shape(printed))
+    shown = [line[:74] for line in block.splitlines()]  # the page adds medians of 20 seeds
+    assert len(shown) >= 5 and set(shape("\n".join(shown))) <= set(shape(printed))
     picture = re.search(r"!\[.+?\]\(docs/images/(\w+\.png)\)", README).group(1)
     assert (out / picture).is_file() and f"`moons/{picture}`" in README
 

@@ -250,6 +250,7 @@ def marginals_of(density: TableDensity, frame: Frame) -> np.ndarray:
     return _answered(density, frame, question, 0, MARGINAL_DRAWS, 0, False, False)[1].log_p
 
 
+@np.errstate(all="ignore")  # of numbers near the end of floats
 def without_absent(density: TableDensity, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
     """log p of rows, (n,), whose absent numbers (NaN) the density cannot leave out: an estimate of
     its integral over them, by weighted draws; exact for rows without numbers."""

@@ -60,7 +60,7 @@ def bridges(
     >>> from flowcore import MultivariateNormalDiag, targets
     >>> ax = bridges(MultivariateNormalDiag([0.5, 0.25]), targets.two_moons(), n=20)
     >>> ax.get_title()
-    '77.6% of its mass is stray'
+    '77.4% of its mass is stray'
     """
     from matplotlib import colormaps
     from matplotlib.lines import Line2D
