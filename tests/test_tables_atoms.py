@@ -1,6 +1,7 @@
 """Numbers with atoms, ends and grids, missing cells: what p, draws and messages make of them."""
 
 import warnings
+from inspect import signature
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from flowcore.tables import (
     TableDensity,
     TableRecord,
     fit_table,
+    learn_flow,
 )
 from flowcore.training.repeats import first_equal
 
@@ -197,6 +199,27 @@ def test_a_table_with_zeros_is_not_above_the_truth():
         assert mass == pytest.approx(np.exp(density.categories_.log_prob(codes))[0], rel=2e-3)
 
 
+def test_a_function_that_leaves_absent_numbers_out():
+    """`learn_flow`; and a density with exact marginals, which knows nothing of absent numbers."""
+    y, absent = zero_inflated(300, 2)
+    table = pd.DataFrame(y, columns=["a", "b"])
+    schema = schema_of(a="continuous atoms(0)", b="continuous atoms(0)")
+
+    def learn(x, context=None, sample_weight=None, rng=0, present=None):
+        assert (present == ~absent).all()
+        assert "present" in signature(learn_flow).parameters
+        return learn_flow(x[:60], context[:60], None, rng, present[:60])
+
+    for learned in (learn, normal):
+        density = fit_table(table, schema, learn=learned)
+        grid = np.linspace(-8, 8, 1601)[1::2]
+        row = pd.DataFrame({"a": grid, "b": 0.0})
+        mass = np.exp(density.log_prob(row)).sum() * 0.02
+        p = np.exp(density.categories_.log_prob(np.array([[0, 1], [1, 1]])))
+        assert mass == pytest.approx(p[0], rel=2e-3)
+        assert np.exp(density.log_prob({"a": [0.0], "b": [0.0]})) == pytest.approx(p[1])
+
+
 @pytest.mark.slow
 def test_a_table_with_zeros_comes_close_to_the_truth():
     """Six columns, 1,500 rows: the numbers' own KL is .07 in a prototype; p(c) adds to it."""
@@ -268,10 +291,10 @@ def test_a_table_with_atoms_has_the_true_log_p():
     assert z[there, 0].mean() == pytest.approx(mean) and z[there, 0].std() == pytest.approx(scale)
     assert stats.kstest(z[~there, 0], stats.norm(mean, scale).cdf).pvalue > 1e-3
     assert ((given["context"][:, 0] == 1) == there).all()
-    fresh, log_p = weather(3000, draw)
+    fresh, log_p = weather(400, draw)
     off = density.log_prob(fresh) - log_p
     state = (fresh["rain"] == 0) + 2 * (fresh["rain"] == 9)
-    assert abs(off.mean()) < 0.01 and abs(off).max() < 0.3
+    assert abs(off.mean()) < 0.02 and abs(off).max() < 0.3
     for city in ("Bern", "Rome"):  # p(c) is estimated, and the rest exact, or by weighted draws
         own = [off[(fresh["city"] == city) & (state == k)] for k in range(3)]
         assert np.ptp(own[0]) < 1e-9 and max(np.std(own[1]), np.std(own[2])) < 0.07

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..core import warn
 from ..core.inputs import check_count
+from ..distributions import ClampedBase
 from .answering import Answering
 from .conditional import (
     TableAnswers,
@@ -199,7 +200,12 @@ class TableDensity(DensityMixin, BaseEstimator):
         context_dim = getattr(density, "context_dim", width)
         self._one_hot = one_hot if width and context_dim else None
         self._clamped = density is not None and context_dim == width + density.dim
-        self._on_line = Filled(density, coordinates) if self._clamped else density
+        self._given_present = density
+        may_be_gone = any(part.may_be_gone for part in self.encoding.parts)
+        if may_be_gone and getattr(density, "clampable", False):  # its marginals are exact
+            self._given_present, self._clamped = ClampedBase(density), True
+        filled = Filled(self._given_present, coordinates) if self._clamped else density
+        self._on_line = filled
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -336,7 +342,7 @@ class TableDensity(DensityMixin, BaseEstimator):
                 z, log_w = self.coordinates_.to_line(own, np.repeat(points, n, axis=0))
                 z = np.where(np.isnan(own), 0.0, z)  # absent: the density ignores it
                 given = {} if context is None else {"context": np.tile(context[block], (m, 1))}
-                found = (self.density_.log_prob(z, **given) + log_w).reshape(m, n)
+                found = (self._given_present.log_prob(z, **given) + log_w).reshape(m, n)
                 with np.errstate(all="ignore"):  # a NaN stays one
                     log_p[block] = np.logaddexp.reduce(found) - np.log(m)
         return log_p

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..bijectors import Chain, Clamped, Standardize
 from ..core import remaking, warn
-from ..distributions import Distribution, Foreign
+from ..distributions import ClampedBase, Distribution, Foreign, TransformedDistribution
 from ..estimator.plan import default_minutes
 from ..estimator.record import as_data
 from ..flows import nsf
@@ -41,11 +43,15 @@ def learn_flow(
     context: np.ndarray | None = None,
     sample_weight: np.ndarray | None = None,
     rng: Seed = 0,
+    present: np.ndarray | None = None,
 ) -> Base:
     """A neural spline flow of x (n, D), given the context (n, C): `fit_table(X, learn=learn_flow)`.
 
     Write your own with the same arguments: it returns any density with `log_prob(x, context=)` and
-    `sample(n, rng=, context=)`, both without a context if there is none. Cost: as for
+    `sample(n, rng=, context=)`, both without a context if there is none. `present` may be left out:
+    then there is noise in x in place of absent numbers, and `log_prob` of the table integrates over
+    it by weighted draws, which takes 12 ms a row. A density of the numbers that are present, see
+    `Clamped`, takes the D columns of `present` after those of the context. Cost: as for
     `flowcore.fit` with its defaults.
 
     Parameters
@@ -58,16 +64,25 @@ def learn_flow(
         (n,), scaled so that the largest is 1.
     rng : int or Generator
         Decides initial weights and batches.
+    present : ndarray or None
+        (n, D) of booleans: the numbers that a row has. None: all of them.
 
     Returns
     -------
     TransformedDistribution
         The flow.
     """
+    if present is not None:
+        columns = present.astype(float)
+        context = columns if context is None else np.hstack([context, columns])
     context_dim = 0 if context is None else context.shape[1]
     flow = nsf(
-        x.shape[1], context_dim=context_dim, rng=rng, activation="tanh", standardize_context=False
-    )
+        x.shape[1], context_dim=context_dim, rng=rng, activation="tanh", standardize_context=False,
+        standardize=present is None,
+    )  # fmt: skip
+    if present is not None:
+        scaled = Chain([Standardize.from_data(x), flow.bijector])
+        flow = TransformedDistribution(ClampedBase(flow.base, context_dim), Clamped(scaled))
     flow, history = fit(flow, x, context=context, sample_weight=sample_weight, rng=rng)
     if history.interrupted:
         raise KeyboardInterrupt  # no history is returned that shows it; `FlowDensity` stops, too
@@ -239,9 +254,11 @@ def _learned(
 
     if not z.shape[1]:
         return None, None
+    present = ~absent if absent.any() else None
     with remaking():  # warnings about these columns have been given
         if not isinstance(learn, FlowDensity):
-            density = learn(z, context=context, sample_weight=weight, rng=rng)
+            own = {"present": present} if "present" in signature(learn).parameters else {}
+            density = learn(z, context=context, sample_weight=weight, rng=rng, **own)
             return density if isinstance(density, Distribution) else Foreign(density).density, None
         learn = clone(learn)
         if learn.random_state is None:
@@ -249,7 +266,6 @@ def _learned(
         if share < 1:
             learn.budget = share * (learn.budget or default_minutes(len(z)))
             learn.max_seconds = learn.max_seconds and share * learn.max_seconds
-        present = ~absent if absent.any() else None
         learn.fit(z, sample_weight=weight, context=context, present=present)
     held_out = np.isfinite(learn.held_out_scores_)
     own = None if weight is None else weight[held_out]
