@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .core.typing import Density, HasLogProb, Seed
 
 
-TAIL, LARGE = 1000, 0.05  # draws, from which on one should not have this share of the variance
+TAIL, LARGE = 1000, 0.1  # draws, from which on one should not have this share of the variance
 
 
 class KLEstimate(NamedTuple):
@@ -38,7 +38,7 @@ def kl_to_truth(flow: HasLogProb, target: Density, n: int = 20_000, rng: Seed = 
     The standard error needs a finite variance of log p - log q. A flow with thinner tails than the
     truth may have none: for a Gaussian flow and a Student t of 3 degrees of freedom, the estimate
     is mostly too low, and two standard errors hold the divergence in 72% of the cases only. If a
-    single draw has 5% of the variance, and the largest values have a Pareto tail with k-hat > 1/2,
+    single draw has a tenth of the variance, and the largest values have a Pareto tail with k-hat > 1/2,
     there is a warning (n >= 1000).
 
     Errors: ValueError for n < 2, different dims, and for a log_prob that is NaN or +inf, or does
