@@ -54,10 +54,7 @@ def described(flow, history):
 
 
 # Python drops an interrupt that falls into a finalizer, such as filelock's, and prints that it did.
-IN_A_FINALIZER = (
-    r"Exception ignored in: <function BaseFileLock\.__del__ .*\n"
-    r"Traceback .*\n(  .*\n)+\n?KeyboardInterrupt: ?\n"
-)
+IN_A_FINALIZER = r"Exception ignored in: (?s:.)*?KeyboardInterrupt: ?\n"
 
 
 class Process:
