@@ -53,8 +53,11 @@ def described(flow, history):
     return f"{flow.params.tobytes().hex()} {history.train_nll} {history.val_nll} False\n"
 
 
-# Python drops an interrupt that falls into a finalizer, such as filelock's, and prints that it did.
-IN_A_FINALIZER = r"Exception ignored in: (?s:.)*?KeyboardInterrupt: ?\n"
+# Python drops an interrupt that falls into a finalizer, filelock's or a plan's, and prints that.
+IN_A_FINALIZER = (
+    r"Exception ignored in: <function (BaseFileLock|Lease)\.__del__ .*\n"
+    r"Traceback .*\n(  .*\n)+\n?KeyboardInterrupt: ?\n"
+)
 
 
 class Process:

@@ -234,28 +234,18 @@ def test_a_table_with_zeros_comes_close_to_the_truth():
 
 
 class Exact(fc.Distribution):
-    """log rain is normal given the city; what is not there has the density of what filled it."""
+    """log rain is normal given the city, where there is rain; wind given rain."""
 
-    dim, context_dim = 2, 4  # rain is there, it is 0, it is at its cap, Rome
-
-    def __init__(self, x, context):
-        own = x[context[:, 0] == 1, 0]
-        self.mean, self.scale = own.mean(), own.std()
-
-    def of_rain(self, context):
-        """(whether rain is there, its mean, its scale)"""
-        there = context[:, 0] == 1
-        return there, np.where(there, context[:, 3], self.mean), np.where(there, 0.5, self.scale)
+    dim, context_dim = 2, 6  # there is rain, it is 0, it is at its cap, Rome; rain and wind present
 
     def log_prob(self, x, params=None, context=None, threads=None):
-        there, mean, scale = self.of_rain(context)
-        rain, wind = x.T
-        found = stats.norm(mean, scale).logpdf(rain)
+        there, (rain, wind) = context[:, 4] == 1, x.T
+        found = np.where(there, stats.norm(context[:, 3], 0.5).logpdf(rain), 0.0)
         return found + stats.norm(np.where(there, rain, 2.0)).logpdf(wind)
 
     def sample(self, n=1, rng=None, context=None):
-        draws, (there, mean, scale) = np.random.default_rng(rng), self.of_rain(context)
-        rain = draws.normal(mean, scale)
+        draws, there = np.random.default_rng(rng), context[:, 4] == 1
+        rain = there * draws.normal(context[:, 3], 0.5)
         return np.column_stack([rain, draws.normal(np.where(there, rain, 2.0))])[None]
 
 
@@ -280,24 +270,24 @@ def test_a_table_with_atoms_has_the_true_log_p():
     assert schema.suggestions == {"rain": "positive atoms(0, 9)"}
     assert "0 in 0.4" in schema.columns[0].note and "9 in 0.06" in schema.columns[0].note
     seen = []
-    density = fit_table(
-        X,
-        schema.suggested(),
-        learn=lambda *z, **given: seen.append((*z, given)) or Exact(*z, given["context"]),
-    )
-    (z, given), there = seen[0], ~np.isin(X["rain"], [0.0, 9.0])
+
+    def learn(x, context=None, sample_weight=None, rng=0, present=None):
+        seen.append((x, context, present))
+        return Exact()
+
+    density = fit_table(X, schema.suggested(), learn=learn)
+    (z, context, present), there = seen[0], ~np.isin(X["rain"], [0.0, 9.0])
     np.testing.assert_allclose(z[there, 0], np.log(X["rain"][there]))
     mean, scale = density.coordinates_.fillers[:, 0]
     assert z[there, 0].mean() == pytest.approx(mean) and z[there, 0].std() == pytest.approx(scale)
     assert stats.kstest(z[~there, 0], stats.norm(mean, scale).cdf).pvalue > 1e-3
-    assert ((given["context"][:, 0] == 1) == there).all()
-    fresh, log_p = weather(400, draw)
-    off = density.log_prob(fresh) - log_p
-    state = (fresh["rain"] == 0) + 2 * (fresh["rain"] == 9)
-    assert abs(off.mean()) < 0.02 and abs(off).max() < 0.3
-    for city in ("Bern", "Rome"):  # p(c) is estimated, and the rest exact, or by weighted draws
-        own = [off[(fresh["city"] == city) & (state == k)] for k in range(3)]
-        assert np.ptp(own[0]) < 1e-9 and max(np.std(own[1]), np.std(own[2])) < 0.07
+    assert ((context[:, 0] == 1) == there).all()
+    np.testing.assert_array_equal(present, np.column_stack([there, np.ones(len(there), bool)]))
+    fresh, log_p = weather(3000, draw)
+    off = pd.DataFrame({"off": density.log_prob(fresh) - log_p, "city": fresh["city"]})
+    each = off.groupby(["city", (fresh["rain"] == 0) + 2 * (fresh["rain"] == 9)])["off"]
+    assert abs(off["off"].mean()) < 0.01 and off["off"].abs().max() < 0.15  # p(c) is estimated
+    assert each.agg(np.ptp).max() < 1e-9  # and the rest exact
     drawn = density.sample(8000, rng=0)
     for city in ("Bern", "Rome"):
         for atom in (0.0, 9.0):
@@ -311,7 +301,7 @@ def test_numbers_of_a_table_with_atoms_are_rows_of_a_density():
     """`numbers_of` fills what is not there, which is NaN among the values."""
     X, _ = weather(500, np.random.default_rng(1))
     schema = schema_of(rain="positive atoms(0, 9)", wind="continuous", city=("Bern", "Rome"))
-    density = fit_table(X, schema, learn=lambda x, context, **_: Exact(x, context))
+    density = fit_table(X, schema, learn=lambda x, **_: Exact())
     found = density.numbers_of(X)
     assert np.isfinite(found.density.log_prob(found.rows, context=found.context)).all()
     there = np.where(np.isin(X["rain"], [0, 9]), np.nan, X["rain"])
