@@ -195,7 +195,8 @@ print(teaching.check("7b", guess))
 
 six, history = fc.fit(flow_of([there, turned] * 3), data, epochs=120)
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # its error is too small: some points are very improbable
+    # its standard error, which is not printed, is too small: some points are very improbable
+    warnings.filterwarnings("ignore", "log p - log q seems")
     kl = fc.kl_to_truth(six, truth).kl
 print(f"six layers in turn: KL {kl:.3f} nats, {history.seconds:.0f} s")
 
