@@ -37,7 +37,7 @@ def kl_to_truth(flow: HasLogProb, target: Density, n: int = 20_000, rng: Seed = 
 
     The standard error needs a finite variance of log p - log q. A flow with thinner tails than the
     truth may have none: for a Gaussian flow and a Student t of 3 degrees of freedom, the estimate
-    is mostly too low, and two standard errors hold the divergence in 72% of the cases only. If a
+    is mostly too low, and two standard errors often do not hold the divergence. If a
     single draw has a tenth of the variance, and the largest values have a Pareto tail with
     k-hat > 1/2, there is a warning (n >= 1000).
 

@@ -186,3 +186,11 @@ def test_fit_learns_the_density_of_each_pattern(tmp_path):
 def test_refused(make, message):
     with pytest.raises((TypeError, ValueError), match=message):
         make()
+
+
+def test_an_absent_number_is_no_angle():
+    """The density does not depend on it, so it has no integral: conditionals refuse such rows."""
+    joint, x = fc.Conditionals(FLOWS["affine"]()), [[0.3, np.nan, 0.1]]
+    assert np.isfinite(joint.log_prob(x, context=[[0.2, 0.1, 1, 1, 1]], n_draws=100).log_p).all()
+    with pytest.raises(ValueError, match=r"column 1, so it has no integral.+that rows lack"):
+        joint.log_prob(x, context=[[0.2, 0.1, 1, 0, 1]], n_draws=100)

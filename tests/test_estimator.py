@@ -618,6 +618,7 @@ def test_present_numbers_and_unknown_ones(tmp_path):
         (np.ones((3, 2), bool), "small", r"\(400, 2\)"),
         (np.eye(400, 2, dtype=bool), "small", "constant in columns"),
         (np.ones((400, 2), bool), "glow", "mixes coordinates"),
+        (np.ones((400, 2), bool), "white", "mixes columns linearly"),
     ],
 )
 def test_present_is_refused(present, flow, message):

@@ -72,7 +72,7 @@ def angles_of(log_prob: Callable, x: np.ndarray) -> np.ndarray:
     the same after a turn.
 
     Cost: n evaluations a column. Errors: ValueError for a column in which it does not fall off for
-    another reason, such as an angle in degrees.
+    another reason, such as an angle in degrees, or a number that rows lack.
     """
     rng, log_p, angle = np.random.default_rng(0), log_prob(x), np.zeros(x.shape[1], bool)
 
@@ -84,12 +84,13 @@ def angles_of(log_prob: Callable, x: np.ndarray) -> np.ndarray:
     for j, width in enumerate(np.nan_to_num(np.ptp(x, axis=0), posinf=1e300) / TURN):
         far = np.round(FAR * (1 + width) * (1 + rng.random(len(x))))
         if (rise(j, far) > -1).any():
-            angle[j] = (np.abs(rise(j, 1)) < SAME).mean() > MOST
+            # draws of a number that the context marks as absent, see `Clamped`, are all equal
+            angle[j] = width > 0 and (np.abs(rise(j, 1)) < SAME).mean() > MOST
             if not angle[j]:
                 raise ValueError(
                     f"the density does not fall off in {named('column', [j])}, so it has no "
                     "integral: an angle must have the period 2 pi (radians), in every part of a "
-                    "mixture"
+                    "mixture; and a number that rows lack has none"
                 )
     return angle
 

@@ -279,9 +279,14 @@ MATCHED = FlowCandidate("continuous", continuous, COST, matched=True, times=EPOC
 
 def as_candidates(flow, dim: int, context_dim: int, clamped: bool = False) -> list[FlowCandidate]:
     """The flows to try; flow: the argument of `FlowDensity`."""
-    if clamped:  # by what is left of each row, no full matrix
-        found = as_candidates(flow, dim, context_dim)
-        return [replace(one, clamped=True) for one in found if not (one.white and is_auto(flow))]
+    if clamped:
+        found = [one for one in as_candidates(flow, dim, context_dim) if not one.white]
+        if not found:
+            raise ValueError(
+                f"flow={flow!r} mixes columns linearly, so it cannot leave out absent numbers: "
+                "take 'affine' or 'spline'"
+            )
+        return [replace(one, clamped=True) for one in found]
     if isinstance(flow, TransformedDistribution):
         if (flow.dim, flow.context_dim) != (dim, context_dim):
             raise ValueError(

@@ -204,8 +204,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         may_be_gone = any(part.may_be_gone for part in self.encoding.parts)
         if may_be_gone and getattr(density, "clampable", False):  # its marginals are exact
             self._given_present, self._clamped = ClampedBase(density), True
-        filled = Filled(self._given_present, coordinates) if self._clamped else density
-        self._on_line = filled
+        self._on_line = Filled(self._given_present, coordinates) if self._clamped else density
         return self
 
     def __sklearn_is_fitted__(self) -> bool:

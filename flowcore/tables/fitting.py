@@ -50,7 +50,7 @@ def learn_flow(
     Write your own with the same arguments: it returns any density with `log_prob(x, context=)` and
     `sample(n, rng=, context=)`, both without a context if there is none. `present` may be left out:
     then there is noise in x in place of absent numbers, and `log_prob` of the table integrates over
-    it by weighted draws, which takes 12 ms a row. A density of the numbers that are present, see
+    it by weighted draws, row by row. A density of the numbers that are present, see
     `Clamped`, takes the D columns of `present` after those of the context. Cost: as for
     `flowcore.fit` with its defaults.
 
