@@ -255,7 +255,7 @@ def without_absent(density: TableDensity, codes: np.ndarray, x: np.ndarray) -> n
     """log p of rows, (n,), whose absent numbers (NaN) the density cannot leave out: an estimate of
     its integral over them, by weighted draws; exact for rows without numbers."""
     question, log_p = Question(codes, x, np.isnan(x)), np.empty(len(codes))
-    rngs = [np.random.default_rng(0) for _ in codes]  # the same points for all: smooth in x
+    rngs = [np.random.default_rng(0) for _ in codes]  # the same random numbers for every row
     for block, _, answer in density.answering.answered(question, MARGINAL_DRAWS, rngs):
         log_p[block] = answer.log_p
     return log_p
