@@ -238,15 +238,8 @@ class Conditionals:
             own = [rngs[i] for i in index]
             found = answered(rows[index], n_draws, own, density, proposal_for, width)
             known, x = X[index][:, None], turned(found.x[..., width:], turn.angle)
-            yield (
-                index,
-                own,
-                replace(
-                    found,
-                    x=np.where(np.isnan(known), x, known),
-                    log_p=found.log_p - log_window[index],
-                ),
-            )
+            x = np.where(np.isnan(known), x, known)
+            yield index, own, replace(found, x=x, log_p=found.log_p - log_window[index])
 
     def known(self, context: Context) -> np.ndarray:
         """The context as finite numbers (..., C), its columns in the density's order."""

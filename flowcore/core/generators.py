@@ -16,7 +16,7 @@ def generators(rows: np.ndarray, rng: Seed, apart: bool = True) -> list[np.rando
 
     So a row has the same random numbers in any order of the rows, and beside any other ones. apart:
     the k-th of equal rows has the k-th generator of these values, since draws of equal rows are to
-    be independent; else equal rows have equal ones. Cost: 10 us a row.
+    be independent; else equal rows have equal ones. Cost: a new generator a row.
     """
     seed = int(np.random.default_rng(rng).integers(2**63))
     values = row_hashes([np.where(np.isnan(rows), np.nan, rows)])  # NaN has many bit patterns
