@@ -5,7 +5,7 @@
 """Tasks, each with its command: `nox -s NAME`; `nox -l` lists them. `pip install nox` first.
 
 What these sessions install comes from setup.cfg alone: its extra `test` has the tools, `oldest` its
-minimum versions. Arguments after `--` go to pytest: `nox -s tests-3.12 -- -x tests/test_flows.py`.
+minimum versions. Arguments after `--` go to pytest: `nox -s tests-3.12 -- -x tests/engine`.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ def newest(session: nox.Session) -> None:
 def adapters(session: nox.Session) -> None:
     """Flows in aspire, emcee and torch; up to 1.5 GB, and more where pip finds no CPU build."""
     session.install("-e", ".", "pytest", "aspire-inference", "minipcn", "emcee", "torch<=2.13")
-    session.run("python", "-m", "pytest", "-q", "tests/test_adapters.py", *session.posargs)
+    session.run(
+        "python", "-m", "pytest", "-q", "tests/any_density/test_adapters.py", *session.posargs
+    )
 
 
 @nox.session
@@ -104,7 +106,9 @@ def docs(session: nox.Session) -> None:
 def browser(session: nox.Session) -> None:
     """The live page in headless Chromium, which has to be there, as has npm."""
     session.install("-e", ".[test,browser]")
-    session.run("python", "-m", "pytest", "-q", "-m", "browser", "tests/browser", *session.posargs)
+    session.run(
+        "python", "-m", "pytest", "-q", "-m", "browser", "tests/site/browser", *session.posargs
+    )
 
 
 @nox.session

@@ -60,4 +60,4 @@ def pytest_collection(session):
 
 
 # scripts that are run by hand, and what a test runs
-collect_ignore_glob = ["data/*", "tools/*", "typed_use.py"]
+collect_ignore_glob = ["data/*", "tools/*", "engine/typed_use.py"]

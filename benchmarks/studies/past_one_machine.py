@@ -162,7 +162,7 @@ def workers(report: Report, path: Path, clients: dict) -> None:
 def updates(report: Report, client) -> None:
     """An update of a distributed fit with two blocks of one row: nothing but the way there."""
     from flowcore import flows
-    from flowcore.distributed.fitting import Block, TotalLikelihood
+    from flowcore.distributed import Block, TotalLikelihood
     from flowcore.training import Rows
 
     table = []

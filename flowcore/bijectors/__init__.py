@@ -9,9 +9,9 @@ from .conditioning import EmbedContext, StandardizeContext, check_context_net
 from .continuous import ContinuousFlow
 from .coupling import NICE, Coupling, RealNVP
 from .elementwise import Elementwise, ElementwiseAffine
+from .fixed_maps import Exp, Logit, Sigmoid, SinhArcsinh, Softplus, Tanh
 from .linear import ActNorm, Standardize, check_resolution
 from .lu import LULinear
-from .maps import Exp, Logit, Sigmoid, SinhArcsinh, Softplus, Tanh
 from .planar import Planar, Radial
 
 __all__ = [

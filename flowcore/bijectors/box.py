@@ -10,7 +10,7 @@ import numpy as np
 from ..core.inputs import as_numbers
 from .algebra import Blockwise, Chain, Permute
 from .elementwise import ElementwiseAffine
-from .maps import Exp, Sigmoid
+from .fixed_maps import Exp, Sigmoid
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike

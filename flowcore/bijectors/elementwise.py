@@ -9,7 +9,7 @@ import numpy as np
 from ..core.inputs import as_numbers, check_dim, constant, show
 from ..transformers import Transformer, bind_transformer, check_transformer
 from .bijector import Bijector, increasing_image
-from .maps import FixedMap, column
+from .fixed_maps import FixedMap, column
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Bound, DTypeLike, Workspace

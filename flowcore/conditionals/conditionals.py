@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core import generators, imported, warn
 from ..core.inputs import check_dim, check_event, column_labels, in_order, named, where
-from ..distributions.known import column_numbers, known_row
+from ..distributions.columns import column_numbers, known_row
 from ..training.checks import check_finite
 from .angles import OneTurn, turned
 from .answering import answered, blocks_of

@@ -15,8 +15,8 @@ from .._imports import imported
 from .blas import BLAS
 from .blocks import LARGE, MANY, ROWS, in_threads
 from .calls import Plan, call, evaluate
-from .clock import OutOfTime, check_time, limit, moment_after, until
 from .cores import ENVIRONMENT, n_threads
+from .deadline import OutOfTime, check_time, limit, moment_after, until
 from .errors import fixable, remaking, warn
 from .generators import generators, row_hashes
 from .inputs import as_numbers

@@ -2,7 +2,7 @@
 
 diagnose.py     the function: start here
 density.py      any density as two functions: log p of rows, and draws
-latent.py       numbers that are uniform if a flow is right
+uniforms.py     numbers that are uniform if a flow is right
 tests.py        rows against draws: columns, log p, a classifier, the tails; the latent space
 shares.py       for tables: shares of categories, atoms and other values; ranges
 hidden.py       conditionals: hidden cells of rows among their draws; coverage of intervals

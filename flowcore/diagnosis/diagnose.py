@@ -17,11 +17,11 @@ from ..training.columns import few_valued_columns
 from .density import AnyDensity, Rows, distinct, draws_of, warn_of_shared
 from .findings import Finding, adjusted, listed
 from .hidden import hidden_cells, hidden_numbers
-from .latent import conditionals, uniforms
 from .likelihood import baselines, mean_and_error, overfitting, support, worst_row
 from .report import Diagnosis
 from .shares import shares
 from .tests import classifier, columns, latents, level, tails, worst_rows
+from .uniforms import conditionals, uniforms
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

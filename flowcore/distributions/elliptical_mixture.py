@@ -10,8 +10,8 @@ import numpy as np
 
 from ..core import Workspace, frozen, log_sum_exp
 from ..core.inputs import as_numbers
+from .columns import column_numbers, known_row
 from .distribution import BaseDistribution
-from .known import column_numbers, known_row
 from .mixture import mixture_weights
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from ..distributions.incomplete_rows import MISSING, check_seen
 from ..training.checks import as_context, as_table, as_weights
 from ..training.defaults import is_auto
 from .candidates import angles_in, as_candidates
-from .holes import learned
+from .completion import learned
 from .plan import default_minutes, plan
 from .record import FlowDensityRecord, Summary, as_data
 from .rows import Rows, Table, check_rows, merged, quantile, standardized, trimmed
@@ -92,8 +92,8 @@ class FlowDensity(
         the tails; `summary_` does not show this loss, since it scores the other rows only.
     missing : str
         "error", or "learn": NaN is an unknown value, and a row contributes the log-density of its
-        known values (see `holes.py`), also to the scores; `offset_` comes from completed rows. The
-        holes may depend on seen values, not on those that they hide. Rows without any value are
+        known values (see `completion.py`), also to the scores; `offset_` comes from completed rows.
+        The holes may depend on seen values, not on those that they hide. Rows without any value are
         left out. The density takes complete rows: `conditionals_.impute` fills holes.
     contamination : float
         The share of rows, in (0, 0.5], that count as outliers.

@@ -18,7 +18,7 @@ from ..training.columns import check_columns
 from ..training.repeats import first_equal
 
 if TYPE_CHECKING:
-    from .holes import Drawn
+    from .completion import Drawn
 
 LEAST_ROWS = 3  # one is held out, and a single other one has no spread
 LARGEST = 1e30  # of what float32 holds well

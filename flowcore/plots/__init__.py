@@ -14,28 +14,37 @@ windows passes its own Axes, `plots.density(..., ax=plt.subplots()[1])`, or turn
 interactive mode with `plt.ion()`; in both cases the figures are pyplot figures.
 
 Global settings (rcParams) are used and never changed. Nothing is hidden: points outside of the
-frame, or not finite, are counted in the picture (for a density: from 1% of its mass on). The
-pictures of the lessons are in `flowcore.teaching`; `plots.grid` and similar names lead there.
+frame, or not finite, are counted in the picture (for a density: from 1% of its mass on).
+
+grids, network, jacobian, log_dets and bridges are what the lessons draw.
 """
 
-from .._imports import door
+from .bridges import bridges
 from .cells import cells
 from .clouds import compare, scatter, stages
 from .contours import densities, density
 from .curves import losses
+from .grids import grid, grid_animation
+from .jacobian import jacobian
+from .log_dets import log_dets
 from .masks import masks
+from .network import network
 from .pairs import pairs
 
 __all__ = [
+    "bridges",
     "cells",
     "compare",
     "densities",
     "density",
+    "grid",
+    "grid_animation",
+    "jacobian",
+    "log_dets",
     "losses",
     "masks",
+    "network",
     "pairs",
     "scatter",
     "stages",
 ]
-_OF_LESSONS = "bridges", "grid", "grid_animation", "jacobian", "log_dets", "network"
-__getattr__, __dir__ = door(__name__, {"flowcore.teaching.pictures": _OF_LESSONS})

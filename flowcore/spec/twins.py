@@ -49,7 +49,7 @@ from ..bijectors import (
     Standardize,
     StandardizeContext,
 )
-from ..bijectors.maps import FixedMap
+from ..bijectors.fixed_maps import FixedMap
 from ..core.calls import OPPOSITE
 from ..distributions import (
     ClampedBase,

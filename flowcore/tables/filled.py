@@ -44,9 +44,9 @@ class Filled:
     def uniforms(
         self, x: np.ndarray, rng: np.random.Generator, context: np.ndarray
     ) -> np.ndarray | None:
-        """(n, D) numbers that are iid uniform if x are draws; see `diagnosis.latent`."""
+        """(n, D) numbers that are iid uniform if x are draws; see `diagnosis.uniforms`."""
         absent, (centre, scale) = context[:, -self.dim :] == 0, self.coordinates.fillers
-        of = imported("flowcore.diagnosis.latent").uniforms
+        of = imported("flowcore.diagnosis.uniforms").uniforms
         u = of(self.density, np.where(absent, 0.0, x), rng, context)
         noise = imported("scipy.stats").norm.cdf(x, centre, scale)
         return u if u is None else np.where(absent, noise, u)

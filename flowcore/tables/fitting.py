@@ -19,10 +19,10 @@ from ..training.checks import as_weights
 from ..training.repeats import first_equal
 from .categorical import CategoricalMixture
 from .checks import check_numbers
-from .completing import drawn_codes, first_codes
 from .coordinates import Coordinates
 from .encoding import Encoding
 from .frame import Frame, as_frame
+from .missing_categories import drawn_codes, first_codes
 from .onehot import OneHot
 from .question import encoded_with_holes
 from .record import check_dim

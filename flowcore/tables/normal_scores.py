@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from ..bijectors.maps import FixedMap
+from ..bijectors.fixed_maps import FixedMap
 
 if TYPE_CHECKING:
     from .kind import Kind

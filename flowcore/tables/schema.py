@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core import fixable
 from .column import Column
-from .finding import find_columns
+from .detection import find_columns
 from .frame import NUMBERS, Frame, Name, as_frame, is_missing, listed
 from .kind import DENSITY, PROBABILITY, Kind
 

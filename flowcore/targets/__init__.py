@@ -19,14 +19,14 @@ known, `mean` and `std`. Each has a name as a function, too: `two_moons` is `Two
     von_mises_product, torus               angles, in radians
     correlated_gaussian, funnel, banana       Gaussians, plain and bent; the first two in any dim
 
-`affine_floor` and `volume_preserving_floor` (in `flowcore.teaching`) bound how close a family of
+`affine_floor` and `volume_preserving_floor` bound how close a family of
 flows can come.
 """
 
-from .._imports import door
 from ..metrics import kl_to_truth
 from .base import Target
 from .circles import Circles, Ring, circles, ring
+from .floors import affine_floor, volume_preserving_floor
 from .gaussians import Banana, CorrelatedGaussian, Funnel, banana, correlated_gaussian, funnel
 from .mixtures import Checkerboard, EightGaussians, checkerboard, eight_gaussians
 from .pinwheel import Pinwheel, pinwheel
@@ -48,6 +48,7 @@ __all__ = [
     "TwoMoons",
     "TwoSpirals",
     "VonMisesProduct",
+    "affine_floor",
     "banana",
     "checkerboard",
     "circles",
@@ -60,8 +61,6 @@ __all__ = [
     "torus",
     "two_moons",
     "two_spirals",
+    "volume_preserving_floor",
     "von_mises_product",
 ]
-__getattr__, __dir__ = door(
-    __name__, {"flowcore.teaching.floors": ("affine_floor", "volume_preserving_floor")}
-)

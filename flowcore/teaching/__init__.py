@@ -1,8 +1,6 @@
-"""The course: its exercises, exact floors, the pictures of its lessons, and the moons' story.
+"""The course: its exercises, and the moons' story; floors and pictures, where lessons find them.
 
 exercises/   questions, answers that are checked, and hints that name the mistake: start here
-floors.py    how close a family of flows can come to a target, at best
-pictures/    what only lessons draw: grids, networks, Jacobians, log-determinants, bridges
 moons/       the story of the command `flowcore moons`
 
 Everything is imported at its first use: the exercises compute their answers, which takes a moment.
@@ -12,8 +10,8 @@ from .._imports import door
 
 _ROOMS = {
     ".exercises": ("EXERCISES", "Exercise", "Mistake", "Verdict", "check", "question", "solution"),
-    ".floors": ("affine_floor", "volume_preserving_floor"),
-    ".pictures": ("bridges", "grid", "grid_animation", "jacobian", "log_dets", "network"),
+    "flowcore.targets": ("affine_floor", "volume_preserving_floor"),
+    "flowcore.plots": ("bridges", "grid", "grid_animation", "jacobian", "log_dets", "network"),
 }
 __all__ = [name for names in _ROOMS.values() for name in names]
 __getattr__, __dir__ = door(__name__, _ROOMS)

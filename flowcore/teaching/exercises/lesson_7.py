@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from ...targets import two_moons
-from ..floors import affine_floor
+from ...targets.floors import affine_floor
 from .constants import H_NORMAL
 from .exercise import exercise, numbers
 

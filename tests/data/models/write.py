@@ -23,8 +23,8 @@ from flowcore.testing import randomize
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
 
-from stub_saved import Block, Box, Centred, Renamed, Shear, Shifted, Stretch  # noqa: E402
-from test_old_models import numbers  # noqa: E402
+from any_density.test_old_models import numbers  # noqa: E402
+from support.saved import Block, Box, Centred, Renamed, Shear, Shifted, Stretch  # noqa: E402
 
 DATA = np.random.default_rng(7).normal([5.0, -3.0, 20.0], [1.0, 3.0, 0.5], (40, 3))
 CONTEXT = np.random.default_rng(8).normal(size=(40, 2))

@@ -26,7 +26,7 @@ from flowcore.testing import randomize
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
 
-from test_old_tables import as_table, numbers  # noqa: E402
+from tables.test_old_tables import as_table, numbers  # noqa: E402
 
 RNG = np.random.default_rng(11)
 N = 60

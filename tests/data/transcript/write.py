@@ -1,4 +1,4 @@
-"""Write what the command line prints in each case of `stub_transcript`: all, or those named.
+"""Write what the command line prints in each case of `support.transcript`: all, or those named.
 
 python tests/data/transcript/write.py [CASE ...]
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
 
-from test_transcript import CASES, transcript  # noqa: E402
+from tables.test_transcript import CASES, transcript  # noqa: E402
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or CASES:

@@ -1,0 +1,365 @@
+"""Mixtures and densities of rows with holes: exact EM, marginals as scores, what it is worth."""
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.stats import multivariate_normal, multivariate_t
+
+import flowcore as fc
+from flowcore.core import until
+from flowcore.distributions.incomplete_rows import (
+    IncompleteRows,
+    Sums,
+    climbed,
+    components,
+    expectations,
+)
+from flowcore.estimator.candidates import evaluated
+from flowcore.estimator.completion import completed
+from flowcore.estimator.rows import Rows
+
+pytestmark = pytest.mark.usefixtures("few_folds")
+QUICK = {"budget": 1e-3, "n_jobs": 1, "random_state": 0, "missing": "learn"}
+MIXTURES = {"normal": fc.MultivariateNormalMixture, "t": fc.MultivariateTMixture}
+
+
+def mixture(kind="normal", dim=4, seed=0):
+    """A random one of two components."""
+    rng = np.random.default_rng(seed)
+    factors = np.tril(rng.normal(size=(2, dim, dim))) + 2 * np.eye(dim)
+    factors = np.tril(factors) * np.sign(np.diagonal(factors, axis1=1, axis2=2))[:, None]
+    return MIXTURES[kind](3 * rng.normal(size=(2, dim)), factors, [0.6, 0.4])
+
+
+def with_holes(x, share=0.3, seed=0):
+    """x with NaN in that share of its cells; every row knows something."""
+    rng = np.random.default_rng(seed)
+    hole = rng.random(x.shape) < share
+    hole[np.arange(len(x)), rng.integers(x.shape[1], size=len(x))] = False
+    return np.where(hole, np.nan, x)
+
+
+def log_known(p, x):
+    """log p(x_a) of each row, one after the other."""
+    return np.array(
+        [p.marginal(np.flatnonzero(s)).log_prob(r[s]) for r, s in zip(x, ~np.isnan(x), strict=True)]
+    )
+
+
+# ---------------------------------------------------------------- EM
+
+
+@pytest.mark.parametrize("kind", MIXTURES)
+def test_expectations_are_those_of_exact_conditionals(kind):
+    p, df = mixture(kind), 5.0 if kind == "t" else np.inf
+    x = with_holes(p.sample(40, rng=1), 0.4)
+    rows = IncompleteRows(x, np.full(40, 1 / 40))
+    found = p.means, p.scale_tril, p.weights
+    ((_, expected),) = expectations(rows, found, df)
+    x = x[rows.order]
+    assert np.allclose(expected.value, log_known(p, x), atol=1e-10)
+    left = expected.residuals[expected.which]
+    for n in np.flatnonzero(np.isnan(x).any(axis=1)):
+        hole, row = np.isnan(x[n]), x[n]
+        for k in range(2):
+            alone = type(p)(p.means[[k]], p.scale_tril[[k]])
+            given = alone.given(row)
+            assert np.allclose(expected.x[n, k][hole], given.means[0])
+            assert np.array_equal(expected.x[n, k][~hole], row[~hole])
+            # of a t density the conditional matrix is that of Gaussians, divided by the precision,
+            # times (df + a) / (df + a): see `EllipticalMixture`
+            own = (
+                given.covariances[0]
+                if kind == "normal"
+                else given.scale_tril[0] @ given.scale_tril[0].T
+            )
+            assert np.allclose(left[n, k][np.ix_(hole, hole)], own * expected.precision[n, k])
+
+
+@pytest.mark.parametrize("df", [np.inf, 5.0])
+def test_no_step_of_em_is_worse_and_the_end_is_a_maximum(df):
+    x = with_holes(mixture(dim=2).sample(300, rng=3))
+    x = (x - np.nanmean(x, axis=0)) / np.nanstd(x, axis=0)
+    rows, reached = IncompleteRows(x, np.full(300, 1 / 300)), []
+    found = np.zeros((1, 2)), np.eye(2)[None], np.ones(1)
+    for _ in range(60):
+        sums, total = Sums(1, rows), 0.0
+        for here, expected in expectations(rows, found, df):
+            total += rows.weight[here] @ expected.value
+            sums.add(here, expected)
+        reached.append(total)
+        found = sums.maximized(1e-9 * np.eye(2))
+    # the prior has two imagined rows at the mean, without a spread
+    assert np.diff(reached).min() > -1e-4 and reached[-1] > reached[0]
+
+    def loss(theta):
+        factor = np.array([[np.exp(theta[2]), 0], [theta[3], np.exp(theta[4])]])
+        p = multivariate_normal if df == np.inf else multivariate_t
+        scale, total = factor @ factor.T, 0.0
+        for pattern in np.unique(rows.seen, axis=0):
+            here = x[(~np.isnan(x) == pattern).all(axis=1)][:, pattern]
+            own = theta[:2][pattern], scale[np.ix_(pattern, pattern)]
+            total -= np.sum(p.logpdf(here, *own, *[df] * (df < np.inf)))
+        # what the imagined rows add
+        return total + 2 * (theta[2] + theta[4])
+
+    best = minimize(loss, np.zeros(5), method="BFGS")
+    assert np.allclose(found[0][0], best.x[:2], atol=2e-3)
+    factor = np.array([[np.exp(best.x[2]), 0], [best.x[3], np.exp(best.x[4])]])
+    assert np.allclose(found[1][0], factor, atol=5e-3)
+
+
+def test_blocks_of_rows_change_nothing(monkeypatch):
+    x = with_holes(mixture().sample(200, rng=0))
+    x = (x - np.nanmean(x, axis=0)) / np.nanstd(x, axis=0)
+    weight, rng = np.full(200, 1 / 200), np.random.default_rng
+    whole = components(x, weight, [2], rng(0), 5.0)
+    monkeypatch.setattr("flowcore.distributions.incomplete_rows.BLOCK", 300)
+    parts = components(x, weight, [2], rng(0), 5.0)
+    assert all(np.allclose(a, b, atol=1e-8) for a, b in zip(whole, parts, strict=True))
+
+
+@pytest.mark.parametrize("kind", MIXTURES)
+def test_holes_cost_less_than_dropped_rows_and_filled_means(kind):
+    p = mixture(kind, dim=6)
+    x, fresh = p.sample(600, rng=1), p.sample(2000, rng=2)
+    holes, fit = with_holes(x), MIXTURES[kind].from_data
+
+    def gap(found):
+        return (p.log_prob(fresh) - found.log_prob(fresh)).mean()
+
+    learned = gap(fit(holes, missing="learn"))
+    complete, dropped = gap(fit(x)), gap(fit(holes[~np.isnan(holes).any(axis=1)]))
+    filled = gap(fit(np.where(np.isnan(holes), np.nanmean(holes, axis=0), holes)))
+    assert complete < learned < complete + 0.4 * (dropped - complete)
+    assert learned < filled - 0.3
+
+
+def test_holes_that_depend_on_what_is_seen_bias_nothing():
+    p = fc.MultivariateNormalMixture([[0.0, 0.0]], [[[1.0, 0], [0.8, 0.6]]])
+    x = p.sample(4000, rng=0)
+    x[x[:, 0] > 0, 1] = np.nan  # y is unknown where x is high
+    found = fc.MultivariateNormalMixture.from_data(x, 1, missing="learn")
+    assert np.abs(found.means[0]).max() < 0.08 and np.nanmean(x[:, 1]) < -0.5
+    assert abs(found.covariances[0, 0, 1] - 0.8) < 0.1
+
+
+@pytest.mark.parametrize("kind, n, within", [("normal", 77, 0.005), ("normal", 1000, 0.002),
+                                             ("t", 300, 0.01)])  # fmt: skip
+def test_holes_move_no_correlation(kind, n, within):
+    """The slope is that of least squares on the complete rows, as y alone has holes."""
+    p = fc.MultivariateNormalMixture([[0.0, 0.0]], [[[1.0, 0], [0.8, 0.6]]])
+    apart = []
+    for seed in range(20):
+        x = p.sample(n, rng=seed)
+        x[np.random.default_rng(seed).random(n) < 1 / (1 + np.exp(-1.5 * x[:, 0])), 1] = np.nan
+        factor = MIXTURES[kind].from_data(x, 1, missing="learn").scale_tril[0]
+        least = np.polyfit(*x[~np.isnan(x[:, 1])].T, 1)[0]
+        apart.append(factor[1, 0] / factor[0, 0] - least)
+    assert abs(np.mean(apart)) < within
+
+
+def test_columns_that_are_never_seen_together_stay_independent():
+    x = np.random.default_rng(0).normal(size=(400, 2))
+    x[:200, 0] = x[200:, 1] = np.nan
+    for rows in (x, np.vstack([x, [[1.0, 1.1], [-1.0, -0.9]]])):  # and two rows decide nothing
+        p = fc.MultivariateNormalMixture.from_data(rows, 1, missing="learn")
+        assert abs(np.corrcoef(p.sample(5000, rng=0).T)[0, 1]) < 0.6
+
+
+def test_weights_and_units_and_rows_that_know_nothing():
+    x = with_holes(mixture(dim=3).sample(200, rng=0))
+    fit = fc.MultivariateTMixture.from_data
+    once = fit(np.vstack([x, x[:50]]), 2, missing="learn")
+    weight = np.where(np.arange(len(x)) < 50, 2.0, 1.0)
+    empty = np.full((5, 3), np.nan)
+    weighed = fit(np.vstack([x, empty]), 2, np.append(weight, np.ones(5)), missing="learn")
+    fresh = mixture(dim=3).sample(100, rng=1)
+    assert np.abs(once.log_prob(fresh) - weighed.log_prob(fresh)).mean() < 0.05
+    unit = np.array([1e-8, 1.0, 1e9])
+    moved = fit(unit * x + unit, 2, missing="learn")
+    nats = fit(x, 2, missing="learn").log_prob(fresh) - np.log(unit).sum()
+    assert np.allclose(moved.log_prob(unit * fresh + unit), nats, atol=1e-5)
+
+
+def test_a_climb_from_the_truth_stays_near_it():
+    p = mixture(dim=2)
+    x = with_holes(p.sample(3000, rng=5))
+    rows = IncompleteRows(x, np.full(3000, 1 / 3000))
+    value, found = climbed(rows, (p.means, p.scale_tril, p.weights), np.eye(2), np.inf)
+    assert value > log_known(p, x).mean() - 1e-3
+    assert np.allclose(found[0], p.means, atol=0.3)
+
+
+# ---------------------------------------------------------------- draws and weights
+
+
+def standardized(x):
+    return Rows(x, None, np.full(len(x), 1 / len(x)), np.arange(len(x)))
+
+
+def test_scores_of_rows_with_holes_are_their_marginals():
+    p = mixture(dim=3)
+    x = with_holes(p.sample(150, rng=0))
+    rows = completed(standardized(x), np.random.default_rng(0))
+    assert np.array_equal(rows.drawn.x[~np.isnan(x).any(axis=1)][:, 0], x[~np.isnan(x).any(axis=1)])
+    score = rows.drawn.log_marginal(evaluated(p), None)
+    truth = log_known(p, x)
+    assert np.abs(score - truth).mean() < 0.1 and abs((score - truth).mean()) < 0.03
+    complete = ~rows.drawn.hole
+    assert np.allclose(score[complete], p.log_prob(x[complete]))
+
+
+def test_resampled_copies_are_draws_of_the_density():
+    seen = fc.MultivariateNormalMixture([[0.0, 0.0]], [[[1.0, 0], [0.8, 0.6]]])
+    other = fc.MultivariateNormalMixture([[0.0, 0.0]], [[[1.0, 0], [0.2, 0.5]]])
+    x = seen.sample(2000, rng=0)
+    x[:1500, 1] = np.nan
+    rows = completed(standardized(x), np.random.default_rng(0))
+    drawn = rows.drawn.resampled(evaluated(other), None, np.random.default_rng(1))
+    covariances = [
+        np.mean(d.copies[:1500, :, 0] * d.copies[:1500, :, 1]) for d in (rows.drawn, drawn)
+    ]
+    assert np.allclose(covariances, [0.8, 0.2], atol=0.1)
+    assert np.array_equal(drawn.copies[1500:], rows.drawn.copies[1500:])
+
+
+def test_complete_rows_are_there_once():
+    x = with_holes(mixture(dim=2).sample(100, rng=0), 0.2)
+    rows = completed(standardized(x), np.random.default_rng(0)).take(np.arange(100) < 60)
+    copies, hole = rows.completed(), np.isnan(x[:60]).any(axis=1)
+    m = rows.drawn.copies.shape[1]
+    assert len(copies) == (~hole).sum() + m * hole.sum() and copies.times == len(copies) / 60
+    assert np.isclose(copies.weight.sum(), 1)
+    assert np.allclose(np.bincount(copies.place, copies.weight)[:60], 1 / 60)
+
+
+# ---------------------------------------------------------------- FlowDensity
+
+
+def test_a_density_of_rows_with_holes():
+    truth = fc.MultivariateNormalMixture([[0.0, 0.0]], [[[1.0, 0], [0.9, 0.4]]])
+    unit, start = np.array([100.0, 0.01]), np.array([5.0, 3.0])
+    x = with_holes(truth.sample(250, rng=0) * unit + start)
+    x[7] = np.nan
+    found = fc.FlowDensity("small", **QUICK).fit(x)
+    fresh = truth.sample(1000, rng=1)
+    score = found.score(fresh * unit + start) + np.log(unit).sum()
+    assert truth.log_prob(fresh).mean() - score < 0.2
+    # what it scores is log p(x_a), of held-out rows
+    scores = found.held_out_scores_
+    assert np.isnan(scores[7]) and np.isfinite(np.delete(scores, 7)).all()
+    known = fc.Conditionals(found.density_).log_prob(np.delete(x, 7, axis=0)).log_p
+    assert np.abs(np.delete(scores, 7) - known).mean() < 0.2
+    assert abs(found.summary_.density.score - np.nanmean(scores)) < 0.1
+    # outliers among complete rows are as many as were asked for, whatever rows know
+    assert 0.03 < (found.predict(fresh * unit + start) < 0).mean() < 0.25
+
+
+def test_learning_from_complete_rows_is_what_it_was():
+    x = fc.targets.two_moons(noise=0.1).sample(80, rng=0)
+    one, other = (
+        fc.FlowDensity("small", **QUICK | {"missing": m}).fit(x) for m in ("learn", "error")
+    )
+    assert np.array_equal(one.score_samples(x), other.score_samples(x))
+    assert one.summary_ == other.summary_
+
+
+def test_a_context_completes_rows_and_a_file_keeps_the_option(tmp_path):
+    rng = np.random.default_rng(0)
+    c = np.column_stack([rng.normal(size=200), np.ones(200)])
+    x = c[:, [0]] + 0.3 * rng.normal(size=(200, 2))
+    found = fc.FlowDensity("small", **QUICK).fit(with_holes(x, 0.4), context=c)
+    assert found.score(x, context=c) > found.score(x[::-1], context=c) + 1
+    fc.save(found, tmp_path / "holes.npz")
+    assert fc.load(tmp_path / "holes.npz").missing == "learn"
+
+
+# ---------------------------------------------------------------- bad input
+
+
+X = mixture(dim=3).sample(30, rng=0)
+NEVER_SEEN = np.where([False, True, False], np.nan, X)
+CONSTANT = with_holes(np.where([False, True, False], 4.0, X))
+BAD = {
+    "a column without a value": (NEVER_SEEN, "X has no value in column 1"),
+    "a constant, as far as it is seen": (CONSTANT, "X is constant in column 1"),
+}
+
+
+@pytest.mark.parametrize("x, message", BAD.values(), ids=BAD)
+def test_columns_that_cannot_be_learned(x, message):
+    for fit in (fc.FlowDensity(**QUICK).fit, MIXTURES["t"].from_data):
+        options = {} if fit.__name__ == "fit" else {"missing": "learn"}
+        with pytest.raises(ValueError, match=message):
+            fit(x, **options)
+
+
+def test_names_of_columns_stand_in_the_error():
+    pd = pytest.importorskip("pandas")
+    with pytest.raises(ValueError, match="column 1 'b'"):
+        fc.FlowDensity(**QUICK).fit(pd.DataFrame(NEVER_SEEN, columns=["a", "b", "c"]))
+
+
+def test_options_that_do_not_exist_and_holes_without_the_option():
+    holes = with_holes(X)
+    with pytest.raises(ValueError, match="missing is one of 'error', 'learn': got 'drop'"):
+        fc.FlowDensity(**QUICK | {"missing": "drop"}).fit(X)
+    with pytest.raises(ValueError, match="missing must be one of 'error', 'learn': got 'drop'"):
+        MIXTURES["t"].from_data(holes, missing="drop")
+    with pytest.raises(
+        ValueError, match=r"NaN or infinite values in rows .* or pass missing='learn'"
+    ):
+        fc.FlowDensity().fit(holes)
+    with pytest.raises(ValueError, match="infinite"):
+        fc.FlowDensity(**QUICK).fit(np.where(np.isnan(holes), np.inf, holes))
+    with pytest.raises(ValueError, match="fit_predict takes complete rows"):
+        fc.FlowDensity(**QUICK).fit_predict(holes)
+    with pytest.raises(ValueError, match=r"trim=0\.1 takes complete rows"):
+        fc.FlowDensity(**QUICK, trim=0.1).fit(holes)
+
+
+def test_blocks_change_nothing(monkeypatch):
+    x = with_holes(mixture().sample(200, rng=4), 0.4)
+    options = {"n_components": 2, "rng": 0, "missing": "learn"}
+    whole = fc.MultivariateNormalMixture.from_data(x, **options)
+    monkeypatch.setattr("flowcore.distributions.incomplete_rows.BLOCK", 500)
+    blocks = fc.MultivariateNormalMixture.from_data(x, **options)
+    assert blocks.means == pytest.approx(whole.means, rel=1e-8)
+    assert blocks.scale_tril == pytest.approx(whole.scale_tril, rel=1e-7, abs=1e-9)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_units_do_not_matter(unit):
+    x = with_holes(mixture().sample(200, rng=4), 0.3)
+    options = {"n_components": 1, "missing": "learn"}
+    plain = fc.MultivariateNormalMixture.from_data(x, **options)
+    scaled = fc.MultivariateNormalMixture.from_data(unit * x, **options)
+    assert scaled.means / unit == pytest.approx(plain.means, rel=1e-8)
+
+
+def test_infinite_values_are_named():
+    x = with_holes(mixture().sample(60, rng=4), 0.3)
+    x[7, 2] = np.inf
+    with pytest.raises(ValueError, match=r"infinite values.*row.* 7"):
+        fc.MultivariateNormalMixture.from_data(x, missing="learn")
+
+
+def test_em_keeps_to_the_clock():
+    """EM ends with its best after the step in which the time is over."""
+    x = with_holes(mixture().sample(300, rng=4), 0.3)
+    rows = IncompleteRows((x - np.nanmean(x, axis=0)) / np.nanstd(x, axis=0), np.full(300, 1 / 300))
+    start = np.zeros((1, 4)), np.eye(4)[None], np.ones(1)
+    with until(0.0):
+        value, found = climbed(rows, start, np.eye(4), np.inf)
+    assert np.isfinite(value)
+    assert not np.array_equal(found[1][0], np.eye(4))
+
+
+def test_a_column_that_is_rarely_seen_is_learned_from_all_its_rows():
+    x = mixture().sample(6000, rng=5)
+    x[40:, 3] = np.nan
+    rows = Rows(x=x, weight=np.ones(6000), place=np.arange(6000), context=None)
+    found = completed(rows, np.random.default_rng(0))
+    assert np.isfinite(found.x).all()
+    assert found.x[40:, 3].std() == pytest.approx(x[:40, 3].std(), rel=0.5)

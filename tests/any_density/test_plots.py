@@ -1,0 +1,588 @@
+"""Pictures: the right panels, labels and limits, nothing hidden, and no global state.
+
+What all pictures promise is tested here, those of the lessons included: test_plots_teaching.py has
+what is in them.
+"""
+
+import io
+import subprocess
+import sys
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from numpy.testing import assert_allclose, assert_array_equal
+from support.pictures import MAF, QUICK, cells, chain, legend, new_axes, remarks, ticks, titles
+
+import flowcore as fc
+from flowcore import flows, plots
+from flowcore.conditionals import Explanation
+
+matplotlib.use("Agg")
+
+POINTS = np.random.default_rng(0).normal(size=(200, 2))
+HISTORY = fc.History([3.2, 2.1, 1.4, 1.2], [3.0, 2.0, 1.5, 1.7], best_epoch=2)
+FLOW = chain("maf", layers=2)
+EXPLANATION = Explanation(
+    ("age", "city"), np.array([-30.0, np.nan, -np.inf, -2.0]),
+    np.array([[25.0, 4.0], [np.nan, np.nan], [np.inf, 0.0], [0.0, 1.0]]),
+    [np.array([31.5, 0, 40, 3]), np.array(["Bern", None, "Rome", "$x$"], object)],
+)  # fmt: skip
+NORMAL, MOONS, SWAP = fc.Normal(2), fc.targets.two_moons(), fc.Permute([1, 0])
+
+
+def everything():
+    """name -> (how many Axes, a call of every function)."""
+    x = POINTS[:50]
+    five = x[:, [0, 1, 0, 1, 0]]
+    return {
+        "scatter": (1, lambda **o: plots.scatter(x, x[:, 0] > 0, **o)),
+        "compare": (2, lambda **o: plots.compare(x, 2 * x, **o)),
+        "stages": (4, lambda **o: plots.stages(FLOW, n=50, **o)),
+        "density": (1, lambda **o: plots.density(FLOW, **QUICK, **o)),
+        "densities": (2, lambda **o: plots.densities({"a": NORMAL, "b": FLOW}, **QUICK, **o)),
+        "losses": (1, lambda **o: plots.losses(HISTORY, entropy=1.0, **o)),
+        "jacobian": (1, lambda **o: plots.jacobian(FLOW, x[0], **o)),
+        "masks": (4, lambda **o: plots.masks(fc.MADE(5, [8, 8]), **o)),
+        "large masks": (4, lambda **o: plots.masks(fc.MADE(20, [64, 64]), **o)),
+        "grid": (4, lambda **o: plots.grid(FLOW, cells=4, **o)),
+        "network": (1, lambda **o: plots.network(fc.MADE(5, [8, 8]), output=3, **o)),
+        "log-dets": (1, lambda **o: plots.log_dets(FLOW, x[:5], **o)),
+        "pairs": (16, lambda **o: plots.pairs(np.hstack([x, x]), np.hstack([x, x]) + 1, **o)),
+        "many pairs": (25, lambda **o: plots.pairs(five, names=["a_long_name"] * 5, **o)),
+        "cells": (1, lambda **o: plots.cells(EXPLANATION, **o)),
+        "bridges": (1, lambda **o: plots.bridges(NORMAL, MOONS, **QUICK, **o)),
+    }
+
+
+EVERYTHING = everything()
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_a_picture_is_whole_and_leaves_no_global_state(name):
+    import matplotlib.pyplot as plt
+
+    before = dict(matplotlib.rcParams)
+    count, draw = EVERYTHING[name]
+    axes = np.ravel(draw())
+    assert len(axes) == count and all(isinstance(ax, Axes) for ax in axes)
+    figure, file = axes[0].figure, io.BytesIO()
+    figure.savefig(file)  # lays out and draws: warnings are errors
+    assert file.getvalue().startswith(b"\x89PNG")
+    (left, bottom), (right, top) = figure.get_tightbbox().get_points()
+    width, height = figure.get_size_inches()
+    assert min(left, bottom, width - right, height - top) > -0.01  # nothing is cut off
+    assert plt.get_fignums() == [] and dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_a_picture_is_drawn_into_the_axes_it_is_given(name):
+    count, draw = EVERYTHING[name]
+    given = new_axes(2, -(-count // 2)).ravel()[:count] if count > 1 else np.array([new_axes()])
+    drawn = draw(ax=given if count > 1 else given[0])
+    assert_array_equal(np.ravel(drawn), given)
+    if count > 1:
+        with pytest.raises(ValueError, match=f"{count} Axes are needed, one a panel, not 3"):
+            draw(ax=new_axes(3))
+
+
+@pytest.mark.parametrize("watched_by", ["prompt", "interactive mode"])
+def test_a_figure_is_pyplots_where_somebody_looks_on(monkeypatch, watched_by):
+    import matplotlib.pyplot as plt
+
+    if watched_by == "prompt":
+        monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    else:
+        monkeypatch.setitem(matplotlib.rcParams, "interactive", True)
+    try:
+        ax = plots.scatter(np.eye(2))
+        assert plt.gcf() is ax.figure
+        plots.scatter(np.eye(2), ax=new_axes())  # given Axes: no new figure
+        assert len(plt.get_fignums()) == 1
+    finally:
+        plt.close("all")
+
+
+def test_matplotlib_is_imported_late_and_pyplot_never_in_a_script():
+    code = """
+import sys
+from flowcore import MADE, Normal, plots
+assert "matplotlib" not in sys.modules
+plots.density(Normal(2), n=5), plots.masks(MADE(2, [4])), plots.scatter([[0, 1]], [1])
+assert "matplotlib" in sys.modules and "matplotlib.pyplot" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def stages_with(x):
+    return lambda: plots.stages([("base", np.eye(2)), ("MAF", x)])
+
+
+REFUSED = [
+    *(
+        case
+        for bad in (np.zeros(3), np.zeros((4, 3)), np.zeros((2, 2, 2)))
+        for case in [
+            (lambda bad=bad: plots.scatter(bad), f"x has shape {bad.shape}"),
+            (lambda bad=bad: plots.compare(np.eye(2), bad), f"samples has shape {bad.shape}"),
+            (stages_with(bad), f"stage 'MAF' has shape {bad.shape}"),
+        ]
+    ),
+    (lambda: plots.scatter(POINTS, [1, 2]), "labels have shape (2,), but there are 200 points"),
+    (lambda: plots.scatter(POINTS, np.arange(200)), "200 different values"),
+    (lambda: plots.scatter(POINTS, xlim=(1, -1)), "xlim must be (low, high)"),
+    (lambda: plots.pairs(np.zeros((5, 13))), "not (5, 13); choose some of them, x[:, :12"),
+    (lambda: plots.pairs(np.zeros(5)), "1 to 12 columns, not (5,)"),
+    (lambda: plots.pairs(np.eye(3), np.eye(2)), "samples has shape (2, 2), but x has 3"),
+    (lambda: plots.pairs(np.eye(3), names=["a"]), "1 names, but x has 3 columns"),
+    (stages_with(POINTS), "same points in all: they have [2, 200]"),
+    (lambda: plots.stages(flows.maf(3, layers=1, hidden=[4])), "has dim 3"),
+    (lambda: plots.density(NORMAL.log_prob, **QUICK), "was log_prob given?"),
+    (lambda: plots.density(NORMAL, (1, -1)), "xlim must be (low, high)"),
+    (lambda: plots.density(NORMAL, (-1, 1), (0, np.inf)), "ylim must be (low, high)"),
+    (lambda: plots.density(NORMAL, n=1), "n must be an integer >= 2, not 1"),
+    (lambda: plots.density(fc.Normal(3)), "has dim 3"),
+    (lambda: plots.density(lambda x: x, **QUICK), "not one a row"),
+    (lambda: plots.density(3), "a flow or a function, not 3"),
+    (lambda: plots.density(NORMAL, (50, 60), (50, 60)), "none of 1,000 samples lies in the window"),
+    (lambda: plots.densities({"a": NORMAL}, (50, 60), (0, 1)), "leave xlim and ylim out"),
+    (lambda: plots.densities({}), "at least one flow"),
+    (lambda: plots.losses(fc.History()), "no epochs"),
+    (lambda: plots.losses(HISTORY, ylim=(2.0, 1.0)), "ylim must be"),
+    (lambda: plots.masks(MAF), "takes a MADE, not MaskedAutoregressiveFlow"),
+    (lambda: plots.masks(MAF), "give its .made"),
+    (lambda: plots.masks(3), "takes a MADE, not 3"),
+    (lambda: plots.jacobian(MAF, np.zeros((2, 4))), "one point, of shape (4,), not (2, 4)"),
+    (lambda: plots.jacobian(MAF, np.zeros(4), "back"), '"inverse" or "forward", not \'back\''),
+    (lambda: plots.jacobian(MAF, np.zeros(4), order=[0, 1, 2, 3]), "1..4, not [0, 1, 2, 3]"),
+    (lambda: plots.jacobian(MAF, [0.0, np.nan, 0.0, 0.0]), "not finite"),
+    (lambda: plots.jacobian(3, np.zeros(4)), "a bijector or a flow"),
+    *(
+        case
+        for draw in (plots.grid, plots.grid_animation)
+        for case in [
+            (lambda draw=draw: draw(flows.maf(3, layers=1, hidden=[4])), "has dim 3"),
+            (lambda draw=draw: draw(SWAP, cells=1), "cells must be an integer >= 2, not 1"),
+            (lambda draw=draw: draw(SWAP, reach=-1.0), "reach must be a finite number > 0, not -1"),
+            (lambda draw=draw: draw(SWAP, reach=np.inf), "a finite number > 0, not inf"),
+            (lambda draw=draw: draw(NORMAL), "takes a flow or a bijector, not Normal"),
+        ]
+    ),
+    (lambda: plots.grid(FLOW, xlim=(2, -2)), "xlim must be"),
+    (lambda: plots.grid_animation(SWAP, frames=0), "frames must be an integer >= 1, not 0"),
+    (lambda: plots.network(MAF), "give its .made"),
+    (lambda: plots.network(fc.MADE(3, [25])), "25 units cannot be drawn, only up to 24: plots.ma"),
+    *(
+        (lambda bad=bad: plots.network(fc.MADE(3, [4]), bad), "output must be an integer 0..2, not")
+        for bad in (-1, 3, 1.5, "x")
+    ),
+    (lambda: plots.network(fc.MADE(3, [4, 4, 4], residual=True)), "skips of a residual network"),
+    *(
+        (lambda x=x: plots.log_dets(FLOW, x), "x must be 1 to 12 points, (n, 2), not (")
+        for x in map(np.zeros, (2, (3, 3), (0, 2), (13, 2)))
+    ),
+    (lambda: plots.log_dets(SWAP, np.zeros((1, 2))), "log_dets takes a flow, not Permute"),
+    (lambda: plots.bridges(fc.Normal(3), MOONS), "has dim 3"),
+    (lambda: plots.bridges(NORMAL, fc.Normal(3)), "has dim 3"),
+    (lambda: plots.bridges(NORMAL, MOONS, (50, 60), (50, 60)), "none of 1,000 samples lies in"),
+    (
+        lambda: plots.bridges(fc.targets.checkerboard(), MOONS, (-1, 3), (-3, 1), n=2),
+        "0 or not finite at all 4 points of the grid",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), REFUSED, ids=[text for _, text in REFUSED])
+def test_pictures_refuse_what_they_cannot_draw(call, message):
+    with pytest.raises((ValueError, TypeError)) as error:
+        call()
+    assert message in str(error.value)
+
+
+# ---------------------------------------------------------------------------- points
+
+
+def test_scatter_draws_every_label_in_its_colour():
+    labels = np.array(["b", "a"] * 100)
+    ax = plots.scatter(POINTS, labels)
+    assert legend(ax) == ["a", "b"]
+    for dots, label in zip(ax.collections, "ab", strict=True):
+        assert_array_equal(dots.get_offsets(), POINTS[labels == label])
+    assert len({tuple(dots.get_facecolor()[0]) for dots in ax.collections}) == 2
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("$x_{1}$", "$x_{2}$")
+    assert plots.scatter(POINTS).get_legend() is None
+
+
+def test_a_frame_holds_all_points_or_counts_those_outside():
+    ax = plots.scatter(POINTS)
+    low, high = np.array([ax.get_xlim(), ax.get_ylim()]).T
+    assert remarks(ax) == [] and ((low < POINTS) & (high > POINTS)).all()
+    assert ax.get_aspect() == 1
+    far = plots.scatter(np.vstack([POINTS, [[1e6, 0.0], [np.nan, 0.0], [0.0, np.inf]]]))
+    assert remarks(far) == ["3 outside"] and far.get_xlim()[1] < 10
+    unlike = plots.scatter(POINTS * [1.0, 1000.0])
+    assert unlike.get_aspect() == "auto" and unlike.get_ylim()[1] > 500 * unlike.get_xlim()[1]
+    x = [[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [3.0, 3.0]]
+    given = plots.scatter(x, xlim=(-1, 1), ylim=(-1, 2.5))
+    assert (given.get_xlim(), given.get_ylim()) == ((-1, 1), (-1, 2.5))
+    assert remarks(given) == ["2 outside"]
+    for few in (np.zeros((0, 2)), [[2.0, 3.0]], [[np.nan, np.nan]]):
+        low, high = plots.scatter(few).get_xlim()
+        assert low < high
+
+
+def test_compare_beside_each_other_and_on_top():
+    samples = 3 * POINTS[:50]
+    left, right = plots.compare(POINTS, samples)
+    assert titles([left, right]) == ["data", "samples"]
+    assert left.get_xlim() == right.get_xlim() and left.get_ylim() == right.get_ylim()
+    assert_array_equal(left.collections[0].get_offsets(), POINTS)
+    assert_array_equal(right.collections[0].get_offsets(), samples)
+    assert left.get_xlim()[1] > samples[:, 0].max()
+    ax = new_axes()
+    assert plots.compare(POINTS, samples, ax=ax) is ax
+    assert legend(ax) == ["data", "samples"] and len(ax.collections) == 2
+
+
+# ---------------------------------------------------------------------------- pairs
+
+
+def test_pairs_show_data_below_the_diagonal_and_samples_above():
+    x = np.random.default_rng(0).normal(size=(400, 3)) * [1, 10, 100]
+    samples = x[::-1] + 1
+    axes = plots.pairs(x, samples, names=["a", "b", "c"])
+    assert axes.shape == (3, 3)
+    for i in range(3):
+        for j in range(i):
+            below, above = (ax.collections[0] for ax in (axes[i, j], axes[j, i]))
+            assert_array_equal(below.get_offsets(), x[:, [j, i]])
+            assert_array_equal(above.get_offsets(), samples[:, [i, j]])
+            assert axes[i, j].get_xlim() == axes[j, i].get_ylim() == axes[j, j].get_xlim()
+    assert [ax.get_xlabel() for ax in axes[-1]] == ["a", "b", "c"]
+    assert [ax.get_ylabel() for ax in axes[:, 0]] == ["a", "b", "c"]
+    assert axes[0, 1].get_xlabel() == axes[1, 1].get_ylabel() == ""
+
+
+def test_the_lines_of_pairs_are_around_half_of_the_samples():
+    samples = np.random.default_rng(0).normal(size=(20_000, 2))
+    wide, narrow = plots.pairs(samples[:50], samples)[1, 0].collections[1].get_paths()
+    assert [np.abs(path.vertices).max().round(1) for path in (wide, narrow)] == [
+        pytest.approx(np.sqrt(-2 * np.log(1 - share)), abs=0.2) for share in (0.95, 0.5)
+    ]
+
+
+def test_pairs_count_what_lies_outside_of_their_frames():
+    x = POINTS.copy()
+    x[0, 1], x[1, 0], x[5, 0] = 1e6, np.inf, np.nan  # what is not there is not counted
+    samples = x[2:].copy()
+    samples[0, 0] = 1e6
+    axes = plots.pairs(x, samples)
+    assert remarks(axes[0, 0]) == ["1 + 1 outside"] and remarks(axes[1, 1]) == ["1 outside"]
+    assert axes[0, 0].get_xlim()[1] < 10 and axes[1, 1].get_xlim()[1] < 10
+    assert remarks(axes[1, 0]) == []
+
+
+def test_pairs_draw_as_many_samples_as_rows_and_not_too_many():
+    x = np.random.default_rng(0).normal(size=(9000, 2))
+    few = plots.pairs(x[:400], x)
+    assert 300 <= len(few[0, 1].collections[0].get_offsets()) <= 400
+    assert len(plots.pairs(x)[1, 0].collections[0].get_offsets()) <= 2000
+
+
+def test_pairs_of_categories_are_shares_and_noise():
+    x = np.column_stack([np.arange(60) % 2, np.arange(60.0)])
+    axes = plots.pairs(
+        x, x, names=["city", "age"], categories={0: ["Bern", "a$ long name of Oslo"]}
+    )
+    assert [bar.get_height() for bar in axes[0, 0].patches[:2]] == pytest.approx([0.5, 0.5])
+    below = axes[1, 0].collections[0].get_offsets()
+    assert np.array_equal(np.rint(below[:, 0]), x[:, 0]) and len(set(below[:, 0])) == 60
+    assert len(axes[1, 0].collections) == 1  # no outlines
+    ticks = [text.get_text() for text in axes[1, 0].get_xticklabels()]
+    assert ticks == ["Bern", r"a\$ long na.."]
+
+
+def test_the_names_of_pairs():
+    pandas = pytest.importorskip("pandas")
+    axes = plots.pairs(pandas.DataFrame(np.eye(2), columns=["age", "pa$y"]))
+    assert [ax.get_xlabel() for ax in axes[-1]] == ["age", r"pa\$y"]
+    assert axes[0, 0].figure.legends == []
+    axes = plots.pairs(np.tile(POINTS, 4), names=["nonflavanoid_phenols_of_a_wine"] * 8)
+    assert axes[-1, 0].get_xlabel().count("\n") == 1 and axes[-1, 0].get_xlabel().endswith("..")
+
+
+# ---------------------------------------------------------------------------- stages
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("maf", "MAF"), ("iaf", "IAF"), ("realnvp", "Coupling")]
+)
+def test_six_layers_and_five_swaps_are_twelve_panels(kind, name):
+    flow = chain(kind, dtype=np.float32)
+    axes = plots.stages(flow, n=40, rng=5)
+    assert axes.shape == (12,) and len(axes[0].figure.axes) == 12
+    assert titles(axes)[:4] == ["base", f"1: {name}", "2: Permute", f"3: {name}"]
+    assert titles(axes)[-1] == f"11: {name}"
+    assert {ax.get_aspect() for ax in axes} == {1.0}
+    assert len({ax.get_subplotspec().rowspan.start for ax in axes}) == 3
+    wanted = flow.stages(flow.base.sample(40, np.random.default_rng(5)))
+    for ax, (_, x) in zip(axes, wanted, strict=True):
+        assert_allclose(ax.collections[0].get_offsets(), x)
+
+
+def test_a_point_keeps_the_colour_of_its_first_quadrant():
+    base = np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0], [2.0, 2.0]])
+    axes = plots.stages([("base", base), ("moved", base + 3)])
+    first, last = (ax.collections[0].get_facecolor() for ax in axes)
+    assert_array_equal(first, last)
+    assert len({tuple(colour) for colour in first[:4]}) == 4
+    assert_array_equal(first[4], first[0])
+    axes = plots.stages([("base", POINTS)] * 5, labels=POINTS[:, 0] > 0)
+    assert legend(axes[0]) == ["False", "True"] and axes[1].get_legend() is None
+    assert len(axes) == len(axes[0].figure.axes) == 5  # no empty panels
+
+
+def test_stages_share_a_frame_unless_one_would_be_a_dot():
+    same = plots.stages([("base", POINTS), ("a", 0.8 * POINTS + 0.5)])
+    assert len({(ax.get_xlim(), ax.get_ylim()) for ax in same}) == 1
+    small, large = plots.stages([("base", POINTS), ("far", 50 * POINTS + 1000)])
+    assert small.get_xlim()[1] < 10 < 900 < large.get_xlim()[1]
+    flow = flows.maf(2, layers=1, hidden=[4]).initialize(1000 + POINTS * [1, 20])
+    assert titles(plots.stages(flow, n=10)) == ["base", "1: MAF", "2: Standardize"]
+    broken = POINTS.copy()
+    broken[:7] = np.inf
+    assert remarks(plots.stages([("base", POINTS), ("broken", broken)])[1]) == ["7 outside"]
+
+
+# ---------------------------------------------------------------------------- density
+
+
+def colour_bar(ax):
+    (bar,) = (other for other in ax.figure.axes if other is not ax)
+    return bar
+
+
+def bell(x):
+    return np.exp(-0.5 * np.sum(x**2, axis=-1))
+
+
+def test_density_has_the_given_limits_and_a_colour_bar():
+    ax = plots.density(NORMAL, (-3, 2), (-1, 4), **QUICK)
+    assert (ax.get_xlim(), ax.get_ylim()) == ((-3, 2), (-1, 4))
+    assert colour_bar(ax).get_ylabel() == "density"
+    assert ax.get_legend() is None
+    filled = ax.collections[0]
+    assert filled.levels[0] == 0 and 0.9 < 2 * np.pi * filled.levels[-1] < 1.3
+    by_function = plots.density(NORMAL.prob, (-3, 2), (-1, 4), **QUICK)
+    assert_allclose(by_function.collections[0].levels, filled.levels)
+    around = plots.density(bell, **QUICK)
+    assert (around.get_xlim(), around.get_ylim()) == ((-3, 3), (-3, 3))
+
+
+def test_the_window_of_a_density_follows_the_flow():
+    """A picture around the origin would be blank, with a colour bar of 1e-245."""
+    rows = np.random.default_rng(4).normal([1000.0, -50.0], [20.0, 5.0], (300, 2))
+    flow = flows.maf(2, layers=1, hidden=[4]).initialize(rows)
+    ax = plots.density(flow, **QUICK)
+    for (low, high), mean, std in zip(
+        (ax.get_xlim(), ax.get_ylim()), (1000, -50), (20, 5), strict=True
+    ):
+        assert mean - 12 * std < low < mean - 2 * std and mean + 2 * std < high < mean + 12 * std
+    assert ax.collections[0].levels[-1] == pytest.approx(1 / (2 * np.pi * 100), rel=0.3)
+    assert remarks(ax) == []
+    given = plots.density(flow, ylim=(-51, 0), **QUICK)
+    assert (given.get_xlim(), given.get_ylim()) == (ax.get_xlim(), (-51, 0))
+
+
+def test_the_share_outside_the_window_of_a_density_is_shown():
+    (half,) = remarks(plots.density(NORMAL, (0, 3), **QUICK))
+    assert half.endswith("% outside") and 40 < int(half.split("%")[0]) < 60
+    assert remarks(plots.density(NORMAL, (-3, 3), (-3, 3), **QUICK)) == []
+
+
+def test_density_lies_where_it_belongs():
+    """Half the plane is empty: contours are drawn in the other half only, not transposed."""
+    ax = plots.density(lambda x: np.where(x[:, 1] > 1, 1.0, 0.0), **QUICK)
+    dark = ax.collections[0].get_paths()[-1].vertices
+    assert dark[:, 1].min() > 0.5 and dark[:, 0].min() < -2.9
+
+
+def test_density_that_is_not_finite_is_marked_and_counted():
+    def broken(x):
+        p = bell(x)
+        p[:30], p[30:35] = np.nan, np.inf
+        return p
+
+    ax = plots.density(broken, **QUICK)
+    assert legend(ax) == ["not finite at 35 of 400 points"]
+    assert ax.patch.get_hatch()
+    ax = plots.density(lambda x: np.full(len(x), np.nan), **QUICK)
+    assert legend(ax) == ["not finite at 400 of 400 points"]
+
+
+@pytest.mark.parametrize(
+    ("log_prob", "least"),
+    [
+        (lambda x: np.where(x[:, 0] > 0, -np.sum(x**2, axis=-1), -np.inf), 0.9),  # density 0
+        (lambda x: np.float32(200) - np.sum(x**2, axis=-1, dtype=np.float32), 1e80),
+    ],
+)
+def test_minus_infinity_and_what_is_no_float32_are_densities(log_prob, least):
+    one = type("One", (), {"dim": 2, "log_prob": staticmethod(log_prob)})()
+    ax = plots.density(one, **QUICK)
+    assert ax.get_legend() is None and not ax.patch.get_hatch()
+    assert ax.collections[0].levels[-1] >= least
+
+
+def test_a_spike_does_not_bleach_the_rest():
+    def spiked(x):
+        p = bell(x)
+        p[5] = 5e-3 * p.sum()
+        return p
+
+    filled = plots.density(spiked, n=100).collections[0]
+    assert filled.extend == "max" and 0.9 <= filled.levels[-1] <= 1.2
+    assert plots.density(NORMAL, n=100).collections[0].extend == "neither"
+
+
+@pytest.mark.parametrize("height", [0.0, 1e-300, 1.0, 1e300])
+def test_density_of_any_height_can_be_drawn(height):
+    ax = plots.density(lambda x: height * np.exp(-np.sum(x**2, axis=-1)), **QUICK)
+    levels = ax.collections[0].levels
+    assert levels[0] == 0 and (np.diff(levels) > 0).all()
+    assert height == 0 or 0.8 * height < levels[-1] <= 1.2 * height
+    ax.figure.savefig(io.BytesIO())
+
+
+def test_densities_share_the_frame_and_the_colours_of_the_first():
+    wide, narrow = (fc.MultivariateNormalDiag([0.0, 0.0], [s, s]) for s in (2.0, 0.2))
+    axes = plots.densities({"truth": NORMAL, "wide": wide, "narrow": narrow}, n=41)
+    assert titles(axes) == ["truth", "wide", "narrow"]
+    assert len({(*ax.get_xlim(), *ax.get_ylim()) for ax in axes}) == 1
+    assert axes[0].get_xlim() == plots.density(NORMAL, **QUICK).get_xlim()
+    truth, low, high = (ax.collections[0] for ax in axes)
+    alone = plots.density(NORMAL, n=41).collections[0]  # the truth is drawn as it is alone
+    for other in (low, high, alone):
+        assert_array_equal(truth.levels, other.levels)
+    assert_array_equal(truth.get_facecolor(), low.get_facecolor())
+    used = [np.flatnonzero([len(path.vertices) for path in drawn.get_paths()]).max() for drawn in
+            (truth, low, high)]  # fmt: skip
+    assert used[1] < used[0] < used[2] == len(high.levels) - 1  # beyond the scale: the arrow
+    assert len(axes[0].figure.axes) == 4  # one colour bar
+    assert [bool(remarks(ax)) for ax in axes] == [False, True, False]  # some lie outside
+    for ax in plots.densities({"a": NORMAL, "b": bell}, (-1, 2), (0, 3), n=5):
+        assert (ax.get_xlim(), ax.get_ylim()) == ((-1, 2), (0, 3))
+
+
+# ---------------------------------------------------------------------------- losses
+
+
+def test_losses_show_both_curves_the_best_epoch_and_the_entropy():
+    ax = plots.losses(HISTORY, entropy=1.1)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "NLL (nats, may be negative)")
+    assert legend(ax) == ["training", "validation", "best epoch 3: 1.500", "exact entropy: 1.100"]
+    lines = {line.get_label(): line.get_xydata() for line in ax.lines}
+    assert_array_equal(lines["training"], np.c_[[1, 2, 3, 4], HISTORY.train_nll])
+    assert_array_equal(lines["validation"], np.c_[[1, 2, 3, 4], HISTORY.val_nll])
+    assert_array_equal(lines["best epoch 3: 1.500"], [[3, 1.5]])
+    assert_array_equal(lines["exact entropy: 1.100"][:, 1], [1.1, 1.1])
+    assert ax.get_ylim()[0] < 1.1 and ax.get_ylim()[1] > 3.2
+    assert legend(plots.losses(fc.History([2.0, 1.0], [], 1))) == ["training"]
+    assert legend(plots.losses(fc.History([2.0], [2.5], None))) == ["training", "validation"]
+
+
+TAIL = (1 + np.exp(-np.arange(60) / 10)).tolist()
+SPIKED = [*TAIL[:10], 11.0, *TAIL[:9], 12.0, *TAIL]
+
+
+@pytest.mark.parametrize(
+    ("history", "ylim", "above", "within"),
+    [
+        (
+            fc.History([1e6, 500.0, *TAIL], [2e6, 300.0, *TAIL], 61),
+            None,
+            "2 epochs, 2e+06",
+            (2, 10),
+        ),
+        (fc.History(TAIL, TAIL, 59), None, "", (2, 3)),
+        (fc.History(SPIKED, SPIKED, 39), None, "2 epochs, 12", (2, 8)),
+        (HISTORY, (1.0, 2.5), "1 epoch, 3.2", (2.49, 2.51)),
+        (HISTORY, (1.0, 4.0), "", (3.99, 4.01)),
+        (fc.History([np.nan, 2.0, 1.0], [np.inf, 2.0, np.nan], 1), None, "", (2, 3)),
+        (fc.History([np.nan], [np.nan], None), None, "", (-np.inf, np.inf)),
+    ],
+)
+def test_huge_losses_do_not_hide_the_curve_and_are_counted(history, ylim, above, within):
+    ax = plots.losses(history, ylim=ylim)
+    top = ax.get_ylim()[1]
+    assert within[0] < top < within[1]
+    wanted = above.replace(",", " above the frame, up to")
+    assert ax.get_title(loc="left") == wanted
+    triangles = [line.get_xydata() for line in ax.lines if line.get_marker() == "^"]
+    for nll, found in zip((history.train_nll, history.val_nll), triangles, strict=False):
+        out = np.flatnonzero(np.array(nll) > top) + 1
+        assert_array_equal(found, np.c_[out, np.full(len(out), top)])
+    assert len(triangles) == (2 if above else 0)
+    ax.figure.savefig(io.BytesIO())
+
+
+# ---------------------------------------------------------------------------- masks
+
+
+def test_masks_layer_by_layer_and_their_product():
+    made = fc.MADE(4, [6, 5], order=[3, 1, 4, 2])
+    axes = plots.masks(made)
+    assert titles(axes) == [
+        "input to hidden 1", "hidden 1 to hidden 2", "hidden 2 to output", "product",
+    ]  # fmt: skip
+    for ax, mask in zip(axes, made.masks, strict=False):
+        assert_array_equal(cells(ax), mask)
+    assert ticks(axes[0].yaxis) == ["3", "1", "4", "2"]
+    assert ticks(axes[0].xaxis) == ticks(axes[1].yaxis) == list(map(str, made.degrees[1]))
+    assert ticks(axes[2].xaxis) == ["3", "3", "1", "1", "4", "4", "2", "2"]
+    before = np.less.outer(made.degrees[0], made.degrees[0])
+    assert_array_equal(cells(axes[3]), before)
+    assert ticks(axes[3].xaxis) == [rf"$\phi_{{{i}}}$" for i in (1, 2, 3, 4)]
+
+
+def test_small_masks_have_cells_of_one_size():
+    axes = plots.masks(fc.MADE(5, [8, 8]))
+    axes[0].figure.draw_without_rendering()
+    sizes = [np.array(ax.get_window_extent().size) / cells(ax).shape[::-1] for ax in axes]
+    assert_allclose(sizes, sizes[0][0], rtol=0.05)
+
+
+@pytest.mark.parametrize(("dim", "hidden"), [(1, [3]), (2, []), (5, [300, 200])])
+def test_masks_of_all_sizes(dim, hidden):
+    axes = plots.masks(fc.MADE(dim, hidden, n_out=1))
+    assert len(axes) == len(hidden) + 2
+    assert max(len(ticks(ax.xaxis)) for ax in axes) <= 12
+    assert_array_equal(cells(axes[-1]), np.triu(np.ones((dim, dim), bool), k=1))
+    axes[0].figure.savefig(io.BytesIO())
+
+
+# ---------------------------------------------------------------------------- context
+
+
+def test_conditional_flows_take_one_context():
+    flow = chain("maf", layers=2, context_dim=3)
+    context = np.array([5.0, -1.0, 2.0])
+    drawn, other = (plots.stages(flow, n=20, rng=1, context=c)[-1].collections[0].get_offsets()
+                    for c in (context, -context))  # fmt: skip
+    assert_array_equal(drawn, flow.sample(20, 1, context=context).reshape(20, 2))
+    assert not np.array_equal(drawn, other)
+    one, other = (plots.density(flow, context=c, **QUICK) for c in (context, -context))
+    assert one.get_xlim() != other.get_xlim()
+
+
+def test_improbable_cells_are_labelled():
+    """The least probable rows first, a likely value where the gain is large; others are counted."""
+    ax = plots.cells(EXPLANATION, ax=new_axes())
+    labels = [text.get_text() for text in ax.get_yticklabels()]
+    assert labels == ["2: -inf", "0: -30", "3: -2"]
+    assert [text.get_text() for text in ax.texts] == ["40", "31.5", "Bern", "1 rows without log p"]
+    assert len(plots.cells(EXPLANATION, most=1, ax=new_axes()).get_yticklabels()) == 1
+    nothing = Explanation(("a",), np.array([np.nan]), np.array([[np.nan]]), [np.array([1.0])])
+    with pytest.raises(ValueError, match="no row has a log-density"):
+        plots.cells(nothing)

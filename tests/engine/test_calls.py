@@ -1,0 +1,135 @@
+"""Work arrays are shared and kept: no call sees what another one left, whenever it is made.
+
+Without a tape, equal parts of a flow use the same arrays (the registry's "again-..." are flows of
+such parts); plans are kept for later calls; a gradient that waits holds its plan.
+"""
+
+import gc
+import sys
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from autograd import value_and_grad
+from support.registry import CASES, DENSITIES, PARTS, case, close, cotangents
+
+import flowcore as fc
+from flowcore.testing import randomize
+
+EVERY_CASE = pytest.mark.parametrize("name, way", CASES, ids=lambda v: v)
+
+
+def equal(found, expected):
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def gradient_of(run, args, rng):
+    """From a way back that nobody else uses."""
+    back, found = run.vjp(args)
+    return back(cotangents(found, rng))
+
+
+def other_arguments(run):
+    """As many rows and parameters, other numbers."""
+    theta, *others = run.args
+    return [1.1 * theta + 0.01, *(a[::-1].copy() for a in others)]
+
+
+@EVERY_CASE
+def test_no_call_sees_what_another_one_left(name, way):
+    """Two gradients wait, interleaved, with calls with and without a tape in between; a way back is
+    run again, with other cotangents, in any order."""
+    run = case(name, way)
+    other = other_arguments(run)
+    for args in (run.args, other, run.args):
+        equal(run(*args), run.vjp(args)[1])
+    expected = {rng: gradient_of(run, run.args, rng) for rng in (1, 2, 3)}
+    expected_of_other = gradient_of(run, other, 1)
+    back, found = run.vjp()
+    other_back, other_found = run.vjp(other)
+    for rng in (1, 2, 1, 3, 2):
+        equal(back(cotangents(found, rng)), expected[rng])
+        gradient_of(run, other, 4)
+        run(*other)
+    gradient_of(run, run.rows(slice(2)), 1)
+    equal(other_back(cotangents(other_found, 1)), expected_of_other)
+    equal(back(cotangents(found, 1)), expected[1])
+    equal(other_back(cotangents(other_found, 1)), expected_of_other)
+
+
+THREADS = ["flow", "flow-context", "flow-own-bijector", "flows.nsf", "flows.iaf", "flows.maf_mog"]
+
+
+@pytest.mark.parametrize("name", THREADS)
+def test_eight_threads_on_one_flow_give_the_serial_numbers(name):
+    flow, rng = randomize(DENSITIES[name](), 0.5, rng=1), np.random.default_rng(0)
+    theta = [flow.params + 0.01 * k for k in range(16)]
+    x, context = rng.standard_normal((16, 9, flow.dim)), None
+    if flow.context_dim:
+        context = rng.standard_normal((9, flow.context_dim))
+
+    def step(k):
+        def loss(theta):
+            return flow.log_prob(x[k], theta, context).mean()
+
+        return flow.log_prob(x[k], context=context), *value_and_grad(loss)(theta[k])
+
+    serial = [step(k) for k in range(16)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(step, [*range(16)] * 4))
+    finally:
+        sys.setswitchinterval(interval)
+    for k, each in enumerate(found):
+        equal(each, serial[k % 16])
+
+
+@pytest.mark.parametrize("name, way", [c for c in CASES if c[0] in PARTS])
+def test_what_nobody_holds_is_freed_at_once(name, way):
+    """Plans do not hold their part in a circle: with the collector off, it goes with its name."""
+    run = case(name, way)
+    gc.disable()
+    try:
+        run(*run.args)
+        gradient_of(run, run.args, 1)
+        seen = [weakref.ref(run.part), *map(weakref.ref, run.part.leaves)]
+        del run
+        assert [ref() for ref in seen] == [None] * len(seen)
+    finally:
+        gc.enable()
+
+
+def test_a_pending_gradient_keeps_its_plan_and_gives_it_back():
+    run = case("flow", "log_prob")
+    back, found = run.vjp()
+    bars = cotangents(found)
+    expected = back(bars)
+    (shelf,) = (plans for key, plans in run.part._memo_plans.items() if key[-1])
+    assert not shelf
+    del back
+    assert len(shelf) == 1
+    (plan,) = shelf
+    equal(gradient_of(run, run.args, 7), expected)
+    assert shelf == [plan]
+
+
+def test_samples_and_latents_are_nobody_elses():
+    flow = randomize(fc.flows.maf(2, layers=2, hidden=[8], standardize=False))
+    x = flow.sample(5, rng=0)
+    calls = [
+        lambda: flow.sample(5, rng=0),
+        lambda: flow.to_latent(x),
+        lambda: flow.from_latent(x),
+        lambda: flow.sample_and_log_prob(5, rng=0)[1],
+        *(lambda k=k: flow.stages(x)[k][1] for k in range(3)),
+    ]
+    expected, untouched = [call().copy() for call in calls], x.copy()
+    for call in calls:
+        call()[...] = 7
+    np.testing.assert_array_equal(x, untouched)
+    for call, value in zip(calls, expected, strict=True):
+        close(call(), value, 0)

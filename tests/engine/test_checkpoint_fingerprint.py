@@ -1,0 +1,204 @@
+"""Which run a checkpoint belongs to: flows, data and options; keys for functions and objects."""
+
+import os
+import tracemalloc
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from support.flows import Banana, Conditional, Gaussian, GradientDescent
+from support.runs import C, W, X, assert_same, interrupt_at, run
+
+import flowcore
+from flowcore import MADE, Chain, MaskedAutoregressiveFlow, Standardize, TransformedDistribution
+from flowcore.files import disk
+from flowcore.training import Adam, table
+from flowcore.training.resume import fingerprint
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    monkeypatch.setattr(disk.os, "fsync", lambda handle: None)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "run.npz"
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"flow": Banana(np.full(6, 0.1))}, "flow"),
+        ({"flow": Gaussian()}, "flow"),
+        ({"flow": Banana(dtype=np.float32)}, "flow"),
+        ({"X": X[::-1].copy()}, "X"),
+        ({"X": np.where(np.arange(300)[:, None] == 299, X + 1e-12, X)}, "X"),
+        ({"X": X.astype(np.float32)}, "X"),
+        ({"sample_weight": W}, "sample_weight"),
+        ({"batch_size": 51}, r"batch_size \(50 there, 51 here\)"),
+        ({"learning_rate": 0.2}, r"optimizer \(Adam\(learning_rate=0.1.*Adam\(learning_rate=0.2"),
+        ({"optimizer": Adam(0.1, beta2=0.9), "learning_rate": "auto"}, "optimizer"),
+        ({"schedule": "cosine"}, "optimizer"),
+        ({"warm_up": 3}, "optimizer"),
+        ({"average": 0.5}, r"average \(None there, 0.5 here\)"),
+        ({"validation_split": 0.2}, "validation_split"),
+        ({"validation_data": X[:5]}, "validation_data"),
+        ({"shuffle": False}, "shuffle"),
+        ({"clip_norm": 1.0}, "clip_norm"),
+        ({"rng": 4}, "rng"),
+    ],
+)
+def test_a_file_of_another_run_is_refused(path, change, named):
+    run(path, epochs=1)
+    before = path.read_bytes()
+    with pytest.raises(
+        ValueError, match=rf"run\.npz belongs to .* differs in .*\b{named}.*delete the file"
+    ):
+        run(path, **change)
+    assert path.read_bytes() == before
+
+
+def test_contexts_are_part_of_it_too(path):
+    options = dict(flow=Conditional(), X=X[:, :1], context=C, validation_data=(X[:50, :1], C[:50]))
+    run(path, **options)
+    for change in ({"context": C[::-1]}, {"validation_data": (X[:50, :1], C[1:51])}):
+        with pytest.raises(ValueError, match=r"differs in context"):
+            run(path, **options | change)
+
+
+def test_structure_is_part_of_a_flow(path):
+    def flow(hidden, seed=0):
+        return flowcore.flows.maf(2, layers=1, hidden=[hidden], activation="tanh", rng=seed)
+
+    run(path, flow=flow(8), epochs=1)
+    run(path, flow=flow(8), epochs=1)
+    relu = flowcore.flows.maf(2, layers=1, hidden=[8], activation="relu", rng=0)
+    relu = relu.with_params(flow(8).params).unseen()
+    np.testing.assert_array_equal(relu.params, flow(8).params)
+    for other in (relu, flow(9), flow(8, seed=1)):
+        with pytest.raises(ValueError, match="differs in flow"):
+            run(path, flow=other, epochs=1)
+
+
+def test_a_generator_that_has_moved_on_is_refused(path):
+    rng = np.random.default_rng(3)
+    run(path, interrupt_at(1), rng)
+    with pytest.raises(ValueError, match=r"differs in rng \(PCG64 "):
+        run(path, rng=rng)
+
+
+class Wide:
+    """Somebody's base that cannot be described: its argument is no attribute."""
+
+    dim = 2
+
+    def __init__(self, width):
+        self._width = width
+
+    def sample(self, n, rng=None):
+        return self._width * np.random.default_rng(rng).normal(size=(n, 2))
+
+    def log_prob(self, z):
+        u = z / self._width
+        return anp.sum(-0.5 * u * u - np.log(self._width * np.sqrt(2 * np.pi)), axis=-1)
+
+
+def wide():
+    bijector = Chain([Standardize(2), MaskedAutoregressiveFlow(MADE(2, hidden=[6], rng=1))])
+    return TransformedDistribution(Wide(1.0), bijector)
+
+
+def test_a_flow_that_cannot_be_described_needs_a_key(path):
+    with pytest.raises(ValueError, match=r"cannot compare flow \(.*pass checkpoint_key=.*change"):
+        run(path, flow=wide())
+    run(path, flow=wide(), epochs=2, checkpoint_key="1")
+    run(path, flow=wide(), epochs=3, checkpoint_key="1")
+    other = wide().with_params(wide().params + 1.0)
+    for name, value in (("flow", other), ("checkpoint_key", "2")):
+        options = {"flow": wide(), "checkpoint_key": "1", name: value}
+        with pytest.raises(ValueError, match=f"another run, which differs in {name}"):
+            run(path, epochs=4, **options)
+
+
+def test_a_memmap_of_which_a_part_is_looked_at_is_another_run(path, monkeypatch):
+    monkeypatch.setattr(table, "MOST_ROWS", 50)
+    np.save(path.with_name("X.npy"), X)
+    run(path, X=np.load(path.with_name("X.npy"), mmap_mode="r"))
+    with pytest.raises(ValueError, match="differs in rows for initialize"):
+        run(path)
+
+
+def test_equal_numbers_of_other_types_are_the_same_run(path):
+    run(path, clip_norm=1, average=0.9, schedule="cosine", learning_rate=1e-3)
+    same = {"clip_norm": np.float64(1), "average": np.float64(0.9)}
+    run(path, **same, schedule="cosine", learning_rate=np.float64(1e-3))
+
+
+# ---------------------------------------------------------------- functions and objects
+
+
+def falling(step):
+    return 0.1 * 0.9**step
+
+
+def l2(theta):
+    return 0.1 * anp.sum(theta**2)
+
+
+class Slower(Adam):
+    """Derived from a class of flowcore's, but the user's own."""
+
+
+OWN = {
+    "optimizer.learning_rate": {"learning_rate": falling},
+    "penalty": {"penalty": l2},
+    "optimizer": {"optimizer": GradientDescent(0.1), "learning_rate": "auto"},
+    "optimizer (Slower": {"optimizer": Slower(0.1), "learning_rate": "auto"},
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_what_is_the_users_own_needs_a_key(path, name):
+    options = OWN[name]
+    message = f"cannot compare {name}.*checkpoint_key=.1., any text that you change whenever"
+    with pytest.raises(ValueError, match=message.replace("(", r"\(")):
+        run(path, **options)
+    assert os.listdir(path.parent) == []
+    run(path, epochs=2, checkpoint_key="1", **options)
+    for key in ("2", None):
+        with pytest.raises(
+            ValueError, match=r"cannot compare|differs in checkpoint_key .'1' there"
+        ):
+            run(path, checkpoint_key=key, **options)
+    assert_same(run(path, checkpoint_key="1", **options), run(**options))
+
+
+def test_functions_of_other_names_are_others_whatever_the_key(path):
+    run(path, learning_rate=falling, checkpoint_key="1", epochs=1)
+    with pytest.raises(
+        ValueError, match=r"differs in optimizer \(Adam\(learning_rate=falling, .*0.1"
+    ):
+        run(path, learning_rate=0.1, checkpoint_key="1")
+
+
+def test_a_key_is_a_text_and_callbacks_need_none(path):
+    for key in (1, b"1", l2):
+        with pytest.raises(TypeError, match="checkpoint_key must be a str, not"):
+            run(path, checkpoint_key=key)
+    run(path, lambda report: None, epochs=2)
+    assert_same(run(path, lambda report: False), run())
+
+
+def test_blocks_of_a_table_are_hashed_in_bounded_memory(tmp_path):
+    table = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", float, (2**20, 3))
+    tracemalloc.start()
+    try:
+        whole = fingerprint._table_text(table)
+        assert tracemalloc.get_traced_memory()[1] < 2**23 < table.nbytes
+    finally:
+        tracemalloc.stop()
+    assert fingerprint._table_text(np.zeros(table.shape)) == whole
+    table[-1, -1] = 1e-300
+    assert fingerprint._table_text(table) != whole
+    assert fingerprint._table_text(np.asfortranarray(table)) == fingerprint._table_text(table)

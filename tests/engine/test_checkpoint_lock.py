@@ -1,0 +1,153 @@
+"""One run at a time has the path of a checkpoint."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from filelock import FileLock
+from support.places import TESTS
+from support.runs import assert_same, interrupt_at, run
+
+from flowcore.files import disk
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="links and signals of POSIX")
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    monkeypatch.setattr(disk.os, "fsync", lambda handle: None)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "run.npz"
+
+
+# A run that prints when it has begun to train, and trains on when it reads a line.
+PROGRAM = """
+import sys
+from support.runs import run
+def callback(report):
+    if report.epoch == 0:
+        print("begun", flush=True)
+        sys.stdin.readline()
+flow, history = run(sys.argv[1], callback, checkpoint_every=float(sys.argv[2]))
+print(flow.params.tobytes().hex())
+"""
+
+
+class Other:
+    """Another process, which runs the same `fit` and holds still in its first epoch."""
+
+    def __init__(self, path, every=60.0):
+        command = [sys.executable, "-c", PROGRAM, str(path), str(every)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen(command, cwd=TESTS, **pipes)
+
+    def __enter__(self):
+        assert self.process.stdout.readline() == "begun\n"
+        return self
+
+    def go_on(self):
+        return self.process.communicate("\n")[0].strip()
+
+    def __exit__(self, *problem):
+        self.process.kill()
+        self.process.communicate()
+
+
+REFUSED = r"another fit is writing to checkpoint='.*run\.npz': wait .* or give another checkpoint"
+
+
+def refused(path, **options):
+    """Before anything is trained."""
+    with pytest.raises(ValueError, match=REFUSED):
+        run(path, lambda report: pytest.fail("it trained"), **options)
+
+
+def test_a_second_process_is_refused_at_its_start(path):
+    with Other(path) as other:
+        for options in ({}, {"rng": 4}, {"checkpoint_every": 60.0}):
+            refused(path, **options)
+        assert not path.exists()  # nobody has written yet
+        assert other.go_on() == run()[0].params.tobytes().hex()
+    assert os.listdir(path.parent) == ["run.npz"]
+    assert_same(run(path), run())
+
+
+def test_a_second_run_within_the_first_is_refused(path):
+    def callback(report):
+        refused(path)
+
+    assert_same(run(path, callback), run())
+
+
+@posix
+def test_what_a_killed_process_left_blocks_nobody(path):
+    with Other(path, every=0.0) as other:
+        other.process.send_signal(signal.SIGKILL)
+        other.process.wait()
+    assert sorted(os.listdir(path.parent)) == [".run.npz.lock", "run.npz"]
+    assert_same(run(path), run())
+    assert os.listdir(path.parent) == ["run.npz"]
+
+
+@posix
+def test_links_meet(path, tmp_path):
+    (tmp_path / "folder").mkdir()
+    real, link = tmp_path / "folder" / "run.npz", tmp_path / "run.npz"
+    link.symlink_to(real)
+    (tmp_path / "other").symlink_to(tmp_path / "folder")
+    with FileLock(tmp_path / "folder" / ".run.npz.lock"):
+        refused(link)
+        refused(tmp_path / "other" / "run.npz")
+    run(link)
+    assert real.exists() and link.is_symlink()
+
+
+def test_an_error_gives_the_path_back(path):
+    run(path, rng=4, epochs=1)
+    with pytest.raises(ValueError, match="differs in rng"):
+        run(path)  # refused after it was claimed
+    path.unlink()
+    with pytest.raises(FloatingPointError):
+        run(path, interrupt_at(1, FloatingPointError))
+    assert_same(run(path), run())
+    assert os.listdir(path.parent) == ["run.npz"]
+
+
+@pytest.mark.slow
+def test_of_two_runs_that_start_together_one_is_refused(path):
+    rng = np.random.default_rng(0)
+    program = (
+        "import sys, time; from support.runs import run\n"
+        "sys.stdin.readline(); time.sleep(float(sys.argv[2]))\n"
+        "try: print(run(sys.argv[1], epochs=60, rng=int(sys.argv[3]))[0].params.tobytes().hex())\n"
+        "except ValueError as problem: print(problem)"
+    )
+    straight = [run(epochs=60, rng=seed)[0].params.tobytes().hex() for seed in (3, 4)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    for attempt in range(10):
+        file = path.with_name(f"{attempt}.npz")
+        delays = rng.uniform(0, 0.02, 2)
+        both = [
+            subprocess.Popen(
+                [sys.executable, "-c", program, str(file), str(delay), str(seed)],
+                cwd=TESTS,
+                **pipes,
+            )
+            for delay, seed in zip(delays, (3, 4), strict=True)
+        ]
+        for process in both:
+            process.stdin.write("\n")
+            process.stdin.flush()
+        found = [process.communicate()[0].strip() for process in both]
+        right = [a == b for a, b in zip(found, straight, strict=True)]
+        said = ["another fit is writing" in a for a in found]
+        # one may have ended before the other began: then that one met its file
+        said = [a or "differs in rng" in b for a, b in zip(said, found, strict=True)]
+        assert sorted(right) == [False, True] and said == right[::-1], found
+    assert not list(path.parent.glob(".*"))

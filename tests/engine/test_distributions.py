@@ -1,0 +1,296 @@
+"""Bases, and the density of x = f(z): shapes, agreement, normalisation, samples, bad input."""
+
+import autograd
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from scipy import stats
+from support.registry import ForeignBase, OwnBase
+
+import flowcore as fc
+from flowcore.distributions.transformed import short_name
+from flowcore.testing import randomize
+
+
+def bijector(dim=2, context_dim=0, rng=0):
+    """Bounded by 1, tanh: smooth enough for a grid."""
+    made = fc.MADE(dim, [8, 8], activation="tanh", context_dim=context_dim, rng=rng)
+    maf = fc.MaskedAutoregressiveFlow(made, fc.Affine(1.0))
+    parts = [maf, fc.Permute([*range(1, dim), 0])]
+    return randomize(fc.Chain([*parts, fc.Elementwise(dim, fc.Affine(1.0))]), scale=0.7, rng=rng)
+
+
+def over(base, bijector):
+    return fc.TransformedDistribution(base, bijector)
+
+
+FLOWS = {
+    "normal": lambda: over(fc.Normal(2), bijector()),
+    "diagonal": lambda: over(fc.MultivariateNormalDiag([1, -1], [2, 0.5]), bijector()),
+    "foreign base": lambda: over(ForeignBase(), bijector()),
+    "trainable base": lambda: randomize(over(OwnBase(), bijector())),
+    "inverted": lambda: over(fc.Normal(2), fc.Invert(bijector())),
+    "one dimension": lambda: over(fc.Normal(1), bijector(1)),
+    "five dimensions": lambda: over(fc.Normal(5), bijector(5)),
+    "conditional": lambda: over(fc.Normal(2), bijector(context_dim=2)),
+    "over a flow": lambda: over(FLOWS["normal"](), bijector(rng=1)),
+    "over a flow with a context": lambda: over(FLOWS["conditional"](), bijector(rng=1)),
+    "context in both": lambda: over(FLOWS["conditional"](), bijector(context_dim=2, rng=1)),
+    "nested twice": lambda: over(FLOWS["over a flow with a context"](), bijector(rng=2)),
+}
+DRAWN = [name for name in FLOWS if name in list(FLOWS)[:8]]
+
+
+def context_of(flow, *lead):
+    lead = (*lead, flow.context_dim)
+    return np.random.default_rng(5).standard_normal(lead) if flow.context_dim else None
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_shapes_and_agreement(name):
+    """log_prob is the change of variables, samples are images of the base's samples."""
+    flow = FLOWS[name]()
+    c = context_of(flow)
+    of_base = [c] if getattr(flow.base, "context_dim", 0) else []
+    of_bijector = c if flow.bijector.context_dim else None
+    for shape, lead in ((3, (3,)), (1.0, (1,)), ((2, 3), (2, 3)), (0, (0,)), ((), ())):
+        x = flow.sample(shape, rng=0, context=c)
+        assert x.shape == (*lead, flow.dim)
+        log_prob = flow.log_prob(x, context=c)
+        assert np.shape(log_prob) == lead and np.isfinite(log_prob).all()
+        np.testing.assert_allclose(flow.prob(x, context=c), np.exp(log_prob), rtol=1e-14)
+        same, its_log_prob = flow.sample_and_log_prob(shape, rng=0, context=c)
+        np.testing.assert_array_equal(same, x)
+        np.testing.assert_allclose(its_log_prob, log_prob, rtol=1e-9, atol=1e-9)
+        z, log_det = flow.bijector.inverse_and_log_det(x, context=of_bijector)
+        np.testing.assert_allclose(flow.to_latent(x, context=of_bijector), z, rtol=1e-12)
+        np.testing.assert_allclose(
+            flow.from_latent(z, context=of_bijector), x, rtol=1e-9, atol=1e-9
+        )
+        expected = flow.base.log_prob(z, None, *of_base) if of_base else flow.base.log_prob(z)
+        np.testing.assert_allclose(log_prob, expected + log_det, rtol=1e-12)
+    assert flow.sample(rng=0, context=c).shape == (1, flow.dim)
+    assert flow.n_params == getattr(flow.base, "n_params", 0) + flow.bijector.n_params
+    draws = flow.base.sample(9, np.random.default_rng(0), *of_base)
+    x = flow.bijector.forward(draws, context=of_bijector)
+    np.testing.assert_allclose(flow.sample(9, rng=0, context=c), x, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", [name for name in DRAWN if name != "five dimensions"])
+def test_the_density_integrates_to_one(name):
+    """The sum over a fine grid that holds all but 1e-6 of the mass."""
+    flow = FLOWS[name]()
+    c = context_of(flow)
+    x = flow.sample(20000, rng=0, context=c)
+    low, high = x.min(axis=0), x.max(axis=0)
+    low, high = low - 0.3 * (high - low), high + 0.3 * (high - low)
+    axes = [np.linspace(a, b, 800) for a, b in zip(low, high, strict=True)]
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    cell = np.prod([axis[1] - axis[0] for axis in axes])
+    total = np.exp(flow.log_prob(grid, context=c)).sum() * cell
+    np.testing.assert_allclose(total, 1, atol=2e-3)
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_samples_follow_the_density(name):
+    """Every latent coordinate of fresh samples against the base, and E[p(x)] against the grid."""
+    flow = FLOWS[name]()
+    c = context_of(flow)
+    x = flow.sample(4000, rng=3, context=c)
+    z, base = flow.to_latent(x, context=c), flow.base.sample(4000, np.random.default_rng(4))
+    for i in range(flow.dim):
+        assert stats.ks_2samp(z[:, i], base[:, i]).pvalue > 1e-3
+    # importance weights of a wider proposal have mean 1 only if samples and density agree
+    wide = stats.multivariate_t(x.mean(axis=0), 2 * np.cov(x.T), df=5)
+    proposal = np.reshape(wide.rvs(20000, random_state=0), (-1, flow.dim))
+    weights = np.exp(flow.log_prob(proposal, context=c) - wide.logpdf(proposal))
+    assert abs(weights.mean() - 1) < 4 * weights.std() / np.sqrt(len(weights))
+    for f in (lambda a: a[:, 0], lambda a: a[:, -1] ** 2):
+        expected, error = (weights * f(proposal)).mean(), (weights * f(proposal)).std() / 20000**0.5
+        error = np.hypot(error, f(x).std() / 4000**0.5)
+        assert abs(f(x).mean() - expected) < 4.5 * error
+
+
+def test_conditional_samples_follow_their_own_context():
+    """The shape contract is easy to satisfy with the contexts in the wrong rows."""
+    flow = FLOWS["conditional"]()
+    c = context_of(flow, 3)
+    x = flow.sample(2000, rng=0, context=c)
+    assert x.shape == (2000, 3, 2)
+    for k in range(3):
+        z = flow.to_latent(x[:, k], context=c[k])
+        assert all(stats.kstest(z[:, i], "norm").pvalue > 1e-3 for i in range(2))
+    wrong = flow.to_latent(x[:, 0], context=c[1])
+    assert min(stats.kstest(wrong[:, i], "norm").pvalue for i in range(2)) < 1e-6
+
+
+@pytest.mark.parametrize("lead", [(), (1,), (4,), (2, 3), (0,)])
+def test_context_shapes(lead):
+    """sample(n, context=c).shape == (n,) + c.shape[:-1] + (D,)"""
+    flow = FLOWS["conditional"]()
+    c = context_of(flow, *lead)
+    for n in (0, 1, 5):
+        x, log_prob = flow.sample_and_log_prob(n, rng=0, context=c)
+        assert x.shape == (n, *lead, 2) and log_prob.shape == (n, *lead)
+        np.testing.assert_array_equal(flow.sample(n, rng=0, context=c), x)
+        np.testing.assert_allclose(flow.log_prob(x, context=c), log_prob, rtol=1e-8, atol=1e-8)
+    assert flow.sample((2, 5), rng=0, context=c).shape == (2, 5, *lead, 2)
+    assert flow.sample((), rng=0, context=c).shape == (*lead, 2)
+    assert flow.log_prob(np.zeros(2), context=c).shape == lead
+    theta = flow.params
+    gradient = autograd.grad(lambda th: anp.sum(flow.log_prob(np.zeros(2), params=th, context=c)))(
+        theta
+    )
+    assert gradient.shape == theta.shape and gradient.any() == (0 not in lead)
+
+
+def test_stages_start_at_the_base_and_end_at_the_data():
+    b = randomize(fc.RealNVP(2, hidden=[4]))
+    maf = randomize(fc.MaskedAutoregressiveFlow(fc.MADE(2, [4])))
+    flow = fc.TransformedDistribution(
+        fc.Normal(2),
+        fc.Chain([fc.Standardize(2), fc.Chain([b, fc.Permute([1, 0])]), fc.Invert(maf), maf]),
+    )
+    z = fc.Normal(2).sample(5, rng=0)
+    names, arrays = zip(*flow.stages(z), strict=True)
+    assert names == ("base", "MAF", "IAF", "Permute", "Coupling", "Standardize")
+    np.testing.assert_array_equal(arrays[0], z)
+    np.testing.assert_array_equal(arrays[1], maf.forward(z))
+    np.testing.assert_array_equal(arrays[3], arrays[2][:, ::-1])
+    np.testing.assert_allclose(arrays[-1], flow.from_latent(z), rtol=1e-14)
+    conditional = FLOWS["conditional"]()
+    c = context_of(conditional)
+    last = conditional.stages(z, context=c)[-1][1]
+    np.testing.assert_allclose(last, conditional.from_latent(z, context=c), rtol=1e-14)
+
+
+def test_short_names_of_inverses():
+    maf = fc.MaskedAutoregressiveFlow(fc.MADE(2, [4]))
+    names = [
+        short_name(b)
+        for b in (maf, fc.Invert(maf), fc.Invert(fc.Invert(maf)), fc.Invert(fc.Sigmoid(2)))
+    ]
+    assert names == ["MAF", "IAF", "MAF", "Invert(Sigmoid)"]
+
+
+def test_a_base_that_waits_for_data_gets_those_of_its_own_end():
+    x = np.random.default_rng(7).normal([10, -20], [3, 0.1], size=(300, 2))
+    inner = over(fc.Normal(2), fc.Chain([fc.Standardize(2), bijector()]))
+    flow = over(inner, fc.Permute([1, 0]))
+    assert not flow.initialized
+    new = flow.initialize(x)
+    assert new.initialized
+    np.testing.assert_allclose(new.base.bijector[0].mean, x.mean(axis=0)[::-1], rtol=1e-12)
+
+
+def test_the_parts_of_a_mixture_are_initialised():
+    """As a base and alone, with a context and without; a part that is there twice, once."""
+    rng = np.random.default_rng(0)
+    x, context = rng.normal(5, 3, (200, 2)), rng.normal(100, 9, (200, 1))
+    part = fc.flows.maf(2, 1, [4], context_dim=1)
+    mixture = fc.Mixture([part, fc.flows.nsf(2, 1, [4]), fc.Normal(2), part])
+    base = over(mixture, fc.Permute([1, 0])).initialize(x, context=context).base
+    assert base.initialized and not mixture.initialized and base.parts[0] is base.parts[3]
+    z = x[:, ::-1]
+    expected = part.initialize(z, context=context).log_prob(z, context=context)
+    np.testing.assert_allclose(base.parts[0].log_prob(z, context=context), expected)
+    found, history = fc.fit(mixture, x, context=context, epochs=2)
+    assert found.n_params == mixture.n_params and np.isfinite(history.train_nll).all()
+
+
+@pytest.mark.parametrize("name", ["over a flow", "nested twice"])
+def test_fit_trains_the_base_too(name):
+    flow, rng = FLOWS[name](), np.random.default_rng(5)
+    x, context = rng.normal(1, 2, size=(200, 2)), context_of(flow, 200)
+    fitted, history = fc.fit(flow, x, epochs=3, batch_size=50, context=context, rng=0)
+    assert type(fitted.base) is type(flow.base)
+    assert (fitted.base.params != flow.base.params).mean() > 0.9
+    assert history.train_nll[-1] < history.train_nll[0]
+
+
+# ---------------------------------------------------------------- bad input
+
+
+def test_a_base_that_autograd_cannot_follow_is_named():
+    flow = fc.TransformedDistribution(fc.targets.ring(), fc.Elementwise(2, fc.Affine()))
+    assert np.isfinite(flow.log_prob(np.ones((3, 2)))).all()
+    with pytest.raises(TypeError, match=r"Ring\(.*is needed.*autograd.numpy"):
+        autograd.grad(lambda th: flow.log_prob(np.ones((3, 2)), params=th).sum())(flow.params)
+
+
+@pytest.mark.parametrize(
+    "recipe", [fc.flows.maf, fc.flows.iaf, fc.flows.realnvp, fc.flows.nsf, fc.flows.made_mog]
+)
+def test_an_infinite_row_has_density_zero_without_a_warning(recipe):
+    flow = randomize(recipe(2, hidden=[8]))
+    x = np.array([[np.inf, 0.5], [0.1, 0.2], [np.nan, np.inf], [0.1, -np.inf]])
+    log_p = flow.log_prob(x)
+    assert np.isneginf(log_p[[0, 3]]).all() and np.isnan(log_p[2])
+    np.testing.assert_allclose(log_p[1], flow.log_prob(x[1]), rtol=1e-12)
+    assert np.isneginf(flow.log_prob([np.inf, 0.0]))
+
+
+def test_infinite_rows_take_no_part_in_arithmetic():
+    """Somebody's bijector on positive numbers; context; leading axes; float32; objects."""
+
+    class Logarithm(fc.Bijector):
+        codomain = (0.0, np.inf)
+
+        def forward_and_log_det(self, z, params=None, context=None):
+            return np.exp(z), np.sum(z, axis=-1)
+
+        def inverse_and_log_det(self, x, params=None, context=None):
+            return np.log(x), -np.sum(np.log(x), axis=-1)
+
+    flow = fc.TransformedDistribution(fc.Normal(1), Logarithm(1))
+    log_p = flow.log_prob([[[np.inf], [1.0]], [[np.nan], [2.0]]])
+    assert np.isneginf(log_p[0, 0]) and np.isnan(log_p[1, 0])
+    np.testing.assert_allclose(log_p[:, 1], flow.log_prob([[1.0], [2.0]]))
+    assert np.isneginf(flow.log_prob([[np.inf], [np.inf]])).all()
+
+    conditional = randomize(fc.flows.maf(2, hidden=[8], context_dim=1, dtype=np.float32))
+    x, context = np.array([[np.inf, 0.0], [np.inf, 1.0], [0.0, 0.0]]), [[np.nan], [0.0], [0.0]]
+    log_p = conditional.log_prob(x, context=context)
+    assert log_p.dtype == np.float32
+    assert np.isnan(log_p[0]) and np.isneginf(log_p[1]) and np.isfinite(log_p[2])
+
+    table = np.array([[1.5], [2]], dtype=object)
+    np.testing.assert_array_equal(flow.log_prob(table), flow.log_prob([[1.5], [2.0]]))
+
+
+# ---------------------------------------------------------------- draws with a gradient
+
+
+@pytest.mark.parametrize("name", ["normal", "diagonal", "foreign base", "inverted", "conditional"])
+def test_draws_are_differentiable_in_the_parameters(name):
+    """An objective of x and log q(x): autograd's gradient against differences; values as before."""
+    flow, context = FLOWS[name](), None
+    if flow.context_dim:
+        context = np.random.default_rng(3).normal(size=(4, flow.context_dim))
+    options = {"rng": 5, "context": context}
+    x, log_q = flow.sample_and_log_prob(6, **options)
+    same, same_log_q = flow.sample_and_log_prob(6, params=flow.params, **options)
+    assert same.shape == x.shape and same_log_q.shape == log_q.shape
+    np.testing.assert_allclose(same, x, rtol=1e-12)
+    np.testing.assert_allclose(same_log_q, log_q, rtol=1e-10)
+    np.testing.assert_allclose(flow.log_prob(x, context=context), log_q, rtol=1e-8)
+
+    def objective(theta):
+        x, log_q = flow.sample_and_log_prob(6, params=theta, **options)
+        return anp.mean(anp.sin(x)) + anp.mean(log_q**2)
+
+    slope = autograd.grad(objective)(flow.params)
+    assert np.count_nonzero(slope) > 0.9 * flow.n_params
+    for direction in np.random.default_rng(0).normal(size=(3, flow.n_params)):
+        step = 1e-6 * direction
+        numeric = (objective(flow.params + step) - objective(flow.params - step)) / 2e-6
+        assert np.dot(slope, direction) == pytest.approx(numeric, rel=1e-5, abs=1e-7)
+
+
+def test_draws_of_a_trained_base_have_no_gradient():
+    flow = fc.flows.nsf(2, layers=1, hidden=[4], standardize=False)
+    with pytest.raises(ValueError, match=r"StudentT.* has parameters of its own"):
+        flow.sample_and_log_prob(3, params=flow.params)
+    flow = FLOWS["normal"]()
+    with pytest.raises(ValueError, match="params"):
+        flow.sample_and_log_prob(3, params=flow.params[1:])

@@ -1,0 +1,75 @@
+"""The order of flowcore's rooms: each stands on those above it, so none needs one below."""
+
+import ast
+import re
+
+from support.places import ROOT
+
+PACKAGE = ROOT / "flowcore"
+ORDER = """
+    _version _imports
+    core
+    networks transformers
+    bijectors
+    distributions
+    flows
+    files
+    training
+    spec
+    metrics discrete testing
+    targets
+    plots
+    conditionals
+    inference
+    adapters
+    diagnosis
+    estimator
+    tables
+    distributed
+    teaching
+    moons
+    cli
+    __main__
+"""
+# what a room below lends to a method, imported when that is called
+LATE = {
+    ("core", "spec"): "second derivatives go through the plain twins",
+    ("distributions", "conditionals"): "density.given and density.marginal",
+}
+LINE = {room: k for k, rooms in enumerate(ORDER.strip().split("\n")) for room in rooms.split()}
+
+
+def imports(path):
+    """What a file imports from flowcore when it runs, in functions and by name (a string), too:
+    ("bijectors", line)."""
+    package = ["flowcore", *path.relative_to(PACKAGE).parent.parts]
+    todo = [ast.parse(path.read_text("utf-8"))]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.ImportFrom):
+            start = package[: len(package) + 1 - node.level] if node.level else []
+            module = [*start, *(node.module or "").split(".")]
+            names = [[*filter(None, module), alias.name] for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name.split(".") for alias in node.names]
+        elif isinstance(node, ast.Constant) and re.fullmatch(r"flowcore(\.\w+)+", str(node.value)):
+            names = [node.value.split(".")]
+        else:
+            todo += ast.iter_child_nodes(node)
+            continue
+        yield from (
+            (name[1], node.lineno) for name in names if name[:1] == ["flowcore"] and name[1:]
+        )
+
+
+def test_rooms_stand_on_those_above_them():
+    wrong = {}
+    for path in PACKAGE.rglob("*.py"):
+        room = path.relative_to(PACKAGE).with_suffix("").parts[0]
+        for other, line in imports(path):
+            if room not in ("__init__", other) and LINE[other] >= LINE[room]:
+                wrong[room, other] = f"{path.relative_to(PACKAGE)}:{line} imports {other}"
+    assert not {pair: wrong[pair] for pair in wrong.keys() - LATE.keys()}
+    assert wrong.keys() >= LATE.keys()

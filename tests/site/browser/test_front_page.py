@@ -1,0 +1,148 @@
+"""The site's first page: its flow moves soon, is flowcore's, and does without motion or script.
+
+python -m pytest -q -s -m browser tests/site/browser/test_front_page.py   # prints the seconds
+"""
+
+import re
+import shutil
+import textwrap
+
+import numpy as np
+import pytest
+
+import flowcore as fc
+
+from .conftest import DOCS, PATIENCE, served
+
+HEAD = """<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width"><title>flowcore</title>
+<link rel="icon" href="data:,"><link rel="stylesheet" href="_static/flowcore.css">
+<style>body {{ margin: 0 16px; font-family: sans-serif }} :root {{ --pst-color-text-base: #222;
+  --pst-color-text-muted: #444; --pst-color-surface: #fff; --pst-color-border: #888 }}</style>
+<main><h1>flowcore</h1>{block}</main></html>"""
+
+
+@pytest.fixture
+def url(live, tmp_path):
+    """A page with the figure of docs/index.rst and its scripts; the Flow Bench is not there."""
+    shutil.copytree(DOCS / "static", tmp_path / "_static")
+    index = (DOCS / "index.rst").read_text("utf-8")
+    block = re.search(r"\.\. raw:: html\n\n((?:   .*\n|\n)+)", index)[1]
+    (tmp_path / "index.html").write_text(HEAD.format(block=textwrap.dedent(block)), "utf-8")
+    with served(live, tmp_path) as url:
+        yield f"{url}index.html"
+
+
+@pytest.fixture
+def opened(browser, url):
+    """`opened(viewport=...)`: the page; at the end it has reported no error."""
+    contexts, errors = [], []
+
+    def new(**options):
+        contexts.append(browser.new_context(**options))
+        contexts[-1].set_default_timeout(PATIENCE)
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda problem: errors.append(str(problem)))
+        page.goto(url)
+        return page
+
+    yield new
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+THEME = """<!doctype html><html lang="en"><meta charset="utf-8"><title>A page</title>
+<link rel="icon" href="data:,"><link rel="stylesheet" href="_static/flowcore.css">
+<script type="module" src="_static/accessible.js"></script>
+<nav aria-label="Pages"><ul><li><a href="#x">The course</a>
+<details><summary><i></i></summary><p>1</p></details></li></ul></nav>
+<main class="bd-article"><h1 id="x">A page</h1><table><tr><th>one</th></tr>
+<tr><td><div style="width: 900px; height: 2em"></div></td></tr></table></main></html>"""
+
+
+def test_what_the_theme_leaves_out(browser, url, tmp_path):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    (tmp_path / "page.html").write_text(THEME, "utf-8")
+    context = browser.new_context(viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    page.goto(url.replace("index", "page"))
+    page.locator("summary[aria-label='Pages of The course']").wait_for()
+    page.locator("table[tabindex='0']").wait_for()
+    found = axe.Axe().run(page).response["violations"]
+    context.close()
+    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+
+
+def place(page):
+    return float(page.locator("figure.learned input").input_value())
+
+
+def test_it_moves_soon_and_comes_to_rest(opened):
+    page = opened()
+    page.wait_for_selector("figure.learned[data-moved-after]")
+    seconds = int(page.locator("figure.learned").get_attribute("data-moved-after")) / 1000
+    print(f"\nfirst movement {seconds:.1f} s after navigation")
+    assert seconds < 60
+    page.wait_for_function("document.querySelector('figure.learned input').value === '9'")
+    page.get_by_role("button", name="Play").wait_for()
+    pixels = "document.querySelector('canvas').getContext('2d').getImageData(0, 0, 900, 300).data"
+    assert page.evaluate(f"{pixels}.some((v) => v > 0)")
+
+
+def test_what_it_computes_is_flowcores(opened, monkeypatch):
+    monkeypatch.syspath_prepend(str(DOCS))
+    from builder import front_door
+
+    flow = fc.flows.maf(2, layers=3, hidden=[5], activation="tanh", rng=0)
+    flow = flow.initialize(np.random.default_rng(0).normal(size=(50, 2)) * [2, 3] + 1)
+    flow = fc.testing.randomize(flow, rng=1)
+    z = np.random.default_rng(2).normal(size=(40, 2))
+    found = opened().evaluate(
+        """async ([flow, z]) => {
+          const { stages } = await import("/_static/front_door.js");
+          return stages(flow, z).map((points) => Array.from(points));
+        }""",
+        [front_door.exported(flow), z.ravel().tolist()],
+    )
+    expected = [stage for _, stage in flow.stages(z)]
+    assert len(found) == len(expected) == 5
+    for here, there in zip(found, expected, strict=True):
+        np.testing.assert_allclose(np.reshape(here, (-1, 2)), there, atol=5e-3)
+
+
+def test_who_wants_less_motion_sees_the_last_picture(opened):
+    page = opened(reduced_motion="reduce")
+    page.wait_for_function("document.querySelector('figure.learned input').value === '9'")
+    assert page.locator("figure.learned").get_attribute("data-moved-after") is None
+    page.get_by_role("button", name="Play").click()  # asked for, it moves
+    page.wait_for_selector("figure.learned[data-moved-after]")
+
+
+def test_by_the_keyboard(opened):
+    page = opened(reduced_motion="reduce")
+    page.wait_for_function("document.querySelector('figure.learned input').value === '9'")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Play"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Home")
+    assert place(page) == 0
+    page.keyboard.press("ArrowRight")
+    assert place(page) > 0
+
+
+def test_without_scripts_there_is_a_picture(opened):
+    page = opened(java_script_enabled=False)
+    assert page.locator("figure.learned img").is_visible()
+    assert not page.get_by_role("button", name="Play").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280, 1920])
+def test_it_fits_and_axe_finds_no_serious_fault(opened, width, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = opened(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page.locator("figure.learned canvas").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    found = axe.Axe().run(page).response["violations"]
+    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []

@@ -1,0 +1,114 @@
+"""The README's and the pages' Python blocks run as they stand; commands, files, links exist."""
+
+import re
+
+import pytest
+from support.lines import code_lines
+from support.places import ROOT
+
+PACKAGE = ROOT / "flowcore"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "flowcore/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+# pages whose blocks follow from each other
+ONE_PROGRAM = {"coming_from_tfp", "past_one_machine", "simulation_based"}
+
+
+def blocks(page):
+    """The Python blocks of a page, or all of them as one."""
+    text = page.read_text("utf-8")
+    found = re.findall(r"^```python\n(.*?)^```", text, flags=re.M | re.S)
+    return ["\n".join(found)] if page.stem in ONE_PROGRAM else found
+
+
+BLOCKS = [
+    pytest.param(page, code, id=f"{page.stem}-{number}")
+    for page in PAGES
+    for number, code in enumerate(blocks(page))
+]
+
+
+@pytest.mark.usefixtures("few_folds_here", "few_epochs")
+@pytest.mark.parametrize(("page", "code"), BLOCKS)
+def test_python_block_runs(page, code, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, page.name, "exec"), {})
+
+
+def test_there_are_blocks():
+    pages = [block.values[0].name for block in BLOCKS]
+    assert pages.count("README.md") >= 2 and pages.count("your_own_parts.md") >= 4
+    assert pages.count("faq.md") >= 9 and "conventions.md" in pages
+
+
+def test_every_promise_names_tests_that_exist():
+    page = (ROOT / "docs" / "files_and_promises.md").read_text("utf-8")
+    promises = [
+        line for line in page.splitlines() if line.endswith("` |") and "held by" not in line
+    ]
+    for line in promises:
+        named = re.findall(r"`(test_\w+\.py)::(\w+)`", line)
+        assert named, line
+        for file, test in named:
+            text = next((ROOT / "tests").rglob(file)).read_text("utf-8")
+            assert f"\ndef {test}(" in text, f"{file} has no {test}"
+
+
+def test_the_first_two_commands():
+    """.ci/run executes the second one, word for word."""
+    commands = re.findall(r"^```bash\n(.*?)^```", README, flags=re.M | re.S)[:2]
+    assert all(command.count("\n") == 1 and "-m venv" in command for command in commands)
+    assert "flowcore moons" in commands[0] and "pytest" in commands[1]
+
+
+def test_the_front_page_stays_one_page():
+    assert README.count("\n") <= 140, "long tables belong in docs/"
+
+
+def test_reading_order_names_every_room_its_lines_and_files_that_exist():
+    text = (PACKAGE / "README.md").read_text("utf-8")
+    rows = [row.split("|")[1:4] for row in text.splitlines() if row.startswith("| `")]
+    named = set()
+    for places, lines, what in rows:
+        counted = sum(code_lines(PACKAGE / place) for place in re.findall(r"`([\w./]+)`", places))
+        assert int(lines.replace(",", "")) == pytest.approx(counted, rel=0.1), places
+        rooms = re.findall(r"`(\w+)/`", places)
+        named |= {*rooms, *re.findall(r"`(\w+\.py)`", places)}
+        for file in re.findall(r"`(\w+\.py)`", what):
+            assert any((PACKAGE / room / file).is_file() for room in rooms), (
+                f"{rooms} has no {file}"
+            )
+    there = {path.name for path in PACKAGE.glob("[a-z]*.py")}
+    there |= {path.parent.name for path in PACKAGE.glob("[a-z]*/__init__.py")}
+    assert named == there
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_and_pictures_exist(page):
+    targets = re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8"))
+    missing = [to for to in targets if "://" not in to and not (page.parent / to).exists()]
+    assert not missing
+
+
+def test_every_page_can_be_reached_from_the_front_page():
+    new = linked = set(re.findall(r"\]\(docs/(\w+\.md)\)", README))
+    while new:
+        text = "".join((ROOT / "docs" / name).read_text("utf-8") for name in new)
+        new = set(re.findall(r"\]\((\w+\.md)[)#]", text)) - linked
+        linked = linked | new
+    assert linked | {"README.md"} >= {page.name for page in (ROOT / "docs").glob("*.md")}
+    assert re.search(r"!\[.+?\]\(docs/images/\w+\.png\)", README), "one picture"
+
+
+def test_every_benchmark_that_a_page_names_exists():
+    names = {
+        name
+        for page in PAGES
+        for name in re.findall(r"python\s+-m\s+benchmarks\.([\w.]+)", page.read_text("utf-8"))
+    }
+    assert len(names) >= 6
+    for name in names:
+        path = ROOT / "benchmarks" / name.replace(".", "/")
+        assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), name

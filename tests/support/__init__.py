@@ -1,0 +1,1 @@
+"""What tests share: the registry of everything, objects to test, and where things lie."""
