@@ -25,7 +25,7 @@ from .fit import fit
 from .history import EpochReport, History, TrainingDivergedError
 from .likelihood import Likelihood
 from .loop import train
-from .loss import Loss, Objective
+from .loss import Loss
 from .matching import fit_matching
 from .optim import Adam, Average, Optimizer, OptimizerState
 from .reverse_kl import fit_reverse_kl
@@ -40,7 +40,6 @@ __all__ = [
     "History",
     "Likelihood",
     "Loss",
-    "Objective",
     "Optimizer",
     "OptimizerState",
     "Rows",

@@ -35,7 +35,7 @@ class Likelihood(MeanLoss):
 
     flow      anything with `log_prob(x, params=theta, context=c)`, differentiable in theta
     penalty   see `Loss`; table   see `MeanLoss`
-    threads   how many work on a large batch; None: see `n_threads`
+    threads   how many work on a large batch; None: see `n_threads`; rng   not used
 
     >>> import flowcore
     >>> flow = flowcore.flows.maf(2, layers=1, hidden=[8], standardize=False)
@@ -45,7 +45,7 @@ class Likelihood(MeanLoss):
     (True, (36,))
     """
 
-    def __init__(self, flow, penalty=None, threads=None, table: Table | None = None):
+    def __init__(self, flow, penalty=None, threads=None, table: Table | None = None, rng=None):
         super().__init__(flow, penalty, table)
         self._threads, self._steps = threads, {}
 

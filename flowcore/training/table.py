@@ -78,6 +78,7 @@ class Table:
     batch_size   rows of a batch, at most len(rows); shuffle   whether each epoch draws new batches
     held_out     the fraction that was set aside; None: the checked `validation_data` was
     counted      whether the weights of the data are numbers of equal rows
+    n            the number of distinct rows; counts   that number for the history, if rows repeat
     """
 
     data: Rows
@@ -87,7 +88,9 @@ class Table:
     shuffle: bool
     held_out: float | None
     validation_data: Rows | None
-    counted: bool = False
+    counted: bool
+    n: int
+    counts: dict[str, int]
 
     @property
     def batches_per_epoch(self) -> int:
@@ -118,6 +121,21 @@ class Table:
         weight = None if weight is None else weight[self.rows]
         return self.data.take(self.rows[evenly_spaced(n, len(self.rows), weight)])
 
+    def compared(self) -> tuple[dict, dict]:
+        """({name: array or None}, {name: value}) by which a checkpoint knows the table."""
+        data, validation = self.data, self.validation_data or Rows(None)
+        tables = {"X": data.x, "sample_weight": data.weight, "context": data.context}
+        tables["validation_data"] = validation.x
+        tables["context of validation_data"] = validation.context
+        tables["weights of validation_data"] = validation.weight
+        options = {
+            "batch_size": self.batch_size,
+            "validation_split": self.held_out,
+            "shuffle": self.shuffle,
+            "rows for initialize": self.n_initial,  # fewer of a large memmap
+        }
+        return tables, options
+
     def batches(self, rng: np.random.Generator | None, first: int = 0) -> Iterator[Rows]:
         """One epoch, without its first `first` batches; rng=None: in the order of the data.
 
@@ -146,6 +164,11 @@ def merged(rows: Rows) -> Rows:
         return rows
     weight = np.bincount(first, rows.weight, len(first))
     return rows._replace(weight=weight.astype(float, copy=False))
+
+
+def n_distinct(rows: Rows, data: Rows) -> int:
+    """The number of different rows; data: the rows, `merged`."""
+    return len(rows.x) if data is rows else len(data.used)
 
 
 def evenly_spaced(n: int, among: int, weight: np.ndarray | None = None) -> np.ndarray:
@@ -182,7 +205,11 @@ def as_training_table(
     batch_size = len(train) if batch_size is None else min(int(batch_size), len(train))
     own = None if validation_data is None else validation[0]
     held_out = fraction if own is None else None
-    return Table(data, train, validation, batch_size, bool(shuffle), held_out, own, counted)
+    n = n_distinct(rows, data)
+    counts = {"rows": len(rows.used), "distinct_rows": n} if repeats else {}
+    return Table(
+        data, train, validation, batch_size, bool(shuffle), held_out, own, counted, n, counts
+    )
 
 
 def split(
