@@ -66,9 +66,9 @@ class Summary:
 
     def shifted(self, nats: float) -> Summary:
         """The same in other units: a number of nats is added to every log-density."""
-        found = tuple(replace(s, score=s.score + nats) for s in self.candidates)
+        shifted = tuple(replace(s, score=s.score + nats) for s in self.candidates)
         total = replace(self.density, score=self.density.score + nats)
-        return replace(self, candidates=found, density=total)
+        return replace(self, candidates=shifted, density=total)
 
     def __str__(self):
         rows = [
@@ -161,14 +161,14 @@ class FlowDensityRecord:
         """The estimator, fitted."""
         from .density import FlowDensity
 
-        found = FlowDensity(**self.options)
-        found.density_ = self.density.with_context_names(self.context_names)  # of older files, too
-        found.latent_ = self.latent
-        found.conditionals_ = Conditionals(found.density_, self.names, self.proposal)
-        found.context_dim_, found.offset_ = self.context_dim, self.offset
-        found.context_names_in_ = self.context_names
-        found.held_out_scores_, found.summary_ = self.held_out_scores, as_summary(self.summary)
-        found.n_features_in_ = found._n_features_out = self.density.dim
+        fitted = FlowDensity(**self.options)
+        fitted.density_ = self.density.with_context_names(self.context_names)  # of older files, too
+        fitted.latent_ = self.latent
+        fitted.conditionals_ = Conditionals(fitted.density_, self.names, self.proposal)
+        fitted.context_dim_, fitted.offset_ = self.context_dim, self.offset
+        fitted.context_names_in_ = self.context_names
+        fitted.held_out_scores_, fitted.summary_ = self.held_out_scores, as_summary(self.summary)
+        fitted.n_features_in_ = fitted._n_features_out = self.density.dim
         if self.names is not None:
-            found.feature_names_in_ = np.array(self.names, object)
-        return found
+            fitted.feature_names_in_ = np.array(self.names, object)
+        return fitted

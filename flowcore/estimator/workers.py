@@ -33,10 +33,10 @@ def run(
     jobs = 1 if light else n_jobs
     threads = {} if jobs == 1 else {"threads": 1}
     free = [0.0] * effective_n_jobs(jobs)  # when each process is, by these seconds
-    begins = [heapreplace(free, free[0] + own) for own in seconds]
+    begins = [heapreplace(free, free[0] + expected) for expected in seconds]
     calls = (
-        delayed(_within)(ends, own / (max(free) - begin), task, **threads)
-        for task, own, begin in zip(tasks, seconds, begins, strict=True)
+        delayed(_within)(ends, expected / (max(free) - begin), task, **threads)
+        for task, expected, begin in zip(tasks, seconds, begins, strict=True)
     )
     if not backend.supports_return_generator:  # multiprocessing: all at once
         return Parallel(n_jobs=jobs)(calls)

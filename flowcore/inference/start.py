@@ -14,7 +14,7 @@ from ..bijectors import Chain, ElementwiseAffine, LULinear
 from ..distributions import Normal, TransformedDistribution
 from ..flows import iaf
 from ..training.nearest_gaussian import best_gaussian, gaussian_rows
-from ..training.unnormalised import Target
+from ..training.unnormalised import LogTarget
 from ..transformers import Affine
 
 LAYERS, LEAST_WIDTH = 4, 32  # of the IAF
@@ -23,7 +23,7 @@ ROWS = 1000  # of the Gaussian with independent coordinates, where the search be
 BOUND = 50.0  # of the log-scales of the linear layer
 
 
-def flow_around(target: Target, start: np.ndarray | None, rng) -> TransformedDistribution:
+def flow_around(target: LogTarget, start: np.ndarray | None, rng) -> TransformedDistribution:
     """An IAF of four layers behind mean and Cholesky factor of a Gaussian.
 
     start   None, or one row: the search for it starts there; more rows: it is their Gaussian

@@ -92,8 +92,8 @@ class CategoricalMixture:
             for k in range(FOLDS):
                 here = number == k
                 rest = codes[~here]
-                found = fitted(rest, weight[~here], unseen_shares(rest, closed))
-                log_p[here] = found.log_prob(codes[here])
+                density = fitted(rest, weight[~here], unseen_shares(rest, closed))
+                log_p[here] = density.log_prob(codes[here])
             return log_p
 
         def counted(c, w, u):
@@ -116,10 +116,10 @@ class CategoricalMixture:
                 break
         w = stacked_weights(np.stack(scores, axis=1), weight)
         kept = [i for i in range(1, len(w)) if w[i] >= SMALLEST_WEIGHT]
-        found = [fits[i](codes, weight, counts.unseen) for i in kept]
+        densities = [fits[i](codes, weight, counts.unseen) for i in kept]
         has_tree = 1 in kept
         w = w[[0, *kept]]
-        return cls(w / w.sum(), counts, found[0] if has_tree else None, found[has_tree:])
+        return cls(w / w.sum(), counts, densities[0] if has_tree else None, densities[has_tree:])
 
     def log_prob(self, codes: np.ndarray) -> np.ndarray:
         """log p(c) of rows of codes (n, K), shape (n,); a code -1 gives NaN."""
@@ -133,11 +133,11 @@ class CategoricalMixture:
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """n rows of codes (n, K), of values that were seen."""
         which = rng.choice(len(self.weights), n, p=self.weights)
-        found = np.empty((n, len(self.sizes)), np.int64)
+        codes = np.empty((n, len(self.sizes)), np.int64)
         for i, density in enumerate(self.densities):
             here = which == i
-            found[here] = density.sample(np.count_nonzero(here), rng)
-        return found
+            codes[here] = density.sample(np.count_nonzero(here), rng)
+        return codes
 
     def sample_given(
         self, codes: np.ndarray, n: int, rng: np.random.Generator

@@ -10,12 +10,12 @@ import numpy as np
 
 from ..bijectors import Chain, Clamped, Standardize
 from ..core import remaking, warn
+from ..core.rows import as_weights
 from ..distributions import ClampedBase, Distribution, Foreign, TransformedDistribution
 from ..estimator.plan import default_minutes
 from ..estimator.record import as_data
 from ..flows import nsf
 from ..training import fit
-from ..training.checks import as_weights
 from ..training.repeats import first_equal
 from .categorical import CategoricalMixture
 from .checks import check_numbers
@@ -99,10 +99,10 @@ def fitted_parts(
     n_rows = len(frame) if weight is None else int(np.count_nonzero(weight))
     if schema is None:
         frame, weight = _complete(frame, weight, missing)
-        found = Schema.from_data(frame, missing)
-        found.check_kinds(missing)
-        schema = found.suggested()
-        _warn_of_assumptions(found, missing)
+        detected = Schema.from_data(frame, missing)
+        detected.check_kinds(missing)
+        schema = detected.suggested()
+        _warn_of_assumptions(detected, missing)
         frame = schema.select(frame)
     else:
         schema.check_kinds(missing)
@@ -128,14 +128,14 @@ def fitted_parts(
         fitted, absent = coordinates.fitted(x, u, *_once(first, weight)), ~encoding.is_there(codes)
         z, log_w = fitted.to_line(x, u)
         z = np.where(absent, fitted.filled(z, u), z)
-        density, summary = _learned(z, log_w, absent, context, weight, learn, share, rng)
+        density, summary = _density_of_numbers(z, log_w, absent, context, weight, learn, share, rng)
         check_dim(density, fitted.dim)
-        found = {
+        learned = {
             "log_prob_of_categories": nats if density is None else None,
             "summary": None if summary is None else as_data(summary.shifted(nats)),
         }
-        margins = [_quantiles(own, weight) for own in x.T]
-        return schema, categories, fitted, density, margins, notes | found
+        margins = [_quantiles(column, weight) for column in x.T]
+        return schema, categories, fitted, density, margins, notes | learned
 
     if not (codes < 0).any():
         return parts(codes, 1.0)
@@ -239,7 +239,7 @@ def _learner(learn, missing: str) -> Callable | FlowDensity:
     return clone(learn).set_params(missing="learn")
 
 
-def _learned(
+def _density_of_numbers(
     z: np.ndarray, log_w: np.ndarray, absent: np.ndarray, context, weight, learn, share: float, rng
 ) -> tuple[Base | None, Summary | None]:
     """(q(z | c), a `FlowDensity`'s summary of log p(x | c) on held-out rows, in the table's units).
@@ -257,8 +257,8 @@ def _learned(
     present = ~absent if absent.any() else None
     with remaking():  # warnings about these columns have been given
         if not isinstance(learn, FlowDensity):
-            own = {"present": present} if "present" in signature(learn).parameters else {}
-            density = learn(z, context=context, sample_weight=weight, rng=rng, **own)
+            more = {"present": present} if "present" in signature(learn).parameters else {}
+            density = learn(z, context=context, sample_weight=weight, rng=rng, **more)
             return density if isinstance(density, Distribution) else Foreign(density).density, None
         learn = clone(learn)
         if learn.random_state is None:
@@ -268,6 +268,6 @@ def _learned(
             learn.max_seconds = learn.max_seconds and share * learn.max_seconds
         learn.fit(z, sample_weight=weight, context=context, present=present)
     held_out = np.isfinite(learn.held_out_scores_)
-    own = None if weight is None else weight[held_out]
-    nats = np.average(log_w[held_out], weights=own) if held_out.any() else 0.0
+    held_out_weight = None if weight is None else weight[held_out]
+    nats = np.average(log_w[held_out], weights=held_out_weight) if held_out.any() else 0.0
     return learn.density_, learn.summary_.shifted(float(nats))

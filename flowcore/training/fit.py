@@ -235,8 +235,8 @@ def fit(
         identity = fingerprint(flow, tables, options, rng_state, checkpoint_key)
         file = Checkpoint(checkpoint, checkpoint_every, run, identity)
     with until(ends):
-        found = train(run, [*loss.callbacks, *callbacks], progress, file)
-    fitted, history = loss.finished(*found)
+        trained = train(run, [*loss.callbacks, *callbacks], progress, file)
+    fitted, history = loss.finished(*trained)
     if isinstance(fitted, TransformedDistribution):  # and not a flow of the user's own class
         fitted = fitted.with_context_names(column_labels(context))
     return fitted, history

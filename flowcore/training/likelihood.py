@@ -16,10 +16,11 @@ import numpy as np
 from autograd.core import make_vjp
 
 from ..core.inputs import check_context
+from ..core.rows import Rows
 from ..distributions import Distribution
 from .loss import MeanLoss, NotFinite
 from .shards import BoundLogProb
-from .table import Rows, Table
+from .table import Table
 
 
 class _Step(NamedTuple):

@@ -20,13 +20,15 @@ from autograd.tracer import isbox
 
 from ..core.inputs import column_labels
 from ..core.labels import check_labels
+from ..core.rows import as_rows
 from .checks import check_scales
 from .defaults import LEARNING_RATE, batch_size_for, epochs_for, is_auto
-from .table import Table, as_rows, as_training_table, merged, n_distinct
+from .table import Table, as_training_table, merged, n_distinct
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+HOLES = "; FlowDensity(missing='learn') learns from rows with NaN"
 NO_EPOCH = 2**32  # in place of an epoch's number, in seeds of batches that belong to none
 
 
@@ -133,7 +135,7 @@ class MeanLoss(Loss):
         """The loss of rows and of an initialised flow; for the arguments see `fit`."""
         dtype, labels = flow.params.dtype, column_labels(X)
         check_labels("context", column_labels(context), getattr(flow, "context_names", None))
-        rows = as_rows(flow.dim, X, context, sample_weight, dtype)
+        rows = as_rows(X, flow.dim, context, sample_weight, dtype, more=HOLES)
         data = merged(rows)
         if is_auto(batch_size):
             batch_size = cls.batch_size_for(n_distinct(rows, data))

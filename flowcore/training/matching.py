@@ -19,12 +19,13 @@ import numpy as np
 from ..bijectors import Bijector, ContinuousFlow, Permute, Standardize, StandardizeContext
 from ..core import Plan, imported
 from ..core.inputs import check_dim, positive
+from ..core.rows import Rows
 from .checks import check_flow
 from .defaults import epochs_for
 from .fit import fit
 from .history import EpochReport, History
 from .loss import NO_EPOCH, MeanLoss, NotFinite
-from .table import Rows, evenly_spaced
+from .table import evenly_spaced
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ..core.inputs import named
-from .unnormalised import Target
+from .unnormalised import LogTarget
 
 FIXED = 400  # draws of a search
 FIRST_LOG_SCALES = (0.0, -2.0, -4.0, -6.0)  # where the search for an independent one starts
@@ -16,7 +16,7 @@ STEPS, ROUNDS, CLOSE = 500, 10, 0.01  # of the search for a correlated one; nats
 
 
 def gaussian_rows(
-    target: Target, start: np.ndarray, n: int, rng: np.random.Generator
+    target: LogTarget, start: np.ndarray, n: int, rng: np.random.Generator
 ) -> np.ndarray:
     """n rows (n, D) of the Gaussian with independent coordinates that is closest to the target.
 
@@ -43,7 +43,7 @@ def gaussian_rows(
 
 
 def best_gaussian(
-    target: Target, mean: np.ndarray, scale: np.ndarray, rng: np.random.Generator
+    target: LogTarget, mean: np.ndarray, scale: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """(mean (D,), Cholesky factor (D, D)) of the Gaussian with the largest ELBO, by L-BFGS.
 
@@ -83,7 +83,7 @@ class Search:
     correlated   whether L has numbers below its diagonal; z (n, D), the same draws all the time
     """
 
-    def __init__(self, target: Target, z, mean, outer, correlated: bool):
+    def __init__(self, target: LogTarget, z, mean, outer, correlated: bool):
         self.target, self.z, self.mean, self.outer = target, z, mean, outer
         self.dim = len(mean)
         self.below = np.tril_indices(self.dim, -1 if correlated else -self.dim)
@@ -114,8 +114,8 @@ class Search:
         from scipy.optimize import minimize
 
         with np.errstate(all="ignore"):
-            found = minimize(self.minus_elbo, first, jac=True, method="L-BFGS-B", options=options)
-        return found.x, float(found.fun)
+            result = minimize(self.minus_elbo, first, jac=True, method="L-BFGS-B", options=options)
+        return result.x, float(result.fun)
 
 
 def check_proper(mean: np.ndarray, log_scale: np.ndarray) -> None:

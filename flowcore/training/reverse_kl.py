@@ -19,12 +19,13 @@ from autograd.core import make_vjp
 from autograd.tracer import getval
 
 from ..core.inputs import check_dim
+from ..core.rows import as_table
 from .checks import check_flow
 from .defaults import is_auto
 from .fit import fit
 from .loss import NO_EPOCH, Loss, NotFinite
 from .nearest_gaussian import gaussian_rows
-from .unnormalised import Target
+from .unnormalised import LogTarget
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -54,7 +55,7 @@ class ReverseKL(Loss):
     needs the gradient of log q by x, for which the flow runs in the other direction, too.
 
     flow      initialised; parameters of its base do not change
-    target    a `Target`
+    target    a `LogTarget`
     gradient  "path" or "total"
     beta      the power of the target in this epoch: less than 1 while it is annealed
     kl        the least KL(q || p) so far, as the validations estimate it
@@ -65,7 +66,7 @@ class ReverseKL(Loss):
     validated, epochs, learning_rate = True, EPOCHS, LEARNING_RATE
 
     def __init__(
-        self, flow, target: Target, penalty=None, *, gradient: str = "path",
+        self, flow, target: LogTarget, penalty=None, *, gradient: str = "path",
         anneal: int = 0, tolerance: float = TOLERANCE, seed: int = 0, n_batches: int = BATCHES,
         batch_size: int = BATCH_SIZE, quasi_random: bool = False, start: np.ndarray | None = None,
     ):  # fmt: skip
@@ -78,7 +79,7 @@ class ReverseKL(Loss):
         self._fixed = self.draws(VALIDATION, seed, NO_EPOCH)
 
     @classmethod
-    def of_target(cls, flow, target: Target, *, options: dict, penalty, rng, **_) -> Self:
+    def of_target(cls, flow, target: LogTarget, *, options: dict, penalty, rng, **_) -> Self:
         """The loss of an initialised flow; the other arguments of `fit` concern rows."""
         seed, start = int(rng.integers(2**32)), options["start"]
         if start is not None:
@@ -107,8 +108,8 @@ class ReverseKL(Loss):
         from scipy.special import ndtri
         from scipy.stats.qmc import Sobol
 
-        whole = Sobol(self.flow.dim, seed=rng).random_base2(math.ceil(math.log2(n)))
-        return ndtri(np.clip(whole[:n], 1e-12, 1 - 1e-12)).astype(self.flow.dtype)
+        points = Sobol(self.flow.dim, seed=rng).random_base2(math.ceil(math.log2(n)))
+        return ndtri(np.clip(points[:n], 1e-12, 1 - 1e-12)).astype(self.flow.dtype)
 
     def batches(self, rng, epoch: int, first: int = 0) -> Iterator[np.ndarray]:
         """Base draws, of the batch's own seed: a resumed run draws the same."""
@@ -118,7 +119,7 @@ class ReverseKL(Loss):
 
     def value_and_gradient(self, theta, z) -> tuple[float, np.ndarray]:
         """(-ELBO, its gradient) of base draws z; rows where it is not finite are left out."""
-        flow, found = self.flow, []
+        flow, losses = self.flow, []
 
         def surrogate(params):  # whose gradient is that of the loss
             x, log_det = _images(flow, params, z)
@@ -130,7 +131,7 @@ class ReverseKL(Loss):
                 what = "log_target is finite at no draw (if p has bounds, pass support= to infer)"
                 raise NotFinite(what, "does its support fit?")
             w = good / np.count_nonzero(good)
-            found.append(-elbo_and_error(-value)[0])
+            losses.append(-elbo_and_error(-value)[0])
             if self.gradient == "path":
                 slope = slope - _slope_by_x(flow, params, rows)
                 log_det = 0.0
@@ -138,7 +139,7 @@ class ReverseKL(Loss):
             return -anp.sum(w * (log_det + anp.sum(slope * x, axis=1)))
 
         vjp, _ = make_vjp(surrogate, theta)
-        return found[0], np.asarray(vjp(1.0), theta.dtype)
+        return losses[0], np.asarray(vjp(1.0), theta.dtype)
 
     def validation(self, theta) -> tuple[float, float]:
         """-ELBO of 2,000 draws, always the same, and its standard error if they are independent.
@@ -302,7 +303,7 @@ def fit_reverse_kl(
     loss |= {"quasi_random": quasi_random, "n_batches": check_dim("batches", batches)}
     loss |= {"batch_size": check_dim("batch_size", batch_size)}
     objective = partial(ReverseKL.of_target, options=loss)
-    target = Target(log_target, flow.dim)
+    target = LogTarget(log_target, flow.dim)
     return fit(flow, target, epochs=epochs, average=average, objective=objective, **options)
 
 
@@ -315,9 +316,7 @@ def _check(flow, gradient: str, quasi_random: bool) -> None:
         raise ValueError(f"quasi_random=True needs a Normal as base, not {flow.base!r:.60}")
 
 
-def _starting_rows(target: Target, start, dim: int, rng) -> np.ndarray:
+def _starting_rows(target: LogTarget, start, dim: int, rng) -> np.ndarray:
     """Rows that a new flow is initialised with."""
-    rows = np.zeros((1, dim)) if start is None else start
-    if rows.ndim != 2 or rows.shape[1] != dim or not np.isfinite(rows).all():
-        raise ValueError(f"start has shape {rows.shape}: finite rows are (n, {dim}), or ({dim},)")
+    rows = np.zeros((1, dim)) if start is None else as_table("start", start, dim)
     return rows if len(rows) > 1 else gaussian_rows(target, rows[0], STARTS, rng)

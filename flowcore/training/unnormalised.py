@@ -1,4 +1,4 @@
-"""`Target`: an unnormalised log-density, with its gradient."""
+"""`LogTarget`: an unnormalised log-density, with its gradient."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autograd.tracer import getval, isbox
 from ..core import as_numbers
 
 
-class Target:
+class LogTarget:
     """An unnormalised log-density of rows (n, D), with its gradient.
 
     log_target   a function of rows: log p~ (n,), in autograd.numpy; or (log p~ (n,), its gradient
@@ -60,9 +60,9 @@ class Target:
         good = np.isfinite(value)
         return np.where(good, value, value[good].min() - 1e3 if good.any() else -np.inf), slope
 
-    def power(self, beta: float) -> Target:
+    def power(self, beta: float) -> LogTarget:
         """log p~^beta: with beta < 1 a flatter target, whose modes are joined."""
-        return Target(lambda x: tuple(beta * part for part in self.anywhere(x)), self.dim)
+        return LogTarget(lambda x: tuple(beta * part for part in self.anywhere(x)), self.dim)
 
     def _value_and_slope(self, x):
         if self._has_gradient is None:

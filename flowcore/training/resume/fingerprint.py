@@ -12,8 +12,8 @@ from dataclasses import fields, is_dataclass
 
 import numpy as np
 
+from ...core.rows import blocks
 from ...files import Writer
-from ..checks import blocks
 from ..schedules import is_number
 
 _PACKAGE = __name__.partition(".")[0] + "."
