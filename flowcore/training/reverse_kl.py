@@ -291,17 +291,19 @@ def fit_reverse_kl(
     True
     """
     check_flow(flow)
-    for name in OF_ROWS & options.keys():
-        raise TypeError(f"fit_reverse_kl has no rows, and so no {name}: leave it out")
+    if of_rows := OF_ROWS & options.keys():
+        raise TypeError(f"fit_reverse_kl has no rows: leave out {', '.join(sorted(of_rows))}")
     epochs = EPOCHS if is_auto(epochs) else check_dim("epochs", epochs)
     if check_dim("anneal", anneal, least=0) >= epochs:
         raise ValueError(f"anneal must be less than the {epochs} epochs, not {anneal}")
     if not tolerance >= 0:
         raise ValueError(f"tolerance is at least 0, nats of KL(q || p): got {tolerance!r:.40}")
     _check(flow, gradient, quasi_random)
-    loss = {"gradient": gradient, "anneal": anneal, "tolerance": tolerance, "start": start}
-    loss |= {"quasi_random": quasi_random, "n_batches": check_dim("batches", batches)}
-    loss |= {"batch_size": check_dim("batch_size", batch_size)}
+    loss = {
+        "gradient": gradient, "anneal": anneal, "tolerance": tolerance, "start": start,
+        "quasi_random": quasi_random, "n_batches": check_dim("batches", batches),
+        "batch_size": check_dim("batch_size", batch_size),
+    }  # fmt: skip
     objective = partial(ReverseKL.of_target, options=loss)
     target = LogTarget(log_target, flow.dim)
     return fit(flow, target, epochs=epochs, average=average, objective=objective, **options)
