@@ -28,13 +28,14 @@ import numpy as np
 from ._imports import imported
 from .core import BLAS
 from .core.inputs import check_context, check_count, check_dim, check_event, column_labels
+from .core.rows import as_rows
 from .training import Likelihood, Loss, Rows, Run, train
 from .training import fit as fit_of_one_machine
 from .training.checks import check_flow, check_options, check_scales
 from .training.columns import check_columns
 from .training.defaults import batch_size_for, is_auto, resolved
 from .training.schedules import scheduled
-from .training.table import MOST_NUMBERS, MOST_ROWS, WEIGHTED, as_rows, merged
+from .training.table import MOST_NUMBERS, MOST_ROWS, WEIGHTED, merged
 
 try:
     import dask.array as da
@@ -471,7 +472,7 @@ def _block(number: int, x, context, weight, seed: int, dim: int, dtype, held_out
     rows = Rows(np.empty((0, dim)))
     if len(x) and (weight is None or np.any(weight)):  # a block may have none
         try:
-            rows = as_rows(dim, x, context, weight, dtype)
+            rows = as_rows(x, dim, context, weight, dtype)
         except ValueError as problem:
             raise ValueError(f"{problem} (rows are counted in block {number})") from None
     if rows.weight is not None:  # by as_rows the largest is 1

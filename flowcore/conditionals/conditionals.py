@@ -11,8 +11,8 @@ import numpy as np
 
 from ..core import generators, imported, warn
 from ..core.inputs import check_dim, check_event, column_labels, in_order, named, where
+from ..core.rows import check_finite
 from ..distributions.columns import column_numbers, known_row
-from ..training.checks import check_finite
 from .angles import OneTurn, turned
 from .answering import answered, blocks_of
 from .conditional import Conditional, Marginal

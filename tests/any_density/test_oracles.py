@@ -36,7 +36,7 @@ from flowcore import flows, targets
 from flowcore.inference import Inference
 from flowcore.tables import Schema, TableDensity, fit_table
 from flowcore.testing import randomize
-from flowcore.training.unnormalised import Target
+from flowcore.training.unnormalised import LogTarget
 
 SPREAD = 0.7  # of random parameters: far from the identity, and smooth enough for a quadrature
 TURN = 2 * np.pi
@@ -1071,7 +1071,7 @@ def weighted_draws(seed, base=None):
     precision = np.linalg.inv([[1, 0.6], [0.6, 1]])
     log_target = lambda x: 3 - 0.5 * anp.sum(x @ precision * x, axis=1)  # noqa: E731
     log_z = 3 + np.log(TURN) + 0.5 * np.log(1 - 0.6**2)
-    return Inference.of(flow, Target(log_target, 2), 1000, seed), target, log_z
+    return Inference.of(flow, LogTarget(log_target, 2), 1000, seed), target, log_z
 
 
 def log_z_of_draws(seed):

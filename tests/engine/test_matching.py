@@ -6,16 +6,17 @@ from autograd import value_and_grad
 
 import flowcore as fc
 from flowcore import flows, targets
+from flowcore.core.rows import Rows, as_rows
 from flowcore.testing import randomize
 from flowcore.training.matching import Matching, Path, closest
-from flowcore.training.table import Rows, as_rows, as_training_table, merged
+from flowcore.training.table import as_training_table, merged
 
 X = targets.two_moons().sample(200, rng=0)
 SMALL = {"hidden": [8] * 3}
 
 
 def matching(flow, x, batch_size=50, pairing="random", **options):
-    rows = as_rows(2, x, options.get("context"), options.get("weight"))
+    rows = as_rows(x, 2, options.get("context"), options.get("weight"))
     table = as_training_table(
         rows, merged(rows), 0.2, None, batch_size, True, np.random.default_rng(0)
     )

@@ -12,7 +12,7 @@ from flowcore.inference.space import Space, flat, pulled_back
 from flowcore.inference.start import best_gaussian, flow_around
 from flowcore.inference.supports import CorrelationCholesky, Ordered, Simplex
 from flowcore.testing import check_bijector
-from flowcore.training.unnormalised import Target
+from flowcore.training.unnormalised import LogTarget
 
 KINDS = [(Simplex, 2), (Simplex, 5), (Ordered, 4), (CorrelationCholesky, 2),
          (CorrelationCholesky, 4)]  # fmt: skip
@@ -183,7 +183,7 @@ def test_a_target_with_a_gradient_of_its_own_by_name():
         return log_p(p), {"a": 1 / p["a"] - 2, "b": np.arange(1, 4) / p["b"]}
 
     y = np.random.default_rng(0).normal(size=(5, 3))
-    targets = [Target(pulled_back(t, space.from_line), 3) for t in (log_p, with_gradient)]
+    targets = [LogTarget(pulled_back(t, space.from_line), 3) for t in (log_p, with_gradient)]
     (value, slope), (same, same_slope) = (target(y) for target in targets)
     np.testing.assert_allclose(value, same)
     np.testing.assert_allclose(slope, same_slope, atol=1e-12)
@@ -298,7 +298,7 @@ def correlated(rho=0.99999):
 def test_the_start_is_exact_for_any_gaussian():
     log_p, mean, scale, log_z = correlated()
     rng = np.random.default_rng(0)
-    m, factor = best_gaussian(Target(log_p, 2), mean + scale, 3 * scale, rng)
+    m, factor = best_gaussian(LogTarget(log_p, 2), mean + scale, 3 * scale, rng)
     np.testing.assert_allclose(m, mean, rtol=1e-5)
     covariance = factor @ factor.T / np.outer(scale, scale)
     np.testing.assert_allclose(covariance, [[1, 0.99999], [0.99999, 1]], atol=1e-3)
@@ -310,17 +310,17 @@ def test_the_start_is_exact_for_any_gaussian():
 def test_rows_as_a_start_are_taken_as_they_are():
     log_p, mean, scale, log_z = correlated(0.9)
     rows = np.random.default_rng(0).multivariate_normal([0, 0], [[1, 0.9], [0.9, 1]], 2000)
-    flow = flow_around(Target(log_p, 2), mean + scale * rows, None)
+    flow = flow_around(LogTarget(log_p, 2), mean + scale * rows, None)
     assert np.mean(
         log_p(flow.sample(500, 0)) - flow.log_prob(flow.sample(500, 0))
     ) == pytest.approx(log_z, abs=0.02)
-    few = flow_around(Target(log_p, 2), mean + scale * rows[:2], None)
+    few = flow_around(LogTarget(log_p, 2), mean + scale * rows[:2], None)
     assert np.isfinite(few.log_prob(mean)) and abs(few.bijector[1].matrix()[1, 0]) < 1e-9
 
 
 def started(log_p, space):
     """The flow before any training, weighed."""
-    target = Target(log_p, space.free)
+    target = LogTarget(log_p, space.free)
     flow = flow_around(target, None, np.random.default_rng(0))
     return fc.Inference.of(flow, target, 4000, 0, space=space)
 

@@ -6,7 +6,8 @@ from support.flows import EVERYTHING, Conditional, Gaussian, banana_data
 from support.flows import textbook_fit as fit
 
 import flowcore as fc
-from flowcore.training import Adam, checks, columns
+from flowcore.core.rows import check_finite
+from flowcore.training import Adam, columns
 
 
 @pytest.fixture
@@ -242,7 +243,7 @@ def test_a_constant_is_found_beyond_the_first_block():
     X[-1, 1] = 1.0
     assert columns.constant_columns(X, np.arange(len(X))).tolist() == [0]
     with pytest.raises(ValueError, match=f"row {2**18 - 1} "):
-        checks.check_finite("X", np.where(X == 1.0, np.nan, X))
+        check_finite("X", np.where(X == 1.0, np.nan, X))
 
 
 def test_a_large_context_is_pointed_out():

@@ -130,24 +130,6 @@ def test_a_file_keeps_the_map(tmp_path):
         ([0, 1, 2], "shape"),
     ],
 )
-def test_forged_knots(knots, message):
+def test_knots_that_are_no_distribution_function_are_refused(knots, message):
     with pytest.raises(ValueError, match=message):
         NormalScores(knots)
-
-
-@pytest.mark.parametrize(
-    ("scores", "message"),
-    [
-        ([np.array([[0.0, 1, 2], [0, 0.5, 0.5]])], "not on the support"),
-        ([], "arrays of knots"),
-        ("x", "arrays of knots"),
-        ([None, None], "arrays of knots"),
-        ([np.zeros(2)], "knots"),
-    ],
-)
-def test_forged_records(scores, message):
-    density = fit_table({"hours": HOURS}, schema_of("integer"), learn=lambda x, **_: fc.Normal(1))
-    record = density.as_record()
-    record.scores = scores
-    with pytest.raises(ValueError, match=message):
-        record.restored()

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import flowcore as fc
@@ -233,25 +233,6 @@ def test_kinds_read_as_they_are_written(text):
     except ValueError:
         return
     assert Kind.parse(str(kind)) == kind
-
-
-PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | NAMES,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
-    max_leaves=6,
-)
-KEYS = st.sampled_from(["name", "kind", "values", "type", "low", "high", "why", "suggestion", "x"])
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.dictionaries(KEYS, PLAIN | KINDS, max_size=6), st.booleans())
-def test_forged_columns_are_refused_or_harmless(column, whole):
-    forged = {"format": 1, "n_rows": 3, "columns": [column]} if whole else column
-    try:
-        schema = Schema.from_dict(forged)
-    except ValueError:
-        return
-    assert Schema.from_dict(schema.to_dict()) == schema
 
 
 @given(st.integers(1, 999), st.integers(0, 4), st.lists(st.integers(-99, 99), min_size=2))
