@@ -10,7 +10,7 @@ HEADER, BODY = (FOLDER / "paper.md").read_text("utf-8").split("\n---\n", 1)
 BIB = (FOLDER / "paper.bib").read_text("utf-8")
 PAGES = "\n".join(
     (ROOT / page).read_text("utf-8")
-    for page in ("README.md", "docs/measured/benchmarks.md", "docs/use/samplers.md")
+    for page in ("README.md", "docs/measured/benchmarks.md", "docs/measured/accuracy.md")
 )
 
 
