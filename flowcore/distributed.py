@@ -11,7 +11,7 @@ the loss differs, `TotalLikelihood`. Data on the workers are results of tasks, a
 come from seeds that the client draws. So if a worker dies, the scheduler computes its results
 elsewhere, with the same numbers.
 
-`pip install 'flowcore[dask]'`. docs/past_one_machine.md: the costs, and recipes for Ray and Spark.
+`pip install 'flowcore[dask]'`. docs/use/past_one_machine.md: costs, and recipes for Ray and Spark.
 """
 
 from __future__ import annotations
@@ -201,8 +201,8 @@ def fit(
 
     Errors: as for `flowcore.fit`; TypeError if a table is no Dask collection, or the client not one
     of dask.distributed. Cost of an update: theta is sent to every block, a gradient comes back, and
-    Dask needs time of its own (docs/past_one_machine.md). So take large batches, and about as many
-    blocks as the workers have threads (`X.rechunk`, `X.repartition`).
+    Dask needs time of its own (docs/use/past_one_machine.md). So take large batches, and about as
+    many blocks as the workers have threads (`X.rechunk`, `X.repartition`).
 
     Parameters
     ----------

@@ -264,8 +264,9 @@ print(teaching.check("11f", path_gradient))
 # * Weights correct a flow if k-hat is below 0.7; no diagnosis from draws of :math:`q` finds a mode
 #   that :math:`q` has not seen.
 #
-# ``docs/inference.md`` explains supports, names and corrections. Four programs continue from here:
-# `a known posterior <../how_to/gaussian_posterior.html>`_, `a funnel <../how_to/funnel.html>`_,
+# ``docs/use/inference.md`` explains supports, names and corrections. Four programs continue from
+# here: `a known posterior <../how_to/gaussian_posterior.html>`_,
+# `a funnel <../how_to/funnel.html>`_,
 # `logistic regression <../how_to/logistic_regression.html>`_ and
 # `two modes <../how_to/two_modes.html>`_.
 #

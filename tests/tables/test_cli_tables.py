@@ -577,7 +577,7 @@ def test_help_and_wrong_arguments_load_no_numpy():
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 def test_the_commands_of_the_page(tmp_path):
-    page = (ROOT / "docs" / "command_line.md").read_text("utf-8")
+    page = (ROOT / "docs" / "use" / "command_line.md").read_text("utf-8")
     commands = re.search(r"^```bash\n(.*?)^```", page, flags=re.M | re.S).group(1)
     ours = f'flowcore() {{ {shlex.quote(sys.executable)} -W error -m flowcore "$@"; }}\n'
     ours += f'python() {{ {shlex.quote(sys.executable)} "$@"; }}\n'
