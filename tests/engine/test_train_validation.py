@@ -18,7 +18,7 @@ from support.flows import (
 from support.flows import textbook_fit as fit
 
 import flowcore
-from flowcore.training import Adam, cosine_decay, run
+from flowcore.training import Adam, cosine_decay
 
 
 @pytest.fixture
@@ -312,16 +312,3 @@ def test_validation_rows_that_are_easier_than_the_first_batch(X):
         )
     assert history.train_nll[0] > min(history.val_nll)
     np.testing.assert_array_equal(found.params, flow.params)
-
-
-def test_an_interrupt_while_the_end_is_looked_at_loses_nothing(X, monkeypatch):
-    def interrupted(*args):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(run.Run, "_problem", interrupted)
-    flow, history = fit(Gaussian(), X, epochs=3, validation_split=0)
-    assert history.interrupted and len(history.train_nll) == 3
-    monkeypatch.undo()
-    np.testing.assert_array_equal(
-        flow.params, fit(Gaussian(), X, epochs=3, validation_split=0)[0].params
-    )
