@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 import timeit
+import zipfile
+from contextlib import nullcontext
 from unittest.mock import patch
 
 import numpy as np
@@ -27,6 +29,13 @@ from flowcore.tables import Schema, fit_table, read_blocks, read_table, reading
 
 def read(data, **options):
     return read_table(io.BytesIO(data.encode() if isinstance(data, str) else data), **options)
+
+
+def zipped(name, data):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(name, data)
+    return out.getvalue()
 
 
 def plain(frame):
@@ -104,6 +113,14 @@ def test_encodings():
         assert plain(read(data.encode(encoding), encoding=encoding)) == plain(read(data))
 
 
+@pytest.mark.parametrize(("cells", "warned"), [("01,02", False), ("001,020", True), ("001,20", 0)])
+def test_codes_with_leading_zeros_are_numbers_with_a_warning(cells, warned):
+    text = "a\n" + cells.replace(",", "\n")
+    match = "column 'a': '001' is read as a number, without its zeros: if it is a code, pass text="
+    with pytest.warns(UserWarning, match=match) if warned else nullcontext():
+        assert read(text)["a"].tolist() == [*map(int, cells.split(","))]
+
+
 # ---------------------------------------------------------------- what is refused
 
 
@@ -147,6 +164,7 @@ BAD = {
     "cut": (gzip.compress(b"a,b\n1,2\n")[:-9], {}, "the stream cannot be unpacked"),
     "spoilt": (b"BZh9" + bytes(30), {}, "the stream cannot be unpacked"),
     "Excel": (b"\xd0\xcf\x11\xe0", {}, "save the sheet as a CSV"),
+    "Excel, zipped": (zipped("xl/workbook.xml", b"<a/>"), {}, "an Excel file: save the sheet as"),
     "no such column": ("a,b\n1,2\n", {"columns": ["c"]}, "has no column 'c', but 'a', 'b'"),
     "no such text": ("a,b\n1,2\n", {"text": ["c"]}, "has no column 'c'"),
     "separator": ("a,b\n", {"separator": "::"}, "separator is one character"),
@@ -236,6 +254,8 @@ def test_arrays(tmp_path):
     assert (found["a"] == x[:, 0]).all() and found["b"].dtype == bool
     np.savez(tmp_path / "m.npz", train=x, test=x[:5])
     assert len(read_table(tmp_path / "m.npz", member="test")) == 5
+    with pytest.raises(ValueError, match="has no array 'w', but train, test"):
+        read_table(tmp_path / "m.npz", member="w")
 
 
 @pytest.mark.parametrize(
@@ -428,6 +448,7 @@ def outcome(data, options):
     return [(name, repr(frame[name].tolist())) for name in frame.names]
 
 
+@pytest.mark.filterwarnings("ignore:Length of header")  # of pandas before 3, beside the error
 @settings(max_examples=200, deadline=None)
 @given(RECORDS, ENDS, OPTIONS, st.sampled_from([",", ";", "\t"]), st.integers(1, 20))
 @example([["a"], ["1"], [""], ["2"]], "\n", {"header": True}, ",", 1)
