@@ -133,12 +133,9 @@ class Frame:
         return Frame(columns, self.source, self.first_row, self.declared, self.library)
 
     def renamed(self, names: Iterable[Name]) -> Frame:
-        """The same columns under other names."""
+        """The same columns under other names; none of them is declared."""
         columns = dict(zip(names, self._columns.values(), strict=True))
-        declared = {
-            name for name, own in zip(columns, self.names, strict=True) if own in self.declared
-        }
-        return Frame(columns, self.source, self.first_row, declared, self.library)
+        return Frame(columns, self.source, self.first_row, library=self.library)
 
     def without(self, hole: np.ndarray) -> Frame:
         """The same frame with missing cells where hole (n, D) is true."""
