@@ -66,8 +66,7 @@ class Column:
         is_name = isinstance(self.name, (str, int)) and not isinstance(self.name, bool)
         allowed = TYPES.get(self.type)
         for wrong, problem in (
-            (not is_name or (isinstance(self.name, int) and self.name < 0),
-             f"a column is called {self.name!r:.40}: names are text, or 0, 1, ..."),
+            (not is_name, f"a column is called {self.name!r:.40}: names are text or integers"),
             (allowed is None, f"{named} is of type {self.type!r:.40}, not one of {list(TYPES)}"),
             (kind.is_number and self.type != "number" and not kind.is_date,
              f"{named} is {self.type} and cannot be {kind}: take categorical or aside"),

@@ -502,6 +502,26 @@ class Cube:
         return np.where(((x >= 0) & (x <= 1)).all(axis=-1), 0.0, -np.inf)
 
 
+@pytest.mark.parametrize("n", [-1, 2.5])
+def test_a_number_of_draws_is_a_whole_one(n):
+    given = fc.Conditionals(fc.Normal(2)).given({0: 1.0})
+    with pytest.raises(ValueError, match=f"n must be an integer >= 0, not {n}"):
+        given.sample(n)
+
+
+def test_none_is_a_hole_as_nan_is():
+    pd = pytest.importorskip("pandas")
+    mixture = fc.MultivariateNormalMixture([[0.0, 5.0]], [[[1, 0], [0.8, 0.6]]])
+    p = fc.Conditionals(mixture, names=["a", "b"])
+    expected = p.impute([[1.0, np.nan], [np.nan, 4.0]], 3).draws
+    assert (p.impute([[1.0, None], [None, 4.0]], 3).draws == expected).all()
+    for hole in (None, pd.NA, np.nan):
+        table = pd.DataFrame({"b": [hole, 4.0], "a": [1.0, hole]}, dtype=object)
+        assert (p.impute(table, 3).draws == expected).all()
+    with pytest.raises(ValueError, match="there is a str 'x' in row 0"):
+        p.impute([["x", None]])
+
+
 def test_values_out_of_the_support_are_no_nan():
     joint = fc.Conditionals(Cube(), names=["a", "b"])
     with pytest.raises(ValueError, match=r"known is 0, .* by 1000 draws: a = 7"):
