@@ -1,4 +1,4 @@
-"""Base densities: against scipy, at the edges and far out, their gradients, and in a flow."""
+"""Base densities: against scipy, at the edges and far out; conditionals; mixtures fitted by EM."""
 
 import autograd
 import autograd.numpy as anp

@@ -1,4 +1,4 @@
-"""Every bijector of the registry: the whole of `check_bijector`, and what only flows promise."""
+"""Bijectors: new ones, chains, broadcast contexts, and constants that are set from data."""
 
 import pickle
 

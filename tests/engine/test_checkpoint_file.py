@@ -1,4 +1,4 @@
-"""The file of a checkpoint: when it is written, whose it is, and what is refused."""
+"""The file of a checkpoint: when it is written, and what is refused."""
 
 import os
 import pickle

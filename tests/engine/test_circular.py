@@ -1,4 +1,4 @@
-"""Angles: the seam, periodic densities, another transformer for each coordinate, exact targets."""
+"""Angles: the seam, which columns are standardised, exact targets (test_oracles.py: the rest)."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Conditional flows: p(y | c) of one variable reaches the truth; every coordinate sees the context.
+"""Conditional flows: p(y | c) of one variable reaches the truth, and the first variable sees c.
 
 At D = 1 y depends on the context alone: a network that hides it from the first
 variable can only learn the marginal, which is far from the conditional here.

@@ -1,4 +1,7 @@
-"""Bases, and the density of x = f(z): shapes, agreement, normalisation, samples, bad input."""
+"""The density of x = f(z): shapes, agreement, contexts, stages, draws with a gradient, bad input.
+
+`test_oracles.py` integrates densities and compares their draws.
+"""
 
 import autograd
 import autograd.numpy as anp

@@ -1,4 +1,4 @@
-"""Fixed elementwise maps and Blockwise: golden values, tails, supports, compositions."""
+"""Fixed elementwise maps: tails and supports."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""LULinear and ActNorm: golden values, their plain twins, and the Gaussian that they can be."""
+"""LULinear and ActNorm: extreme scales, constant columns, and the Gaussian that they can be."""
 
 import autograd
 import autograd.numpy as anp

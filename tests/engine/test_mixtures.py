@@ -1,4 +1,4 @@
-"""Mixtures of Gaussians: against scipy.stats.norm, in tails and gaps, and as MADE MoG."""
+"""Mixtures of Gaussians: against scipy.stats.norm, and in their tails."""
 
 from math import log, sqrt
 

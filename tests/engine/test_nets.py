@@ -1,4 +1,4 @@
-"""Networks: the printed formulas, weights, skips and their masks, a new network, what is refused.
+"""Networks: weights, a new network, skips and their masks.
 
 Values, gradients, dtypes, files and copies of every network are in the tests of the registry.
 """

@@ -1,4 +1,4 @@
-"""Adam against a plain transcription of the papers, the contract of an optimiser's state."""
+"""Adam against a plain transcription of the papers; schedules; averages."""
 
 import pickle
 import tracemalloc

@@ -1,4 +1,4 @@
-"""Somebody's own classes: their parts are trained and initialised, wrong shapes are refused.
+"""Somebody's own classes: their parts are trained, wrong shapes are refused.
 
 A class that writes `bind` is taken at its word: its numeric methods are final, and an override,
 also by a mixin, is a TypeError when the class is made.

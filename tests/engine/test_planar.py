@@ -1,4 +1,4 @@
-"""Planar and radial flows: the formulas, exact inverses, every theta, maximum likelihood."""
+"""Planar and radial flows: the printed formulas, and every theta is a flow."""
 
 import autograd
 import autograd.numpy as anp

@@ -64,7 +64,7 @@ CASES = {
     "two_moons": Case(two_moons(0.2), (-2.6, -2.1), (3.6, 2.6), 0.08, 1e-6),
     "circles": Case(circles(0.1), (-1.9, -1.9), (1.9, 1.9), 0.03),
     "ring": Case(ring(1.5, 0.3), (-4.2, -4.2), (4.2, 4.2), 0.1),
-    "two_spirals": Case(two_spirals(0.2), (-4.6, -4.6), (4.6, 4.6), 0.08, 1e-6),
+    "two_spirals": Case(two_spirals(0.2), (-4.6, -4.6), (4.6, 4.6), 0.12, 1e-6),
     "pinwheel": Case(pinwheel(), (-5.5, -5.5), (5.5, 5.5), 0.05, 1e-6),
     "checkerboard": Case(checkerboard(), (-5, -5), (5, 5), 0.1, 1e-4, bounded=True),
     "eight_gaussians": Case(eight_gaussians(), (-6, -6), (6, 6), 0.1),
