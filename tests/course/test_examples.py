@@ -27,7 +27,7 @@ def run(monkeypatch, capsys):
 
 
 def cases(scripts, slow):
-    """Those that take several seconds are slow ones: so are they where the site is built."""
+    """Those that take several seconds are slow; the build of the site runs them all."""
     marks = {path: [pytest.mark.slow] * (path.stem in slow) for path in scripts}
     return [pytest.param(path, marks=marks[path], id=path.stem) for path in scripts]
 
