@@ -68,7 +68,7 @@ def test_where_q_is_p_the_path_derivative_is_zero():
     assert value == pytest.approx(-5, abs=1e-10) and np.abs(gradient).max() < 1e-10
 
 
-@pytest.mark.parametrize("options", [{}, {"gradient": "total"}, {"quasi_random": True}])
+@pytest.mark.parametrize("options", [{}, {"gradient": "total", "quasi_random": True}])
 def test_a_gaussian_is_found_and_its_constant(options):
     flow, history = fc.fit_reverse_kl(
         flow_of(), gaussian, epochs=12, batches=40, learning_rate=0.02, **options
@@ -158,18 +158,14 @@ def test_training_ends_where_the_flow_is_as_close_as_wanted(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"anneal": -1}, "anneal must be an integer >= 0"),
         ({"anneal": 1}, "anneal must be less than the 1 epochs, not 1"),
         ({"tolerance": -1e-3}, "tolerance is at least 0"),
-        ({"tolerance": np.nan}, "tolerance is at least 0"),
         ({"log_target": lambda x: gaussian(x)[:, None]}, r"returned shape \(1, 1\)"),
-        ({"log_target": lambda x: anp.sum(x)}, r"returned shape \(\)"),
         ({"log_target": lambda x: np.zeros(len(x))}, "no gradient .it does not depend"),
         ({"log_target": fc.targets.banana().log_prob}, "no gradient .*autograd.numpy"),
         ({"log_target": lambda x: (gaussian(x), x[:, 0])}, r"its gradient \(1,\)"),
         ({"log_target": lambda x: gaussian(x) * np.nan}, "not finite at .0. 0.., where the"),
         ({"gradient": "score"}, 'gradient is "path" or "total"'),
-        ({"batches": 0}, "batches must be"),
         ({"start": np.zeros((4, 3))}, r"start has shape \(4, 3\)"),
         ({"flow": fc.flows.iaf(2, context_dim=1)}, "takes a context"),
         ({"flow": flow_of("nsf"), "quasi_random": True}, "needs a Normal as base"),
@@ -179,20 +175,6 @@ def test_bad_input(change, message):
     arguments = {"flow": flow_of(), "log_target": gaussian, "epochs": 1, "batches": 2} | change
     with pytest.raises(ValueError, match=message):
         fc.fit_reverse_kl(arguments.pop("flow"), arguments.pop("log_target"), **arguments)
-
-
-def test_what_is_no_function_and_a_target_that_breaks_on_the_way():
-    with pytest.raises(TypeError, match="log_target is a function"):
-        fc.fit_reverse_kl(flow_of(), 3)
-    calls = []
-
-    def breaks(x):
-        calls.append(len(x))
-        return gaussian(x) * (np.nan if len(calls) > 40 else 1.0)
-
-    with pytest.raises(fc.TrainingDivergedError, match="finite at no draw") as error:
-        fc.fit_reverse_kl(flow_of(), breaks, epochs=30, batches=5)
-    assert np.isfinite(error.value.flow.params).all()
 
 
 def test_an_annealed_target_is_flat_at_first():
@@ -218,7 +200,7 @@ def test_annealing_finds_modes_that_the_start_does_not_see():
         parts = [-0.5 * anp.sum((x - corner) ** 2, axis=1) for corner in corners]
         return anp.logaddexp(anp.logaddexp(*parts[:2]), parts[2]) - np.log(2 * np.pi)
 
-    options = {"epochs": 20, "batches": 25, "start": [0.0, 0.0], "draws": 2000}
-    without, found = (fc.infer(three, 2, anneal=n, **options) for n in (0, 10))
+    options = {"epochs": 12, "batches": 25, "start": [0.0, 0.0], "draws": 2000}
+    without, found = (fc.infer(three, 2, anneal=n, **options) for n in (0, 6))
     assert without.log_evidence[0] < np.log(3) - 0.3
     assert found.log_evidence[0] == pytest.approx(np.log(3), abs=0.05)
