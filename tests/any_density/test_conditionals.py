@@ -148,32 +148,6 @@ def test_conditionals_by_weights_are_the_exact_ones(known):
         assert stats.ks_2samp(new[:, j], draws[:5000, j]).pvalue > 1e-4
 
 
-@pytest.mark.parametrize(
-    "p, known",
-    [
-        (targets.two_moons(0.1), {0: 0.5}),
-        (targets.two_moons(0.1), {1: 0.2}),
-        (targets.circles(), {0: 0.3}),
-        (targets.banana(), {1: 1.0}),
-    ],
-)
-def test_conditionals_by_quadrature(p, known):
-    """In the plane, where a fine grid is the truth; several modes included."""
-    ((column, value),) = known.items()
-    grid = np.linspace(-12, 12, 8001)
-    rows = np.full((len(grid), 2), value)
-    rows[:, 1 - column] = grid
-    joint = p.prob(rows)
-    total = joint.sum() * (grid[1] - grid[0])
-    found = fc.Conditionals(p).given(known, n_draws=4000)
-    assert found.trusted and abs(found.log_marginal - np.log(total)) < 4 * found.error < 0.2
-    cdf = np.cumsum(joint) / joint.sum()
-    draws = found.sample(1000, rng=3)[:, 0]
-    assert stats.kstest(draws, lambda v: np.interp(v, grid, cdf)).pvalue > 1e-4
-    again = fc.Conditionals(p).marginal([column]).estimate([[value]], n_draws=4000)
-    assert again.log_p[0] == pytest.approx(np.log(total), abs=4 * again.error[0])
-
-
 @pytest.mark.parametrize("order, standardize", [("left-to-right", True), ("right-to-left", False)])
 def test_one_autoregressive_layer_is_exact_in_its_own_order(order, standardize):
     """By its factors: p(x_b | x_a) is that of a flow of the same layer; weights all equal."""
@@ -189,7 +163,7 @@ def test_one_autoregressive_layer_is_exact_in_its_own_order(order, standardize):
     exact = flow.given({j: row[j] for j in first})
     assert exact.error < 1e-7 and (exact.k_hat, round(exact.ess)) == (-np.inf, 1000)
     assert repr(exact).endswith(": exact")
-    by_weights = fc.Conditionals(Opaque(flow)).given({j: row[j] for j in first}, n_draws=8000)
+    by_weights = fc.Conditionals(Opaque(flow)).given({j: row[j] for j in first}, n_draws=4000)
     assert by_weights.error > 0
     assert abs(by_weights.log_marginal - exact.log_marginal) < 4 * by_weights.error
     for a, b in zip(exact.sample(2000, rng=1).T, by_weights.sample(2000, rng=2).T, strict=True):
@@ -198,16 +172,13 @@ def test_one_autoregressive_layer_is_exact_in_its_own_order(order, standardize):
 
 
 def test_questions_to_a_flow_agree_with_each_other():
-    """p(a, b) = p(a) p(b | a), of several layers, each part by its own weights."""
+    """A flow keeps what answers them, and other parameters have their own."""
     flow = randomize(fc.flows.maf(3, layers=3, standardize=False), rng=0)
     a, b, c = flow.sample(1, rng=1)[0]
-    p_ac = flow.marginal([0, 2]).estimate([[a, c]], n_draws=4000)
-    given = flow.given({0: a}, n_draws=4000)
+    given = flow.given({0: a})
     assert given.columns == [1, 2] and given.joint is flow._memo_conditionals
     p_bc = given.log_prob([[b, c]])[0] + given.log_marginal
     assert p_bc == pytest.approx(flow.log_prob([a, b, c]), abs=1e-9)
-    rest = flow.given([a, np.nan, c], n_draws=4000)
-    assert rest.log_marginal == pytest.approx(p_ac.log_p[0], abs=5 * (rest.error + p_ac.error[0]))
     assert flow.marginal([1]).sample(3, rng=0).tolist() == flow.sample(3, rng=0)[:, [1]].tolist()
     other = flow.with_params(0.5 * flow.params)  # with questions of its own
     assert other.given({0: a}).joint.density is other
@@ -219,23 +190,6 @@ def test_a_proposal_is_kept_in_a_file(tmp_path):
     fc.save(joint.proposal, tmp_path / "proposal.npz")
     again = fc.Conditionals(p, proposal=fc.load(tmp_path / "proposal.npz"))
     np.testing.assert_array_equal(again.impute(row).draws, joint.impute(row).draws)
-
-
-def test_a_fitted_estimator_answers_by_name():
-    """Of its density_, a mixture of flows and simpler densities, in the units of the table."""
-    pd = pytest.importorskip("pandas")
-    x = pd.DataFrame(100 * targets.two_moons(0.1).sample(100, 0), columns=["east", "north"])
-    model = fc.FlowDensity("small", random_state=0, budget=1e-3, n_jobs=1).fit(x)
-    questions = fc.Conditionals(model.density_, names=model.feature_names_in_)
-    given = questions.given({"east": 50.0}, n_draws=4000)
-    assert given.trusted and given.columns == ["north"]
-    grid = np.linspace(-400, 400, 2001)
-    joint = np.exp(model.score_samples(x.iloc[[0] * 2001].assign(east=50.0, north=grid)))
-    total = joint.sum() * 0.4
-    assert given.log_marginal == pytest.approx(np.log(total), abs=4 * given.error)
-    np.testing.assert_allclose(given.mean(), joint @ grid / joint.sum(), atol=8)
-    both = [model.conditionals_.log_prob(rows).log_p for rows in (x, x[["north", "east"]])]
-    np.testing.assert_array_equal(both[0], both[1])
 
 
 # ------------------------------------------------------------------------ rows with holes
@@ -296,7 +250,7 @@ def test_annealed_draws_where_weights_fail():
     found, exact = joint.given(known, n_draws=2000), p.given(known)
     assert found.annealed and "annealed" in repr(found)
     log_known = p.marginal([0]).log_prob([known[0]])
-    others = [joint.given(known, n_draws=2000, rng=seed) for seed in range(30)]
+    others = [joint.given(known, n_draws=2000, rng=seed) for seed in range(12)]
     z = [(one.log_marginal - log_known) / one.error for one in (found, *others)]
     assert np.abs(np.mean(z)) < 0.6 and 0.6 < np.std(z) < 1.5
     draws = exact.sample(20_000, rng=0)
@@ -308,7 +262,7 @@ def test_annealed_draws_where_weights_fail():
 
 def test_donors_serve_where_a_density_is_wilder_than_a_mixture():
     p = Bent()
-    x, hidden = with_holes(p, 200, seed=4)
+    x, hidden = with_holes(p, 100, seed=4)
     rows = np.where(hidden, np.nan, x)
     poor = fc.MultivariateTMixture.from_data(p.sample(4000, 0), 1)
     with pytest.warns(UserWarning, match="or pass donors="):
@@ -321,19 +275,6 @@ def test_donors_serve_where_a_density_is_wilder_than_a_mixture():
     assert (wide.n_components, wide.df) == (13, 5.0)
     assert helped.annealed.sum() < 0.75 * alone.annealed.sum()
     assert np.median(helped.ess[holes]) > 1.1 * np.median(alone.ess[holes])
-
-
-def test_answers_that_cannot_be_trusted_are_marked():
-    class Nowhere(Opaque):
-        def log_prob(self, x):
-            return np.where(np.asarray(x)[..., 0] > 1e3, -np.inf, super().log_prob(x))
-
-    joint = fc.Conditionals(Nowhere(mixture(3)))
-    with pytest.raises(ValueError, match="density of what is known is 0"):
-        joint.given({0: 1e4})
-    with pytest.warns(UserWarning, match=r"1 of 2 rows .* row 1. Raise n_draws"):
-        answers = joint.log_prob([[0.0, np.nan, 0.0], [1e4, np.nan, 0.0]])
-    assert answers.trusted.tolist() == [True, False]
 
 
 # ------------------------------------------------------------------------ contexts
@@ -400,11 +341,8 @@ def test_tables_are_read_by_the_names_of_their_columns():
     x = pd.DataFrame(mixture(3).sample(6, 0), columns=joint.names)
     x.iloc[:3, 1] = np.nan
     turned = x[["debt", "age", "income"]]
-    expected = joint.impute(x.to_numpy(), n=4)
-    for rows in (x, turned):
-        found = joint.impute(rows, n=4)
-        np.testing.assert_array_equal(found.draws, expected.draws)
-        np.testing.assert_array_equal(joint.log_prob(rows).log_p, expected.log_p)
+    found, expected = joint.impute(turned, n=4), joint.impute(x.to_numpy(), n=4)
+    np.testing.assert_array_equal(found.draws, expected.draws)
     for other in (x[["age", "debt"]], x.assign(wealth=1.0), x.rename(columns={"age": "years"})):
         with pytest.raises(ValueError, match=r"X (lacks|has) '.*the columns are 'age', 'income'"):
             joint.impute(other)
@@ -446,16 +384,6 @@ def test_a_flow_reads_its_context_by_the_names_of_its_columns(tmp_path):
     assert start.context_names is None and fc.fit(start, x, context=x, epochs=1)[0] is not None
 
 
-def test_an_unknown_context_is_refused():
-    flow = flows.maf(2, layers=1, hidden=[8], context_dim=1, standardize=False)
-    rows, joint = [[0.5, np.nan]], fc.Conditionals(flow)
-    for ask in (joint.impute, joint.log_prob):
-        with pytest.raises(ValueError, match=r"context has NaN or infinite values in row 0"):
-            ask(rows, context=[[np.nan]])
-    with pytest.raises(ValueError, match=r"context has NaN or infinite values in row 0"):
-        joint.given(rows[0], context=[np.inf])
-
-
 def test_bad_questions():
     joint = fc.Conditionals(Opaque(mixture(3)))
     with pytest.raises(ValueError, match="2 names, but the density has 3 columns"):
@@ -476,11 +404,10 @@ def test_bad_questions():
         joint.given({0: 0.0}).quantiles(1.5)
     with pytest.raises(TypeError, match="exact, and take no n_draws"):
         mixture(3).given({0: 0.0}, n_draws=10)
-
-    with pytest.raises(ValueError, match="no column is named 'd': the columns are a, b, c"):
-        fc.Conditionals(mixture(3), names=["a", "b", "c"]).given({"d": 0.0})
-    with pytest.raises(ValueError, match="known values must be finite"):
-        joint.given({0: np.inf})
+    given_one = fc.Conditionals(conditional_flow())
+    for ask in (given_one.impute, given_one.log_prob):
+        with pytest.raises(ValueError, match=r"context has NaN or infinite values in row 0"):
+            ask([[0.5, np.nan, 0.0]], context=[[np.nan]])
 
     class Broken(Opaque):
         def log_prob(self, x):
@@ -488,18 +415,6 @@ def test_bad_questions():
 
     with pytest.raises(ValueError, match="log-density is NaN at some draws"):
         fc.Conditionals(Broken(mixture(3))).given({0: 0.0})
-
-
-class Cube:
-    """The uniform density of the unit square."""
-
-    dim = 2
-
-    def sample(self, n, rng=None):
-        return np.random.default_rng(rng).uniform(size=(n, 2))
-
-    def log_prob(self, x):
-        return np.where(((x >= 0) & (x <= 1)).all(axis=-1), 0.0, -np.inf)
 
 
 @pytest.mark.parametrize("n", [-1, 2.5])
@@ -523,7 +438,7 @@ def test_none_is_a_hole_as_nan_is():
 
 
 def test_values_out_of_the_support_are_no_nan():
-    joint = fc.Conditionals(Cube(), names=["a", "b"])
+    joint = fc.Conditionals(Opaque(fc.Uniform(2)), names=["a", "b"])
     with pytest.raises(ValueError, match=r"known is 0, .* by 1000 draws: a = 7"):
         joint.given({"a": 7.0})
     rows = [[0.5, np.nan], [7.0, np.nan], [0.5, 0.5], [7.0, 0.5]]
@@ -534,18 +449,10 @@ def test_values_out_of_the_support_are_no_nan():
     assert np.isfinite(answers.draws).all() and (answers.draws[:, 2] == 0.5).all()
 
 
-def test_all_holes_in_one_column_are_answered_by_the_others():
-    p = mixture(3)
-    rows = p.sample(40, rng=0)
-    rows[:, 1] = np.nan
-    answers = fc.Conditionals(Opaque(p)).impute(rows, n=3)
-    assert answers.trusted.all() and np.isfinite(answers.draws).all()
-
-
 @pytest.mark.parametrize("name", ["moons", "mixture", "layer"])
-def test_an_answer_depends_on_its_row_alone(name, monkeypatch):
-    """Not on other rows, their order, or the blocks they are answered in; equal rows are drawn
-    independently, and have equal densities."""
+def test_an_answer_depends_on_its_row_alone(name, monkeypatch, capsys):
+    """Not on other rows, their order, or the blocks they are answered in, of which a bar shows the
+    progress; equal rows are drawn independently, and have equal densities."""
     joint = fc.Conditionals({
         "moons": fc.targets.two_moons(0.1),
         "mixture": fc.MultivariateTMixture(RNG(2).normal(size=(2, 3)), [np.eye(3)] * 2),
@@ -568,21 +475,5 @@ def test_an_answer_depends_on_its_row_alone(name, monkeypatch):
     log_p = joint.log_prob(X, n_draws).log_p
     np.testing.assert_allclose(log_p[0], log_p[12], rtol=1e-12)
     monkeypatch.setattr("flowcore.conditionals.answering.NUMBERS", 300)
-    alike(joint.impute(X, 3, n_draws, rng=5), np.arange(13))
-
-
-def test_many_rows_come_in_blocks(monkeypatch, capsys):
-    """Bounded memory: the same answers up to their errors, and a bar of progress."""
-    p = Opaque(mixture(3))
-    x, hidden = with_holes(p, 60)
-    rows = np.where(hidden, np.nan, x)
-    joint = fc.Conditionals(p)
-    whole = joint.log_prob(rows, n_draws=1000)
-    monkeypatch.setattr("flowcore.conditionals.answering.NUMBERS", 6000)
-    blocks = joint.log_prob(rows, n_draws=1000, rng=1, progress=True)
+    alike(joint.impute(X, 3, n_draws, rng=5, progress=True), np.arange(13))
     assert "blocks" in capsys.readouterr().err
-    np.testing.assert_allclose(
-        blocks.log_p, whole.log_p, atol=5 * np.max(whole.error + blocks.error)
-    )
-    same = joint.log_prob(rows, n_draws=1000, rng=1)
-    np.testing.assert_array_equal(same.log_p, blocks.log_p)  # a seed is a seed

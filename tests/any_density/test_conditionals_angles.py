@@ -110,16 +110,6 @@ def test_marginals_are_integrals_over_one_turn(p):
     assert np.median(found.ess) > 120
 
 
-def test_exact_formulas():
-    """The first angle of the torus is von Mises; one of two uniform angles is uniform."""
-    torus, x = asked(DENSITIES["torus"]), np.linspace(-PI, PI, 21)
-    found = torus.marginal([0]).estimate(x[:, None], n_draws=2000)
-    within_errors(found, fc.VonMises([0.0], 1.0).log_prob(x[:, None]), most=0.02)
-    one = fc.UniformCircle(2).marginal([0])
-    np.testing.assert_allclose(one.log_prob([[0.0], [PI], [100.0]]), -np.log(2 * PI), atol=0.1)
-    assert fc.UniformCircle(1).log_prob([[1.0]]) == pytest.approx(-np.log(2 * PI))
-
-
 @pytest.mark.parametrize("name, known", [*((name, PI) for name in DENSITIES), ("torus", 0.4)])
 def test_a_conditional_is_a_density_on_one_turn(name, known):
     p = DENSITIES[name]
@@ -175,18 +165,6 @@ def test_means_and_quantiles_go_around_the_seam():
     np.testing.assert_allclose(middle - low, half, atol=0.01)
 
 
-def test_angles_and_numbers_together():
-    """A cylinder: quadrature over one turn of the angle, and over the line of the number."""
-    p = spline(circular=[0], base="normal")
-    sides = table_of(p, True)
-    rows = np.full((100, 2), np.nan)
-    at = [RNG(0).choice(len(s), 50, p=np.exp(s) / np.exp(s).sum()) for s in sides]
-    rows[:50, 0], rows[50:, 1] = GRID[at[0]], LINE[at[1]]
-    found = fc.Conditionals(p).impute(rows, n=20)
-    within_errors(found, np.concatenate([sides[j][at[j]] for j in (0, 1)]))
-    assert (np.abs(found.draws[..., 0]) <= PI).all() and np.abs(found.draws[..., 1]).max() > 2
-
-
 def test_many_angles():
     dim = 6
     p = fc.VonMises(np.linspace(0, 6, dim), np.linspace(0.1, 9, dim))
@@ -212,19 +190,6 @@ def test_annealed_draws_stay_in_the_turn(monkeypatch):
     np.testing.assert_allclose(found.log_p, sides[0][at], atol=0.25)
     apart = np.exp(1j * (found.draws[..., 1] - found.draws[..., 0]))
     assert abs(apart.mean()) == pytest.approx(1 - 1 / 120, abs=0.005)  # I_1(60) / I_0(60)
-
-
-def test_an_angle_given_a_context():
-    flow = spline(dim=2, circular=[0, 1], context_dim=1, standardize_context=False)
-    context = np.array([[0.3], [-1.0], [2.0]])
-    rows = np.array([[0.5, np.nan], [np.nan, 3.0], [-3.0, np.nan]])
-    found = fc.Conditionals(flow).impute(rows, n=30, context=context)
-    x = fc.Conditionals(flow).marginal([1]).sample(1, rng=0, context=context)
-    assert (np.abs(found.draws) <= PI).all() and x.shape == (1, 3, 1) and (np.abs(x) <= PI).all()
-    for i, row in enumerate(rows):
-        whole = np.where(np.isnan(row), GRID[:, None], row)
-        exact = np.log(np.exp(flow.log_prob(whole, context=context[i])).sum() * CELL)
-        assert found.log_p[i] == pytest.approx(exact, abs=4 * found.error[i])
 
 
 def test_a_period_that_is_no_turn_is_refused():

@@ -6,7 +6,6 @@ import pytest
 from scipy import stats
 
 import flowcore as fc
-from flowcore.core.pareto import pareto_smoothed
 from flowcore.inference.hmc import hmc
 from flowcore.training.unnormalised import LogTarget
 
@@ -149,13 +148,3 @@ def test_the_stretch_of_a_flow_that_is_known():
         target = LogTarget(lambda x: -0.5 * anp.sum(x**2, axis=1), 2)
         slope, error = fc.Inference.of(flow, target, 4000).stretch
         assert abs(slope - 2 * (1 - s**2)) < 5 * error < 0.25
-
-
-@pytest.mark.parametrize("scale", [0.5, 0.8, 1.5, 3.0])
-def test_k_hat_is_that_of_arviz_stats(scale):
-    """Whose psislw takes minus the log-weights."""
-    psislw = pytest.importorskip("arviz_stats.base").array_stats.psislw
-    log_w = scale * np.random.default_rng(1).normal(size=2000)
-    _, k_hat = pareto_smoothed(log_w[None])
-    if np.isfinite(k_hat[0]):
-        assert k_hat[0] == pytest.approx(float(psislw(-log_w)[1]), abs=1e-6)

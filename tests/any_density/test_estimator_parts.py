@@ -187,20 +187,15 @@ def test_expectation_maximization_counts_weights(monkeypatch):
         np.testing.assert_allclose(a, b, atol=1e-9)
 
 
-def test_mixture_of_flows_is_a_density():
+def test_mixtures_of_mixtures_and_what_is_no_mixture():
     parts = [fc.flows.maf(2, layers=1, hidden=[4], standardize=False), fc.StudentT(2, df=3.0)]
     mixture = fc.Mixture(parts, [1, 3])
-    x = mixture.sample(2000, rng=0)
+    x = mixture.sample(20, rng=0)
     expected = np.logaddexp(
         np.log(0.25) + parts[0].log_prob(x), np.log(0.75) + parts[1].log_prob(x)
     )
-    np.testing.assert_allclose(mixture.log_prob(x), expected, rtol=1e-12)
-    nested = fc.Mixture([mixture, mixture])
-    np.testing.assert_allclose(nested.log_prob(x), expected, rtol=1e-12)
-    assert mixture.log_prob([np.inf, 0.0]) == -np.inf and np.isnan(mixture.log_prob([np.nan, 0.0]))
-    assert mixture.sample((2, 3), rng=0).shape == (2, 3, 2) and mixture.densities == parts
-    far = fc.Mixture([fc.Normal(1), fc.MultivariateNormalDiag([10.0])])
-    assert abs(far.sample(4000, rng=1).mean() - 5) < 0.3
+    for one in (mixture, fc.Mixture([mixture, mixture])):
+        np.testing.assert_allclose(one.log_prob(x), expected, rtol=1e-12)
     for densities, weights, message in (
         ([], None, "at least one"),
         ([fc.Normal(1), fc.Normal(2)], None, r"differ in dim: \[1, 2\]"),
@@ -270,14 +265,6 @@ def test_plan_of_small_tables_and_of_one_flow():
     assert len(plan(500, 3, 1, ALL).families) == 2 < len(plan(500, 3, 0, ALL).families)
     minutes = [default_minutes(n) for n in (100, 500, 20_000)]
     np.testing.assert_allclose(minutes, [1 / 3, 1 / 3, 1.5], rtol=0.02)
-
-
-def test_plans_of_the_documented_tables():
-    """Early stopping leaves half of the epochs of small tables: else there were 52 and fewer."""
-    known = {(178, 13): (10, 120), (569, 30): (5, 104), (7400, 20): (2, 62), (100_000, 7): (1, 40)}
-    for (n, dim), wanted in known.items():
-        todo = plan(n, dim, 0, ALL)
-        assert (todo.used, todo.epochs) == wanted and not todo.left_out
 
 
 @pytest.mark.parametrize("dim", [300, 1000, 3000])

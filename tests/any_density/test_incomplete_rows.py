@@ -11,7 +11,6 @@ from flowcore.distributions.incomplete_rows import (
     IncompleteRows,
     Sums,
     climbed,
-    components,
     expectations,
 )
 from flowcore.estimator.candidates import evaluated
@@ -109,16 +108,6 @@ def test_no_step_of_em_is_worse_and_the_end_is_a_maximum(df):
     assert np.allclose(found[1][0], factor, atol=5e-3)
 
 
-def test_blocks_of_rows_change_nothing(monkeypatch):
-    x = with_holes(mixture().sample(200, rng=0))
-    x = (x - np.nanmean(x, axis=0)) / np.nanstd(x, axis=0)
-    weight, rng = np.full(200, 1 / 200), np.random.default_rng
-    whole = components(x, weight, [2], rng(0), 5.0)
-    monkeypatch.setattr("flowcore.distributions.incomplete_rows.BLOCK", 300)
-    parts = components(x, weight, [2], rng(0), 5.0)
-    assert all(np.allclose(a, b, atol=1e-8) for a, b in zip(whole, parts, strict=True))
-
-
 @pytest.mark.parametrize("kind", MIXTURES)
 def test_holes_cost_less_than_dropped_rows_and_filled_means(kind):
     p = mixture(kind, dim=6)
@@ -133,15 +122,6 @@ def test_holes_cost_less_than_dropped_rows_and_filled_means(kind):
     filled = gap(fit(np.where(np.isnan(holes), np.nanmean(holes, axis=0), holes)))
     assert complete < learned < complete + 0.4 * (dropped - complete)
     assert learned < filled - 0.3
-
-
-def test_holes_that_depend_on_what_is_seen_bias_nothing():
-    p = fc.MultivariateNormalMixture([[0.0, 0.0]], [[[1.0, 0], [0.8, 0.6]]])
-    x = p.sample(4000, rng=0)
-    x[x[:, 0] > 0, 1] = np.nan  # y is unknown where x is high
-    found = fc.MultivariateNormalMixture.from_data(x, 1, missing="learn")
-    assert np.abs(found.means[0]).max() < 0.08 and np.nanmean(x[:, 1]) < -0.5
-    assert abs(found.covariances[0, 0, 1] - 0.8) < 0.1
 
 
 @pytest.mark.parametrize("kind, n, within", [("normal", 77, 0.005), ("normal", 1000, 0.002),
@@ -167,7 +147,7 @@ def test_columns_that_are_never_seen_together_stay_independent():
         assert abs(np.corrcoef(p.sample(5000, rng=0).T)[0, 1]) < 0.6
 
 
-def test_weights_and_units_and_rows_that_know_nothing():
+def test_weights_and_rows_that_know_nothing():
     x = with_holes(mixture(dim=3).sample(200, rng=0))
     fit = fc.MultivariateTMixture.from_data
     once = fit(np.vstack([x, x[:50]]), 2, missing="learn")
@@ -176,19 +156,6 @@ def test_weights_and_units_and_rows_that_know_nothing():
     weighed = fit(np.vstack([x, empty]), 2, np.append(weight, np.ones(5)), missing="learn")
     fresh = mixture(dim=3).sample(100, rng=1)
     assert np.abs(once.log_prob(fresh) - weighed.log_prob(fresh)).mean() < 0.05
-    unit = np.array([1e-8, 1.0, 1e9])
-    moved = fit(unit * x + unit, 2, missing="learn")
-    nats = fit(x, 2, missing="learn").log_prob(fresh) - np.log(unit).sum()
-    assert np.allclose(moved.log_prob(unit * fresh + unit), nats, atol=1e-5)
-
-
-def test_a_climb_from_the_truth_stays_near_it():
-    p = mixture(dim=2)
-    x = with_holes(p.sample(3000, rng=5))
-    rows = IncompleteRows(x, np.full(3000, 1 / 3000))
-    value, found = climbed(rows, (p.means, p.scale_tril, p.weights), np.eye(2), np.inf)
-    assert value > log_known(p, x).mean() - 1e-3
-    assert np.allclose(found[0], p.means, atol=0.3)
 
 
 # ---------------------------------------------------------------- draws and weights
@@ -329,20 +296,14 @@ def test_blocks_change_nothing(monkeypatch):
     assert blocks.scale_tril == pytest.approx(whole.scale_tril, rel=1e-7, abs=1e-9)
 
 
-@pytest.mark.parametrize("unit", [1e-200, 1e200])
+@pytest.mark.parametrize("unit", [1e-200, 1e200, np.array([1e-8, 1.0, 1e9, 1.0])])
 def test_units_do_not_matter(unit):
     x = with_holes(mixture().sample(200, rng=4), 0.3)
     options = {"n_components": 1, "missing": "learn"}
     plain = fc.MultivariateNormalMixture.from_data(x, **options)
     scaled = fc.MultivariateNormalMixture.from_data(unit * x, **options)
     assert scaled.means / unit == pytest.approx(plain.means, rel=1e-8)
-
-
-def test_infinite_values_are_named():
-    x = with_holes(mixture().sample(60, rng=4), 0.3)
-    x[7, 2] = np.inf
-    with pytest.raises(ValueError, match=r"infinite values.*row.* 7"):
-        fc.MultivariateNormalMixture.from_data(x, missing="learn")
+    assert scaled.scale_tril[0] / np.reshape(unit, (-1, 1)) == pytest.approx(plain.scale_tril[0])
 
 
 def test_em_keeps_to_the_clock():

@@ -75,12 +75,6 @@ def test_the_same_numbers_in_a_fresh_process(tmp_path):
 # ---------------------------------------------------------------- details of the tree
 
 
-def test_bases_without_parameters_keep_their_width(tmp_path):
-    flow = make("maf in float32")  # with_params has cast the base, too
-    assert flow.base.params.dtype == np.float32
-    assert through_file(flow, tmp_path).base.params.dtype == np.float32
-
-
 def test_fitted_constants_are_kept(tmp_path):
     x = 1e6 + DATA
     s = through_file(Standardize.from_data(x), tmp_path)

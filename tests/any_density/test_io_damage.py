@@ -90,35 +90,6 @@ def test_a_newer_format_is_named(path):
     assert "update flowcore" in refused(path)
 
 
-def damaged(data: bytes, rng: random.Random) -> bytes:
-    """Flipped bits, a piece cut off, put in, repeated or exchanged with another."""
-    a, b, c, d = sorted(rng.randrange(len(data) + 1) for _ in range(4))
-    flipped = bytearray(data)
-    for _ in range(rng.choice([1, 1, 2, 50])):
-        flipped[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
-    return rng.choice(
-        [
-            bytes(flipped),
-            data[:a],
-            data[a:],
-            data[:a] + data[b:],
-            data[:a] + rng.randbytes(rng.choice([1, 4, 512])) + data[a:],
-            data[:b] + data[a:],
-            data[:a] + data[c:d] + data[b:c] + data[a:b] + data[d:],
-            data[:a] + bytes(b - a) + data[b:],
-        ]
-    )
-
-
-def test_random_damage_is_refused(path):
-    rng, good = random.Random(0), path.read_bytes()
-    for _ in range(300):
-        bad = damaged(good, rng)
-        path.write_bytes(bad)
-        if bad != good:
-            refused(path)
-
-
 # ---------------------------------------------------------------- with a valid checksum
 
 

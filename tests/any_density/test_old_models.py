@@ -1,6 +1,6 @@
 """Model files written by earlier versions still load, and still compute the same numbers.
 
-`data/models/write.py` wrote them, one of everything that `save` can hold, with random parameters.
+`data/models/write.py` wrote them, with random parameters: every recipe, and every class once.
 """
 
 import numpy as np
@@ -13,8 +13,7 @@ from flowcore import Bijector, load, save
 HERE = DATA / "models"
 EXPECTED = np.load(HERE / "expected.npz") if (HERE / "expected.npz").exists() else {}
 NAMES = sorted({key.split("/")[0] for key in EXPECTED})
-EXACT_NOW = "continuous-options"  # its log p was an estimate by random vectors: test_continuous.py
-BY_ROOT_SEARCH = ("mog", "base-made", "planar", "radial", "elementwise")
+BY_ROOT_SEARCH = ("planar", "radial", "elementwise")
 
 
 def numbers(model, x, context=None) -> dict:
@@ -47,8 +46,6 @@ def test_the_same_numbers_as_when_it_was_saved(name, tmp_path):
     again = numbers(load(tmp_path / "again.npz", CLASSES), x, context)
     assert all(again[what].tobytes() == value.tobytes() for what, value in found.items())
     float32 = getattr(model, "params", x).dtype == np.float32
-    if name == EXACT_NOW:
-        del expected["log_prob"]
     for what, value in expected.items():
         rtol = 1e-5 if float32 else 1e-12
         if what != "log_prob" and name.startswith(BY_ROOT_SEARCH):
@@ -59,4 +56,4 @@ def test_the_same_numbers_as_when_it_was_saved(name, tmp_path):
 
 def test_every_file_is_tested():
     assert sorted(path.stem for path in HERE.glob("*.npz") if path.stem != "expected") == NAMES
-    assert len(NAMES) > 60
+    assert len(NAMES) > 40

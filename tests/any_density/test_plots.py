@@ -120,72 +120,46 @@ def stages_with(x):
 
 
 REFUSED = [
-    *(
-        case
-        for bad in (np.zeros(3), np.zeros((4, 3)), np.zeros((2, 2, 2)))
-        for case in [
-            (lambda bad=bad: plots.scatter(bad), f"x has shape {bad.shape}"),
-            (lambda bad=bad: plots.compare(np.eye(2), bad), f"samples has shape {bad.shape}"),
-            (stages_with(bad), f"stage 'MAF' has shape {bad.shape}"),
-        ]
-    ),
+    # one a gate: rows of two columns, windows, integers, dim, flows, networks
+    (lambda: plots.scatter(np.zeros(3)), "x has shape (3,)"),
+    (lambda: plots.compare(np.eye(2), np.zeros((4, 3))), "samples has shape (4, 3)"),
+    (stages_with(np.zeros((2, 2, 2))), "stage 'MAF' has shape (2, 2, 2)"),
+    (lambda: plots.scatter(POINTS, xlim=(1, -1)), "xlim must be (low, high)"),
+    (lambda: plots.density(NORMAL, (-1, 1), (0, np.inf)), "ylim must be (low, high)"),
+    (lambda: plots.losses(HISTORY, ylim=(2.0, 1.0)), "ylim must be"),
+    (lambda: plots.density(NORMAL, n=1), "n must be an integer >= 2, not 1"),
+    (lambda: plots.grid_animation(SWAP, frames=0), "frames must be an integer >= 1, not 0"),
+    (lambda: plots.grid(SWAP, reach=np.inf), "a finite number > 0, not inf"),
+    (lambda: plots.density(fc.Normal(3)), "has dim 3"),
+    (lambda: plots.bridges(NORMAL, fc.Normal(3)), "has dim 3"),
+    (lambda: plots.grid(NORMAL), "takes a flow or a bijector, not Normal"),
+    (lambda: plots.log_dets(SWAP, np.zeros((1, 2))), "log_dets takes a flow, not Permute"),
+    (lambda: plots.masks(MAF), "give its .made"),
+    (lambda: plots.masks(3), "takes a MADE, not 3"),
+    # what one picture takes
     (lambda: plots.scatter(POINTS, [1, 2]), "labels have shape (2,), but there are 200 points"),
     (lambda: plots.scatter(POINTS, np.arange(200)), "200 different values"),
-    (lambda: plots.scatter(POINTS, xlim=(1, -1)), "xlim must be (low, high)"),
     (lambda: plots.pairs(np.zeros((5, 13))), "not (5, 13); choose some of them, x[:, :12"),
     (lambda: plots.pairs(np.zeros(5)), "1 to 12 columns, not (5,)"),
     (lambda: plots.pairs(np.eye(3), np.eye(2)), "samples has shape (2, 2), but x has 3"),
     (lambda: plots.pairs(np.eye(3), names=["a"]), "1 names, but x has 3 columns"),
     (stages_with(POINTS), "same points in all: they have [2, 200]"),
-    (lambda: plots.stages(flows.maf(3, layers=1, hidden=[4])), "has dim 3"),
     (lambda: plots.density(NORMAL.log_prob, **QUICK), "was log_prob given?"),
-    (lambda: plots.density(NORMAL, (1, -1)), "xlim must be (low, high)"),
-    (lambda: plots.density(NORMAL, (-1, 1), (0, np.inf)), "ylim must be (low, high)"),
-    (lambda: plots.density(NORMAL, n=1), "n must be an integer >= 2, not 1"),
-    (lambda: plots.density(fc.Normal(3)), "has dim 3"),
     (lambda: plots.density(lambda x: x, **QUICK), "not one a row"),
     (lambda: plots.density(3), "a flow or a function, not 3"),
     (lambda: plots.density(NORMAL, (50, 60), (50, 60)), "none of 1,000 samples lies in the window"),
     (lambda: plots.densities({"a": NORMAL}, (50, 60), (0, 1)), "leave xlim and ylim out"),
     (lambda: plots.densities({}), "at least one flow"),
     (lambda: plots.losses(fc.History()), "no epochs"),
-    (lambda: plots.losses(HISTORY, ylim=(2.0, 1.0)), "ylim must be"),
-    (lambda: plots.masks(MAF), "takes a MADE, not MaskedAutoregressiveFlow"),
-    (lambda: plots.masks(MAF), "give its .made"),
-    (lambda: plots.masks(3), "takes a MADE, not 3"),
     (lambda: plots.jacobian(MAF, np.zeros((2, 4))), "one point, of shape (4,), not (2, 4)"),
     (lambda: plots.jacobian(MAF, np.zeros(4), "back"), '"inverse" or "forward", not \'back\''),
     (lambda: plots.jacobian(MAF, np.zeros(4), order=[0, 1, 2, 3]), "1..4, not [0, 1, 2, 3]"),
     (lambda: plots.jacobian(MAF, [0.0, np.nan, 0.0, 0.0]), "not finite"),
     (lambda: plots.jacobian(3, np.zeros(4)), "a bijector or a flow"),
-    *(
-        case
-        for draw in (plots.grid, plots.grid_animation)
-        for case in [
-            (lambda draw=draw: draw(flows.maf(3, layers=1, hidden=[4])), "has dim 3"),
-            (lambda draw=draw: draw(SWAP, cells=1), "cells must be an integer >= 2, not 1"),
-            (lambda draw=draw: draw(SWAP, reach=-1.0), "reach must be a finite number > 0, not -1"),
-            (lambda draw=draw: draw(SWAP, reach=np.inf), "a finite number > 0, not inf"),
-            (lambda draw=draw: draw(NORMAL), "takes a flow or a bijector, not Normal"),
-        ]
-    ),
-    (lambda: plots.grid(FLOW, xlim=(2, -2)), "xlim must be"),
-    (lambda: plots.grid_animation(SWAP, frames=0), "frames must be an integer >= 1, not 0"),
-    (lambda: plots.network(MAF), "give its .made"),
     (lambda: plots.network(fc.MADE(3, [25])), "25 units cannot be drawn, only up to 24: plots.ma"),
-    *(
-        (lambda bad=bad: plots.network(fc.MADE(3, [4]), bad), "output must be an integer 0..2, not")
-        for bad in (-1, 3, 1.5, "x")
-    ),
+    (lambda: plots.network(fc.MADE(3, [4]), 3), "output must be an integer 0..2, not"),
     (lambda: plots.network(fc.MADE(3, [4, 4, 4], residual=True)), "skips of a residual network"),
-    *(
-        (lambda x=x: plots.log_dets(FLOW, x), "x must be 1 to 12 points, (n, 2), not (")
-        for x in map(np.zeros, (2, (3, 3), (0, 2), (13, 2)))
-    ),
-    (lambda: plots.log_dets(SWAP, np.zeros((1, 2))), "log_dets takes a flow, not Permute"),
-    (lambda: plots.bridges(fc.Normal(3), MOONS), "has dim 3"),
-    (lambda: plots.bridges(NORMAL, fc.Normal(3)), "has dim 3"),
-    (lambda: plots.bridges(NORMAL, MOONS, (50, 60), (50, 60)), "none of 1,000 samples lies in"),
+    (lambda: plots.log_dets(FLOW, np.zeros((13, 2))), "x must be 1 to 12 points, (n, 2), not ("),
     (
         lambda: plots.bridges(fc.targets.checkerboard(), MOONS, (-1, 3), (-3, 1), n=2),
         "0 or not finite at all 4 points of the grid",
@@ -281,13 +255,6 @@ def test_pairs_count_what_lies_outside_of_their_frames():
     assert remarks(axes[0, 0]) == ["1 + 1 outside"] and remarks(axes[1, 1]) == ["1 outside"]
     assert axes[0, 0].get_xlim()[1] < 10 and axes[1, 1].get_xlim()[1] < 10
     assert remarks(axes[1, 0]) == []
-
-
-def test_pairs_draw_as_many_samples_as_rows_and_not_too_many():
-    x = np.random.default_rng(0).normal(size=(9000, 2))
-    few = plots.pairs(x[:400], x)
-    assert 300 <= len(few[0, 1].collections[0].get_offsets()) <= 400
-    assert len(plots.pairs(x)[1, 0].collections[0].get_offsets()) <= 2000
 
 
 def test_pairs_of_categories_are_shares_and_noise():
@@ -544,22 +511,6 @@ def test_masks_layer_by_layer_and_their_product():
     before = np.less.outer(made.degrees[0], made.degrees[0])
     assert_array_equal(cells(axes[3]), before)
     assert ticks(axes[3].xaxis) == [rf"$\phi_{{{i}}}$" for i in (1, 2, 3, 4)]
-
-
-def test_small_masks_have_cells_of_one_size():
-    axes = plots.masks(fc.MADE(5, [8, 8]))
-    axes[0].figure.draw_without_rendering()
-    sizes = [np.array(ax.get_window_extent().size) / cells(ax).shape[::-1] for ax in axes]
-    assert_allclose(sizes, sizes[0][0], rtol=0.05)
-
-
-@pytest.mark.parametrize(("dim", "hidden"), [(1, [3]), (2, []), (5, [300, 200])])
-def test_masks_of_all_sizes(dim, hidden):
-    axes = plots.masks(fc.MADE(dim, hidden, n_out=1))
-    assert len(axes) == len(hidden) + 2
-    assert max(len(ticks(ax.xaxis)) for ax in axes) <= 12
-    assert_array_equal(cells(axes[-1]), np.triu(np.ones((dim, dim), bool), k=1))
-    axes[0].figure.savefig(io.BytesIO())
 
 
 # ---------------------------------------------------------------------------- context

@@ -182,8 +182,6 @@ def test_contexts_that_do_not_fit_are_refused(table):
     x, c, _ = table
     with pytest.raises(ValueError, match="needs context"):
         distributed.log_prob(wild(c), cut(x))
-    with pytest.raises(TypeError, match="context must be a Dask array or dataframe, not ndarray"):
-        distributed.log_prob(wild(c), cut(x), c)
     with pytest.raises(ValueError, match="Chunks do not add up"):
         distributed.log_prob(wild(c), cut(x), cut(c[:9]))
     some = dd.from_pandas(frame(x, c), npartitions=4)
@@ -338,17 +336,6 @@ def test_the_gradient_of_a_batch_is_that_of_its_rows(client, table):
     assert not np.array_equal(_order(blocks[2], 3), orders[2])
 
 
-def test_the_standard_error_of_held_out_rows(client, table):
-    from flowcore.distributed import Block, TotalLikelihood
-
-    x, c, w = table
-    flow, w = wild(c), w + 0.1
-    blocks = [Block(Rows(x[:0]), Rows(x[a:b], w[a:b], c[a:b])) for a, b in [(0, 30), (30, N)]]
-    found = TotalLikelihood(client, flow, None, [], client.scatter(blocks)).validation(flow.params)
-    expected = Likelihood(flow).value_and_error(flow.params, [Rows(x, w, c)])
-    np.testing.assert_allclose(found, expected, rtol=1e-11)
-
-
 def test_a_fit_in_batches(client, table):
     """It learns, and is reproducible."""
     options = dict(epochs=3, batch_size=100, rng=1, **TEXTBOOK)
@@ -358,17 +345,6 @@ def test_a_fit_in_batches(client, table):
     again, record = distributed.fit(client, flow_for(), cut(table[0]), **options)
     assert record.train_nll == history.train_nll and record.val_nll == history.val_nll
     np.testing.assert_array_equal(again.params, flow.params)
-
-
-def test_a_fit_of_a_frame(client, table):
-    x, c, w = table
-    some = dd.from_pandas(frame(x, c).assign(w=w), npartitions=4)
-    options = dict(context=some[list("ab")], sample_weight=some.w, validation_split=0.0)
-    options |= dict(epochs=2, batch_size=None, **TEXTBOOK)
-    found, _ = distributed.fit(client, flow_for(c), some[list("xyz")], **options)
-    options |= dict(context=c, sample_weight=w)
-    flow, _ = fc.fit(flow_for(c), x, **options)
-    np.testing.assert_allclose(found.params, flow.params, rtol=0, atol=1e-10)
 
 
 def test_equal_rows_of_a_block_are_one_row(client, table):
@@ -401,8 +377,6 @@ def test_what_fit_refuses(client, table):
             distributed.fit(client, flow_for(), cut(x), **option)
     with pytest.raises(TypeError, match="unexpected keyword argument 'epoch'"):
         distributed.fit(client, flow_for(), cut(x), epoch=2)
-    with pytest.raises(TypeError, match="X must be a Dask array or dataframe, not ndarray"):
-        distributed.fit(client, flow_for(), x)
     with pytest.raises(TypeError, match="sample_weight must be a Dask"):
         distributed.fit(client, flow_for(), cut(x), sample_weight=w)
     with pytest.raises(ValueError, match=r"X has shape \(1.0, 2\), but the flow has dim 3"):

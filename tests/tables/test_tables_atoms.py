@@ -52,60 +52,6 @@ def normal(x, context=None, sample_weight=None, rng=0):
 # ---------------------------------------------------------------- what p is
 
 
-Z = np.linspace(-9, 9, 1801)
-
-
-@pytest.mark.parametrize(
-    ("kind", "line", "slope"),
-    [
-        ("continuous atoms(0)", lambda z: z, np.ones_like),
-        ("positive atoms(0, 50)", np.exp, np.exp),
-        ("bounded(0, 10) atoms(0, 2, 10)", lambda z: 10 / (1 + np.exp(-z)),
-         lambda z: 10 / (np.exp(z / 2) + np.exp(-z / 2)) ** 2),
-    ],
-)  # fmt: skip
-def test_atoms_and_the_line_have_the_sum_one(kind, line, slope):
-    schema = schema_of(x=kind, city=("Bern", "Oslo"))
-    atoms = schema.columns[0].kind.atoms
-    density = TableDensity.of(schema, fc.Normal(1), p_of_codes(1 + len(atoms), 2))
-    total = 0.0
-    for city in ("Bern", "Oslo"):
-        p = np.exp(density.log_prob({"x": np.array(atoms), "city": [city] * len(atoms)}))
-        x = line(Z)
-        off = ~np.isin(x, atoms)
-        inner = np.exp(density.log_prob({"x": x[off], "city": [city] * off.sum()})) * slope(Z)[off]
-        total += p.sum() + integrate.trapezoid(inner, Z[off])
-    assert total == pytest.approx(1, abs=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("kind", "values"),
-    [
-        ("integer atoms(2)", np.arange(-9, 10.0)),
-        ("integer(0) atoms(4, 40)", np.arange(60.0)),
-        ("integer(0, 9) atoms(0, 9)", np.arange(10.0)),
-        ("integer(0, 9) atoms(3, 4, 99)", np.append(np.arange(10.0), 99)),
-        ("gridded(0.5, -1) atoms(1.5)", np.arange(-2, 60) / 2),
-        ("gridded(0.25) atoms(0, 0.1)", np.append(np.arange(-40, 40) / 4, 0.1)),
-    ],
-)
-def test_atoms_and_cells_have_the_sum_one(kind, values):
-    """Cells of atoms are cut out of the grid: a value that is an atom has no second probability."""
-    schema = schema_of(x=kind)
-    atoms = schema.columns[0].kind.atoms
-    categories = p_of_codes(1 + len(atoms))
-    density = TableDensity.of(schema, fc.Normal(1), categories)
-    p = np.exp(density.log_prob({"x": values}))
-    is_atom = np.isin(values, atoms)
-    p_code = np.exp(categories.log_prob(np.arange(1 + len(atoms))[:, None]))
-    np.testing.assert_allclose(p[is_atom], p_code[1:], rtol=1e-12)
-    assert p.sum() == pytest.approx(1, abs=2e-3)
-    drawn = density.sample(4000, rng=0)["x"]
-    assert np.isfinite(density.log_prob({"x": drawn})).all()
-    share = [np.mean(drawn == atom) for atom in atoms]
-    np.testing.assert_allclose(share, p_code[1:], atol=0.03)
-
-
 @pytest.mark.parametrize(("centre", "scale"), [(0.0, 1.0), (0.4, 1.3), (-0.5, 1.2)])
 def test_a_row_with_an_atom_has_the_marginal_density_of_the_others(centre, scale):
     """Of a density that ignores the context, and whatever stands in the place of the atom."""
@@ -164,23 +110,6 @@ def of_zeros(n, dim, flow="small", budget=0.001, missing="error"):
     return table, absent, fit_table(table, schema, learn=learn, missing=missing)
 
 
-@pytest.mark.parametrize("missing", ["error", "atom"])
-def test_a_row_of_atoms_has_the_probability_of_its_atoms(missing):
-    """Exactly; log p and its marginal by weighted draws are the same for other rows."""
-    table, absent, density = of_zeros(600, 4, missing=missing)
-    row = table[absent.all(axis=1)][:1]
-    p_of_codes = density.categories_.log_prob(
-        density.encoding.encode(density.schema_.select(row))[0]
-    )
-    np.testing.assert_allclose(density.log_prob(row), p_of_codes, atol=1e-10)
-    drawn = density.sample(4000, rng=0)
-    gone = drawn.isna() if missing == "atom" else drawn == 0
-    assert np.exp(p_of_codes[0]) == pytest.approx(gone.all(axis=1).mean(), abs=0.03)
-    given = density.given(dict.fromkeys("abc", None if missing == "atom" else 0.0))
-    at = {"d": [None if missing == "atom" else 0.0]}
-    assert given.log_prob(at)[0] + given.log_marginal == pytest.approx(p_of_codes[0], abs=1e-9)
-
-
 def test_a_table_with_zeros_is_not_above_the_truth():
     """On fresh rows of a known density; each pattern of zeros has the mass of its atoms."""
     _, _, density = of_zeros(800, 3, budget=0.01)
@@ -218,19 +147,6 @@ def test_a_function_that_leaves_absent_numbers_out():
         p = np.exp(density.categories_.log_prob(np.array([[0, 1], [1, 1]])))
         assert mass == pytest.approx(p[0], rel=2e-3)
         assert np.exp(density.log_prob({"a": [0.0], "b": [0.0]})) == pytest.approx(p[1])
-
-
-@pytest.mark.slow
-def test_a_table_with_zeros_comes_close_to_the_truth():
-    """Six columns, 1,500 rows: the numbers' own KL is .07 in a prototype; p(c) adds to it."""
-    y, _ = zero_inflated(1500, 6, seed=2)
-    table = pd.DataFrame(y, columns=[*"abcdef"])
-    learn = fc.FlowDensity(budget=0.05, **CHEAP)
-    density = fit_table(table, Schema.from_data(table).suggested(), learn=learn)
-    fresh, absent = zero_inflated(20_000, 6, seed=3)
-    _, log_p = truth_of_zero_inflated(fresh, absent)
-    loss = log_p - density.log_prob(pd.DataFrame(fresh, columns=[*"abcdef"]))
-    assert -2 * loss.std() / len(loss) ** 0.5 < loss.mean() < 0.15
 
 
 class Exact(fc.Distribution):
@@ -514,19 +430,6 @@ def test_a_constant_column_with_gaps_is_a_category():
     density = fit_table(X, missing="atom", learn=normal)
     drawn = density.sample(200, rng=0)["mark"]
     assert set(drawn[~np.isnan(drawn)]) == {1} and 0.3 < np.isnan(drawn).mean() < 0.7
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_row_numbers_are_found_after_a_random_split(seed):
-    draw = np.random.default_rng(seed)
-    X = pd.DataFrame({"n": np.arange(3000), "x": draw.normal(size=3000)})
-    part = X.sample(frac=0.3, random_state=seed)
-    assert Schema.from_data(part).suggestions == {"n": "aside"}
-    part["n"] = draw.integers(0, 3000, len(part))  # a number that comes twice is none
-    assert (
-        "n" not in Schema.from_data(part).suggestions
-        or Schema.from_data(part).suggestions["n"] != "aside"
-    )
 
 
 # ---------------------------------------------------------------- margins

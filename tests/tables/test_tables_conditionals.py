@@ -12,18 +12,14 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import flowcore as fc
 from flowcore.tables import (
-    CategoricalMixture,
-    ChowLiuTree,
     Column,
-    Frequencies,
     Kind,
-    LatentClasses,
     Schema,
     TableDensity,
     fit_table,
 )
 from flowcore.tables.conditional import answers_of
-from flowcore.tables.proposal import Histogram, MixedMixture, Proposal
+from flowcore.tables.proposal import MixedMixture
 
 pytestmark = pytest.mark.usefixtures("few_folds")
 RNG = np.random.default_rng
@@ -84,80 +80,7 @@ def draws(density):
 # ------------------------------------------------------------------------ p(c | known)
 
 
-def categories(n=600):
-    rng = RNG(0)
-    a, d = rng.integers(0, 3, n), rng.integers(0, 2, n)
-    b = np.where(rng.random(n) < 0.7, a, rng.integers(0, 3, n))
-    c = np.where(rng.random(n) < 0.6, (b + 1) % 4, rng.integers(0, 4, n))
-    return np.column_stack([a, b, c, d]), (3, 3, 4, 2), (False, False, False, True)
-
-
-@pytest.mark.parametrize("weights", [(1, 0, 0), (0, 1, 0), (0, 0, 1), (0.3, 0.4, 0.3)])
-def test_categories_given_others_are_sums_over_all_values(weights):
-    codes, sizes, closed = categories()
-    counts = Frequencies.fit(codes, sizes, closed)
-    tree = ChowLiuTree.fit(codes, sizes, counts.unseen, np.ones(len(codes)))
-    classes = LatentClasses.fit(codes, sizes, counts.unseen, np.ones(len(codes)), 3, RNG(0))
-    p = CategoricalMixture(weights, counts, tree, [classes])
-    for known in ([-1, 1, -1, 0], [3, -1, -1, 1], [-1] * 4, [0, -1, 4, -1], [1, 2, 3, 0]):
-        known = np.array(known)
-        values = [[c] if c >= 0 else range(size) for c, size in zip(known, sizes, strict=True)]
-        every = np.array([*itertools.product(*values)])
-        expected = np.exp(p.log_prob(every))
-        found, log_p = p.sample_given(np.array([known, [0, 0, 0, 0]] if (known >= 0).all() else
-                                               [known, known]), 8000, RNG(1))  # fmt: skip
-        assert log_p[0] == pytest.approx(np.log(expected.sum()), abs=1e-9)
-        share = [(found[0] == row).all(axis=1).mean() for row in every]
-        np.testing.assert_allclose(share, expected / expected.sum(), atol=0.025)
-
-
 # ------------------------------------------------------------------------ the proposal
-
-
-def test_the_proposal_is_a_density_and_its_draws_follow_it(density):
-    """It sums and integrates to 1 over what is unknown, and E 1/q is the number of values."""
-    mixed, nan, n = MixedMixture.fitted(density, RNG(0)), np.nan, 20_000
-    assert density.categories_.sizes == (3, 2, 2)  # of city, rain and smokes
-    nothing = np.full((2, 1, 3), nan)
-    codes, z = np.array([[-1, 0, -1]]), np.array([[0.5, -0.2, 0.3]])
-    proposal = Proposal(density.categories_, mixed, codes, z, nothing, n)
-    found, points = proposal.sample(RNG(1))
-    log_q = proposal.log_prob(found, points)
-    assert np.exp(-log_q).mean() == pytest.approx(6, rel=0.05)
-    _, first, counts = np.unique(found, axis=0, return_index=True, return_counts=True)
-    assert np.exp(log_q[first]).sum() == pytest.approx(1, abs=1e-9)
-    np.testing.assert_allclose(counts / n, np.exp(log_q[first]), atol=0.02)
-    codes, z = np.array([[1, 0, 1]]), np.array([[nan, -0.2, 0.3]])
-    proposal = Proposal(density.categories_, mixed, codes, z, nothing, n)
-    found, points = proposal.sample(RNG(2))
-    grid = np.tile([0.0, -0.2, 0.3], (n, 1))
-    grid[:, 0] = np.linspace(-12, 12, n)
-    p = np.exp(proposal.log_prob(found, grid))
-    assert p.sum() * 24 / n == pytest.approx(1, abs=2e-3)
-    place = stats.kstest(points[:, 0], lambda v: np.interp(v, grid[:, 0], np.cumsum(p) / p.sum()))
-    assert place.pvalue > 1e-4
-    ends = nothing.copy()
-    ends[:, 0, 1] = -0.5, 2.0
-    proposal = Proposal(density.categories_, mixed, codes, np.array([[0.0, nan, 0.3]]), ends, n)
-    found, points = proposal.sample(RNG(3))
-    assert np.exp(-proposal.log_prob(found, points)).mean() == pytest.approx(2.5, rel=0.02)
-
-
-def test_draws_between_ends_are_of_the_density_they_have(density):
-    """Of cells, ranges and half-lines, in the middle and far out."""
-    mixed = MixedMixture.fitted(density, RNG(0))
-    ends = np.array([[-0.1, 0.1], [0.5, np.inf], [-np.inf, -3.0], [60.0, 61.0], [300.0, np.inf]])
-    ends = np.vstack([ends, [0.3, 0.3 + 1e-13]])
-    histogram = Histogram(mixed, 1, ends)
-    for low, high in ends:
-        many = np.full(20_000, low), np.full(20_000, high)
-        z = histogram.between(*many, (np.arange(20_000) + 0.5) / 20_000)
-        log_g = histogram.log_prob(*many, z)
-        assert (z >= low).all() and (z <= high).all()
-        cut = np.quantile(z, 0.9)  # E 1/g over a part is its length
-        part = z <= cut
-        start = z[0] if np.isinf(low) else low
-        assert np.mean(np.exp(-log_g) * part) == pytest.approx(cut - start, rel=0.01)
 
 
 # ------------------------------------------------------------------------ one question
@@ -198,64 +121,6 @@ def test_answers_are_those_of_draws_that_agree(density, draws, known):
             assert p == pytest.approx(np.mean(draws[name][agree] == value), abs=0.05)
     sampled = given.sample(50, rng=0)
     assert len(sampled) == 50 and {*sampled} == {*density.schema_.names}
-
-
-def test_densities_given_others_are_quotients(density):
-    """log p(x_b | x_a) + log p(x_a) = log p(x), and log p(x_a) is an integral of p."""
-    known = {"city": "Bern", "age": 3, "rain": 0.0, "smokes": False}
-    given = density.given(known, n_draws=4000)
-    assert given.columns == ["income"]
-
-    income = np.exp(np.linspace(-8, 8, 161))
-    many = {name: [value] * 161 for name, value in known.items()} | {"income": income}
-    total = np.exp(density.log_prob(many)) @ income * 0.1
-    assert given.log_marginal == pytest.approx(np.log(total), abs=4 * given.error + 0.01)
-    x = {"income": [1.5, 0.2]}
-    whole = {name: [value] * 2 for name, value in known.items()} | x
-    expected = density.log_prob(whole) - given.log_marginal
-    np.testing.assert_allclose(given.log_prob(x), expected)
-    known = {"city": "Bern", "income": 3.0, "rain": 2.0, "smokes": False}  # in other units
-    table = {name: [value] * 80 for name, value in known.items()} | {"age": range(80)}
-    each = np.exp(density.log_prob(table))
-    found, total = density.given(known, n_draws=4000), each.sum()
-    assert found.log_marginal == pytest.approx(np.log(total), abs=4 * found.error + 0.015)
-    assert found.mean()["age"] == pytest.approx(each @ np.arange(80) / total, abs=0.1)
-    ranged = density.given({"age": (2, 4), "city": "Bern"})
-    row = {"age": [3, 5], "income": [1.0, 1.0], "rain": [0.0, 0.0], "smokes": [True, True]}
-    found = ranged.log_prob(row)
-    assert np.isfinite(found[0]) and found[1] == -np.inf
-
-
-def test_categories_are_exact_where_all_numbers_are_known(density):
-    known = {"age": 3, "income": 1.5, "rain": 0.5}
-    given = density.given(known)
-    every = [*itertools.product(CITIES, (False, True))]
-    table = {name: [value] * 6 for name, value in known.items()}
-    table |= {"city": [c for c, _ in every], "smokes": [s for _, s in every]}
-    p = np.exp(density.log_prob(table))
-    assert repr(given).endswith("age = 3, income = 1.5, rain = 0.5): exact") and given.error == 0
-    assert given.log_marginal == pytest.approx(np.log(p.sum()))
-    for c in CITIES:
-        share = sum(own for own, (city, _) in zip(p, every, strict=True) if city == c) / p.sum()
-        assert given.shares()["city"][c] == pytest.approx(share)
-
-
-def test_tables_of_categories_or_of_numbers_alone():
-    X = {name: values for name, values in rows().items() if name in ("city", "smokes")}
-    only = fit_table(X)
-    given = only.given({"city": "Oslo"})
-    p = np.exp(only.log_prob({"city": ["Oslo"] * 2, "smokes": [False, True]}))
-    assert given.shares()["smokes"][True] == pytest.approx(p[1] / p.sum())
-    assert given.error == 0 and given.mean() == {}
-    assert set(given.sample(9, rng=0)["city"]) == {"Oslo"}
-    joint = fc.MultivariateNormalMixture([[0.0, 0.0]], [[[1, 0], [0.8, 0.6]]])
-    schema = Schema((Column("a", Kind("continuous")), Column("b", Kind("positive"))))
-    numbers = TableDensity.of(schema, joint)
-    given = numbers.given({"a": 1.0}, n_draws=4000)
-    draws = np.exp(0.8 + 0.6 * RNG(0).standard_normal(100_000))
-    for q in (0.1, 0.5, 0.9):
-        assert given.quantiles(q)["b"][0] == pytest.approx(np.quantile(draws, q), rel=0.06)
-    assert given.log_marginal == pytest.approx(stats.norm.logpdf(1.0), abs=4 * given.error)
 
 
 def test_samples_stay_within_the_range_of_the_table(density):
@@ -317,9 +182,9 @@ def with_holes(table, share=0.25, seed=2):
     return holes, hidden
 
 
-@pytest.mark.filterwarnings("ignore:. of 400 rows have answers")
+@pytest.mark.filterwarnings("ignore:. of 200 rows have answers")
 def test_hidden_cells_lie_among_the_draws_as_they_should(density):
-    truth = dict(density.sample(400, rng=5))
+    truth = dict(density.sample(200, rng=5))
     holes, hidden = with_holes(truth)
     answers = density.impute(holes, n=39, rng=0)
     assert answers.trusted.mean() > 0.95 and np.median(answers.ess) > 100
@@ -338,25 +203,11 @@ def test_hidden_cells_lie_among_the_draws_as_they_should(density):
     assert answers.tables[0]["age"].dtype.kind == "i"
 
 
-def test_log_densities_of_rows_with_holes(density):
-    """By the argument of log_prob, in the same units as for complete rows."""
-    holes, _ = with_holes(dict(density.sample(60, rng=5)))
-    found = density.log_prob(holes, missing="marginal")
-    answers = density.impute(holes, n=0)
-    assert answers.tables == [] and np.isnan(density.log_prob(holes)).any()
-    complete = ~np.isnan(density.log_prob(holes))
-    np.testing.assert_allclose(found[complete], density.log_prob(holes)[complete])
-    assert (answers.error[complete] == 0).all() and (answers.ess[complete] == np.inf).all()
-    for i in range(12):
-        known = {name: values[i] for name, values in holes.items() if values[i] is not None}
-        if 0 < len(known) < 5:
-            one = density.given(known, n_draws=4000)
-            assert found[i] == pytest.approx(one.log_marginal, abs=5 * answers.error[i] + 0.02)
-    with pytest.raises(ValueError, match='missing is "nan" or "marginal"'):
-        density.log_prob(holes, missing="drop")
-
-
 def test_rows_of_nothing_and_of_everything(density):
+    truth = density.sample(5, rng=0)
+    answers = density.impute(truth, n=0)
+    np.testing.assert_allclose(answers.log_p, density.log_prob(truth))
+    assert answers.tables == [] and (answers.error == 0).all() and np.isinf(answers.ess).all()
     nothing = {name: [None, None] for name in density.schema_.names}
     answers = density.impute(nothing, n=300, rng=0)
     assert np.allclose(answers.log_p, 0, atol=0.05) and answers.trusted.all()
@@ -383,7 +234,8 @@ def answers_alike(a, b, at):
 
 
 def test_an_answer_depends_on_its_row_alone(density, monkeypatch):
-    """Not on other rows, their order, or the blocks they are answered in."""
+    """Not on other rows, their order, or the blocks they are answered in; draws of equal rows are
+    independent."""
     X, order = holes_of(15), RNG(0).permutation(15)
     whole = density.impute(X, n=3, rng=5)
     answers_alike(density.impute(X.iloc[order], n=3, rng=5), whole, order)
@@ -391,6 +243,10 @@ def test_an_answer_depends_on_its_row_alone(density, monkeypatch):
     np.testing.assert_allclose(
         density.log_prob(X.iloc[order], missing="marginal"), log_p[order], rtol=1e-10
     )
+    twice, hidden = pd.concat([X, X], ignore_index=True), X["income"].isna().to_numpy()
+    np.testing.assert_allclose(density.log_prob(twice, missing="marginal")[15:], log_p, rtol=1e-10)
+    income = density.impute(twice, n=1, rng=5).tables[0]["income"].to_numpy()
+    assert (income[:15] != income[15:])[hidden].all() and hidden.sum() > 2
     for i in (0, 7, 14):
         answers_alike(density.impute(X.iloc[[i]], n=3, rng=5), whole, [i])
         np.testing.assert_allclose(
@@ -399,19 +255,6 @@ def test_an_answer_depends_on_its_row_alone(density, monkeypatch):
     monkeypatch.setattr("flowcore.tables.answering.NUMBERS", 2000)
     answers_alike(density.impute(X, n=3, rng=5), whole, np.arange(15))
     assert (density.impute(X, n=3, rng=6).tables[0] != whole.tables[0]).any().any()
-
-
-def test_equal_rows_have_equal_densities_and_independent_draws(density):
-    X = pd.DataFrame(rows(1)).astype({"income": float}).assign(income=np.nan)
-    many = pd.concat([X] * 80, ignore_index=True)
-    log_p = density.log_prob(many, missing="marginal")
-    np.testing.assert_array_equal(log_p, log_p[0])
-    found = density.impute(many, n=2, rng=0)
-    first = density.impute(X, n=2, rng=0)
-    np.testing.assert_allclose(found.tables[0]["income"][0], first.tables[0]["income"][0])
-    a, b = (table["income"].to_numpy() for table in found.tables)
-    assert len(np.unique(a)) > 75 and abs(stats.spearmanr(a, b)[0]) < 0.35
-    assert abs(stats.spearmanr(a[1:], a[:-1])[0]) < 0.35
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars", "array"])
@@ -501,6 +344,8 @@ def test_bad_questions(density):
         given.log_prob({"age": [3]})
     with pytest.raises(ValueError, match="n_draws must be an integer >= 30"):
         density.given({"city": "Bern"}, n_draws=3)
+    with pytest.raises(ValueError, match='missing is "nan" or "marginal"'):
+        density.log_prob(rows(3), missing="drop")
 
 
 def test_a_category_that_was_never_seen_is_known_but_does_not_inform(density):
@@ -518,6 +363,7 @@ def test_answers_without_mass_are_an_error_or_a_warning(density):
             return np.where(z[..., 1] < -9, -np.inf, super().log_prob(z, context))
 
     own = TableDensity.of(density.schema_, Nowhere(3, 5), density.categories_)
+    own.answering.mixed = density.answering.mixed
     with pytest.raises(ValueError, match="probability of what is known is 0 in this density"):
         own.given({"income": (1e-9, 1e-7), "age": 3})
     with pytest.warns(UserWarning, match="not to be trusted: effective sample size .* annealed"):
@@ -547,8 +393,8 @@ def test_the_cell_that_was_changed_is_found(density):
     cities = {name: np.repeat(values[[0]], 3) for name, values in table.items()}
     cities["city"] = np.array(CITIES)
     assert found.gains[0, 0] == pytest.approx(density.log_prob(cities).max() - found.log_p[0])
-    incomes = {name: np.repeat(values[[1]], 4000) for name, values in table.items()}
-    incomes["income"] = np.exp(np.linspace(-6, 9, 4000))
+    incomes = {name: np.repeat(values[[1]], 400) for name, values in table.items()}
+    incomes["income"] = np.exp(np.linspace(-6, 9, 400))
     top = density.log_prob(incomes).max()
     assert found.gains[1, 2] == pytest.approx(top - found.log_p[1], abs=0.02)
     assert found.values[2][1] == pytest.approx(
@@ -635,6 +481,7 @@ def test_quantiles_and_gaps_of_ranges(density):
     X["age"], X["rain"] = [1.0, np.nan], [0.5, 0.5]
     ages = density.given({"age": (0, 3)}).log_prob(X)
     assert np.isfinite(ages[0]) and np.isnan(ages[1])
+    assert density.given({"age": (2, 4)}).log_prob(X | {"age": [5, 5]}).tolist() == [-np.inf] * 2
     with pytest.raises(ValueError, match="an end is missing: write -inf or inf"):
         density.given({"income": (0.5, None)})
 
@@ -687,7 +534,7 @@ def test_an_imputer_fills_cells_as_well_as_regression_does():
 
 
 def test_completed_tables_differ_where_cells_were_missing():
-    holes, _ = people()
+    holes, _ = people(100)
     fitted = imputer().fit(holes)
     tables = fitted.sample(4, holes, rng=0)
     assert len(tables) == 4 and all(type(table) is pd.DataFrame for table in tables)
@@ -699,7 +546,7 @@ def test_completed_tables_differ_where_cells_were_missing():
 
 
 def test_tables_are_drawn_from_bootstrapped_densities_in_turn(monkeypatch):
-    holes, _ = people()
+    holes, _ = people(100)
     fitted, used = imputer(bootstraps=2).fit(holes), []
     means = [own.density_.means for own in (fitted.density_, *fitted.bootstrapped_)]
     assert all((a != b).all() for a, b in itertools.combinations(means, 2))
@@ -709,36 +556,6 @@ def test_tables_are_drawn_from_bootstrapped_densities_in_turn(monkeypatch):
     )
     assert len(fitted.sample(5)) == 5
     assert used == [(own, n) for own, n in zip(fitted.bootstrapped_, (3, 2), strict=True)]
-
-
-def intervals(seeds, n=120, m=10):
-    """Which 95% intervals cover the mean of a column that misses half of its cells, by Rubin's
-    rules, with and without the bootstrap, and of the table that is filled once."""
-    covered = []
-    for seed in seeds:
-        rng = RNG(seed)
-        x = rng.normal(size=n)
-        y = 0.8 * x + 0.6 * rng.normal(size=n)
-        y[rng.random(n) < 1 / (1 + np.exp(-1.5 * x))] = np.nan  # by what is seen
-        X = np.column_stack([x, y])
-        fitted = imputer(random_state=seed, bootstraps=m).fit(X)
-        without = imputer(random_state=seed).fit(X)
-        each = []
-        for tables in (fitted.sample(m), without.sample(m), [fitted.transform(X)]):
-            means = [table[:, 1].mean() for table in tables]
-            error, df = np.mean([table[:, 1].var(ddof=1) / n for table in tables]), n
-            if len(tables) > 1:
-                between = (1 + 1 / m) * np.var(means, ddof=1)
-                error, df = error + between, (m - 1) * (1 + error / between) ** 2
-            each.append(abs(np.mean(means)) < stats.t(df).ppf(0.975) * np.sqrt(error))
-        covered.append(each)
-    return np.mean(covered, axis=0)
-
-
-@pytest.mark.slow
-def test_intervals_by_rubins_rules_cover():
-    proper, improper, once = intervals(range(60))
-    assert proper > 0.85 and proper > improper and improper >= once
 
 
 def rubin(seeds, n=150, m=10):
@@ -779,16 +596,8 @@ def test_intervals_of_the_librarys_own_gaussian_cover(monkeypatch):
     assert mean > 0.87 and slope > 0.85 and abs(apart) < 0.02
 
 
-def test_tables_of_polars_are_imputed():
-    holes, _ = people()
-    table = pl.from_pandas(holes.reset_index(drop=True))
-    found = imputer().fit(table).transform(table)
-    assert isinstance(found, pl.DataFrame) and found.columns == [*holes.columns]
-    assert sum(found.null_count().row(0)) == 0 and not found["height"].is_nan().any()
-
-
 def test_indicators_and_words_for_missing_cells():
-    holes, _ = people()
+    holes, _ = people(100)
     coded = holes.fillna({"height": -1.0, "weight": -1.0, "kids": -1.0}).drop(columns="sex")
     fitted = imputer(missing_values=-1.0, add_indicator=True).fit(coded)
     found = fitted.transform(coded)
@@ -799,7 +608,7 @@ def test_indicators_and_words_for_missing_cells():
     array = fitted.set_output(transform="pandas").transform(coded)
     assert [*array.columns] == [*fitted.get_feature_names_out()]
     bare = imputer(add_indicator=True).fit(holes[names].to_numpy())
-    assert bare.transform(holes[names].to_numpy()).shape == (300, 6)
+    assert bare.transform(holes[names].to_numpy()).shape == (100, 6)
     assert bare.get_feature_names_out().tolist()[-1] == "missingindicator_x2"
 
 
@@ -815,31 +624,6 @@ def test_a_sign_for_missing_cells_may_be_one_of_a_library():
     table = pd.DataFrame({"a": [1.0, 2.5, None, 0.5] * 10, "b": RNG(0).normal(size=40)})
     filled = imputer(missing_values=pd.NA).fit_transform(table)
     assert not np.isnan(np.asarray(filled, float)).any()
-
-
-@pytest.mark.parametrize("kind", ["pandas", "array"])
-def test_an_imputer_keeps_nothing_of_the_callers(kind):
-    """What happens to the table afterwards, or to a completed one, changes no other table."""
-    X = people()[0][["height", "weight"]]
-    X = X if kind == "pandas" else X.to_numpy().copy()
-    fitted, fresh = imputer(bootstraps=2).fit(X), people(seed=1)[0][["height", "weight"]][:20]
-    fresh = fresh if kind == "pandas" else fresh.to_numpy().copy()
-    before, tables = np.asarray(fitted.transform(fresh)), [*map(np.array, fitted.sample(3))]
-    if kind == "pandas":
-        X["weight"] = X["weight"].fillna(0.0)
-        X.iloc[:, 0] = 1.0
-    else:
-        X[:] = 1.0
-    np.testing.assert_array_equal(fitted.transform(fresh), before)
-    again = fitted.sample(3)
-    np.testing.assert_array_equal([*map(np.asarray, again)], tables)
-    assert (tables[0][:, 1] != tables[1][:, 1]).any()
-    if kind == "pandas":
-        again[0].iloc[:, :] = -1.0
-    else:
-        again[0][:] = -1.0
-    np.testing.assert_array_equal(np.asarray(again[1]), tables[1])
-    np.testing.assert_array_equal([*map(np.asarray, fitted.sample(3))], tables)
 
 
 def test_a_filled_row_depends_on_the_row_alone(monkeypatch):
@@ -895,11 +679,3 @@ def test_bad_tables_for_an_imputer():
     with pytest.raises(ValueError, match="feature names"):
         fitted.transform(holes.rename(columns={"kids": "children"}))
     assert pickle.loads(pickle.dumps(fitted)).indicated_ == ["height", "weight", "kids"]
-
-
-def test_hidden_dates_of_nanoseconds_are_ranked():
-    days = np.datetime64("2021-01-01") + RNG(0).integers(0, 300, 200)
-    table = {"day": days.astype("datetime64[ns]"), "x": RNG(1).normal(size=200)}
-    schema = Schema.from_data(table).edit(day="date(day)")
-    found = fc.diagnose(fit_table(table, schema, learn=normal), table, hide=0.3, rng=0)
-    assert len(found.of("hidden")) == 2

@@ -19,7 +19,7 @@ from flowcore.tables import (
     fit_table,
     read_blocks,
 )
-from flowcore.tables.dates import calendar, from_calendar, seconds_of, weekday, written
+from flowcore.tables.dates import seconds_of, written
 
 N = 300
 draw = np.random.default_rng(0)
@@ -77,21 +77,6 @@ def test_dates_are_found_drawn_and_written_as_they_were(kind):
     assert abs(found.mean() - own.mean()) < 0.3 * own.std() and 0.6 < found.std() / own.std() < 1.4
 
 
-@pytest.mark.parametrize("kind", TABLES)
-def test_dates_that_miss(kind):
-    gone = np.arange(N) % 5 == 0
-    values = pd.Series(TABLES[kind]).mask(gone)
-    X = pd.DataFrame({"when": values, "x": np.arange(N) / 7})
-    schema = Schema.from_data(X, missing="atom").edit(when=kind)
-    density = fit_table(X, schema, missing="atom", learn=normal)
-    assert density.categories_.sizes == (2,)
-    drawn = density.sample(400, rng=0)
-    assert pd.isna(drawn["when"]).mean() == pytest.approx(0.2, abs=0.06)
-    for table in (X, drawn):
-        log_p = density.log_prob(table)
-        assert np.isfinite(log_p).all()
-
-
 @pytest.mark.parametrize("repeats", ["week", "year"])
 def test_a_missing_date_is_one_value_beside_the_weekdays_or_months(repeats):
     """All p of missing dates is that of the rows that score as missing; draws have it."""
@@ -102,16 +87,6 @@ def test_a_missing_date_is_one_value_beside_the_weekdays_or_months(repeats):
     (p,) = np.exp(density.log_prob(X[:1]))
     assert p == pytest.approx(0.2, abs=0.01) and density.categories_.sizes[0] in (8, 13)
     assert pd.isna(density.sample(2000, rng=0)["when"]).mean() == pytest.approx(p, abs=0.03)
-
-
-def test_every_date_misses_nothing_else():
-    """Given that the date misses, the others have their own density."""
-    gone = np.arange(N) % 4 == 0
-    X = pd.DataFrame({"when": pd.Series(DAYS).mask(gone), "x": draw.normal(size=N)})
-    density = fitted(X, missing="atom")
-    x = np.linspace(-5, 5, 201)
-    p = np.exp(density.log_prob(pd.DataFrame({"when": [pd.NaT] * 201, "x": x})))
-    assert np.sum(p) * (x[1] - x[0]) == pytest.approx(0.25, abs=0.01)
 
 
 # ---------------------------------------------------------------- sums
@@ -128,32 +103,6 @@ def of(kind, *sizes):
     return TableDensity.of(schema, fc.Normal(n), categories), counts if sizes else None
 
 
-def test_days_of_weeks_have_the_sum_one():
-    density, counts = of("date(day, week)", 7)
-    days = np.datetime64("1970-01-05") + np.arange(-70, 70)  # a Monday
-    p = np.exp(density.log_prob({"when": days})).reshape(20, 7)
-    assert p.sum() == pytest.approx(1, abs=1e-3)
-    expected = np.exp(counts.log_prob(np.arange(7)[:, None]))
-    np.testing.assert_allclose(p.sum(axis=0), expected, rtol=1e-3)
-    drawn = density.sample(9000, rng=0)["when"]
-    share = np.bincount((drawn.astype("M8[D]").astype(int) + 3) % 7, minlength=7) / 9000
-    np.testing.assert_allclose(share, expected, atol=0.015)
-
-
-def test_hours_of_days_have_the_sum_one():
-    density, _ = of("date(hour, week)", 7)
-    hours = np.datetime64("1970-01-05", "h") + np.arange(-24 * 70, 24 * 70)
-    p = np.exp(density.log_prob({"when": hours}))
-    assert p.sum() == pytest.approx(1, abs=2e-3)
-    drawn = density.sample(4000, rng=0)["when"].astype("M8[h]").astype(int) % 24
-    expected = np.bincount(hours.astype(int) % 24, p)
-    np.testing.assert_allclose(np.bincount(drawn, minlength=24) / 4000, expected, atol=0.02)
-    schema = Schema((Column("when", Kind.parse("time(hour, %H:%M)"), "text"),))
-    clock = TableDensity.of(schema, fc.Normal(1))
-    p = np.exp(clock.log_prob({"when": np.array([f"{h:02}:00" for h in range(24)], object)}))
-    assert p.sum() == pytest.approx(1, abs=1e-3)
-
-
 def test_days_of_months_have_the_sum_one_but_for_days_that_a_month_lacks():
     density, counts = of("date(day, year)", 12)
     days = np.arange("-0008-01-01", "0010-01-01", dtype="M8[D]")
@@ -164,17 +113,6 @@ def test_days_of_months_have_the_sum_one_but_for_days_that_a_month_lacks():
     np.testing.assert_allclose(total[long], expected[long], rtol=5e-3)
     short = [1, 3, 5, 8, 10]
     assert (total[short] < expected[short]).all() and 0.97 < p.sum() < 1
-
-
-def test_the_calendar_is_that_of_pandas():
-    days = np.concatenate([DAYS, np.array(["1969-12-31", "2000-02-29", "1900-03-01"], "M8[D]")])
-    seconds, index = days.astype("M8[s]").astype(float), pd.DatetimeIndex(days)
-    year, month, day = calendar(seconds)
-    assert (year == index.year).all() and (month + 1 == index.month).all()
-    assert (day + 1 == index.day).all() and (weekday(seconds) == index.day_of_week).all()
-    assert (from_calendar(year, month, day) == seconds).all()
-    last = from_calendar(np.array([2023, 2024]), np.array([1, 1]), np.array([30, 30]))
-    assert last.astype("M8[s]").astype("M8[D]").astype(str).tolist() == ["2023-02-28", "2024-02-29"]
 
 
 @pytest.mark.parametrize(
@@ -200,15 +138,6 @@ def test_what_repeats_is_found(days, repeats):
         months, number = drawn.astype("M8[M]").astype(int) % 12, (drawn.astype(int) + 3) % 7
         odd = number > 4 if repeats == "week" else months > 3
         assert odd.mean() < 0.02
-
-
-@pytest.mark.parametrize("unit", ["D", "M"])
-def test_dates_without_a_rhythm_have_no_repeats(unit):
-    found = [
-        Schema.from_data({"d": np.datetime64("2015-01", unit) + draw.integers(0, most, 200)})
-        for most in [{"D": 3000, "M": 60}[unit]] * 60
-    ]
-    assert not any(schema.columns[0].kind.repeats for schema in found)
 
 
 def test_whole_numbers_that_are_days_repeat_by_their_frequencies():

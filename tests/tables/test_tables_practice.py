@@ -88,12 +88,6 @@ def test_draws_stay_in_cells_that_ten_rows_are_in():
     assert set(coordinates.from_line(z)[:, 0]) == {1, 2, 3, 4}
 
 
-def test_polars_takes_dates():
-    polars = pytest.importorskip("polars")
-    X = polars.DataFrame({"d": pd.date_range("2020-01-01", periods=60), "x": rng.normal(size=60)})
-    assert isinstance(fit_table(X, learn=shifted).sample(5, rng=0), polars.DataFrame)
-
-
 def test_columns_without_names_are_named_by_number():
     """The columns that the message names can be set aside."""
     x = rng.normal(size=(50, 2))

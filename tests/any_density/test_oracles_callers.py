@@ -1,0 +1,234 @@
+"""The caller's arrays and names: arrays are read only, and not needed afterwards; a name of a
+column decides, whatever its place. A line in HELD or NAMED is one more case."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from support.oracles import cases
+
+import flowcore as fc
+from flowcore import flows, targets
+from flowcore.tables import Schema, TableDensity, fit_table
+from flowcore.testing import randomize
+
+# (arrays by name, what is made of them): a function that returns answers, again and again
+
+
+def rows_of(n=60, dim=2, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, dim))
+
+
+def with_holes(n=80):
+    x = rows_of(n, 2) @ [[1.0, 0.8], [0.0, 0.6]]
+    x[::5, 1] = np.nan
+    return x
+
+
+def gaussian(x, context=None, sample_weight=None, rng=0):
+    return fc.MultivariateNormalMixture.from_data(x, 1)
+
+
+AT = rows_of(5, 2, seed=1)
+SMALL = dict(layers=1, hidden=[4])
+SPLINE = dict(layers=2, hidden=[8], bins=4, base="normal", standardize=False)
+RESIDUAL = dict(hidden=[8] * 3, residual=True, standardize=False)
+QUICKLY = dict(budget=1e-4, n_jobs=1, random_state=0)
+
+
+def log_prob_of(density):
+    return lambda: [density.log_prob(AT), density.sample(3, rng=0)]
+
+
+def made(make, **arrays):
+    """A density that is made of arrays."""
+    return arrays, lambda a: log_prob_of(make(**a))
+
+
+def mapped(make, **arrays):
+    """A bijector that is made of arrays."""
+    return made(lambda **a: fc.TransformedDistribution(fc.Normal(2), make(**a)), **arrays)
+
+
+def fitted_flow(a):
+    flow, _ = fc.fit(flows.maf(2, context_dim=1, **SMALL), epochs=1, rng=0, **a)
+    return lambda: [flow.log_prob(AT, context=AT[:, :1])]
+
+
+def fitted_density(a):
+    model = fc.FlowDensity("small", **QUICKLY).fit(**a)
+    given = model.conditionals_.given({0: 0.3}, n_draws=100)
+    return lambda: [
+        model.score_samples(AT), model.held_out_scores_, given.log_prob(AT[:, :1]),
+        model.conditionals_.impute([[0.1, np.nan]], n=2, rng=0).draws,
+    ]  # fmt: skip
+
+
+def fitted_with_holes(a):
+    model = fc.FlowDensity("small", missing="learn", **QUICKLY).fit(**a)
+    return lambda: [model.score_samples(AT), model.held_out_scores_]
+
+
+def fitted_table(a):
+    model = fit_table(a, Schema.from_data(a).edit(n="integer(0)"), learn=gaussian)
+    at = {"n": np.array([1, 2]), "x": np.array([0.1, 0.2]), "c": np.array(["a", "b"])}
+    return lambda: [
+        model.log_prob(at), model.sample(3, rng=0, margins="table")["x"],
+        model.given({"n": 1}, n_draws=100).log_prob({"x": at["x"], "c": at["c"]}),
+    ]  # fmt: skip
+
+
+def fitted_imputer(a):
+    learn = TableDensity(learn=gaussian, missing="drop")
+    model = fc.FlowImputer(learn, bootstraps=1, n_draws=50).fit(a["X"])
+
+    def drawn():
+        tables = model.sample(2, rng=0)
+        found = [*map(np.array, tables)]
+        tables[0][:] = -1.0  # a completed table is the caller's own
+        np.testing.assert_array_equal(tables[1], found[1])
+        return found
+
+    return drawn
+
+
+def transforming_imputer(a):
+    learn = TableDensity(learn=gaussian, missing="drop")
+    model, new = fc.FlowImputer(learn, bootstraps=0, n_draws=50).fit(a["X"]), with_holes(5)
+    return lambda: [model.transform(new)]
+
+
+def with_donors(a):
+    whole = fc.Conditionals(targets.two_moons(0.1), proposal=PROPOSAL, **a)
+    return lambda: [whole.impute([[0.3, np.nan]], n=2).draws]
+
+
+def judged(a):
+    report = fc.diagnose(fc.Normal(2), a["held_out"], a["train"], draws=1000, rng=0)
+    return lambda: [np.array([f.effect for f in report.findings], float)]
+
+
+def with_evidence(a):
+    return lambda: [np.array(fc.evidence(a["samples"], fc.Normal(2).log_prob, epochs=1, rng=0))]
+
+
+PROPOSAL = fc.MultivariateTMixture(np.zeros((1, 2)), np.eye(2)[None], df=5.0)
+WORDS = np.array([*"aabab"] * 12)
+SCALE, FACTORS = np.array([1.0, 2.0]), np.array([np.eye(2), [[1.0, 0.0], [0.5, 0.8]]])
+HELD = {
+    "Normal diag": made(fc.MultivariateNormalDiag, loc=AT[0], scale_diag=SCALE),
+    "Uniform": made(lambda low, high: fc.Uniform(2, low, high), low=-AT[0] - 9, high=AT[0] + 9),
+    "Laplace": made(lambda loc, scale: fc.Laplace(2, loc, scale), loc=AT[0], scale=SCALE),
+    "StudentT": made(lambda df: fc.StudentT(2, df), df=np.array([2.0, 5.0])),
+    "VonMises": made(fc.VonMises, loc=AT[0], concentration=np.array([1.0, 2.0])),
+    "GaussianMixture": made(fc.GaussianMixture, means=AT, scales=np.ones((5, 2)),
+                            weights=np.full(5, 0.2)),
+    "NormalMixture": made(fc.MultivariateNormalMixture, means=AT[:2], scale_tril=FACTORS,
+                          weights=np.array([0.3, 0.7])),
+    "TMixture": made(fc.MultivariateTMixture, means=AT[:2], scale_tril=FACTORS,
+                     weights=np.array([0.3, 0.7])),
+    "Mixture": made(lambda weights: fc.Mixture([fc.Normal(2), fc.Laplace(2)], weights),
+                    weights=np.array([0.3, 0.7])),
+    "from_data": made(lambda X: fc.MultivariateNormalMixture.from_data(X, 2), X=rows_of()),
+    "target": made(lambda covariance: targets.correlated_gaussian(covariance=covariance),
+                   covariance=np.array([[2.0, 0.3], [0.3, 1.0]])),
+    "Standardize": mapped(lambda X: fc.Standardize.from_data(X), X=rows_of()),
+    "ElementwiseAffine": mapped(fc.ElementwiseAffine, loc=AT[0], scale=np.array([1.0, -2.0])),
+    "SinhArcsinh": mapped(lambda s, t: fc.SinhArcsinh(2, s, t), s=AT[0], t=np.array([0.5, 1.0])),
+    "Permute": mapped(fc.Permute, permutation=np.array([1, 0])),
+    "LULinear": mapped(lambda p, s: fc.LULinear(2, p, signs=s), p=np.array([1, 0]),
+                       s=np.array([1, -1])),
+    "with_params": mapped(lambda theta: fc.LULinear(2).with_params(theta),
+                          theta=np.linspace(0.1, 0.5, fc.LULinear(2).n_params)),
+    "bounded": made(lambda low, high: randomize(flows.nsf(2, bounded=(low, high), **SPLINE), 0.3),
+                    low=np.array([-9.0, -np.inf]), high=np.array([9.0, np.inf])),
+    "fit": (dict(X=rows_of(), context=rows_of(60, 1), sample_weight=np.linspace(1, 2, 60)),
+            fitted_flow),
+    "fit of repeated rows": (dict(X=np.repeat(rows_of(30), 2, axis=0), context=np.repeat(
+        rows_of(30, 1), 2, axis=0)), fitted_flow),
+    "fit_matching": (dict(X=rows_of()), lambda a: log_prob_of(
+        fc.fit_matching(flows.continuous(2, **RESIDUAL), epochs=1, rng=0, **a)[0])),
+    "fit of angles": (dict(X=rows_of()), lambda a: log_prob_of(
+        fc.fit(flows.nsf(2, circular=[0], **SMALL), epochs=1, rng=0, **a)[0])),
+    "FlowDensity": (dict(X=rows_of(), sample_weight=np.linspace(1, 2, 60)), fitted_density),
+    "FlowDensity with holes": (dict(X=with_holes()), fitted_with_holes),
+    "fit_table": (dict(n=np.arange(60) % 4, x=rows_of()[:, 0], c=WORDS), fitted_table),
+    "FlowImputer.sample": (dict(X=with_holes()), fitted_imputer),
+    "FlowImputer.transform": (dict(X=with_holes()), transforming_imputer),
+    "donors": (dict(donors=rows_of(50)), with_donors),
+    "diagnose": (dict(held_out=rows_of(100), train=rows_of(100, seed=2)), judged),
+    "evidence": (dict(samples=rows_of(200)), with_evidence),
+}  # fmt: skip
+HELD_LONG = ["FlowDensity", "FlowDensity with holes", "FlowImputer.transform", "diagnose"]
+USED_LATER = ["evidence"]  # its arrays are arguments of the answer itself
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", cases(HELD, HELD_LONG))
+def test_arrays_are_read_only_and_not_needed_afterwards(name):
+    arrays, use = HELD[name]
+    arrays = {key: np.array(values) for key, values in arrays.items()}
+    before = {key: values.copy() for key, values in arrays.items()}
+    for values in arrays.values():
+        values.flags.writeable = False
+    answers = use(arrays)
+    first = [np.array(found) for found in answers()]
+    for key, values in arrays.items():
+        np.testing.assert_array_equal(values, before[key])
+        values.flags.writeable = True
+        if name not in USED_LATER:
+            values[...] = values[:1] if values.dtype.kind == "U" else 0
+    for found, expected in zip(answers(), first, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+# ------------------------------------------------------------------------ names and company
+
+# (a frame) -> answers; another order of its columns is the same answer, or an error
+
+
+def joint():
+    return fc.MultivariateNormalMixture([[0.0, 5.0]], [[[1, 0], [0.8, 0.6]]])
+
+
+def of_conditionals(frame):
+    return fc.Conditionals(joint(), names=["a", "b"]).log_prob(frame).log_p
+
+
+def of_estimator(frame):
+    model = fc.FlowDensity("small", **QUICKLY).fit(FRAME)
+    return model.conditionals_.log_prob(frame, n_draws=50).log_p
+
+
+def of_scores(frame):
+    return fc.FlowDensity("small", **QUICKLY).fit(FRAME).score_samples(frame)
+
+
+def of_table(frame):
+    return fit_table(FRAME, learn=gaussian).log_prob(frame)
+
+
+def of_context(frame):
+    model = flows.maf(1, context_dim=2, **SMALL)
+    model, _ = fc.fit(model, FRAME[["a"]], context=FRAME, epochs=1, rng=0)
+    return randomize(model, rng=1).log_prob(FRAME[["a"]], context=frame)
+
+
+FRAME = pd.DataFrame(rows_of() + np.array([0.0, 5.0]), columns=["a", "b"])
+NAMED = {
+    "Conditionals": of_conditionals,
+    "FlowDensity.conditionals_": of_estimator,
+    "FlowDensity.score_samples": of_scores,
+    "TableDensity": of_table,
+    "context": of_context,
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", cases(NAMED, ["FlowDensity.score_samples"]))
+def test_columns_have_names(name):
+    expected = NAMED[name](FRAME)
+    try:
+        found = NAMED[name](FRAME[["b", "a"]])
+    except ValueError:
+        return
+    np.testing.assert_allclose(found, expected, atol=1e-9)
