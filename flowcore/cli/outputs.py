@@ -97,15 +97,15 @@ def _csv_rows(file: BinaryIO):
 
     def write(columns: Mapping) -> None:
         nonlocal header
-        table = pandas.DataFrame(dict(columns))
-        if "log_prob" in table:
-            log_p = table["log_prob"].astype(object)
-            table["log_prob"] = log_p.where(log_p.notna(), "nan")
-        text = table.to_csv(index=False, header=header, lineterminator="\n")
+        rows = dict(columns)
+        if "log_prob" in rows:
+            log_p = rows["log_prob"]
+            rows["log_prob"] = np.where(np.isnan(log_p), "nan", log_p.astype(object))
+        table = pandas.DataFrame(rows, dtype=object)
+        form = {"index": False, "header": header, "lineterminator": "\n"}
+        text, header = table.to_csv(**form), False
         if re.search(ODD, text):
-            quoting = csv.QUOTE_NONNUMERIC
-            text = table.to_csv(index=False, header=header, lineterminator="\n", quoting=quoting)
-        header = False
+            text = table.to_csv(**form, quoting=csv.QUOTE_NONNUMERIC)
         file.write(text if isinstance(file, io.TextIOBase) else text.encode())
 
     yield write
