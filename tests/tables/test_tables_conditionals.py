@@ -17,6 +17,7 @@ from flowcore.tables import (
     Schema,
     TableDensity,
     fit_table,
+    read_blocks,
 )
 from flowcore.tables.conditional import answers_of
 from flowcore.tables.proposal import MixedMixture
@@ -450,6 +451,9 @@ def test_integer_names_come_back_as_integers(names, tmp_path):
     reordered = table[[names[2], names[0], names[1]]]  # names are compared as text, as in old files
     for other in (reordered, reordered.rename(columns=str)):
         np.testing.assert_array_equal(density.log_prob(other), gaussian.log_prob(x))
+    reordered.assign(b="x").rename(columns=str).to_parquet(tmp_path / "t.parquet")
+    (frame,) = read_blocks(tmp_path / "t.parquet", schema=density.schema)
+    np.testing.assert_array_equal(density.log_prob(frame), gaussian.log_prob(x))
 
 
 def test_the_two_names_1_are_one():
