@@ -86,12 +86,13 @@ html_js_files = [(name, {"type": "module"}) for name in ("lessons.js", "accessib
 html_favicon = "static/favicon.svg"
 html_context = {"default_mode": "auto"}  # light or dark, as the system
 html_copy_source = html_show_sourcelink = False
-html_sidebars = {"index": [], "field": []}
+html_sidebars = {"index": []}
 html_theme_options = {
     "logo": {"text": "flowcore"},
     "navbar_end": ["theme-switcher"],
     "navigation_with_keys": False,
     "show_toc_level": 2,
+    "header_links_before_dropdown": 6,
     "footer_start": ["copyright"],
     "footer_end": [],
 }

@@ -2,7 +2,7 @@
 
     forward = base -> data (sampling),  inverse = data -> base (density)
 
-Read in this order: the conventions (docs/conventions.md), `spec/reference.py`, the head of
+Read in this order: the conventions (docs/start/conventions.md), `spec/reference.py`, the head of
 `core/workspace.py`, `bijectors/bijector.py`, `bijectors/autoregressive.py`,
 `transformers/affine.py`, `networks/made.py` (which unit reads what), `networks/layers.py` and
 `networks/network.py` (the products), `core/calls.py`.

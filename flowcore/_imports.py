@@ -10,7 +10,7 @@ from typing import Any
 imported = import_module  # by name, where it is used
 
 
-def door(
+def lazy_names(
     package: str, rooms: Mapping[str, Sequence[str]]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """(`__getattr__`, `__dir__`) of a package.

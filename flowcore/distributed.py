@@ -11,7 +11,7 @@ the loss differs, `TotalLikelihood`. Data on the workers are results of tasks, a
 come from seeds that the client draws. So if a worker dies, the scheduler computes its results
 elsewhere, with the same numbers.
 
-`pip install 'flowcore[dask]'`. docs/past_one_machine.md: the costs, and recipes for Ray and Spark.
+`pip install 'flowcore[dask]'`. docs/use/past_one_machine.md: costs, and recipes for Ray and Spark.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ import numpy as np
 from ._imports import imported
 from .core import BLAS
 from .core.inputs import check_context, check_count, check_dim, check_event, column_labels
+from .core.rows import as_rows
 from .training import Likelihood, Loss, Rows, Run, train
 from .training import fit as fit_of_one_machine
 from .training.checks import check_flow, check_options, check_scales
 from .training.columns import check_columns
 from .training.defaults import batch_size_for, is_auto, resolved
 from .training.schedules import scheduled
-from .training.table import MOST_NUMBERS, MOST_ROWS, WEIGHTED, as_rows, merged
+from .training.table import MOST_NUMBERS, MOST_ROWS, WEIGHTED, merged
 
 try:
     import dask.array as da
@@ -200,8 +201,8 @@ def fit(
 
     Errors: as for `flowcore.fit`; TypeError if a table is no Dask collection, or the client not one
     of dask.distributed. Cost of an update: theta is sent to every block, a gradient comes back, and
-    Dask needs time of its own (docs/past_one_machine.md). So take large batches, and about as many
-    blocks as the workers have threads (`X.rechunk`, `X.repartition`).
+    Dask needs time of its own (docs/use/past_one_machine.md). So take large batches, and about as
+    many blocks as the workers have threads (`X.rechunk`, `X.repartition`).
 
     Parameters
     ----------
@@ -471,7 +472,7 @@ def _block(number: int, x, context, weight, seed: int, dim: int, dtype, held_out
     rows = Rows(np.empty((0, dim)))
     if len(x) and (weight is None or np.any(weight)):  # a block may have none
         try:
-            rows = as_rows(dim, x, context, weight, dtype)
+            rows = as_rows(x, dim, context, weight, dtype)
         except ValueError as problem:
             raise ValueError(f"{problem} (rows are counted in block {number})") from None
     if rows.weight is not None:  # by as_rows the largest is 1

@@ -61,15 +61,16 @@ class Ours:
 
     def __init__(self, case: Case, epochs: int, dtype="float32"):
         import flowcore as fc
+        from flowcore.core.rows import as_rows
         from flowcore.training import Adam, Rows
         from flowcore.training.matching import Matching
-        from flowcore.training.table import as_rows, as_training_table
+        from flowcore.training.table import as_training_table
 
         self.x = training_rows(case.dim)
         new = fc.flows.continuous(case.dim, case.hidden, residual=False, dtype=dtype)
         options = {"epochs": epochs, "validation_split": 0, "tolerance": TOLERANCE}
         self.flow, _ = fc.fit_matching(new, self.x, rng=0, nll_every=10**9, **options)
-        rows = as_rows(case.dim, self.x, None, None, dtype)
+        rows = as_rows(self.x, case.dim, dtype=dtype)
         table = as_training_table(
             rows, rows, 0, None, BATCH, True, np.random.default_rng(0), None, dtype
         )

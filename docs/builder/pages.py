@@ -57,8 +57,8 @@ def with_links_of_the_site(text: str, folder: str, to: str) -> str:
 
     >>> with_links_of_the_site("[changes](../CHANGELOG.md), [tests](../tests)", "docs", "")
     '[changes](built/changelog.md), tests'
-    >>> with_links_of_the_site("[parts](docs/your_own_parts.md#a-base)", ".", "built")
-    '[parts](../your_own_parts.md#a-base)'
+    >>> with_links_of_the_site("[parts](docs/use/your_own_parts.md#a-base)", ".", "built")
+    '[parts](../use/your_own_parts.md#a-base)'
     """
 
     def mended(link: re.Match) -> str:
@@ -84,11 +84,12 @@ def _page_of(path: str) -> str | None:
 def mend_links(app, docname: str, source: list[str]) -> None:
     """For Sphinx's event `source-read`: links out of docs/."""
     if not docname.startswith("built/") and Path(app.env.doc2path(docname)).suffix == ".md":
-        source[0] = with_links_of_the_site(source[0], "docs", "")
+        folder = posixpath.dirname(docname)
+        source[0] = with_links_of_the_site(source[0], f"docs/{folder}", folder)
 
 
 def fill_minutes(app, docname: str, source: list[str]) -> None:
-    """For Sphinx's event `source-read`: {minutes:docs/faq.md} is how long that file takes."""
+    """For Sphinx's event `source-read`: {minutes:docs/start/faq.md} is how long that file takes."""
     root = Path(app.srcdir).parent
     source[0] = MINUTES.sub(lambda found: str(minutes(root / found[1])), source[0])
 
@@ -107,9 +108,9 @@ def lesson_cards(course: Path) -> str:
     for script in sorted(course.glob("lesson_*.py"), key=lambda path: ByNumber("")(path.name)):
         lines += [
             f"   .. grid-item-card:: {_title_of(script)}",
-            f"      :link: built/course/{script.stem}",
+            f"      :link: /built/course/{script.stem}",
             "      :link-type: doc",
-            f"      :img-top: built/course/images/thumb/sphx_glr_{script.stem}_thumb.png",
+            f"      :img-top: /built/course/images/thumb/sphx_glr_{script.stem}_thumb.png",
             "      :img-alt:",
             "",
             f"      {minutes(script)} minutes",

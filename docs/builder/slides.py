@@ -98,7 +98,7 @@ def write(site: Path) -> None:
         (folder / f"{path.stem}.html").write_text(page(lesson, slides), encoding="utf-8")
         links.append(f'<a href="{path.stem}.html">{escape(lesson)}</a> ({len(slides)})')
     listed = "<h1>Slides</h1><p>" + "<br>".join(links) + "</p>"
-    back = '<h2><a href="../teaching.html">For teachers</a></h2>'
+    back = '<h2><a href="../learn/teaching.html">For teachers</a></h2>'
     text = PAGE.format(title="Slides", slides=f"<section>{back}{listed}</section>")
     (folder / "index.html").write_text(text, encoding="utf-8")
 

@@ -101,7 +101,7 @@ function showStory(session, task) {
   lesson.textContent = task ? `Lesson ${task.number} of the course` : "The course";
   lesson.href = task
     ? `../built/course/lesson_${task.number}_${LESSONS[task.number - 1]}.html`
-    : "../learn.html";
+    : "../learn/index.html";
 }
 
 // ------------------------------------------------------------ the prediction

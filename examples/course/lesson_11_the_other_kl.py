@@ -35,7 +35,7 @@ import flowcore as fc
 from flowcore import teaching
 from flowcore.plots.drawing import BLACK, BLUE, ORANGE, VERMILLION
 from flowcore.training.reverse_kl import ReverseKL
-from flowcore.training.unnormalised import Target
+from flowcore.training.unnormalised import LogTarget
 
 # %%
 # **11a.** Half of p is N(-6, 1), half N(6, 1). q = N(6, 1) has one of them. What is KL(q \|\| p)?
@@ -177,7 +177,7 @@ print(teaching.check("11c", guess))
 # Here are both gradients, at a flow that is its own target, from 200 batches of 50 draws.
 
 flow = fc.testing.randomize(fc.flows.iaf(2, layers=1, hidden=[8], standardize=False), 0.3)
-own = Target(lambda x: flow.log_prob(x), 2)
+own = LogTarget(lambda x: flow.log_prob(x), 2)
 for kind in ("total", "path"):
     loss = ReverseKL(flow, own, gradient=kind)
     slopes = [loss(flow.params, loss.draws(50, k))[1].copy() for k in range(200)]
@@ -206,7 +206,7 @@ print(teaching.check("11d", guess))
 # :math:`k = 1 - s^2`. Above 0.7 no practicable number of draws is enough.
 
 narrow, k_hat = np.linspace(0.3, 1.1, 17), []
-gauss = Target(lambda x: -0.5 * anp.sum(x**2, axis=1), 1)
+gauss = LogTarget(lambda x: -0.5 * anp.sum(x**2, axis=1), 1)
 for s in narrow:
     q = fc.TransformedDistribution(fc.Normal(1), fc.ElementwiseAffine([0.0], [s]))
     k_hat.append(fc.Inference.of(q, gauss, 20_000).k_hat)
@@ -264,8 +264,9 @@ print(teaching.check("11f", path_gradient))
 # * Weights correct a flow if k-hat is below 0.7; no diagnosis from draws of :math:`q` finds a mode
 #   that :math:`q` has not seen.
 #
-# ``docs/inference.md`` explains supports, names and corrections. Four programs continue from here:
-# `a known posterior <../how_to/gaussian_posterior.html>`_, `a funnel <../how_to/funnel.html>`_,
+# ``docs/use/inference.md`` explains supports, names and corrections. Four programs continue from
+# here: `a known posterior <../how_to/gaussian_posterior.html>`_,
+# `a funnel <../how_to/funnel.html>`_,
 # `logistic regression <../how_to/logistic_regression.html>`_ and
 # `two modes <../how_to/two_modes.html>`_.
 #

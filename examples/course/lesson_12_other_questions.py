@@ -247,7 +247,7 @@ print(teaching.check("12f", slice_mean))
 #   measures what these are worth. Do not trust an answer without it.
 # * Draws keep the spread of a column; best guesses do not.
 #
-# ``docs/conditionals.md`` explains all of this for tables. `Rows with holes
+# ``docs/use/conditionals.md`` explains all of this for tables. `Rows with holes
 # <../how_to/holes.html>`_ is a whole program.
 #
 # Where this comes from

@@ -332,5 +332,5 @@ print(teaching.check("8e", stray))
 #
 # This was the last lesson on flows of layers; lesson 9 leaves the layers out. You have stretched
 # a line, taken determinants, trained on a loss that may be negative, coloured masks, walked degree
-# by degree, coupled and permuted. Now take a table of your own: ``docs/your_own_data.md`` lists
+# by degree, coupled and permuted. Now take a table of your own: ``docs/use/your_own_data.md`` lists
 # what to watch.

@@ -243,7 +243,7 @@ print(teaching.check("9f", matching_loss))
 #   network.
 # * It is still a flow: the map is continuous, and the limits of lesson 8 hold for it.
 #
-# ``docs/continuous.md`` is about solvers, their steps and their costs.
+# ``docs/use/continuous.md`` is about solvers, their steps and their costs.
 #
 # Where this comes from
 # ---------------------

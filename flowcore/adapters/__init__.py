@@ -5,7 +5,7 @@ aspire.py    `AspireFlow`, which aspire finds as `flow_backend="flowcore"`
 emcee.py     `independence_move`: a move of emcee whose proposals are draws of a density
 torch.py     `to_torch`: any function of flowcore as a part of torch's graph
 
-docs/samplers.md has the same for nessai, pocoMC and sbi.
+docs/use/samplers.md has the same for nessai, pocoMC and sbi.
 """
 
 from .aspire import AspireFlow

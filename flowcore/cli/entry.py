@@ -1,12 +1,11 @@
-"""The end of a command: exit status, one-line errors, closed streams."""
+"""The end of a command: exit status, one-line errors, a closed pipe."""
 
 from __future__ import annotations
 
 import os
 import sys
-from contextlib import redirect_stderr
 
-from .messages import errors_that_name, print_error, sentence, warnings_as_notes
+from .messages import print_error, sentence, warnings_as_notes
 
 MENDED, USAGE = 1, 2
 INTERRUPTED, BROKEN_PIPE = 128 + 2, 128 + 13  # as if the signal had ended the process
@@ -16,37 +15,25 @@ MENDABLE = (ValueError, OSError, ImportError, MemoryError)
 def run(argv=None) -> int:
     """The command with these arguments; returns the exit status.
 
-    0 success; 1 an error that the user can fix; 2 wrong arguments, or no standard output; 3 not
-    trusted, by `diagnose --fail`; 130 interrupted; 141 standard output was closed by its reader.
+    0 success; 1 an error that the user can fix; 2 wrong arguments; 3 not trusted, by `diagnose
+    --fail`; 130 interrupted; 141 standard output was closed by its reader.
     """
-    if not _is_open(sys.stderr):  # or print and tqdm would take standard output instead
-        with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
-            return run(argv)
-    if not _is_open(sys.stdout):
-        print_error("flowcore: standard output is closed: nowhere to print to")
-        return USAGE
-    try:
-        return _status(sys.argv[1:] if argv is None else list(argv))
-    finally:
-        _drop_what_cannot_be_printed()
-
-
-def _status(argv: list[str]) -> int:
     try:
         try:
-            _invoke(argv)
+            _invoke(sys.argv[1:] if argv is None else list(argv))
         finally:
-            with errors_that_name("standard output"):
-                sys.stdout.flush()  # here, where an error is one line
+            print(end="", flush=True)  # here, where an error is one line
         return 0
     except KeyboardInterrupt:
         print_error("interrupted")
         return INTERRUPTED
     except BrokenPipeError:  # e.g. `| head -1`, which has read enough
+        _drop_what_cannot_be_printed()
         return BROKEN_PIPE
     except MENDABLE as problem:
         print_error(f"flowcore: {sentence(problem)}")
-        return USAGE if sys.stdout.closed else MENDED
+        _drop_what_cannot_be_printed()
+        return MENDED
     except Exception as problem:
         return _status_of(problem)
 
@@ -80,15 +67,9 @@ def _status_of(problem: Exception) -> int:
     return status
 
 
-def _is_open(stream) -> bool:
-    """Is there anything to print to? None is what Python has if the process began without one."""
-    return stream is not None and not stream.closed
-
-
 def _drop_what_cannot_be_printed() -> None:
     """Or Python tries once more when it ends, and prints the error."""
     try:
-        if _is_open(sys.stdout):
-            sys.stdout.flush()
+        print(end="", flush=True)
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -52,8 +52,4 @@ def _options(reading: dict, text: Sequence = ()) -> dict:
 
 
 def _source(data: str):
-    if data != "-":
-        return data
-    if sys.stdin is None or sys.stdin.closed:
-        raise ValueError("standard input is closed: there is nothing to read")
-    return sys.stdin.buffer
+    return sys.stdin.buffer if data == "-" else data

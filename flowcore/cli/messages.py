@@ -42,21 +42,11 @@ def warnings_as_notes() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def errors_that_name(place: str) -> Iterator[None]:
-    """Give an OSError of a stream, for example a full disk, the name of the stream."""
-    try:
-        yield
-    except OSError as problem:
-        problem.filename = problem.filename or place
-        raise
-
-
 def sentence(problem: Warning | Exception) -> str:
     """An error or warning in words, its fix as options."""
     if isinstance(problem, OSError) and problem.strerror:
-        name = problem.filename
-        return problem.strerror if name is None else f"{name or repr(name)}: {problem.strerror}"
+        name = "standard output" if problem.filename is None else problem.filename
+        return f"{name or repr(name)}: {problem.strerror}"
     if not getattr(problem, "fix", ()):
         return str(problem) or type(problem).__name__
     typed = (" ".join(option(*pair) for pair in one.items()) for one in problem.fix)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import warn
-from ..core.inputs import as_numbers, check_event, in_order
+from ..core.inputs import as_numbers, check_dim, check_event, in_order
 from .angles import circular_mean, turned
 from .weights import Weighted, trusted
 
@@ -80,7 +80,7 @@ class Conditional:
 
     def sample(self, n: int = 1, rng: Seed = None) -> np.ndarray:
         """n draws (n, dim), taken from at least 4 n fresh weighted ones."""
-        rng = np.random.default_rng(rng)
+        rng, n = np.random.default_rng(rng), check_dim("n", n, least=0)
         draws = self._draws(max(4 * n, self.n_draws), rng)
         return draws.resampled(n, [rng])[0][:, self.hole]
 

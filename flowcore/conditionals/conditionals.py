@@ -11,8 +11,8 @@ import numpy as np
 
 from ..core import generators, imported, warn
 from ..core.inputs import check_dim, check_event, column_labels, in_order, named, where
+from ..core.rows import check_finite
 from ..distributions.columns import column_numbers, known_row
-from ..training.checks import check_finite
 from .angles import OneTurn, turned
 from .answering import answered, blocks_of
 from .conditional import Conditional, Marginal
@@ -171,7 +171,8 @@ class Conditionals:
         self, X: ArrayLike, n_draws: int = 200, rng: Seed = 0, context: Context = None,
         progress: bool = False,
     ) -> Answers:  # fmt: skip
-        """The log-density of the known values (not NaN) of each row of X (n, D), with its error."""
+        """The log-density of the known values (not NaN or None) of each row of X (n, D), and its
+        error."""
         return self.impute(X, 0, n_draws, rng, context, progress)
 
     def impute(
@@ -186,7 +187,7 @@ class Conditionals:
         one has those of the row alone. With a context, the proposal depends on all contexts. A
         warning counts the rows whose answers cannot be trusted.
         """
-        X, n = in_order("X", X, self.names).astype(float), check_dim("n", n, least=0)
+        X, n = in_order("X", X, self.names, holes=True).astype(float), check_dim("n", n, least=0)
         check_event(X, self.dim, self.density)
         if X.ndim != 2:
             raise ValueError(f"X must be rows (n, D), not of shape {X.shape}")

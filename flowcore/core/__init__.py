@@ -3,7 +3,8 @@
 parameters.py   the flat vector                     workspace.py a part's computation, bound once
 calls.py        plans, and autograd's primitive     own_parts.py the same for a user's classes
 inputs.py       the input gate; labels.py           errors.py    errors and warnings
-blocks.py       rows in blocks; blas.py, cores.py   clock.py     limits of time; log_sum_exp.py
+rows.py         tables of rows, checked             deadline.py  limits of time; log_sum_exp.py
+blocks.py       rows in blocks; blas.py, cores.py
 generators.py   a random generator for every row
 
 These imports are the interface of the room.

@@ -111,7 +111,7 @@ class Plan:
         if at.context is not None:
             at.context_bar.fill(0)
         x_bar = self.back(*bars)
-        at.settle()
+        at.add_tied_gradients()
         if not at.inputs_bar:
             return at.theta_bar, None, None
         return at.theta_bar, x_bar.T, None if at.context is None else at.context_bar.T

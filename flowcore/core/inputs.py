@@ -40,23 +40,24 @@ def gate(owner, x, params, context, name="x"):
     return x, theta, context, lead
 
 
-def as_numbers(name: str, x):
+def as_numbers(name: str, x, holes: bool = False):
     """x as an array of floats; a ValueError that names the place of anything but a real number.
 
-    Integers become float64; float32 and float64 stay; an autograd box stays a box.
+    Integers become float64; float32 and float64 stay; an autograd box stays a box. holes: None and
+    pandas' NA are NaN.
     """
     if type(x) is np.ndarray and x.dtype in FLOATS:
         return x
     if isbox(x):  # a Python float in a box has no shape before autograd 1.8
         return x if hasattr(getval(x), "shape") else x + np.zeros(())
-    x = _real(name, x)
+    x = _real(name, x, holes)
     if x.dtype in FLOATS:
         return x
     with np.errstate(over="ignore"):  # a long double that no float64 holds counts as infinite
         return x.astype(float)
 
 
-def _real(name: str, x) -> np.ndarray:
+def _real(name: str, x, holes: bool = False) -> np.ndarray:
     """x as an array of numbers; a ValueError for what is masked, ragged, or no real number.
 
     An array of objects passes if each is a number: NumPy would make NaN of None, and 1 of "1".
@@ -70,7 +71,7 @@ def _real(name: str, x) -> np.ndarray:
     except (TypeError, ValueError, OverflowError) as problem:
         raise ValueError(f"{name} must hold real numbers: {problem}") from None
     if x.dtype == object:
-        return _objects_as_floats(name, x, labels)
+        return _objects_as_floats(name, x, labels, holes)
     if x.dtype.kind not in NUMBERS:
         first = f", such as {str(x.flat[0])[:40]!r}" if x.size else ""
         raise ValueError(f"{name} must hold real numbers, not {x.dtype}{first}")
@@ -107,19 +108,24 @@ def _check_columns(name: str, table, labels: list) -> None:
             )
 
 
-def _objects_as_floats(name: str, x: np.ndarray, labels) -> np.ndarray:
+def _objects_as_floats(name: str, x: np.ndarray, labels, holes: bool) -> np.ndarray:
     """An array of objects as one of floats, if each is a real number that a float holds."""
     wrong = np.zeros(x.shape, bool)
+    if holes:
+        x = np.array([np.nan if _is_hole(v) else v for v in x.flat], object).reshape(x.shape)
     wrong.flat = [not _is_float(v) for v in x.flat]
     if not wrong.any():
         return x.astype(float)
     value = x[wrong][0]
     shown = "" if value is None else f" {str(value)[:40]!r}"
-    kind = type(value).__name__
-    fix = ": drop or fill them" if kind in ("NoneType", "NAType", "NaTType") else ""
+    kind, fix = type(value).__name__, ": drop or fill them" if _is_hole(value) else ""
     raise ValueError(
         f"{name} must hold real numbers: there is a {kind}{shown} {where(wrong, labels)}{fix}"
     )
+
+
+def _is_hole(value) -> bool:
+    return type(value).__name__ in ("NoneType", "NAType", "NaTType")
 
 
 def _is_float(value) -> bool:
@@ -147,12 +153,13 @@ def column_labels(x) -> list | None:
     return list(columns) if isinstance(columns, Iterable) else None
 
 
-def in_order(name: str, table, names: Sequence[str] | None):
+def in_order(name: str, table, names: Sequence[str] | None, holes: bool = False):
     """A table (..., D) as numbers, with its columns in the order of their `names`.
 
-    By position, if either has no names. ValueError for a table with other columns.
+    By position, if either has no names. holes: as in `as_numbers`. ValueError for a table with
+    other columns.
     """
-    x, labels = as_numbers(name, table), column_labels(table)
+    x, labels = as_numbers(name, table, holes), column_labels(table)
     if not (are_names(labels) and are_names(names)):
         return x
     if Counter(labels) != Counter(names):

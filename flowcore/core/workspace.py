@@ -92,7 +92,7 @@ class Workspace:
 
     def params(self, leaf: Parametric) -> tuple[np.ndarray, np.ndarray]:
         """(theta, theta_bar) of one leaf: views. If the leaf is met again, its theta_bar is a new
-        vector, which `settle` adds to the first."""
+        vector, which `add_tied_gradients` adds to the first."""
         here = self._places[id(leaf)]
         theta, theta_bar = self.theta[here], self.theta_bar[here]
         if not theta.size:
@@ -122,7 +122,7 @@ class Workspace:
         for refresh in self._refresh:
             refresh()
 
-    def settle(self) -> None:
+    def add_tied_gradients(self) -> None:
         """The end of the way back: add up the gradients of tied parameters."""
         for theta_bar, again in self._ties:
             theta_bar += again

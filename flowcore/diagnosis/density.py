@@ -26,15 +26,15 @@ FEW_COPIES = 0.05  # of the rows: more are a warning
 DIGITS = 12  # after the point, at most, of rounded numbers
 
 
-class Rows(NamedTuple):
+class GivenRows(NamedTuple):
     """x (n, D), and the context of each, (n, C) or None."""
 
     x: np.ndarray
     context: np.ndarray | None
 
-    def of(self, index) -> Rows:
+    def of(self, index) -> GivenRows:
         """Some of the rows."""
-        return Rows(self.x[index], None if self.context is None else self.context[index])
+        return GivenRows(self.x[index], None if self.context is None else self.context[index])
 
     @property
     def joint(self) -> np.ndarray:
@@ -42,7 +42,7 @@ class Rows(NamedTuple):
         return self.x if self.context is None else np.hstack([self.x, self.context])
 
     @np.errstate(over="ignore", invalid="ignore")
-    def rounded_as(self, others: Rows) -> Rows:
+    def rounded_as(self, others: GivenRows) -> GivenRows:
         """The rows with as many digits after the point as the first 1,000 other rows have."""
         x = self.x.copy()
         for own, column in zip(x.T, others.x[:1000].T, strict=True):
@@ -57,7 +57,7 @@ class Rows(NamedTuple):
         return {row.tobytes() for row in self.joint}
 
 
-def warn_of_shared(held_out: Rows, train: Rows) -> None:
+def warn_of_shared(held_out: GivenRows, train: GivenRows) -> None:
     """A warning if most of the held-out rows are training rows."""
     own = held_out.of(slice(LOOKED_AT)).different
     shared = len(own & train.different)
@@ -68,7 +68,7 @@ def warn_of_shared(held_out: Rows, train: Rows) -> None:
         )
 
 
-def distinct(rows: Rows, drawn: Callable[[int], Rows]) -> np.ndarray:
+def distinct(rows: GivenRows, drawn: Callable[[int], GivenRows]) -> np.ndarray:
     """Indices of the rows, without copies of earlier ones; many copies are a warning.
 
     All rows, if as many draws, drawn(n), repeat half as often once they are rounded like the rows:
@@ -90,7 +90,7 @@ def distinct(rows: Rows, drawn: Callable[[int], Rows]) -> np.ndarray:
     return index
 
 
-def _first(rows: Rows) -> np.ndarray:
+def _first(rows: GivenRows) -> np.ndarray:
     first = first_equal(rows.x, rows.context)
     return np.arange(len(rows.x)) if first is None else np.unique(first)
 
@@ -127,7 +127,7 @@ class AnyDensity(NamedTuple):
             del density.feature_names_in_
         return cls(density, dim)
 
-    def log_prob(self, what: str, rows: Rows) -> np.ndarray:
+    def log_prob(self, what: str, rows: GivenRows) -> np.ndarray:
         """(n,) in float64; ValueError if these are not log-densities of the rows `what`."""
         run = getattr(self.density, "log_prob", None) or self.density.score_samples
         context = {} if rows.context is None else {"context": rows.context}
@@ -191,7 +191,7 @@ class Draws(NamedTuple):
         return self.x.reshape((-1, self.x.shape[-1]))
 
 
-def draws_of(density: AnyDensity, rows: Rows, n: int, rng: np.random.Generator) -> Draws:
+def draws_of(density: AnyDensity, rows: GivenRows, n: int, rng: np.random.Generator) -> Draws:
     """About n draws; ValueError if half of them or more are not finite."""
     index, shape, context = np.arange(len(rows.x)), (n,), None
     if rows.context is not None:
@@ -206,7 +206,7 @@ def draws_of(density: AnyDensity, rows: Rows, n: int, rng: np.random.Generator) 
             "finite: there is nothing to compare the rows with"
         )
     x = np.where(finite[:, None], x, x[finite][0])  # for log_prob only: these are left out
-    log_p = density.log_prob("its own draws", Rows(x, context))
+    log_p = density.log_prob("its own draws", GivenRows(x, context))
     kept = finite.reshape((shape[0], -1)).all(axis=1)  # a row needs all its draws
     index = index if context is None else index[kept]
     x, log_p = x.reshape((*shape, -1))[kept], log_p.reshape(shape)[kept]

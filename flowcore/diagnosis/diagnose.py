@@ -12,9 +12,9 @@ import numpy as np
 from ..core import BLAS, frozen, imported, remaking, warn
 from ..core.inputs import check_dim, column_labels
 from ..core.labels import check_labels
-from ..training.checks import as_context, as_table
+from ..core.rows import as_context, as_table
 from ..training.columns import few_valued_columns
-from .density import AnyDensity, Rows, distinct, draws_of, warn_of_shared
+from .density import AnyDensity, GivenRows, distinct, draws_of, warn_of_shared
 from .findings import Finding, adjusted, listed
 from .hidden import hidden_cells, hidden_numbers
 from .likelihood import baselines, mean_and_error, overfitting, support, worst_row
@@ -140,7 +140,7 @@ def diagnose(
             return _of_categories(density, X_held_out, X_train, draws, alpha, hide, rng)
         numbers, train = _numbers(density, X_held_out, X_train, rng)
         adapter, names = AnyDensity.of(numbers.density, numbers.rows), numbers.names
-        held_out, units = Rows(numbers.rows, numbers.context), numbers.units
+        held_out, units = GivenRows(numbers.rows, numbers.context), numbers.units
         exact, there = _exact(numbers), ~np.isnan(numbers.values)
         redrawn = lambda n: _exact(density.numbers_of(density.sample(n, rng), rng))  # noqa: E731
         given = tuple(f"{column.name}" for column in density.schema_.categories)
@@ -148,7 +148,7 @@ def diagnose(
         adapter = AnyDensity.of(density, X_held_out, context)
         held_out = _rows("X_held_out", X_held_out, "context", context, adapter.dim)
         exact, c = held_out, held_out.context
-        redrawn = lambda n: Rows(adapter.sample(n, rng, c), c)  # noqa: E731
+        redrawn = lambda n: GivenRows(adapter.sample(n, rng, c), c)  # noqa: E731
         names = _names(names, X_held_out, adapter.dim)
         train = None
         if X_train is not None:
@@ -212,7 +212,7 @@ def _latents(density, held_out, names, rng) -> list[Finding]:
         density = getattr(density, "density_", density)
     seed = int(rng.integers(2**31))
 
-    def uniforms_of(rows: Rows) -> np.ndarray | None:
+    def uniforms_of(rows: GivenRows) -> np.ndarray | None:
         return uniforms(density, rows.x, np.random.default_rng(seed), rows.context)
 
     u = uniforms_of(held_out)
@@ -273,7 +273,7 @@ def _of_categories(density, X_held_out, X_train, draws, alpha, hide, rng) -> Dia
 # ---------------------------------------------------------------------------- rows of the caller
 
 
-def _numbers(density, X_held_out, X_train, rng) -> tuple[Any, Rows | None]:
+def _numbers(density, X_held_out, X_train, rng) -> tuple[Any, GivenRows | None]:
     """(numbers of the held-out rows and their density, training rows); on a grid they have noise.
 
     Shared rows are looked for without the noise, unless new rows often equal some training row.
@@ -281,15 +281,15 @@ def _numbers(density, X_held_out, X_train, rng) -> tuple[Any, Rows | None]:
     own, train = density.numbers_of(X_held_out, rng), None
     if X_train is not None:
         theirs = density.numbers_of(X_train, rng)
-        train, exact = Rows(theirs.rows, theirs.context), _exact(theirs)
+        train, exact = GivenRows(theirs.rows, theirs.context), _exact(theirs)
         if len(exact.different) > MOSTLY * len(exact.x):
             warn_of_shared(_exact(own), exact)
     return own, train
 
 
-def _exact(numbers) -> Rows:
+def _exact(numbers) -> GivenRows:
     """The numbers without noise; those that are absent are equal."""
-    return Rows(np.nan_to_num(numbers.values, nan=-np.pi), numbers.context)
+    return GivenRows(np.nan_to_num(numbers.values, nan=-np.pi), numbers.context)
 
 
 def _names(names, table, dim: int) -> list[str]:
@@ -301,6 +301,6 @@ def _names(names, table, dim: int) -> list[str]:
     return [str(label) for label in labels]
 
 
-def _rows(name, values, context_name, context, dim: int) -> Rows:
+def _rows(name, values, context_name, context, dim: int) -> GivenRows:
     x = as_table(name, values, dim).astype(float, copy=False)
-    return Rows(x, as_context(context_name, context, name, len(x)))
+    return GivenRows(x, as_context(context_name, context, name, len(x)))

@@ -12,7 +12,7 @@ import numpy as np
 NAMED = 3  # columns in a sentence, and sentences of one kind
 
 
-class Kind(NamedTuple):
+class FindingKind(NamedTuple):
     """Properties of all findings of one kind, for the verdict.
 
     reason   the reason to be careful, for the headline
@@ -26,37 +26,37 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "support": Kind("some held-out rows have density 0"),
-    "baselines": Kind("a simpler density is better", -math.inf),
-    "columns": Kind("single columns are wrong", 0.05,
+    "support": FindingKind("some held-out rows have density 0"),
+    "baselines": FindingKind("a simpler density is better", -math.inf),
+    "columns": FindingKind("single columns are wrong", 0.05,
                     "No column differs by more than these rows can show (largest KS {:.3f})."),
-    "classifier": Kind("a classifier separates rows from draws", 0.55,
+    "classifier": FindingKind("a classifier separates rows from draws", 0.55,
                        "A classifier does not separate rows from draws (AUC {:.3f}; chance: 0.5)."),
-    "latents": Kind("latent coordinates are wrong", 0.05,
+    "latents": FindingKind("latent coordinates are wrong", 0.05,
                     "No latent coordinate differs from the base by more than these rows can show "
                     "(largest KS {:.3f})."),
-    "correlation": Kind("latent coordinates are correlated", 0.1, ""),
-    "shares": Kind("shares of values are wrong", 0.02,
+    "correlation": FindingKind("latent coordinates are correlated", 0.1, ""),
+    "shares": FindingKind("shares of values are wrong", 0.02,
                    "No share of a value differs by more than these rows can show (largest "
                    "difference {:.3f})."),
-    "range": Kind("draws leave the range of the rows", 0.01,
+    "range": FindingKind("draws leave the range of the rows", 0.01,
                   "Draws do not leave the range of the rows more often than chance allows (at most "
                   "{:.1%} of a column's)."),
-    "hidden": Kind("hidden cells do not lie where the density expects them", 0.05,
+    "hidden": FindingKind("hidden cells do not lie where the density expects them", 0.05,
                    "No hidden cell differs from its draws by more than these rows can show "
                    "(largest KS {:.3f})."),
-    "coverage": Kind("intervals of hidden cells do not cover what they should", 0.03,
+    "coverage": FindingKind("intervals of hidden cells do not cover what they should", 0.03,
                      "50%, 90% and 95% intervals hold as many hidden values as they should (off by "
                      "at most {:.3f})."),
-    "answers": Kind("many conditionals cannot be trusted"),
-    "level": Kind("log p of rows differs from log p of draws", 0.05, ""),
-    "tails": Kind("too many held-out rows lie far in the tails"),
-    "worst row": Kind("one row decides the mean"),
-    "overfitting": Kind("training rows are more likely than held-out rows"),
-    "gridded": Kind("some columns have no density"),
-    "draws": Kind("some draws are not finite"),
-    "power": Kind(),
-    "given": Kind(),
+    "answers": FindingKind("many conditionals cannot be trusted"),
+    "level": FindingKind("log p of rows differs from log p of draws", 0.05, ""),
+    "tails": FindingKind("too many held-out rows lie far in the tails"),
+    "worst row": FindingKind("one row decides the mean"),
+    "overfitting": FindingKind("training rows are more likely than held-out rows"),
+    "gridded": FindingKind("some columns have no density"),
+    "draws": FindingKind("some draws are not finite"),
+    "power": FindingKind(),
+    "given": FindingKind(),
 }  # fmt: skip
 # groups of tests that weigh as much as one
 ONE_TEST = "baselines", "columns", "latents", "shares", "range", "hidden", "coverage"

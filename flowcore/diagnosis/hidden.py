@@ -15,7 +15,7 @@ import numpy as np
 from ..conditionals import Conditionals
 from ..conditionals.angles import turned
 from ..core import imported, remaking
-from .density import AnyDensity, Rows
+from .density import AnyDensity, GivenRows
 from .findings import Finding
 from .tests import ranks, uniformity
 
@@ -35,12 +35,13 @@ class _Drawn:
         return self.adapter.sample(n, np.random.default_rng(rng))
 
     def log_prob(self, x):
-        return self.adapter.log_prob("draws of hidden cells", Rows(x, None))
+        return self.adapter.log_prob("draws of hidden cells", GivenRows(x, None))
 
 
 def hidden_numbers(
-    adapter: AnyDensity, rows: Rows, names: Sequence[str], share: float, rng: np.random.Generator
-) -> list[Finding]:
+    adapter: AnyDensity, rows: GivenRows, names: Sequence[str], share: float,
+    rng: np.random.Generator,
+) -> list[Finding]:  # fmt: skip
     """Findings about rows of numbers, a share of whose cells is hidden, at random."""
     density = getattr(adapter.density, "density_", adapter.density)
     density = density if hasattr(density, "dim") and hasattr(density, "bind") else _Drawn(adapter)

@@ -14,7 +14,7 @@ from ..bijectors import Standardize
 from ..core import imported
 from ..core.inputs import named
 from ..distributions.normal_mixture import fitted
-from .density import AnyDensity, Rows
+from .density import AnyDensity, GivenRows
 from .findings import Finding, nats
 from .tests import Row
 
@@ -47,7 +47,7 @@ def support(log_p: np.ndarray, place: np.ndarray) -> list[Finding]:
 
 @np.errstate(all="ignore")  # at rows so far out that both densities are 0
 def baselines(
-    log_p: np.ndarray, held_out: Rows, train: Rows | None, rng: np.random.Generator
+    log_p: np.ndarray, held_out: GivenRows, train: GivenRows | None, rng: np.random.Generator
 ) -> list[Finding]:
     """The gain of the density over a Gaussian, and over the mixture with the best BIC.
 
@@ -76,7 +76,7 @@ def baselines(
     return means + gains
 
 
-def _baselines(learn: Rows, rows: Rows, rng) -> Iterator[tuple[str, np.ndarray]]:
+def _baselines(learn: GivenRows, rows: GivenRows, rng) -> Iterator[tuple[str, np.ndarray]]:
     """(name, log p(x | c) of the rows), of a Gaussian, and of a mixture if there is a better one.
 
     In units of powers of two, exactly, in which no square over- or underflows.
@@ -124,7 +124,7 @@ def worst_row(log_p: np.ndarray, worst: Row, n_draws: int) -> Finding:
 
 
 def overfitting(
-    log_p: np.ndarray, density: AnyDensity, train: Rows, harm: bool, rng: np.random.Generator
+    log_p: np.ndarray, density: AnyDensity, train: GivenRows, harm: bool, rng: np.random.Generator
 ) -> Finding:
     """Mean log p of training rows minus mean log p of held-out rows.
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core import imported
 from ..core.inputs import named
-from .density import Draws, Rows
+from .density import Draws, GivenRows
 from .findings import Finding, listed
 
 BINS = 20  # of a histogram of u: 5% each
@@ -63,7 +63,7 @@ def level(log_p: np.ndarray, log_p_of_draws: np.ndarray, rng: np.random.Generato
 
 
 def classifier(
-    rows: Rows, draws: Draws, names: Sequence[str], rng: np.random.Generator
+    rows: GivenRows, draws: Draws, names: Sequence[str], rng: np.random.Generator
 ) -> list[Finding]:
     """The classifier two-sample test: gradient boosted trees, and Mann's and Whitney's test.
 
@@ -77,7 +77,7 @@ def classifier(
         return []
     some = rng.permutation(len(rows.x))[:n]
     rows, drawn = rows.of(some), drawn[:n] if rows.context is None else drawn[some]
-    both = np.vstack([rows.joint, Rows(drawn, rows.context).joint])
+    both = np.vstack([rows.joint, GivenRows(drawn, rows.context).joint])
     is_row, learn = np.repeat([True, False], n), np.tile(np.arange(n) < n // 2, 2)
     trees = imported("sklearn.ensemble").HistGradientBoostingClassifier(
         max_iter=40, max_leaf_nodes=15, early_stopping=False, random_state=seed

@@ -25,7 +25,7 @@ from ..distributions import (
     TransformedDistribution,
     Uniform,
 )
-from .density import Rows
+from .density import GivenRows
 
 ROWS = 100  # that exchange their values
 
@@ -112,7 +112,7 @@ CDF = {
 
 
 def conditionals(
-    uniforms_of: Callable[[Rows], np.ndarray], rows: Rows
+    uniforms_of: Callable[[GivenRows], np.ndarray], rows: GivenRows
 ) -> list[tuple[int, list[int]]] | None:
     """For each u_i: (the column j whose conditional it is, the columns that are given).
 
@@ -124,7 +124,7 @@ def conditionals(
     for j in range(dim):
         exchanged = rows.x.copy()
         exchanged[:, j] = np.roll(rows.x[:, j], 1)
-        other = uniforms_of(Rows(exchanged, rows.context))
+        other = uniforms_of(GivenRows(exchanged, rows.context))
         inside = (np.minimum(u, other) > 0).all(axis=1)  # of the support
         depends[:, j] = (other != u)[inside].any(axis=0)
     known, found = np.zeros(dim, bool), {}

@@ -11,11 +11,11 @@ selection.py    the candidates fitted on folds, in processes (workers.py), and t
 
 from typing import TYPE_CHECKING
 
-from .._imports import door
+from .._imports import lazy_names
 from .record import FlowDensityRecord, Scored, Summary
 
 if TYPE_CHECKING:
     from .density import FlowDensity
 
 __all__ = ["FlowDensity", "FlowDensityRecord", "Scored", "Summary"]
-__getattr__, __dir__ = door(__name__, {".density": ("FlowDensity",)})  # it needs scikit-learn
+__getattr__, __dir__ = lazy_names(__name__, {".density": ("FlowDensity",)})  # it needs scikit-learn

@@ -25,7 +25,7 @@ from .gaussians import (
     student,
     student_of_present,
 )
-from .rows import LARGEST, Fold, Rows
+from .rows import LARGEST, Fold, Sample
 
 LOWEST, BELOW = 0.01, 5.0  # nats: a row counts no less than so much below this quantile
 LEAST = -1e150  # of log p: means and squares of it are numbers
@@ -77,8 +77,8 @@ class Candidate:
         check_time()
         rng = np.random.default_rng(seed)
         with remaking():  # warnings about the table have been given
-            found = self.density(fold.training, rng, **self.options)
-            return Fit(found, log_prob(found, fold.held_out)[None])
+            fitted = self.density(fold.training, rng, **self.options)
+            return Fit(fitted, log_prob(fitted, fold.held_out)[None])
 
 
 # Candidates of one family differ in little, and the best one of them is stacked. They come by size,
@@ -179,7 +179,7 @@ class FlowCandidate:
                 flow = student_of_present(rows) if self.clamped else student(rows)
             return Fit(flow, log_prob(flow, held_out, threads)[None], cut=cut)
 
-    def _untrained(self, rows: Rows, rng, n_modes: int) -> TransformedDistribution:
+    def _untrained(self, rows: Sample, rng, n_modes: int) -> TransformedDistribution:
         options = {"base": modes(rows, rng, n_modes, self.clamped)} if self.modes else {}
         context_dim = 0 if rows.context is None else rows.context.shape[1]
         # what is standardised has been standardised
@@ -214,7 +214,7 @@ class Snapshots:
     too high. So all folds take the snapshot that is best for all of them together.
     """
 
-    def __init__(self, held_out: Rows, every: int, patience: float = PATIENCE):
+    def __init__(self, held_out: Sample, every: int, patience: float = PATIENCE):
         self.held_out, self.every, self.patience = held_out, every, patience
         self.flow, self.thetas, self.log_p, self.scores = None, [], [], []
 
@@ -232,7 +232,7 @@ class Snapshots:
         return worse * self.every >= self.patience
 
 
-def log_prob(density: Distribution, rows: Rows, threads: int | None = None) -> np.ndarray:
+def log_prob(density: Distribution, rows: Sample, threads: int | None = None) -> np.ndarray:
     """log p of the rows, (n,); for rows with holes, of the cells that they have."""
     of = evaluated(density, threads)
     if rows.drawn is None:
@@ -280,13 +280,13 @@ MATCHED = FlowCandidate("continuous", continuous, COST, matched=True, times=EPOC
 def as_candidates(flow, dim: int, context_dim: int, clamped: bool = False) -> list[FlowCandidate]:
     """The flows to try; flow: the argument of `FlowDensity`."""
     if clamped:
-        found = [one for one in as_candidates(flow, dim, context_dim) if not one.white]
-        if not found:
+        flows = [one for one in as_candidates(flow, dim, context_dim) if not one.white]
+        if not flows:
             raise ValueError(
                 f"flow={flow!r} mixes columns linearly, so it cannot leave out absent numbers: "
                 "take 'affine' or 'spline'"
             )
-        return [replace(one, clamped=True) for one in found]
+        return [replace(one, clamped=True) for one in flows]
     if isinstance(flow, TransformedDistribution):
         if (flow.dim, flow.context_dim) != (dim, context_dim):
             raise ValueError(

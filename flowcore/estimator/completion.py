@@ -24,8 +24,8 @@ from ..core import log_sum_exp, until
 from ..distributions import MultivariateTMixture
 from ..training.columns import check_columns
 from .candidates import evaluated
-from .plan import Plan
-from .rows import Rows
+from .plan import FitPlan
+from .rows import Sample
 from .selection import Selection, select
 
 ROUNDS = 0.2, 0.2, 0.6  # shares of the budget; only the last density is kept
@@ -81,8 +81,8 @@ class Drawn:
 
 
 def learned(
-    rows: Rows, planned: Callable[[float], Plan], how: tuple, ends: float, labels: list | None
-) -> tuple[Rows, Selection, np.ndarray]:
+    rows: Sample, planned: Callable[[float], FitPlan], how: tuple, ends: float, labels: list | None
+) -> tuple[Sample, Selection, np.ndarray]:
     """(the rows with their draws, the result of `select`, log p of completed rows (n,)).
 
     rows: standardised, NaN for an unknown value, each with at least one known value; planned: the
@@ -103,7 +103,7 @@ def learned(
     return rows, found, np.where(drawn.hole, log_prob(rows.x, rows.context), found[2])
 
 
-def completed(rows: Rows, rng: np.random.Generator) -> Rows:
+def completed(rows: Sample, rng: np.random.Generator) -> Sample:
     """The rows with draws of q; the first one is in place of x."""
     whole, context = rows.x, rows.context
     if context is not None:  # columns that are always known, except for constants

@@ -21,16 +21,16 @@ from ..conditionals.explaining import DRAWS, Explanation, explained
 from ..core import moment_after
 from ..core.inputs import column_labels
 from ..core.labels import are_names, check_labels
+from ..core.rows import as_context, as_table, as_weights
 from ..distributions import TransformedDistribution
 from ..distributions.conditioning import with_standardized_context
 from ..distributions.incomplete_rows import MISSING, check_seen
-from ..training.checks import as_context, as_table, as_weights
 from ..training.defaults import is_auto
 from .candidates import angles_in, as_candidates
 from .completion import learned
 from .plan import default_minutes, plan
-from .record import FlowDensityRecord, Summary, as_data
-from .rows import Rows, Table, check_rows, merged, quantile, standardized, trimmed
+from .record import FlowDensityRecord, as_data
+from .rows import Inputs, Sample, check_rows, merged, quantile, standardized, trimmed
 from .selection import select
 
 if TYPE_CHECKING:
@@ -187,8 +187,8 @@ class FlowDensity(
         rows, isolated = trimmed(rows, self.trim, seeds)
         isolated = np.isin(first, isolated) & (table.weight > 0)
         rows, scale, context_scale = standardized(table, rows, np.where(isolated, 0, table.weight))
-        rows, found, completed = self._selected(table, rows, seeds, isolated.sum(), ends)
-        density, latent, log_p, summary = found
+        rows, selection, completed = self._selected(table, rows, seeds, isolated.sum(), ends)
+        density, latent, log_p, summary = selection
         if context_scale is not None:
             density = with_standardized_context(density, context_scale)
             latent = with_standardized_context(latent, context_scale)
@@ -200,7 +200,7 @@ class FlowDensity(
         self._n_features_out = self.density_.dim
         return self
 
-    def _as_table(self, X, sample_weight, context, present) -> Table:
+    def _as_table(self, X, sample_weight, context, present) -> Inputs:
         """The arguments of `fit` as arrays, checked; names and widths become attributes."""
         x, labels = check_rows(self, X, reset=True, holes=self.missing == "learn")
         weight = as_weights(sample_weight, len(x))
@@ -222,9 +222,9 @@ class FlowDensity(
         angle = angles_in(self.flow, x.shape[1])
         if hole.any() and angle.any():
             raise ValueError("missing='learn' takes numbers on the line, and your flow has angles")
-        return Table(x, weight, context, hole, absent, present is not None, angle, labels)
+        return Inputs(x, weight, context, hole, absent, present is not None, angle, labels)
 
-    def _selected(self, table: Table, rows: Rows, seeds, n_isolated: int, ends: float) -> tuple:
+    def _selected(self, table: Inputs, rows: Sample, seeds, n_isolated: int, ends: float) -> tuple:
         """(the rows, the result of `select`, log p of completed rows (n,)) within the budget."""
         dims = table.x.shape[1], self.context_dim_
         minutes = default_minutes(len(rows)) if self.budget is None else self.budget
@@ -237,26 +237,26 @@ class FlowDensity(
         todo = planned(1.0)
         if n_isolated:
             todo.left_out.append(f"{n_isolated:,} isolated rows: trim")
-        found = select(rows, todo, *how, ends)
-        return rows, found, found[2]
+        selection = select(rows, todo, *how, ends)
+        return rows, selection, selection[2]
 
     def _set_scores(
-        self, table: Table, rows: Rows, first, isolated, scale, log_p, completed, summary: Summary
+        self, table: Inputs, rows: Sample, first, isolated, scale, log_p, completed, summary
     ) -> None:
         """`held_out_scores_`, `offset_` and `summary_`, in the units of X: log p (n,) and that of
         completed rows are those of standardised, different rows."""
         log_scale = np.log(scale.scale)
         nats = -(~table.absent @ log_scale)[rows.place]  # of the numbers that a row has
         unseen = (table.hole @ log_scale)[rows.place]
-        own = rows.weight * np.isfinite(log_p)
-        self.summary_ = summary.shifted(float(own @ (nats + unseen) / own.sum()))
+        scored = rows.weight * np.isfinite(log_p)
+        self.summary_ = summary.shifted(float(scored @ (nats + unseen) / scored.sum()))
         scores, judged = np.full((2, len(table.x)), np.nan)
         scores[rows.place], judged[rows.place] = log_p + nats + unseen, completed + nats
         used = np.where(isolated, 0, table.weight)
         scores, judged = np.where(used > 0, [scores[first], judged[first]], np.nan)
         if isolated.any():
-            own = table.context[isolated] if self.density_.context_dim else None
-            log_p = self.density_.log_prob(table.x[isolated], context=own)
+            context = table.context[isolated] if self.density_.context_dim else None
+            log_p = self.density_.log_prob(table.x[isolated], context=context)
             scores[isolated] = judged[isolated] = log_p
         self.held_out_scores_, seen = scores, np.isfinite(judged)
         known = used[seen].sum() / used.sum()  # of isolated rows all scores are known
@@ -322,8 +322,9 @@ class FlowDensity(
         check_is_fitted(self)
         X, labels = check_rows(self, X, reset=False)
         read = self._read_by(self.density_, context, len(X))
-        own = None if read is None else read[np.arange(DRAWS) % len(read)]
-        draws = self.density_.sample(DRAWS if own is None else (), np.random.default_rng(0), own)
+        given = None if read is None else read[np.arange(DRAWS) % len(read)]
+        n = DRAWS if given is None else ()
+        draws = self.density_.sample(n, np.random.default_rng(0), given)
 
         def log_prob(rows, index):
             return self.density_.log_prob(rows, context=None if read is None else read[index])
@@ -370,12 +371,12 @@ class FlowDensity(
 
 def as_present(present: ArrayLike, shape: tuple[int, int]) -> np.ndarray:
     """Which numbers the rows have, (n, D) of booleans; a ValueError for anything else."""
-    found = np.asarray(present)
-    if found.shape != shape or found.dtype != bool:
+    mask = np.asarray(present)
+    if mask.shape != shape or mask.dtype != bool:
         raise ValueError(
-            f"present is an array of booleans like X, {shape}: got {found.dtype} {found.shape}"
+            f"present is an array of booleans like X, {shape}: got {mask.dtype} {mask.shape}"
         )
-    return found
+    return mask
 
 
 def check_options(own: FlowDensity) -> None:

@@ -20,13 +20,13 @@ from ..distributions import (
     TransformedDistribution,
 )
 from ..distributions.expectation_maximization import best_of_starts, moved, whitened
-from .rows import Rows
+from .rows import Sample
 
 MANY_ROWS = 5_000  # of which one start of EM has to do
 MOST_ROWS = 20_000  # that a mixture learns from: more hardly change it
 
 
-def gaussian(rows: Rows, rng=None, shrink: bool = True) -> TransformedDistribution:
+def gaussian(rows: Sample, rng=None, shrink: bool = True) -> TransformedDistribution:
     """The Gaussian x = A z + mean of full covariance A A^T. It has a latent space.
 
     shrink: see `whitened`.
@@ -38,7 +38,7 @@ def gaussian(rows: Rows, rng=None, shrink: bool = True) -> TransformedDistributi
     return TransformedDistribution(Normal(len(mean)), linear)
 
 
-def student(rows: Rows, rng=None) -> TransformedDistribution:
+def student(rows: Sample, rng=None) -> TransformedDistribution:
     """Heavy tails on every side: wide, independent Student t densities of whitened columns.
 
         x = diag(s) R^(1/2) z + mean       s the standard deviations, R the correlations
@@ -55,7 +55,7 @@ def student(rows: Rows, rng=None) -> TransformedDistribution:
 
 
 def mixture(
-    rows: Rows, rng: np.random.Generator, n_components: int, prior: float = 0.3
+    rows: Sample, rng: np.random.Generator, n_components: int, prior: float = 0.3
 ) -> MultivariateNormalMixture:
     """The mixture of full covariances that EM finds, the best of some starts.
 
@@ -66,30 +66,30 @@ def mixture(
     x, weight = rows.x, rows.weight
     white, mean, factor = whitened(x, weight, shrink=False, more=1e-6)
     starts = [x, x, white] if len(x) < MANY_ROWS else [x]  # whitened, clusters may come together
-    _, found = best_of_starts(white, weight, starts, n_components, rng, prior)
-    return MultivariateNormalMixture(*moved(found, mean, factor))
+    _, components = best_of_starts(white, weight, starts, n_components, rng, prior)
+    return MultivariateNormalMixture(*moved(components, mean, factor))
 
 
 def modes(
-    rows: Rows, rng: np.random.Generator, n_components: int, clamped: bool = False
+    rows: Sample, rng: np.random.Generator, n_components: int, clamped: bool = False
 ) -> GaussianMixture:
     """The same with diagonal covariances, as the base of a flow, which learns the rest.
 
     clamped: of the numbers that are present.
     """
-    found = mixture_of_present(rows, rng, n_components) if clamped else None
-    found = mixture(rows, rng, n_components) if found is None else found
-    scales = np.sqrt((found.scale_tril**2).sum(axis=2))
-    return GaussianMixture(found.means, scales, found.weights)
+    fitted = mixture_of_present(rows, rng, n_components) if clamped else None
+    fitted = mixture(rows, rng, n_components) if fitted is None else fitted
+    scales = np.sqrt((fitted.scale_tril**2).sum(axis=2))
+    return GaussianMixture(fitted.means, scales, fitted.weights)
 
 
-def present_numbers(rows: Rows) -> np.ndarray:
+def present_numbers(rows: Sample) -> np.ndarray:
     """x (n, D), NaN where a row lacks the number."""
     return np.where(rows.context[:, -rows.x.shape[1] :] != 0, rows.x, np.nan)
 
 
 def mixture_of_present(
-    rows: Rows, rng: np.random.Generator, n_components: int = 1
+    rows: Sample, rng: np.random.Generator, n_components: int = 1
 ) -> MultivariateNormalMixture | None:
     """The mixture that EM fits to the numbers that are present; None if a column hardly has any."""
     x = present_numbers(rows)
@@ -100,13 +100,13 @@ def mixture_of_present(
     return MultivariateNormalMixture.from_data(x, n_components, weight, rng, missing="learn")
 
 
-def gaussian_of_present(rows: Rows, rng: np.random.Generator) -> Distribution:
+def gaussian_of_present(rows: Sample, rng: np.random.Generator) -> Distribution:
     """The Gaussian's marginal of the numbers that are present, whatever the context is."""
-    found = mixture_of_present(rows, rng)
-    return student_of_present(rows) if found is None else ClampedBase(found, rows.context.shape[1])
+    fit = mixture_of_present(rows, rng)
+    return student_of_present(rows) if fit is None else ClampedBase(fit, rows.context.shape[1])
 
 
-def student_of_present(rows: Rows, rng=None) -> TransformedDistribution:
+def student_of_present(rows: Sample, rng=None) -> TransformedDistribution:
     """Independent Student t densities, wide ones, of the numbers that are present."""
     x, context_dim = np.ma.masked_invalid(present_numbers(rows)), rows.context.shape[1]
     mean = np.ma.average(x, axis=0, weights=rows.weight).filled(0.0)

@@ -34,7 +34,7 @@ SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32)  # of mixtures of Gaussians: their compo
 
 
 @dataclass(frozen=True)
-class Plan:
+class FitPlan:
     """The plan of a fit.
 
     families, flows   the candidates: the best of each family, and every flow
@@ -60,7 +60,7 @@ def default_minutes(n: int) -> float:
     return 20 * (max(n, 500) / 500) ** 0.41 / 60
 
 
-def plan(n: int, dim: int, context_dim: int, flows: Flows, minutes: float | None = None) -> Plan:
+def plan(n: int, dim: int, context_dim: int, flows: Flows, minutes: float | None = None) -> FitPlan:
     """The plan with as many folds, and then epochs, as the budget allows.
 
     Errors: ValueError for more columns than a full covariance matrix can have.
@@ -95,7 +95,7 @@ def plan(n: int, dim: int, context_dim: int, flows: Flows, minutes: float | None
     nbytes = used * sum(flow.nbytes(dim) for flow in flows)
     snapshots = min(int(MEMORY / max(nbytes, 1)), SNAPSHOTS)  # half of the memory, in float32
     snapshots = snapshots if n < TOGETHER and snapshots >= FEWEST else 0
-    return Plan(families, flows, min(parts, n), used, epochs, seconds, snapshots, left_out)
+    return FitPlan(families, flows, min(parts, n), used, epochs, seconds, snapshots, left_out)
 
 
 def _families(n: int, dim: int, context_dim: int, budget: float) -> tuple[list[Family], list[str]]:

@@ -13,7 +13,7 @@ from sklearn.utils.validation import validate_data
 from ..bijectors import Standardize
 from ..core.inputs import as_numbers, column_labels, where
 from ..core.labels import check_labels
-from ..training.checks import check_finite
+from ..core.rows import check_finite
 from ..training.columns import check_columns
 from ..training.repeats import first_equal
 
@@ -65,7 +65,7 @@ def check_rows(estimator, X, reset: bool, holes: bool = False) -> tuple[np.ndarr
 
 
 @dataclass(frozen=True)
-class Rows:
+class Sample:
     """Different rows: x (n, D), context (n, C) or None, weight (n,), place (n,) in the table.
 
     drawn: for rows with holes, draws of the missing cells; x is then one of them.
@@ -82,14 +82,14 @@ class Rows:
     def __len__(self) -> int:
         return len(self.x)
 
-    def take(self, index: np.ndarray) -> Rows:
+    def take(self, index: np.ndarray) -> Sample:
         """Some of them, by number or by a mask; their weights have the sum 1."""
         weight = self.weight[index]
         context = None if self.context is None else self.context[index]
         drawn = None if self.drawn is None else self.drawn.take(index)
-        return Rows(self.x[index], context, weight / weight.sum(), self.place[index], drawn)
+        return Sample(self.x[index], context, weight / weight.sum(), self.place[index], drawn)
 
-    def completed(self) -> Rows:
+    def completed(self) -> Sample:
         """All copies of rows with holes; else the rows."""
         if self.drawn is None:
             return self
@@ -100,10 +100,10 @@ class Rows:
             for a in (self.context, self.weight / m, self.place)
         )
         kept = np.arange(copies.shape[1]) < m[:, None]
-        return Rows(copies[kept], context, weight, place, times=m.mean())
+        return Sample(copies[kept], context, weight, place, times=m.mean())
 
 
-class Table(NamedTuple):
+class Inputs(NamedTuple):
     """The arguments of `fit`, (n, ...): x, weights, context or None.
 
     hole, absent (n, D): which numbers are unknown (NaN), and which ones a row lacks. An absent
@@ -125,8 +125,8 @@ class Table(NamedTuple):
 class Fold(NamedTuple):
     """The rows that a candidate is fitted to, and those that it is scored on."""
 
-    training: Rows
-    held_out: Rows
+    training: Sample
+    held_out: Sample
 
 
 def merged(
@@ -134,7 +134,7 @@ def merged(
     weight: np.ndarray,
     context: np.ndarray | None,
     empty: np.ndarray | bool = False,
-) -> tuple[Rows, np.ndarray]:
+) -> tuple[Sample, np.ndarray]:
     """(the distinct rows of positive weight, sorted; for every row the first that equals it).
 
     A row that occurs twice becomes a row of weight 2. Otherwise it could be in two folds: it would
@@ -147,7 +147,7 @@ def merged(
     kept = np.flatnonzero(total > 0)
     both = x[kept] if context is None else np.column_stack([x[kept], context[kept]])
     kept = kept[np.lexsort(both.T[::-1])]
-    return Rows(x, context, total, np.arange(len(x))).take(kept), first
+    return Sample(x, context, total, np.arange(len(x))).take(kept), first
 
 
 @np.errstate(over="ignore")  # differences of huge numbers: nothing is beyond infinity
@@ -169,8 +169,8 @@ def scaling(x: np.ndarray, angle: np.ndarray | bool = False) -> Standardize:
 
 
 def standardized(
-    table: Table, rows: Rows, used: np.ndarray
-) -> tuple[Rows, Standardize, Standardize | None]:
+    table: Inputs, rows: Sample, used: np.ndarray
+) -> tuple[Sample, Standardize, Standardize | None]:
     """(the rows, standardised, from the centre on; the scales of their columns and context).
 
     used (n,): the weights of the table's rows that are learned. Errors and warnings: for too few
@@ -211,7 +211,7 @@ def check_reach(x: np.ndarray, weight: np.ndarray, scale: Standardize, labels: l
         )
 
 
-def from_the_centre(rows: Rows, scale: Standardize, context_scale: Standardize | None) -> Rows:
+def from_the_centre(rows: Sample, scale: Standardize, context_scale: Standardize | None) -> Sample:
     """The same rows, standardised, by their distance from 0: an order that depends neither on the
     order in which they were given, nor on signs, units or the order of the columns."""
     x, context = scale.inverse(rows.x), rows.context
@@ -220,7 +220,7 @@ def from_the_centre(rows: Rows, scale: Standardize, context_scale: Standardize |
     return replace(rows, x=x, context=context).take(order)
 
 
-def trimmed(rows: Rows, share: float, seeds: np.random.SeedSequence) -> tuple[Rows, np.ndarray]:
+def trimmed(rows: Sample, share: float, seeds: np.random.SeedSequence) -> tuple[Sample, np.ndarray]:
     """(the rows that are kept, the places in the table of those that are left out).
 
     Left out are the rows that an isolation forest finds most isolated: `share` of the weight.

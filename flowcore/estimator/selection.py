@@ -12,10 +12,10 @@ import numpy as np
 from ..core import BLAS, OutOfTime, until, warn
 from ..distributions import Distribution, Mixture, TransformedDistribution
 from .candidates import Candidate, Family, Fit, FlowCandidate, floored
-from .plan import FEWEST, OF_MIXTURES, Plan
+from .plan import FEWEST, OF_MIXTURES, FitPlan
 from .record import Scored, Summary
-from .rows import Fold, Rows
-from .stacking import crossed, mean_and_error, mixed, stacked_weights
+from .rows import Fold, Sample
+from .stacking import cross_fitted, mean_and_error, mixed, stacked_weights
 from .workers import run
 
 MODES, MOST_MODES = 3, 6  # of a flow's base: if no mixture of Gaussians was fitted, and at most
@@ -25,7 +25,7 @@ Selection = tuple[Mixture, TransformedDistribution, np.ndarray, Summary]
 
 @BLAS.single_threaded()  # small products: threads would wait for each other
 def select(
-    rows: Rows, plan: Plan, seeds: np.random.SeedSequence, n_jobs, alone: bool, progress: bool,
+    rows: Sample, plan: FitPlan, seeds: np.random.SeedSequence, n_jobs, alone: bool, progress: bool,
     ends: float,
 ) -> Selection:  # fmt: skip
     """Fit the candidates of the plan to every fold, and stack them; see `stacked`.
@@ -48,12 +48,12 @@ def select(
     seconds = np.repeat(plan.seconds, len(folds.folds))
     fits, flows = iter(run(tasks, seconds, n_jobs, progress, ends)), []
     for flow in plan.flows:
-        own = [next(fits) for _ in folds.folds]
-        if not all(own):
+        of_folds = [next(fits) for _ in folds.folds]
+        if not all(of_folds):
             late.append(flow.name)
             continue
-        flows.append(folds.fitted(flow, own))
-        if any(fit.cut for fit in own):
+        flows.append(folds.fitted(flow, of_folds))
+        if any(fit.cut for fit in of_folds):
             late.append(f"the end of {flow.name}")
     if late:
         left_out += [f"{what}, as max_seconds was over" for what in late]
@@ -79,7 +79,7 @@ class Fitted:
 class Folds:
     """The rows, and the folds in which they are held out."""
 
-    def __init__(self, rows: Rows, plan: Plan, seeds: np.random.SeedSequence):
+    def __init__(self, rows: Sample, plan: FitPlan, seeds: np.random.SeedSequence):
         cut, *self._seeds = seeds.spawn(1 + plan.used)
         number = np.random.default_rng(cut).permutation(len(rows)) % plan.parts
         self.held_out = number < plan.used  # (n,)
@@ -94,8 +94,8 @@ class Folds:
         self, candidate: Candidate | FlowCandidate, seed: int, **options
     ) -> Iterator[Callable[..., Fit]]:
         """A candidate's fits, one for each fold."""
-        for fold, own in zip(self.folds, self._seeds, strict=True):
-            state = np.random.SeedSequence([*own.generate_state(2).tolist(), seed])
+        for fold, seeds in zip(self.folds, self._seeds, strict=True):
+            state = np.random.SeedSequence([*seeds.generate_state(2).tolist(), seed])
             yield partial(candidate.fitted, fold, int(state.generate_state(1)[0]), **options)
 
     def fitted(self, candidate: Candidate | FlowCandidate, fits: list[Fit]) -> Fitted:
@@ -148,7 +148,7 @@ def stacked(
     """
     log_p = np.stack([one.log_p for one in fitted[first:]], axis=1)
     w = stacked_weights(log_p, folds.weight)
-    mean, error = mean_and_error(crossed(log_p, folds.number, folds.weight), folds.weight)
+    mean, error = mean_and_error(cross_fitted(log_p, folds.number, folds.weight), folds.weight)
     kept = (w >= SMALLEST_WEIGHT) | [one.candidate.kept for one in fitted[first:]]
     w = np.where(kept, w, 0) / w[kept].sum()
     scores = np.full(len(folds.held_out), np.nan)

@@ -43,17 +43,17 @@ def mixed(log_p: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return log_sum_exp((log_p + np.log(weights)).T)[0]
 
 
-def crossed(log_p: np.ndarray, fold: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def cross_fitted(log_p: np.ndarray, fold: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """log p of every row (n,) by the mixture whose weights the other folds decided.
 
     fold (n,): the number of each row's fold. If there is only one fold, its own rows decide.
     """
-    found = np.empty(len(log_p))
+    log_mixture = np.empty(len(log_p))
     for k in np.unique(fold):
         here = fold == k
         others = here if here.all() else ~here
-        found[here] = mixed(log_p[here], stacked_weights(log_p[others], weight[others]))
-    return found
+        log_mixture[here] = mixed(log_p[here], stacked_weights(log_p[others], weight[others]))
+    return log_mixture
 
 
 def mean_and_error(log_p: np.ndarray, weight: np.ndarray) -> tuple[float, float]:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from heapq import heapreplace
 
 from ..core import OutOfTime, n_threads, until
@@ -36,15 +33,14 @@ def run(
     jobs = 1 if light else n_jobs
     threads = {} if jobs == 1 else {"threads": 1}
     free = [0.0] * effective_n_jobs(jobs)  # when each process is, by these seconds
-    begins = [heapreplace(free, free[0] + own) for own in seconds]
+    begins = [heapreplace(free, free[0] + expected) for expected in seconds]
     calls = (
-        delayed(_within)(ends, own / (max(free) - begin), task, **threads)
-        for task, own, begin in zip(tasks, seconds, begins, strict=True)
+        delayed(_within)(ends, expected / (max(free) - begin), task, **threads)
+        for task, expected, begin in zip(tasks, seconds, begins, strict=True)
     )
     if not backend.supports_return_generator:  # multiprocessing: all at once
         return Parallel(n_jobs=jobs)(calls)
-    with _deaf_to_interrupts():
-        results = Parallel(n_jobs=jobs, return_as="generator")(calls)
+    results = Parallel(n_jobs=jobs, return_as="generator")(calls)
     if progress:
         bar = sparse_bar(len(tasks), "flow")
         bar.iterable, results = results, bar
@@ -58,18 +54,3 @@ def _within(ends: float, part: float, task: Callable, **options):
             return task(**options)
     except OutOfTime:
         return None
-
-
-@contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Processes that are started here ignore Ctrl-C, which a terminal sends to all of them: each
-    would print a traceback of its own. The process that started them gets it, and ends them.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)

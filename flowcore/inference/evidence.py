@@ -9,9 +9,9 @@ import numpy as np
 
 from ..conditionals.angles import TURN, OneTurn, turned
 from ..core import as_numbers, log_sum_exp, warn
+from ..core.rows import as_table
 from ..flows import maf
 from ..training import fit
-from ..training.checks import as_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.inputs import check_dim
 from ..training import fit_reverse_kl
-from ..training.unnormalised import Target
+from ..training.unnormalised import LogTarget
 from .result import DRAWS, Inference
 from .space import Space, pulled_back
 from .start import flow_around
@@ -94,7 +94,7 @@ def infer(
             raise TypeError(f"log_target is a function of parameters: got {log_target!r:.60}")
         log_target = pulled_back(log_target, space.from_line)
     start = None if start is None else space.to_line(start)
-    target = Target(log_target, space.free)
+    target = LogTarget(log_target, space.free)
     if flow is None:
         near = target.power(1 / anneal) if check_dim("anneal", anneal, least=0) else target
         flow, start = flow_around(near, start, rng), None

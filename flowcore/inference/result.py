@@ -20,7 +20,7 @@ from ..conditionals.weights import LEAST_ESS, MOST_K, normalized
 from ..core.pareto import pareto_smoothed
 from ..training import History, fit
 from ..training.reverse_kl import elbo_and_error
-from ..training.unnormalised import Target
+from ..training.unnormalised import LogTarget
 from .hmc import hmc
 from .space import Space, flat, mapped, pulled_back
 
@@ -49,7 +49,7 @@ class Inference:
         q, a density of y.
     history : History or None
         The history of its training: -ELBO.
-    target : Target
+    target : LogTarget
         log p~ of y, with its gradient.
     rows : ndarray
         y (n, d), from q.
@@ -72,7 +72,7 @@ class Inference:
 
     flow: TransformedDistribution
     history: History | None
-    target: Target
+    target: LogTarget
     rows: np.ndarray
     log_q: np.ndarray
     log_p: np.ndarray
@@ -81,7 +81,7 @@ class Inference:
 
     @classmethod
     def of(
-        cls, flow: TransformedDistribution, target: Target, n: int, rng: Seed = 0, history=None,
+        cls, flow: TransformedDistribution, target: LogTarget, n: int, rng: Seed = 0, history=None,
         space: Space | None = None,
     ) -> Inference:  # fmt: skip
         """n draws of a flow, weighted by a target."""
@@ -286,13 +286,13 @@ class Inference:
         return self.space.from_line(chain)[0], float(np.mean(place == np.arange(n)))
 
     @property
-    def latent_target(self) -> Target:
+    def latent_target(self) -> LogTarget:
         """log p~(f(z)) + log |det df/dz| of rows z, with its gradient: nearly the base of the flow.
 
         NeuTra samples from it; `space.from_line(flow.from_latent(z))[0]` converts z to draws.
         """
         forward = self.flow.bijector.forward_and_log_det
-        return Target(pulled_back(self.target.anywhere, forward), self.flow.dim)
+        return LogTarget(pulled_back(self.target.anywhere, forward), self.flow.dim)
 
     def hmc(
         self, n: int, chains: int = 20, *, warm_up: int = 200, leapfrogs: int = 8,

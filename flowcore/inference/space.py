@@ -159,7 +159,7 @@ def pulled_back(log_target: Callable, forward: Callable) -> Callable:
                 f"log_target of {len(y)} rows returned shape {np.shape(found)}: one number a row "
                 f"is {(len(y),)}"
             )
-        # a target that autograd does not see through stays unboxed, so that `Target` notices it
+        # a target that autograd does not see through stays unboxed, so that `LogTarget` notices it
         return found + log_det if isbox(found) or not isbox(y) else found
 
     return on_the_line

@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .frequencies import (
-    PSEUDO,
-    STRENGTHS,
-    check_probabilities,
-    check_shares,
-    distinct_rows,
-    draw,
-)
+from .frequencies import PSEUDO, STRENGTHS, distinct_rows, draw
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -89,19 +82,11 @@ class ChowLiuTree:
     def log_prob(self, codes: np.ndarray) -> np.ndarray:
         """log p(c) of rows of codes (n, K), shape (n,)."""
         log_p = np.zeros(len(codes))
-        for k, u in enumerate(self.unseen):
-            own, p = codes[:, k], np.append(self.marginals[k], 0.0)
-            known = p[own]
-            if self.parents[k] >= 0:
-                above, size = codes[:, self.parents[k]], len(p)
-                m, l, n = self.pairs[k].T
-                place, wanted = m * size + l, above * size + own
-                at = np.minimum(np.searchsorted(place, wanted), len(place) - 1)
-                joint = np.where(place[at] == wanted, n[at], 0.0)
-                total = np.bincount(m.astype(int), n, above.max(initial=0) + 1)[above]
-                known = _drawn_towards(joint, total, self.strengths[k], known)
+        for k, (parent, u) in enumerate(zip(self.parents, self.unseen, strict=True)):
+            moves, at = self._moves(k), codes[:, k]
+            known = moves[codes[:, parent] if parent >= 0 else 0, at]
             with np.errstate(divide="ignore"):  # what cannot be
-                log_p += np.log(np.where(own == len(p) - 1, u, (1 - u) * known))
+                log_p += np.log(np.where(at == moves.shape[1] - 1, u, (1 - u) * known))
         return log_p
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -194,26 +179,6 @@ class ChowLiuTree:
         names = ("marginals", "parents", "pairs", "strengths", "unseen")
         found = {name: getattr(self, name) for name in names}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in found.items()}
-
-    def check(self, sizes: Sequence[int]) -> None:
-        """A ValueError for anything but a density of columns of these sizes."""
-        check_shares(self.unseen, sizes)
-        own = {len(self.marginals), len(self.parents), len(self.pairs), len(self.strengths)}
-        if own != {len(sizes)} or not all(a > 0 for a in self.strengths):
-            raise ValueError(f"a tree of {sorted(own)} columns, or strengths that are not positive")
-        for k, (parent, size) in enumerate(zip(self.parents, sizes, strict=True)):
-            check_probabilities("marginals", self.marginals[k], (size,))
-            above = k
-            for _ in sizes:
-                above = self.parents[above] if 0 <= above < len(sizes) else above
-            if above != -1:
-                raise ValueError(f"the parents {self.parents!s:.80} are no tree")
-            m, l, n = self.pairs[k].T
-            top = sizes[parent] if parent >= 0 else 0
-            inside = (m >= 0) & (m < top) & (l >= 0) & (l < size) & (n > 0) & np.isfinite(n)
-            whole = (self.pairs[k][:, :2] % 1 == 0).all() and (parent < 0 or len(m))
-            if not (whole and inside.all()) or (np.diff(m * size + l) <= 0).any():
-                raise ValueError("pairs of the tree are not sorted counts of its values")
 
     def __repr__(self):
         return f"ChowLiuTree({self.parents!s:.60})"

@@ -12,7 +12,7 @@ from ..conditionals.weights import Weighted, trusted
 from ..core import generators, imported, warn
 from ..core.inputs import as_numbers, check_dim, named
 from .encoding import Number
-from .frame import Frame, as_frame, listed
+from .frame import Frame, listed
 from .question import Question, asked, decoded, split, with_holes, within
 
 if TYPE_CHECKING:
@@ -84,12 +84,12 @@ class TableConditional:
 
         Columns with ranges are included; a row outside of a range has -inf.
         """
-        frame, schema = as_frame(X), self.density.schema_
+        schema = self.density.schema_
+        frame = schema.named(X)
         if not (frame.is_named and schema.is_named):
             if len(frame.names) != len(self.columns):
                 raise ValueError(f"X has {len(frame.names)} columns, not {listed(self.columns)}")
-            pairs = zip(self.columns, frame.names, strict=True)
-            frame = Frame({name: frame[own] for name, own in pairs})
+            frame = frame.renamed(self.columns)
         if set(frame.names) != set(self.columns):
             raise ValueError(f"X has {listed(frame.names)}: it should have {listed(self.columns)}")
         fixed = {name: value for name, value in self.known.items() if name not in self.columns}
@@ -233,7 +233,7 @@ def answers_of(
     apart: bool = True,
 ) -> TableAnswers:  # fmt: skip
     """The result of `TableDensity.impute`; apart: whether draws of equal rows are independent."""
-    n, given = check_dim("n", n, least=0), as_frame(X)
+    n, given = check_dim("n", n, least=0), density.schema_.named(X)
     frame = density.schema_.select(given, density.ignore_extra)
     question, gaps = with_holes(density, frame)
     apart, n_draws = apart and n > 0, _draws(n_draws)

@@ -24,8 +24,9 @@ from .conditional import (
 from .encoding import Encoding
 from .explaining import explanation_of
 from .filled import Filled
-from .fitting import fitted_parts
+from .fitting import fitted_parts, learner, training_rows
 from .frame import Frame, is_missing
+from .missing_categories import drawn_codes, first_codes
 from .onehot import OneHot
 from .record import TableRecord
 from .schema import Schema
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 BLOCK = 2**16  # rows whose contexts and latent classes are in memory
 ROWS = 2**10  # of a block, each of them at all points of what it leaves open
+# shares of the budget, where categories are unknown: each density but the last one draws them
+ROUNDS_WITH_NUMBERS, ROUNDS_OF_CATEGORIES = (0.3, 0.7), (0.2,) * 5  # p(c) alone costs little
 ROUNDS = 20  # of draws in place of those beyond the range of the table
 
 
@@ -161,10 +164,18 @@ class TableDensity(DensityMixin, BaseEstimator):
 
     def fit(self, X: TableLike, y: None = None, sample_weight: ArrayLike | None = None) -> Self:
         """Fit to the rows of a table; see `fit_table` for the kinds of tables, and for errors."""
-        parts = fitted_parts(
-            X, self.schema, self.learn, self.missing, sample_weight, self.random_state,
-            self.ignore_extra,
-        )  # fmt: skip
+        rng = np.random.default_rng(self.random_state)
+        rows = training_rows(X, self.schema, self.missing, sample_weight, self.ignore_extra)
+        learn = learner(self.learn, self.missing)
+        codes, shares = rows.codes, (1.0,)
+        if (codes < 0).any():
+            codes = first_codes(codes, rows.encoding.sizes, rows.x, rows.weight, rng)
+            shares = ROUNDS_WITH_NUMBERS if rows.encoding.kinds else ROUNDS_OF_CATEGORIES
+        parts = fitted_parts(rows, codes, learn, shares[0], rng)
+        for share in shares[1:]:  # unknown categories are drawn from the density so far
+            density = TableDensity(rows.schema).with_parts(*parts)
+            codes = drawn_codes(density, rows.codes, rows.x, rows.hole, rng)
+            parts = fitted_parts(rows, codes, learn, share, rng)
         return self.with_parts(*parts)
 
     @classmethod

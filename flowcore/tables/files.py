@@ -48,11 +48,11 @@ def read_blocks(
     r"""The rows of a file, a `Frame` for every block. The first bytes decide the type of file.
 
     CSV: a header, one record per line, quotes doubled inside of quotes. Blank lines are skipped;
-    comments are not supported. A number becomes the nearest float64, a whole number an exact
-    integer. The first block decides which columns are text; later, text among numbers is an error.
-    pandas reads blocks without quotes. Python's `csv` module, which refuses broken quotes, reads
-    the others. .npy: an array (n, D), or records; .npz: one such array, or columns (n,). Parquet:
-    by pyarrow. Files compressed by gzip, bzip2, xz or zip are unpacked. A URL is not fetched.
+    comments are not supported. pandas reads all cells as text. A number becomes the nearest
+    float64, a whole number an exact integer. The first block decides which columns are text; later,
+    text among numbers is an error, as are rows of other lengths and broken quotes. .npy: an array
+    (n, D), or records; .npz: one such array, or columns (n,). Parquet: by pyarrow. Files compressed
+    by gzip, bzip2, xz or zip are unpacked. A URL is not fetched.
 
     Errors: ValueError, naming file, row, column and value, for anything else; OSError as `open`
     raises it; ModuleNotFoundError if pandas or pyarrow is needed. Memory: a few blocks, but all of
@@ -107,7 +107,7 @@ def read_blocks(
         raise ValueError(f"block_bytes must be an integer >= {LEAST_BYTES}: got {block_bytes!r}")
     if schema is not None and columns is None and not others:
         columns = [c.name for c in schema.columns if c.kind.name != "aside"]
-    missing = [missing_values] if isinstance(missing_values, str) else list(missing_values)
+    missing = {missing_values} if isinstance(missing_values, str) else set(missing_values)
     with _opened(source) as (stream, name, path):
         table = Csv(
             name, columns, schema, text, header, separator, decimal, quote, missing, encoding

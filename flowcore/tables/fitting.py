@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import signature
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..bijectors import Chain, Clamped, Standardize
 from ..core import remaking, warn
+from ..core.rows import as_weights
 from ..distributions import ClampedBase, Distribution, Foreign, TransformedDistribution
 from ..estimator.plan import default_minutes
 from ..estimator.record import as_data
 from ..flows import nsf
 from ..training import fit
-from ..training.checks import as_weights
 from ..training.repeats import first_equal
 from .categorical import CategoricalMixture
 from .checks import check_numbers
 from .coordinates import Coordinates
 from .encoding import Encoding
 from .frame import Frame, as_frame
-from .missing_categories import drawn_codes, first_codes
 from .onehot import OneHot
 from .question import encoded_with_holes
 from .record import check_dim
@@ -30,12 +29,10 @@ from .schema import Schema, argument, complete_rows
 
 if TYPE_CHECKING:
     from ..core.typing import Base, Seed, TableLike
-    from ..estimator import FlowDensity, Summary
+    from ..estimator import FlowDensity
 
 CHANCE = 0.01  # of the pairs of equal rows, if independent columns explain no more, rows are copies
 MARGINS = 4096  # values of a column that are kept
-# shares of the budget, where categories are unknown: each density but the last one draws them
-ROUNDS, ROUNDS_OF_CATEGORIES = (0.3, 0.7), (0.2,) * 5  # p(c) alone costs little
 
 
 def learn_flow(
@@ -89,20 +86,35 @@ def learn_flow(
     return flow
 
 
-def fitted_parts(
-    X: TableLike, schema: Schema | None, learn, missing: str, sample_weight, rng: Seed,
-    ignore_extra: bool,
-) -> tuple:  # fmt: skip
-    """(schema, p(c), coordinates, density, margins, notes) of a table: see `TableDensity`."""
-    rng, frame = np.random.default_rng(rng), as_frame(X)
+class TrainingRows(NamedTuple):
+    """The rows of a table as arrays.
+
+    codes (n, K), -1 unknown; x (n, D), NaN unknown or absent; hole (n, D), which numbers are
+    unknown; weight (n,) or None; notes: how they were read
+    """
+
+    schema: Schema
+    encoding: Encoding
+    codes: np.ndarray
+    x: np.ndarray
+    hole: np.ndarray
+    weight: np.ndarray | None
+    notes: dict
+
+
+def training_rows(
+    X: TableLike, schema: Schema | None, missing: str, sample_weight, ignore_extra: bool
+) -> TrainingRows:
+    """Errors and warnings: see `fit_table`."""
+    frame = as_frame(X)
     library, weight = frame.library, as_weights(sample_weight, len(frame))
     n_rows = len(frame) if weight is None else int(np.count_nonzero(weight))
     if schema is None:
         frame, weight = _complete(frame, weight, missing)
-        found = Schema.from_data(frame, missing)
-        found.check_kinds(missing)
-        schema = found.suggested()
-        _warn_of_assumptions(found, missing)
+        detected = Schema.from_data(frame, missing)
+        detected.check_kinds(missing)
+        schema = detected.suggested()
+        _warn_of_assumptions(detected, missing)
         frame = schema.select(frame)
     else:
         schema.check_kinds(missing)
@@ -113,40 +125,76 @@ def fitted_parts(
     encoding.check_inside(frame, x, coordinates.outside(x))
     encoding.check_known(frame, codes)
     check_numbers(x, [column.name for column in encoding.of_coordinates], coordinates)
-    learn = _learner(learn, missing)
     notes = {"library": library, "rows": len(frame), "dropped": n_rows - len(frame)}
     notes |= {"missing": missing} if missing == "learn" else {}
+    return TrainingRows(schema, encoding, codes, x, hole, weight, notes)
 
-    def parts(codes, share):
-        categories, nats, context = None, 0.0, None
-        if encoding.sizes:
-            categories = CategoricalMixture.fit(codes, encoding.sizes, encoding.closed, weight, rng)
-            nats = float(np.average(categories.log_prob(codes), weights=weight))
-            one_hot = OneHot.of(categories.counts)
-            context = one_hot(codes) if one_hot.dim else None
-        u, first = _noise(codes, x, coordinates, rng)
-        fitted, absent = coordinates.fitted(x, u, *_once(first, weight)), ~encoding.is_there(codes)
-        z, log_w = fitted.to_line(x, u)
-        z = np.where(absent, fitted.filled(z, u), z)
-        density, summary = _learned(z, log_w, absent, context, weight, learn, share, rng)
-        check_dim(density, fitted.dim)
-        found = {
-            "log_prob_of_categories": nats if density is None else None,
-            "summary": None if summary is None else as_data(summary.shifted(nats)),
-        }
-        margins = [_quantiles(own, weight) for own in x.T]
-        return schema, categories, fitted, density, margins, notes | found
 
-    if not (codes < 0).any():
-        return parts(codes, 1.0)
-    from .density import TableDensity
+def fitted_parts(
+    rows: TrainingRows, codes: np.ndarray, learn, share: float, rng: np.random.Generator
+) -> tuple:
+    """(schema, p(c), coordinates, density, margins, notes), given all codes; share: of the budget.
 
-    drawn = first_codes(codes, encoding.sizes, x, weight, rng)
-    rounds = ROUNDS if encoding.kinds else ROUNDS_OF_CATEGORIES
-    for share in rounds[:-1]:
-        density = TableDensity(schema).with_parts(*parts(drawn, share))
-        drawn = drawn_codes(density, codes, x, hole, rng)
-    return parts(drawn, rounds[-1])
+    Numbers that a row lacks are noise in z: a `FlowDensity` leaves them out, a function has to
+    learn them.
+    """
+    x, weight, encoding = rows.x, rows.weight, rows.encoding
+    categories, nats, context = _categories(rows, codes, rng)
+    coordinates = Coordinates(encoding.kinds)
+    u, first = _noise(codes, x, coordinates, rng)
+    coordinates, absent = coordinates.fitted(x, u, *_once(first, weight)), ~encoding.is_there(codes)
+    z, log_w = coordinates.to_line(x, u)
+    z = np.where(absent, coordinates.filled(z, u), z)
+    given = {"sample_weight": weight, "context": context}
+    present, density, summary = ~absent if absent.any() else None, None, None
+    with remaking():  # warnings about these columns have been given
+        if encoding.kinds and callable(learn):
+            if "present" in signature(learn).parameters:
+                given["present"] = present
+            density = learn(z, rng=rng, **given)
+            density = density if isinstance(density, Distribution) else Foreign(density).density
+        elif encoding.kinds:
+            learn = _at_share(learn, share, len(z), rng).fit(z, present=present, **given)
+            density, summary = learn.density_, _summary(learn, log_w, weight, nats)
+    check_dim(density, coordinates.dim)
+    notes = {"log_prob_of_categories": nats if density is None else None, "summary": summary}
+    margins = [_quantiles(column, weight) for column in x.T]
+    return rows.schema, categories, coordinates, density, margins, rows.notes | notes
+
+
+def _categories(rows: TrainingRows, codes, rng) -> tuple:
+    """(p(c) or None, its mean log-probability in nats, the codes as a context or None)."""
+    sizes, weight = rows.encoding.sizes, rows.weight
+    if not sizes:
+        return None, 0.0, None
+    categories = CategoricalMixture.fit(codes, sizes, rows.encoding.closed, weight, rng)
+    nats = float(np.average(categories.log_prob(codes), weights=weight))
+    one_hot = OneHot.of(categories.counts)
+    return categories, nats, one_hot(codes) if one_hot.dim else None
+
+
+def _at_share(learn: FlowDensity, share: float, n: int, rng: np.random.Generator) -> FlowDensity:
+    """An unfitted copy with a share of the budget for n rows, and a seed."""
+    from sklearn.base import clone
+
+    learn = clone(learn)
+    if learn.random_state is None:
+        learn.random_state = int(rng.integers(2**31))
+    if share < 1:
+        learn.budget = share * (learn.budget or default_minutes(n))
+        learn.max_seconds = learn.max_seconds and share * learn.max_seconds
+    return learn
+
+
+def _summary(learn: FlowDensity, log_w: np.ndarray, weight, nats: float) -> dict:
+    """The summary of log p(c, x) on held-out rows, in the table's units, as data.
+
+    Its errors are those of log q(z | c): log w is the same for all candidates.
+    """
+    held_out = np.isfinite(learn.held_out_scores_)
+    weight = None if weight is None else weight[held_out]
+    units = float(np.average(log_w[held_out], weights=weight)) if held_out.any() else 0.0
+    return as_data(learn.summary_.shifted(units).shifted(nats))
 
 
 def _noise(codes: np.ndarray, x: np.ndarray, coordinates: Coordinates, rng) -> tuple:
@@ -220,7 +268,7 @@ def _warn_of_assumptions(found: Schema, missing: str) -> None:
     )
 
 
-def _learner(learn, missing: str) -> Callable | FlowDensity:
+def learner(learn, missing: str) -> Callable | FlowDensity:
     """The argument `learn`, checked; a `FlowDensity` that takes holes, if there may be some."""
     from sklearn.base import clone
 
@@ -237,37 +285,3 @@ def _learner(learn, missing: str) -> Callable | FlowDensity:
             "complete rows: leave learn out, or pass missing='drop'"
         )
     return clone(learn).set_params(missing="learn")
-
-
-def _learned(
-    z: np.ndarray, log_w: np.ndarray, absent: np.ndarray, context, weight, learn, share: float, rng
-) -> tuple[Base | None, Summary | None]:
-    """(q(z | c), a `FlowDensity`'s summary of log p(x | c) on held-out rows, in the table's units).
-
-    absent (n, D): the numbers that a row lacks. They are noise in z: a `FlowDensity` leaves them
-    out, a function has to learn them. share: of the budget. Errors of the summary are those of
-    log q(z | c): log w is the same for all candidates.
-    """
-    from sklearn.base import clone
-
-    from ..estimator import FlowDensity
-
-    if not z.shape[1]:
-        return None, None
-    present = ~absent if absent.any() else None
-    with remaking():  # warnings about these columns have been given
-        if not isinstance(learn, FlowDensity):
-            own = {"present": present} if "present" in signature(learn).parameters else {}
-            density = learn(z, context=context, sample_weight=weight, rng=rng, **own)
-            return density if isinstance(density, Distribution) else Foreign(density).density, None
-        learn = clone(learn)
-        if learn.random_state is None:
-            learn.random_state = int(rng.integers(2**31))
-        if share < 1:
-            learn.budget = share * (learn.budget or default_minutes(len(z)))
-            learn.max_seconds = learn.max_seconds and share * learn.max_seconds
-        learn.fit(z, sample_weight=weight, context=context, present=present)
-    held_out = np.isfinite(learn.held_out_scores_)
-    own = None if weight is None else weight[held_out]
-    nats = np.average(log_w[held_out], weights=own) if held_out.any() else 0.0
-    return learn.density_, learn.summary_.shifted(float(nats))

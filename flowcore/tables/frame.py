@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
-from numbers import Real
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
@@ -35,7 +35,7 @@ class Frame:
     Parameters
     ----------
     columns : Mapping
-        name -> array (n,). Names are text, or 0, 1, ... for a table without names.
+        name -> array (n,). Names are text or integers; 0, 1, ... for a table without names.
     source : str
         Where the rows come from, for messages: the name of a file.
     first_row : int or ndarray
@@ -117,7 +117,9 @@ class Frame:
 
     def to(self, library: str) -> Any:
         """The table of a library: "pandas", "polars" or "pyarrow"."""
-        return nw.from_dict(dict(self), backend=library).to_native()
+        names = self.names if library == "pandas" else [f"{name}" for name in self.names]
+        columns = dict(zip(names, self._columns.values(), strict=True))
+        return nw.from_dict(columns, backend=library).to_native()
 
     def take(self, rows: np.ndarray) -> Frame:
         """Some of the rows, by index or mask, as a frame of its own."""
@@ -129,6 +131,11 @@ class Frame:
         """Some of the columns, as a frame of its own."""
         columns = {name: self[name] for name in names}
         return Frame(columns, self.source, self.first_row, self.declared, self.library)
+
+    def renamed(self, names: Iterable[Name]) -> Frame:
+        """The same columns under other names; none of them is declared."""
+        columns = dict(zip(names, self._columns.values(), strict=True))
+        return Frame(columns, self.source, self.first_row, library=self.library)
 
     def without(self, hole: np.ndarray) -> Frame:
         """The same frame with missing cells where hole (n, D) is true."""
@@ -208,15 +215,14 @@ def as_frame(X: TableLike, source: str = "", first_row: int = 0) -> Frame:
     if isinstance(X, Frame):
         return X
     pairs, library = _named_columns(X)
-    numbered = [name for name, _ in pairs] == list(range(len(pairs)))
-    columns: dict = {}
-    declared = set()
+    columns, texts, declared = {}, set(), set()
     for name, values in pairs:
-        name = int(name) if numbered else str(name)
-        if name in columns:
+        name = int(name) if type(name) is not bool and isinstance(name, Integral) else str(name)
+        if f"{name}" in texts:
             raise ValueError(f"two columns are called {name!r:.40}: rename one of them")
         columns[name], is_category = _as_column(name, values, Frame({}, source, first_row).place)
         declared |= {name} if is_category else set()
+        texts.add(f"{name}")
     if not columns:
         raise ValueError("a table needs at least one column")
     return Frame(columns, source, first_row, declared, library)

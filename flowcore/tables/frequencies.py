@@ -85,7 +85,8 @@ class Frequencies:
             total = self.counts.sum()
         if not ((self.counts > 0).all() and total < np.inf):
             raise ValueError("counts must be positive, with a finite sum")
-        check_shares(self.unseen, self.sizes)
+        if not ((self.unseen >= 0) & (self.unseen < 1)).all():
+            raise ValueError(f"unseen must be {k} numbers in [0, 1): got {self.unseen!s:.80}")
         if not self.strength >= 0:
             raise ValueError(f"counts need a strength >= 0: got {self.strength}")
         self._smoothed = [
@@ -220,19 +221,6 @@ def unseen_shares(codes: np.ndarray, closed: Sequence[bool]) -> np.ndarray:
     unseen = (np.array(once) + PSEUDO) / (len(codes) + 1)
     unseen[np.array(closed, bool)] = 0
     return unseen
-
-
-def check_probabilities(name: str, p: np.ndarray, shape: tuple[int, ...]) -> None:
-    """A ValueError unless p has this shape and its last axis sums to 1."""
-    good = p.shape == shape and (p >= 0).all() and np.allclose(p.sum(axis=-1), 1, atol=1e-9)
-    if not good:
-        raise ValueError(f"{name} are no probabilities of shape {shape}")
-
-
-def check_shares(unseen: np.ndarray, sizes: Sequence[int]) -> None:
-    """A ValueError unless there is one share in [0, 1) for every column."""
-    if unseen.shape != (len(sizes),) or not ((unseen >= 0) & (unseen < 1)).all():
-        raise ValueError(f"unseen must be {len(sizes)} numbers in [0, 1)")
 
 
 def distinct_rows(codes: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

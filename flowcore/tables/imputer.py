@@ -135,6 +135,7 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self._seed = int(seed_sequence(self.random_state).generate_state(1)[0])
         gaps = {name: is_missing(frame[name]) for name in frame.names}
         self.indicated_ = [name for name, gone in gaps.items() if gone.any()]
+        self._is_named = frame.is_named
         complete_rows(frame, "atom")  # a column of nothing is an error, and so is an infinite cell
         self.constants_, self.density_, self.bootstrapped_ = {}, None, []
         for name, gone in gaps.items():
@@ -243,7 +244,7 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         names = super().get_feature_names_out(input_features)
         if not self.add_indicator:
             return names
-        own = [names[name] if isinstance(name, int) else name for name in self.indicated_]
+        own = [name if self._is_named else names[name] for name in self.indicated_]
         return np.array([*names, *(f"{INDICATOR}{name}" for name in own)], object)
 
     def __sklearn_tags__(self):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import log_sum_exp
-from .frequencies import PSEUDO, check_probabilities, check_shares, distinct_rows, draw
+from .frequencies import PSEUDO, distinct_rows, draw
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -119,16 +119,6 @@ class LatentClasses:
         """The constructor's arguments."""
         return {"weights": self.weights, "probabilities": list(self.probabilities),
                 "unseen": self.unseen}  # fmt: skip
-
-    def check(self, sizes: Sequence[int]) -> None:
-        """A ValueError for anything but a density of columns of these sizes."""
-        check_shares(self.unseen, sizes)
-        n = self.weights.size
-        check_probabilities("weights", self.weights, (n,))
-        if len(self.probabilities) != len(sizes):
-            raise ValueError(f"there are classes of {len(self.probabilities)} columns")
-        for p, size in zip(self.probabilities, sizes, strict=True):
-            check_probabilities("those of a class", p, (n, size))
 
     def __repr__(self):
         return f"LatentClasses({self.weights.size})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -128,12 +128,13 @@ def asked(density: TableDensity, known: Mapping) -> Question:
 def _cell(density, part, value, d) -> tuple[np.ndarray, np.ndarray]:
     """(codes, coordinates) of one known value."""
     column = part.column
-    frame = _frame(column.name, [value])
+    frame = as_frame({column.name: [value]})
     if is_missing(frame[column.name])[0] and not column.missing:
         raise ValueError(
             f"column {column.name!r:.40}: a missing cell is no value of it. Leave the column out "
             "of what is known"
         )
+    part = replace(part, column=replace(column, rounded=False))  # a value off the grid is an error
     codes, x = part.encode(frame)
     outside = np.full((1, len(density.encoding.kinds)), np.nan)
     outside[:, d : d + x.shape[1]] = x
@@ -173,15 +174,10 @@ def _ends(part, ends: tuple) -> tuple:
 
 def _values(column, values) -> np.ndarray:
     """Values of a column as floats, dates as seconds."""
-    frame = _frame(column.name, values)
+    frame = as_frame({column.name: values})
     if column.kind.is_date:
         return seconds_of(frame[column.name], column.kind.form)
     return frame.as_floats(column.name)
-
-
-def _frame(name, values) -> Frame:
-    """One column, whose name may be its place."""
-    return Frame({name: as_frame({f"{name}": values})[f"{name}"]})
 
 
 def _interval(density, part, d, low, high) -> np.ndarray | None:

@@ -62,8 +62,6 @@ class Schema:
             if column.name in seen:
                 raise ValueError(f"two columns are called {column.name!r:.40}: rename one of them")
             seen.add(column.name)
-        if self.is_named and any(isinstance(name, int) for name in self.names):
-            raise ValueError(f"names are all text, or 0, 1, ...: {self.names!r:.80}")
 
     # ------------------------------------------------------------ made
 
@@ -166,11 +164,11 @@ class Schema:
     def select(self, X: TableLike, ignore_extra: bool = False) -> Frame:
         """X as a frame with the columns of the schema, in its order; those aside are left out.
 
-        Columns are matched by their names, or by position if X or the schema has none. Those set
-        aside may be present or not, with any content. Errors: ValueError that names the columns
-        which are missing, or unknown and not to be ignored.
+        Columns are matched by their names (1 is "1"), or by position if X or the schema has none.
+        Those set aside may be present or not, with any content. Errors: ValueError that names the
+        columns which are missing, or unknown and not to be ignored.
         """
-        frame, wanted = as_frame(X), [c.name for c in self.columns if c.kind.name != "aside"]
+        frame, wanted = self.named(X), [c.name for c in self.columns if c.kind.name != "aside"]
         if not (frame.is_named and self.is_named):
             frame = self._by_position(frame, wanted)
         missing = [name for name in wanted if name not in frame.names]
@@ -183,6 +181,13 @@ class Schema:
             )
         return frame.select(wanted)
 
+    def named(self, X: TableLike) -> Frame:
+        """X as a frame, with the names of the schema where these have the same text: 1 and "1"."""
+        frame, own = as_frame(X), {f"{name}": name for name in self.names}
+        if not (frame.is_named and self.is_named):
+            return frame
+        return frame.renamed([own.get(f"{name}", name) for name in frame.names])
+
     def _by_position(self, frame: Frame, wanted: list[Name]) -> Frame:
         """The frame with the names of the schema; columns aside may be left out."""
         names = wanted if len(frame.names) == len(wanted) else self.names
@@ -191,8 +196,7 @@ class Schema:
                 f"X has {len(frame.names)} columns, but the schema has {len(names)}: "
                 f"{listed(self.names)}"
             )
-        columns = {name: frame[own] for name, own in zip(names, frame.names, strict=True)}
-        return Frame(columns, frame.source, frame.first_row, library=frame.library)
+        return frame.renamed(names)
 
     # ------------------------------------------------------------ printed, saved
 
@@ -218,17 +222,10 @@ class Schema:
 
     @classmethod
     def from_dict(cls, data: dict) -> Schema:
-        """The schema that `to_dict` described; a ValueError for anything else."""
-        if not isinstance(data, dict) or set(data) != {"format", "n_rows", "columns"}:
-            raise ValueError(f"{data!r:.80} describes no schema")
-        columns, n_rows = data["columns"], data["n_rows"]
+        """The schema that `to_dict` described; a ValueError for another format."""
         if data["format"] != FORMAT:
-            raise ValueError(
-                f"a schema of format {data['format']!r:.20}: this flowcore reads {FORMAT}"
-            )
-        if not isinstance(columns, (list, tuple)) or type(n_rows) is not int or n_rows < 0:
-            raise ValueError(f"{data!r:.80} describes no schema")
-        return cls(tuple(map(Column.from_dict, columns)), n_rows)
+            raise ValueError(f"a schema of format {data['format']!r}: this flowcore reads {FORMAT}")
+        return cls(tuple(map(Column.from_dict, data["columns"])), data["n_rows"])
 
 
 def argument(name: str, value: str) -> str:

@@ -6,7 +6,7 @@ moons/       the story of the command `flowcore moons`
 Everything is imported at its first use: the exercises compute their answers, which takes a moment.
 """
 
-from .._imports import door
+from .._imports import lazy_names
 
 _ROOMS = {
     ".exercises": ("EXERCISES", "Exercise", "Mistake", "Verdict", "check", "question", "solution"),
@@ -14,4 +14,4 @@ _ROOMS = {
     "flowcore.plots": ("bridges", "grid", "grid_animation", "jacobian", "log_dets", "network"),
 }
 __all__ = [name for names in _ROOMS.values() for name in names]
-__getattr__, __dir__ = door(__name__, _ROOMS)
+__getattr__, __dir__ = lazy_names(__name__, _ROOMS)

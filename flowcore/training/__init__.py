@@ -2,7 +2,7 @@
 
 fit.py          `fit`, by maximum likelihood: start here
 reverse_kl.py   `fit_reverse_kl`: fits a flow to an unnormalised density
-unnormalised.py   `Target`: an unnormalised density, with its gradient
+unnormalised.py   `LogTarget`: an unnormalised density, with its gradient
 nearest_gaussian.py   the Gaussian from which `fit_reverse_kl` starts
 matching.py     `fit_matching`: fits a continuous flow by regression
 loop.py         `train`: the loop over epochs and batches, for any loss
@@ -21,17 +21,17 @@ shards.py       computes a batch in threads
 resume/         the file from which a stopped run continues
 """
 
+from ..core.rows import Rows
 from .fit import fit
 from .history import EpochReport, History, TrainingDivergedError
 from .likelihood import Likelihood
 from .loop import train
-from .loss import Loss, Objective
+from .loss import Loss
 from .matching import fit_matching
 from .optim import Adam, Average, Optimizer, OptimizerState
 from .reverse_kl import fit_reverse_kl
 from .run import Run
 from .schedules import constant, cosine_decay
-from .table import Rows
 
 __all__ = [
     "Adam",
@@ -40,7 +40,6 @@ __all__ = [
     "History",
     "Likelihood",
     "Loss",
-    "Objective",
     "Optimizer",
     "OptimizerState",
     "Rows",

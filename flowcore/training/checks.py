@@ -1,8 +1,4 @@
-"""Checks of the arguments of `fit`: every message names the thing, the value, the fix.
-
-Tables are looked at in blocks of rows and never copied when they already hold floats, so that a
-numpy memmap larger than memory stays on disk.
-"""
+"""Checks of the options of `fit`, and of a flow beside its rows (`core/rows.py` checks these)."""
 
 from __future__ import annotations
 
@@ -14,12 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..bijectors import Standardize, StandardizeContext, check_resolution
-from ..core import as_numbers, warn
-from ..core.inputs import column_labels, named, where
+from ..core import warn
+from ..core.inputs import named
 from .defaults import is_auto
 from .schedules import SCHEDULES, check_warm_up, is_number
 
-BLOCK = 2**18  # numbers looked at in one go: 2 MB of float64
 LARGE = 100.0  # of a context: its mean size
 FAR = 10.0  # of standardised rows: their means, and the factor by which their deviations are off
 EXAMINED = 10_000  # rows, evenly spaced, that are looked at where a part is enough
@@ -74,59 +69,6 @@ def check_checkpoint(checkpoint, checkpoint_every) -> None:
         raise OSError(f"checkpoint={checkpoint!r}: no file can be written in {folder}")
 
 
-def as_table(name: str, values, dim: int, dtype=float, more: str = "") -> np.ndarray:
-    """`values` as a float array of shape (n, dim), n >= 1, finite also in dtype; floats are not
-    copied. more: other remedies for NaN than dropping or filling them."""
-    table = as_numbers(name, values)
-    if table.ndim != 2 or table.shape[1] != dim:
-        hint = ""
-        if table.ndim == 1:
-            fix = f"{name}[:, None]" if dim == 1 else f"{name}[None, :]"
-            hint = f"; write {fix}" if dim == 1 or table.shape == (dim,) else ""
-        raise ValueError(
-            f"{name} has shape {table.shape}, but the flow has dim {dim} and takes (n, {dim}){hint}"
-        )
-    if len(table) == 0:
-        raise ValueError(f"{name} is empty: shape {table.shape}")
-    check_finite(name, table, dtype, column_labels(values), more)
-    return table
-
-
-def as_context(name: str, values, x_name: str, n: int, dtype=float) -> np.ndarray | None:
-    """`values` as a float array of shape (n, context_dim), finite, one row for each row of X."""
-    if values is None:
-        return None
-    context = as_numbers(name, values)
-    if context.ndim != 2 or len(context) != n:
-        column = f"{name}.to_frame()" if hasattr(values, "to_frame") else f"{name}[:, None]"
-        hint = f"; write {column}" if context.shape == (n,) else ""
-        raise ValueError(
-            f"{name} has shape {context.shape}, but {x_name} has {n} rows and needs as many of "
-            f"context: ({n}, context_dim){hint}"
-        )
-    check_finite(name, context, dtype, column_labels(values))
-    return context
-
-
-def as_weights(values, n: int, name="sample_weight", x_name="X") -> np.ndarray | None:
-    """`values` as n weights in float64, finite, >= 0, and scaled so that the largest is 1."""
-    if values is None:
-        return None
-    weights = np.asarray(as_numbers(name, values), np.float64)
-    if weights.shape != (n,):
-        raise ValueError(
-            f"{name} has shape {weights.shape}, but {x_name} has {n} rows and needs ({n},)"
-        )
-    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
-    if bad.size:
-        raise ValueError(
-            f"{name} must be finite and >= 0: {named('row', bad)} (the first: {weights[bad[0]]})"
-        )
-    if not weights.any():
-        raise ValueError(f"{name} is zero for all rows: at least one must be positive")
-    return weights / weights.max()  # only their ratios matter; now no sum of them can overflow
-
-
 def check_scales(flow, x: np.ndarray, context: np.ndarray | None) -> None:
     """Compare an initialised flow, and networks that read a raw context, with the scale of these
     rows: an error where the flow's dtype is too coarse, warnings where the scale is another one."""
@@ -179,28 +121,6 @@ def _reads_it_raw(part) -> bool:
         return False
     parts = getattr(part, "parts", ())  # a user's own flow may have none, nor a context_dim
     return any(map(_reads_it_raw, parts)) if parts else getattr(part, "context_dim", 1) != 0
-
-
-def check_finite(
-    name: str, table: np.ndarray, dtype=float, labels: list | None = None, more: str = ""
-) -> None:
-    """A ValueError that names the first rows and columns with a NaN or an infinity, or with what
-    dtype cannot hold."""
-    dtype = np.dtype(dtype)
-    wider = table.dtype.itemsize > dtype.itemsize
-    for block in blocks(*table.shape):
-        here = table[block]
-        good = np.abs(here) <= np.finfo(dtype).max if wider else np.isfinite(here)
-        if not good.all():
-            what = f"or infinite values (in {dtype})" if wider else "or infinite values"
-            place = where(~good, labels, first_row=block.start)
-            raise ValueError(f"{name} has NaN {what} {place}: drop or fill them{more}")
-
-
-def blocks(n: int, width: int) -> list[slice]:
-    """Consecutive slices that cover n rows of a table, each of about `BLOCK` numbers."""
-    step = max(1, BLOCK // max(1, width))
-    return [slice(start, start + step) for start in range(0, n, step)]
 
 
 def _check_count(name: str, value, alternative: str = "") -> None:

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..core import warn
 from ..core.inputs import named
-from .checks import EXAMINED, blocks
+from ..core.rows import blocks
+from .checks import EXAMINED
 
 WIDEST = 1000  # columns: in wider tables dependence is not looked for
 TINY = 1e-6  # of a column's scale: what is left of it when the others are known

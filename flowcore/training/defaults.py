@@ -30,19 +30,17 @@ def epochs_for(n: int) -> int:
     return max(LEAST_EPOCHS, falling)
 
 
-def resolved(
-    n: int, epochs, batch_size, learning_rate, optimizer, *,
-    times=1, batch_of=batch_size_for, rate=LEARNING_RATE,
-) -> tuple:  # fmt: skip
-    """(epochs, batch_size, optimizer) of `fit`, for n rows; an optimizer that is an object has a
-    learning rate of its own.
-
-    times, batch_of, rate   the values of "auto": `times * epochs_for(n)`, `batch_of(n)`, rate
-    """
+def optimizer_at(learning_rate, optimizer, auto: float = LEARNING_RATE):
+    """The optimizer, where `auto` stands for "auto"; an object has a learning rate of its own."""
     if is_auto(learning_rate):
-        learning_rate = rate if isinstance(optimizer, str) else None
+        learning_rate = auto if isinstance(optimizer, str) else None
+    return as_optimizer(optimizer, learning_rate)
+
+
+def resolved(n: int, epochs, batch_size, learning_rate, optimizer) -> tuple:
+    """(epochs, batch_size, optimizer) of `fit`, for n rows."""
     return (
-        times * epochs_for(n) if is_auto(epochs) else int(epochs),
-        batch_of(n) if is_auto(batch_size) else batch_size,
-        as_optimizer(optimizer, learning_rate),
+        epochs_for(n) if is_auto(epochs) else int(epochs),
+        batch_size_for(n) if is_auto(batch_size) else batch_size,
+        optimizer_at(learning_rate, optimizer),
     )

@@ -14,19 +14,18 @@ import numpy as np
 
 from ..core import moment_after, n_threads, until
 from ..core.inputs import column_labels
-from ..core.labels import check_labels
 from ..distributions import TransformedDistribution
-from .checks import check_checkpoint, check_flow, check_options, check_scales
-from .defaults import AUTO, resolved
+from .checks import check_checkpoint, check_flow, check_options
+from .defaults import AUTO, is_auto, optimizer_at
 from .history import EpochReport, History
 from .likelihood import Likelihood
 from .loop import train
-from .loss import Objective
+from .loss import Loss
 from .optim import Optimizer
-from .resume import Checkpoint, fingerprint_of
+from .resume import Checkpoint
+from .resume.fingerprint import fingerprint
 from .run import Run
 from .schedules import LearningRate, scheduled
-from .table import as_rows, as_training_table, merged
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -34,11 +33,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from ..core.typing import Context, Seed
-
-
-LIKELIHOOD = Objective(
-    lambda flow, table, penalty, threads, _: Likelihood(flow, penalty, threads, table), resolved
-)
 
 
 def fit(
@@ -68,7 +62,7 @@ def fit(
     penalty: Callable | None = None,
     max_seconds: float | None = None,
     rng: Seed = 0,
-    objective: Objective = LIKELIHOOD,
+    objective: Callable[..., Loss] = Likelihood.of_rows,
 ) -> tuple[TransformedDistribution, History]:
     """Fit a flow to rows of data by maximum likelihood; returns (new_flow, history).
 
@@ -188,8 +182,9 @@ def fit(
         returned, and `history.interrupted` is True. None: no limit. A schedule ignores it.
     rng : int or numpy Generator
         Decides the split, `initialize` and the batches.
-    objective : Objective
-        The loss: the negative log-likelihood, unless `fit_matching` passes its own.
+    objective : callable
+        Makes the `Loss` of the rows: the negative log-likelihood, unless `fit_matching` or
+        `fit_reverse_kl` pass another.
 
     Returns
     -------
@@ -210,8 +205,6 @@ def fit(
         epochs, batch_size, validation_split, patience, clip_norm, callbacks,
         schedule, warm_up, average,
     )  # fmt: skip
-    if not isinstance(objective, Objective):
-        raise TypeError(f"objective must be an Objective, not {objective!r:.60}")
     if checkpoint is not None:
         check_checkpoint(checkpoint, checkpoint_every)
     if threads is not None:
@@ -219,41 +212,31 @@ def fit(
     rng = np.random.default_rng(rng)
     rng_state = rng.bit_generator.state
 
-    dtype, labels = flow.params.dtype, column_labels(X)
-    check_labels("context", column_labels(context), getattr(flow, "context_names", None))
-    rows = as_rows(flow.dim, X, context, sample_weight, dtype)
-    data = merged(rows)
-    n = len(rows.x) if data is rows else len(data.used)
-    epochs, batch_size, optimizer = objective.resolved(
-        n, epochs, batch_size, learning_rate, optimizer
-    )
-    table = as_training_table(
-        rows, data, validation_split, validation_data, batch_size, shuffle, rng, labels, dtype
-    )
-    if patience is not None and table.validation is None:
+    loss = objective(
+        flow, X, context=context, sample_weight=sample_weight, validation_split=validation_split,
+        validation_data=validation_data, batch_size=batch_size, shuffle=shuffle, penalty=penalty,
+        threads=threads, rng=rng,
+    )  # fmt: skip
+    if patience is not None and not loss.validated:
         raise ValueError(f"patience={patience} needs validation_split > 0 or validation_data")
-    optimizer = scheduled(optimizer, schedule, warm_up, epochs * table.batches_per_epoch)
-    first = table.initial_rows()
-    check_scales(flow, first.x, first.context)
-    initialized = flow.initialize(first.x, context=first.context, rng=rng)
-    del first  # nothing is copied from here on
-
-    loss = objective.loss(initialized, table, penalty, threads, rng)
+    epochs = loss.epochs if is_auto(epochs) else int(epochs)
+    optimizer = optimizer_at(learning_rate, optimizer, loss.learning_rate)
+    optimizer = scheduled(optimizer, schedule, warm_up, epochs * loss.n_batches)
     run = Run(
         loss, optimizer, epochs=epochs, average=average, patience=patience, clip_norm=clip_norm,
         rng=rng, started=started,
     )  # fmt: skip
     run.history.settings |= loss.options
-    if data is not rows:
-        run.history.settings |= {"rows": len(rows.used), "distinct_rows": n}
     file = None
     if checkpoint is not None:
-        options = {"clip_norm": clip_norm, "penalty": penalty, **loss.options}
-        identity = fingerprint_of(flow, table, run, rng_state, checkpoint_key, **options)
+        tables, options = loss.compared()
+        options |= {"optimizer": optimizer, "average": average, "clip_norm": clip_norm,
+                    "penalty": penalty}  # fmt: skip
+        identity = fingerprint(flow, tables, options, rng_state, checkpoint_key)
         file = Checkpoint(checkpoint, checkpoint_every, run, identity)
     with until(ends):
-        found = train(run, [*loss.callbacks, *callbacks], progress, file)
-    fitted, history = loss.finished(*found)
+        trained = train(run, [*loss.callbacks, *callbacks], progress, file)
+    fitted, history = loss.finished(*trained)
     if isinstance(fitted, TransformedDistribution):  # and not a flow of the user's own class
         fitted = fitted.with_context_names(column_labels(context))
     return fitted, history

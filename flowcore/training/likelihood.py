@@ -16,10 +16,11 @@ import numpy as np
 from autograd.core import make_vjp
 
 from ..core.inputs import check_context
+from ..core.rows import Rows
 from ..distributions import Distribution
 from .loss import MeanLoss, NotFinite
 from .shards import BoundLogProb
-from .table import Rows, Table
+from .table import Table
 
 
 class _Step(NamedTuple):
@@ -35,7 +36,7 @@ class Likelihood(MeanLoss):
 
     flow      anything with `log_prob(x, params=theta, context=c)`, differentiable in theta
     penalty   see `Loss`; table   see `MeanLoss`
-    threads   how many work on a large batch; None: see `n_threads`
+    threads   how many work on a large batch; None: see `n_threads`; rng   not used
 
     >>> import flowcore
     >>> flow = flowcore.flows.maf(2, layers=1, hidden=[8], standardize=False)
@@ -45,7 +46,7 @@ class Likelihood(MeanLoss):
     (True, (36,))
     """
 
-    def __init__(self, flow, penalty=None, threads=None, table: Table | None = None):
+    def __init__(self, flow, penalty=None, threads=None, table: Table | None = None, rng=None):
         super().__init__(flow, penalty, table)
         self._threads, self._steps = threads, {}
 

@@ -11,15 +11,24 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import autograd.numpy as anp
 import numpy as np
 from autograd.core import make_vjp
 from autograd.tracer import isbox
 
-from .table import Table
+from ..core.inputs import column_labels
+from ..core.labels import check_labels
+from ..core.rows import as_rows
+from .checks import check_scales
+from .defaults import LEARNING_RATE, batch_size_for, epochs_for, is_auto
+from .table import Table, as_training_table, merged, n_distinct
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+HOLES = "; FlowDensity(missing='learn') learns from rows with NaN"
 NO_EPOCH = 2**32  # in place of an epoch's number, in seeds of batches that belong to none
 
 
@@ -32,17 +41,6 @@ class NotFinite(Exception):
     def __init__(self, what: str, at_start: str = "is the loss smooth at the initial parameters?"):
         super().__init__(what)
         self.at_start = at_start
-
-
-class Objective(NamedTuple):
-    """The objective of a fit, before there are rows.
-
-    loss       (flow, table, penalty, threads, rng) -> Loss
-    resolved   the values of "auto", as `defaults.resolved`
-    """
-
-    loss: Callable
-    resolved: Callable
 
 
 class Loss:
@@ -64,13 +62,15 @@ class Loss:
                     rng at its start
     validation(theta)   (value, standard error) by which the best epoch is chosen, or None
     first_batch(theta)   (value, standard error) of one batch, always the same
-    batch_size, n_batches   rows of a batch and batches of an epoch, for the history
+    batch_size, n_batches   rows of a batch and batches of an epoch
     validated       whether there is a validation
+    epochs, learning_rate   the values of "auto"
 
     and perhaps
 
     done            whether nothing is left to gain: training ends after this epoch
-    options         {name: value}, its own options, for the history and the checkpoint
+    options         {name: value}, its own options, for the history
+    compared()      ({name: array}, {name: value}), the data and options for the checkpoint
     callbacks       its own callbacks, called after every epoch, before the caller's
     finished(flow, history)   the result of `fit`
     """
@@ -78,6 +78,7 @@ class Loss:
     done = False
     options: Mapping[str, Any] = MappingProxyType({})
     callbacks: Sequence[Callable] = ()
+    learning_rate = LEARNING_RATE
 
     def finished(self, flow, history):
         """Both, as the training has left them."""
@@ -116,12 +117,40 @@ class MeanLoss(Loss):
     """
 
     batch_size: int | None = None
+    batch_size_for = staticmethod(batch_size_for)  # rows -> the value of "auto"
+    epochs_for = staticmethod(epochs_for)
 
     def __init__(self, flow, penalty: Callable | None = None, table: Table | None = None):
         super().__init__(flow, penalty)
         if table is not None:
             self._table, self.batch_size = table, table.batch_size
             self.n_batches, self.validated = table.batches_per_epoch, table.validation is not None
+            self.epochs, self.options = self.epochs_for(table.n), table.counts
+
+    @classmethod
+    def of_rows(
+        cls, flow, X, *, context, sample_weight, validation_split, validation_data, batch_size,
+        shuffle, penalty, threads, rng, **options,
+    ) -> Self:  # fmt: skip
+        """The loss of rows and of an initialised flow; for the arguments see `fit`."""
+        dtype, labels = flow.params.dtype, column_labels(X)
+        check_labels("context", column_labels(context), getattr(flow, "context_names", None))
+        rows = as_rows(X, flow.dim, context, sample_weight, dtype, more=HOLES)
+        data = merged(rows)
+        if is_auto(batch_size):
+            batch_size = cls.batch_size_for(n_distinct(rows, data))
+        table = as_training_table(
+            rows, data, validation_split, validation_data, batch_size, shuffle, rng, labels, dtype
+        )
+        first = table.initial_rows()
+        check_scales(flow, first.x, first.context)
+        flow = flow.initialize(first.x, context=first.context, rng=rng)
+        return cls(flow, penalty=penalty, table=table, threads=threads, rng=rng, **options)
+
+    def compared(self) -> tuple[dict, dict]:
+        """The rows, and how they are split and cut into batches."""
+        tables, options = self._table.compared()
+        return tables, {**options, **self.options}
 
     def batches(self, rng, epoch: int, first: int = 0) -> Iterator:
         """The training rows, in a new order if they are shuffled."""

@@ -19,12 +19,13 @@ import numpy as np
 from ..bijectors import Bijector, ContinuousFlow, Permute, Standardize, StandardizeContext
 from ..core import Plan, imported
 from ..core.inputs import check_dim, positive
+from ..core.rows import Rows
 from .checks import check_flow
-from .defaults import resolved
+from .defaults import epochs_for
 from .fit import fit
 from .history import EpochReport, History
-from .loss import NO_EPOCH, MeanLoss, NotFinite, Objective
-from .table import Rows, evenly_spaced
+from .loss import NO_EPOCH, MeanLoss, NotFinite
+from .table import evenly_spaced
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -99,6 +100,18 @@ class Matching(MeanLoss):
     pairing, tolerance, nll_every   see `fit_matching`
     """
 
+    learning_rate = LEARNING_RATE
+
+    @staticmethod
+    def batch_size_for(n: int) -> int:
+        """Rows of a batch, for any number of rows."""
+        return BATCH
+
+    @staticmethod
+    def epochs_for(n: int) -> int:
+        """Passes over n rows."""
+        return EPOCHS_TIMES * epochs_for(n)
+
     def __init__(
         self, flow, table=None, penalty=None, threads=None, rng=0, *, pairing: str = "random",
         tolerance: float = 1e-4, nll_every: int = 25,
@@ -111,7 +124,8 @@ class Matching(MeanLoss):
         self.path, self._seed = Path.of(flow), int(np.random.default_rng(rng).integers(2**32))
         self._plans: dict[int, Plan] = {}
         self._optimal, self._tolerance, self._every = pairing == "optimal", tolerance, nll_every
-        self.options, self.callbacks = {"pairing": pairing}, [self._note_nll]
+        self.options = {"pairing": pairing, **self.options}
+        self.callbacks = [self._note_nll]
 
     def batches(self, rng, epoch: int, first: int = 0) -> Iterator[Pairs]:
         """The training rows, each with a base draw and a time."""
@@ -274,9 +288,8 @@ def fit_matching(
             'pairing="optimal" takes no context: it would pair draws by their context; use "random"'
         )
     Path.of(flow)
-    loss = partial(
-        Matching, pairing=pairing, tolerance=positive("tolerance", tolerance),
+    objective = partial(
+        Matching.of_rows, pairing=pairing, tolerance=positive("tolerance", tolerance),
         nll_every=check_dim("nll_every", nll_every),
     )  # fmt: skip
-    auto = partial(resolved, times=EPOCHS_TIMES, batch_of=lambda n: BATCH, rate=LEARNING_RATE)
-    return fit(flow, X, objective=Objective(loss, auto), **options)
+    return fit(flow, X, objective=objective, **options)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..core import row_hashes
-from .checks import blocks
+from ..core.rows import blocks
 
 
 def first_equal(x: np.ndarray, context: np.ndarray | None = None) -> np.ndarray | None:

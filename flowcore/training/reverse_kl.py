@@ -9,40 +9,36 @@ with draws x = f(z; theta) of the flow, z from its base: log q(x) = log b(z) - l
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import autograd.numpy as anp
 import numpy as np
 from autograd.core import make_vjp
 from autograd.tracer import getval
 
-from ..core import moment_after, until
 from ..core.inputs import check_dim
-from .checks import check_checkpoint, check_flow, check_options
+from ..core.rows import as_table
+from .checks import check_flow
 from .defaults import is_auto
-from .history import EpochReport, History
-from .loop import train
+from .fit import fit
 from .loss import NO_EPOCH, Loss, NotFinite
 from .nearest_gaussian import gaussian_rows
-from .optim import Optimizer, as_optimizer
-from .resume import Checkpoint
-from .resume.fingerprint import fingerprint
-from .run import Run
-from .schedules import LearningRate, scheduled
-from .unnormalised import Target
+from .unnormalised import LogTarget
 
 if TYPE_CHECKING:
-    from os import PathLike
+    from typing_extensions import Self
 
-    from ..core.typing import ArrayLike, Seed
+    from ..core.typing import ArrayLike
     from ..distributions import TransformedDistribution
+    from .history import History
 
 EPOCHS, BATCHES, BATCH_SIZE, LEARNING_RATE = 50, 50, 256, 1e-2  # what "auto" stands for
 VALIDATION = 2000  # draws, always the same, by which the best epoch is chosen
 STARTS = 1000  # rows that initialise a new flow
 LEAST_ERROR = 1e-3  # nats, of a validation
+OF_ROWS = {"validation_split", "validation_data", "shuffle", "sample_weight", "context", "threads"}
 TOLERANCE = 1e-3  # nats of KL(q || p)
 
 
@@ -59,26 +55,50 @@ class ReverseKL(Loss):
     needs the gradient of log q by x, for which the flow runs in the other direction, too.
 
     flow      initialised; parameters of its base do not change
-    target    a `Target`
+    target    a `LogTarget`
     gradient  "path" or "total"
     beta      the power of the target in this epoch: less than 1 while it is annealed
     kl        the least KL(q || p) so far, as the validations estimate it
+    start     the rows that a new flow was initialised with, if they were given
     anneal, tolerance, seed, n_batches, batch_size, quasi_random   see `fit_reverse_kl`
     """
 
-    validated = True
+    validated, epochs, learning_rate = True, EPOCHS, LEARNING_RATE
 
     def __init__(
-        self, flow, target: Target, penalty=None, *, gradient: str = "path",
+        self, flow, target: LogTarget, penalty=None, *, gradient: str = "path",
         anneal: int = 0, tolerance: float = TOLERANCE, seed: int = 0, n_batches: int = BATCHES,
-        batch_size: int = BATCH_SIZE, quasi_random: bool = False,
+        batch_size: int = BATCH_SIZE, quasi_random: bool = False, start: np.ndarray | None = None,
     ):  # fmt: skip
         super().__init__(flow, penalty)
+        self.start, self.options = start, {"batches": n_batches, "gradient": gradient}
         self.target, self.gradient, self.seed = target, gradient, seed
         self.anneal, self.tolerance = anneal, tolerance
         self.beta, self.kl = 1.0, math.inf
         self.n_batches, self.batch_size, self.quasi_random = n_batches, batch_size, quasi_random
         self._fixed = self.draws(VALIDATION, seed, NO_EPOCH)
+
+    @classmethod
+    def of_target(cls, flow, target: LogTarget, *, options: dict, penalty, rng, **_) -> Self:
+        """The loss of an initialised flow; the other arguments of `fit` concern rows."""
+        seed, start = int(rng.integers(2**32)), options["start"]
+        if start is not None:
+            options["start"] = start = np.atleast_2d(np.asarray(start, float))
+        if not flow.initialized:
+            near = target.power(1 / options["anneal"]) if options["anneal"] else target
+            flow = flow.initialize(_starting_rows(near, start, flow.dim, rng), rng=rng)
+        return cls(flow, target, penalty, seed=seed, **options)
+
+    def compared(self) -> tuple[dict, dict]:
+        """The start, and all options; the target is a function."""
+        names = "anneal", "tolerance", "batch_size", "quasi_random"
+        options = self.options | {name: getattr(self, name) for name in names}
+        return {"start": self.start}, options | {"log_target": self.target.log_target}
+
+    def finished(self, flow, history):
+        """Both, with the number of draws that were left out."""
+        history.settings["bad_rows"] = self.target.n_bad
+        return flow, history
 
     def draws(self, n: int, *seed: int) -> np.ndarray:
         """z (n, D) from the base."""
@@ -88,8 +108,8 @@ class ReverseKL(Loss):
         from scipy.special import ndtri
         from scipy.stats.qmc import Sobol
 
-        whole = Sobol(self.flow.dim, seed=rng).random_base2(math.ceil(math.log2(n)))
-        return ndtri(np.clip(whole[:n], 1e-12, 1 - 1e-12)).astype(self.flow.dtype)
+        points = Sobol(self.flow.dim, seed=rng).random_base2(math.ceil(math.log2(n)))
+        return ndtri(np.clip(points[:n], 1e-12, 1 - 1e-12)).astype(self.flow.dtype)
 
     def batches(self, rng, epoch: int, first: int = 0) -> Iterator[np.ndarray]:
         """Base draws, of the batch's own seed: a resumed run draws the same."""
@@ -99,7 +119,7 @@ class ReverseKL(Loss):
 
     def value_and_gradient(self, theta, z) -> tuple[float, np.ndarray]:
         """(-ELBO, its gradient) of base draws z; rows where it is not finite are left out."""
-        flow, found = self.flow, []
+        flow, losses = self.flow, []
 
         def surrogate(params):  # whose gradient is that of the loss
             x, log_det = _images(flow, params, z)
@@ -111,7 +131,7 @@ class ReverseKL(Loss):
                 what = "log_target is finite at no draw (if p has bounds, pass support= to infer)"
                 raise NotFinite(what, "does its support fit?")
             w = good / np.count_nonzero(good)
-            found.append(-elbo_and_error(-value)[0])
+            losses.append(-elbo_and_error(-value)[0])
             if self.gradient == "path":
                 slope = slope - _slope_by_x(flow, params, rows)
                 log_det = 0.0
@@ -119,7 +139,7 @@ class ReverseKL(Loss):
             return -anp.sum(w * (log_det + anp.sum(slope * x, axis=1)))
 
         vjp, _ = make_vjp(surrogate, theta)
-        return found[0], np.asarray(vjp(1.0), theta.dtype)
+        return losses[0], np.asarray(vjp(1.0), theta.dtype)
 
     def validation(self, theta) -> tuple[float, float]:
         """-ELBO of 2,000 draws, always the same, and its standard error if they are independent.
@@ -193,21 +213,8 @@ def fit_reverse_kl(
     tolerance: float = TOLERANCE,
     quasi_random: bool = False,
     start: ArrayLike | None = None,
-    learning_rate: LearningRate | str = "auto",
-    optimizer: str | Optimizer = "adam",
-    schedule: str = "auto",
-    warm_up: int | str = "auto",
     average: float | None = 0.99,
-    patience: int | None = None,
-    clip_norm: float | None = None,
-    callbacks: Sequence[Callable[[EpochReport], bool | None]] = (),
-    progress: bool = False,
-    checkpoint: str | PathLike[str] | None = None,
-    checkpoint_every: float = 60.0,
-    checkpoint_key: str | None = None,
-    penalty: Callable | None = None,
-    max_seconds: float | None = None,
-    rng: Seed = 0,
+    **options: Any,
 ) -> tuple[TransformedDistribution, History]:
     """Fit a flow to an unnormalised density by reverse KL; returns (new_flow, history).
 
@@ -254,12 +261,13 @@ def fit_reverse_kl(
     start : array_like or None
         (n, D): rows near the mass of p, which initialise a new flow. One row: the start of the
         search for the Gaussian near the target. None: the search starts at 0.
-    learning_rate, optimizer, schedule, warm_up, average, patience, clip_norm, callbacks, progress :
-        As in `fit`; for Adam the learning rate "auto" is 0.01.
-    checkpoint, checkpoint_every, checkpoint_key, penalty, max_seconds :
-        As in `fit`; the target is a function, so a checkpoint needs a key.
-    rng : int or numpy Generator
-        Decides the initialisation, and the seed of all batches.
+    average : float or None
+        As in `fit`.
+    **options
+        The options of `fit` that do not concern rows: learning_rate ("auto" is 0.01 for Adam),
+        optimizer, schedule, warm_up, patience, clip_norm, callbacks, progress, checkpoint (with a
+        checkpoint_key, because the target is a function), checkpoint_every, penalty, max_seconds,
+        rng (the initialisation, and the seed of all batches).
 
     Returns
     -------
@@ -282,57 +290,23 @@ def fit_reverse_kl(
     >>> bool(abs(-history.val_nll[-1] - np.log(2 * np.sqrt(2 * np.pi))) < 0.01)
     True
     """
-    started = time.perf_counter()
     check_flow(flow)
-    epochs = EPOCHS if is_auto(epochs) else epochs
-    check_options(epochs, batch_size, 0.0, patience, clip_norm, callbacks, schedule, warm_up,
-                  average)  # fmt: skip
-    check_dim("batches", batches)
+    if of_rows := OF_ROWS & options.keys():
+        raise TypeError(f"fit_reverse_kl has no rows: leave out {', '.join(sorted(of_rows))}")
+    epochs = EPOCHS if is_auto(epochs) else check_dim("epochs", epochs)
     if check_dim("anneal", anneal, least=0) >= epochs:
         raise ValueError(f"anneal must be less than the {epochs} epochs, not {anneal}")
     if not tolerance >= 0:
         raise ValueError(f"tolerance is at least 0, nats of KL(q || p): got {tolerance!r:.40}")
-    ends = moment_after(max_seconds)
     _check(flow, gradient, quasi_random)
-    if checkpoint is not None:
-        check_checkpoint(checkpoint, checkpoint_every)
-    rng = np.random.default_rng(rng)
-    rng_state, seed = rng.bit_generator.state, int(rng.integers(2**32))
-    target = Target(log_target, flow.dim)
-    if not flow.initialized:
-        near = target.power(1 / anneal) if anneal else target
-        flow_at_start, rows = flow, _starting_rows(near, start, flow.dim, rng)
-        flow = flow.initialize(rows, rng=rng)
-    else:
-        flow_at_start = flow
-    if is_auto(learning_rate):
-        learning_rate = LEARNING_RATE if isinstance(optimizer, str) else None
-    optimizer = scheduled(
-        as_optimizer(optimizer, learning_rate), schedule, warm_up, epochs * batches
-    )
-    loss = ReverseKL(
-        flow, target, penalty, gradient=gradient, anneal=anneal, tolerance=tolerance, seed=seed,
-        n_batches=batches, batch_size=batch_size, quasi_random=quasi_random,
-    )  # fmt: skip
-    run = Run(
-        loss, optimizer, epochs=epochs, average=average, patience=patience, clip_norm=clip_norm,
-        rng=rng, started=started,
-    )  # fmt: skip
-    file = None
-    if checkpoint is not None:
-        options = {
-            "log_target": log_target, "penalty": penalty, "clip_norm": clip_norm,
-            "optimizer": optimizer, "average": average, "batches": batches,
-            "batch_size": batch_size, "gradient": gradient, "anneal": anneal,
-            "tolerance": tolerance, "quasi_random": quasi_random,
-        }  # fmt: skip
-        tables = {"start": None if start is None else np.atleast_2d(np.asarray(start, float))}
-        identity = fingerprint(flow_at_start, tables, options, rng_state, checkpoint_key)
-        file = Checkpoint(checkpoint, checkpoint_every, run, identity)
-    with until(ends):
-        flow, history = train(run, callbacks, progress, file)
-    history.settings |= {"batches": batches, "gradient": gradient, "bad_rows": target.n_bad}
-    return flow, history
+    loss = {
+        "gradient": gradient, "anneal": anneal, "tolerance": tolerance, "start": start,
+        "quasi_random": quasi_random, "n_batches": check_dim("batches", batches),
+        "batch_size": check_dim("batch_size", batch_size),
+    }  # fmt: skip
+    objective = partial(ReverseKL.of_target, options=loss)
+    target = LogTarget(log_target, flow.dim)
+    return fit(flow, target, epochs=epochs, average=average, objective=objective, **options)
 
 
 def _check(flow, gradient: str, quasi_random: bool) -> None:
@@ -344,9 +318,7 @@ def _check(flow, gradient: str, quasi_random: bool) -> None:
         raise ValueError(f"quasi_random=True needs a Normal as base, not {flow.base!r:.60}")
 
 
-def _starting_rows(target: Target, start, dim: int, rng) -> np.ndarray:
+def _starting_rows(target: LogTarget, start, dim: int, rng) -> np.ndarray:
     """Rows that a new flow is initialised with."""
-    rows = np.zeros((1, dim)) if start is None else np.atleast_2d(np.asarray(start, float))
-    if rows.ndim != 2 or rows.shape[1] != dim or not np.isfinite(rows).all():
-        raise ValueError(f"start has shape {rows.shape}: finite rows are (n, {dim}), or ({dim},)")
+    rows = np.zeros((1, dim)) if start is None else as_table("start", start, dim)
     return rows if len(rows) > 1 else gaussian_rows(target, rows[0], STARTS, rng)

@@ -182,12 +182,8 @@ class Run:
         """
         kept, problem = self._best_validated()
         if kept is None:
-            kept = self._good
-            try:
-                kept = self._last()
-                problem = self._problem(kept)
-            except KeyboardInterrupt:  # what is kept is known all the same
-                self.history.interrupted = True
+            kept = self._last()
+            problem = self._problem(kept)
         if problem and not self.loss.done:
             warn(problem)
         self._close(kept)

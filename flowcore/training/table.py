@@ -12,11 +12,11 @@ import mmap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .checks import BLOCK, as_context, as_table, as_weights
+from ..core.rows import BLOCK, Rows, as_rows
 from .columns import check_columns
 from .repeats import first_equal
 
@@ -26,46 +26,6 @@ if TYPE_CHECKING:
 MOST_ROWS = 100_000  # rows of a memmap that `initialize` gets, at most; and
 MOST_NUMBERS = 2**23  # numbers in them: 64 MB in float64
 WEIGHTED = 10_000  # rows that `initialize` gets, at least, each about as often as its weight asks
-HOLES = "; FlowDensity(missing='learn') learns from rows with NaN"
-
-
-class Rows(NamedTuple):
-    """x (n, D), with weight (n,) or None (all equal), and context (n, C) or None.
-
-    Rows of weight 0 are left out.
-    """
-
-    x: np.ndarray
-    weight: np.ndarray | None = None
-    context: np.ndarray | None = None
-
-    def take(self, index: np.ndarray) -> Rows:
-        """A copy of some of the rows."""
-        return Rows(*(None if part is None else part.take(index, axis=0) for part in self))
-
-    @property
-    def used(self) -> np.ndarray:
-        """Indices of the rows that take part, in order."""
-        n = len(self.x)  # next to a narrow table the indices take up memory, too
-        index = np.arange(n, dtype=np.int32 if n < 2**31 else np.int64)
-        return index if self.weight is None else index[self.weight > 0]
-
-    @property
-    def width(self) -> int:
-        """Numbers in a row, including the context."""
-        return self.x.shape[1] + (0 if self.context is None else self.context.shape[1])
-
-    @property
-    def total_weight(self) -> float:
-        """sum_n w_n, or n without weights."""
-        return float(len(self.x) if self.weight is None else self.weight.sum())
-
-    @property
-    def cotangent(self) -> np.ndarray:
-        """-w / sum(w): the derivative of the loss by the log densities, and its weights."""
-        if self.weight is None:
-            return np.full(len(self.x), -1.0 / len(self.x))
-        return self.weight / -self.weight.sum()
 
 
 @dataclass(frozen=True)
@@ -78,6 +38,7 @@ class Table:
     batch_size   rows of a batch, at most len(rows); shuffle   whether each epoch draws new batches
     held_out     the fraction that was set aside; None: the checked `validation_data` was
     counted      whether the weights of the data are numbers of equal rows
+    n            the number of distinct rows; counts   that number for the history, if rows repeat
     """
 
     data: Rows
@@ -87,7 +48,9 @@ class Table:
     shuffle: bool
     held_out: float | None
     validation_data: Rows | None
-    counted: bool = False
+    counted: bool
+    n: int
+    counts: dict[str, int]
 
     @property
     def batches_per_epoch(self) -> int:
@@ -118,6 +81,21 @@ class Table:
         weight = None if weight is None else weight[self.rows]
         return self.data.take(self.rows[evenly_spaced(n, len(self.rows), weight)])
 
+    def compared(self) -> tuple[dict, dict]:
+        """({name: array or None}, {name: value}) by which a checkpoint knows the table."""
+        data, validation = self.data, self.validation_data or Rows(None)
+        tables = {"X": data.x, "sample_weight": data.weight, "context": data.context}
+        tables["validation_data"] = validation.x
+        tables["context of validation_data"] = validation.context
+        tables["weights of validation_data"] = validation.weight
+        options = {
+            "batch_size": self.batch_size,
+            "validation_split": self.held_out,
+            "shuffle": self.shuffle,
+            "rows for initialize": self.n_initial,  # fewer of a large memmap
+        }
+        return tables, options
+
     def batches(self, rng: np.random.Generator | None, first: int = 0) -> Iterator[Rows]:
         """One epoch, without its first `first` batches; rng=None: in the order of the data.
 
@@ -127,13 +105,6 @@ class Table:
             return iter([self.everything][first:])
         rng = rng if self.shuffle else None
         return batches(self.data, self.rows, self.batch_size, rng, first)
-
-
-def as_rows(dim: int, X, context, sample_weight, dtype: DTypeLike = float) -> Rows:
-    """The arguments of `fit`, checked; dtype is the flow's."""
-    x = as_table("X", X, dim, dtype, HOLES)
-    context = as_context("context", context, "X", len(x), dtype)
-    return Rows(x, as_weights(sample_weight, len(x)), context)
 
 
 def merged(rows: Rows) -> Rows:
@@ -146,6 +117,11 @@ def merged(rows: Rows) -> Rows:
         return rows
     weight = np.bincount(first, rows.weight, len(first))
     return rows._replace(weight=weight.astype(float, copy=False))
+
+
+def n_distinct(rows: Rows, data: Rows) -> int:
+    """The number of different rows; data: the rows, `merged`."""
+    return len(rows.x) if data is rows else len(data.used)
 
 
 def evenly_spaced(n: int, among: int, weight: np.ndarray | None = None) -> np.ndarray:
@@ -180,9 +156,13 @@ def as_training_table(
         check_columns(data.x, train, labels)
     counted = repeats and rows.weight is None
     batch_size = len(train) if batch_size is None else min(int(batch_size), len(train))
-    own = None if validation_data is None else validation[0]
-    held_out = fraction if own is None else None
-    return Table(data, train, validation, batch_size, bool(shuffle), held_out, own, counted)
+    given = None if validation_data is None else validation[0]
+    held_out = fraction if given is None else None
+    n = n_distinct(rows, data)
+    counts = {"rows": len(rows.used), "distinct_rows": n} if repeats else {}
+    return Table(
+        data, train, validation, batch_size, bool(shuffle), held_out, given, counted, n, counts
+    )
 
 
 def split(
@@ -228,18 +208,15 @@ def _validation_rows(data: Rows, validation_data, dtype: DTypeLike) -> Rows:
             "parts"
         )
     x, context, weight = (*parts, None, None)[:3]
-    x, name = as_table("validation_data", x, data.x.shape[1], dtype), "{} of validation_data"
-    context = as_context(name.format("context"), context, "validation_data", len(x), dtype)
-    weight = as_weights(weight, len(x), name.format("weights"), "validation_data")
-    widths = [None if c is None else c.shape[1] for c in (data.context, context)]
+    rows = as_rows(x, data.x.shape[1], context, weight, dtype, of="validation_data")
+    widths = [None if c is None else c.shape[1] for c in (data.context, rows.context)]
     if widths[0] != widths[1]:
         shown = ["none" if width is None else f"(n, {width})" for width in widths]
         raise ValueError(
             f"context is {shown[0]}, but the context of validation_data is {shown[1]}: pass "
             "validation_data=(X_val, context_val), with the same columns"
         )
-    rows = Rows(x, weight, context)
-    return rows if weight is None else rows.take(rows.used)
+    return rows if rows.weight is None else rows.take(rows.used)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`Target`: an unnormalised log-density, with its gradient."""
+"""`LogTarget`: an unnormalised log-density, with its gradient."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autograd.tracer import getval, isbox
 from ..core import as_numbers
 
 
-class Target:
+class LogTarget:
     """An unnormalised log-density of rows (n, D), with its gradient.
 
     log_target   a function of rows: log p~ (n,), in autograd.numpy; or (log p~ (n,), its gradient
@@ -25,7 +25,7 @@ class Target:
     def __init__(self, log_target: Callable, dim: int):
         if not callable(log_target):
             raise TypeError(f"log_target is a function of rows (n, {dim}): got {log_target!r:.60}")
-        self._log_target, self.dim = log_target, dim
+        self.log_target, self.dim = log_target, dim
         self._has_gradient: bool | None = None  # its own; known after the first call
         self.n_bad = 0
 
@@ -60,15 +60,15 @@ class Target:
         good = np.isfinite(value)
         return np.where(good, value, value[good].min() - 1e3 if good.any() else -np.inf), slope
 
-    def power(self, beta: float) -> Target:
+    def power(self, beta: float) -> LogTarget:
         """log p~^beta: with beta < 1 a flatter target, whose modes are joined."""
-        return Target(lambda x: tuple(beta * part for part in self.anywhere(x)), self.dim)
+        return LogTarget(lambda x: tuple(beta * part for part in self.anywhere(x)), self.dim)
 
     def _value_and_slope(self, x):
         if self._has_gradient is None:
-            self._has_gradient = isinstance(self._log_target(x), tuple)
+            self._has_gradient = isinstance(self.log_target(x), tuple)
         if self._has_gradient:
-            value, slope = (_real(part) for part in self._log_target(x))
+            value, slope = (_real(part) for part in self.log_target(x))
         else:
             value, slope = self._by_autograd(x)
         if value.shape != (len(x),) or slope.shape != x.shape:
@@ -82,7 +82,7 @@ class Target:
         found: list = []
 
         def total(rows):
-            found.append(self._log_target(rows))
+            found.append(self.log_target(rows))
             return anp.sum(found[0]) + anp.sum(rows[:0])  # autograd warns of a constant
 
         problem: object = "it does not depend on its rows, as autograd sees it"

@@ -49,7 +49,7 @@ class RationalQuadratic(Transformer):
 
     Steepness: g' is continuous, but chords may have slopes between about 1e-3 and 1e3, and slopes
     at knots have no upper bound. So phi of size 100 can move log g' by many nats within a tiny
-    step of z: docs/accuracy.md has figures.
+    step of z: docs/measured/accuracy.md has figures.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
 """Questions to a joint density: against exact conditionals, quadrature, and each other."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -113,6 +114,16 @@ def test_weights_without_a_tail():
 
 
 # ------------------------------------------------------------------------ one question
+
+
+def test_quantiles_between_weighted_draws():
+    """Each draw stands in the middle of its weight; between two of them quantiles are linear."""
+    given = fc.Conditionals(fc.Normal(2)).given({0: 0.0}, n_draws=30)
+    draws, share = [[[0.0, 7.0], [0.0, 1.0], [0.0, 3.0]]], [[0.5, 0.2, 0.3]]
+    given.draws = replace(given.draws, x=np.array(draws), share=np.array(share))
+    # the middles of the weights: 1 at 0.1, 3 at 0.35, 7 at 0.75
+    levels = [0.0, 0.1, 0.225, 0.35, 0.45, 0.75, 1.0]
+    np.testing.assert_allclose(given.quantiles(levels)[:, 0], [1, 1, 2, 3, 4, 7, 7], rtol=1e-12)
 
 
 @pytest.mark.parametrize("known", [{0: 0.5}, {2: 1.0, 0: -1.0}, {1: 0.0, 2: 1.0, 3: 0.5}])
@@ -404,6 +415,26 @@ def test_bad_questions():
 
     with pytest.raises(ValueError, match="log-density is NaN at some draws"):
         fc.Conditionals(Broken(mixture(3))).given({0: 0.0})
+
+
+@pytest.mark.parametrize("n", [-1, 2.5])
+def test_a_number_of_draws_is_a_whole_one(n):
+    given = fc.Conditionals(fc.Normal(2)).given({0: 1.0})
+    with pytest.raises(ValueError, match=f"n must be an integer >= 0, not {n}"):
+        given.sample(n)
+
+
+def test_none_is_a_hole_as_nan_is():
+    pd = pytest.importorskip("pandas")
+    mixture = fc.MultivariateNormalMixture([[0.0, 5.0]], [[[1, 0], [0.8, 0.6]]])
+    p = fc.Conditionals(mixture, names=["a", "b"])
+    expected = p.impute([[1.0, np.nan], [np.nan, 4.0]], 3).draws
+    assert (p.impute([[1.0, None], [None, 4.0]], 3).draws == expected).all()
+    for hole in (None, pd.NA, np.nan):
+        table = pd.DataFrame({"b": [hole, 4.0], "a": [1.0, hole]}, dtype=object)
+        assert (p.impute(table, 3).draws == expected).all()
+    with pytest.raises(ValueError, match="there is a str 'x' in row 0"):
+        p.impute([["x", None]])
 
 
 def test_values_out_of_the_support_are_no_nan():

@@ -7,7 +7,7 @@ from scipy import stats
 
 import flowcore as fc
 from flowcore.inference.hmc import hmc
-from flowcore.training.unnormalised import Target
+from flowcore.training.unnormalised import LogTarget
 
 
 def gaussian(rho=0.8):
@@ -50,6 +50,19 @@ def test_hmc_needs_the_acceptance_step():
     assert taken < 0.9 and x[:, 100:].var() == pytest.approx(1, abs=0.05)
 
 
+def test_hmc_leaves_a_periodic_orbit():
+    """Ten leapfrogs of this step are one period of a normal target: each ends where it began.
+
+    A step turns (z, p) by the angle t with sin(t / 2) = step / 2 (Neal 2011, section 5.3.2.2).
+    """
+    start = np.full((400, 1), 3.0)
+    x, taken, _ = hmc(
+        lambda x: (-0.5 * np.sum(x**2, axis=1), -x), start, 40,
+        warm_up=0, leapfrogs=10, step=2 * np.sin(np.pi / 10), rng=np.random.default_rng(0),
+    )  # fmt: skip
+    assert taken > 0.9 and stats.kstest(x[:, -1, 0], "norm").pvalue > 1e-3
+
+
 def test_neutra_through_a_flow_and_a_support():
     """A log-normal, x = exp(y) with y ~ N(1, 0.5^2), from a flow that is too wide."""
     found = fc.infer(
@@ -65,7 +78,7 @@ def test_neutra_through_a_flow_and_a_support():
 def test_the_latent_target_is_the_density_of_z():
     """log p~(f(z)) + log |det|, which is the base's density where q = p; and its gradient."""
     flow = fc.testing.randomize(fc.flows.iaf(2, layers=2, hidden=[8], standardize=False), 0.3)
-    found = fc.Inference.of(flow, Target(lambda x: flow.log_prob(x) + 3.0, 2), 50)
+    found = fc.Inference.of(flow, LogTarget(lambda x: flow.log_prob(x) + 3.0, 2), 50)
     z = np.random.default_rng(0).normal(size=(20, 2))
     value, slope = found.latent_target(z)
     np.testing.assert_allclose(value, flow.base.log_prob(z) + 3, atol=1e-9)
@@ -101,7 +114,7 @@ def test_arviz_gets_chains_of_the_names():
 
 def test_without_arviz_there_is_a_clear_error(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "arviz", None)
-    found = fc.Inference.of(wrong_flow(), Target(gaussian(), 2), 500)
+    found = fc.Inference.of(wrong_flow(), LogTarget(gaussian(), 2), 500)
     with pytest.raises(ImportError, match=r"flowcore\[infer\]"):
         found.to_arviz()
 
@@ -132,6 +145,6 @@ def test_the_stretch_of_a_flow_that_is_known():
     """q = N(0, s^2) beside p = N(0, 1): d/d log s of the ELBO is 1 - s^2 per coordinate."""
     for s in (0.5, 1.0, 1.2):
         flow = fc.TransformedDistribution(fc.Normal(2), fc.ElementwiseAffine([0.0, 0.0], [s, s]))
-        target = Target(lambda x: -0.5 * anp.sum(x**2, axis=1), 2)
+        target = LogTarget(lambda x: -0.5 * anp.sum(x**2, axis=1), 2)
         slope, error = fc.Inference.of(flow, target, 4000).stretch
         assert abs(slope - 2 * (1 - s**2)) < 5 * error < 0.25

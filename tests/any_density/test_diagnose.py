@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 import flowcore as fc
 from flowcore import diagnose
 from flowcore.core.labels import check_labels
-from flowcore.diagnosis.density import Draws, Rows
+from flowcore.diagnosis.density import Draws, GivenRows
 from flowcore.diagnosis.findings import holm
 from flowcore.diagnosis.likelihood import baselines, worst_row
 from flowcore.diagnosis.shares import _compared
@@ -186,7 +186,7 @@ def test_contexts():
     found = diagnose(truth, x, context=context, **QUICK)
     assert found.trusted and found.draws >= 19 * 300
     assert [one.name for one in found.of("latents")] == ["KS of x_2 given others"]
-    train = Rows(truth.sample(1, rng=2, context=context)[0], context)
+    train = GivenRows(truth.sample(1, rng=2, context=context)[0], context)
     wrong = diagnose(truth, x, train.x, context=context[::-1], context_train=context, **QUICK)
     assert not wrong.trusted and "given `x_1`" in wrong.of("latents")[0].sentence
 
@@ -450,7 +450,7 @@ def test_which_flows_are_triangular(bijector, wanted):
     context = np.ones((50, 1)) if flow.context_dim else None
     x = flow.sample(50, rng=0) if context is None else flow.sample(1, rng=0, context=context)[0]
     assert conditionals(lambda rows: uniforms(flow, rows.x, RNG(0), rows.context),
-                        Rows(x, context)) == wanted  # fmt: skip
+                        GivenRows(x, context)) == wanted  # fmt: skip
 
 
 def test_ks_is_that_of_scipy():
@@ -526,7 +526,7 @@ def test_what_the_worst_row_costs():
 
 def gains(log_p, x, train, context=None, context_train=None):
     """(name, log p of each baseline's mean) on all rows x, by training rows."""
-    found = baselines(log_p, Rows(x, context), Rows(train, context_train), RNG(0))
+    found = baselines(log_p, GivenRows(x, context), GivenRows(train, context_train), RNG(0))
     return {
         one.name.removeprefix("mean log p of "): one.effect for one in found if "mean" in one.name
     }
@@ -545,7 +545,7 @@ def test_a_baseline_is_better_by_the_law_of_t():
     """Of 10 rows five are all there are: a normal law finds a better Gaussian too often."""
     x, learn = normal(12, dim=1), normal(40, dim=1, rng=1)
     log_p = stats.norm(0, 1.3).logpdf(x)[:, 0]
-    mean, gain = baselines(log_p, Rows(x, None), Rows(learn, None), RNG(0))
+    mean, gain = baselines(log_p, GivenRows(x, None), GivenRows(learn, None), RNG(0))
     exact = stats.norm(learn.mean(), learn.std()).logpdf(x)[:, 0]
     assert mean.effect == pytest.approx(exact.mean(), abs=0.05)
     t = stats.ttest_1samp(log_p - exact, 0.0, alternative="less")
@@ -587,7 +587,7 @@ def test_with_a_context_the_gaussian_is_linear_regression():
 
 
 def separated(x, drawn):
-    found = classifier(Rows(x, None), Draws(np.arange(len(x)), drawn, drawn[:, 0], len(x), 0),
+    found = classifier(GivenRows(x, None), Draws(np.arange(len(x)), drawn, drawn[:, 0], len(x), 0),
                        ["a", "b", "c"][: x.shape[1]], RNG(0))  # fmt: skip
     return found[0] if found else None
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import flowcore as fc
-from flowcore.diagnosis.density import AnyDensity, Rows
+from flowcore.diagnosis.density import AnyDensity, GivenRows
 from flowcore.diagnosis.findings import KINDS, Finding, adjusted
 from flowcore.diagnosis.likelihood import overfitting
 from flowcore.diagnosis.report import ADVICE
@@ -123,7 +123,7 @@ def test_overfitting_is_a_fault_if_it_harms():
     density, log_p = AnyDensity.of(Density(), None), RNG(0).normal(-2, 1, 400)
 
     def found(mean, harm):
-        train = Rows(RNG(1).normal(mean, 1, (400, 1)), None)
+        train = GivenRows(RNG(1).normal(mean, 1, (400, 1)), None)
         return overfitting(log_p, density, train, harm, RNG(2))
 
     assert "hardly more likely than held-out rows (overfitting: -0.0" in found(-2, True).sentence

@@ -1,9 +1,6 @@
 """`FlowDensity`: an estimator as scikit-learn means it, which prefers what held-out rows prefer."""
 
 import itertools
-import os
-import subprocess
-import sys
 import time
 from contextlib import nullcontext
 from functools import partial
@@ -122,27 +119,6 @@ def test_a_file_keeps_the_names_and_the_context(tmp_path):
     assert again.context_names_in_ == ["dose"]
     with pytest.raises(ValueError, match="context lacks 'dose' and has 'left'"):
         again.score_samples(frame.to_numpy(), context=frame.select("left"))
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"options": {}}, "together"),
-        ({"latent": fc.Normal(2)}, "together"),
-        ({"density": fc.targets.two_moons()}, "together"),
-        ({"density": fc.flows.maf(3, 1, [4])}, "together"),
-        ({"density": fc.flows.maf(2, 1, [4], 3)}, "together"),
-        ({"names": ["a", "a"]}, "together"),
-        ({"names": ["a"]}, "together"),
-        ({"context_names": ["dose"]}, "together"),
-        ({"offset": np.nan}, "together"),
-        ({"context_scaling": fc.ElementwiseAffine([0.0], -1.0)}, "loc and scale are"),
-        ({"summary": {"n_rows": 3}}, "its summary is no summary: KeyError"),
-    ],
-)
-def test_a_record_that_does_not_fit_together(fitted, change, message):
-    with pytest.raises(ValueError, match=message):
-        FlowDensityRecord(**fitted.as_record().config() | change)
 
 
 def test_a_random_state_decides_everything():
@@ -489,24 +465,6 @@ BAD = {
 def test_options(options, given, message):
     with pytest.raises(ValueError, match=message) if message else nullcontext():
         fc.FlowDensity(**QUICK | options).fit(gaussian_rows(30), **given)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_an_interrupt_reaches_one_process_only():
-    """A terminal sends it to all of them."""
-    script = """
-import os, signal
-from flowcore.estimator.workers import LIGHT, run
-
-def ignores(threads): return signal.getsignal(signal.SIGINT) is signal.SIG_IGN, os.getpid()
-
-if __name__ == "__main__":
-    found = run([ignores] * 4, [LIGHT] * 4, 2)
-    assert all(ignored and pid != os.getpid() for ignored, pid in found), found
-    assert not ignores(1)[0]
-"""
-    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_the_cell_that_makes_a_row_improbable():

@@ -24,9 +24,9 @@ from flowcore.estimator import gaussians
 from flowcore.estimator.candidates import FLOWS, Candidate, Fit, floored, mixtures
 from flowcore.estimator.plan import MEMORY, default_minutes, plan
 from flowcore.estimator.record import Scored
-from flowcore.estimator.rows import Fold, Rows, merged, quantile, scaling
+from flowcore.estimator.rows import Fold, Sample, merged, quantile, scaling
 from flowcore.estimator.selection import Fitted, Folds, best_of, stacked
-from flowcore.estimator.stacking import crossed, mixed, stacked_weights
+from flowcore.estimator.stacking import cross_fitted, mixed, stacked_weights
 from flowcore.estimator.workers import run
 
 ALL = tuple(FLOWS.values())
@@ -42,7 +42,7 @@ def equal(n):
 
 
 def table(x):
-    return Rows(x, None, equal(len(x)), np.arange(len(x)))
+    return Sample(x, None, equal(len(x)), np.arange(len(x)))
 
 
 def test_stacked_weights_are_the_best():
@@ -98,11 +98,11 @@ def test_a_candidate_of_less_than_a_hundredth_is_left_out(share, weight):
 def test_crossed_weights_are_those_of_other_folds():
     log_p = np.random.default_rng(1).normal(-3, 1, (60, 3))
     fold = np.arange(60) % 3
-    found = crossed(log_p, fold, equal(60))
+    found = cross_fitted(log_p, fold, equal(60))
     own = stacked_weights(log_p[fold != 1])
     np.testing.assert_allclose(found[fold == 1], mixed(log_p[fold == 1], own), atol=1e-9)
     np.testing.assert_allclose(
-        crossed(log_p, 0 * fold, equal(60)), mixed(log_p, stacked_weights(log_p))
+        cross_fitted(log_p, 0 * fold, equal(60)), mixed(log_p, stacked_weights(log_p))
     )
 
 
@@ -329,7 +329,7 @@ def with_junk(rows, share=1e-12):
     """The same rows, and as many others of hardly any weight."""
     junk = np.random.default_rng(9).uniform(-9, 9, rows.x.shape)
     weight = np.append(rows.weight, share * rows.weight)
-    return Rows(np.vstack([rows.x, junk]), None, weight / weight.sum(), np.arange(2 * len(rows)))
+    return Sample(np.vstack([rows.x, junk]), None, weight / weight.sum(), np.arange(2 * len(rows)))
 
 
 def test_rows_of_hardly_any_weight_do_not_choose_the_epoch():

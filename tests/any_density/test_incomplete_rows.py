@@ -10,7 +10,7 @@ from flowcore.core import until
 from flowcore.distributions.incomplete_rows import IncompleteRows, Sums, climbed, expectations
 from flowcore.estimator.candidates import evaluated
 from flowcore.estimator.completion import completed
-from flowcore.estimator.rows import Rows
+from flowcore.estimator.rows import Sample
 
 pytestmark = pytest.mark.usefixtures("few_folds")
 QUICK = {"budget": 1e-3, "n_jobs": 1, "random_state": 0, "missing": "learn"}
@@ -157,7 +157,7 @@ def test_weights_and_rows_that_know_nothing():
 
 
 def standardized(x):
-    return Rows(x, None, np.full(len(x), 1 / len(x)), np.arange(len(x)))
+    return Sample(x, None, np.full(len(x), 1 / len(x)), np.arange(len(x)))
 
 
 def test_scores_of_rows_with_holes_are_their_marginals():
@@ -315,7 +315,7 @@ def test_em_keeps_to_the_clock():
 def test_a_column_that_is_rarely_seen_is_learned_from_all_its_rows():
     x = mixture().sample(6000, rng=5)
     x[40:, 3] = np.nan
-    rows = Rows(x=x, weight=np.ones(6000), place=np.arange(6000), context=None)
+    rows = Sample(x=x, weight=np.ones(6000), place=np.arange(6000), context=None)
     found = completed(rows, np.random.default_rng(0))
     assert np.isfinite(found.x).all()
     assert found.x[40:, 3].std() == pytest.approx(x[:40, 3].std(), rel=0.5)

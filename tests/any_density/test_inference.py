@@ -15,7 +15,7 @@ from flowcore.core.pareto import pareto_smoothed
 from flowcore.inference.evidence import _bridge, _effective, _halves, _n_walkers
 from flowcore.inference.result import Inference
 from flowcore.training.reverse_kl import elbo_and_error
-from flowcore.training.unnormalised import Target
+from flowcore.training.unnormalised import LogTarget
 
 QUICK = {"epochs": 6, "batches": 30, "learning_rate": 0.01}
 
@@ -47,7 +47,7 @@ def test_the_answer_of_a_known_density(found):
 def of_normals(mean, scale, n=4000):
     """q = N(0, scale^2) beside p~ = exp(-(x - mean)^2 / 2)."""
     flow = fc.TransformedDistribution(fc.Normal(1), fc.ElementwiseAffine([0.0], [scale]))
-    return fc.Inference.of(flow, Target(lambda x: -0.5 * anp.sum((x - mean) ** 2, 1), 1), n)
+    return fc.Inference.of(flow, LogTarget(lambda x: -0.5 * anp.sum((x - mean) ** 2, 1), 1), n)
 
 
 def test_weights_correct_a_flow_that_is_wrong():
@@ -69,7 +69,7 @@ def test_a_refit_covers_what_reverse_kl_left_out():
     """A flow that is too narrow becomes wider, by the weights of its draws."""
     base = fc.MultivariateNormalDiag(np.zeros(2), 0.6 * np.ones(2))
     flow = fc.flows.iaf(2, layers=2, hidden=[16], base=base, standardize=False)
-    target = Target(lambda x: -0.5 * anp.sum(x**2, axis=1), 2)
+    target = LogTarget(lambda x: -0.5 * anp.sum(x**2, axis=1), 2)
     narrow = fc.Inference.of(flow, target, 4000)
     again = narrow.refit(n=4000, epochs=10)
     assert again.effective_sample_size > 2 * narrow.effective_sample_size
@@ -83,7 +83,7 @@ def weighted_draws(seed):
     precision = np.linalg.inv([[1, 0.6], [0.6, 1]])
     log_target = lambda x: 3 - 0.5 * anp.sum(x @ precision * x, axis=1)  # noqa: E731
     log_z = 3 + np.log(2 * np.pi) + 0.5 * np.log(1 - 0.6**2)
-    return Inference.of(flow, Target(log_target, 2), 1000, seed), target, log_z
+    return Inference.of(flow, LogTarget(log_target, 2), 1000, seed), target, log_z
 
 
 def log_z_of_draws(seed):
@@ -128,7 +128,7 @@ def test_supports():
 
 def test_a_fit_that_cannot_be_trusted_is_not_praised():
     flow = fc.TransformedDistribution(fc.Normal(1), fc.ElementwiseAffine([0.0], [0.2]))
-    target = Target(lambda x: -0.5 * anp.sum(x**2, axis=1), 1)
+    target = LogTarget(lambda x: -0.5 * anp.sum(x**2, axis=1), 1)
     found = fc.Inference.of(flow, target, 4000)
     assert found.k_hat > 0.7 and "can be trusted" in found.verdict and "Try" in found.verdict
     assert "still climbs as the flow widens" in found.verdict and not found.trusted
@@ -136,7 +136,7 @@ def test_a_fit_that_cannot_be_trusted_is_not_praised():
     assert wide.k_hat < 0.5 and "the flow is not close to the target" in wide.verdict
     assert "can be trusted" in of_normals(0.0, 3000.0).verdict  # a few draws have all weight
     flow = fc.TransformedDistribution(fc.Normal(1), fc.ElementwiseAffine([0.0], [1.0]))
-    nowhere = fc.Inference.of(flow, Target(lambda x: (np.full(len(x), -np.inf), 0 * x), 1), 100)
+    nowhere = fc.Inference.of(flow, LogTarget(lambda x: (np.full(len(x), -np.inf), 0 * x), 1), 100)
     assert nowhere.elbo == nowhere.log_evidence == (-np.inf, 0.0)
     assert "are worth 0; at this k-hat no number is enough" in nowhere.verdict
     assert not nowhere.weights.any() and "log p is -inf at 100 of 100 draws" in str(nowhere)
@@ -207,7 +207,7 @@ def test_the_missing_tail_of_a_flow_that_is_known():
         share, error = of_normals(0.0, scale).missing_tail
         assert abs(share) < 5 * error < 0.2
     flow = fc.TransformedDistribution(fc.Uniform(1), fc.ElementwiseAffine([-1.0], [2.0]))
-    found = Inference.of(flow, Target(lambda x: -0.5 * anp.sum(x**2, 1), 1), 4000)
+    found = Inference.of(flow, LogTarget(lambda x: -0.5 * anp.sum(x**2, 1), 1), 4000)
     share, error = found.missing_tail
     exact = stats.norm.pdf(1) / (2 * stats.norm.cdf(1) - 1)
     assert error < 0.02 and abs(share - exact) < 5 * error
@@ -223,7 +223,7 @@ def test_nan_is_not_a_support():
             beyond = x > at
             return np.where(beyond, value, -0.5 * x**2)[:, 0], np.where(beyond, 0.0, -x)
 
-        return Inference.of(flow, Target(log_p, 1), 4000)
+        return Inference.of(flow, LogTarget(log_p, 1), 4000)
 
     support, error, rare = cut(0.5, -np.inf), cut(0.5, np.nan), cut(3.0, np.nan)
     assert support.trusted and rare.trusted and not error.trusted
@@ -484,13 +484,13 @@ def test_draws_without_weight_do_not_matter():
             return anp.where(x[:, 0] > 0, -0.5 * x[:, 0] ** 2, -np.inf)
 
     found = Inference.of(fc.flows.maf(1, layers=1, hidden=[4], standardize=False),
-                         Target(half, 1), 2000, rng=0)  # fmt: skip
+                         LogTarget(half, 1), 2000, rng=0)  # fmt: skip
     before = len(calls)
     with np.errstate(all="ignore"):
         mean, error = found.expectation(np.log)
     assert mean[0] == pytest.approx(-0.635, abs=5 * error[0]) and 0 < error[0] < 0.1
     assert found.verdict and len(calls) == before
-    nowhere = Inference.of(found.flow, Target(lambda x: -np.inf + 0 * x[:, 0], 1), 50, rng=0)
+    nowhere = Inference.of(found.flow, LogTarget(lambda x: -np.inf + 0 * x[:, 0], 1), 50, rng=0)
     for ask in (nowhere.resample, nowhere.metropolis, nowhere.hmc):
         with pytest.raises(ValueError, match="finite at no draw: there is nothing to resample"):
             ask(5)

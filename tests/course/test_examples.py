@@ -26,8 +26,14 @@ def run(monkeypatch, capsys):
     plt.close("all")
 
 
+def cases(scripts, slow):
+    """Those that take several seconds are slow; the build of the site runs them all."""
+    marks = {path: [pytest.mark.slow] * (path.stem in slow) for path in scripts}
+    return [pytest.param(path, marks=marks[path], id=path.stem) for path in scripts]
+
+
 @pytest.mark.usefixtures("few_folds_here", "few_epochs")
-@pytest.mark.parametrize("script", HOW_TO, ids=lambda path: path.stem)
+@pytest.mark.parametrize("script", cases(HOW_TO, slow=("funnel", "logistic_regression")))
 def test_example_runs(script, run):
     assert run(script, "--quick")
 

@@ -61,6 +61,7 @@ def test_the_gradient_is_right(micro):
                 assert bar[at] == pytest.approx((both[0] - both[1]) / 2e-5, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_it_learns_two_moons(micro, capsys):
     log_p = micro.main()
     moons = fc.targets.two_moons()

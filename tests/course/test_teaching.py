@@ -123,7 +123,7 @@ def test_tolerance_is_relative_and_absolute():
 
 
 def test_the_mistakes_on_the_teachers_page_are_known():
-    page = (ROOT / "docs" / "teaching.md").read_text("utf-8")
+    page = (ROOT / "docs" / "learn" / "teaching.md").read_text("utf-8")
     rows = re.findall(r"^\| (\d+[a-d]) \| (-?[\d.]+) \|", page, flags=re.M)
     assert len(rows) >= 15 and {int(name[:-1]) for name, _ in rows} >= set(range(1, 13))
     for name, answer in rows:
@@ -135,7 +135,7 @@ def test_the_mistakes_on_the_teachers_page_are_known():
 
 
 def test_the_marks_of_the_teachers_page_are_two_right_answers_and_a_hint(capsys):
-    page = (ROOT / "docs" / "teaching.md").read_text("utf-8")
+    page = (ROOT / "docs" / "learn" / "teaching.md").read_text("utf-8")
     (block,) = (code for code in re.findall(r"```python\n(.*?)```", page, re.S) if "points" in code)
     names = {}
     exec(block, names)
@@ -144,7 +144,7 @@ def test_the_marks_of_the_teachers_page_are_two_right_answers_and_a_hint(capsys)
 
 
 def test_the_lecture_of_the_teachers_page_fits_its_clock():
-    page = (ROOT / "docs" / "teaching.md").read_text("utf-8")
+    page = (ROOT / "docs" / "learn" / "teaching.md").read_text("utf-8")
     clock = [60 * int(h) + int(m) for h, m in re.findall(r"^\| (\d):(\d\d) \|", page, flags=re.M)]
     assert clock[0] == 0 and clock == sorted(set(clock)) and 80 < clock[-1] < 90
     for h, m in re.findall(r"\bat (\d):(\d\d)\b", page, flags=re.I):

@@ -12,9 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from autograd import value_and_grad
-from support.registry import CASES, DENSITIES, PARTS, case, close, cotangents
+from support.registry import CASES, DENSITIES, PARTS, case, cotangents
 
-import flowcore as fc
 from flowcore.testing import randomize
 
 EVERY_CASE = pytest.mark.parametrize("name, way", CASES, ids=lambda v: v)
@@ -101,35 +100,3 @@ def test_what_nobody_holds_is_freed_at_once(name, way):
         assert [ref() for ref in seen] == [None] * len(seen)
     finally:
         gc.enable()
-
-
-def test_a_pending_gradient_keeps_its_plan_and_gives_it_back():
-    run = case("flow", "log_prob")
-    back, found = run.vjp()
-    bars = cotangents(found)
-    expected = back(bars)
-    (shelf,) = (plans for key, plans in run.part._memo_plans.items() if key[-1])
-    assert not shelf
-    del back
-    assert len(shelf) == 1
-    (plan,) = shelf
-    equal(gradient_of(run, run.args, 7), expected)
-    assert shelf == [plan]
-
-
-def test_samples_and_latents_are_nobody_elses():
-    flow = randomize(fc.flows.maf(2, layers=2, hidden=[8], standardize=False))
-    x = flow.sample(5, rng=0)
-    calls = [
-        lambda: flow.sample(5, rng=0),
-        lambda: flow.to_latent(x),
-        lambda: flow.from_latent(x),
-        lambda: flow.sample_and_log_prob(5, rng=0)[1],
-        *(lambda k=k: flow.stages(x)[k][1] for k in range(3)),
-    ]
-    expected, untouched = [call().copy() for call in calls], x.copy()
-    for call in calls:
-        call()[...] = 7
-    np.testing.assert_array_equal(x, untouched)
-    for call, value in zip(calls, expected, strict=True):
-        close(call(), value, 0)

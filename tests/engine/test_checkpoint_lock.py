@@ -5,9 +5,7 @@ import signal
 import subprocess
 import sys
 
-import numpy as np
 import pytest
-from filelock import FileLock
 from support.places import TESTS
 from support.runs import assert_same, interrupt_at, run
 
@@ -78,13 +76,6 @@ def test_a_second_process_is_refused_at_its_start(path):
     assert_same(run(path), run())
 
 
-def test_a_second_run_within_the_first_is_refused(path):
-    def callback(report):
-        refused(path)
-
-    assert_same(run(path, callback), run())
-
-
 @posix
 def test_what_a_killed_process_left_blocks_nobody(path):
     with Other(path, every=0.0) as other:
@@ -93,19 +84,6 @@ def test_what_a_killed_process_left_blocks_nobody(path):
     assert sorted(os.listdir(path.parent)) == [".run.npz.lock", "run.npz"]
     assert_same(run(path), run())
     assert os.listdir(path.parent) == ["run.npz"]
-
-
-@posix
-def test_links_meet(path, tmp_path):
-    (tmp_path / "folder").mkdir()
-    real, link = tmp_path / "folder" / "run.npz", tmp_path / "run.npz"
-    link.symlink_to(real)
-    (tmp_path / "other").symlink_to(tmp_path / "folder")
-    with FileLock(tmp_path / "folder" / ".run.npz.lock"):
-        refused(link)
-        refused(tmp_path / "other" / "run.npz")
-    run(link)
-    assert real.exists() and link.is_symlink()
 
 
 def test_an_error_gives_the_path_back(path):
@@ -117,37 +95,3 @@ def test_an_error_gives_the_path_back(path):
         run(path, interrupt_at(1, FloatingPointError))
     assert_same(run(path), run())
     assert os.listdir(path.parent) == ["run.npz"]
-
-
-@pytest.mark.slow
-def test_of_two_runs_that_start_together_one_is_refused(path):
-    rng = np.random.default_rng(0)
-    program = (
-        "import sys, time; from support.runs import run\n"
-        "sys.stdin.readline(); time.sleep(float(sys.argv[2]))\n"
-        "try: print(run(sys.argv[1], epochs=60, rng=int(sys.argv[3]))[0].params.tobytes().hex())\n"
-        "except ValueError as problem: print(problem)"
-    )
-    straight = [run(epochs=60, rng=seed)[0].params.tobytes().hex() for seed in (3, 4)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    for attempt in range(10):
-        file = path.with_name(f"{attempt}.npz")
-        delays = rng.uniform(0, 0.02, 2)
-        both = [
-            subprocess.Popen(
-                [sys.executable, "-c", program, str(file), str(delay), str(seed)],
-                cwd=TESTS,
-                **pipes,
-            )
-            for delay, seed in zip(delays, (3, 4), strict=True)
-        ]
-        for process in both:
-            process.stdin.write("\n")
-            process.stdin.flush()
-        found = [process.communicate()[0].strip() for process in both]
-        right = [a == b for a, b in zip(found, straight, strict=True)]
-        said = ["another fit is writing" in a for a in found]
-        # one may have ended before the other began: then that one met its file
-        said = [a or "differs in rng" in b for a, b in zip(said, found, strict=True)]
-        assert sorted(right) == [False, True] and said == right[::-1], found
-    assert not list(path.parent.glob(".*"))

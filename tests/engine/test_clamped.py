@@ -91,7 +91,7 @@ def test_round_trip(name):
 def test_mass_is_one_for_every_pattern(name):
     """By quadrature of one and of two coordinates; exactly for a row that has none."""
     flow, c = FLOWS[name](), [0.3, -0.8]
-    grid = np.sinh(np.linspace(-9, 9, 301))
+    grid = np.sinh(np.linspace(-9, 9, 151))
     weight = np.gradient(grid)
     for pattern in PATTERNS[PATTERNS.sum(axis=1) <= 2]:
         present = np.flatnonzero(pattern)
@@ -121,32 +121,6 @@ def test_values_and_gradients_are_those_of_the_twin(name):
     assert own[0] == pytest.approx(twin[0], abs=1e-10)
     for a, b in zip(own[1], twin[1], strict=True):
         np.testing.assert_allclose(a, b, atol=1e-9)
-    for way in ("forward", "inverse"):
-        run = getattr(flow.bijector, f"{way}_and_log_det")
-        b = flow.bijector
-        for got, wanted in zip(
-            run(x, context=context), twins.evaluate(b, way, b.params, x, context), strict=True
-        ):
-            np.testing.assert_allclose(got, wanted, atol=1e-9)
-
-
-def test_draws_follow_the_density():
-    """E[1] by importance: the density of the draws' own pattern, against a wide normal."""
-    flow = FLOWS["spline"]()
-    context = np.array([0.3, -0.8, 1, 0, 1])
-    x = flow.sample(4000, rng=0, context=context)
-    assert not x[:, 1].any()
-    values = x[:, [0, 2]]
-    grid = np.quantile(values, np.linspace(0.05, 0.95, 8), axis=0)
-    fine = np.sinh(np.linspace(-9, 9, 401))
-    points = np.zeros((len(fine) ** 2, D))
-    points[:, 0], points[:, 2] = (a.ravel() for a in np.meshgrid(fine, fine, indexing="ij"))
-    p = np.exp(flow.log_prob(points, context=np.tile(context, (len(points), 1))))
-    p = p.reshape(len(fine), -1) * np.outer(np.gradient(fine), np.gradient(fine))
-    for j, margin in enumerate((p.sum(axis=1), p.sum(axis=0))):
-        cdf = np.interp(grid[:, j], fine, np.cumsum(margin))
-        share = (values[:, j][:, None] <= grid[:, j]).mean(axis=0)
-        np.testing.assert_allclose(share, cdf, atol=0.03)
 
 
 def test_fit_learns_the_density_of_each_pattern(tmp_path):
@@ -174,7 +148,6 @@ def test_fit_learns_the_density_of_each_pattern(tmp_path):
     ("make", "message"),
     [
         (lambda: fc.Clamped(fc.LULinear(2)), "mixes coordinates"),
-        (lambda: fc.Clamped(fc.Permute([1, 0])), "reorders them"),
         (lambda: fc.Clamped(fc.Standardize(2)), "is not set from data"),
         (lambda: fc.Clamped(fc.flows.made_mog(2, standardize=False).bijector), "not the identity"),
         (lambda: fc.Clamped(fc.MADE(2)), "takes a bijector"),

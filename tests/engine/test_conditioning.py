@@ -1,12 +1,9 @@
 """StandardizeContext and EmbedContext, and the recipes that have them."""
 
-import autograd.numpy as anp
 import numpy as np
 import pytest
-from autograd import grad
 
 import flowcore as fc
-from flowcore.core import Plan
 from flowcore.distributions.conditioning import with_standardized_context
 from flowcore.testing import randomize
 
@@ -109,18 +106,6 @@ def test_a_density_gets_its_context_standardised_in_all_of_its_parts(name, tmp_p
     )
 
 
-def test_its_layers_are_still_seen():
-    for recipe in (fc.flows.maf, fc.flows.iaf, fc.flows.glow):
-        plain, conditional = (recipe(2, layers=2, hidden=[8], context_dim=c) for c in (0, 2))
-        z, context = np.zeros((3, 2)), np.zeros((3, 2))
-        names = [name for name, _ in conditional.stages(z, context=context)]
-        assert names == [name for name, _ in plain.stages(z)]
-    flow = randomize(small().initialize(*incomes()), 0.5)
-    z, (_, context) = np.ones((5, 2)), incomes(5)
-    last = flow.stages(z, context=context)[-1][1]
-    np.testing.assert_allclose(last, flow.from_latent(z, context=context))
-
-
 def test_float32_separates_times():
     seconds = 1.7e9 + 5.0 * np.arange(200)[:, None]
     flow = fc.flows.maf(1, layers=2, hidden=[8], context_dim=1, dtype=np.float32)
@@ -164,17 +149,6 @@ def test_a_recipe_reads_what_its_network_makes_of_the_context(recipe):
     np.testing.assert_allclose(*draws, rtol=1e-7)
 
 
-def test_circular_splines_take_a_network_too():
-    flow = fc.flows.nsf(3, layers=2, hidden=[6], circular=[0], context_net=fc.MLP(5, (2,)))
-    rng = np.random.default_rng(0)
-    x, context = rng.normal(size=(20, 3)), rng.normal(size=(20, 5))
-    flow = randomize(flow.initialize(x, context), 0.5)
-    values = flow.log_prob(x[:1], context=context)
-    assert flow.context_dim == 5 and values.std() > 1e-3
-    one = fc.flows.nsf(1, layers=2, hidden=[6], circular=[0], context_net=fc.MLP(5, (2,)))
-    assert repr(one).count("MADE(") == 2
-
-
 def test_a_context_of_angles_is_periodic_or_refused():
     net = fc.MLP(1, (3,), hidden=[8], circular=[0])
     with pytest.raises(ValueError, match="standardize_context=False"):
@@ -186,60 +160,3 @@ def test_a_context_of_angles_is_periodic_or_refused():
     found = [flow.log_prob(x, context=context + turn) for turn in (0.0, 1.0, 2 * np.pi)]
     np.testing.assert_allclose(found[2], found[0], atol=1e-12)
     assert np.abs(found[1] - found[0]).max() > 1e-3
-
-
-@pytest.mark.parametrize("recipe", ["maf", "iaf", "realnvp"])
-def test_gradients_through_the_network_are_those_of_differences(recipe):
-    flow, x, context = with_network(recipe)
-
-    def loss(theta, x, context):
-        return anp.sum(anp.sin(flow.log_prob(x, params=theta, context=context)))
-
-    arguments = [np.array(flow.params), x[:3], context[:3]]
-    rng = np.random.default_rng(3)
-    for k, argument in enumerate(arguments):
-        slope = grad(loss, k)(*arguments)
-        for _ in range(5):
-            way = rng.normal(size=argument.shape)
-            ends = [
-                loss(*arguments[:k], argument + step * way, *arguments[k + 1 :])
-                for step in (1e-6, -1e-6)
-            ]
-            difference = (ends[0] - ends[1]) / 2e-6
-            assert np.sum(slope * way) == pytest.approx(difference, rel=1e-4, abs=1e-5)
-
-
-def test_the_gradient_that_fit_takes_is_autograds():
-    """Without the gradients by inputs, which `fit` leaves out, theirs by theta is the same."""
-    flow, x, context = with_network()
-    by_autograd = grad(lambda th: -anp.mean(flow.log_prob(x, params=th, context=context)))
-    plan = Plan(flow, "log_prob", len(x), np.dtype(float), tape=True, inputs_bar=False)
-    plan.load(flow.params, context)
-    plan(x)
-    found = plan.gradient(np.full(len(x), -1 / len(x)))[0]
-    np.testing.assert_allclose(found, by_autograd(flow.params), rtol=1e-9, atol=1e-12)
-
-
-def test_a_network_learns_which_of_many_numbers_matter():
-    """x | c ~ N(sin(2 (c_1 + c_2)), 0.3^2); ten other numbers are noise."""
-    rng = np.random.default_rng(0)
-    context = rng.normal(size=(3000, 12))
-    x = np.sin(2 * context[:, :2].sum(axis=1))[:, None] + 0.3 * rng.normal(size=(3000, 1))
-    net = fc.MLP(12, (2,), hidden=[32], activation="tanh")
-    flow = fc.flows.maf(1, layers=1, hidden=[16], context_net=net)
-    _, history = fc.fit(flow, x, context=context, epochs=25, learning_rate=0.01, rng=0)
-    exact = 0.5 * np.log(2 * np.pi * np.e) + np.log(0.3)
-    assert min(history.val_nll) < exact + 0.35 and history.val_nll[0] > exact + 0.8
-
-
-def test_a_network_in_float32_and_in_a_file(tmp_path):
-    flow, x, context = with_network(dtype=np.float32)
-    fc.save(flow, tmp_path / "a.npz")
-    again = fc.load(tmp_path / "a.npz")
-    values = [f.log_prob(x, context=context) for f in (flow, again)]
-    assert values[0].dtype == np.float32 and values[0].tobytes() == values[1].tobytes()
-    assert repr(again) == repr(flow) and "EmbedContext" in repr(flow)
-    names = [name for name, _ in flow.stages(flow.base.sample(1, 0), context[:1])]
-    assert names == ["base", *["MAF"] * 5, "Standardize"]
-    fitted, _ = fc.fit(flow.restandardized(), 9 * x, context=2 * context, **QUICK)
-    assert fitted.bijector[1].standardize.mean[0] == pytest.approx(2 * context[:, 0].mean())

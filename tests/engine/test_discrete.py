@@ -81,22 +81,6 @@ def test_far_out_the_noise_is_uniform_and_infinities_are_silent():
     assert np.isinf(both([[2.0, np.inf]], rng=0)[0, 1])
 
 
-def test_a_point_that_rounding_carries_over_the_edge_stays_in_its_cell():
-    x = np.full((1000, 1), 2.0**52)  # here floats are one apart: x + u is x or x + 1
-    y = fc.Dequantize()(x, rng=0)
-    assert np.array_equal(fc.Dequantize().quantize(y), x)
-
-
-def test_rng_and_shapes():
-    dequantize, x = fc.Dequantize(), np.arange(24).reshape(2, 3, 4)
-    assert np.array_equal(dequantize(x, 5), dequantize(x, np.random.default_rng(5)))
-    assert not np.array_equal(dequantize(x), dequantize(x))
-    assert dequantize(x, 0).shape == dequantize.quantize(x).shape == x.shape
-    assert dequantize.log_prob(fc.Normal(4), x).shape == (2, 3)
-    assert dequantize.log_prob(fc.Normal(4), x[0, 0]).shape == ()
-    assert dequantize(x[:0], 0).shape == (0, 3, 4)
-
-
 def test_single_precision_measurements_snap_to_the_grid():
     x = (0.1 * np.arange(200)).astype(np.float32)[:, None]  # 1e-7 off the grid, relatively
     exact = 0.1 * np.arange(200)[:, None]
@@ -145,8 +129,8 @@ def test_the_units_of_the_columns_do_not_matter():
 
 
 def test_many_draws_find_the_exact_probability():
-    x = integers(200)
-    estimate = fc.Dequantize().log_prob(GAUSSIAN, x, draws=20_000)
+    x = integers(100)
+    estimate = fc.Dequantize().log_prob(GAUSSIAN, x, draws=4000)
     np.testing.assert_allclose(estimate, exact_log_p(x), atol=0.05)
 
 
@@ -214,18 +198,6 @@ def test_black_and_white_have_finite_logits(dtype):
     assert np.isfinite(z).all() and np.isfinite(log_det).all() and z.dtype == dtype
     beyond = bijector.inverse_log_det(np.array([[-0.1, 1], [1, 256.1]], dtype))
     assert np.array_equal(beyond, [-np.inf, -np.inf])
-
-
-def test_probabilities_through_logits_sum_to_one():
-    """All mass of the flow lies in the cells of the levels, up to the fraction that is squashed."""
-    recipe = fc.testing.randomize(fc.flows.maf(1, layers=1, standardize=False), rng=0)
-    ends = fc.logit_preprocessing(1, 8, squash=1e-6)
-    flow = fc.TransformedDistribution(recipe.base, fc.Chain([ends, recipe.bijector]))
-    p = np.exp(fc.Dequantize().log_prob(flow, np.arange(8)[:, None], draws=4000))
-    assert abs(p.sum() - 1) < 0.01
-    x = fc.Dequantize().quantize(flow.sample(20_000, rng=0))
-    assert x.min() >= 0 and x.max() <= 7
-    np.testing.assert_allclose(np.mean(x == np.arange(8), axis=0), p, atol=0.02)
 
 
 def test_points_of_cells_are_where_they_are_asked_for():

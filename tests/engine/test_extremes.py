@@ -35,11 +35,10 @@ def flows_of(name):
     """The flows that are tried under one name."""
     if name in RECIPES:
         for dtype in (np.float32, float):
-            for dim in (2, 5):
-                for standardize in (True, False):
-                    options = {} if name.startswith("made") else {"layers": 3}
-                    options |= {"standardize": standardize, "dtype": dtype, "hidden": [8, 8]}
-                    yield getattr(fc.flows, name)(dim, **options)
+            for dim, standardize in ((2, True), (5, False)):
+                options = {} if name.startswith("made") else {"layers": 3}
+                options |= {"standardize": standardize, "dtype": dtype, "hidden": [8, 8]}
+                yield getattr(fc.flows, name)(dim, **options)
     elif name in DENSITIES:
         yield DENSITIES[name]()
     else:
@@ -75,14 +74,6 @@ def test_nothing_is_raised_if_numpy_is_set_to_raise(name):
         for scale in (1e-300, 1.0, 1e150):
             X = scale * np.random.default_rng(0).normal(size=(200, 2))
             fc.fit(getattr(fc.flows, name)(2, hidden=[8]), X, epochs=2, average=0.9)
-
-
-def test_targets_far_out():
-    with np.errstate(all="raise"):
-        for name in ("two_moons", "circles", "two_spirals", "pinwheel", "funnel", "banana"):
-            target = getattr(fc.targets, name)()
-            assert (target.log_prob(rows(target.dim, float)) < np.inf).all()
-            target.entropy()
 
 
 # ---------------------------------------------------------------- what overflows in a dtype
@@ -128,26 +119,3 @@ def test_a_nan_of_somebodys_own_part_stays():
             if parts[0] is not layer:
                 assert np.isfinite(found[0]) and np.isnan(found[1])
             assert found[2] == -np.inf  # the layer, or the base, overflows
-
-    class Base:
-        dim = 2
-
-        def sample(self, n, rng=None):
-            return np.random.default_rng(rng).random((n, 2))
-
-        def log_prob(self, z):
-            return anp.sum(anp.log(z), axis=-1)
-
-    found = fc.TransformedDistribution(Base(), fc.Permute([1, 0])).log_prob(x[:2])
-    assert np.isfinite(found[0]) and np.isnan(found[1])
-
-
-def test_a_nan_in_the_parameters_or_the_context_stays():
-    flow = randomize(fc.flows.maf(2, 1, [8], context_dim=1, standardize=False), 0.5)
-    x, context = np.zeros((3, 2)), np.array([[0.0], [np.nan], [1.0]])
-    found = flow.log_prob(x, context=context)
-    np.testing.assert_array_equal(np.isnan(found), [False, True, False])
-    theta = flow.params.copy()
-    theta[-1] = np.nan
-    assert np.isnan(flow.log_prob(x, params=theta, context=np.zeros((3, 1)))).all()
-    assert np.isnan(flow.log_prob([[1e308, 1e308]], params=theta, context=[[0.0]])).all()

@@ -27,7 +27,7 @@ RECIPES = {
 }
 COUPLINGS = ("realnvp", "nice", "nsf-coupling", "glow")
 MIXTURES = ("made_mog", "maf_mog")  # only close to the identity at first
-CASES = [(n, d) for n in RECIPES for d in (1, 2, 3, 4, 5) if d > 1 or n not in COUPLINGS]
+CASES = [(n, d) for n in RECIPES for d in (1, 3, 4) if d > 1 or n not in COUPLINGS]
 
 
 def data(dim, n=60):
@@ -45,29 +45,6 @@ def steps(flow):
         (part.bijector, True) if isinstance(part, fc.Invert) else (part, False)
         for part in reversed(flow.bijector.bijectors)
     ]
-
-
-@pytest.mark.parametrize(("name", "dim"), CASES)
-def test_every_dimension_samples_and_scores(name, dim):
-    flow = randomize(RECIPES[name](dim, layers=3, hidden=[8]), scale=0.5)
-    x, log_prob = flow.sample_and_log_prob(7, rng=0)
-    assert x.shape == (7, dim) and log_prob.shape == (7,)
-    np.testing.assert_allclose(flow.log_prob(x), log_prob, rtol=1e-8, atol=1e-8)
-    assert flow.dim == dim and isinstance(flow.base, base_of(name))
-    n_params = flow.base.n_params if "nsf" in name else 0
-    n_params += sum(part.n_params for part, _ in steps(flow))
-    assert name == "nice" or flow.n_params == n_params
-
-
-@pytest.mark.parametrize(("name", "dim"), [case for case in CASES if case[0] not in MIXTURES])
-def test_a_new_flow_is_the_identity(name, dim):
-    flow = RECIPES[name](dim, layers=3, hidden=[8], standardize=False)
-    x = data(dim)
-    z = flow.to_latent(x)
-    # exactly, permutations apart; the quotient that a spline is rounds the last digit
-    digit = 4e-16 if name.startswith("nsf") else 0.0
-    np.testing.assert_allclose(np.sort(z, axis=1), np.sort(x, axis=1), rtol=digit, atol=digit)
-    np.testing.assert_allclose(flow.log_prob(x), flow.base.log_prob(x), rtol=1e-13)
 
 
 @pytest.mark.parametrize(("name", "dim"), CASES)
@@ -90,7 +67,7 @@ def test_standardize_is_part_of_the_density(name, dim):
     np.testing.assert_array_equal(ready.bijector[0].mean, x.mean(axis=0))
 
 
-@pytest.mark.parametrize(("name", "dim"), [case for case in CASES if case[1] in (1, 2, 5)])
+@pytest.mark.parametrize(("name", "dim"), [case for case in CASES if case[1] in (1, 3)])
 @pytest.mark.parametrize("context_dim", [0, 2])
 def test_one_step_changes_every_parameter(name, context_dim, dim):
     """From random parameters and with tanh units: nothing is silently left out of training."""
@@ -143,15 +120,8 @@ def orders(layers):
     return [part.made.degrees[0].tolist() for part, _ in layers]
 
 
-@pytest.mark.parametrize("layers", [1, 2, 3, 4])
-@pytest.mark.parametrize(
-    ("order", "last"),
-    [
-        ("left-to-right", [1, 2, 3]),
-        ("right-to-left", [3, 2, 1]),
-        ([2, 3, 1], [2, 3, 1]),
-    ],
-)
+@pytest.mark.parametrize("layers", [1, 4])
+@pytest.mark.parametrize(("order", "last"), [("right-to-left", [3, 2, 1]), ([2, 3, 1], [2, 3, 1])])
 def test_orders_are_counted_from_the_data_end(layers, order, last):
     """Whatever the number of layers, the one next to the Standardize has the order asked for."""
     wanted = [last, [4 - degree for degree in last]] * 3
@@ -163,7 +133,7 @@ def test_orders_are_counted_from_the_data_end(layers, order, last):
         assert orders(steps(recipe(3, hidden=[8], order=order))[:-1]) == [last]
 
 
-@pytest.mark.parametrize("layers", [1, 2, 3, 4])
+@pytest.mark.parametrize("layers", [1, 4])
 @pytest.mark.parametrize(("order", "moved"), [("left-to-right", [2, 3]), ("right-to-left", [0, 1])])
 def test_which_half_a_coupling_transforms_at_the_data_end(layers, order, moved):
     for recipe in (fc.flows.realnvp, fc.flows.nice, partial(fc.flows.nsf, kind="coupling")):
@@ -175,36 +145,19 @@ def test_which_half_a_coupling_transforms_at_the_data_end(layers, order, moved):
         changed = randomize(couplings[0]).forward(z) != z
         assert np.flatnonzero(changed).tolist() == moved
         if layers > 2:  # the pair next to the data stays together
-            assert [type(part) for part in flow.bijector][1:4] == [
-                fc.Coupling,
-                fc.Coupling,
-                fc.Permute,
-            ]
+            kinds = [type(part) for part in flow.bijector]
+            assert kinds[1:4] == [fc.Coupling, fc.Coupling, fc.Permute]
 
 
 def test_permutations_stand_between_pairs_of_couplings():
     kinds = [type(part).__name__ for part, _ in steps(fc.flows.realnvp(4, layers=4, hidden=[8]))]
     assert kinds == ["Coupling", "Coupling", "Permute", "Coupling", "Coupling", "Standardize"]
-    assert not any(
-        isinstance(p, fc.Permute) for p, _ in steps(fc.flows.realnvp(2, layers=6, hidden=[8]))
-    )
     different = {
         part.permutation
         for part, _ in steps(fc.flows.realnvp(9, layers=20, hidden=[8]))
         if isinstance(part, fc.Permute)
     }
     assert len(different) > 5
-
-
-def test_nice_preserves_volume_but_for_its_scaling():
-    flow = randomize(fc.flows.nice(3, layers=4, hidden=[8], standardize=False))
-    scaling, *couplings = [part for part, _ in steps(flow)]
-    assert isinstance(scaling, fc.Elementwise) and isinstance(scaling.transformer, fc.Scale)
-    assert all(
-        part.transformer == fc.Shift() for part in couplings if isinstance(part, fc.Coupling)
-    )
-    log_det = flow.bijector.forward_log_det(data(3))
-    np.testing.assert_allclose(log_det, scaling.params.sum(), rtol=1e-10)
 
 
 def test_splines_and_what_stands_around_them():
@@ -215,37 +168,8 @@ def test_splines_and_what_stands_around_them():
     both = fc.flows.nsf(2, layers=1, kind="coupling", **options).bijector[1]
     assert isinstance(both, fc.Coupling)
     assert both.transformer == fc.Compose([fc.Affine(3.0), spline])
-    plain = fc.flows.nsf(2, layers=1, bins=6, tail=4.0, affine=np.True_).bijector[1]
-    assert plain.transformer == fc.Compose([fc.Affine(), spline])
     with pytest.raises(TypeError, match=r"affine must be True, False or an Affine\(...\), not 5.0"):
         fc.flows.nsf(2, affine=5.0)
-
-
-def test_made_is_one_layer_of_maf():
-    x = data(3)
-    made = fc.flows.made(3, hidden=[8], rng=4)
-    maf = fc.flows.maf(3, layers=1, hidden=[8], rng=4, transformer=fc.Affine(5.0))
-    np.testing.assert_array_equal(made.params, maf.params)
-    made, maf = (randomize(flow.initialize(x)) for flow in (made, maf))
-    np.testing.assert_array_equal(made.log_prob(x), maf.log_prob(x))
-
-
-def test_where_the_mixture_of_maf_mog_stands():
-    """Next to the base."""
-    options = {"components": 2, "hidden": [8], "log_scale_bound": 4.0}
-    parts = [part for part, _ in fc.flows.maf_mog(3, layers=2, **options).bijector.steps("forward")]
-    mixture = fc.MixtureOfGaussians(2, 4.0)
-    assert [part.transformer for part in parts[:3]] == [mixture, fc.Affine(), fc.Affine()]
-    assert fc.flows.made_mog(3, **options).bijector[1].transformer == mixture
-
-
-def test_layers_of_glow_differ():
-    parts = list(fc.flows.glow(6, layers=3, hidden=[8], standardize=False).bijector)
-    mixers, couplings = parts[1::3], parts[2::3]
-    orders = [mixer.permutation for mixer in mixers]
-    assert len({tuple(range(6)), *orders}) == 4
-    weights = [coupling.weights()[0][0] for coupling in couplings]
-    assert not any(np.array_equal(a, b) for a, b in pairwise(weights))
 
 
 # ---------------------------------------------------------------- recipes that have not seen data
@@ -313,23 +237,11 @@ def test_bounds_confine_the_density(name):
     np.testing.assert_allclose(step.mean, z.mean(axis=0))
 
 
-def test_a_bounded_flow_is_fitted_saved_and_integrates_to_one(tmp_path):
-    x = np.random.default_rng(0).beta(0.5, 1.5, (500, 1))
-    flow, _ = fc.fit(fc.flows.nsf(1, layers=1, hidden=[8], bounded=(0, 1)), x, epochs=5)
-    fc.save(flow, tmp_path / "flow.npz")
-    again = fc.load(tmp_path / "flow.npz")
-    u = (np.arange(20_000) + 0.5) / 20_000
-    p = again.prob(u[:, None])
-    np.testing.assert_array_equal(p, flow.prob(u[:, None]))
-    assert p.mean() == pytest.approx(1, abs=0.02)
-
-
 @pytest.mark.parametrize(
     ("bounded", "message"),
     [
         ((0, None), "high holds None: write -np.inf or np.inf for a side"),
         (([0, None], 1), "low holds None"),
-        (3, "a pair"),
         ((0, 1, 2), "a pair"),
         ((1, 0), "less than"),
         (([0, 0, 0], 1), "shape"),
@@ -355,10 +267,3 @@ def test_a_warm_start_that_standardises_anew():
     again, history = fc.fit(fresh, 1000 * x, epochs=1, context=7 * x[:, :1], learning_rate=1e-9)
     assert again.bijector[0].mean[0] > 4000 and history.train_nll
     np.testing.assert_allclose(again.params, flow.params, atol=1e-3)
-
-
-def test_a_warm_start_waits_for_data_and_warns_until_then():
-    x = np.random.default_rng(0).normal(5, 2, (200, 2))
-    flow, _ = fc.fit(fc.flows.maf(2, layers=1, hidden=[4]), x, epochs=1)
-    with pytest.warns(UserWarning, match="not been fitted|no data|untrained|fit"):
-        flow.restandardized().sample(2, rng=0)

@@ -51,14 +51,6 @@ def interrupt(report=None):
     raise KeyboardInterrupt
 
 
-class Loud(flowcore.Laplace):
-    """Its constructor warns, as somebody's own may."""
-
-    def __init__(self, dim):
-        super().__init__(dim)
-        warnings.warn("mine", UserWarning, stacklevel=2)
-
-
 class Broken(flowcore.Distribution):
     """A base that fails in the middle of many rows, in whichever thread."""
 
@@ -114,7 +106,6 @@ OPERATIONS = {
     "log_prob of many": (lambda folder: FLOW.log_prob(X, threads=3), None),
     "log_prob far out": (lambda folder: FLOW.log_prob(FAR, threads=3), None),
     "log_prob of a mixture": (lambda folder: MIXTURE.log_prob(X, threads=2), None),
-    "log_prob of nothing like it": (lambda folder: FLOW.log_prob("text"), ValueError),
     "an error": (lambda folder: with_base(Broken).log_prob(X, threads=3), ZeroDivisionError),
     "interrupt": (lambda folder: with_base(Interrupted).log_prob(X, threads=3), KeyboardInterrupt),
     "sample": (lambda folder: FLOW.sample(N, rng=0, threads=2), None),
@@ -124,7 +115,6 @@ OPERATIONS = {
     "fit, diverging": (diverging, TrainingDivergedError),
     "fit, by a checkpoint": (lambda folder: trained(checkpoint=new_file(folder)), None),
     "save and load": (lambda folder: saved_and_loaded(FLOW, folder), None),
-    "save and load a narrow one": (lambda folder: saved_and_loaded(NARROW, folder), None),
     "load what is damaged": (damaged, ValueError),
     "check": (lambda folder: check_bijector(flowcore.Permute([1, 0])), None),
 }
@@ -153,32 +143,7 @@ def test_nothing_global_is_changed(name, tmp_path):
         assert snapshot() == before
 
 
-def in_threads_at_once(folder, n_threads, rounds):
-    """Every operation in every thread, each beginning with another one; what came of it."""
-    gate, names = threading.Barrier(n_threads), list(OPERATIONS)
-
-    def work(k):
-        with np.errstate(over="ignore", divide="call", call=None):
-            state = np.geterr()
-            gate.wait()
-            for i in range(rounds * len(names)):
-                do(names[(i + 3 * k) % len(names)], folder)
-            return np.geterr() == state
-
-    with ThreadPoolExecutor(n_threads) as pool:
-        return list(pool.map(work, range(n_threads)))
-
-
-@pytest.mark.usefixtures("free_blas")
-@pytest.mark.parametrize("rounds", [1, pytest.param(30, marks=pytest.mark.slow)])
-def test_nothing_global_is_changed_by_several_threads_at_once(rounds, tmp_path):
-    before = snapshot()
-    assert in_threads_at_once(tmp_path, 4, rounds) == [True] * 4
-    assert snapshot() == before
-
-
-@pytest.mark.parametrize("rounds", [4, pytest.param(80, marks=pytest.mark.slow)])
-def test_eight_threads_that_save_and_load_leave_the_warning_filters_alone(rounds, tmp_path):
+def test_eight_threads_that_save_and_load_leave_the_warning_filters_alone(tmp_path):
     gate = threading.Barrier(8)
 
     def work(k):
@@ -187,31 +152,14 @@ def test_eight_threads_that_save_and_load_leave_the_warning_filters_alone(rounds
             made = saved_and_loaded(NARROW, tmp_path)
         return made.params
 
-    for _ in range(rounds):
-        before = list(warnings.filters)
-        with ThreadPoolExecutor(8) as pool:
-            for theta in pool.map(work, range(8)):
-                np.testing.assert_array_equal(theta, NARROW.params)
-        assert list(warnings.filters) == before
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(8) as pool:
+        for theta in pool.map(work, range(8)):
+            np.testing.assert_array_equal(theta, NARROW.params)
+    assert list(warnings.filters) == before
     with pytest.warns(UserWarning, match="minimum width") as caught:  # whoever makes one, and where
         flowcore.MADE(5, hidden=[2])
     assert [warning.filename for warning in caught] == [__file__]
-
-
-@pytest.mark.parametrize("name", ["flowcore_mine", "my.flowcore", "", 5])
-def test_a_warning_names_the_line_of_the_caller_whatever_its_module_is_called(name):
-    code = compile("\n\nflowcore.MADE(5, hidden=[2])", "theirs.py", "exec")
-    with pytest.warns(UserWarning, match="minimum width") as caught:
-        exec(code, {"__name__": name, "flowcore": flowcore})
-    assert [(warning.filename, warning.lineno) for warning in caught] == [("theirs.py", 3)]
-    exec(code, {"__name__": None, "flowcore": flowcore})  # Python shows no warning of such a module
-
-
-def test_what_ones_own_constructor_warns_of_comes_out(tmp_path):
-    with pytest.warns(UserWarning, match="mine"):
-        loud = Loud(2)
-    with pytest.warns(UserWarning, match="mine"):
-        saved_and_loaded(loud, tmp_path, classes=[Loud])
 
 
 def test_import_changes_nothing():

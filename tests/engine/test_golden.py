@@ -229,12 +229,6 @@ def test_template_made_with_a_transformer_of_the_users_own():
         close(log_det, np.full(5, 5 * alpha))
 
 
-def test_the_number_of_masked_coordinates_is_tfps():
-    for name in NVPS:
-        masked = coupling(name).num_masked
-        assert masked == int(GOLDEN[f"{name}/masked_size"])
-
-
 def test_bases():
     x, loc, scale = GOLDEN["dist/x"], np.array([0.0, 1.0, -1.0]), np.array([1.0, 2.0, 0.5])
     log_prob = fc.MultivariateNormalDiag(loc, scale).log_prob(x)

@@ -1,6 +1,4 @@
-"""LULinear and ActNorm: golden values, their plain twins, and the Gaussian that they can be."""
-
-import pickle
+"""LULinear and ActNorm: extreme scales, constant columns, and the Gaussian that they can be."""
 
 import autograd
 import autograd.numpy as anp
@@ -22,19 +20,6 @@ def data(n=400, dim=3):
 
 
 # ---------------------------------------------------------------- LULinear
-
-
-def test_any_matrix_by_scipys_factors():
-    """P is that of scipy.linalg.lu; reading the factors back gives the matrix."""
-    from scipy.linalg import lu
-
-    W = rows(5, 5)
-    p, L, U = lu(W, p_indices=True)
-    assert not np.array_equal(p, np.argsort(p))  # a permutation that is not its own inverse
-    b = fc.LULinear.from_lu(np.tril(L, -1) + U, p, bias=np.arange(5.0))
-    np.testing.assert_allclose(b.matrix(), W, rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(b.forward(np.zeros(5)), np.arange(5.0))
-    np.testing.assert_allclose(b.inverse(np.arange(5.0) + W[:, 2]), np.eye(5)[2], atol=1e-12)
 
 
 def test_a_fresh_one_is_its_permutation():
@@ -75,19 +60,6 @@ def test_without_a_bound_every_value_is_valid(size, dtype):
         for way, sign in (("forward", 1), ("inverse", -1)):
             value, log_det = getattr(b, f"{way}_and_log_det")(z)
             assert not np.isnan(value).any() and (log_det == sign * 2 * size).all()
-
-
-def test_its_own_matrices_follow_its_parameters():
-    """They are kept for the object's own parameters, and for no others."""
-    b = fc.LULinear(2, permutation=None)
-    z = np.ones(2)
-    before = b.forward(z)
-    other = np.arange(6.0)
-    after = b.with_params(other).forward(z)
-    np.testing.assert_array_equal(b.forward(z, params=other), after)
-    np.testing.assert_array_equal(b.forward(z), before)
-    assert not np.array_equal(before, after)
-    assert "_memo_matrices" not in pickle.loads(pickle.dumps(b)).__dict__
 
 
 # ---------------------------------------------------------------- ActNorm
@@ -131,26 +103,8 @@ def test_by_lbfgs_it_is_the_exact_gaussian(normalise, turn):
     np.testing.assert_allclose(best.fun, gaussian_nll(X), atol=1e-6)
 
 
-def test_fit_initialises_actnorm_once():
-    X = data()
-    flow = fc.TransformedDistribution(
-        fc.Normal(3), fc.Chain([fc.Standardize(3), fc.LULinear(3), fc.ActNorm(3)])
-    )
-    flow, history = fc.fit(
-        flow, X, epochs=60, learning_rate=0.05, validation_split=0, batch_size=None
-    )
-    assert flow.initialized and history.train_nll[-1] < history.train_nll[0]
-    assert history.train_nll[-1] < gaussian_nll(X) + 0.05
-    theta = flow.params
-    with pytest.warns(UserWarning, match="was fitted to other rows, and stays"):
-        again, _ = fc.fit(flow, 3 * X, epochs=1, learning_rate=1e-6)
-    np.testing.assert_allclose(again.params, theta, atol=1e-4)
-
-
 @pytest.mark.parametrize("kind", [fc.Standardize, fc.ActNorm])
-@pytest.mark.parametrize(
-    "centre, sd", [(1.7e9, 1e-3), (0.0, 1e-170), (0.0, 1e200), (-1e250, 1e249)]
-)
+@pytest.mark.parametrize("centre, sd", [(1.7e9, 1e-3), (0.0, 1e-170), (-1e250, 1e249)])
 def test_scales_that_floats_can_resolve_are_not_constant(kind, centre, sd):
     x = centre + sd * np.random.default_rng(0).standard_normal((1000, 1))
     z = kind(1).initialize(x).inverse(x)
@@ -158,8 +112,7 @@ def test_scales_that_floats_can_resolve_are_not_constant(kind, centre, sd):
     np.testing.assert_allclose(z.std(), 1, rtol=1e-3)
 
 
-@pytest.mark.parametrize("value", [0.1, 3.3, 1 / 3, 1e6 + 0.1, 1.0])
-@pytest.mark.parametrize("n", [1000, 100_000])
+@pytest.mark.parametrize("value, n", [(0.1, 1000), (1e6 + 0.1, 100_000), (1.0, 1000)])
 def test_a_constant_that_its_mean_only_rounds_to_is_constant(value, n):
     """NumPy adds the rows of a table one by one: the mean is off by many roundings."""
     x = np.column_stack([np.random.default_rng(0).standard_normal(n), np.full(n, value)])

@@ -7,7 +7,7 @@ from autograd import grad
 from support.flows import EVERYTHING, Banana, Gaussian, banana_data, nll
 from support.flows import textbook_fit as fit
 from support.registry import BIJECTORS, DENSITIES, case
-from support.runs import Bowl, assert_same, interrupt_at, run_of
+from support.runs import assert_same, interrupt_at, run_of
 
 import flowcore as fc
 from flowcore.testing import randomize
@@ -89,37 +89,6 @@ def test_a_penalty_may_ask_what_the_flow_does():
     assert all(isinstance(f, fc.TransformedDistribution) for f in seen)
 
 
-def test_an_argument_with_a_default_is_the_users_own():
-    losses = []
-    for strength in (0.0, 2.0):
-
-        def penalty(theta, strength=strength):
-            return strength * l2(theta)
-
-        losses.append(fit(Banana(), X, epochs=30, learning_rate=0.05, penalty=penalty)[0].params)
-    plain, _ = fit(Banana(), X, epochs=30, learning_rate=0.05)
-    np.testing.assert_array_equal(losses[0], plain.params)
-    assert np.abs(losses[1]).max() < np.abs(losses[0]).max()
-
-
-def test_float32_stays_float32():
-    flow, _ = fit(Banana(dtype=np.float32), X, epochs=3, penalty=lambda th: 0.1 * anp.sum(th**2))
-    value, gradient = Likelihood(flow, l2)(flow.params, Rows(X))
-    assert flow.params.dtype == gradient.dtype == np.float32 and type(value) is float
-
-
-def test_without_a_slope_for_once():
-    """A hinge whose value is a plain constant where it does not bite."""
-    values = []
-
-    def hinge(theta):
-        values.append(theta[0] if theta[0] > 0.9 else 0.0)
-        return values[-1]
-
-    flow, _ = fit(Banana(np.ones(6)), X, epochs=3, learning_rate=0.1, penalty=hinge)
-    assert np.isfinite(flow.params).all() and values[-1] == 0.0
-
-
 # ---------------------------------------------------------------- penalties that are refused
 
 
@@ -128,11 +97,9 @@ def test_without_a_slope_for_once():
     [
         (0.1, TypeError, r"penalty must be a function of theta, or None: got 0\.1"),
         (lambda th: th**2, ValueError, r"penalty must return one number.*shape \(6,\): sum it"),
-        (lambda th: anp.sum(th**2)[None], ValueError, r"penalty must return .* shape \(1,\)"),
         (lambda th: None, ValueError, "penalty returned None, which does not depend on theta"),
         (lambda th, flow: anp.sum(flow.params), ValueError, r"penalty returned .*params=theta"),
         (lambda th: float(th[0]), TypeError, "penalty cannot .*ArrayBox.*in autograd.numpy"),
-        (lambda: 1.0, TypeError, "penalty cannot be called or differentiated: .*argument"),
         (lambda a, b, c: 1.0, TypeError, "penalty cannot be called.* a function of theta, or of"),
     ],
 )
@@ -154,21 +121,6 @@ def test_a_penalty_that_is_not_finite_is_named(penalty, message):
     with pytest.raises(TrainingDivergedError, match=message) as caught:
         fit(Banana(), X, penalty=penalty)
     np.testing.assert_array_equal(caught.value.flow.params, np.zeros(6))
-
-
-def test_a_barrier_that_is_crossed_later_keeps_the_last_good_flow():
-    """The steps of Adam on a falling parameter, towards a wall at -0.25."""
-    with pytest.raises(TrainingDivergedError, match=r"epoch [1-9]\d*, .*the penalty is nan") as e:
-        fit(
-            Gaussian(),
-            X - 5.0,
-            epochs=50,
-            learning_rate=0.1,
-            penalty=lambda th: -1e-3 * anp.log(th[0] + 0.25),
-            **EVERYTHING,
-        )
-    assert e.value.flow.params[0] > -0.25 and e.value.history.best_epoch is not None
-    assert np.isfinite(e.value.history.train_nll).all()
 
 
 # ---------------------------------------------------------------- the plan behind it
@@ -235,16 +187,3 @@ def test_the_loop_takes_another_loss_and_resumes_it(tmp_path):
     path = tmp_path / "run.npz"
     assert trained(path, [interrupt_at(3)])[1].interrupted
     assert_same(trained(path), straight)
-
-
-def test_another_loss_diverges_and_is_penalised_like_any():
-    class Broken(Bowl):
-        def value_and_gradient(self, theta, batch):
-            raise NotFinite("the bowl is broken")
-
-    with pytest.raises(TrainingDivergedError, match="epoch 0, batch 0: the bowl is broken"):
-        train(run_of(Broken(Gaussian())))
-    loss = Bowl(Gaussian(np.ones(4)), penalty=lambda theta: 5.0 * anp.sum(theta**2))
-    with pytest.warns(UserWarning, match="no epoch was better"):
-        _, history = train(run_of(loss))
-    assert history.train_nll[0] < 0.2 < history.val_nll[-1]

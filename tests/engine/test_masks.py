@@ -125,16 +125,6 @@ def test_degrees_random_and_given():
     assert set(with_context.degrees[1]) == {0, 1, 2, 3}
 
 
-def test_orders():
-    assert fc.MADE(4, [8]).degrees[0].tolist() == [1, 2, 3, 4]
-    assert fc.MADE(4, [8], order="right-to-left").degrees[0].tolist() == [4, 3, 2, 1]
-    assert fc.MADE(4, [8], order=[2, 4, 1, 3]).degrees[0].tolist() == [2, 4, 1, 3]
-    seeds = {tuple(fc.MADE(4, [8], order="random", rng=rng).degrees[0]) for rng in range(20)}
-    assert len(seeds) > 5 and all(sorted(order) == [1, 2, 3, 4] for order in seeds)
-    again = fc.MADE(4, [8], order="random", rng=3)
-    np.testing.assert_array_equal(again.params, fc.MADE(4, [8], order="random", rng=3).params)
-
-
 # ---------------------------------------------------------------- what is refused or warned about
 
 

@@ -38,17 +38,6 @@ def test_is_infinite_where_the_flow_has_no_mass():
     assert np.isfinite(kl_to_truth(targets.eight_gaussians(), targets.checkerboard(), n=1000).kl)
 
 
-def test_seed_generator_and_float32():
-    truth, flow = targets.ring(), fc.flows.maf(2, layers=1, hidden=[4], standardize=False)
-    assert kl_to_truth(flow, truth, 50, 3) == kl_to_truth(flow, truth, 50, np.random.default_rng(3))
-    assert kl_to_truth(flow, truth, 50, 3) != kl_to_truth(flow, truth, 50, 4)
-    first = stray_mass(flow, truth, n=500, rng=3)
-    assert first == stray_mass(flow, truth, n=500, rng=np.random.default_rng(3))
-    assert first != stray_mass(flow, truth, n=500, rng=4)
-    small = flow.with_params(flow.params.astype(np.float32))
-    assert kl_to_truth(small, truth, 50) == pytest.approx(kl_to_truth(flow, truth, 50), rel=1e-4)
-
-
 def test_log_probs_are_checked():
     class Density:
         def __init__(self, f):
@@ -65,9 +54,9 @@ def test_log_probs_are_checked():
 # ---------------------------------------------------------------------------- stray mass
 
 
-@pytest.mark.parametrize("kept", [0.5, 0.9, 0.999])
+@pytest.mark.parametrize("kept", [0.5, 0.999])
 def test_of_the_truth_itself_is_what_is_not_kept(kept):
-    for truth in (targets.two_moons(0.05), targets.eight_gaussians(), fc.Normal(3)):
+    for truth in (targets.eight_gaussians(), fc.Normal(3)):
         share, standard_error = stray_mass(truth, truth, kept, rng=1)
         both = np.sqrt(2 * kept * (1 - kept) / 20_000)  # of the share, and of the floor
         assert standard_error == pytest.approx(both, rel=0.4)
@@ -83,7 +72,7 @@ def test_the_error_of_the_floor_is_part_of_the_error():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("n", "kept"), [(20_000, 0.999), (5_000, 0.999), (2_000, 0.99)])
+@pytest.mark.parametrize(("n", "kept"), [(20_000, 0.999), (2_000, 0.99)])
 def test_two_errors_hold_the_share_in_95_of_100(n, kept):
     p = targets.correlated_gaussian(0.8)
     floor = log_density_floor(p, kept, 4_000_000, rng=1)
@@ -92,15 +81,6 @@ def test_two_errors_hold_the_share_in_95_of_100(n, kept):
         runs = np.array([stray_mass(flow, p, kept, n, rng) for rng in range(400)])
         cover = np.mean(np.abs(runs[:, 0] - wanted) <= 1.96 * runs[:, 1])
         assert 0.91 <= cover <= 0.98, (cover, wanted)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("n", [200, 2000])
-def test_two_errors_hold_the_divergence_in_95_of_100(n):
-    truth, flow = targets.correlated_gaussian(0.6), fc.MultivariateNormalDiag([0, 0], [1.2, 1.2])
-    exact = np.log(1.2**2) - np.log(1 - 0.6**2) / 2 + 1 / 1.2**2 - 1
-    runs = np.array([kl_to_truth(flow, truth, n, rng) for rng in range(1000)])
-    assert 0.92 <= np.mean(np.abs(runs[:, 0] - exact) <= 1.96 * runs[:, 1]) <= 0.97
 
 
 def test_a_divergence_whose_error_means_nothing_is_a_warning():
@@ -123,24 +103,12 @@ def test_a_divergence_whose_error_means_nothing_is_a_warning():
             kl_to_truth(fc.Normal(truth.dim), truth, n, rng=n)
 
 
-def test_too_few_draws_have_no_such_floor():
-    """All of 100 draws of the truth lie above its level of .001: the share there is between."""
-    share, standard_error = stray_mass(fc.Normal(2), fc.Normal(2), n=100)
-    assert 0 <= share < 0.01 < standard_error
-
-
 @pytest.mark.parametrize("scale", [0.5, 1.5, 3.0])
 def test_stray_mass_of_a_gaussian_is_the_closed_form(scale):
     """Beyond the radius r with exp(-r^2 / 2) = 1 - kept lies (1 - kept)^(1 / scale^2)."""
     flow = fc.MultivariateNormalDiag([0.0, 0.0], [scale, scale])
     share, standard_error = stray_mass(flow, fc.Normal(2), kept=0.9, n=40_000, rng=0)
     assert abs(share - 0.1 ** (1 / scale**2)) < 8 * max(standard_error, 1e-3)
-
-
-def test_a_flow_elsewhere_is_all_stray():
-    far = fc.MultivariateNormalDiag([50.0, 0.0], [1.0, 1.0])
-    share, standard_error = stray_mass(far, targets.checkerboard(), 0.9, n=100)
-    assert share == 1.0 and 0 < standard_error < 0.02
 
 
 def test_the_floor_of_a_log_density_is_its_quantile():
@@ -150,11 +118,3 @@ def test_the_floor_of_a_log_density_is_its_quantile():
     board = targets.checkerboard()
     assert log_density_floor(board) == board.log_prob([1.0, 1.0])
     assert stray_mass(board, board).share == 0.0  # flat: nothing lies below
-
-
-def test_draws_that_are_nowhere_are_stray():
-    class Odd(fc.Normal):
-        def sample(self, n, rng=None):
-            return np.full((n, 2), np.nan)
-
-    assert stray_mass(Odd(2), targets.two_moons(), 0.5, n=9).share == 1.0

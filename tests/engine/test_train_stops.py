@@ -1,8 +1,6 @@
 """How `fit` ends: interrupts, divergence, callbacks; and what it reports on the way."""
 
 import dataclasses
-import math
-import pickle
 
 import autograd.numpy as anp
 import numpy as np
@@ -40,13 +38,6 @@ def test_an_interrupt_returns_the_best_so_far(X):
     assert not uninterrupted.interrupted
 
 
-def test_an_interrupt_without_validation_returns_the_last_parameters(X):
-    flow, history = fit(Banana(), X, validation_split=0, epochs=50, callbacks=[interrupt_at(3)])
-    expected, _ = fit(Banana(), X, validation_split=0, epochs=4)
-    np.testing.assert_array_equal(flow.params, expected.params)
-    assert history.interrupted and history.best_epoch == 3
-
-
 # ---------------------------------------------------------------- divergence
 
 
@@ -63,22 +54,6 @@ def test_divergence_names_the_place_and_keeps_the_last_finite_flow(X):
     for word in ("epoch 4, batch 0", "learning_rate", "clip_norm", "log_scale_bound", "epoch 2"):
         assert word in str(error)
     assert "log_prob is nan for x = [" in str(error)
-
-
-def test_divergence_in_the_middle_of_an_epoch(X):
-    with pytest.raises(TrainingDivergedError) as caught:
-        fit(Cliff(), X, epochs=50, learning_rate=0.3, batch_size=100, validation_split=0)
-    assert (caught.value.epoch, caught.value.batch) == (1, 1)
-    np.testing.assert_allclose(caught.value.flow.params, [0.9])  # where epoch 1 started
-
-
-def test_divergence_returns_the_best_validated_flow(X):
-    with pytest.raises(TrainingDivergedError) as caught:
-        fit(Cliff(), X, epochs=50, learning_rate=0.3, batch_size=None)
-    # after epoch 2 theta is 0.9; the validation NLL after epoch 3 is already nan
-    np.testing.assert_allclose(caught.value.flow.params, [0.9])
-    history = caught.value.history
-    assert history.best_epoch == 2 and math.isnan(history.val_nll[3])
 
 
 def test_a_last_update_over_the_edge_is_taken_back(X):
@@ -122,15 +97,6 @@ def test_rows_outside_the_support_are_shown(X):
         fit(HalfPlane(), X, epochs=2, **EVERYTHING)
 
 
-def test_the_error_survives_a_process_boundary():
-    history = History([1.0, 2.0], [], 0, 0.5)
-    error = TrainingDivergedError("it diverged", 3, 7, Gaussian(), history)
-    copy = pickle.loads(pickle.dumps(error))
-    assert (str(copy), copy.epoch, copy.batch) == ("it diverged", 3, 7)
-    assert copy.history == history
-    np.testing.assert_array_equal(copy.flow.params, np.zeros(4))
-
-
 # ---------------------------------------------------------------- callbacks, history, progress
 
 
@@ -148,12 +114,6 @@ def test_a_callback_sees_every_epoch(X):
     assert (params[0] != params[1]).any() and (params[1] != params[2]).any()
     again, _ = fit(Banana(), X, epochs=1)
     np.testing.assert_array_equal(params[0], again.params)
-
-
-def test_without_validation_the_report_has_none(X):
-    reports = []
-    fit(Banana(), X, epochs=1, validation_split=0, callbacks=(reports.append,))
-    assert reports[0].val_nll is None
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 from support.flows import (
-    EVERYTHING,
     Banana,
     Conditional,
     Gaussian,
@@ -18,7 +17,7 @@ from support.flows import (
 from support.flows import textbook_fit as fit
 
 import flowcore
-from flowcore.training import Adam, cosine_decay, run
+from flowcore.training import Adam, cosine_decay
 
 
 @pytest.fixture
@@ -31,15 +30,9 @@ def X():
 
 def test_the_best_validation_parameters_are_restored(X):
     seen = []
-    flow, history = fit(
-        Banana(),
-        X[:200],
-        validation_data=X[200:],
-        epochs=40,
-        batch_size=20,
-        learning_rate=0.3,
-        callbacks=[lambda report: seen.append(report.flow.params)],
-    )
+    options = {"epochs": 40, "batch_size": 20, "learning_rate": 0.3, "validation_data": X[200:]}
+    look = [lambda report: seen.append(report.flow.params)]
+    flow, history = fit(Banana(), X[:200], callbacks=look, **options)
     best = int(np.argmin(history.val_nll))
     assert 0 < best < 39  # otherwise this test shows nothing
     assert history.best_epoch == best
@@ -50,13 +43,8 @@ def test_the_best_validation_parameters_are_restored(X):
 
 def test_without_validation_the_last_parameters_are_returned(X):
     seen = []
-    flow, history = fit(
-        Banana(),
-        X,
-        validation_split=0,
-        epochs=5,
-        callbacks=[lambda report: seen.append(report.flow.params)],
-    )
+    look = [lambda report: seen.append(report.flow.params)]
+    flow, history = fit(Banana(), X, validation_split=0, epochs=5, callbacks=look)
     np.testing.assert_array_equal(flow.params, seen[-1])
     assert history.best_epoch == 4 and history.val_nll == [] and len(history.train_nll) == 5
 
@@ -66,18 +54,6 @@ def test_validation_data_overrides_the_split(X):
     fit(spy, X[:200], epochs=1, batch_size=None, validation_split=0.5, validation_data=X[200:])
     assert len(spy.seen("train")[0]) == 200
     np.testing.assert_array_equal(spy.seen("score")[0], X[200:])
-
-
-def test_validation_data_and_its_context_may_be_a_list(X):
-    c = np.random.default_rng(0).normal(size=(40, 1))
-    x = c + 0.1 * np.random.default_rng(1).normal(size=(40, 1))
-    options = {"context": c[:30], "epochs": 2}
-    _, expected = fit(Conditional(), x[:30], validation_data=(x[30:], c[30:]), **options)
-    _, history = fit(Conditional(), x[:30], validation_data=[x[30:], c[30:]], **options)
-    assert history.val_nll == expected.val_nll
-    _, rows = fit(Gaussian(), X, validation_data=X[:2].tolist(), epochs=1)
-    _, array = fit(Gaussian(), X, validation_data=X[:2], epochs=1)
-    assert rows.val_nll == array.val_nll
 
 
 def test_validation_rows_count_by_their_weights(X):
@@ -104,15 +80,8 @@ def test_validation_rows_count_by_their_weights(X):
 @pytest.mark.parametrize("patience", [1, 4])
 def test_patience_counts_epochs_without_improvement(X, patience):
     """Validation rows on the way to the solution: better at first, then worse for good."""
-    _, history = fit(
-        Gaussian(),
-        X,
-        validation_data=X * 0.2,
-        epochs=500,
-        batch_size=None,
-        learning_rate=0.05,
-        patience=patience,
-    )
+    options = {"epochs": 500, "batch_size": None, "learning_rate": 0.05, "patience": patience}
+    _, history = fit(Gaussian(), X, validation_data=X * 0.2, **options)
     assert 1 < history.best_epoch < 400
     assert len(history.val_nll) == history.best_epoch + patience + 1
     assert history.best_epoch == np.argmin(history.val_nll)
@@ -171,50 +140,6 @@ def test_noise_is_no_worse_end():
     x, options = np.random.default_rng(0).normal(size=(50, 2)), {"learning_rate": 5e-3}
     found, _ = fit(flow, x, epochs=1, batch_size=20, validation_split=0, **options)
     assert nll(found, x[:20]) > nll(flow.initialize(x), x[:20])
-
-
-def test_a_penalty_that_costs_likelihood_is_no_worse_end(X):
-    """What is compared is what is minimised."""
-    flow, options = Banana(Banana.solution(X)), {"epochs": 300, "learning_rate": 0.1, **EVERYTHING}
-    found, _ = fit(flow, X, penalty=lambda theta: 10.0 * anp.sum(theta**2), **options)
-    assert nll(found, X) > nll(flow, X) + 0.1
-
-
-def test_interrupts_before_the_first_epochs_end_return_silently(X):
-    """What was there: the initial parameters, or those of the last update."""
-
-    class Interrupted(Gaussian):
-        left = 0
-
-        def density(self, x, p, context):
-            type(self).left -= 1
-            if type(self).left == 0:
-                raise KeyboardInterrupt
-            return super().density(x, p, context)
-
-    for left, moved in ((1, False), (2, False), (3, True)):
-        Interrupted.left = left
-        flow, history = fit(
-            Interrupted(), X, epochs=3, batch_size=50, learning_rate=9.0, validation_data=X
-        )
-        assert history.interrupted and history.train_nll == history.val_nll == []
-        assert (flow.params != 0).any() == moved and history.best_epoch is None
-
-
-def test_initial_parameters_outside_the_support_are_no_candidate(X):
-    class Bounded(Gaussian):
-        """The support follows the location, which training moves over the validation rows."""
-
-        def density(self, x, p, context):
-            inside = anp.abs(x[:, 0] - p[0]) < 4.0
-            return anp.where(inside, 0.0, -np.inf) + super().density(x, p, context)
-
-    near = np.random.default_rng(0).normal(3.0, 0.2, size=(200, 2))
-    _, history = fit(
-        Bounded(), near, validation_data=near + 2.0, epochs=80, learning_rate=0.1, batch_size=None
-    )
-    assert history.val_nll[0] == math.inf and history.best_epoch > 0
-    assert history.best_epoch == np.argmin(history.val_nll)
 
 
 def test_a_validation_nll_that_is_never_finite_is_reported(X):
@@ -300,28 +225,3 @@ def test_the_average_is_validated_reported_and_returned(X, validated):
         assert history.best_epoch == np.argmin(expected)
     else:
         assert history.best_epoch == 7 and (plain.params != flow.params).any()
-
-
-def test_validation_rows_that_are_easier_than_the_first_batch(X):
-    """The initial parameters are compared on the validation rows, and not with a batch."""
-    near = 0.05 * X
-    flow = Gaussian(Gaussian.solution(near))
-    with pytest.warns(UserWarning, match=NO_BETTER):
-        found, history = fit(
-            flow, 3 + 2 * X, validation_data=near, epochs=3, learning_rate=0.1, batch_size=50
-        )
-    assert history.train_nll[0] > min(history.val_nll)
-    np.testing.assert_array_equal(found.params, flow.params)
-
-
-def test_an_interrupt_while_the_end_is_looked_at_loses_nothing(X, monkeypatch):
-    def interrupted(*args):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(run.Run, "_problem", interrupted)
-    flow, history = fit(Gaussian(), X, epochs=3, validation_split=0)
-    assert history.interrupted and len(history.train_nll) == 3
-    monkeypatch.undo()
-    np.testing.assert_array_equal(
-        flow.params, fit(Gaussian(), X, epochs=3, validation_split=0)[0].params
-    )

@@ -9,7 +9,7 @@ import importlib
 import re
 
 import pytest
-from support.places import ROOT
+from support.places import PAGES, ROOT
 
 import flowcore
 import flowcore.distributed
@@ -159,12 +159,11 @@ def test_the_api_page_has_everything_public():
 
 def test_every_page_has_its_place():
     """In the site's skeleton, and in the list of pages for a code host."""
-    skeleton = "".join(path.read_text(encoding="utf-8") for path in DOCS.glob("*.rst"))
     listed = (DOCS / "README.md").read_text(encoding="utf-8")
-    for page in sorted(DOCS.glob("*.md")):
-        if page.name != "README.md":
-            assert re.search(rf"^   {page.stem}$", skeleton, flags=re.M), page.name
-            assert f"]({page.name})" in listed, page.name
+    for page in PAGES:
+        skeleton = (page.parent / "index.rst").read_text(encoding="utf-8")
+        assert re.search(rf"^   {page.stem}$", skeleton, flags=re.M), page.name
+        assert f"]({page.parent.name}/{page.name})" in listed, page.name
 
 
 # ---------------------------------------------------------------- notebooks

@@ -84,29 +84,6 @@ def test_every_pinned_file_is_named_in_its_command(live):
         assert re.fullmatch("[0-9a-f]{64}", thing.sha256)
 
 
-@pytest.mark.parametrize(
-    ("tool", "text"),
-    [
-        ("npm", "npm, which brings a.tgz, is missing: install it"),
-        ("pip", "pip, which brings a.tgz, is missing: python -m ensurepip"),
-    ],
-)
-def test_a_missing_tool_is_named(live, monkeypatch, tool, text):
-    monkeypatch.setattr(live.shutil, "which", lambda name: None)
-    monkeypatch.setattr(live.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(live.Problem, match=f"^{text}"):
-        live.run(tool, "pack", what="a.tgz")
-
-
-def test_the_output_of_a_tool_is_passed_on(live, monkeypatch):
-    command = ["pip", "download", "--no-index", "--no-deps", "no-such-thing"]
-    with pytest.raises(
-        live.Problem, match=r"^pip did not bring a\.whl: ERROR: .*no-such-thing"
-    ) as e:
-        live.run(*command, what="a.whl", otherwise="Go and look.")
-    assert "\n" not in str(e.value) and str(e.value).endswith("network? Go and look.")
-
-
 # ---------------------------------------------------------------- the folder
 
 

@@ -1,4 +1,4 @@
-"""The page docs/past_one_machine.md as one program: what it writes is what the flow computes.
+"""The page docs/use/past_one_machine.md as one program: what it writes is what the flow computes.
 
 Its Python blocks run with those of all pages, in test_readme.py. Those here start clusters: Dask's
 is in the extra `test`; Ray and Spark (which needs Java) are too heavy for it, and are run where
@@ -14,7 +14,7 @@ from support.places import ROOT
 
 import flowcore as fc
 
-PAGE = (ROOT / "docs" / "past_one_machine.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "use" / "past_one_machine.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(python3?)\n(.*?)^```", PAGE, flags=re.M | re.S)
 DASK = "distributed import Client|distributed.fit|joblib"  # words of blocks that need its client
 

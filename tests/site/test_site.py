@@ -173,24 +173,11 @@ def steps(builder, monkeypatch):
     return build, taken
 
 
-def test_one_command_builds_everything(steps, tmp_path):
-    build, taken = steps
-    assert build.main([str(tmp_path / "site")]) is None
-    assert (
-        taken == ["sphinx", "slides", "live", "links"]
-        and (tmp_path / "site" / ".nojekyll").exists()
-    )
-
-
-def test_a_step_that_fails_ends_it(steps, tmp_path, monkeypatch):
+def test_one_command_builds_everything_and_ends_where_a_step_fails(steps, tmp_path, monkeypatch):
     build, taken = steps
     monkeypatch.setattr(build.check_links, "main", lambda folder: 1)
     assert build.main([str(tmp_path / "a")]) == "build.py: links are dead: see above"
+    assert taken == ["sphinx", "slides", "live"] and (tmp_path / "a" / ".nojekyll").exists()
     build.status = 2
     assert "Sphinx" in build.main([str(tmp_path / "b")])
     assert taken == ["sphinx", "slides", "live", "sphinx"]
-
-
-def test_ci_and_the_workflow_use_it():
-    for file in (".ci/run", "noxfile.py", ".github/workflows/site.yml", "CONTRIBUTING.md"):
-        assert "docs/builder/build.py" in (ROOT / file).read_text("utf-8"), file

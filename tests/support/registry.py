@@ -17,60 +17,7 @@ import numpy as np
 from autograd.builtins import tuple as atuple
 from autograd.core import make_vjp
 
-from flowcore import (
-    MADE,
-    MLP,
-    NICE,
-    ActNorm,
-    Affine,
-    Bijector,
-    Blockwise,
-    Chain,
-    CircularShift,
-    CircularSpline,
-    Compose,
-    ContinuousFlow,
-    Coupling,
-    Distribution,
-    Elementwise,
-    ElementwiseAffine,
-    EmbedContext,
-    Exp,
-    GaussianMixture,
-    Invert,
-    Laplace,
-    Logit,
-    LULinear,
-    MaskedAutoregressiveFlow,
-    Mixture,
-    MixtureOfGaussians,
-    MultivariateNormalDiag,
-    MultivariateNormalMixture,
-    MultivariateTMixture,
-    Normal,
-    PerCoordinate,
-    Permute,
-    Planar,
-    Product,
-    Radial,
-    RationalQuadratic,
-    RealNVP,
-    Scale,
-    Shift,
-    Sigmoid,
-    SinhArcsinh,
-    Softplus,
-    Standardize,
-    StandardizeContext,
-    StudentT,
-    Tanh,
-    TransformedDistribution,
-    Transformer,
-    Uniform,
-    UniformCircle,
-    VonMises,
-    flows,
-)
+import flowcore as fc
 from flowcore.core import Parametric
 from flowcore.spec import twins
 from flowcore.testing import randomize
@@ -89,7 +36,7 @@ FACTORS = [[[0.5, 0], [-0.8, 0.6]], [[0.3, 0], [0.4, 0.1]], [[1.2, 0], [0, 2.0]]
 # ---------------------------------------------------------------- somebody's own classes
 
 
-class OwnTransformer(Transformer):
+class OwnTransformer(fc.Transformer):
     """A transformer of somebody's own, without hand-written gradients; its log-slope depends on z.
 
     x = sinh(u),  u = exp(b) arcsinh(z) + a,  dx/dz = exp(b) cosh(u) / sqrt(1 + z^2)
@@ -117,7 +64,7 @@ class OwnTransformer(Transformer):
         return z, -self._log_slope(z, u, b)
 
 
-class OwnBijector(Bijector):
+class OwnBijector(fc.Bijector):
     """x = (z_1, z_2 + a z_1 + arctan(z_1) c), with a parameter a and a context c."""
 
     context_dim = 1
@@ -137,7 +84,7 @@ class OwnBijector(Bijector):
         return self._run(-1, x, params, context)
 
 
-class OwnBase(Distribution):
+class OwnBase(fc.Distribution):
     """Normal with a trained scale."""
 
     dim = 2
@@ -186,15 +133,15 @@ OWN = [OwnTransformer, OwnBijector, OwnBase, OwnConditioner, ForeignBase]
 
 def maf(dim, hidden=(8, 9), transformer=None, method="by_degree", **made):
     """A MAF with a narrow MADE, n_out as the transformer wants it."""
-    transformer = Affine() if transformer is None else transformer
+    transformer = fc.Affine() if transformer is None else transformer
     if made.get("order", 0) is None:
         made["order"] = [*range(2, dim + 1), 1]
-    made = MADE(dim, hidden, n_out=transformer.n_out, **made)
-    return MaskedAutoregressiveFlow(made, transformer, method)
+    made = fc.MADE(dim, hidden, n_out=transformer.n_out, **made)
+    return fc.MaskedAutoregressiveFlow(made, transformer, method)
 
 
 def iaf(dim, **options):
-    return Invert(maf(dim, **options))
+    return fc.Invert(maf(dim, **options))
 
 
 def narrow_maf(dim, **made):
@@ -212,34 +159,34 @@ def data(dim):
 def tied_twice():
     """One MAF at two places, with a permutation between them."""
     part = maf(3)
-    return Chain([part, Permute([1, 2, 0]), part])
+    return fc.Chain([part, fc.Permute([1, 2, 0]), part])
 
 
 def tied_network():
     """One MADE in a MAF and in an IAF: the two maps differ, their parameters do not."""
-    made = MADE(3, hidden=[8], order=[2, 3, 1])
-    return Chain(
+    made = fc.MADE(3, hidden=[8], order=[2, 3, 1])
+    return fc.Chain(
         [
-            MaskedAutoregressiveFlow(made),
-            Permute([2, 0, 1]),
-            Invert(MaskedAutoregressiveFlow(made)),
+            fc.MaskedAutoregressiveFlow(made),
+            fc.Permute([2, 0, 1]),
+            fc.Invert(fc.MaskedAutoregressiveFlow(made)),
         ]
     )
 
 
 def nested():
     """Chains and Inverts four deep, with a tie across the levels."""
-    shared = RealNVP(3, hidden=[8])
-    inner = Chain([shared, Invert(Chain([Permute([1, 2, 0]), maf(3)]))])
-    return Chain([Invert(inner), Elementwise(3, Scale()), Chain([inner, shared])])
+    shared = fc.RealNVP(3, hidden=[8])
+    inner = fc.Chain([shared, fc.Invert(fc.Chain([fc.Permute([1, 2, 0]), maf(3)]))])
+    return fc.Chain([fc.Invert(inner), fc.Elementwise(3, fc.Scale()), fc.Chain([inner, shared])])
 
 
 def conditional_chain():
     """Only some of the parts read the context."""
-    return Chain(
+    return fc.Chain(
         [
-            RealNVP(3, hidden=[8], context_dim=2),
-            Permute([1, 2, 0]),
+            fc.RealNVP(3, hidden=[8], context_dim=2),
+            fc.Permute([1, 2, 0]),
             maf(3),
             iaf(3, context_dim=2, order="right-to-left"),
         ]
@@ -248,44 +195,46 @@ def conditional_chain():
 
 def mixed_columns():
     """Positive, in an interval, anywhere; parameters and a context in some of them."""
-    conditional = flows.maf(2, layers=2, hidden=[8], context_dim=2, standardize=False).bijector
-    return Blockwise([Exp(1), Chain([Sigmoid(2, -1, 3), LULinear(2)]), conditional])
+    conditional = fc.flows.maf(2, layers=2, hidden=[8], context_dim=2, standardize=False).bijector
+    return fc.Blockwise([fc.Exp(1), fc.Chain([fc.Sigmoid(2, -1, 3), fc.LULinear(2)]), conditional])
 
 
 def tied_blocks():
-    shared = LULinear(2)
-    return Blockwise([shared, Chain([Permute([1, 0]), shared]), Invert(ActNorm(1))])
+    shared = fc.LULinear(2)
+    return fc.Blockwise([shared, fc.Chain([fc.Permute([1, 0]), shared]), fc.Invert(fc.ActNorm(1))])
 
 
 def of_standardised_contexts():
     """One of its parts occurs outside as well, where the context is as it is given."""
     shared = maf(3, context_dim=2)
-    inner = Chain([shared, Permute([1, 2, 0]), iaf(3, context_dim=2)])
-    return Chain([shared, StandardizeContext(inner, Standardize.from_data(3 * data(2) + 2))])
+    inner = fc.Chain([shared, fc.Permute([1, 2, 0]), iaf(3, context_dim=2)])
+    return fc.Chain(
+        [shared, fc.StandardizeContext(inner, fc.Standardize.from_data(3 * data(2) + 2))]
+    )
 
 
 def of_embedded_contexts():
     """As above: the network is one of the parts, and inside it stand the same parts."""
     shared = maf(3, context_dim=2)
-    inner = Chain([shared, Permute([1, 2, 0]), iaf(3, context_dim=2)])
-    net = MLP(2, (2,), hidden=[5], activation="tanh", rng=3)
-    return Chain([shared, EmbedContext(inner, net)])
+    inner = fc.Chain([shared, fc.Permute([1, 2, 0]), iaf(3, context_dim=2)])
+    net = fc.MLP(2, (2,), hidden=[5], activation="tanh", rng=3)
+    return fc.Chain([shared, fc.EmbedContext(inner, net)])
 
 
 def over(base, context_dim=0):
     """A flow over this base, in which a MAF and a tie occur."""
-    tied = RealNVP(2, hidden=[5], activation="tanh")
-    made = MADE(2, [5], context_dim=context_dim, activation="tanh")
-    parts = [tied, Permute([1, 0]), MaskedAutoregressiveFlow(made), tied]
-    return TransformedDistribution(base, Chain(parts))
+    tied = fc.RealNVP(2, hidden=[5], activation="tanh")
+    made = fc.MADE(2, [5], context_dim=context_dim, activation="tanh")
+    parts = [tied, fc.Permute([1, 0]), fc.MaskedAutoregressiveFlow(made), tied]
+    return fc.TransformedDistribution(base, fc.Chain(parts))
 
 
 # ---------------------------------------------------------------- the registry
 
 INNER = [[1, 1, 2, 3, 4, 5, 0, 7, 2], [2, 1, 5, 5], [3, 3, 1, 2, 4, 1, 1]]  # degrees
 
-EACH = PerCoordinate([Affine(), RationalQuadratic(3), Shift()])
-ANGLE = Compose([CircularShift(), CircularSpline(3)])
+EACH = fc.PerCoordinate([fc.Affine(), fc.RationalQuadratic(3), fc.Shift()])
+ANGLE = fc.Compose([fc.CircularShift(), fc.CircularSpline(3)])
 
 # Each option is in one case at least, D = 1, 2, 3, 5 are spread over them: no product of choices.
 MAFS = {
@@ -296,8 +245,8 @@ MAFS = {
     "elu": dict(dim=3, hidden=[8, 5, 7], activation="elu", order=None),
     "bare": dict(dim=5, hidden=[], order="right-to-left"),
     "textbook-loop": dict(dim=5, order=None, method="sequential"),
-    "unbounded": dict(dim=2, transformer=Affine(None)),
-    "shift": dict(dim=3, transformer=Shift()),
+    "unbounded": dict(dim=2, transformer=fc.Affine(None)),
+    "shift": dict(dim=3, transformer=fc.Shift()),
     "own-transformer": dict(dim=3, transformer=OwnTransformer(), order=None, context_dim=2),
     "random-degrees": dict(dim=5, hidden=[40, 40], degrees="random", order="random"),
     "given-degrees": dict(dim=3, degrees=[[2, 1, 0, 1, 2, 2, 1, 3], [1, 2] * 4 + [0]]),
@@ -312,14 +261,14 @@ MAFS = {
     "residual-context-first": dict(
         dim=3, hidden=[8] * 3, context_dim=2, context_layers="first", residual=True
     ),
-    "spline-context": dict(dim=3, transformer=RationalQuadratic(4), context_dim=2, order=None),
-    "composed": dict(dim=3, transformer=Compose([Affine(), RationalQuadratic(5)])),
-    "mixture-1": dict(dim=1, transformer=MixtureOfGaussians(3), context_dim=2),
-    "mixture": dict(dim=3, transformer=MixtureOfGaussians(3), context_dim=2, order=None),
+    "spline-context": dict(dim=3, transformer=fc.RationalQuadratic(4), context_dim=2, order=None),
+    "composed": dict(dim=3, transformer=fc.Compose([fc.Affine(), fc.RationalQuadratic(5)])),
+    "mixture-1": dict(dim=1, transformer=fc.MixtureOfGaussians(3), context_dim=2),
+    "mixture": dict(dim=3, transformer=fc.MixtureOfGaussians(3), context_dim=2, order=None),
     "per-coordinate": dict(dim=3, transformer=EACH, context_dim=2, order=None),
     "per-coordinate-textbook-loop": dict(dim=3, transformer=EACH, method="sequential", order=None),
 }
-ANGLES = PerCoordinate([Affine(), ANGLE, ANGLE, Affine()])
+ANGLES = fc.PerCoordinate([fc.Affine(), ANGLE, ANGLE, fc.Affine()])
 # far out, an angle comes back modulo 2 pi
 MAFS |= {
     "circular-unbounded": dict(dim=4, transformer=ANGLES, circular=[1, 2], order=[3, 1, 4, 2]),
@@ -332,16 +281,18 @@ MAFS |= {
 COUPLINGS = {
     "2": dict(dim=2, hidden=[8, 9]),
     "tanh": dict(dim=3, num_masked=-2, hidden=[], activation="tanh"),
-    "unbounded": dict(dim=3, hidden=[8], transformer=Affine(None)),
+    "unbounded": dict(dim=3, hidden=[8], transformer=fc.Affine(None)),
     "fraction": dict(dim=5, fraction_masked=0.25, hidden=[8]),
     "context": dict(dim=3, num_masked=-1, context_dim=2, hidden=[8, 8]),
     "residual": dict(dim=3, num_masked=-1, hidden=[8] * 5, context_dim=2, residual=True),
-    "spline": dict(dim=3, transformer=RationalQuadratic(3, 1.0, min_slope=0.1), hidden=[8]),
+    "spline": dict(dim=3, transformer=fc.RationalQuadratic(3, 1.0, min_slope=0.1), hidden=[8]),
     "composed": dict(
-        dim=3, transformer=Compose([RationalQuadratic(), OwnTransformer(), Shift()]), hidden=[8]
+        dim=3,
+        transformer=fc.Compose([fc.RationalQuadratic(), OwnTransformer(), fc.Shift()]),
+        hidden=[8],
     ),
-    "mixture": dict(dim=3, hidden=[8], transformer=MixtureOfGaussians(3), context_dim=2),
-    "own-conditioner": dict(dim=3, num_masked=1, conditioner=MLP(1, (2, 2), [6], "elu")),
+    "mixture": dict(dim=3, hidden=[8], transformer=fc.MixtureOfGaussians(3), context_dim=2),
+    "own-conditioner": dict(dim=3, num_masked=1, conditioner=fc.MLP(1, (2, 2), [6], "elu")),
     "per-coordinate": dict(dim=3, num_masked=-1, hidden=[8], transformer=EACH, context_dim=2),
     # far out, an angle comes back modulo 2 pi
     "circular-unbounded": dict(
@@ -355,19 +306,16 @@ COUPLINGS = {
 }
 # Functions of the number of steps. With few steps the inverse is rough.
 CONTINUOUS = {
-    "continuous-1": lambda n: ContinuousFlow.of(1, [5], n_steps=n),
-    "continuous": lambda n: ContinuousFlow.of(
+    "continuous-1": lambda n: fc.ContinuousFlow.of(1, [5], n_steps=n),
+    "continuous": lambda n: fc.ContinuousFlow.of(
         3, [6, 5], "softplus", n_steps=n, frequencies=2, order=5
     ),
     # its velocity grows with x: far out, a fixed grid is too coarse
-    "continuous-residual-unbounded": lambda n: ContinuousFlow.of(
-        2, [6] * 3, "silu", 2, residual=True, n_steps=n
+    "continuous-residual-unbounded": lambda n: fc.Invert(
+        fc.ContinuousFlow.of(2, [6] * 3, "silu", 2, residual=True, n_steps=n)
     ),
-    "continuous-sigmoid": lambda n: Invert(
-        ContinuousFlow.of(2, [6], "sigmoid", n_steps=n, order=5)
-    ),
-    "again-continuous-unbounded": lambda n: Chain(
-        [ContinuousFlow.of(2, [5], "tanh", c, rng=c, n_steps=n, order=5) for c in (0, 2)]
+    "again-continuous-unbounded": lambda n: fc.Chain(
+        [fc.ContinuousFlow.of(2, [5], "tanh", c, rng=c, n_steps=n, order=5) for c in (0, 2)]
     ),
 }
 RECIPES = {"maf": 5, "iaf": 1, "realnvp": 3, "nice": 2, "nsf": 5, "glow": 2}
@@ -388,162 +336,171 @@ BIJECTORS = {
         4, hidden=[8] * 3, residual=True, transformer=ANGLES, circular=[1, 2], context_dim=2
     ),
     "iaf-residual": lambda: iaf(3, hidden=[8] * 3, residual=True),
-    "iaf-spline": lambda: iaf(3, transformer=RationalQuadratic(3, 2.0), order=None),
-    "iaf-mixture": lambda: iaf(2, transformer=MixtureOfGaussians(3), context_dim=2),
-    **{f"coupling-{name}": lambda o=options: Coupling(**o) for name, options in COUPLINGS.items()},
-    "nice-2": lambda: NICE(2, hidden=[8]),
+    "iaf-spline": lambda: iaf(3, transformer=fc.RationalQuadratic(3, 2.0), order=None),
+    "iaf-mixture": lambda: iaf(2, transformer=fc.MixtureOfGaussians(3), context_dim=2),
+    **{f"coupling-{name}": lambda o=options: fc.Coupling(**o)
+       for name, options in COUPLINGS.items()},
+    "nice-2": lambda: fc.NICE(2, hidden=[8]),
     # without networks
-    "permute-1": lambda: Permute([0]),
-    "permute-5": lambda: Permute([*range(1, 5), 0]),
-    "standardize-fresh": lambda: Standardize(3),
+    "permute-1": lambda: fc.Permute([0]),
+    "permute-5": lambda: fc.Permute([*range(1, 5), 0]),
+    "standardize-fresh": lambda: fc.Standardize(3),
     "context-standardised": of_standardised_contexts,
-    "context-standardised-fresh": lambda: StandardizeContext(RealNVP(3, hidden=[8], context_dim=2)),
+    "context-standardised-fresh": lambda: fc.StandardizeContext(
+        fc.RealNVP(3, hidden=[8], context_dim=2)
+    ),
     "context-embedded": of_embedded_contexts,
-    "context-embedded-inverted": lambda: Invert(of_embedded_contexts()[1]),
-    "context-standardised-inverted": lambda: Invert(of_standardised_contexts()[1]),
-    "elementwise-shift": lambda: Elementwise(1, Shift()),
-    "elementwise-affine": lambda: Elementwise(5, Affine()),
-    "elementwise-own": lambda: Elementwise(3, OwnTransformer()),
-    "elementwise-spline": lambda: Elementwise(2, RationalQuadratic()),
-    "elementwise-mixture": lambda: Elementwise(3, MixtureOfGaussians(3)),
-    "elementwise-mixture-of-10": lambda: Elementwise(1, MixtureOfGaussians(10)),
-    **{f"lu-{dim}": lambda dim=dim: LULinear(dim) for dim in (1, 3)},
-    "lu-identity": lambda: LULinear(2, permutation=None, log_scale_bound=1.0),
-    "invert-lu": lambda: Invert(LULinear(3, [2, 0, 1])),
-    "lu-unbounded": lambda: LULinear(3, [2, 0, 1], signs=[1, -1, -1], log_scale_bound=None),
-    "actnorm-fresh": lambda: ActNorm(3),
-    "actnorm": lambda: ActNorm(3).initialize(data(3)),
-    "invert-actnorm": lambda: Invert(ActNorm(3)),
-    "fixed-affine": lambda: ElementwiseAffine([1.0, 2.0, 3.0], [-2.0, 0.5, 1.0]),
-    "fixed-sigmoid-ends": lambda: Sigmoid(3, LOW, HIGH),
-    "fixed-logit-ends": lambda: Logit(3, LOW, HIGH),
-    "fixed-tanh": lambda: Tanh(5),
-    "fixed-softplus-hinges": lambda: Softplus(3, [0.3, 1.0, 4.0], LOW),
-    "fixed-exp": lambda: Exp(3),
-    "fixed-sinh-arcsinh": lambda: SinhArcsinh(2, skewness=0.4, tailweight=1.3),
-    "fixed-sinh-arcsinhs": lambda: SinhArcsinh(3, LOW, [0.5, 1.0, 2.0]),
-    "invert-exp": lambda: Invert(Exp(1)),
-    "chain-bounded": lambda: Chain([Sigmoid(3, LOW, HIGH), LULinear(3)]),
-    "blockwise": lambda: Blockwise([Exp(1), LULinear(2), maf(2, context_dim=2)]),
-    "blockwise-everywhere": lambda: Blockwise([RealNVP(2, hidden=[8]), ActNorm(1)]),
+    "context-embedded-inverted": lambda: fc.Invert(of_embedded_contexts()[1]),
+    "context-standardised-inverted": lambda: fc.Invert(of_standardised_contexts()[1]),
+    "elementwise-shift": lambda: fc.Elementwise(1, fc.Shift()),
+    "elementwise-affine": lambda: fc.Elementwise(5, fc.Affine()),
+    "elementwise-own": lambda: fc.Elementwise(3, OwnTransformer()),
+    "elementwise-spline": lambda: fc.Elementwise(2, fc.RationalQuadratic()),
+    "elementwise-mixture": lambda: fc.Elementwise(3, fc.MixtureOfGaussians(3)),
+    "elementwise-mixture-of-10": lambda: fc.Elementwise(1, fc.MixtureOfGaussians(10)),
+    **{f"lu-{dim}": lambda dim=dim: fc.LULinear(dim) for dim in (1, 3)},
+    "lu-identity": lambda: fc.LULinear(2, permutation=None, log_scale_bound=1.0),
+    "invert-lu": lambda: fc.Invert(fc.LULinear(3, [2, 0, 1])),
+    "lu-unbounded": lambda: fc.LULinear(3, [2, 0, 1], signs=[1, -1, -1], log_scale_bound=None),
+    "actnorm-fresh": lambda: fc.ActNorm(3),
+    "actnorm": lambda: fc.ActNorm(3).initialize(data(3)),
+    "invert-actnorm": lambda: fc.Invert(fc.ActNorm(3)),
+    "fixed-affine": lambda: fc.ElementwiseAffine([1.0, 2.0, 3.0], [-2.0, 0.5, 1.0]),
+    "fixed-sigmoid-ends": lambda: fc.Sigmoid(3, LOW, HIGH),
+    "fixed-logit-ends": lambda: fc.Logit(3, LOW, HIGH),
+    "fixed-tanh": lambda: fc.Tanh(5),
+    "fixed-softplus-hinges": lambda: fc.Softplus(3, [0.3, 1.0, 4.0], LOW),
+    "fixed-exp": lambda: fc.Exp(3),
+    "fixed-sinh-arcsinh": lambda: fc.SinhArcsinh(2, skewness=0.4, tailweight=1.3),
+    "fixed-sinh-arcsinhs": lambda: fc.SinhArcsinh(3, LOW, [0.5, 1.0, 2.0]),
+    "invert-exp": lambda: fc.Invert(fc.Exp(1)),
+    "chain-bounded": lambda: fc.Chain([fc.Sigmoid(3, LOW, HIGH), fc.LULinear(3)]),
+    "blockwise": lambda: fc.Blockwise([fc.Exp(1), fc.LULinear(2), maf(2, context_dim=2)]),
     "blockwise-mixed": mixed_columns,
     "blockwise-tied": tied_blocks,
-    "blockwise-inverted": lambda: Invert(mixed_columns()),
-    "blockwise-nested": lambda: Blockwise(
-        [Blockwise([Tanh(1), Softplus(1)]), Elementwise(2, Affine())]
-    ),
-    **{f"planar-{dim}": lambda dim=dim: Planar(dim) for dim in (1, 3)},
-    **{f"radial-{dim}": lambda dim=dim: Radial(dim) for dim in (1, 3)},
+    "blockwise-inverted": lambda: fc.Invert(mixed_columns()),
+    **{f"planar-{dim}": lambda dim=dim: fc.Planar(dim) for dim in (1, 3)},
+    **{f"radial-{dim}": lambda dim=dim: fc.Radial(dim) for dim in (1, 3)},
     # compositions
-    "chain-planar-radial": lambda: Chain([Planar(3), Invert(Planar(3, rng=1)), Invert(Radial(3))]),
-    "invert-coupling": lambda: Invert(RealNVP(3, hidden=[8])),
-    "invert-invert": lambda: Invert(Invert(maf(3))),
-    "invert-standardize": lambda: Invert(Standardize.from_data(data(3))),
-    "chain-of-permutations": lambda: Chain([Permute([1, 2, 0]), Permute([0, 2, 1])]),
-    "chain": lambda: Chain([maf(3), Permute([1, 2, 0]), RealNVP(3, hidden=[8]), iaf(3, rng=1)]),
+    "chain-planar-radial": lambda: fc.Chain([fc.Planar(3), fc.Invert(fc.Planar(3, rng=1)),
+                                             fc.Invert(fc.Radial(3))]),
+    "invert-coupling": lambda: fc.Invert(fc.RealNVP(3, hidden=[8])),
+    "invert-invert": lambda: fc.Invert(fc.Invert(maf(3))),
+    "invert-standardize": lambda: fc.Invert(fc.Standardize.from_data(data(3))),
+    "chain-of-permutations": lambda: fc.Chain([fc.Permute([1, 2, 0]), fc.Permute([0, 2, 1])]),
+    "chain": lambda: fc.Chain([maf(3), fc.Permute([1, 2, 0]),
+                               fc.RealNVP(3, hidden=[8]), iaf(3, rng=1)]),
     "chain-nested": nested,
     # equal parts in a row: without a tape they share their arrays
     **{
-        f"again-maf-{a}-{b}": lambda a=a, b=b: Chain(
+        f"again-maf-{a}-{b}": lambda a=a, b=b: fc.Chain(
             [maf(3, order=ORDERS[name], rng=k) for k, name in enumerate((a, b))]
         )
         for a, b in pairwise(["l2r", "l2r", "r2l", "cyclic", "cyclic", "random", "l2r"])
     },
-    "again-iaf": lambda: Chain([iaf(3), iaf(3, order="right-to-left", rng=1), maf(3, rng=2)]),
-    "again-maf-bare": lambda: Chain([maf(3, hidden=[]), maf(3, hidden=[], order=None, rng=1)]),
-    "again-maf-spline": lambda: Chain(
-        [maf(3, transformer=RationalQuadratic(3), rng=k) for k in range(2)]
+    "again-iaf": lambda: fc.Chain([iaf(3), iaf(3, order="right-to-left", rng=1), maf(3, rng=2)]),
+    "again-maf-bare": lambda: fc.Chain([maf(3, hidden=[]), maf(3, hidden=[], order=None, rng=1)]),
+    "again-maf-spline": lambda: fc.Chain(
+        [maf(3, transformer=fc.RationalQuadratic(3), rng=k) for k in range(2)]
     ),
-    "again-coupling": lambda: Chain([RealNVP(4, m, hidden=[8], rng=k) for k, m in
-                                     enumerate((2, 2, -2, -2))]),
-    "again-coupling-permute": lambda: Chain(
-        [NICE(2, hidden=[8]), Permute([1, 0]), NICE(2, hidden=[8], rng=1), Permute([1, 0])]
+    "again-coupling": lambda: fc.Chain([fc.RealNVP(4, m, hidden=[8], rng=k)
+                                        for k, m in enumerate((2, 2, -2, -2))]),
+    "again-coupling-permute": lambda: fc.Chain(
+        [fc.NICE(2, hidden=[8]), fc.Permute([1, 0]), fc.NICE(2, hidden=[8], rng=1),
+         fc.Permute([1, 0])]
     ),
-    "again-permute": lambda: Chain(
-        [Permute([1, 2, 0]), Permute([1, 2, 0]), maf(3), Permute([2, 1, 0]), Permute([1, 2, 0])]
+    "again-permute": lambda: fc.Chain(
+        [fc.Permute([1, 2, 0]), fc.Permute([1, 2, 0]), maf(3), fc.Permute([2, 1, 0]),
+         fc.Permute([1, 2, 0])]
     ),
-    "again-elementwise": lambda: Chain([Elementwise(3, Affine()), Elementwise(3, Affine())]),
-    "again-lu": lambda: Chain([LULinear(3, rng=1), LULinear(3, rng=2), ActNorm(3), ActNorm(3)]),
-    "again-fixed": lambda: Chain([Exp(2), Sigmoid(2, 0, 2), Sigmoid(2, -3, 3), Tanh(2), Tanh(2)]),
-    "again-planar": lambda: Chain([Planar(3), Planar(3, rng=1), Radial(3), Radial(3)]),
-    "again-blockwise": lambda: Blockwise([maf(2), maf(2, rng=1), maf(2, order="right-to-left")]),
-    "again-blockwise-mixed": lambda: Blockwise(
-        [RealNVP(2, hidden=[8]), Permute([1, 0]), RealNVP(2, hidden=[8], rng=1), Permute([1, 0])]
+    "again-elementwise": lambda: fc.Chain([fc.Elementwise(3, fc.Affine()) for _ in range(2)]),
+    "again-lu": lambda: fc.Chain([fc.LULinear(3, rng=1), fc.LULinear(3, rng=2), fc.ActNorm(3),
+                                  fc.ActNorm(3)]),
+    "again-fixed": lambda: fc.Chain([fc.Exp(2), fc.Sigmoid(2, 0, 2), fc.Sigmoid(2, -3, 3),
+                                     fc.Tanh(2), fc.Tanh(2)]),
+    "again-planar": lambda: fc.Chain([fc.Planar(3), fc.Planar(3, rng=1), fc.Radial(3),
+                                      fc.Radial(3)]),
+    "again-blockwise": lambda: fc.Blockwise([maf(2), maf(2, rng=1), maf(2, order="right-to-left")]),
+    "again-blockwise-mixed": lambda: fc.Blockwise(
+        [fc.RealNVP(2, hidden=[8]), fc.Permute([1, 0]), fc.RealNVP(2, hidden=[8], rng=1),
+         fc.Permute([1, 0])]
     ),
-    "again-blockwise-of-permutations": lambda: Blockwise([Permute([1, 0]), Permute([1, 0])]),
+    "again-blockwise-of-permutations": lambda: fc.Blockwise([fc.Permute([1, 0]),
+                                                             fc.Permute([1, 0])]),
     "chain-conditional": conditional_chain,
     "tied-twice": tied_twice,
     "tied-network": tied_network,
     # whole flows
     **{
-        f"flows.{name}-{dim}": lambda name=name, dim=dim: getattr(flows, name)(
+        f"flows.{name}-{dim}": lambda name=name, dim=dim: getattr(fc.flows, name)(
             dim, layers=3, hidden=[8, 9]
         ).bijector
         for name, dim in RECIPES.items()
     },
-    **{
-        f"flows.{name}-context": lambda name=name: getattr(flows, name)(
-            3, layers=2, hidden=[8], context_dim=2, activation="tanh"
-        ).bijector.initialize(data(3), context=np.ones((50, 2)))
-        for name in RECIPES
-    },
-    "flows.nsf-coupling": lambda: flows.nsf(3, layers=3, hidden=[8], kind="coupling").bijector,
-    "recipe-maf_mog": lambda: flows.maf_mog(3, layers=2, components=2, hidden=[8]).bijector,
+    "flows.nsf-coupling": lambda: fc.flows.nsf(3, layers=3, hidden=[8], kind="coupling").bijector,
+    "recipe-maf_mog": lambda: fc.flows.maf_mog(3, layers=2, components=2, hidden=[8]).bijector,
     **{name: lambda make=make: make(3) for name, make in CONTINUOUS.items()},
     # with somebody's own classes
     "own-bijector": OwnBijector,
-    "own-bijector-chain": lambda: Chain([LULinear(2), OwnBijector(), maf(2), OwnBijector()]),
-    "own-conditioner": lambda: Coupling(
-        3, 2, transformer=Shift(), conditioner=OwnConditioner()
+    "own-bijector-chain": lambda: fc.Chain([fc.LULinear(2), OwnBijector(), maf(2), OwnBijector()]),
+    "own-conditioner": lambda: fc.Coupling(
+        3, 2, transformer=fc.Shift(), conditioner=OwnConditioner()
     ),
 }  # fmt: skip
 
 DENSITIES = {
-    "normal": lambda: Normal(3),
-    "diagonal": lambda: MultivariateNormalDiag([1, -2], [0.5, 3]),
-    "uniform": lambda: Uniform(2, [-9, -8], [9, 9.5]),
-    "uniform-circle": lambda: UniformCircle(2),
-    "von-mises": lambda: VonMises([1.0, -3.0], [0.3, 40.0]),
-    "product": lambda: Product([StudentT(1, 3.0, True), VonMises([1.0]), over(Normal(2))]),
-    "flow-of-angles": lambda: flows.nsf(
+    "normal": lambda: fc.Normal(3),
+    "diagonal": lambda: fc.MultivariateNormalDiag([1, -2], [0.5, 3]),
+    "uniform": lambda: fc.Uniform(2, [-9, -8], [9, 9.5]),
+    "uniform-circle": lambda: fc.UniformCircle(2),
+    "von-mises": lambda: fc.VonMises([1.0, -3.0], [0.3, 40.0]),
+    "product": lambda: fc.Product(
+        [fc.StudentT(1, 3.0, True), fc.VonMises([1.0]), over(fc.Normal(2))]
+    ),
+    "flow-of-angles": lambda: fc.flows.nsf(
         4, layers=3, hidden=[8], circular=[0, 2], context_dim=2, standardize_context=False
     ),
-    "laplace": lambda: Laplace(2, loc=[0, 1], scale=[2, 0.5]),
-    "student": lambda: StudentT(2, df=[1.5, 300]),
-    "student-trainable": lambda: StudentT(2, df=[1.5, 30], trainable=True),
-    "mixture": lambda: GaussianMixture(MEANS, SCALES, [0.5, 0.2, 0.3]),
-    "normal-mixture": lambda: MultivariateNormalMixture(MEANS, FACTORS, [0.5, 0.2, 0.3]),
-    "t-mixture": lambda: MultivariateTMixture(MEANS, FACTORS, [0.5, 0.2, 0.3], df=3.5),
-    "mixture-of-one": lambda: GaussianMixture([[1.0, 2.0]]),
-    "mixture-of-flows": lambda: Mixture([over(Normal(2)), StudentT(2), over(OwnBase())], [3, 2, 1]),
-    "mixture-of-flows-context": lambda: Mixture([Normal(2), over(Normal(2), context_dim=3)]),
-    "flow-over-a-mixture": lambda: over(Mixture([over(Normal(2)), GaussianMixture(MEANS)])),
-    "flow": lambda: over(Normal(2)),
-    "flow-context": lambda: over(Normal(2), context_dim=3),
-    "flow-inverted": lambda: TransformedDistribution(Normal(5), iaf(5, activation="tanh")),
-    "flow-diagonal": lambda: over(MultivariateNormalDiag([1, -1], [2, 0.5])),
-    "flow-laplace": lambda: over(Laplace(2, [0, 1], 2)),
-    "flow-student": lambda: over(StudentT(2, trainable=True)),
-    "flow-mixture": lambda: over(GaussianMixture(MEANS)),
-    "flow-normal-mixture": lambda: over(MultivariateNormalMixture(MEANS, FACTORS)),
-    "flow-uniform": lambda: TransformedDistribution(Uniform(2, -9, 9), Logit(2, -9, 9)),
-    "flow-of-permutations": lambda: TransformedDistribution(Normal(2), Permute([1, 0])),
+    "laplace": lambda: fc.Laplace(2, loc=[0, 1], scale=[2, 0.5]),
+    "student": lambda: fc.StudentT(2, df=[1.5, 300]),
+    "student-trainable": lambda: fc.StudentT(2, df=[1.5, 30], trainable=True),
+    "mixture": lambda: fc.GaussianMixture(MEANS, SCALES, [0.5, 0.2, 0.3]),
+    "normal-mixture": lambda: fc.MultivariateNormalMixture(MEANS, FACTORS, [0.5, 0.2, 0.3]),
+    "t-mixture": lambda: fc.MultivariateTMixture(MEANS, FACTORS, [0.5, 0.2, 0.3], df=3.5),
+    "mixture-of-one": lambda: fc.GaussianMixture([[1.0, 2.0]]),
+    "mixture-of-flows": lambda: fc.Mixture(
+        [over(fc.Normal(2)), fc.StudentT(2), over(OwnBase())], [3, 2, 1]
+    ),
+    "mixture-of-flows-context": lambda: fc.Mixture(
+        [fc.Normal(2), over(fc.Normal(2), context_dim=3)]
+    ),
+    "flow-over-a-mixture": lambda: over(
+        fc.Mixture([over(fc.Normal(2)), fc.GaussianMixture(MEANS)])
+    ),
+    "flow": lambda: over(fc.Normal(2)),
+    "flow-context": lambda: over(fc.Normal(2), context_dim=3),
+    "flow-inverted": lambda: fc.TransformedDistribution(fc.Normal(5), iaf(5, activation="tanh")),
+    "flow-student": lambda: over(fc.StudentT(2, trainable=True)),
+    "flow-mixture": lambda: over(fc.GaussianMixture(MEANS)),
+    "flow-normal-mixture": lambda: over(fc.MultivariateNormalMixture(MEANS, FACTORS)),
+    "flow-uniform": lambda: fc.TransformedDistribution(fc.Uniform(2, -9, 9), fc.Logit(2, -9, 9)),
+    "flow-of-permutations": lambda: fc.TransformedDistribution(fc.Normal(2), fc.Permute([1, 0])),
     "flow-own-base": lambda: over(OwnBase()),
     "flow-foreign-base": lambda: over(ForeignBase()),
-    "flow-over-a-flow": lambda: TransformedDistribution(over(Normal(2)), Planar(2)),
-    "flow-over-a-flow-context": lambda: TransformedDistribution(
-        over(Normal(2), context_dim=3), RealNVP(2, hidden=[4], context_dim=3)
+    "flow-over-a-flow": lambda: fc.TransformedDistribution(over(fc.Normal(2)), fc.Planar(2)),
+    "flow-over-a-flow-context": lambda: fc.TransformedDistribution(
+        over(fc.Normal(2), context_dim=3), fc.RealNVP(2, hidden=[4], context_dim=3)
     ),
-    "flow-context-inside": lambda: over(over(over(Normal(2), context_dim=3))),
-    "flow-context-outside": lambda: over(over(Normal(2)), context_dim=3),
+    "flow-context-inside": lambda: over(over(over(fc.Normal(2), context_dim=3))),
     "flow-tied-to-its-base": lambda: (
-        lambda tied: TransformedDistribution(TransformedDistribution(Normal(2), tied), tied)
-    )(Chain([maf(2, activation="tanh"), Permute([1, 0])])),
-    "flow-own-bijector": lambda: TransformedDistribution(
-        Normal(2), Chain([LULinear(2), OwnBijector()])
+        lambda tied: fc.TransformedDistribution(
+            fc.TransformedDistribution(fc.Normal(2), tied), tied
+        )
+    )(fc.Chain([maf(2, activation="tanh"), fc.Permute([1, 0])])),
+    "flow-own-bijector": lambda: fc.TransformedDistribution(
+        fc.Normal(2), fc.Chain([fc.LULinear(2), OwnBijector()])
     ),
     **{
-        f"flows.{name}": lambda name=name: getattr(flows, name)(3, hidden=[8], standardize=False)
+        f"flows.{name}": lambda name=name: getattr(fc.flows, name)(3, hidden=[8], standardize=False)
         for name in ("maf", "iaf", "realnvp", "nice", "nsf", "glow", "made", "made_mog", "maf_mog")
     },
 }
@@ -564,44 +521,45 @@ HIDDEN = {
     "silu": [8, 9],
 }
 NETWORKS = {
-    **{f"made-{a}": lambda a=a, h=h: MADE(3, h, activation=a) for a, h in HIDDEN.items()},
-    **{f"mlp-{a}": lambda a=a, h=h: MLP(3, (2, 2), h, activation=a) for a, h in HIDDEN.items()},
-    "made-bare": lambda: MADE(4, [], n_out=3),
-    "mlp-bare": lambda: MLP(4, (5,), []),
-    "made-1": lambda: MADE(1, [4]),
-    "made-1-context": lambda: MADE(1, [4], context_dim=1),
-    "made-random": lambda: MADE(5, [40, 40], order="random", degrees="random", rng=3),
-    "made-context": lambda: MADE(4, [9, 9], context_dim=2, order=[2, 4, 1, 3]),
-    "made-context-first": lambda: MADE(
+    **{f"made-{a}": lambda a=a, h=h: fc.MADE(3, h, activation=a) for a, h in HIDDEN.items()},
+    **{f"mlp-{a}": lambda a=a, h=h: fc.MLP(3, (2, 2), h, activation=a) for a, h in HIDDEN.items()},
+    "made-bare": lambda: fc.MADE(4, [], n_out=3),
+    "mlp-bare": lambda: fc.MLP(4, (5,), []),
+    "made-1": lambda: fc.MADE(1, [4]),
+    "made-1-context": lambda: fc.MADE(1, [4], context_dim=1),
+    "made-random": lambda: fc.MADE(5, [40, 40], order="random", degrees="random", rng=3),
+    "made-context": lambda: fc.MADE(4, [9, 9], context_dim=2, order=[2, 4, 1, 3]),
+    "made-context-first": lambda: fc.MADE(
         4, [9, 9], context_dim=2, context_layers="first", order="right-to-left"
     ),
-    "mlp-context": lambda: MLP(2, (3, 2), [8, 8], context_dim=3),
+    "mlp-context": lambda: fc.MLP(2, (3, 2), [8, 8], context_dim=3),
     # 128 units and more: a few panels instead of one dense product
-    "made-wide": lambda: MADE(7, [160, 200], activation="tanh"),
-    "made-wide-context": lambda: MADE(7, [160, 200], context_dim=2, order=[3, 5, 1, 7, 2, 6, 4]),
-    "made-wide-random": lambda: MADE(7, [130, 150], degrees="random", order="random"),
-    "made-many-inputs": lambda: MADE(140, [150, 140], n_out=1),
-    "mlp-wide": lambda: MLP(7, (3, 2), [160, 130]),
-    **{f"made-residual-{n}": lambda a=a: MADE(4, **a, residual=True) for n, a in RESIDUAL.items()},
-    **{f"mlp-residual-{n}": lambda a=a: MLP(4, (3, 2), **a, residual=True)
+    "made-wide": lambda: fc.MADE(7, [160, 200], activation="tanh"),
+    "made-wide-context": lambda: fc.MADE(7, [160, 200], context_dim=2, order=[3, 5, 1, 7, 2, 6, 4]),
+    "made-wide-random": lambda: fc.MADE(7, [130, 150], degrees="random", order="random"),
+    "made-many-inputs": lambda: fc.MADE(140, [150, 140], n_out=1),
+    "mlp-wide": lambda: fc.MLP(7, (3, 2), [160, 130]),
+    **{f"made-residual-{n}": lambda a=a: fc.MADE(4, **a, residual=True)
        for n, a in RESIDUAL.items()},
-    "made-residual-1": lambda: MADE(1, [6] * 3, residual=True),
-    "made-residual-random": lambda: MADE(
+    **{f"mlp-residual-{n}": lambda a=a: fc.MLP(4, (3, 2), **a, residual=True)
+       for n, a in RESIDUAL.items()},
+    "made-residual-1": lambda: fc.MADE(1, [6] * 3, residual=True),
+    "made-residual-random": lambda: fc.MADE(
         6, [40] * 5, order="random", degrees="random", rng=3, residual=True
     ),
     "made-residual-given": lambda: BIJECTORS["maf-residual-degrees"]().made,
 }  # fmt: skip
 TRANSFORMERS = {
-    "shift": Shift(),
-    "scale-unbounded": Scale(),
-    "affine": Affine(),
-    "affine-unbounded": Affine(None),
-    "spline": RationalQuadratic(5, tail=2.0),
-    "spline-of-one-bin": RationalQuadratic(1),
+    "shift": fc.Shift(),
+    "scale-unbounded": fc.Scale(),
+    "affine": fc.Affine(),
+    "affine-unbounded": fc.Affine(None),
+    "spline": fc.RationalQuadratic(5, tail=2.0),
+    "spline-of-one-bin": fc.RationalQuadratic(1),
     "circular-unbounded": ANGLE,
-    "mixture": MixtureOfGaussians(3),
-    "mixture-of-one": MixtureOfGaussians(1),
-    "compose": Compose([Affine(), RationalQuadratic(4), OwnTransformer()]),
+    "mixture": fc.MixtureOfGaussians(3),
+    "mixture-of-one": fc.MixtureOfGaussians(1),
+    "compose": fc.Compose([fc.Affine(), fc.RationalQuadratic(4), OwnTransformer()]),
     "own": OwnTransformer(),
 }
 
@@ -631,7 +589,7 @@ class Case(NamedTuple):
     def __call__(self, theta, x, context=None):
         """The tuple of what the engine computes: one array, or value and log-det."""
         part, way = self.part, self.way
-        if isinstance(part, Transformer):
+        if isinstance(part, fc.Transformer):
             return tuple(getattr(part, f"{way}_and_log_det")(x, theta))
         if way == "phi":
             return (part(x, theta, context),)
@@ -657,14 +615,14 @@ class Case(NamedTuple):
     def rows(self, index):
         """The arguments with some of their rows only."""
         theta, *others = self.args
-        theta = theta[index] if isinstance(self.part, Transformer) else theta
+        theta = theta[index] if isinstance(self.part, fc.Transformer) else theta
         return [theta, *(a[index] for a in others)]
 
 
 def case(name, way, n=4) -> Case:
     """n random rows, where `way` is defined."""
     part, rng = CASES[name, way](), np.random.default_rng(5)
-    if isinstance(part, Transformer):
+    if isinstance(part, fc.Transformer):
         phi, x = rng.standard_normal((n, 9, part.n_out)), 1.3 * rng.standard_normal((n, 9))
         x = part.forward_and_log_det(x, phi)[0] if way == "inverse" else x
         return Case(part, way, [phi, x])

@@ -8,30 +8,12 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 
-from flowcore import (
-    MADE,
-    Affine,
-    Bijector,
-    Chain,
-    Coupling,
-    Distribution,
-    Elementwise,
-    Invert,
-    MaskedAutoregressiveFlow,
-    Normal,
-    Permute,
-    Scale,
-    Shift,
-    Standardize,
-    TransformedDistribution,
-    Transformer,
-    flows,
-)
+import flowcore as fc
 from flowcore.files import DIGITS, load, pack, rebuild
 from flowcore.testing import randomize
 
 
-class Shear(Bijector):
+class Shear(fc.Bijector):
     """x = (z1, z2 + a z1), as in the module docstring of bijector.py: nothing but params."""
 
     def __init__(self):
@@ -48,7 +30,7 @@ class Shear(Bijector):
         return z, np.zeros(x.shape[:-1])
 
 
-class Still(Bijector):
+class Still(fc.Bijector):
     """The identity, a shell for whatever a constructor may be given."""
 
     def __init__(self, dim=2):
@@ -107,12 +89,12 @@ class Direct(Still):
         self.params = params
 
 
-class Block(Bijector):
+class Block(fc.Bijector):
     """A composite that makes its parts by itself, one of them used twice."""
 
     def __init__(self, dim, rng=0):
-        maf = MaskedAutoregressiveFlow(MADE(dim, hidden=[8], rng=rng))
-        self.parts = (Chain([maf, Invert(Still(dim)), maf]),)
+        maf = fc.MaskedAutoregressiveFlow(fc.MADE(dim, hidden=[8], rng=rng))
+        self.parts = (fc.Chain([maf, fc.Invert(Still(dim)), maf]),)
         self.dim = dim
 
     def forward_and_log_det(self, z, params=None, context=None):
@@ -122,7 +104,7 @@ class Block(Bijector):
         return self.parts[0].inverse_and_log_det(x, params, context)
 
 
-class Stretch(Transformer):
+class Stretch(fc.Transformer):
     """x = c exp(phi) z, with an option c."""
 
     n_out = 1
@@ -153,7 +135,7 @@ class Box:
         return np.where(inside, -self.dim * np.log(self.width), -np.inf)
 
 
-class Shifted(Distribution):
+class Shifted(fc.Distribution):
     """A base with trainable means."""
 
     def __init__(self, dim, dtype=float):
@@ -175,16 +157,16 @@ CONTEXT = np.random.default_rng(8).normal(size=(40, 2))
 
 
 def maf(dim, **options):
-    return MaskedAutoregressiveFlow(MADE(dim, hidden=[8, 8], **options))
+    return fc.MaskedAutoregressiveFlow(fc.MADE(dim, hidden=[8, 8], **options))
 
 
 def recipe(name, **options):
-    flow = getattr(flows, name)(3, layers=3, hidden=[8, 8], **options)
+    flow = getattr(fc.flows, name)(3, layers=3, hidden=[8, 8], **options)
     return flow.initialize(DATA, context=CONTEXT if flow.context_dim else None)
 
 
 def over(base, *bijectors):
-    return TransformedDistribution(base, Chain(bijectors))
+    return fc.TransformedDistribution(base, fc.Chain(bijectors))
 
 
 THINGS = {
@@ -192,21 +174,23 @@ THINGS = {
     "iaf with context": lambda: recipe("iaf", context_dim=2),
     "realnvp": lambda: recipe("realnvp", activation="tanh"),
     "maf in float32": lambda: recipe("maf", dtype=np.float32, context_dim=2),
-    "not yet standardised": lambda: flows.maf(3, layers=1, hidden=[8]),
-    "MADE, all random": lambda: MADE(5, [16, 16], 3, "elu", "random", "random", rng=3),
-    "MADE, context first": lambda: MADE(4, [9], context_dim=2, context_layers="first"),
-    "MADE, no hidden layer": lambda: MADE(3, [], dtype=np.float32),
-    "Coupling": lambda: Coupling(4, -1, transformer=Shift(), hidden=[6]),
-    "Chain of Chains": lambda: Chain([Chain([maf(2), Permute([1, 0])]), Invert(Chain([maf(2)]))]),
-    "Affine": lambda: Affine(0.1),
+    "not yet standardised": lambda: fc.flows.maf(3, layers=1, hidden=[8]),
+    "MADE, all random": lambda: fc.MADE(5, [16, 16], 3, "elu", "random", "random", rng=3),
+    "MADE, context first": lambda: fc.MADE(4, [9], context_dim=2, context_layers="first"),
+    "MADE, no hidden layer": lambda: fc.MADE(3, [], dtype=np.float32),
+    "Coupling": lambda: fc.Coupling(4, -1, transformer=fc.Shift(), hidden=[6]),
+    "Chain of Chains": lambda: fc.Chain(
+        [fc.Chain([maf(2), fc.Permute([1, 0])]), fc.Invert(fc.Chain([maf(2)]))]
+    ),
+    "Affine": lambda: fc.Affine(0.1),
     "Shear": Shear,
     "Centred": lambda: Centred(3).initialize(DATA),
     "Renamed": lambda: Renamed(2),
     "Direct": lambda: Direct([1.0, 2.0, 3.0]),
     "Block": lambda: Block(2, rng=5),
-    "Stretch": lambda: Elementwise(2, Stretch(np.float32(0.3))),
-    "Box": lambda: over(Box(2, width=3.0), Elementwise(2, Stretch(2.0))),
-    "Shifted": lambda: over(Shifted(2, np.float32), Elementwise(2, Scale(), np.float32)),
+    "Stretch": lambda: fc.Elementwise(2, Stretch(np.float32(0.3))),
+    "Box": lambda: over(Box(2, width=3.0), fc.Elementwise(2, Stretch(2.0))),
+    "Shifted": lambda: over(Shifted(2, np.float32), fc.Elementwise(2, fc.Scale(), np.float32)),
 }
 
 
@@ -224,10 +208,10 @@ def numbers(thing) -> list:
     context = rng.normal(size=(6, thing.context_dim)) if thing.context_dim else None
     wide, out = rng.normal(size=(6, width)), [thing.params]
     for x in (wide, wide.astype(np.float32)):
-        if isinstance(thing, TransformedDistribution):
+        if isinstance(thing, fc.TransformedDistribution):
             out.append(thing.log_prob(x, context=context))
             out.append(thing.sample(4, rng=2, context=context))
-        elif isinstance(thing, Bijector):
+        elif isinstance(thing, fc.Bijector):
             out += [*thing.forward_and_log_det(x, context=context)]
             out += [*thing.inverse_and_log_det(x, context=context)]
         else:
@@ -244,8 +228,8 @@ def digest(thing) -> str:
 
 
 def small_flow():
-    layers = [Standardize.from_data([[1.0, 2.0], [3.0, 5.0]]), maf(2), Permute([1, 0])]
-    return randomize(over(Normal(2), *layers, Elementwise(2, Scale())), rng=0)
+    layers = [fc.Standardize.from_data([[1.0, 2.0], [3.0, 5.0]]), maf(2), fc.Permute([1, 0])]
+    return randomize(over(fc.Normal(2), *layers, fc.Elementwise(2, fc.Scale())), rng=0)
 
 
 def reseal(data: bytes) -> bytes:

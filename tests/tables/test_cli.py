@@ -208,28 +208,3 @@ sys.exit(main())
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (130, printed)
-
-
-def closed():
-    stream = io.StringIO()
-    stream.close()
-    return stream
-
-
-@pytest.mark.parametrize("stream", [None, closed()])  # None: a process that begins without one
-def test_streams_that_are_closed(stream, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "stdout", stream)
-    assert main(["--version"]) == 2
-    error = capsys.readouterr().err
-    assert error == "flowcore: standard output is closed: nowhere to print to\n"
-    monkeypatch.undo()
-    monkeypatch.setattr(sys, "stderr", stream)
-    assert main(["--nonsense"]) == 2 and sys.stderr is stream
-    assert capsys.readouterr().out == ""
-
-
-def test_a_standard_output_that_is_closed_meanwhile(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO()))
-    monkeypatch.setattr(moons, "run", lambda *_: sys.stdout.close())
-    assert main(["moons"]) == 2
-    assert re.fullmatch("flowcore: .* closed file.*\n", capsys.readouterr().err)

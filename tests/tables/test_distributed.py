@@ -473,7 +473,7 @@ def test_a_worker_that_dies_is_survived(processes, table):
 
 @pytest.mark.slow
 def test_members_on_joblibs_backend(processes, table):
-    """The recipe of docs/past_one_machine.md: joblib's loops, on the workers."""
+    """The recipe of docs/use/past_one_machine.md: joblib's loops, on the workers."""
     import joblib
 
     def member(seed):

@@ -253,71 +253,12 @@ def test_as_data_and_back():
     assert np.isnan(again.log_prob(np.array([[0, -1, 0]]))).all()
 
 
-def changed(data, path, value):
-    """A copy of nested dicts and lists in which one place has another value."""
-    data = copy.deepcopy(data)
-    inner = data
-    for key in path[:-1]:
-        inner = inner[key]
-    inner[path[-1]] = value(inner[path[-1]]) if callable(value) else value
-    return data
+@pytest.mark.parametrize("w", [[0.3, 0.3, 0.3], [0.5, 0.5], [-0.2, 0.7, 0.5], [np.nan] * 3])
+def test_weights_that_are_no_shares_are_refused(w):
+    with pytest.raises(ValueError, match="weights must be 3 shares of 1"):
+        CategoricalMixture(w, MIXTURE.counts, MIXTURE.tree, MIXTURE.classes)
 
 
-def with_first(value):
-    """An array with another first number."""
-
-    def change(array):
-        array = np.array(array, float)
-        array.flat[0] = value
-        return array
-
-    return change
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "message"),
-    [
-        (["weights"], with_first(0.3), "weights of categories"),
-        (["weights"], with_first(np.nan), "weights of categories"),
-        (["weights"], lambda w: w[:2], "weights of categories"),
-        (["weights"], np.array([-0.2, 0.7, 0.5]), "weights of categories"),
-        (["weights"], "many", "could not convert"),
-        (["weights"], None, "weights of categories"),
-        (["counts"], None, "categories"),
-        (["counts", "sizes"], [3, 3], r"sizes \[3, 3\], but the categories have \(3, 3, 3\)"),
-        (["counts", "strength"], -1.0, "strength >= 0"),
-        (["tree"], {"parents": [-1]}, "categories: .*missing"),
-        (["tree"], 7, "categories"),
-        (["tree", "parents"], [-1, 0], "a tree of"),
-        (["tree", "parents"], [1, 2, 0], "are no tree"),
-        (["tree", "parents"], [-1, 1, 0], "are no tree"),
-        (["tree", "parents"], [-1, 3, 0], "are no tree"),
-        (["tree", "parents"], [-1, -5, 0], "are no tree"),
-        (["tree", "parents"], [-1, None, 0], "categories"),
-        (["tree", "marginals", 1], with_first(0.9), "marginals are no probabilities"),
-        (["tree", "marginals", 1], with_first(np.nan), "marginals are no probabilities"),
-        (["tree", "strengths"], [np.inf, -1.0, 1.0], "not positive"),
-        (["tree", "strengths"], [np.inf, np.nan, 1.0], "not positive"),
-        (["tree", "pairs", 1], lambda p: p[::-1], "not sorted counts"),
-        (["tree", "pairs", 1], with_first(-1.0), "not sorted counts"),
-        (["tree", "pairs", 1], lambda p: p * [1, 1, -1], "not sorted counts"),
-        (["tree", "pairs", 1], lambda p: p * [1, 1, np.inf], "not sorted counts"),
-        (["tree", "pairs", 1], lambda p: p + np.eye(3)[1], "not sorted counts"),
-        (["tree", "pairs", 1], lambda p: p + np.eye(3)[0] / 2, "not sorted counts"),
-        (["tree", "pairs", 1], lambda p: p[:0], "not sorted counts"),
-        (["tree", "pairs", 1], np.zeros(4), "reshape"),
-        (["tree", "unseen"], np.ones(3), r"unseen must be 3 numbers in \[0, 1\)"),
-        (["classes", 0, "unseen"], np.zeros(2), r"unseen must be 3 numbers"),
-        (["classes", 0, "weights"], with_first(2.0), "weights are no probabilities"),
-        (["classes", 0, "weights"], 1.0, "weights are no probabilities"),
-        (["classes", 0, "probabilities"], lambda p: p[:2], "classes of 2 columns"),
-        (["classes", 0, "probabilities", 2], with_first(-0.1), "are no probabilities"),
-        (["classes", 0, "probabilities", 2], lambda p: p[:, :2], "are no probabilities"),
-        (["classes"], [1], "categories"),
-        (["classes"], None, "categories"),
-        (["classes"], [], "weights of categories"),
-    ],
-)  # fmt: skip
-def test_forged_data_are_refused(path, value, message):
-    with pytest.raises(ValueError, match=message):
-        CategoricalMixture.from_dict(changed(MIXTURE.to_dict(), path, value), (3, 3, 3))
+def test_categories_of_other_columns_are_refused():
+    with pytest.raises(ValueError, match=r"sizes \(3, 3, 3\), but the categories have \(2, 3\)"):
+        CategoricalMixture.from_dict(MIXTURE.to_dict(), (2, 3))

@@ -97,7 +97,7 @@ def test_arrays_of_every_dtype(dtype):
         (np.array([(1, "x")], [("n", int), ("c", "U3")]), {"n": [1], "c": ["x"]}),
         ([[1, "x"], [2, "y"]], {0: [1, 2], 1: ["x", "y"]}),
         (pd.DataFrame(np.eye(2)), {0: [1, 0], 1: [0, 1]}),
-        (pd.DataFrame(np.eye(2), columns=[1, 5]), {"1": [1, 0], "5": [0, 1]}),
+        (pd.DataFrame(np.eye(2), columns=[1, 5]), {1: [1, 0], 5: [0, 1]}),
     ],
 )  # fmt: skip
 def test_tables_of_python(X, expected):

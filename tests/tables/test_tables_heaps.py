@@ -52,6 +52,13 @@ def test_the_slope_is_that_of_the_distribution_function():
     assert width == pytest.approx(np.ptp(scores.inverse([[40.0], [41.0]])), rel=1e-8)
 
 
+def test_the_last_cell_is_accurate_up_to_its_end():
+    scores = normal_scores(HOURS, Kind.parse("integer(10, 79)"))
+    left = 2.0 ** -np.arange(1, 40)  # of the last cell, from 79 to 80
+    z = scores.inverse((80 - left)[:, None])[:, 0]
+    assert z == pytest.approx(stats.norm.isf(scores.knots[1, -1] * left), rel=1e-13)
+
+
 @pytest.mark.parametrize("kind", ENDS)
 def test_heaps_are_as_probable_as_they_are_frequent(kind):
     learned = fit_table(
@@ -122,24 +129,6 @@ def test_a_file_keeps_the_map(tmp_path):
         ([0, 1, 2], "shape"),
     ],
 )
-def test_forged_knots(knots, message):
+def test_knots_that_are_no_distribution_function_are_refused(knots, message):
     with pytest.raises(ValueError, match=message):
         NormalScores(knots)
-
-
-@pytest.mark.parametrize(
-    ("scores", "message"),
-    [
-        ([np.array([[0.0, 1, 2], [0, 0.5, 0.5]])], "not on the support"),
-        ([], "arrays of knots"),
-        ("x", "arrays of knots"),
-        ([None, None], "arrays of knots"),
-        ([np.zeros(2)], "knots"),
-    ],
-)
-def test_forged_records(scores, message):
-    density = fit_table({"hours": HOURS}, schema_of("integer"), learn=lambda x, **_: fc.Normal(1))
-    record = density.as_record()
-    record.scores = scores
-    with pytest.raises(ValueError, match=message):
-        record.restored()

@@ -10,7 +10,6 @@ from flowcore.tables import Schema, TableDensity, fit_table
 from flowcore.tables.missing_categories import drawn_codes, first_codes
 from flowcore.tables.proposal import MixedMixture
 from flowcore.tables.question import encoded_with_holes
-from flowcore.tables.record import TableRecord
 
 pytestmark = pytest.mark.usefixtures("few_folds")
 RNG = np.random.default_rng
@@ -145,26 +144,6 @@ def test_a_flow_density_keeps_its_proposal(tmp_path, monkeypatch):
     monkeypatch.setattr("flowcore.conditionals.conditionals.fitted_proposal", None)
     again = fc.load(tmp_path / "asked.npz").conditionals_.given({"age": 40.0})
     assert again.mean() == given.mean() and repr(again) == repr(given)
-    other = fc.MultivariateTMixture([[0.0]], [[[1.0]]])
-    record = found.as_record()
-    with pytest.raises(ValueError, match="proposal, names and context do not fit together"):
-        type(record)(**record.config() | {"proposal": other})
-
-
-def test_proposals_of_other_tables_are_refused(density):
-    parts = density.as_record().config()
-    assert {"proposal", "shares"} <= parts.keys()
-    TableRecord(**parts).restored()
-    wrong = {
-        "proposal": fc.MultivariateTMixture([[0.0]], [[[1.0]]]),
-        "shares": [p / 2 for p in parts["shares"]],
-    }
-    for name, value in wrong.items():
-        with pytest.raises(ValueError, match="proposal"):
-            TableRecord(**parts | {name: value}).restored()
-    for shares in (None, parts["shares"][:1], ["a"] * len(parts["shares"])):
-        with pytest.raises(ValueError, match="the proposal is no mixture of 3 numbers and 2"):
-            TableRecord(**parts | {"shares": shares}).restored()
 
 
 # ---------------------------------------------------------------- bad input

@@ -6,12 +6,7 @@ import pytest
 
 import flowcore as fc
 from flowcore.tables import (
-    CategoricalMixture,
-    ChowLiuTree,
-    Frequencies,
     Schema,
-    TableDensity,
-    TableRecord,
     fit_table,
 )
 from flowcore.tables.coordinates import Coordinates
@@ -98,34 +93,6 @@ def test_columns_without_names_are_named_by_number():
     x = rng.normal(size=(50, 2))
     with pytest.raises(ValueError, match=r"schema.edit\({2: 'aside'}\)"):
         fit_table(np.column_stack([x, x[:, 0]]), learn=shifted)
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "message"),
-    [
-        (("schema", "columns", 0, "decimals"), 1.5, "decimals of column 'x'"),
-        (("categories", "counts"), np.zeros(3), "categories: "),
-        (("categories", "tree", "parents"), [-1, 7], r"parents \[-1, 7\] are no tree"),
-        (("categories", "tree", "pairs", 1), [], "not sorted counts"),
-        (("fillers",), [1], r"fillers has shape \(1,\)"),
-        (("margins",), 3, "margins are 1 vectors"),
-        (("margins", 0), np.array(["a"]), "margins are 1 vectors"),
-    ],
-)
-def test_forged_records_are_refused(path, value, message):
-    codes = np.array([[0, 0], [1, 1]] * 40)
-    tree = ChowLiuTree.fit(codes, (2, 2), np.zeros(2), np.ones(80))
-    counts = Frequencies.fit(codes, (2, 2), (True, True))
-    X = {"x": rng.normal(size=80), "a": codes[:, 0] > 0, "b": codes[:, 1] > 0}
-    record = fit_table(X, learn=shifted).as_record().config()
-    record["categories"] = CategoricalMixture([0.5, 0.5], counts, tree).to_dict()
-    assert isinstance(TableRecord(**record).restored(), TableDensity)
-    place = record
-    for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = value
-    with pytest.raises(ValueError, match=message):
-        TableRecord(**record).restored()
 
 
 def test_atoms_leave_numbers():

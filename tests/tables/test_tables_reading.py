@@ -1,6 +1,7 @@
 """Files of tables: every flaw has its message, every engine the same values, memory is bounded."""
 
 import bz2
+import csv
 import datetime
 import gzip
 import io
@@ -9,6 +10,8 @@ import subprocess
 import sys
 import time
 import timeit
+import zipfile
+from contextlib import nullcontext
 from unittest.mock import patch
 
 import numpy as np
@@ -26,6 +29,13 @@ from flowcore.tables import Schema, fit_table, read_blocks, read_table, reading
 
 def read(data, **options):
     return read_table(io.BytesIO(data.encode() if isinstance(data, str) else data), **options)
+
+
+def zipped(name, data):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(name, data)
+    return out.getvalue()
 
 
 def plain(frame):
@@ -103,6 +113,14 @@ def test_encodings():
         assert plain(read(data.encode(encoding), encoding=encoding)) == plain(read(data))
 
 
+@pytest.mark.parametrize(("cells", "warned"), [("01,02", False), ("001,020", True), ("001,20", 0)])
+def test_codes_with_leading_zeros_are_numbers_with_a_warning(cells, warned):
+    text = "a\n" + cells.replace(",", "\n")
+    match = "column 'a': '001' is read as a number, without its zeros: if it is a code, pass text="
+    with pytest.warns(UserWarning, match=match) if warned else nullcontext():
+        assert read(text)["a"].tolist() == [*map(int, cells.split(","))]
+
+
 # ---------------------------------------------------------------- what is refused
 
 
@@ -112,40 +130,41 @@ BAD = {
     "numbers for names": ("1,2\n3,4\n", {}, r"first line has numbers, \['1', '2'\].*header=False"),
     "two names": ("a,a\n1,2\n", {}, "two columns are called 'a'"),
     "no name": (",a\n0,1\n", {}, "column 0 has no name.*pandas' index"),
-    "later comment": ("a,b\n1,2\n# x\n", {}, r"line 3 \(row 1\) has 1 cells, not 2: .*comment"),
-    "short": ("a,b\n1,2\n\n3\n", {}, r"line 4 \(row 1\) has 1 cells, not 2: \['3'\]"),
-    "long": ("a,b\n1,2\n3,4,5\n", {}, r"line 3 \(row 1\) has 3 cells, not 2"),
-    "word": ("a,b\n1,2\n1,oops\n3,4\n", {}, r"line 3 \(row 1\), column 'b': 'oops' is no number"),
+    "later comment": ("a,b\n1,2\n# x\n", {}, r"row 1 has 1 cells, not 2: .*comment"),
+    "short": ("a,b\n1,2\n\n3\n", {}, r"row 1 has 1 cells, not 2: \['3'\]"),
+    "long": ("a,b\n1,2\n3,4,5\n", {}, r"row 1 has 3 cells, not 2"),
+    "word": ("a,b\n1,2\n1,oops\n3,4\n", {}, r"row 1, column 'b': 'oops' is no number"),
     "comma for a point": ("a;b\n1,5;2\n2,5;3\nx;3\n", {},
-                          r"line 2 \(row 0\), column 'a': '1,5' is a number where.*decimal=','"),
+                          r"row 0, column 'a': '1,5' has the decimal sign ',', .*decimal=','"),
     "point for a comma": ("a;b\n1,5;2.5\n2,5;3\n3;3\n", {"decimal": ","},
-                          "column 'b': '2.5' is a number where the decimal sign is '.'"),
-    "thousands": ('a,b\n1,"1,000"\n2,3\n3,4\n', {}, "column 'b': '1,000' is a number where .*th"),
+                          "column 'b': '2.5' has the decimal sign '.'"),
+    "thousands": ('a,b\n1,"1,000"\n2,3\n3,4\n', {}, "column .b.: .1,000. has the .* of thousands"),
     "underscores": ("a,b\n1,1_000\n2,3\n3,4\n", {}, "column 'b': '1_000' is no number"),
     "hexadecimal": ("a,b\n1,0x10\n2,3\n3,4\n", {}, "column 'b': '0x10' is no number"),
     "digits of others": ("a,b\n1,\u0661\n2,3\n3,4\n", {}, "column 'b': '\u0661' is no number"),
-    "open quote": ('a,b\n1,"x\n2,y\n', {}, r"line 2 \(row 0\): unexpected end of data"),
-    "text after a quote": ('a,b\n1,"x"y\n', {}, r"line 2 \(row 0\): .*expected after"),
-    "blank in one column": ("a\n1\n\n2\n", {}, "line 3 is blank, which in a table of one column"),
+    "open quote": ('a,b\n1,"x\n2,y\n', {}, r"line 3 cannot be read \(unex.*: is a quote open"),
+    "text after a quote": ('a,b\n1,"x"y\n', {}, r"line 2 cannot be read \(.*expected after"),
+    "blank in one column": ("a\n1\n\n2\n", {}, "a blank line .* may be a missing value"),
     "two separators": ("a;b,c\n1;2,3\n", {}, "has ',' and ';', and one of them.*: pass sep"),
     "zero byte": ("a,b\n1,2\n3,4\n1,2\0\n", {},
-                  r"line 4 \(row 2\)(, column 'b': '2\\x00' is no|: line contains NUL)"),
+                  r"row 2, column 'b': '2\\x00' is no|line 4 cannot be read"),
     "utf-16": ("a,b\n1,2\n".encode("utf-16"), {},
-               r"line 1 is no text of utf-8 from b'\\xff.*; else pass encoding='utf-16'$"),
+               r"the stream is no text of utf-8 from b'\\xff.*; else pass encoding='utf-16'$"),
     "latin-1": ("a,b\n1,2\n1,é\n".encode("latin-1"), {},
-                r"line 3 \(row 1\), column 'b' is no text of utf-8 from b'\\xe9' on: if it is Ex.*"
+                r"no text of utf-8 from b'\\xe9\\n' on, after b'a,b\\n1,2\\n1,': if it is Ex.*"
                 "; else pass encoding='cp1252' or encoding='latin-1'$"),
     "late latin-1": (b"a\n" + b"1234567\n" * 50_000 + b"1\xb5\n", {},
-                     r"line 50002 \(row 50000\), column 'a' is no text of utf-8 from b'\\xb5'"),
+                     r"no text of utf-8 from b'\\xb5\\n' on, after .*1234567\\n1'"),
     "too large": ("a\n1\n-1e400\n3\n", {},
-                  r"line 3 \(row 1\), column 'a': '-1e400' is too large for a float64: rescale"),
+                  r"row 1, column 'a': '-1e400' is no number of type float64"),
     "too large, late": ("a\n" + "1234567\n" * 50_000 + "1e400\n", {},
-                        r"line 50002 \(row 50000\), column 'a': '1e400' is too large"),
+                        r"row 50000, column 'a': '1e400' is no number of type float64"),
     "a unit": ("a\n1\n2 kg\n3\n", {},
-               r"line 3 \(row 1\), column 'a': '2 kg' is no n.*: take ' kg' out, or pass text="),
+               r"row 1, column 'a': '2 kg' is no n.*: mend it, or pass text="),
     "cut": (gzip.compress(b"a,b\n1,2\n")[:-9], {}, "the stream cannot be unpacked"),
     "spoilt": (b"BZh9" + bytes(30), {}, "the stream cannot be unpacked"),
     "Excel": (b"\xd0\xcf\x11\xe0", {}, "save the sheet as a CSV"),
+    "Excel, zipped": (zipped("xl/workbook.xml", b"<a/>"), {}, "an Excel file: save the sheet as"),
     "no such column": ("a,b\n1,2\n", {"columns": ["c"]}, "has no column 'c', but 'a', 'b'"),
     "no such text": ("a,b\n1,2\n", {"text": ["c"]}, "has no column 'c'"),
     "separator": ("a,b\n", {"separator": "::"}, "separator is one character"),
@@ -170,11 +189,11 @@ def test_a_later_surprise_names_its_row(tmp_path):
     lines = [f"{i},{i / 7}\n" for i in range(5000)]
     lines[4321] = "4321,n.a.\n"
     path.write_text("id,x\n" + "".join(lines))
-    with pytest.raises(ValueError, match=r"data.csv: line 4323 \(row 4321\), column 'x': 'n.a.' i"):
+    with pytest.raises(ValueError, match=r"data.csv: row 4321, column 'x': 'n.a.' i"):
         read_table(path, block_bytes=2048)
     lines[4321] = '4321,"1\n'
     path.write_text("id,x\n" + "".join(lines))
-    with pytest.raises(ValueError, match=r"(row|record of) .*43\d\d"):
+    with pytest.raises(ValueError, match=r"line 5001 cannot be read \(unexpected end"):
         read_table(path, block_bytes=2048)
 
 
@@ -235,6 +254,8 @@ def test_arrays(tmp_path):
     assert (found["a"] == x[:, 0]).all() and found["b"].dtype == bool
     np.savez(tmp_path / "m.npz", train=x, test=x[:5])
     assert len(read_table(tmp_path / "m.npz", member="test")) == 5
+    with pytest.raises(ValueError, match="has no array 'w', but train, test"):
+        read_table(tmp_path / "m.npz", member="w")
 
 
 @pytest.mark.parametrize(
@@ -393,7 +414,7 @@ def test_what_a_density_needs(tmp_path):
     assert frames[0].names == ("x", "zip") and frames[0]["zip"].tolist() == list(table["zip"])
     np.testing.assert_array_equal(frames[0]["x"], table["x"])
     table.assign(zip="03", x="oops").to_csv(tmp_path / "t.csv", index=False)
-    with pytest.raises(ValueError, match=r"t.csv: line 2 \(row 0\), column 'x': 'oops' is no numb"):
+    with pytest.raises(ValueError, match=r"t.csv: row 0, column 'x': 'oops' is no numb"):
         next(read_blocks(tmp_path / "t.csv", schema=schema))
 
 
@@ -418,74 +439,80 @@ OPTIONS = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-def outcome(data, options, by_pandas):
-    """(columns as reprs, or the message; how many blocks pandas read). A line settles the types."""
-    found = []
-
-    def counted(table, lines):
-        block = by_pandas(table, lines)
-        found.extend([block] if block else [])
-        return block
-
-    with patch.object(reading, "FIRST", 1), patch.object(reading.Csv, "_by_pandas", counted):
-        try:
-            frame = read_table(io.BytesIO(data), **options)
-        except ValueError as problem:
-            return f"{problem}", len(found)
-    return [(name, repr(frame[name].tolist())) for name in frame.names], len(found)
+def outcome(data, options):
+    """The columns as reprs, or the kind of error."""
+    try:
+        frame = read_table(io.BytesIO(data), **options)
+    except ValueError as problem:
+        return type(problem)
+    return [(name, repr(frame[name].tolist())) for name in frame.names]
 
 
-def check_ways_agree(data, options):
-    """What pandas reads is what the `csv` module reads; how many blocks pandas read."""
-    by_pandas, n = reading.Csv._by_pandas, 0
-    for size in (1024, 2**22):
-        options = {**options, "block_bytes": size}
-        quick, n = outcome(data, options, by_pandas)
-        assert quick == outcome(data, options, lambda *_: None)[0]
-    return n
-
-
-@settings(max_examples=300, deadline=None)
+@pytest.mark.filterwarnings("ignore:Length of header")  # of pandas before 3, beside the error
+@settings(max_examples=200, deadline=None)
 @given(RECORDS, ENDS, OPTIONS, st.sampled_from([",", ";", "\t"]), st.integers(1, 20))
-@example([["a", "b"], ["1", "1"], ["nan(1)", "1"]], "\n", {"header": True}, ",", 1)
-@example([["a", "b"], ["1", "x"], ["1", "x"], ["1", 'e"f']], "\n", {"header": True}, ",", 1)
 @example([["a"], ["1"], [""], ["2"]], "\n", {"header": True}, ",", 1)
 @example([["a"], ["\ufeff"]], "\n", {"header": True}, ",", 1)
-@example([["a", "b"], ["x", "y"], ["\ufeff", "y"]], "\n", {"header": True}, ",", 1)
-def test_both_ways_agree_on_every_text(records, end, options, separator, copies):
+def test_every_text_is_read_or_refused_whatever_the_size_of_blocks(
+    records, end, options, separator, copies
+):
     text = (end.join(separator.join(record) for record in records) + end) * copies
-    check_ways_agree(text.encode("utf-8", "surrogatepass"), options)
+    data = text.encode("utf-8", "surrogatepass")
+    with patch.object(reading, "FIRST", 20):
+        small = outcome(data, {**options, "block_bytes": 1024})
+        assert small == outcome(data, options)
 
 
 FLAWS = [
-    *('3,"x', '3,"x\n4,y"', '3,x"y', "3,x\ry", "3,x\r", "3", "3,4,5", "", "  ", "\t", "#", "3,"),
+    *('3,"x', '3,"x\n4,y', '3,x"y', '3,"x\ry"', "3", "3,4,5", "#", "3,", '3,"x"y'),
     *("nan(1),x", "1e999,x", "inf,x", "-Inf,x", "nan,x", " NA,x", "1_0,x", "\x0b1,x", "1\xa0,x"),
     *("3,\x00", "0x1,x", "+1,x", "1.,x", "1e5,x", "1e,x", '"1",x', '" 1 ",x', "\u06631,x", ","),
     *("3,\ufeff", '3,"NA"', "1;2,x", "True,x", "2.5.,x", "9223372036854775808,x", '"1"5,x'),
 ]  # fmt: skip
 
 
+def is_number(cell):
+    """Whether `float` reads it, but for underscores, foreign digits and what is too large."""
+    try:
+        too_large = np.isinf(float(cell)) and "n" not in cell.lower()
+    except ValueError:
+        return False
+    return cell.strip().isascii() and "_" not in cell and not too_large
+
+
+def as_cells(record):
+    """What Python's `csv` module makes of a record; [] for a broken one."""
+    try:
+        return next(csv.reader([record], strict=True))
+    except (csv.Error, StopIteration):
+        return []
+
+
 @pytest.mark.parametrize("flaw", FLAWS)
-@pytest.mark.parametrize("kind", ["two columns", "numbers", "one column", "commas"])
-def test_both_ways_agree_on_flaws_that_come_late(flaw, kind):
-    """Beyond the lines that settle the types: there, pandas sees them first."""
-    if kind == "numbers":
-        flaw = flaw.replace("x", "1").replace("y", "2")
-    if kind == "one column":
-        flaw = flaw.split(",")[0]
-    good = {"two columns": "1.5,x", "numbers": "1.5,2", "one column": "7", "commas": "1,5;x"}[kind]
-    header, options = "a" if kind == "one column" else "a,b", {}
-    if kind == "commas":
-        header, flaw, options = "a;b", flaw.replace(",", ";"), {"decimal": ","}
-    text = "\n".join([header, *[good] * 20, flaw, good, good]) + "\n"
-    check_ways_agree(text.encode(), options)
-    assert check_ways_agree("\n".join([header, *[good] * 20]).encode(), options)
+def test_a_late_record_has_the_cells_of_the_csv_module_and_the_numbers_of_float(flaw):
+    """All others are refused."""
+    cells = as_cells(flaw)
+    text = "\n".join(["a,b", *["1.5,x"] * 20, flaw, "2.5,y"]) + "\n"
+    with patch.object(reading, "FIRST", 20):
+        if len(cells) != 2:
+            with pytest.raises(ValueError, match=r"cannot be read|cells, not 2"):
+                read(text)
+            return
+        found = read(text, text=["a", "b"], missing_values=["?"])
+        assert [found["a"][20], found["b"][20]] == cells
+        if is_number(cells[0].replace("NA", "nan") or "nan"):
+            np.testing.assert_array_equal(
+                read(text)["a"][20], float(cells[0].replace("NA", "nan") or "nan")
+            )
+        else:
+            with pytest.raises(ValueError, match="row 20, column 'a'"):
+                read(text)
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.binary(max_size=60), OPTIONS)
-def test_both_ways_agree_on_every_noise(data, options):
-    check_ways_agree(data, options)
+def test_blank_lines_that_come_late_are_no_rows():
+    text = "\n".join(["a,b", *["1.5,x"] * 20, "", "  ", "\t", "2.5,y"]) + "\n"
+    with patch.object(reading, "FIRST", 20):
+        assert read(text)["a"].tolist() == [1.5] * 20 + [2.5]
 
 
 TABLES = st.integers(1, 4).flatmap(

@@ -12,7 +12,7 @@ from scipy.stats import wasserstein_distance
 import flowcore as fc
 from flowcore.inference.result import Inference
 from flowcore.training.reverse_kl import EPOCHS, ReverseKL
-from flowcore.training.unnormalised import Target
+from flowcore.training.unnormalised import LogTarget
 
 from ...support.cases import with_method
 from . import models
@@ -118,7 +118,7 @@ def evidence(runs: int, rows: int, **options) -> Iterator[dict]:
 
 def steps(report, dim: int, width: int, rows: int) -> Iterator[dict]:
     """Seconds of an update of reverse KL by the path derivative, over those of the plain ELBO."""
-    target = Target(lambda x: (-0.5 * np.sum(x**2, axis=1), -x), dim)
+    target = LogTarget(lambda x: (-0.5 * np.sum(x**2, axis=1), -x), dim)
     for name in ("maf", "iaf"):
         flow = getattr(fc.flows, name)(dim, layers=5, hidden=[width, width], standardize=False)
         slow = with_method(flow, "sequential")

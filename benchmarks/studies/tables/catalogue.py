@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ... import against, moons_seeds, spline_step
+from ... import moons_seeds, spline_step
 from . import beside_peers, costs, imputation, quality, synthetic
 from .jobs import JOBS, POWER, RESULTS
 from .source import source
@@ -38,11 +38,9 @@ TABLES: dict[str, Table] = {
         Table("maf-iaf-cost", costs.maf_iaf_cost, ("maf_iaf_cost",)),
         Table("iaf-step", beside_peers.iaf_step, ("peers",)),
         Table("spline-step", spline_step.rendered, ("spline_step",)),
-        Table("against", against.rendered, ("against",)),
         Table("floor", costs.floor, ("floor",)),
         Table("peers", beside_peers.peers, ("peers",)),
         Table("splines-1", beside_peers.peers, ("splines-1",)),
-        Table("splines-2", beside_peers.peers, ("splines-2",)),
         Table("busy", costs.busy, ("busy",)),
         Table("time-to-trained", beside_peers.time_to_trained, ("time_to_trained",)),
         Table("moons", moons_seeds.first_seed, ("moons", "moons_seeds"), sourced=False),
@@ -54,7 +52,6 @@ TABLES: dict[str, Table] = {
         Table("outliers", quality.outliers, ("outliers",)),
         Table("outlier-kinds", quality.outlier_kinds, ("outlier_kinds",)),
         Table("synthetic", synthetic.means, ("synthetic",)),
-        Table("synthetic-tables", synthetic.by_table, ("synthetic",)),
         Table("imputation", imputation.by_table, ("imputation",)),
         Table("published", imputation.published, ("published",)),
         Table("other-tables", quality.other_tables, ("magic", "galaxies")),

@@ -69,10 +69,8 @@ floor              4  studies.floor
 spline_step        4  spline_step
 maf_iaf_cost      12  maf_iaf_cost --picture docs/images/maf_iaf_cost.png
 busy              10  studies.busy
-against            8  against 6e28b98
 peers             20  studies.peers --cases ABCD
 splines-1         14  studies.peers --cases FGHI --iaf-rows --threads 1
-splines-2         14  studies.peers --cases FGHI --iaf-rows --threads 2
 time_to_trained    8  studies.time_to_trained --with-tfp
 toy_targets        8  studies.toy_targets --seeds 3 --first-seed 10 --picture docs/images/toy_targets.png
 outliers          25  studies.outliers

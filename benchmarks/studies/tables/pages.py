@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PARTS = ("start", "learn", "use", "measured", "inside")  # of docs/
+PAGES = (
+    ROOT / "README.md",
+    *(page for part in PARTS for page in sorted((ROOT / "docs" / part).glob("*.md"))),
+)
 BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 MARKER = re.compile(r"<!-- (?:table: .*|end) -->")
 

@@ -6,6 +6,5 @@ state.py         the content of the file
 """
 
 from .checkpoint import Checkpoint
-from .fingerprint import fingerprint_of
 
-__all__ = ["Checkpoint", "fingerprint_of"]
+__all__ = ["Checkpoint"]

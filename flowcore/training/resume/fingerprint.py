@@ -12,46 +12,25 @@ from dataclasses import fields, is_dataclass
 
 import numpy as np
 
+from ...core.rows import blocks
 from ...files import Writer
-from ..checks import blocks
-from ..run import Run
 from ..schedules import is_number
-from ..table import Rows, Table
 
 _PACKAGE = __name__.partition(".")[0] + "."
-
-
-def fingerprint_of(
-    flow, table: Table, run: Run, rng_state: dict, key: str | None, **options
-) -> dict[str, str]:
-    """{name: text} of the flow, the data, and the options that the result depends on.
-
-    flow        the argument of `fit`, not yet initialised
-    rng_state   the state of the generator that the caller passed
-    key         the user's `checkpoint_key`
-
-    Errors: ValueError if there is no key, and a part or an option can only be compared by one.
-    """
-    data, validation = table.data, table.validation_data or Rows(None)
-    tables = {"X": data.x, "sample_weight": data.weight, "context": data.context}
-    tables |= {"validation_data": validation.x, "context of validation_data": validation.context}
-    if validation.weight is not None:
-        tables["weights of validation_data"] = validation.weight
-    options |= {
-        "batch_size": table.batch_size,
-        "optimizer": run.optimizer,
-        "average": None if run.average is None else run.average.decay,
-        "validation_split": table.held_out,
-        "shuffle": table.shuffle,
-        "rows for initialize": table.n_initial,  # fewer of a large memmap
-    }
-    return fingerprint(flow, tables, options, rng_state, key)
 
 
 def fingerprint(
     flow, tables: dict, options: dict, rng_state: dict, key: str | None
 ) -> dict[str, str]:
-    """{name: text} of a flow, of arrays (None: there is none), of options; see `fingerprint_of`."""
+    """{name: text} of the flow, the data, and the options that the result depends on.
+
+    flow        the argument of `fit`, not yet initialised
+    tables      {name: array, or None}; options   {name: value}
+    rng_state   the state of the generator that the caller passed
+    key         the user's `checkpoint_key`
+
+    Errors: ValueError if there is no key, and a part or an option can only be compared by one.
+    """
     if not (key is None or isinstance(key, str)):
         raise TypeError(f"checkpoint_key must be a str, not {key!r:.60}")
     state = json.dumps(rng_state, default=np.ndarray.tolist)
