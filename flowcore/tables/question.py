@@ -1,13 +1,13 @@
-"""Questions to a table's density, as arrays: known and unknown values of rows."""
+"""Questions to a table's density: the cells of a frame, or known values and ranges, as arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..conditionals.question import Question
 from ..core import warn
 from .dates import seconds_of
 from .encoding import UNKNOWN, Encoding
@@ -16,38 +16,7 @@ from .frame import Frame, as_frame, is_missing, listed
 if TYPE_CHECKING:
     from .column import Column
     from .density import TableDensity
-
-
-@dataclass
-class Question:
-    """Rows as arrays: codes (m, K), -1 unknown; x (m, D), NaN unknown or not there; hole (m, D),
-    whether a number is unknown. The same for all rows: ranges, column -> its ends on the line;
-    forbidden, pairs of a column of codes and a value that its unknown cells cannot have;
-    is_in(codes, x), whether draws lie in those ranges that are several intervals of the line."""
-
-    codes: np.ndarray
-    x: np.ndarray
-    hole: np.ndarray
-    ranges: dict[int, np.ndarray] = field(default_factory=dict)
-    forbidden: tuple[tuple[int, int], ...] = ()
-    is_in: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
-
-    def of(self, rows: np.ndarray) -> Question:
-        """The same of some rows."""
-        own = self.codes[rows], self.x[rows], self.hole[rows]
-        return Question(*own, self.ranges, self.forbidden, self.is_in)
-
-    def split(self, n: int) -> list[Question]:
-        """The same of n parts of the rows, one after the other."""
-        return [self.of(rows) for rows in np.array_split(np.arange(len(self.codes)), n)]
-
-    def kept(self, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Which draws satisfy the question."""
-        kept = np.ones(len(codes), bool) if self.is_in is None else self.is_in(codes, x)
-        for k, code in self.forbidden:
-            if (self.codes[:, k] < 0).all():
-                kept = kept & (codes[:, k] != code)
-        return kept
+    from .frame import Name
 
 
 def with_holes(density: TableDensity, frame: Frame, values: bool = False) -> tuple[Question, dict]:
@@ -59,11 +28,8 @@ def with_holes(density: TableDensity, frame: Frame, values: bool = False) -> tup
     """
     encoding = density.encoding
     codes, x, hole, gaps = encoded_with_holes(encoding, frame, values)
-    forbidden, k = [], 0
-    for part in encoding.parts:
-        if part.column.missing and not values:
-            forbidden.append((k, part.sizes[0] - 1))
-        k += len(part.sizes)
+    places = [(part, k.start) for part, k, _ in encoding.places]
+    forbidden = [(k, part.sizes[0] - 1) for part, k in places if part.column.missing and not values]
     encoding.check_inside(frame, x, density.coordinates_.outside(x))
     columns = zip(encoding.of_codes, codes.T, encoding.sizes, encoding.closed, strict=True)
     for column, own, size, closed in columns:
@@ -76,15 +42,11 @@ def encoded_with_holes(encoding: Encoding, frame: Frame, values: bool) -> tuple:
     """(codes (n, K), -1 unknown; x (n, D), NaN unknown or not there; hole (n, D), whether a number
     is unknown; name -> (n,) where cells are unknown). values: see `with_holes`."""
     codes, x, _ = encoding.encode(frame)
-    hole, gaps, k, d = np.zeros(x.shape, bool), {}, 0, 0
-    for part in encoding.parts:
-        column, n_codes, n_numbers = part.column, len(part.sizes), len(part.kinds)
-        gone = is_missing(frame[column.name]) & (not (values and column.missing))
-        gaps[column.name] = gone
-        codes[gone, k : k + n_codes] = UNKNOWN
-        x[gone, d : d + n_numbers] = np.nan
-        hole[gone, d : d + n_numbers] = True
-        k, d = k + n_codes, d + n_numbers
+    hole, gaps = np.zeros(x.shape, bool), {}
+    for part, k, d in encoding.places:
+        name, is_value = part.column.name, values and part.column.missing
+        gaps[name] = gap = is_missing(frame[name]) & (not is_value)
+        codes[gap, k], x[gap, d], hole[gap, d] = UNKNOWN, np.nan, True
     return codes, x, hole, gaps
 
 
@@ -99,22 +61,19 @@ def asked(density: TableDensity, known: Mapping) -> Question:
         if name not in names:
             raise ValueError(f"no column is named {name!r:.40}: the columns are {listed(names)}")
     codes, x = np.full((1, len(encoding.sizes)), UNKNOWN), np.full((1, len(encoding.kinds)), np.nan)
-    hole, ranges, loose, k, d = np.ones(x.shape, bool), {}, {}, 0, 0
-    for part in encoding.parts:
-        name, n_codes, n_numbers = part.column.name, len(part.sizes), len(part.kinds)
-        value = known.get(name)
+    hole, ranges, loose = np.ones(x.shape, bool), {}, {}
+    for part, k, d in encoding.places:
+        name, value = part.column.name, known.get(part.column.name)
         if isinstance(value, tuple):
             low, high = _ends(part, value)
-            ends = _interval(density, part, d, low, high)
+            ends = _interval(density, part, d.start, low, high)
             if ends is None:
                 loose[name] = value
             else:
-                ranges[d], codes[0, k : k + n_codes], hole[0, d] = ends, 0, False
+                ranges[d.start], codes[0, k], hole[0, d] = ends, 0, False
         elif name in known:
-            own_codes, own_x = _cell(density, part, value, d)
-            codes[:, k : k + n_codes], x[:, d : d + n_numbers] = own_codes, own_x
-            hole[0, d : d + n_numbers] = False
-        k, d = k + n_codes, d + n_numbers
+            codes[:, k], x[:, d] = _cell(density, part, value, d)
+            hole[0, d] = False
 
     def is_in(codes, x):
         values, kept = decoded(density, np.hstack([codes, x])), np.ones(len(codes), bool)
@@ -128,7 +87,7 @@ def asked(density: TableDensity, known: Mapping) -> Question:
 def _cell(density, part, value, d) -> tuple[np.ndarray, np.ndarray]:
     """(codes, coordinates) of one known value."""
     column = part.column
-    frame = _frame(column.name, [value])
+    frame = one_column(column.name, [value])
     if is_missing(frame[column.name])[0] and not column.missing:
         raise ValueError(
             f"column {column.name!r:.40}: a missing cell is no value of it. Leave the column out "
@@ -136,7 +95,7 @@ def _cell(density, part, value, d) -> tuple[np.ndarray, np.ndarray]:
         )
     codes, x = part.encode(frame)
     outside = np.full((1, len(density.encoding.kinds)), np.nan)
-    outside[:, d : d + x.shape[1]] = x
+    outside[:, d] = x
     for out in density.coordinates_.outside(outside).T:
         frame.check(column.name, out, f"which is not inside of {column.kind}")
     for code, size, closed in zip(codes[0], part.sizes, part.closed, strict=True):
@@ -173,13 +132,13 @@ def _ends(part, ends: tuple) -> tuple:
 
 def _values(column, values) -> np.ndarray:
     """Values of a column as floats, dates as seconds."""
-    frame = _frame(column.name, values)
+    frame = one_column(column.name, values)
     if column.kind.is_date:
         return seconds_of(frame[column.name], column.kind.form)
     return frame.as_floats(column.name)
 
 
-def _frame(name, values) -> Frame:
+def one_column(name: Name, values: Sequence) -> Frame:
     """One column, whose name may be its place."""
     return Frame({name: as_frame({f"{name}": values})[f"{name}"]})
 

@@ -1,0 +1,101 @@
+"""Questions to a density of numbers: states have no codes, and begin with the context."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .angles import OneTurn, turned
+from .answering import checked
+from .proposal import fitted_proposal
+from .question import Question
+from .weights import Weighted, counted, enumerated
+
+NOISE = 1e-3  # of a context, whose columns may be constant, in standard deviations
+
+
+class Numbers:
+    """p(x | c) within one turn, as a density of rows (c, x): a context is columns that are known.
+
+    contexts (m, C), one for each row; C = 0 without a context. proposal_for(hole (C + D,)) has
+    `sample_given`, and `log_prob` if its weights may fail; None: a mixture fitted to draws.
+    """
+
+    def __init__(self, turn: OneTurn, contexts: np.ndarray, proposal_for: Callable | None = None):
+        self.turn, self.contexts, self.width = turn, contexts, contexts.shape[1]
+        self.angle = np.append(np.zeros(self.width, bool), turn.angle)
+        if proposal_for is None:
+            proposal = fitted_proposal(self)
+            proposal_for = lambda hole: proposal  # noqa: E731
+        self.proposal_for = proposal_for
+
+    def question(self, X: np.ndarray) -> Question:
+        """The question for the NaN of rows X (m, D)."""
+        return Question.of_numbers(np.hstack([self.contexts, X]))
+
+    def in_turn(self, rows: np.ndarray) -> np.ndarray:
+        """Rows (m, C + D) with their angles within half a turn of the middle of the density."""
+        return turned(rows, self.angle, np.append(np.zeros(self.width), self.turn.middle))
+
+    def log_window(self, rows: np.ndarray) -> np.ndarray:
+        """The log of the windows of the angles that rows (m, C + D) know, (m, 1)."""
+        return self.turn.log_window(rows[:, None, self.width :])
+
+    def log_prob(self, rows: np.ndarray) -> np.ndarray:
+        """log p(x | c) and the log of the windows, (n,), of rows (n, C + D)."""
+        c, x = np.split(rows, [self.width], axis=1)
+        return checked(self.turn.log_prob(x, **({"context": c} if self.width else {})), self.turn)
+
+    def sample_given(self, c: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """A row (c, x) for each context c (n, C)."""
+        if not self.width:
+            return self.turn.sample(len(c), rng)
+        return np.hstack([c, self.turn.sample((), rng, context=c)])
+
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Rows (n, C + D), for the proposal, with a little noise in the contexts."""
+        if not self.width:
+            return self.turn.sample(n, rng)
+        rows = self.sample_given(self.contexts[rng.integers(len(self.contexts), size=n)], rng)
+        c = rows[:, : self.width]
+        scale = np.maximum(self.contexts.std(axis=0), NOISE * (1 + np.abs(c).max(axis=0)))
+        c += NOISE * scale * rng.standard_normal(c.shape)
+        return rows
+
+    def without_weights(self, question: Question, n: int, rngs: list) -> Weighted | None:
+        """Of complete rows, and of rows of which nothing is known."""
+        x, hole = question.x, question.hole[0, self.width :]
+        if not hole.any():
+            rows = self.in_turn(x)
+            return enumerated(x[:, None], self.log_prob(rows)[:, None] - self.log_window(rows))
+        if hole.all():
+            pairs = zip(x[:, : self.width], rngs, strict=True)
+            rows = np.stack([self.sample_given(np.tile(c, (n, 1)), rng) for c, rng in pairs])
+            return counted(turned(rows, self.angle), np.ones((len(x), n), bool), np.zeros(len(x)))
+        return None
+
+    def target(self, question: Question, n: int) -> _Target:
+        """p(x | c), with windows of the unknown angles alone."""
+        return _Target(self, question, n)
+
+
+class _Target:
+    """See the top of answering.py."""
+
+    def __init__(self, own: Numbers, question: Question, n: int):
+        self.own, self.x, self.n, self.moving = own, question.x[:, None], n, question.hole[0]
+        self.rows, self.proposal = own.in_turn(question.x), own.proposal_for(self.moving)
+
+    def sample(self, rngs):
+        return self.proposal.sample_given(self.rows, self.n, rngs)
+
+    def log_prob(self, states):
+        log_p = self.own.log_prob(states.reshape(-1, states.shape[2]))
+        return log_p.reshape(states.shape[:2]) - self.own.log_window(self.rows)
+
+    def log_proposal(self, states):
+        return self.proposal.log_prob(states)
+
+    def in_units(self, states):
+        return np.where(self.moving, turned(states, self.own.angle), self.x)
