@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +11,8 @@ import numpy as np
 from ..core import warn
 from ..core.inputs import as_numbers, check_dim, check_event, in_order
 from .angles import circular_mean, turned
-from .answering import LEAST_DRAWS
-from .weights import Judged, Weighted
+from .answering import LEAST_DRAWS, answered
+from .weights import Judged
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Context, Seed
@@ -23,12 +24,12 @@ ROUNDING = 1e-6  # a smaller standard error is none
 class DrawnConditional(Judged):
     """What conditionals of numbers and of tables share: weighted draws, and how good they are.
 
+    A subclass has `columns`, the names of x_b, and `_draw(n, rng)`, n `Weighted` draws.
     Attributes: `draws`, one row of `Weighted`; `log_marginal`, log p(x_a) in nats, and `error`, its
     standard error; `ess`, the effective sample size; `k_hat`; `annealed`.
     """
 
     exact, remedy = "exact", ""  # how an answer without an error is printed; more against a bad one
-    columns: list
 
     def _set_draws(self, known: Mapping, n_draws: int, rng: Seed) -> None:
         """The first draws, and their attributes; known: name -> value, for messages.
@@ -49,10 +50,6 @@ class DrawnConditional(Judged):
             )
         if not self.trusted:
             warn(f"{self}. Raise n_draws{self.remedy}")
-
-    def _draw(self, n: int, rng: np.random.Generator) -> Weighted:
-        """n weighted draws."""
-        raise NotImplementedError
 
     def __repr__(self):
         title = f"p({', '.join(map(str, self.columns))} | {self._known})"
@@ -102,10 +99,9 @@ class Conditional(DrawnConditional):
     def __init__(
         self, joint: Conditionals, row: np.ndarray, n_draws: int, rng: Seed, context: Context
     ):
-        self.joint, self.known = joint, row
-        self.context = None if context is None else joint.known(context).reshape((1, -1))
+        self.joint, self.known, self._numbers = joint, row, joint.numbers(context, 1)
         self.hole = np.isnan(row)
-        self.angle = joint.turn(self.context).angle[self.hole]
+        self.angle = self._numbers.turn.angle[self.hole]
         self.dim = int(self.hole.sum())
         labels = joint.names or range(len(row))
         self.columns = [labels[i] for i in np.flatnonzero(self.hole)]
@@ -113,7 +109,8 @@ class Conditional(DrawnConditional):
         self._set_draws(known, n_draws, rng)
 
     def _draw(self, n, rng):
-        return self.joint.weighted(self.known[None], n, rng, self.context)
+        draws = answered(self._numbers, self._numbers.question(self.known[None]), n, [rng])
+        return replace(draws, x=draws.x[..., self._numbers.width :])
 
     def log_prob(self, x: ArrayLike) -> np.ndarray:
         """log p(x_b | x_a) of x (..., dim), in nats; all values share the error of p(x_a)."""
@@ -121,7 +118,7 @@ class Conditional(DrawnConditional):
         check_event(x, self.dim, self)
         rows = np.broadcast_to(self.known, (*x.shape[:-1], len(self.known))).copy()
         rows[..., self.hole] = x
-        context = {} if self.context is None else {"context": self.context[0]}
+        context = {"context": self._numbers.contexts[0]} if self._numbers.width else {}
         return self.joint.density.log_prob(rows, **context) - self.log_marginal
 
     def sample(self, n: int = 1, rng: Seed = None) -> np.ndarray:

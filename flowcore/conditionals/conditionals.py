@@ -14,12 +14,11 @@ from ..core.inputs import check_dim, check_event, column_labels, in_order, where
 from ..distributions.columns import column_numbers, known_row
 from ..training.checks import check_finite
 from .angles import OneTurn
-from .answering import Answers, answered, answers
+from .answering import Answers, answers
 from .conditional import Conditional, Marginal
 from .layer import autoregressive_layer
 from .numbers import Numbers
 from .proposal import fitted_proposal, with_donors
-from .weights import Weighted
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Context, Seed
@@ -153,26 +152,19 @@ class Conditionals:
             raise ValueError(f"X must be rows (n, D), not of shape {X.shape}")
         if np.isinf(X).any():
             raise ValueError(f"X is infinite {where(np.isinf(X))}: known values must be finite")
-        numbers = self._numbers(context, len(X))
+        numbers = self.numbers(context, len(X))
         question = numbers.question(X)
         rngs = generators(numbers.in_turn(question.x), rng, apart=n > 0)
         found = answers(numbers, question, n, n_draws, rngs, progress)
         found.warn_untrusted(np.arange(len(X)), ", or pass donors= to Conditionals")
         return replace(found, draws=found.draws[..., numbers.width :])
 
-    def weighted(self, row: np.ndarray, n_draws: int, rng: Seed, context: Context) -> Weighted:
-        """Weighted draws for one row (1, D); context (1, C) or None."""
-        numbers = self._numbers(context, 1)
-        question = numbers.question(row)
-        draws = answered(numbers, question, n_draws, [np.random.default_rng(rng)])
-        return replace(draws, x=draws.x[..., numbers.width :])
-
-    def _numbers(self, context, n: int) -> Numbers:
+    def numbers(self, context: Context, n: int) -> Numbers:
         """What answers questions about n rows, given the context."""
-        if context is None:
-            return Numbers(self.turn(), np.zeros((n, 0)), self._proposal_for)
-        context = self.known(context)
-        return Numbers(self.turn(context), np.broadcast_to(context, (n, context.shape[-1])))
+        context = np.zeros((n, 0)) if context is None else self.known(context)
+        turn = self.turn(context if context.shape[-1] else None)
+        contexts = np.broadcast_to(context, (n, context.shape[-1]))
+        return Numbers(turn, contexts, self._proposal_for)
 
     def known(self, context: Context) -> np.ndarray:
         """The context as finite numbers (..., C), its columns in the density's order."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,23 +14,28 @@ from .proposal import fitted_proposal
 from .question import Question
 from .weights import Weighted, counted, enumerated
 
+if TYPE_CHECKING:
+    from ..distributions import MultivariateTMixture
+
 NOISE = 1e-3  # of a context, whose columns may be constant, in standard deviations
 
 
 class Numbers:
     """p(x | c) within one turn, as a density of rows (c, x): a context is columns that are known.
 
-    contexts (m, C), one for each row; C = 0 without a context. proposal_for(hole (C + D,)) has
-    `sample_given`, and `log_prob` if its weights may fail; None: a mixture fitted to draws.
+    contexts (m, C), one for each row; C = 0 without a context. proposal_for(hole (D,)) has
+    `sample_given` and `log_prob`; with a context, a mixture is fitted to draws of (c, x) instead.
     """
 
-    def __init__(self, turn: OneTurn, contexts: np.ndarray, proposal_for: Callable | None = None):
+    def __init__(self, turn: OneTurn, contexts: np.ndarray, proposal_for: Callable):
         self.turn, self.contexts, self.width = turn, contexts, contexts.shape[1]
         self.angle = np.append(np.zeros(self.width, bool), turn.angle)
-        if proposal_for is None:
-            proposal = fitted_proposal(self)
-            proposal_for = lambda hole: proposal  # noqa: E731
         self.proposal_for = proposal_for
+
+    @cached_property
+    def with_context(self) -> MultivariateTMixture:
+        """The proposal of rows (c, x)."""
+        return fitted_proposal(self)
 
     def question(self, X: np.ndarray) -> Question:
         """The question for the NaN of rows X (m, D)."""
@@ -85,7 +92,8 @@ class _Target:
 
     def __init__(self, own: Numbers, question: Question, n: int):
         self.own, self.x, self.n, self.moving = own, question.x[:, None], n, question.hole[0]
-        self.rows, self.proposal = own.in_turn(question.x), own.proposal_for(self.moving)
+        self.rows = own.in_turn(question.x)
+        self.proposal = own.with_context if own.width else own.proposal_for(self.moving)
 
     def sample(self, rngs):
         return self.proposal.sample_given(self.rows, self.n, rngs)

@@ -10,11 +10,10 @@ import numpy as np
 from ..conditionals.question import Question
 from ..core import warn
 from .dates import seconds_of
-from .encoding import UNKNOWN, Encoding
+from .encoding import UNKNOWN, Encoding, Part
 from .frame import Frame, as_frame, is_missing, listed
 
 if TYPE_CHECKING:
-    from .column import Column
     from .density import TableDensity
     from .frame import Name
 
@@ -34,7 +33,11 @@ def with_holes(density: TableDensity, frame: Frame, values: bool = False) -> tup
     columns = zip(encoding.of_codes, codes.T, encoding.sizes, encoding.closed, strict=True)
     for column, own, size, closed in columns:
         if not closed and (unseen := own == size).any():
-            _warn_unseen(column, frame[column.name][unseen].tolist()[0])
+            value = frame[column.name][unseen].tolist()[0]
+            warn(
+                f"column {column.name!r:.40} never was {value!r:.40} in fit: that carries no "
+                "information about the other columns"
+            )
     return Question(codes, x, hole, forbidden=tuple(forbidden)), gaps
 
 
@@ -60,20 +63,22 @@ def asked(density: TableDensity, known: Mapping) -> Question:
     for name in known:
         if name not in names:
             raise ValueError(f"no column is named {name!r:.40}: the columns are {listed(names)}")
-    codes, x = np.full((1, len(encoding.sizes)), UNKNOWN), np.full((1, len(encoding.kinds)), np.nan)
-    hole, ranges, loose = np.ones(x.shape, bool), {}, {}
+    fixed = {name: value for name, value in known.items() if not isinstance(value, tuple)}
+    frame = Frame({name: one_column(name, [fixed.get(name)])[name] for name in names})
+    question, gaps = with_holes(density, frame, values=True)
+    codes, x, hole, loose = question.codes, question.x, question.hole, {}
     for part, k, d in encoding.places:
-        name, value = part.column.name, known.get(part.column.name)
-        if isinstance(value, tuple):
-            low, high = _ends(part, value)
-            ends = _interval(density, part, d.start, low, high)
+        name = part.column.name
+        if name in fixed:
+            _check_value(part, fixed[name], codes[0, k], gaps[name][0])
+            continue
+        codes[:, k], x[:, d], hole[:, d] = UNKNOWN, np.nan, True
+        if name in known:
+            ends = _interval(density, part, d.start, *_ends(part, known[name]))
             if ends is None:
-                loose[name] = value
+                loose[name] = known[name]
             else:
-                ranges[d.start], codes[0, k], hole[0, d] = ends, 0, False
-        elif name in known:
-            codes[:, k], x[:, d] = _cell(density, part, value, d)
-            hole[0, d] = False
+                question.ranges[d.start], codes[:, k], hole[:, d] = ends, 0, False
 
     def is_in(codes, x):
         values, kept = decoded(density, np.hstack([codes, x])), np.ones(len(codes), bool)
@@ -81,36 +86,20 @@ def asked(density: TableDensity, known: Mapping) -> Question:
             kept &= within(density, name, values[name], ends)
         return kept
 
-    return Question(codes, x, hole, ranges, is_in=is_in if loose else None)
+    question.is_in = is_in if loose else None
+    return question
 
 
-def _cell(density, part, value, d) -> tuple[np.ndarray, np.ndarray]:
-    """(codes, coordinates) of one known value."""
+def _check_value(part: Part, value, codes: np.ndarray, is_gap: bool) -> None:
+    """A ValueError for a known value that a column cannot have."""
     column = part.column
-    frame = one_column(column.name, [value])
-    if is_missing(frame[column.name])[0] and not column.missing:
+    if is_gap:
         raise ValueError(
             f"column {column.name!r:.40}: a missing cell is no value of it. Leave the column out "
             "of what is known"
         )
-    codes, x = part.encode(frame)
-    outside = np.full((1, len(density.encoding.kinds)), np.nan)
-    outside[:, d] = x
-    for out in density.coordinates_.outside(outside).T:
-        frame.check(column.name, out, f"which is not inside of {column.kind}")
-    for code, size, closed in zip(codes[0], part.sizes, part.closed, strict=True):
-        if code == size and closed:
-            raise ValueError(f"column {column.name!r:.40} is {column.kind}: it cannot be {value!r}")
-        if code == size:
-            _warn_unseen(column, value)
-    return codes, x
-
-
-def _warn_unseen(column: Column, value) -> None:
-    warn(
-        f"column {column.name!r:.40} never was {value!r:.40} in fit: that carries no information "
-        "about the other columns"
-    )
+    if all(part.closed) and (codes == part.sizes).any():
+        raise ValueError(f"column {column.name!r:.40} is {column.kind}: it cannot be {value!r}")
 
 
 def _ends(part, ends: tuple) -> tuple:
