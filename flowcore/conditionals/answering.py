@@ -2,9 +2,9 @@
 
     p(s_a) = E_g p(s_a, s_b) / g(s_b | s_a)        s_b ~ g(s_b | s_a)
 
-A state s = (c, z) is a row of codes and numbers. A joint density has two methods, for questions
-with the same holes in all rows:
+A state s = (c, z) is a row of codes and numbers. A joint density has three methods:
 
+    joint.marks(question)                       (m, k): rows of equal marks are answered together
     joint.without_weights(question, n, rngs)    a `Weighted` answer that needs no proposal, or None
     joint.target(question, n)                   p and g for states (m, n, W), n of each row:
 
@@ -26,6 +26,7 @@ import numpy as np
 
 from ..core import BLAS, imported, warn
 from ..core.inputs import check_dim, named
+from ..distributions.columns import equal_rows
 from .annealing import annealed
 from .question import Question
 from .weights import Judged, Weighted, trusted, weighted
@@ -85,7 +86,7 @@ def answers(
     n_draws = check_dim("n_draws", n_draws, LEAST_DRAWS)
     m, width = len(question.codes), question.codes.shape[1] + question.x.shape[1]
     found = Answers(np.empty((n, m, width)), *np.zeros((4, m)), np.zeros(m, bool))
-    blocks = blocks_of(question, n_draws)
+    blocks = blocks_of(joint, question, n_draws)
     for block in imported("tqdm.auto").tqdm(blocks, unit="blocks") if progress else blocks:
         own = [rngs[i] for i in block]
         answer = answered(joint, question.of(block), n_draws, own)
@@ -96,10 +97,11 @@ def answers(
     return found
 
 
-def blocks_of(question: Question, n: int) -> list[np.ndarray]:
-    """Numbers of rows with the same known columns; each list is a block of bounded memory."""
+def blocks_of(joint: Any, question: Question, n: int) -> list[np.ndarray]:
+    """Numbers of rows that are answered together; each list is a block of bounded memory."""
     size = max(1, NUMBERS // (n * (1 + question.codes.shape[1] + question.x.shape[1])))
-    return [own[i : i + size] for own in question.patterns for i in range(0, len(own), size)]
+    together = equal_rows(joint.marks(question))
+    return [rows[i : i + size] for rows in together for i in range(0, len(rows), size)]
 
 
 def answered(joint: Any, question: Question, n: int, rngs: list) -> Weighted:

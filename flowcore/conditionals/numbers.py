@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..distributions.columns import equal_rows
 from .angles import OneTurn, turned
 from .answering import checked
 from .proposal import fitted_proposal
@@ -33,9 +34,12 @@ class Numbers:
         self.proposal_for = proposal_for
 
     @cached_property
-    def with_context(self) -> MultivariateTMixture:
-        """The proposal of rows (c, x)."""
+    def _with_context(self) -> MultivariateTMixture:
         return fitted_proposal(self)
+
+    def proposal_of(self, row: np.ndarray) -> Any:
+        """What has `sample_given` and `log_prob` for the NaN of a row (C + D,)."""
+        return self._with_context if self.width else self.proposal_for(np.isnan(row))
 
     def question(self, X: np.ndarray) -> Question:
         """The question for the NaN of rows X (m, D)."""
@@ -70,6 +74,11 @@ class Numbers:
         c += NOISE * scale * rng.standard_normal(c.shape)
         return rows
 
+    def marks(self, question: Question) -> np.ndarray:
+        """Whether rows have holes, and nothing but holes."""
+        hole = question.hole[:, self.width :]
+        return np.stack([hole.any(axis=1), hole.all(axis=1)], axis=1)
+
     def without_weights(self, question: Question, n: int, rngs: list) -> Weighted | None:
         """Of complete rows, and of rows of which nothing is known."""
         x, hole = question.x, question.hole[0, self.width :]
@@ -88,22 +97,27 @@ class Numbers:
 
 
 class _Target:
-    """See the top of answering.py."""
+    """See the top of answering.py. The rows may have different holes, but for annealing."""
 
     def __init__(self, own: Numbers, question: Question, n: int):
-        self.own, self.x, self.n, self.moving = own, question.x[:, None], n, question.hole[0]
+        self.own, self.question, self.n, self.moving = own, question, n, question.hole[0]
         self.rows = own.in_turn(question.x)
-        self.proposal = own.with_context if own.width else own.proposal_for(self.moving)
 
     def sample(self, rngs):
-        return self.proposal.sample_given(self.rows, self.n, rngs)
+        x = np.empty((len(self.rows), self.n, self.rows.shape[1]))
+        log_q = np.empty(x.shape[:2])
+        for rows in equal_rows(self.question.hole):
+            proposal, own = self.own.proposal_of(self.rows[rows[0]]), [rngs[i] for i in rows]
+            x[rows], log_q[rows] = proposal.sample_given(self.rows[rows], self.n, own)
+        return x, log_q
 
     def log_prob(self, states):
         log_p = self.own.log_prob(states.reshape(-1, states.shape[2]))
         return log_p.reshape(states.shape[:2]) - self.own.log_window(self.rows)
 
     def log_proposal(self, states):
-        return self.proposal.log_prob(states)
+        return self.own.proposal_of(self.rows[0]).log_prob(states)
 
     def in_units(self, states):
-        return np.where(self.moving, turned(states, self.own.angle), self.x)
+        x, hole = self.question.x[:, None], self.question.hole[:, None]
+        return np.where(hole, turned(states, self.own.angle), x)

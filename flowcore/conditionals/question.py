@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..distributions.columns import equal_rows
-
 
 @dataclass
 class Question:
@@ -48,8 +46,3 @@ class Question:
             if (self.codes[:, k] < 0).all():
                 kept = kept & (codes[:, k] != code)
         return kept
-
-    @property
-    def patterns(self) -> list[np.ndarray]:
-        """Numbers of the rows with the same known columns, for each pattern."""
-        return equal_rows(np.hstack([self.codes < 0, np.isnan(self.x), self.hole]))

@@ -48,6 +48,10 @@ class Answering:
         """The proposal, if it has been fitted; files keep it."""
         return self.__dict__.get("mixed")
 
+    def marks(self, question: Question) -> np.ndarray:
+        """Which columns are known."""
+        return np.hstack([question.codes < 0, np.isnan(question.x), question.hole])
+
     def without_weights(self, question: Question, n: int, rngs: list) -> Weighted | None:
         """Of the three exact cases at the top of this file."""
         codes, x, unknown = question.codes, question.x, question.codes[0] < 0

@@ -52,7 +52,7 @@ def drawn_codes(
     numbers are unknown."""
     found, rows = codes.copy(), np.flatnonzero((codes < 0).any(axis=1))
     question = Question(codes[rows], x[rows], hole[rows])
-    for block in blocks_of(question, DRAWS):
+    for block in blocks_of(density.answering, question, DRAWS):
         weighted = drawn(density.answering, question.of(block), DRAWS, [rng])
         draws = weighted.resampled(1, [rng])
         found[rows[block]] = draws[:, 0, : codes.shape[1]].astype(np.int64)
