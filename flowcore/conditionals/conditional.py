@@ -101,7 +101,7 @@ class Conditional(DrawnConditional):
     ):
         self.joint, self.known, self._numbers = joint, row, joint.numbers(context, 1)
         self.hole = np.isnan(row)
-        self.angle = self._numbers.turn.angle[self.hole]
+        self.angle = self._numbers.angle[-len(row) :][self.hole]
         self.dim = int(self.hole.sum())
         labels = joint.names or range(len(row))
         self.columns = [labels[i] for i in np.flatnonzero(self.hole)]

@@ -91,7 +91,7 @@ class Conditionals:
     @cached_property
     def proposal(self) -> Any:
         """The proposal of the draws: a mixture of t densities, fitted at its first use."""
-        return self._with_donors(fitted_proposal(self.turn()))
+        return self._with_donors(fitted_proposal(self.numbers(None, 1)))
 
     @property
     def kept_proposal(self) -> MultivariateTMixture | None:
@@ -100,7 +100,7 @@ class Conditionals:
         return found if found is not self.density else None
 
     def turn(self, context: Context = None) -> OneTurn:
-        """The density with its angles, which `angle` (D,) marks, within one turn."""
+        """Which columns are angles, and the middles of their turns."""
         return self._turn if context is None else OneTurn.of(self.density, self.known(context))
 
     @cached_property
@@ -164,7 +164,7 @@ class Conditionals:
         context = np.zeros((n, 0)) if context is None else self.known(context)
         turn = self.turn(context if context.shape[-1] else None)
         contexts = np.broadcast_to(context, (n, context.shape[-1]))
-        return Numbers(turn, contexts, self._proposal_for)
+        return Numbers(self.density, turn, contexts, self._proposal_for)
 
     def known(self, context: Context) -> np.ndarray:
         """The context as finite numbers (..., C), its columns in the density's order."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..distributions.columns import equal_rows
-from .angles import OneTurn, turned
+from .angles import TURN, OneTurn, turned, window
 from .answering import checked
 from .proposal import fitted_proposal
 from .question import Question
@@ -22,15 +22,17 @@ NOISE = 1e-3  # of a context, whose columns may be constant, in standard deviati
 
 
 class Numbers:
-    """p(x | c) within one turn, as a density of rows (c, x): a context is columns that are known.
+    """A density of numbers as one of rows (c, x) on the line: p(x | c) prod_j w(x_j - middle_j).
 
-    contexts (m, C), one for each row; C = 0 without a context. proposal_for(hole (D,)) has
-    `sample_given` and `log_prob`; with a context, a mixture is fitted to draws of (c, x) instead.
+    A context c is columns that are always known: contexts (m, C), one for each row, or C = 0. Of
+    the angles x_j only one turn counts, by a `window` around its middle. proposal_for(hole (D,))
+    has `sample_given` and `log_prob`; with a context, a mixture is fitted to draws of (c, x).
     """
 
-    def __init__(self, turn: OneTurn, contexts: np.ndarray, proposal_for: Callable):
-        self.turn, self.contexts, self.width = turn, contexts, contexts.shape[1]
-        self.angle = np.append(np.zeros(self.width, bool), turn.angle)
+    def __init__(self, density: Any, turn: OneTurn, contexts: np.ndarray, proposal_for: Callable):
+        self.density, self.contexts, self.width = density, contexts, contexts.shape[1]
+        none = np.zeros(self.width)  # no column of the context is an angle
+        self.angle, self.middle = np.append(none > 0, turn.angle), np.append(none, turn.middle)
         self.proposal_for = proposal_for
 
     @cached_property
@@ -46,28 +48,31 @@ class Numbers:
         return Question.of_numbers(np.hstack([self.contexts, X]))
 
     def in_turn(self, rows: np.ndarray) -> np.ndarray:
-        """Rows (m, C + D) with their angles within half a turn of the middle of the density."""
-        return turned(rows, self.angle, np.append(np.zeros(self.width), self.turn.middle))
+        """Rows (m, C + D) with their angles within half a turn of the middle."""
+        return turned(rows, self.angle, self.middle)
 
     def log_window(self, rows: np.ndarray) -> np.ndarray:
-        """The log of the windows of the angles that rows (m, C + D) know, (m, 1)."""
-        return self.turn.log_window(rows[:, None, self.width :])
+        """The log of the windows of the angles that rows (n, C + D) know, (n,)."""
+        return np.nansum(np.log(window((rows - self.middle)[:, self.angle])), axis=1)
 
     def log_prob(self, rows: np.ndarray) -> np.ndarray:
         """log p(x | c) and the log of the windows, (n,), of rows (n, C + D)."""
         c, x = np.split(rows, [self.width], axis=1)
-        return checked(self.turn.log_prob(x, **({"context": c} if self.width else {})), self.turn)
+        log_p = self.density.log_prob(x, **({"context": c} if self.width else {}))
+        return checked(log_p, self.density) + self.log_window(rows)
 
     def sample_given(self, c: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """A row (c, x) for each context c (n, C)."""
-        if not self.width:
-            return self.turn.sample(len(c), rng)
-        return np.hstack([c, self.turn.sample((), rng, context=c)])
+        n, own = ((), {"context": c}) if self.width else (len(c), {})
+        rows = self.in_turn(np.hstack([c, self.density.sample(n, rng, **own)]))
+        u = (rows - self.middle)[:, self.angle]
+        rows[:, self.angle] -= TURN * np.sign(u) * (rng.random(u.shape) > window(u))
+        return rows
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Rows (n, C + D), for the proposal, with a little noise in the contexts."""
         if not self.width:
-            return self.turn.sample(n, rng)
+            return self.sample_given(np.zeros((n, 0)), rng)
         rows = self.sample_given(self.contexts[rng.integers(len(self.contexts), size=n)], rng)
         c = rows[:, : self.width]
         scale = np.maximum(self.contexts.std(axis=0), NOISE * (1 + np.abs(c).max(axis=0)))
@@ -84,7 +89,8 @@ class Numbers:
         x, hole = question.x, question.hole[0, self.width :]
         if not hole.any():
             rows = self.in_turn(x)
-            return enumerated(x[:, None], self.log_prob(rows)[:, None] - self.log_window(rows))
+            log_p = self.log_prob(rows) - self.log_window(rows)
+            return enumerated(x[:, None], log_p[:, None])
         if hole.all():
             pairs = zip(x[:, : self.width], rngs, strict=True)
             rows = np.stack([self.sample_given(np.tile(c, (n, 1)), rng) for c, rng in pairs])
@@ -113,7 +119,7 @@ class _Target:
 
     def log_prob(self, states):
         log_p = self.own.log_prob(states.reshape(-1, states.shape[2]))
-        return log_p.reshape(states.shape[:2]) - self.own.log_window(self.rows)
+        return log_p.reshape(states.shape[:2]) - self.own.log_window(self.rows)[:, None]
 
     def log_proposal(self, states):
         return self.own.proposal_of(self.rows[0]).log_prob(states)
