@@ -8,62 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import pi
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..core.inputs import named
 
 if TYPE_CHECKING:
-    from ..core.typing import Context, Seed
+    from ..core.typing import Context
 
 TURN = 2 * pi
 DRAWS, FAR = 64, 100  # that are moved, and by how many turns, or widths of a column
 SAME, MOST = 0.1, 0.9  # nats: more than float32 loses, at a share of the draws
 
 
-class OneTurn:
-    """A density of angles as one on the line: p(x) times a window w(x_j - middle_j) of each angle.
+class OneTurn(NamedTuple):
+    """angle (D,) marks the angles of a density, middle (D,) are the circular means of its draws."""
 
-    Windows a turn apart add up to 1: so an integral over the line is one over a turn. They overlap
-    by half a turn, so that no mode is cut. angle (D,) marks the angles; the other columns are as
-    they are.
-    """
-
-    def __init__(self, density: Any, angle: np.ndarray, middle: np.ndarray):
-        self.density, self.dim, self.angle, self.middle = density, density.dim, angle, middle
+    angle: np.ndarray
+    middle: np.ndarray
 
     @classmethod
     def of(cls, density: Any, context: Context = None) -> OneTurn:
-        """Around the circular means of draws; context (n, C)."""
+        """Those of a density, given contexts (n, C)."""
         rng, n, own = np.random.default_rng(0), DRAWS, {}
         if context is not None:
             n, own = (), {"context": np.resize(context, (DRAWS, np.shape(context)[-1]))}
         x = np.asarray(density.sample(n, rng, **own), float)
         angle = angles_of(lambda x: density.log_prob(x, **own), x)
-        return cls(density, angle, circular_mean(x, np.full(len(x), 1 / len(x))))
-
-    def turned(self, x: np.ndarray) -> np.ndarray:
-        """Rows x (..., D) with their angles within half a turn of the middle."""
-        return turned(x, self.angle, self.middle)
-
-    def sample(self, n: Any, rng: Seed = None, **context: Any) -> np.ndarray:
-        rng = np.random.default_rng(rng)
-        x = self.turned(self.density.sample(n, rng, **context))
-        u = (x - self.middle)[..., self.angle]
-        x[..., self.angle] -= TURN * np.sign(u) * (rng.random(u.shape) > window(u))
-        return x
-
-    def log_prob(self, x: np.ndarray, **context: Any) -> np.ndarray:
-        """log p(x) and the log of the windows, of rows x (..., D)."""
-        return self.density.log_prob(x, **context) + self.log_window(x)
-
-    def log_window(self, x: np.ndarray) -> np.ndarray:
-        """The log of the windows of the angles that rows x (..., D) know, (...)."""
-        return np.nansum(np.log(window((x - self.middle)[..., self.angle])), axis=-1)
-
-    def __repr__(self):
-        return repr(self.density)
+        return cls(angle, circular_mean(x, np.full(len(x), 1 / len(x))))
 
 
 @np.errstate(all="ignore")
@@ -96,7 +69,11 @@ def angles_of(log_prob: Callable, x: np.ndarray) -> np.ndarray:
 
 
 def window(u: np.ndarray) -> np.ndarray:
-    """w(u): 1 up to a quarter of a turn from 0, then falling to 0 at three quarters."""
+    """w(u): 1 up to a quarter of a turn from 0, then falling to 0 at three quarters.
+
+    Windows a turn apart add up to 1: so an integral of p(x) w(x - middle) over the line is one over
+    a turn. They overlap by half a turn, so that no mode is cut.
+    """
     return np.cos(np.clip(np.abs(u) / 2 - pi / 4, 0, pi / 2)) ** 2
 
 

@@ -11,12 +11,11 @@ sampling", 2001.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from ..core.pareto import pareto_smoothed
-from ..distributions import MultivariateTMixture
 from .weights import Weighted, error_of, normalized, systematic
 
 STEPS = 20  # of t, at most; the last one goes to the end
@@ -26,19 +25,17 @@ TINY = 1e-9  # of a variance: what keeps a Cholesky factor apart from zero
 
 
 def annealed(
-    log_prob: Callable[[np.ndarray], np.ndarray], proposal: MultivariateTMixture,
-    hole: np.ndarray, x: np.ndarray, log_p: np.ndarray, log_q: np.ndarray,
-    rng: np.random.Generator,
-) -> Weighted:  # fmt: skip
-    """Draws x (m, S, D) of q(x_b | x_a), moved to p(x_b | x_a); hole (D,) marks x_b.
+    target: Any, x: np.ndarray, log_p: np.ndarray, log_q: np.ndarray, rng: np.random.Generator
+) -> Weighted:
+    """Draws x (m, S, D) of q(x_b | x_a), moved to p(x_b | x_a); for target see `answering`.
 
-    log_prob takes whole rows (m, S, D). log_p = log p(x) and log_q = log q(x_b | x_a), both (m, S).
+    log_p = log p(x) and log_q = log q(x_b | x_a), both (m, S).
     The k-hat of the result belongs to the last step. The effective sample size is that of the first
     draws, each weighted by its number d of descendants among the last ones: S^2 / sum d^2. The
     error of log p(x_a) follows from it, as if there were no moves. Cost: two evaluations of both
     densities per draw and step for every four columns of x_b.
     """
-    log_known = (proposal.log_prob(x) - log_q)[:, :1]
+    hole, log_known = target.moving, (target.log_proposal(x) - log_q)[:, :1]
     floor = TINY * x[..., hole].var(axis=1) + 1e-300
     m, n = log_q.shape
     first = np.repeat(np.arange(n)[None], m, axis=0)  # which of the first draws each comes from
@@ -56,8 +53,9 @@ def annealed(
         log_p, log_q, first = (np.take_along_axis(a, index, axis=1) for a in (log_p, log_q, first))
         for size in MOVES * -(-hole.sum() // 4):
             new = walked(x, hole, size, floor, rng)
-            new_p, new_q = log_prob(new), proposal.log_prob(new) - log_known
+            new_p, new_q = target.log_prob(new), target.log_proposal(new)
             with np.errstate(invalid="ignore"):  # rows without any mass
+                new_q = new_q - log_known
                 odds = (1 - t)[:, None] * (new_q - log_q) + t[:, None] * (new_p - log_p)
             yes = -rng.exponential(size=(m, n)) < odds
             x = np.where(yes[..., None], new, x)

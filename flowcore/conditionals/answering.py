@@ -1,90 +1,137 @@
-"""Rows with holes, answered many at a time: draws by pattern of holes, densities by block."""
+"""Questions answered by weighted draws, many rows at a time.
+
+    p(s_a) = E_g p(s_a, s_b) / g(s_b | s_a)        s_b ~ g(s_b | s_a)
+
+A state s = (c, z) is a row of codes and numbers. A joint density has three methods:
+
+    joint.marks(question)                       (m, k): rows of equal marks are answered together
+    joint.without_weights(question, n, rngs)    a `Weighted` answer that needs no proposal, or None
+    joint.target(question, n)                   p and g for states (m, n, W), n of each row:
+
+    target.sample(rngs)                         states that are drawn from g, and log g (m, n)
+    target.log_prob(states)                     log p (m, n), -inf where the question is not met
+    target.log_proposal(states)                 log g (m, n), up to a number for each row
+    target.in_units(states)                     rows of the question's kind; known values stay
+    target.moving                               (W,): which numbers annealing moves
+
+rngs are a generator for each row, so that its draws depend on no other row, or one for all.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..core import BLAS
+from ..core import BLAS, imported, warn
+from ..core.inputs import check_dim, named
+from ..distributions.columns import equal_rows
 from .annealing import annealed
-from .weights import Weighted, trusted, weighted
+from .question import Question
+from .weights import Judged, Weighted, trusted, weighted
 
-NUMBERS = 2**20  # of draws that are held at once
+NUMBERS = 2**18  # of draws that are held at once
 MORE = 5  # times as many draws where the first ones fail
+LEAST_DRAWS = 30  # of a row; fewer cannot be judged
 
 
-def blocks_of(X: np.ndarray, n_draws: int) -> list[np.ndarray]:
-    """Numbers of rows that are complete, that have holes, or that are empty; each list a block of
-    bounded memory."""
-    holes = np.isnan(X)
-    kind = holes.any(axis=1) + 1 * holes.all(axis=1)
-    size = max(1, NUMBERS // (n_draws * X.shape[1]))
-    found = [np.flatnonzero(kind == k) for k in range(3)]
-    return [rows[start : start + size] for rows in found for start in range(0, len(rows), size)]
+@dataclass(frozen=True)
+class Answers(Judged):
+    """The answers for n rows with holes.
 
+    Attributes
+    ----------
+    draws : numpy.ndarray
+        (m, n, D), m completed tables; known values do not change. m = 0 after `log_prob`.
+    log_p, error : numpy.ndarray
+        (n,), the log-density of the known values of each row, in nats, and its standard error.
+    ess, k_hat : numpy.ndarray
+        (n,), the effective sample size and the Pareto k-hat. k-hat is -inf for exact answers, and
+        the effective sample size is inf for rows without holes.
+    annealed : numpy.ndarray
+        (n,), True where the plain weights failed and annealed draws were used.
 
-def answered(
-    rows: np.ndarray, n: int, rngs: list[np.random.Generator], density: Any,
-    proposal_for: Callable[[np.ndarray], Any], width: int,
-) -> Weighted:  # fmt: skip
-    """Weighted draws for one block of `blocks_of`, n a row.
-
-    rows (m, C + D) begin with `width` columns of context. rngs: a generator for each row, so that
-    its draws depend on no other row. proposal_for(hole (C + D,)) has
-    `sample_given`, and `log_prob` if its weights may fail. If the weights fail, draws are taken
-    from five times as many, and if these fail, too, from annealed ones.
+    Examples
+    --------
+    >>> import flowcore as fc
+    >>> p = fc.MultivariateNormalMixture([[0.0, 5.0]], [[[1, 0], [0.8, 0.6]]])
+    >>> answers = fc.Conditionals(p).impute([[1.0, np.nan], [np.nan, 5.0]], n=3)
+    >>> answers.draws.shape, answers.log_p.round(4), answers.trusted
+    ((3, 2, 2), array([-1.4189, -0.9189]), array([ True,  True]))
     """
 
-    def log_prob(x):
-        found = np.asarray(density.log_prob(x.reshape((-1, x.shape[-1]))), float)
-        if np.isnan(found).any():
-            raise ValueError(f"the log-density is NaN at some draws: {density!r}")
-        return found.reshape(x.shape[:-1])
+    draws: np.ndarray
+    log_p: np.ndarray
+    error: np.ndarray
+    ess: np.ndarray
+    k_hat: np.ndarray
+    annealed: np.ndarray
 
-    hole = np.isnan(rows[0, width:])
-    if not hole.any():
-        return _certain(rows[:, None], log_prob(rows), np.inf)
-    if hole.all():
-        pairs = zip(rows, rngs, strict=True)
-        draw = density.draws if width else lambda row, n, rng: [density.sample(n, rng)]
-        x = np.concatenate([draw(row[None], n, rng) for row, rng in pairs])
-        return _certain(x, np.zeros(len(rows)), n)
-    with BLAS.single_threaded():
-        x, log_q = _drawn(proposal_for, rows, n, rngs)
-        found = weighted(x, log_prob(x) - log_q)
-        bad = np.flatnonzero(~trusted(found.ess, found.k_hat))
+    def warn_untrusted(self, numbers: np.ndarray, remedy: str) -> None:
+        """A warning that counts the rows whose answers cannot be trusted; numbers: of all rows."""
+        bad = np.flatnonzero(~self.trusted)
         if bad.size:
-            rngs = [rngs[i] for i in bad]
-            x, log_q = _drawn(proposal_for, rows[bad], MORE * n, rngs)
-            log_p = log_prob(x)
-            more = weighted(x, log_p - log_q)
-            for i in np.flatnonzero(~trusted(more.ess, more.k_hat)):
-                k, hole = [i], np.isnan(rows[bad[i]])
-                start = proposal_for(hole), hole, x[k], log_p[k], log_q[k]
-                more.put(k, annealed(log_prob, *start, rngs[i]))
-            found.put(bad, more.thinned(n, rngs))
+            warn(
+                f"{bad.size} of {len(numbers)} rows have answers that are not to be trusted (k-hat "
+                f"above 0.7, or fewer than 30 effective draws): {named('row', numbers[bad])}. "
+                f"Raise n_draws{remedy}"
+            )
+
+
+def answers(
+    joint: Any, question: Question, n: int, n_draws: int, rngs: list, progress: bool = False
+) -> Answers:
+    """The answers for all rows, with n draws taken from n_draws weighted ones of each row."""
+    n_draws = check_dim("n_draws", n_draws, LEAST_DRAWS)
+    m, width = len(question.codes), question.codes.shape[1] + question.x.shape[1]
+    found = Answers(np.empty((n, m, width)), *np.zeros((4, m)), np.zeros(m, bool))
+    blocks = blocks_of(joint, question, n_draws)
+    for block in imported("tqdm.auto").tqdm(blocks, unit="blocks") if progress else blocks:
+        own = [rngs[i] for i in block]
+        answer = answered(joint, question.of(block), n_draws, own)
+        for name in ("log_p", "error", "ess", "k_hat", "annealed"):
+            getattr(found, name)[block] = getattr(answer, name)
+        if n:
+            found.draws[:, block] = answer.resampled(n, own).transpose(1, 0, 2)
     return found
 
 
-def _drawn(proposal_for, rows, n, rngs):
-    """Draws (m, n, D) and log q(x_b | x_a) (m, n)."""
-    x, log_q = np.empty((len(rows), n, rows.shape[1])), np.empty((len(rows), n))
-    for own in same_holes(np.isnan(rows)):
-        proposal = proposal_for(np.isnan(rows[own[0]]))
-        x[own], log_q[own] = proposal.sample_given(rows[own], n, [rngs[i] for i in own])
-    return x, log_q
+def blocks_of(joint: Any, question: Question, n: int) -> list[np.ndarray]:
+    """Numbers of rows that are answered together; each list is a block of bounded memory."""
+    size = max(1, NUMBERS // (n * (1 + question.codes.shape[1] + question.x.shape[1])))
+    together = equal_rows(joint.marks(question))
+    return [rows[i : i + size] for rows in together for i in range(0, len(rows), size)]
 
 
-def same_holes(hole: np.ndarray) -> list[np.ndarray]:
-    """Numbers of rows, those with the same holes (n, D) together."""
-    patterns, which = np.unique(hole, axis=0, return_inverse=True)
-    return [np.flatnonzero(which.ravel() == k) for k in range(len(patterns))]
+def answered(joint: Any, question: Question, n: int, rngs: list) -> Weighted:
+    """n weighted draws of each row; where they fail, from five times as many, or annealed."""
+    answer = drawn(joint, question, n, rngs)
+    for i in np.flatnonzero(~trusted(answer.ess, answer.k_hat)):
+        more = drawn(joint, question.of([i]), MORE * n, [rngs[i]], last=True)
+        answer.replace([i], more.of_equal_weight(n, [rngs[i]]))
+    return answer
 
 
-def _certain(x, log_p, ess) -> Weighted:
-    """Draws x (m, S, D) of equal weight, where nothing had to be estimated."""
-    (m, n), zero = x.shape[:2], np.zeros(len(x))
-    share = np.full((m, n), 1 / n)
-    return Weighted(x, share, log_p, zero, zero + ess, zero - np.inf, np.zeros(m, bool))
+def drawn(joint: Any, question: Question, n: int, rngs: list, last: bool = False) -> Weighted:
+    """n weighted draws of each row, even if they fail; last: of one row, annealed if they do."""
+    answer = joint.without_weights(question, n, rngs)
+    if answer is not None:
+        return answer
+    with BLAS.single_threaded():
+        target = joint.target(question, n)
+        states, log_q = target.sample(rngs)
+        log_p = target.log_prob(states)
+        answer = weighted(states, np.where(np.isneginf(log_p), -np.inf, log_p - log_q))
+        if last and not trusted(answer.ess, answer.k_hat).all():
+            answer = annealed(target, states, log_p, log_q, *rngs)
+        answer.x[:] = target.in_units(answer.x)
+    return answer
+
+
+def checked(log_p: Any, density: Any) -> np.ndarray:
+    """log p as floats, or a ValueError if it is NaN."""
+    log_p = np.asarray(log_p, float)
+    if np.isnan(log_p).any():
+        raise ValueError(f"the log-density is NaN at some draws: {density!r}")
+    return log_p

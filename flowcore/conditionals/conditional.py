@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core import warn
 from ..core.inputs import as_numbers, check_dim, check_event, in_order
 from .angles import circular_mean, turned
-from .weights import Weighted, trusted
+from .answering import LEAST_DRAWS, answered
+from .weights import Judged
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Context, Seed
@@ -18,7 +21,60 @@ if TYPE_CHECKING:
 ROUNDING = 1e-6  # a smaller standard error is none
 
 
-class Conditional:
+class DrawnConditional(Judged):
+    """What conditionals of numbers and of tables share: weighted draws, and how good they are.
+
+    A subclass has `columns`, the names of x_b, and `_draw(n, rng)`, n `Weighted` draws.
+    Attributes: `draws`, one row of `Weighted`; `log_marginal`, log p(x_a) in nats, and `error`, its
+    standard error; `ess`, the effective sample size; `k_hat`; `annealed`.
+    """
+
+    exact, remedy = "exact", ""  # how an answer without an error is printed; more against a bad one
+
+    def _set_draws(self, known: Mapping, n_draws: int, rng: Seed) -> None:
+        """The first draws, and their attributes; known: name -> value, for messages.
+
+        Errors: ValueError for known values with the density 0. A warning if the answer cannot be
+        trusted.
+        """
+        self.n_draws = check_dim("n_draws", n_draws, LEAST_DRAWS)
+        self._known = ", ".join(f"{name} = {_shown(value)}" for name, value in known.items())
+        self.draws = answer = self._draw(self.n_draws, np.random.default_rng(rng))
+        self.log_marginal, self.error = float(answer.log_p[0]), float(answer.error[0])
+        self.ess, self.k_hat = float(answer.ess[0]), float(answer.k_hat[0])
+        self.annealed = bool(answer.annealed[0])
+        if self.log_marginal == -np.inf:
+            raise ValueError(
+                f"the density of what is known is 0, or too small to be found by {n_draws} draws: "
+                f"{self._known:.200}"
+            )
+        if not self.trusted:
+            warn(f"{self}. Raise n_draws{self.remedy}")
+
+    def __repr__(self):
+        title = f"p({', '.join(map(str, self.columns))} | {self._known})"
+        if self.error < ROUNDING:
+            return f"{title}: {self.exact}"
+        word = "" if self.trusted else "not to be trusted: "
+        how = "annealed draws" if self.annealed else f"of {self.n_draws} draws"
+        return f"{title}: {word}effective sample size {self.ess:.0f} {how}, k-hat {self.k_hat:.2f}"
+
+
+def as_probabilities(q: ArrayLike) -> np.ndarray:
+    """The levels of quantiles, (k,), or a ValueError."""
+    q = np.atleast_1d(as_numbers("q", q))
+    if not ((q >= 0) & (q <= 1)).all():
+        raise ValueError(f"q must be probabilities in [0, 1]: {q}")
+    return q
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"{value[0]}..{value[1]}"
+    return f"{value:.4g}" if isinstance(value, float) else f"{value}"
+
+
+class Conditional(DrawnConditional):
     """p(x_b | x_a): the density of the unknown columns, by weighted draws. Made by `given`.
 
         log p(x_b | x_a) = log p(x_a, x_b) - log p(x_a)
@@ -38,36 +94,23 @@ class Conditional:
     (array([-0.4081]), (5, 1))
     """
 
+    remedy = ", or pass donors= to Conditionals"
+
     def __init__(
         self, joint: Conditionals, row: np.ndarray, n_draws: int, rng: Seed, context: Context
     ):
-        self.joint, self.known, self.n_draws = joint, row, n_draws
-        self.context = None if context is None else joint.known(context).reshape((1, -1))
+        self.joint, self.known, self._numbers = joint, row, joint.numbers(context, 1)
         self.hole = np.isnan(row)
-        self.angle = joint.turn(self.context).angle[self.hole]
+        self.angle = self._numbers.angle[-len(row) :][self.hole]
         self.dim = int(self.hole.sum())
         labels = joint.names or range(len(row))
         self.columns = [labels[i] for i in np.flatnonzero(self.hole)]
-        self.draws = self._draws(n_draws, rng)
-        answer = self.draws
-        self.log_marginal, self.error = float(answer.log_p[0]), float(answer.error[0])
-        self.ess, self.k_hat = float(answer.ess[0]), float(answer.k_hat[0])
-        self.annealed = bool(answer.annealed[0])
-        if self.log_marginal == -np.inf:
-            raise ValueError(
-                f"the density of what is known is 0, or too small to be found by {n_draws} draws: "
-                f"{', '.join(self._known)}"
-            )
-        if not self.trusted:
-            warn(f"{self}. Raise n_draws, or pass donors= to Conditionals")
+        known = {labels[i]: row[i] for i in np.flatnonzero(~self.hole)}
+        self._set_draws(known, n_draws, rng)
 
-    def _draws(self, n, rng) -> Weighted:
-        return self.joint.weighted(self.known[None], n, rng, self.context)
-
-    @property
-    def trusted(self) -> bool:
-        """Whether k-hat is at most 0.7 and the effective sample size at least 30."""
-        return bool(trusted(self.ess, self.k_hat))
+    def _draw(self, n, rng):
+        draws = answered(self._numbers, self._numbers.question(self.known[None]), n, [rng])
+        return replace(draws, x=draws.x[..., self._numbers.width :])
 
     def log_prob(self, x: ArrayLike) -> np.ndarray:
         """log p(x_b | x_a) of x (..., dim), in nats; all values share the error of p(x_a)."""
@@ -75,13 +118,13 @@ class Conditional:
         check_event(x, self.dim, self)
         rows = np.broadcast_to(self.known, (*x.shape[:-1], len(self.known))).copy()
         rows[..., self.hole] = x
-        context = {} if self.context is None else {"context": self.context[0]}
+        context = {"context": self._numbers.contexts[0]} if self._numbers.width else {}
         return self.joint.density.log_prob(rows, **context) - self.log_marginal
 
     def sample(self, n: int = 1, rng: Seed = None) -> np.ndarray:
         """n draws (n, dim), taken from at least 4 n fresh weighted ones."""
         rng, n = np.random.default_rng(rng), check_dim("n", n, least=0)
-        draws = self._draws(max(4 * n, self.n_draws), rng)
+        draws = self._draw(max(4 * n, self.n_draws), rng)
         return draws.resampled(n, [rng])[0][:, self.hole]
 
     def mean(self) -> np.ndarray:
@@ -95,28 +138,12 @@ class Conditional:
         Those of an angle are counted from half a turn before its circular mean to half a turn
         behind it. So they rise with q, and may lie beyond [-pi, pi].
         """
-        q = np.atleast_1d(as_numbers("q", q))
-        if not ((q >= 0) & (q <= 1)).all():
-            raise ValueError(f"q must be probabilities in [0, 1]: {q}")
-        found, share = [], self.draws.share[0]
+        q, share, columns = as_probabilities(q), self.draws.share[0], []
         for column in turned(self.draws.x[0][:, self.hole], self.angle, self.mean()).T:
             order = np.argsort(column)
             middle = np.cumsum(share[order]) - share[order] / 2
-            found.append(np.interp(q, middle, column[order]))
-        return np.stack(found, axis=1)
-
-    @property
-    def _known(self) -> list[str]:
-        labels = self.joint.names or range(len(self.known))
-        return [f"{labels[i]} = {self.known[i]:.4g}" for i in np.flatnonzero(~self.hole)]
-
-    def __repr__(self):
-        title = f"p({', '.join(map(str, self.columns))} | {', '.join(self._known)})"
-        if self.error < ROUNDING:
-            return f"{title}: exact"
-        how = "annealed draws" if self.annealed else f"of {self.n_draws} draws"
-        word = "" if self.trusted else "not to be trusted: "
-        return f"{title}: {word}effective sample size {self.ess:.0f} {how}, k-hat {self.k_hat:.2f}"
+            columns.append(np.interp(q, middle, column[order]))
+        return np.stack(columns, axis=1)
 
 
 class Marginal:

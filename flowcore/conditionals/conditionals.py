@@ -2,67 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import generators, imported, warn
-from ..core.inputs import check_dim, check_event, column_labels, in_order, named, where
+from ..core import generators
+from ..core.inputs import check_dim, check_event, column_labels, in_order, where
 from ..core.rows import check_finite
 from ..distributions.columns import column_numbers, known_row
-from .angles import OneTurn, turned
-from .answering import answered, blocks_of
+from .angles import OneTurn
+from .answering import Answers, answers
 from .conditional import Conditional, Marginal
 from .layer import autoregressive_layer
-from .proposal import WithContext, fitted_proposal, with_donors
-from .weights import Weighted, trusted
+from .numbers import Numbers
+from .proposal import fitted_proposal, with_donors
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Context, Seed
     from ..distributions import MultivariateTMixture
-
-LEAST_DRAWS = 30  # of a row; fewer cannot be judged
-
-
-@dataclass(frozen=True)
-class Answers:
-    """The answers for n rows with holes.
-
-    Attributes
-    ----------
-    draws : numpy.ndarray
-        (m, n, D), m completed tables; known values do not change. m = 0 after `log_prob`.
-    log_p, error : numpy.ndarray
-        (n,), the log-density of the known values of each row, in nats, and its standard error.
-    ess, k_hat : numpy.ndarray
-        (n,), the effective sample size and the Pareto k-hat. k-hat is -inf for exact answers, and
-        the effective sample size is inf for rows without holes.
-    annealed : numpy.ndarray
-        (n,), True where the plain weights failed and annealed draws were used.
-
-    Examples
-    --------
-    >>> import flowcore as fc
-    >>> p = fc.MultivariateNormalMixture([[0.0, 5.0]], [[[1, 0], [0.8, 0.6]]])
-    >>> answers = Conditionals(p).impute([[1.0, np.nan], [np.nan, 5.0]], n=3)
-    >>> answers.draws.shape, answers.log_p.round(4), answers.trusted
-    ((3, 2, 2), array([-1.4189, -0.9189]), array([ True,  True]))
-    """
-
-    draws: np.ndarray
-    log_p: np.ndarray
-    error: np.ndarray
-    ess: np.ndarray
-    k_hat: np.ndarray
-    annealed: np.ndarray
-
-    @property
-    def trusted(self) -> np.ndarray:
-        """(n,): k-hat is at most 0.7 and the effective sample size at least 30."""
-        return trusted(self.ess, self.k_hat)
 
 
 class Conditionals:
@@ -131,7 +91,7 @@ class Conditionals:
     @cached_property
     def proposal(self) -> Any:
         """The proposal of the draws: a mixture of t densities, fitted at its first use."""
-        return self._with_donors(fitted_proposal(self.turn()))
+        return self._with_donors(fitted_proposal(self.numbers(None, 1)))
 
     @property
     def kept_proposal(self) -> MultivariateTMixture | None:
@@ -140,7 +100,7 @@ class Conditionals:
         return found if found is not self.density else None
 
     def turn(self, context: Context = None) -> OneTurn:
-        """The density with its angles, which `angle` (D,) marks, within one turn."""
+        """Which columns are angles, and the middles of their turns."""
         return self._turn if context is None else OneTurn.of(self.density, self.known(context))
 
     @cached_property
@@ -193,54 +153,19 @@ class Conditionals:
             raise ValueError(f"X must be rows (n, D), not of shape {X.shape}")
         if np.isinf(X).any():
             raise ValueError(f"X is infinite {where(np.isinf(X))}: known values must be finite")
-        found = Answers(
-            np.repeat(X[None], n, axis=0), *np.zeros((4, len(X))), np.zeros(len(X), bool)
-        )
-        seeded = partial(generators, rng=rng, apart=n > 0)
-        for index, rngs, block in self._answers(X, n_draws, seeded, context, progress):
-            for name in ("log_p", "error", "ess", "k_hat", "annealed"):
-                getattr(found, name)[index] = getattr(block, name)
-            if n:
-                found.draws[:, index] = block.resampled(n, rngs).transpose(1, 0, 2)
-        bad = np.flatnonzero(~found.trusted)
-        if bad.size:
-            warn(
-                f"{bad.size} of {len(X)} rows have answers that are not to be trusted (k-hat above "
-                f"0.7, or fewer than 30 effective draws): {named('row', bad)}. Raise n_draws, or "
-                "pass donors= to Conditionals"
-            )
-        return found
+        numbers = self.numbers(context, len(X))
+        question = numbers.question(X)
+        rngs = generators(numbers.in_turn(question.x), rng, apart=n > 0)
+        found = answers(numbers, question, n, n_draws, rngs, progress)
+        found.warn_untrusted(np.arange(len(X)), ", or pass donors= to Conditionals")
+        return replace(found, draws=found.draws[..., numbers.width :])
 
-    def weighted(self, row: np.ndarray, n_draws: int, rng: Seed, context: Context) -> Weighted:
-        """Weighted draws for one row (1, D); context (1, C) or None."""
-        rng = np.random.default_rng(rng)
-        ((_, _, found),) = self._answers(row, n_draws, lambda _: [rng], context)
-        return found
-
-    def _answers(self, X, n_draws, seeded, context, progress=False) -> Iterator:
-        """(numbers of rows, their generators, their weighted draws) of each block of rows;
-        seeded(rows): a generator for each row, with its context."""
-        n_draws = check_dim("n_draws", n_draws, LEAST_DRAWS)
-        blocks = blocks_of(X, n_draws)
-        if progress:
-            blocks = imported("tqdm.auto").tqdm(blocks, unit="blocks")
-        context = None if context is None else self.known(context)
-        turn, proposal_for, width = self.turn(context), self._proposal_for, 0
-        density, rows = turn, turn.turned(X)
-        log_window = turn.log_window(rows)
-        if context is not None:
-            width = context.shape[-1]
-            context = np.broadcast_to(context, (len(X), width))
-            density, rows = WithContext(turn, context), np.hstack([context, rows])
-            proposal = fitted_proposal(density)
-            proposal_for = lambda hole: proposal  # noqa: E731
-        rngs = seeded(rows)
-        for index in blocks:
-            own = [rngs[i] for i in index]
-            found = answered(rows[index], n_draws, own, density, proposal_for, width)
-            known, x = X[index][:, None], turned(found.x[..., width:], turn.angle)
-            x = np.where(np.isnan(known), x, known)
-            yield index, own, replace(found, x=x, log_p=found.log_p - log_window[index])
+    def numbers(self, context: Context, n: int) -> Numbers:
+        """What answers questions about n rows, given the context."""
+        context = np.zeros((n, 0)) if context is None else self.known(context)
+        turn = self.turn(context if context.shape[-1] else None)
+        contexts = np.broadcast_to(context, (n, context.shape[-1]))
+        return Numbers(self.density, turn, contexts, self._proposal_for)
 
     def known(self, context: Context) -> np.ndarray:
         """The context as finite numbers (..., C), its columns in the density's order."""

@@ -60,9 +60,7 @@ class Explanation:
         return [self.names[j] if top > 0 else None for j, top in zip(best, most, strict=True)]
 
 
-def explained(
-    log_prob: Callable, X: np.ndarray, draws: np.ndarray, names: Sequence
-) -> Explanation:  # fmt: skip
+def explained(log_prob: Callable, X: np.ndarray, draws: np.ndarray, names: Sequence) -> Explanation:
     """The explanation of rows X (n, D) of numbers; draws (m, D) of the density.
 
     log_prob(rows, index) is log p of rows (k, D), which are X[index] with one cell changed.
@@ -70,50 +68,44 @@ def explained(
     X = np.asarray(X, float)
     log_p = np.asarray(log_prob(X, np.arange(len(X))), float)
     levels = np.linspace(0, 1, CANDIDATES)
-    grids = [np.unique(np.quantile(own, levels)) for own in draws.T]
-
-    def changed(j, index, values):
-        rows = X[index]
-        rows[:, j] = values
-        return np.asarray(log_prob(rows, index), float)
-
-    found = [
-        highest(lambda i, v, j=j: changed(j, i, v), log_p, X[:, j], grid, True)
-        for j, grid in enumerate(grids)
-    ]
-    gains, values = zip(*found, strict=True)
-    return Explanation(tuple(names), log_p, np.stack(gains, axis=1), list(values))
+    grids = [np.unique(np.quantile(column, levels))[:, None] for column in draws.T]
+    pairs = [highest(log_prob, X, log_p, [j], grid, True) for j, grid in enumerate(grids)]
+    gains, cells = zip(*pairs, strict=True)
+    return Explanation(tuple(names), log_p, np.stack(gains, axis=1), [c[:, 0] for c in cells])
 
 
 def highest(
-    changed: Callable, log_p: np.ndarray, own: np.ndarray, grid: np.ndarray, is_fine: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """(gains (n,), the best values (n,)) of one column.
+    log_prob: Callable, rows: np.ndarray, log_p: np.ndarray, place: Sequence[int],
+    grid: np.ndarray, is_fine: bool,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """(gains (n,), the best cells (n, w)) of one column of a table.
 
-    changed(index, values) is log p of rows with other values in this column. own (n,) has the rows'
-    own values, grid the candidates, in order. is_fine: values between candidates are possible, too.
+    place: its w columns in rows (n, W), whose densities are log_p (n,). grid (k, w): cells to try,
+    in order. is_fine: values between these are possible, too. log_prob: see `explained`.
     """
-    n, k = len(log_p), len(grid)
-    top, best, steps = log_p.copy(), own.copy(), np.linspace(0, 1, FINER + 2)
+    n, k = len(rows), len(grid)
+    top, best, steps = log_p.copy(), rows[:, place], np.linspace(0, 1, FINER + 2)[:, None]
 
-    def places(block, values):
-        """Of the best of values (m, k) for rows of a block, which is kept if it is better."""
-        rows = np.arange(len(block))
-        scores = changed(np.repeat(block, values.shape[1]), values.reshape(-1))
-        scores = np.where(np.isnan(scores), -np.inf, scores).reshape(values.shape)
+    def try_out(block, cells):
+        """Which of the cells (m, k, w) for rows of a block is best; it is kept if it is better."""
+        m, index = np.arange(len(block)), np.repeat(block, cells.shape[1])
+        changed = rows[index]
+        changed[:, place] = cells.reshape(len(index), -1)
+        scores = np.asarray(log_prob(changed, index), float)
+        scores = np.where(np.isnan(scores), -np.inf, scores).reshape(cells.shape[:2])
         at = scores.argmax(axis=1)
-        better = scores[rows, at] > top[block]
-        top[block[better]] = scores[rows, at][better]
-        best[block[better]] = values[rows, at][better]
+        better = scores[m, at] > top[block]
+        top[block[better]] = scores[m, at][better]
+        best[block[better]] = cells[m, at][better]
         return at
 
     size = max(1, BLOCK // k)
     for block in np.split(np.arange(n), range(size, n, size)):
-        at, rows = places(block, np.tile(grid, (len(block), 1))), np.arange(len(block))
+        at, m = try_out(block, np.tile(grid, (len(block), 1, 1))), np.arange(len(block))
         low, high = grid[np.maximum(at - 1, 0)], grid[np.minimum(at + 1, k - 1)]
         for _ in range(ROUNDS * is_fine):
-            points = low[:, None] + steps * (high - low)[:, None]
-            at = places(block, points[:, 1:-1])
-            low, high = points[rows, at], points[rows, at + 2]
+            cells = low[:, None] + steps * (high - low)[:, None]
+            at = try_out(block, cells[:, 1:-1])
+            low, high = cells[m, at], cells[m, at + 2]
     with np.errstate(invalid="ignore"):  # 0 where both are -inf
         return np.where(np.isneginf(top), 0.0, top - log_p), best

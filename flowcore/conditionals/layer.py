@@ -21,6 +21,7 @@ class AutoregressiveLayer:
 
     def __init__(self, flow: TransformedDistribution, maf: MaskedAutoregressiveFlow, scale):
         self.flow, self.maf, self.scale = flow, maf, scale
+        self.log_prob = flow.log_prob
 
     def begins_with(self, known: np.ndarray) -> bool:
         """Whether the columns that known (D,) marks come first in the order."""

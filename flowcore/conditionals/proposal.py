@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 DRAWS, DF = 8000, 5.0  # of the density; degrees of freedom
 MOST_DONORS = 200
-NOISE = 1e-3  # of a context, whose columns may be constant, in standard deviations
 
 
 def fitted_proposal(density: Any, rng: Seed = 0) -> MultivariateTMixture:
@@ -51,32 +50,3 @@ def with_donors(
         np.concatenate([proposal.weights, np.full(m, 1 / m)]),
         min(proposal.df, DF),
     )
-
-
-class WithContext:
-    """p(x | c) as a density of whole rows (c, x): a context is columns that are always known.
-
-    `log_prob` is that of x given c. `sample` takes the contexts from `contexts` (n, C).
-    """
-
-    def __init__(self, density: Any, contexts: np.ndarray):
-        self.density, self.contexts = density, contexts
-        self.dim = contexts.shape[1] + density.dim
-
-    def sample(self, n: int, rng: Seed = None) -> np.ndarray:
-        """(n, C + D). The contexts have a little noise: a column may be constant."""
-        rng = np.random.default_rng(rng)
-        c = self.contexts[rng.integers(len(self.contexts), size=n)]
-        x = self.density.sample((), rng, context=c)
-        scale = np.maximum(self.contexts.std(axis=0), NOISE * (1 + np.abs(c).max(axis=0)))
-        return np.hstack([c + NOISE * scale * rng.standard_normal(c.shape), x])
-
-    def log_prob(self, rows: np.ndarray) -> np.ndarray:
-        """log p(x | c) of rows (n, C + D)."""
-        width = self.contexts.shape[1]
-        return self.density.log_prob(rows[:, width:], context=rows[:, :width])
-
-    def draws(self, rows: np.ndarray, n: int, rng: Seed) -> np.ndarray:
-        """n whole rows for each context, (m, n, C + D)."""
-        c = np.repeat(rows[:, None, : self.contexts.shape[1]], n, axis=1)
-        return np.concatenate([c, self.density.sample((), rng, context=c)], axis=2)

@@ -12,12 +12,24 @@ from ..core.pareto import pareto_smoothed
 MOST_K, LEAST_ESS = 0.7, 30.0  # beyond them an answer is not to be trusted
 
 
+class Judged:
+    """What has an effective sample size `ess` and a Pareto `k_hat`, of one row or of many."""
+
+    ess: np.ndarray
+    k_hat: np.ndarray
+
+    @property
+    def trusted(self) -> np.ndarray:
+        """Whether k-hat is at most 0.7 and the effective sample size at least 30."""
+        return trusted(self.ess, self.k_hat)
+
+
 @dataclass(frozen=True)
-class Weighted:
+class Weighted(Judged):
     """S draws for each of m rows, with weights, and the quality of the weights.
 
     x (m, S, D) are whole rows; share (m, S) sums to 1. log_p (m,) is the log-density in nats of the
-    known values, `error` its standard error: sqrt(1/ESS - 1/S), of the S draws before `thinned`.
+    known values, `error` its standard error: sqrt(1/ESS - 1/S), before `of_equal_weight`.
     """
 
     x: np.ndarray
@@ -28,7 +40,7 @@ class Weighted:
     k_hat: np.ndarray
     annealed: np.ndarray
 
-    def put(self, rows: np.ndarray, other: Weighted) -> None:
+    def replace(self, rows: np.ndarray, other: Weighted) -> None:
         """Replace the answers for some rows, in place."""
         for field in fields(self):
             getattr(self, field.name)[rows] = getattr(other, field.name)
@@ -42,17 +54,11 @@ class Weighted:
         index = [rng.permuted(systematic(share, n, rng), axis=1) for share, rng in parts]
         return np.take_along_axis(self.x, np.concatenate(index)[..., None], axis=1)
 
-    def thinned(self, n: int, rngs: list[np.random.Generator]) -> Weighted:
+    def of_equal_weight(self, n: int, rngs: list[np.random.Generator]) -> Weighted:
         """n of the draws, with equal weights: fewer numbers, and at most n effective ones."""
         x = self.resampled(n, rngs)
         share, ess = np.full(x.shape[:2], 1 / n), np.minimum(self.ess, n)
         return Weighted(x, share, self.log_p, self.error, ess, self.k_hat, self.annealed)
-
-
-def joined(parts: list[Weighted]) -> Weighted:
-    """The answers for the rows of one part after the other."""
-    names = [field.name for field in fields(Weighted)]
-    return Weighted(*(np.concatenate([getattr(own, name) for own in parts]) for name in names))
 
 
 def weighted(x: np.ndarray, log_ratio: np.ndarray) -> Weighted:
@@ -61,6 +67,29 @@ def weighted(x: np.ndarray, log_ratio: np.ndarray) -> Weighted:
     log_p, share, ess = normalized(smoothed)
     no = np.zeros(len(x), bool)
     return Weighted(x, share, log_p, error_of(ess, x.shape[1]), ess, k_hat, no)
+
+
+def counted(x: np.ndarray, kept: np.ndarray, log_p: np.ndarray) -> Weighted:
+    """Draws x (m, S, D) of p, of which those that are kept (m, S) answer the question; log_p (m,):
+    of what all of them agree with."""
+    n, total = kept.shape[1], np.maximum(kept.sum(axis=1), 1)
+    with np.errstate(divide="ignore"):
+        log_p = log_p + np.log(kept.mean(axis=1))
+    error = np.where(kept.any(axis=1), np.sqrt(np.maximum(1 / total - 1 / n, 0)), np.inf)
+    ess = np.where(np.isneginf(log_p), 0.0, kept.sum(axis=1))
+    k_hat, no = np.where(ess > 0, -np.inf, np.inf), np.zeros(len(x), bool)
+    return Weighted(x, kept / total[:, None], log_p, error, ess, k_hat, no)
+
+
+def enumerated(x: np.ndarray, log_p: np.ndarray) -> Weighted:
+    """All rows x (m, S, D) that there can be, with log p (m, S): the row itself, if it is one."""
+    total, n = np.logaddexp.reduce(log_p, axis=1), log_p.shape[1]
+    with np.errstate(invalid="ignore"):
+        share = np.exp(log_p - total[:, None])
+    share[np.isneginf(total)] = 1 / n
+    nothing, zero = np.isneginf(total) & (n > 1), np.zeros(len(total))
+    ess, k_hat = np.where(nothing, 0.0, np.inf), np.where(nothing, np.inf, -np.inf)
+    return Weighted(x, share, total, zero, ess, k_hat, np.zeros(len(total), bool))
 
 
 def error_of(ess: np.ndarray, n: int) -> np.ndarray:

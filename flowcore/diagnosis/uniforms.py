@@ -25,6 +25,7 @@ from ..distributions import (
     TransformedDistribution,
     Uniform,
 )
+from ..distributions.columns import equal_rows
 from .density import GivenRows
 
 ROWS = 100  # that exchange their values
@@ -71,13 +72,12 @@ def _of_a_mixture(mixture, x, rng, context):
 def _of_present(base, z, rng, present):
     """Of the numbers that each row has; uniform ones in place of the others."""
     u = rng.random(z.shape)
-    patterns, which = np.unique(present != 0, axis=0, return_inverse=True)
-    for i, pattern in enumerate(patterns):
-        here = np.ix_(np.flatnonzero(which.ravel() == i), np.flatnonzero(pattern))
-        if isinstance(base, (GaussianMixture, MultivariateNormalMixture)) and pattern.any():
-            own = _as_normal_mixture(base).marginal(np.flatnonzero(pattern))
-            u[here] = uniforms(own, z[here], rng)
-        elif pattern.any():  # independent coordinates
+    for rows in equal_rows(present != 0):
+        columns = np.flatnonzero(present[rows[0]])
+        here = np.ix_(rows, columns)
+        if isinstance(base, (GaussianMixture, MultivariateNormalMixture)) and columns.size:
+            u[here] = uniforms(_as_normal_mixture(base).marginal(columns), z[here], rng)
+        elif columns.size:  # independent coordinates
             u[here] = uniforms(base, z, rng)[here]
     return u
 

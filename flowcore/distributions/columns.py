@@ -1,4 +1,4 @@
-"""Columns and known values of a question: by number, by name, or by a row with NaN."""
+"""Columns and known values of a question: by number, by name, or by rows with holes."""
 
 from __future__ import annotations
 
@@ -30,6 +30,12 @@ def column_numbers(columns: Sequence, dim: int, names: Sequence[str] | None = No
             f"{named('column', index)}: each must be one of 0..{dim - 1}, and appear once"
         )
     return index
+
+
+def equal_rows(marks: np.ndarray) -> list[np.ndarray]:
+    """Numbers of rows, those with the same marks (n, D), such as their holes, together."""
+    patterns, which = np.unique(marks, axis=0, return_inverse=True)
+    return [np.flatnonzero(which.ravel() == k) for k in range(len(patterns))]
 
 
 def known_row(

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core import Workspace, frozen, log_sum_exp
 from ..core.inputs import as_numbers
-from .columns import column_numbers, known_row
+from .columns import column_numbers, equal_rows, known_row
 from .distribution import BaseDistribution
 from .mixture import mixture_weights
 
@@ -236,9 +236,10 @@ class EllipticalMixture(BaseDistribution):
 
         def run(z, l):
             bound.clear()
-            patterns, which = np.unique(at.present, axis=1, return_inverse=True)
-            for i in np.flatnonzero(patterns.any(axis=0)):
-                columns, rows = np.flatnonzero(patterns[:, i]), np.flatnonzero(which.ravel() == i)
+            for rows in equal_rows(at.present.T):
+                columns = np.flatnonzero(at.present[:, rows[0]])
+                if not columns.size:
+                    continue
                 marginal = self.marginal(columns)
                 log_p, part = marginal.bind(Workspace(marginal, len(rows), at.dtype, at.tape))
                 own = np.zeros(len(rows), at.dtype)

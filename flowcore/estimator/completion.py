@@ -22,6 +22,7 @@ import numpy as np
 from ..conditionals.weights import systematic
 from ..core import log_sum_exp, until
 from ..distributions import MultivariateTMixture
+from ..distributions.columns import equal_rows
 from ..training.columns import check_columns
 from .candidates import evaluated
 from .plan import FitPlan
@@ -119,11 +120,9 @@ def completed(rows: Sample, rng: np.random.Generator) -> Sample:
     n, dim = rows.x.shape
     draws = int(np.clip(NUMBERS // (n * dim), COPIES, DRAWS))
     x, log_q = np.repeat(whole[:, None], draws, axis=1), np.zeros((n, draws))
-    patterns, which = np.unique(np.isnan(whole), axis=0, return_inverse=True)
-    which = which.ravel()
-    for k in np.flatnonzero(patterns.any(axis=1)):
-        own = np.flatnonzero(which == k)
-        x[own], log_q[own] = q.sample_given(whole[own], draws, rng)
+    for own in equal_rows(~seen):
+        if not seen[own[0]].all():
+            x[own], log_q[own] = q.sample_given(whole[own], draws, rng)
     x = np.ascontiguousarray(x[..., :dim])
-    drawn = Drawn(patterns.any(axis=1)[which], x, log_q, x[:, :COPIES])
+    drawn = Drawn(~seen.all(axis=1), x, log_q, x[:, :COPIES])
     return replace(rows, x=x[:, 0], drawn=drawn)

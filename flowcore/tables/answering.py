@@ -1,4 +1,4 @@
-"""Rows of a table with holes, answered many at a time by weighted draws.
+"""Rows of a table with holes: what the draws of `conditionals.answering` are weighted by.
 
     p(known) = E_g p(c) q(z | c) w(x_a) / g(c_b, z_b | c_a, z_a)
 
@@ -10,31 +10,26 @@ of the unknown categories, if they are few and all numbers are known.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..conditionals.annealing import annealed
-from ..conditionals.answering import same_holes
-from ..conditionals.weights import Weighted, joined, trusted, weighted
+from ..conditionals.answering import checked
+from ..conditionals.weights import Weighted, counted, enumerated
 from ..core import BLAS
 from .proposal import MixedMixture, Proposal
 
 if TYPE_CHECKING:
+    from ..conditionals.question import Question
     from .density import TableDensity
-    from .question import Question
 
-NUMBERS = 2**18  # of draws that are held at once
-MORE = 5  # times as many draws where the first ones fail
 MOST = 512  # combinations of unknown categories that are all evaluated
 
 
 class Answering:
-    """Answers to questions about a `TableDensity`. Its proposal `mixed` is fitted when needed, and
-    kept, also in files."""
+    """Answers to questions about a `TableDensity`: states are codes, and points of the line. Its
+    proposal `mixed` is fitted when needed, and kept, also in files."""
 
     def __init__(self, density: TableDensity, mixed: MixedMixture | None = None):
         self.density, self.categories = density, density.categories_
@@ -53,65 +48,44 @@ class Answering:
         """The proposal, if it has been fitted; files keep it."""
         return self.__dict__.get("mixed")
 
-    def answered(
-        self, question: Question, n: int, rngs: list[np.random.Generator]
-    ) -> Iterator[tuple[np.ndarray, list[np.random.Generator], Weighted]]:
-        """(numbers of rows, their generators, n weighted draws of each) of blocks of rows.
+    def marks(self, question: Question) -> np.ndarray:
+        """Which columns are known."""
+        return np.hstack([question.codes < 0, np.isnan(question.x), question.hole])
 
-        Draws are rows (codes, x) of K + D numbers. rngs: a generator for each row.
-        """
-        for block in self.blocks(question, n):
-            own = [rngs[i] for i in block]
-            yield block, own, self.of_block(question.of(block), n, own)
-
-    def blocks(self, question: Question, n: int) -> list[np.ndarray]:
-        """Numbers of rows with the same known columns; each list is a block of bounded memory."""
-        parts = question.codes < 0, np.isnan(question.x), question.hole
-        size = max(1, NUMBERS // (n * (1 + question.codes.shape[1] + question.x.shape[1])))
-        rows = same_holes(np.hstack(parts))
-        return [own[i : i + size] for own in rows for i in range(0, len(own), size)]
-
-    def of_block(self, question: Question, n: int, rngs: list[np.random.Generator]) -> Weighted:
-        """n weighted draws of each row; where they fail, from five times as many, or annealed."""
-        found = self.drawn(question, n, rngs)
-        for i in np.flatnonzero(~trusted(found.ess, found.k_hat)):
-            more = self.drawn(question.of([i]), MORE * n, [rngs[i]], True)
-            found.put([i], more.thinned(n, [rngs[i]]))
-        return found
-
-    def drawn(self, question: Question, n: int, rngs: list, last: bool = False) -> Weighted:
-        """n weighted draws of each row, even if they fail; last: of one row, annealed if they do.
-
-        rngs: a generator for each row, so that its draws depend on no other row; or one for all.
-        """
-        codes, x, hole = question.codes, question.x, question.hole[0]
-        known = ~np.isnan(x[0])
-        known[list(question.ranges)] = True
-        open_ = codes[0] < 0
-        if not (open_.any() or hole.any() or question.ranges):
-            log_p = self.density.log_prob_of(codes, x)
-            return _certain(_rows(codes, x)[:, None], np.zeros((len(x), 1)) + log_p[:, None])
-        sizes = () if self.categories is None else np.array(self.categories.sizes)[open_]
-        if not (hole.any() or question.ranges) and np.prod(sizes, dtype=float) <= MOST:
-            return self._of_all_values(question)
-        if known.any():
-            return self._by_weights(question, n, rngs, last)
+    def without_weights(self, question: Question, n: int, rngs: list) -> Weighted | None:
+        """Of the three exact cases at the top of this file."""
+        codes, x, unknown = question.codes, question.x, question.codes[0] < 0
+        if not (question.hole[0].any() or question.ranges):
+            if not unknown.any():
+                log_p = self.density.log_prob_of(codes, x)
+                return enumerated(_rows(codes, x)[:, None], log_p[:, None])
+            if np.prod(np.array(self.categories.sizes)[unknown], dtype=float) <= MOST:
+                return self._of_all_values(question)
+        if question.ranges or not np.isnan(x[0]).all():
+            return None
         parts = zip(question.split(len(rngs)), rngs, strict=True)
-        return joined([self._from_categories(own, n, rng) for own, rng in parts])
+        parts = [self._from_categories(part, n, rng) for part, rng in parts]
+        return counted(*map(np.concatenate, zip(*parts, strict=True)))
+
+    def target(self, question: Question, n: int) -> _Target:
+        """p(c) q(z | c) |dz/dx_a|, and the proposal."""
+        return _Target(self, question, n)
 
     def _of_all_values(self, question: Question) -> Weighted:
         """Every combination of the unknown categories, with its probability."""
-        codes, open_ = question.codes, np.flatnonzero(question.codes[0] < 0)
-        values = np.indices([self.categories.sizes[k] for k in open_]).reshape(len(open_), -1).T
+        codes, unknown = question.codes, np.flatnonzero(question.codes[0] < 0)
+        sizes = [self.categories.sizes[k] for k in unknown]
+        values = np.indices(sizes).reshape(len(unknown), -1).T
         m, n = len(codes), len(values)
         codes, x = np.repeat(codes, n, axis=0), np.repeat(question.x, n, axis=0)
-        codes[:, open_] = np.tile(values, (m, 1))
+        codes[:, unknown] = np.tile(values, (m, 1))
         log_p = self.density.log_prob_of(codes, x)
         log_p = np.where(question.kept(codes, x), log_p, -np.inf)
-        return _certain(_rows(codes, x).reshape(m, n, -1), log_p.reshape(m, n))
+        return enumerated(_rows(codes, x).reshape(m, n, -1), log_p.reshape(m, n))
 
-    def _from_categories(self, question: Question, n, rng) -> Weighted:
-        """If no number is known: draws of p(c_b | c_a), and of the numbers given c."""
+    def _from_categories(self, question: Question, n, rng) -> tuple:
+        """If no number is known: draws of p(c_b | c_a) and of the numbers given c, which of them
+        satisfy the question, and log p(c_a)."""
         codes, log_p = question.codes, np.zeros(len(question.codes))
         many = np.repeat(codes[:, None], n, axis=1)
         if self.categories is not None:
@@ -121,79 +95,53 @@ class Answering:
         if self.density.density_ is not None:
             x = self.coordinates.from_line(self.density.sample_on_line(many, rng))
         kept = question.kept(many, x).reshape(len(codes), n)
-        total = np.maximum(kept.sum(axis=1), 1)
-        with np.errstate(divide="ignore"):
-            log_p = log_p + np.log(kept.mean(axis=1))
-        error = np.where(kept.any(axis=1), np.sqrt(np.maximum(1 / total - 1 / n, 0)), np.inf)
-        ess = np.where(np.isneginf(log_p), 0.0, kept.sum(axis=1))
-        k_hat, no = np.where(ess > 0, -np.inf, np.inf), np.zeros(len(codes), bool)
-        draws = _rows(many, x).reshape(len(codes), n, -1)
-        return Weighted(draws, kept / total[:, None], log_p, error, ess, k_hat, no)
-
-    def _by_weights(self, question: Question, n, rngs, last: bool = False) -> Weighted:
-        """Draws of the proposal with importance weights; annealed ones, if these fail at last."""
-        with BLAS.single_threaded():
-            parts = zip(question.split(len(rngs)), rngs, strict=True)
-            parts = [_Target(self, own, n).drawn(rng) for own, rng in parts]
-            states, log_q = map(np.concatenate, zip(*parts, strict=True))
-            target = _Target(self, question, n)
-            log_p = target.log_prob(states)
-            log_ratio = np.where(np.isneginf(log_p), -np.inf, log_p - log_q)
-            found = weighted(states, log_ratio)
-            if last and not trusted(found.ess, found.k_hat).all():
-                proposal = SimpleNamespace(log_prob=target.proposal_log_prob)
-                start = proposal, target.moving, states, log_p, log_q
-                found = annealed(target.log_prob, *start, *rngs)
-        found.x[:] = target.in_units(found.x)
-        return found
+        return _rows(many, x).reshape(len(codes), n, -1), kept, log_p
 
 
 class _Target:
-    """The target for weights of drawn unknown cells. States (m, n, K + D) are codes and points."""
+    """See the top of conditionals/answering.py."""
 
     def __init__(self, own: Answering, question: Question, n: int):
-        self.density, self.categories, self.question, self.n = (
-            own.density, own.categories, question, n,
-        )  # fmt: skip
-        self.coordinates, self.n_codes = own.coordinates, question.codes.shape[1]
-        ends = np.stack(self.coordinates.cells(question.x))
+        self.own, self.question, self.n = own, question, n
+        self.n_codes = question.codes.shape[1]
+        ends = np.stack(own.coordinates.cells(question.x))
         for j, both in question.ranges.items():
             ends[:, :, j] = both[:, None]
         points = np.where(np.isnan(ends[0]), question.x, np.nan)
-        z, self.log_w = self.coordinates.to_line(points, np.zeros_like(points))
-        mixed, open_ = own.mixed, question.codes[0] < 0
-        if forbidden := [pair for pair in question.forbidden if open_[pair[0]]]:
+        z, self.log_w = own.coordinates.to_line(points, np.zeros_like(points))
+        mixed, unknown = own.mixed, question.codes[0] < 0
+        if forbidden := [pair for pair in question.forbidden if unknown[pair[0]]]:
             mixed = mixed.without(forbidden)
-        self.proposal = Proposal(self.categories, mixed, question.codes, z, ends, n)
+        self.proposal = Proposal(own.categories, mixed, question.codes, z, ends, n)
         moving = self.proposal.free | ~np.isnan(ends[0, 0])
-        self.moving = np.append(np.zeros(self.n_codes, bool), moving)  # numbers that are not fixed
+        self.moving = np.append(np.zeros(self.n_codes, bool), moving)  # codes are not moved
 
-    def drawn(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """n states of each row, drawn from the proposal, and its log-density (m, n)."""
-        states = _rows(*self.proposal.sample(rng)).reshape(len(self.question.codes), self.n, -1)
-        return states, self.proposal_log_prob(states)
+    def sample(self, rngs):
+        if len(rngs) > 1:
+            parts = zip(self.question.split(len(rngs)), rngs, strict=True)
+            parts = [_Target(self.own, part, self.n).sample([rng]) for part, rng in parts]
+            return tuple(map(np.concatenate, zip(*parts, strict=True)))
+        states = _rows(*self.proposal.sample(*rngs)).reshape(len(self.question.codes), self.n, -1)
+        return states, self.log_proposal(states)
 
-    def log_prob(self, states: np.ndarray) -> np.ndarray:
-        """log p(c) q(z | c) |dz/dx_a|, (m, n); -inf for draws that do not satisfy the question."""
+    def log_prob(self, states):
         codes, z = self._split(states)
-        log_p = self.density.log_prob_on_line(z, codes) + np.repeat(self.log_w, self.n)
-        if np.isnan(log_p).any():
-            raise ValueError(f"the log-density is NaN at some draws: {self.density.density_!r}")
-        if self.categories is not None:
-            log_p = log_p + self.categories.log_prob(codes)
-        kept = self.question.kept(codes, self.coordinates.from_line(z))
+        log_p = self.own.density.log_prob_on_line(z, codes) + np.repeat(self.log_w, self.n)
+        log_p = checked(log_p, self.own.density.density_)
+        if self.own.categories is not None:
+            log_p = log_p + self.own.categories.log_prob(codes)
+        kept = self.question.kept(codes, self.own.coordinates.from_line(z))
         return np.where(kept, log_p, -np.inf).reshape(states.shape[:2])
 
-    def proposal_log_prob(self, states: np.ndarray) -> np.ndarray:
-        """The log-density of the proposal, (m, n); 0 at values that were taken out of it."""
+    def log_proposal(self, states):
+        """0 at values that were taken out of the proposal."""
         log_q = self.proposal.log_prob(*self._split(states)).reshape(states.shape[:2])
         return np.where(np.isnan(log_q), 0.0, log_q)
 
-    def in_units(self, states: np.ndarray) -> np.ndarray:
-        """Codes and numbers in the table's own values; known ones do not change."""
+    def in_units(self, states):
         codes, z = self._split(states)
         x = np.repeat(self.question.x, self.n, axis=0)
-        x = np.where(np.isnan(x), self.coordinates.from_line(z), x)
+        x = np.where(np.isnan(x), self.own.coordinates.from_line(z), x)
         return _rows(codes, x).reshape(states.shape)
 
     def _split(self, states):
@@ -203,14 +151,3 @@ class _Target:
 
 def _rows(codes: np.ndarray, x: np.ndarray) -> np.ndarray:
     return np.hstack([codes.astype(float), x])
-
-
-def _certain(draws: np.ndarray, log_p: np.ndarray) -> Weighted:
-    """Draws (m, S, K + D) that are all there can be, with their log-probabilities (m, S)."""
-    total = np.logaddexp.reduce(log_p, axis=1)
-    with np.errstate(invalid="ignore"):
-        share = np.exp(log_p - total[:, None])
-    nothing, zero = np.isneginf(total), np.zeros(len(total))
-    share[nothing] = 1 / log_p.shape[1]
-    ess, k_hat = np.where(nothing, 0.0, np.inf), np.where(nothing, np.inf, -np.inf)
-    return Weighted(draws, share, total, zero, ess, k_hat, np.zeros(len(total), bool))

@@ -8,23 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..conditionals.weights import Weighted, trusted
-from ..core import generators, imported, warn
-from ..core.inputs import as_numbers, check_dim, named
+from ..conditionals.answering import Answers, answered, answers
+from ..conditionals.conditional import DrawnConditional, as_probabilities
+from ..conditionals.question import Question
+from ..conditionals.weights import Judged
+from ..core import generators
+from ..core.inputs import check_dim
 from .encoding import Number
-from .frame import Frame, listed
-from .question import Question, asked, decoded, split, with_holes, within
+from .frame import Frame, as_frame, listed
+from .question import asked, decoded, split, with_holes, within
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Seed, TableLike
     from .density import TableDensity
 
 MARGINAL_DRAWS = 200  # of a row, for its log-density
-LEAST_DRAWS = 30  # of a row; fewer cannot be judged
-ROUNDING = 1e-9  # a smaller standard error is none
 
 
-class TableConditional:
+class TableConditional(DrawnConditional):
     """p(x_b | x_a) of a table: the density of the unknown columns. Made by `TableDensity.given`.
 
         log p(x_b | x_a) = log p(x_a, x_b) - log p(x_a)
@@ -50,7 +51,7 @@ class TableConditional:
     def __init__(self, density: TableDensity, known: Mapping, n_draws: int, rng: Seed):
         if not isinstance(known, Mapping):
             raise TypeError(f"known is a mapping, such as {{'age': 31}}: got {known!r:.80}")
-        self.density, self.known, self.n_draws = density, dict(known), _draws(n_draws)
+        self.density, self.known = density, dict(known)
         self.columns = [
             part.column.name for part in density.encoding.parts
             if part.column.name not in known or isinstance(known[part.column.name], tuple)
@@ -58,26 +59,15 @@ class TableConditional:
         if not self.columns:
             raise ValueError("all columns are known, so none is left: log_prob scores a whole row")
         self._question = asked(density, known)
-        self._weighted = self._answer(self.n_draws, np.random.default_rng(rng))
-        found = self._weighted
-        self.log_marginal, self.error = float(found.log_p[0]), float(found.error[0])
-        self.ess, self.k_hat = float(found.ess[0]), float(found.k_hat[0])
-        self.annealed = bool(found.annealed[0])
-        if self.log_marginal == -np.inf:
-            raise ValueError(
-                f"the probability of what is known is 0 in this density, or too small to be found "
-                f"by {n_draws} draws: {self.known!s:.200}"
-            )
-        if not self.trusted:
-            warn(f"{self}. Raise n_draws")
+        self._set_draws(self.known, n_draws, rng)
 
-    def _answer(self, n, rng) -> Weighted:
-        return self.density.answering.of_block(self._question, n, [rng])
+    def _draw(self, n, rng):
+        return answered(self.density.answering, self._question, n, [rng])
 
     @property
-    def trusted(self) -> bool:
-        """Whether k-hat is at most 0.7 and the effective sample size at least 30."""
-        return bool(trusted(self.ess, self.k_hat))
+    def exact(self) -> str:
+        """All values of the unknown categories, or draws that need no weights."""
+        return "exact" if np.isinf(self.ess) else "exact draws"
 
     def log_prob(self, X: TableLike) -> np.ndarray:
         """log p(x_b | x_a), (n,), for rows of values x_b; all share the error of log p(x_a).
@@ -92,12 +82,11 @@ class TableConditional:
             frame = frame.renamed(self.columns)
         if set(frame.names) != set(self.columns):
             raise ValueError(f"X has {listed(frame.names)}: it should have {listed(self.columns)}")
-        fixed = {name: value for name, value in self.known.items() if name not in self.columns}
-        whole = {name: [value] * len(frame) for name, value in fixed.items()}
-        whole |= {name: frame[name] for name in frame.names}
-        log_p = self.density.log_prob(
-            whole if schema.is_named else _by_position(whole, schema.names, len(frame))
-        )
+        cells = dict(frame)
+        for name in self.known.keys() - cells.keys():
+            cells[name] = as_frame({name: [self.known[name]] * len(frame)})[name]
+        names = [part.column.name for part in self.density.encoding.parts]
+        log_p = self.density.log_prob(Frame({name: cells[name] for name in names}))
         for name in set(self.columns) & set(self.known):
             is_in = within(self.density, name, frame[name], self.known[name])
             log_p[~is_in & ~np.isnan(log_p)] = -np.inf
@@ -110,11 +99,11 @@ class TableConditional:
         does.
         """
         rng, n = np.random.default_rng(rng), check_dim("n", n, least=0)
-        found = self._answer(max(4 * n, self.n_draws), rng)
-        share = found.share * self._is_near(found.x[0])
+        draws = self._draw(max(4 * n, self.n_draws), rng)
+        share = draws.share * self._is_near(draws.x[0])
         if share.any():
-            found = replace(found, share=share / share.sum())
-        rows = found.resampled(max(n, 1), [rng])[0][:n]
+            draws = replace(draws, share=share / share.sum())
+        rows = draws.resampled(max(n, 1), [rng])[0][:n]
         return self.density.as_table(self._decoded(rows), n)
 
     def _is_near(self, rows: np.ndarray) -> np.ndarray:
@@ -137,20 +126,17 @@ class TableConditional:
 
     def quantiles(self, q: ArrayLike) -> dict:
         """name -> quantiles (len(q),) of each unknown column of numbers."""
-        q = np.atleast_1d(as_numbers("q", q))
-        if not ((q >= 0) & (q <= 1)).all():
-            raise ValueError(f"q must be probabilities in [0, 1]: {q}")
-        found = {}
+        q, quantiles = as_probabilities(q), {}
         for name, x, share in self._numbers():
             order = np.argsort(x, kind="stable")
             total = np.cumsum(share[order])
             at = np.searchsorted(total, q * total[-1] * (1 - 1e-12)) if len(x) else None
-            found[name] = np.full(len(q), np.nan) if at is None else x[order[at]]
-        return found
+            quantiles[name] = np.full(len(q), np.nan) if at is None else x[order[at]]
+        return quantiles
 
     def shares(self) -> dict:
         """name -> {value: p(value | x_a)} of each unknown category, the most probable first."""
-        values, share, found = self._decoded(self._weighted.x[0]), self._weighted.share[0], {}
+        values, share, found = self._decoded(self.draws.x[0]), self.draws.share[0], {}
         for part in self.density.encoding.parts:
             name = part.column.name
             if name in self.columns and part.column.kind.is_category:
@@ -163,7 +149,7 @@ class TableConditional:
         return found
 
     def _numbers(self) -> Iterable:
-        values, share = self._decoded(self._weighted.x[0]), self._weighted.share[0]
+        values, share = self._decoded(self.draws.x[0]), self.draws.share[0]
         for part in self.density.encoding.parts:
             name = part.column.name
             if name in self.columns and isinstance(part, Number):
@@ -179,18 +165,9 @@ class TableConditional:
                 found[name] = np.full(len(rows), value, object)
         return found
 
-    def __repr__(self):
-        known = [f"{name} = {_shown(value)}" for name, value in self.known.items()]
-        title = f"p({', '.join(map(str, self.columns))} | {', '.join(known)})"
-        if self.error < ROUNDING:
-            return f"{title}: exact{'' if np.isinf(self.ess) else ' draws'}"
-        word = "" if self.trusted else "not to be trusted: "
-        how = "annealed draws" if self.annealed else f"of {self.n_draws} draws"
-        return f"{title}: {word}effective sample size {self.ess:.0f} {how}, k-hat {self.k_hat:.2f}"
-
 
 @dataclass(frozen=True)
-class TableAnswers:
+class TableAnswers(Judged):
     """The answers for n rows with missing cells.
 
     Attributes
@@ -222,11 +199,6 @@ class TableAnswers:
     k_hat: np.ndarray
     annealed: np.ndarray
 
-    @property
-    def trusted(self) -> np.ndarray:
-        """(n,): k-hat is at most 0.7 and the effective sample size at least 30."""
-        return trusted(self.ess, self.k_hat)
-
 
 def answers_of(
     density: TableDensity, X: TableLike, n: int, n_draws: int, rng: Seed, progress: bool,
@@ -236,53 +208,34 @@ def answers_of(
     n, given = check_dim("n", n, least=0), density.schema_.named(X)
     frame = density.schema_.select(given, density.ignore_extra)
     question, gaps = with_holes(density, frame)
-    apart, n_draws = apart and n > 0, _draws(n_draws)
-    rows, found = _answered(density, frame, question, n, n_draws, rng, progress, apart)
-    names = density.schema_.names
-    for own in rows:
-        found.tables.append(_completed(X, names, given, frame, decoded(density, own), gaps))
-    return found
+    found = _answers(density, frame, question, n, n_draws, rng, progress, apart and n > 0)
+    names, values = density.schema_.names, (decoded(density, rows) for rows in found.draws)
+    tables = [_completed(X, names, given, frame, own, gaps) for own in values]
+    return TableAnswers(tables, found.log_p, found.error, found.ess, found.k_hat, found.annealed)
 
 
 def marginals_of(density: TableDensity, frame: Frame) -> np.ndarray:
     """log p of each row's known values, (n,); "missing" is one if the column has it as a value."""
     question, _ = with_holes(density, frame, values=True)
-    return _answered(density, frame, question, 0, MARGINAL_DRAWS, 0, False, False)[1].log_p
+    return _answers(density, frame, question, 0, MARGINAL_DRAWS, 0, False, False).log_p
 
 
 @np.errstate(all="ignore")  # of numbers near the end of floats
 def without_absent(density: TableDensity, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
     """log p of rows, (n,), whose absent numbers (NaN) the density cannot leave out: an estimate of
     its integral over them, by weighted draws; exact for rows without numbers."""
-    question, log_p = Question(codes, x, np.isnan(x)), np.empty(len(codes))
     rngs = [np.random.default_rng(0) for _ in codes]  # the same random numbers for every row
-    for block, _, answer in density.answering.answered(question, MARGINAL_DRAWS, rngs):
-        log_p[block] = answer.log_p
-    return log_p
+    question = Question(codes, x, np.isnan(x))
+    return answers(density.answering, question, 0, MARGINAL_DRAWS, rngs).log_p
 
 
-def _answered(density, frame, question, n, n_draws, rng, progress, apart):
-    """(n draws of all rows (n, rows, K + D), answers without tables); a warning where they fail."""
-    known = question.codes, question.x
-    rngs = generators(np.hstack([*known, question.hole]), rng, apart)
-    rows = np.repeat(np.hstack(known)[None], n, axis=0)
-    found = TableAnswers([], *np.zeros((4, len(frame))), np.zeros(len(frame), bool))
-    bar = imported("tqdm.auto").tqdm(total=len(frame), unit=" rows", disable=not progress)
-    with bar:
-        for block, own, answer in density.answering.answered(question, n_draws, rngs):
-            for name in ("log_p", "error", "ess", "k_hat", "annealed"):
-                getattr(found, name)[block] = getattr(answer, name)
-            if n:
-                rows[:, block] = answer.resampled(n, own).transpose(1, 0, 2)
-            bar.update(len(block))
-    bad = np.flatnonzero(~found.trusted)
-    if bad.size:
-        warn(
-            f"{bad.size} of {len(frame)} rows have answers that are not to be trusted (k-hat above "
-            f"0.7, or fewer than 30 effective draws): {named('row', frame.row_numbers(bad))}. "
-            "Raise n_draws"
-        )
-    return rows, found
+def _answers(density, frame, question, n, n_draws, rng, progress, apart) -> Answers:
+    """n draws of all rows, codes and numbers; a warning where they fail."""
+    rows = np.hstack([question.codes, question.x, question.hole])
+    rngs = generators(rows, rng, apart)
+    found = answers(density.answering, question, n, n_draws, rngs, progress)
+    found.warn_untrusted(frame.row_numbers(np.arange(len(frame))), "")
+    return found
 
 
 def _completed(X, names, given: Frame, frame: Frame, values: dict, gaps: dict) -> TableLike:
@@ -324,18 +277,3 @@ def filled(known: np.ndarray, drawn: np.ndarray, gone: np.ndarray) -> np.ndarray
         return np.where(gone, drawn.astype(known.dtype), known)
     found = np.where(gone, drawn, np.where(gone, 0, known))
     return found.astype(drawn.dtype) if drawn.dtype.kind in "iub" else found
-
-
-def _by_position(whole: dict, names: tuple, n: int) -> np.ndarray:
-    """A table without names: columns aside are NaN."""
-    return np.column_stack([np.asarray(whole.get(name, np.full(n, np.nan))) for name in names])
-
-
-def _draws(n_draws: int) -> int:
-    return check_dim("n_draws", n_draws, LEAST_DRAWS)
-
-
-def _shown(value) -> str:
-    if isinstance(value, tuple):
-        return f"{value[0]}..{value[1]}"
-    return f"{value:.4g}" if isinstance(value, float) else f"{value}"

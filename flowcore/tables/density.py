@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..core import warn
 from ..core.inputs import check_count
 from ..distributions import ClampedBase
+from ..distributions.columns import equal_rows
 from .answering import Answering
 from .conditional import (
     TableAnswers,
@@ -329,10 +330,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         if self._one_hot is None:
             return log_given(np.arange(len(codes)), self._context(codes, None))
         log_p, levels = np.full(len(codes), -np.inf), self._one_hot.levels(codes)
-        patterns, which = np.unique(levels < 0, axis=0, return_inverse=True)
-        for i, unseen in enumerate(patterns):
-            rows = np.flatnonzero(which.reshape(-1) == i)
-            filled = levels[rows]
+        for rows in equal_rows(levels < 0):
+            filled, unseen = levels[rows], levels[rows[0]] < 0
             for values, weight in zip(*self._one_hot.alternatives(unseen), strict=True):
                 filled[:, unseen] = values
                 each = np.log(weight) + log_given(rows, self._context(codes[rows], filled))
@@ -495,16 +494,16 @@ class TableDensity(DensityMixin, BaseEstimator):
 
         For categories, and for numbers with atoms or missing cells, where "" is any other number.
         """
-        frame, found, k = self.schema_.select(X, self.ignore_extra), {}, 0
-        for part in self.encoding.parts:
-            column, n_codes, k = part.column, len(part.sizes), k + len(part.sizes)
-            if not n_codes or column.kind.is_date:
+        frame, found = self.schema_.select(X, self.ignore_extra), {}
+        for part, at, _ in self.encoding.places:
+            column = part.column
+            if not part.sizes or column.kind.is_date:
                 continue
             own = column.values if column.kind.is_category else ("", *column.kind.atoms)
             texts = [f"{v:g}" if isinstance(v, float) else f"{v}" for v in own]
             texts += ["missing"] * column.missing + ["a new value", ""]
             codes = part.encode(frame)[0][:, 0]
-            found[f"{column.name}"] = np.array(texts)[codes], self.categories_.counts.unseen[k - 1]
+            found[f"{column.name}"] = np.array(texts)[codes], self.categories_.counts.unseen[at][0]
         return found
 
     def as_table(self, found: dict, n: int) -> TableLike:

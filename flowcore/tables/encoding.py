@@ -7,6 +7,7 @@ a missing cell, the coordinate is NaN. `coordinates.py` maps the numbers to the 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -240,6 +241,15 @@ class Encoding:
         self.of_coordinates = [part.column for part in self.parts for _ in part.kinds]
         self.of_codes = [part.column for part in self.parts for _ in part.sizes]
 
+    @property
+    def places(self) -> Iterator[tuple[Part, slice, slice]]:
+        """Each part, with the columns of its codes and of its coordinates."""
+        k, d = 0, 0
+        for part in self.parts:
+            at_k, at_d = slice(k, k + len(part.sizes)), slice(d, d + len(part.kinds))
+            yield part, at_k, at_d
+            k, d = at_k.stop, at_d.stop
+
     def encode(self, frame: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(codes (n, K), coordinates (n, D), (n,) whether a cell is missing that must not be).
 
@@ -257,20 +267,14 @@ class Encoding:
 
     def decode(self, codes: np.ndarray, x: np.ndarray) -> dict:
         """name -> values with the types of the data."""
-        found, k, d = {}, 0, 0
-        for part in self.parts:
-            more_k, more_d = k + len(part.sizes), d + len(part.kinds)
-            found[part.column.name] = part.decode(codes[:, k:more_k], x[:, d:more_d])
-            k, d = more_k, more_d
-        return found
+        return {p.column.name: p.decode(codes[:, k], x[:, d]) for p, k, d in self.places}
 
     def is_there(self, codes: np.ndarray) -> np.ndarray:
         """(n, D): whether a number is present, not replaced by an atom or a missing cell."""
-        found, k = [np.ones((len(codes), 0), bool)], 0
-        for part in self.parts:
-            own, k = codes[:, k : k + len(part.sizes)], k + len(part.sizes)
-            found += [part.is_there(own)[:, None]] * len(part.kinds)
-        return np.concatenate(found, axis=1)
+        present = np.ones((len(codes), len(self.kinds)), bool)
+        for part, k, d in self.places:
+            present[:, d] = part.is_there(codes[:, k])[:, None]
+        return present
 
     def check_inside(self, frame: Frame, x: np.ndarray, outside: np.ndarray) -> None:
         """A ValueError for the first number outside (n, D) of its column's support."""

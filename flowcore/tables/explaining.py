@@ -19,53 +19,41 @@ def explanation_of(density: TableDensity, frame: Frame) -> Explanation:
     """The result of `TableDensity.explain`."""
     encoding = density.encoding
     codes, x, unknown = encoding.encode(frame)
-    log_p = density.log_prob(frame)
+    rows, n_codes = np.hstack([codes, x]), codes.shape[1]
     drawn = density.schema_.select(as_frame(density.sample(DRAWS, 0)))
-    others = encoding.encode(drawn)[:2]
-    gains, values, k, d = [], [], 0, 0
-    for part in encoding.parts:
-        own = slice(k, k + len(part.sizes)), slice(d, d + len(part.kinds))
-        k, d = own[0].stop, own[1].stop
-        candidates = _candidates(*(a[:, s] for a, s in zip(others, own, strict=True)))
+    draws = np.hstack(encoding.encode(drawn)[:2])
+    gridded, present = density.coordinates_.step > 0, encoding.is_there(codes)
+
+    def log_prob(changed, index):
+        new_codes, new_x = changed[:, :n_codes].astype(np.int64), changed[:, n_codes:]
+        log_p = _log_prob(density, new_codes, new_x, unknown[index])
+        # the density of a number and the probability of an atom have no common unit
+        alike = (encoding.is_there(new_codes) == present[index]) | gridded
+        return np.where(alike.all(axis=1), log_p, np.nan)
+
+    log_p, gains, values = density.log_prob(frame), [], []
+    for part, k, d in encoding.places:
+        place = np.r_[k, n_codes + d.start : n_codes + d.stop]
         is_fine = isinstance(part, Number) and not part.sizes and not part.column.kind.is_gridded
-
-        def changed(index, which, part=part, own=own, candidates=candidates, is_fine=is_fine):
-            new_codes, new_x = codes[index], x[index]
-            if is_fine:
-                new_x[:, own[1].start] = which
-            else:
-                place = which.astype(int)
-                new_codes[:, own[0]], new_x[:, own[1]] = (c[place] for c in candidates)
-            found = _log_prob(density, new_codes, new_x, unknown[index])
-            if isinstance(part, Number) and not part.column.kind.is_gridded:
-                # the density of a number and the probability of an atom have no common unit
-                same = part.is_there(new_codes[:, own[0]]) == part.is_there(codes[index][:, own[0]])
-                found[~same] = np.nan
-            return found
-
-        if is_fine:
-            column = x[:, own[1].start]
-            gain, best = highest(changed, log_p, column, candidates[1][:, 0], True)
-            best = part.decode(np.zeros((len(best), 0), int), best[:, None])
-        else:
-            grid = np.arange(len(candidates[0]), dtype=float)
-            gain, place = highest(changed, log_p, np.full(len(x), -1.0), grid, False)
-            likely = part.decode(*(c[np.maximum(place, 0).astype(int)] for c in candidates))
-            best = np.where(place < 0, frame[part.column.name], likely)
+        grid = _distinct(draws[:, place])
+        gain, cells = highest(log_prob, rows, log_p, place, grid, is_fine)
+        better, n = gain > 0, len(part.sizes)
+        if not is_fine:  # a cell that stays may be of a value that no draw has
+            cells = np.where(better[:, None], cells, grid[0])
+        best = part.decode(cells[:, :n].astype(np.int64), cells[:, n:])
         gains.append(gain)
-        values.append(best)
+        values.append(best if is_fine else np.where(better, best, frame[part.column.name]))
     names = tuple(part.column.name for part in encoding.parts)
     return Explanation(names, log_p, np.stack(gains, axis=1), values)
 
 
-def _candidates(codes: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct cells of draws, in order; of many some that are spread evenly over the draws."""
-    both = np.hstack([codes, np.nan_to_num(x, nan=0.0)])
-    order = np.lexsort(both.T[::-1])
-    first = np.unique(both, axis=0, return_index=True)[1]
+def _distinct(cells: np.ndarray) -> np.ndarray:
+    """The distinct cells (k, w) of draws (m, w), in order; of many some that are spread evenly."""
+    keys = np.nan_to_num(cells, nan=0.0)
+    first = np.unique(keys, axis=0, return_index=True)[1]
     if len(first) > CANDIDATES:
-        first = order[np.linspace(0, len(order) - 1, CANDIDATES).astype(int)]
-    return codes[first], x[first]
+        first = np.lexsort(keys.T[::-1])[np.linspace(0, len(keys) - 1, CANDIDATES).astype(int)]
+    return cells[first]
 
 
 def _log_prob(density, codes, x, unknown) -> np.ndarray:

@@ -86,11 +86,16 @@ class LatentClasses:
 
     def log_prob(self, codes: np.ndarray) -> np.ndarray:
         """log p(c) of rows of codes (n, K), shape (n,)."""
+        return log_sum_exp(self._log_classes(codes))[0]
+
+    def _log_classes(self, codes):
+        """log w_h prod_k p_hk(c_k) of the known codes, (H, n)."""
         with np.errstate(divide="ignore"):  # a class without weight, or a value it never has
             log_p = np.tile(np.log(self.weights)[:, None], len(codes))
-            for own, p, u in zip(codes.T, self.probabilities, self.unseen, strict=True):
-                log_p += np.log(np.column_stack([(1 - u) * p, np.full(len(p), u)]))[:, own]
-        return log_sum_exp(log_p)[0]
+            for k in np.flatnonzero((codes >= 0).all(axis=0)):
+                p, u = self.probabilities[k], self.unseen[k]
+                log_p += np.log(np.column_stack([(1 - u) * p, np.full(len(p), u)]))[:, codes[:, k]]
+        return log_p
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """n rows of codes (n, K), of values that were seen."""
@@ -102,12 +107,8 @@ class LatentClasses:
     ) -> tuple[np.ndarray, np.ndarray]:
         """As `Frequencies.sample_given`: draws a class given the known codes, then the others."""
         open_ = (codes < 0).any(axis=0)
-        with np.errstate(divide="ignore"):  # a class without weight, or a value it never has
-            log_p = np.tile(np.log(self.weights)[:, None], len(codes))
-            for k in np.flatnonzero(~open_):
-                p, u = self.probabilities[k], self.unseen[k]
-                log_p += np.log(np.column_stack([(1 - u) * p, np.full(len(p), u)]))[:, codes[:, k]]
-        log_p, shares = log_sum_exp(log_p + np.log1p(-self.unseen[open_]).sum())
+        log_open = np.log1p(-self.unseen[open_]).sum()
+        log_p, shares = log_sum_exp(self._log_classes(codes) + log_open)
         shares[:, np.isneginf(log_p)] = self.weights[:, None]  # what cannot be
         classes = draw(shares.T, np.repeat(np.arange(len(codes)), n), rng)
         drawn = np.repeat(codes[:, None], n, axis=1)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..conditionals.answering import same_holes
+from ..conditionals.answering import blocks_of, drawn
+from ..conditionals.question import Question
+from ..distributions.columns import equal_rows
 from .latent_classes import LatentClasses
-from .question import Question
 
 if TYPE_CHECKING:
     from .density import TableDensity
@@ -38,7 +39,7 @@ def first_codes(
     n_classes = int(np.clip(len(codes) // ROWS_PER_CLASS, 1, CLASSES))
     classes = LatentClasses.fit(both, every, np.zeros(len(every)), weight, n_classes, rng)
     found = codes.copy()
-    for rows in same_holes(both < 0):
+    for rows in equal_rows(both < 0):
         found[rows] = classes.sample_given(both[rows], 1, rng)[0][:, 0, : codes.shape[1]]
     return found
 
@@ -51,8 +52,9 @@ def drawn_codes(
     numbers are unknown."""
     found, rows = codes.copy(), np.flatnonzero((codes < 0).any(axis=1))
     question = Question(codes[rows], x[rows], hole[rows])
-    for block in density.answering.blocks(question, DRAWS):
-        draws = density.answering.drawn(question.of(block), DRAWS, [rng]).resampled(1, [rng])
+    for block in blocks_of(density.answering, question, DRAWS):
+        weighted = drawn(density.answering, question.of(block), DRAWS, [rng])
+        draws = weighted.resampled(1, [rng])
         found[rows[block]] = draws[:, 0, : codes.shape[1]].astype(np.int64)
     return found
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..distributions.columns import equal_rows
+
 if TYPE_CHECKING:
     from .frequencies import Frequencies
 
@@ -79,11 +81,9 @@ class OneHot:
 
     def drawn(self, levels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Levels (n, K), with the levels of unseen values, -1, replaced by draws."""
-        levels, gone = levels.copy(), levels < 0
-        patterns, which = np.unique(gone, axis=0, return_inverse=True)
-        for i, unseen in enumerate(patterns):
-            if unseen.any():
-                rows = np.flatnonzero(which.reshape(-1) == i)
+        levels = levels.copy()
+        for rows in equal_rows(levels < 0):
+            if (unseen := levels[rows[0]] < 0).any():
                 values, weight = self.alternatives(unseen)
                 levels[np.ix_(rows, unseen)] = values[rng.choice(len(weight), len(rows), p=weight)]
         return levels

@@ -1,53 +1,21 @@
-"""Questions to a table's density, as arrays: known and unknown values of rows."""
+"""Questions to a table's density: the cells of a frame, or known values and ranges, as arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..conditionals.question import Question
 from ..core import warn
 from .dates import seconds_of
-from .encoding import UNKNOWN, Encoding
+from .encoding import UNKNOWN, Encoding, Part
 from .frame import Frame, as_frame, is_missing, listed
 
 if TYPE_CHECKING:
-    from .column import Column
     from .density import TableDensity
-
-
-@dataclass
-class Question:
-    """Rows as arrays: codes (m, K), -1 unknown; x (m, D), NaN unknown or not there; hole (m, D),
-    whether a number is unknown. The same for all rows: ranges, column -> its ends on the line;
-    forbidden, pairs of a column of codes and a value that its unknown cells cannot have;
-    is_in(codes, x), whether draws lie in those ranges that are several intervals of the line."""
-
-    codes: np.ndarray
-    x: np.ndarray
-    hole: np.ndarray
-    ranges: dict[int, np.ndarray] = field(default_factory=dict)
-    forbidden: tuple[tuple[int, int], ...] = ()
-    is_in: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
-
-    def of(self, rows: np.ndarray) -> Question:
-        """The same of some rows."""
-        own = self.codes[rows], self.x[rows], self.hole[rows]
-        return Question(*own, self.ranges, self.forbidden, self.is_in)
-
-    def split(self, n: int) -> list[Question]:
-        """The same of n parts of the rows, one after the other."""
-        return [self.of(rows) for rows in np.array_split(np.arange(len(self.codes)), n)]
-
-    def kept(self, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Which draws satisfy the question."""
-        kept = np.ones(len(codes), bool) if self.is_in is None else self.is_in(codes, x)
-        for k, code in self.forbidden:
-            if (self.codes[:, k] < 0).all():
-                kept = kept & (codes[:, k] != code)
-        return kept
 
 
 def with_holes(density: TableDensity, frame: Frame, values: bool = False) -> tuple[Question, dict]:
@@ -59,16 +27,17 @@ def with_holes(density: TableDensity, frame: Frame, values: bool = False) -> tup
     """
     encoding = density.encoding
     codes, x, hole, gaps = encoded_with_holes(encoding, frame, values)
-    forbidden, k = [], 0
-    for part in encoding.parts:
-        if part.column.missing and not values:
-            forbidden.append((k, part.sizes[0] - 1))
-        k += len(part.sizes)
+    places = [(part, k.start) for part, k, _ in encoding.places]
+    forbidden = [(k, part.sizes[0] - 1) for part, k in places if part.column.missing and not values]
     encoding.check_inside(frame, x, density.coordinates_.outside(x))
     columns = zip(encoding.of_codes, codes.T, encoding.sizes, encoding.closed, strict=True)
     for column, own, size, closed in columns:
         if not closed and (unseen := own == size).any():
-            _warn_unseen(column, frame[column.name][unseen].tolist()[0])
+            value = frame[column.name][unseen].tolist()[0]
+            warn(
+                f"column {column.name!r:.40} never was {value!r:.40} in fit: that carries no "
+                "information about the other columns"
+            )
     return Question(codes, x, hole, forbidden=tuple(forbidden)), gaps
 
 
@@ -76,15 +45,11 @@ def encoded_with_holes(encoding: Encoding, frame: Frame, values: bool) -> tuple:
     """(codes (n, K), -1 unknown; x (n, D), NaN unknown or not there; hole (n, D), whether a number
     is unknown; name -> (n,) where cells are unknown). values: see `with_holes`."""
     codes, x, _ = encoding.encode(frame)
-    hole, gaps, k, d = np.zeros(x.shape, bool), {}, 0, 0
-    for part in encoding.parts:
-        column, n_codes, n_numbers = part.column, len(part.sizes), len(part.kinds)
-        gone = is_missing(frame[column.name]) & (not (values and column.missing))
-        gaps[column.name] = gone
-        codes[gone, k : k + n_codes] = UNKNOWN
-        x[gone, d : d + n_numbers] = np.nan
-        hole[gone, d : d + n_numbers] = True
-        k, d = k + n_codes, d + n_numbers
+    hole, gaps = np.zeros(x.shape, bool), {}
+    for part, k, d in encoding.places:
+        name, is_value = part.column.name, values and part.column.missing
+        gaps[name] = gap = is_missing(frame[name]) & (not is_value)
+        codes[gap, k], x[gap, d], hole[gap, d] = UNKNOWN, np.nan, True
     return codes, x, hole, gaps
 
 
@@ -98,23 +63,25 @@ def asked(density: TableDensity, known: Mapping) -> Question:
     for name in known:
         if name not in names:
             raise ValueError(f"no column is named {name!r:.40}: the columns are {listed(names)}")
-    codes, x = np.full((1, len(encoding.sizes)), UNKNOWN), np.full((1, len(encoding.kinds)), np.nan)
-    hole, ranges, loose, k, d = np.ones(x.shape, bool), {}, {}, 0, 0
+    fixed = {name: value for name, value in known.items() if not isinstance(value, tuple)}
+    frame = as_frame({name: [fixed.get(name)] for name in names})
     for part in encoding.parts:
-        name, n_codes, n_numbers = part.column.name, len(part.sizes), len(part.kinds)
-        value = known.get(name)
-        if isinstance(value, tuple):
-            low, high = _ends(part, value)
-            ends = _interval(density, part, d, low, high)
+        if part.column.rounded and part.column.name in fixed:  # off the grid, it is an error here
+            replace(part, column=replace(part.column, rounded=False)).encode(frame)
+    question, gaps = with_holes(density, frame, values=True)
+    codes, x, hole, loose = question.codes, question.x, question.hole, {}
+    for part, k, d in encoding.places:
+        name = part.column.name
+        if name in fixed:
+            _check_value(part, fixed[name], codes[0, k], gaps[name][0])
+            continue
+        codes[:, k], x[:, d], hole[:, d] = UNKNOWN, np.nan, True
+        if name in known:
+            ends = _interval(density, part, d.start, *_ends(part, known[name]))
             if ends is None:
-                loose[name] = value
+                loose[name] = known[name]
             else:
-                ranges[d], codes[0, k : k + n_codes], hole[0, d] = ends, 0, False
-        elif name in known:
-            own_codes, own_x = _cell(density, part, value, d)
-            codes[:, k : k + n_codes], x[:, d : d + n_numbers] = own_codes, own_x
-            hole[0, d : d + n_numbers] = False
-        k, d = k + n_codes, d + n_numbers
+                question.ranges[d.start], codes[:, k], hole[:, d] = ends, 0, False
 
     def is_in(codes, x):
         values, kept = decoded(density, np.hstack([codes, x])), np.ones(len(codes), bool)
@@ -122,37 +89,20 @@ def asked(density: TableDensity, known: Mapping) -> Question:
             kept &= within(density, name, values[name], ends)
         return kept
 
-    return Question(codes, x, hole, ranges, is_in=is_in if loose else None)
+    question.is_in = is_in if loose else None
+    return question
 
 
-def _cell(density, part, value, d) -> tuple[np.ndarray, np.ndarray]:
-    """(codes, coordinates) of one known value."""
+def _check_value(part: Part, value, codes: np.ndarray, is_gap: bool) -> None:
+    """A ValueError for a known value that a column cannot have."""
     column = part.column
-    frame = as_frame({column.name: [value]})
-    if is_missing(frame[column.name])[0] and not column.missing:
+    if is_gap:
         raise ValueError(
             f"column {column.name!r:.40}: a missing cell is no value of it. Leave the column out "
             "of what is known"
         )
-    part = replace(part, column=replace(column, rounded=False))  # a value off the grid is an error
-    codes, x = part.encode(frame)
-    outside = np.full((1, len(density.encoding.kinds)), np.nan)
-    outside[:, d : d + x.shape[1]] = x
-    for out in density.coordinates_.outside(outside).T:
-        frame.check(column.name, out, f"which is not inside of {column.kind}")
-    for code, size, closed in zip(codes[0], part.sizes, part.closed, strict=True):
-        if code == size and closed:
-            raise ValueError(f"column {column.name!r:.40} is {column.kind}: it cannot be {value!r}")
-        if code == size:
-            _warn_unseen(column, value)
-    return codes, x
-
-
-def _warn_unseen(column: Column, value) -> None:
-    warn(
-        f"column {column.name!r:.40} never was {value!r:.40} in fit: that carries no information "
-        "about the other columns"
-    )
+    if all(part.closed) and (codes == part.sizes).any():
+        raise ValueError(f"column {column.name!r:.40} is {column.kind}: it cannot be {value!r}")
 
 
 def _ends(part, ends: tuple) -> tuple:

@@ -171,6 +171,20 @@ def test_one_autoregressive_layer_is_exact_in_its_own_order(order, standardize):
     assert flow.given({j: row[j] for j in last}).error > 0  # against its order
 
 
+def test_quantiles_are_read_between_draws():
+    """Of draws of one weight they are Hazen's, and q = 0 and 1 are the ends."""
+    given, levels = fc.Conditionals(mixture(3)).given({0: 0.5}, n_draws=37), np.linspace(0, 1, 50)
+    draws = given.draws.x[0][:, 1:]
+    expected = np.quantile(draws, levels, axis=0, method="hazen")
+    np.testing.assert_allclose(given.quantiles(levels), expected, rtol=1e-9)
+
+
+def test_a_layer_refuses_what_is_too_far_out():
+    flow = randomize(fc.flows.maf(3, layers=1, standardize=False))
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="of what is known is 0"):
+        flow.given({0: 1e200})
+
+
 def test_questions_to_a_flow_agree_with_each_other():
     """A flow keeps what answers them, and other parameters have their own."""
     flow = randomize(fc.flows.maf(3, layers=3, standardize=False), rng=0)
@@ -400,8 +414,12 @@ def test_bad_questions():
         joint.impute([[0.0, np.nan, 1.0]], n_draws=0)
     with pytest.raises(ValueError, match="columns names none"):
         joint.marginal([])
+    given = joint.given({0: 0.0})
     with pytest.raises(ValueError, match=r"probabilities in \[0, 1\]"):
-        joint.given({0: 0.0}).quantiles(1.5)
+        given.quantiles(1.5)
+    for n in (-1, 2.5):
+        with pytest.raises(ValueError, match="n must be an integer >= 0"):
+            given.sample(n)
     with pytest.raises(TypeError, match="exact, and take no n_draws"):
         mixture(3).given({0: 0.0}, n_draws=10)
     given_one = fc.Conditionals(conditional_flow())

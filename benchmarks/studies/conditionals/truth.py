@@ -24,12 +24,11 @@ import numpy as np
 from scipy.stats import kstest
 
 import flowcore as fc
-from flowcore.conditionals.answering import blocks_of
 from flowcore.conditionals.weights import weighted
 
 from ...support.common import parser, print_table, quiet, write_rows
 
-DRAWS, PLACES = 200, 99
+DRAWS, PLACES, BLOCK = 200, 99, 500  # of a row, and rows at once
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ def hidden_subsets(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def first_weights(joint: fc.Conditionals, rows: np.ndarray, rng) -> tuple[np.ndarray, np.ndarray]:
     """(effective sample sizes, k-hats) of plain weights, without more draws or annealing."""
     ess, k_hat = np.empty((2, len(rows)))
-    for index in blocks_of(rows, DRAWS):
+    for index in np.split(np.arange(len(rows)), range(BLOCK, len(rows), BLOCK)):
         drawn = [joint.proposal.sample_given(rows[[i]], DRAWS, rng) for i in index]
         x, log_q = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
         log_p = joint.density.log_prob(x.reshape((-1, joint.dim))).reshape(log_q.shape)
