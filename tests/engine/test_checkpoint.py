@@ -126,9 +126,14 @@ def test_a_run_that_a_callback_stopped_stays_so(path):
     assert_same(run(path, epochs=8), run(epochs=8))  # more epochs than planned: go on
 
 
-def test_seconds_add_up(path):
+def test_seconds_add_up(path, monkeypatch):
     """Those of epochs that are kept: the callback that is interrupted is called again."""
-    slow = interrupt_at(1)
-    _, first = run(path, lambda report: (time.sleep(0.05), slow(report))[1])
-    _, second = run(path)
-    assert first.seconds > 0.1 and 0.05 < second.seconds < first.seconds + 5
+    now, stop = [0.0], interrupt_at(1)
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+
+    def a_second(report):
+        now[0] += 1.0
+
+    _, first = run(path, lambda report: (a_second(report), stop(report))[1])
+    _, second = run(path, a_second)
+    assert (first.seconds, second.seconds) == (2.0, 6.0)
