@@ -27,7 +27,7 @@ def story(tmp_path_factory):
     @functools.cache
     def run(kind):
         out = tmp_path_factory.mktemp(kind) / "pictures"
-        arguments = ["moons", "--epochs", "4", "--flow", kind, "--out", str(out)]
+        arguments = ["moons", "--epochs", "2", "--flow", kind, "--out", str(out)]
         with redirect_stdout(io.StringIO()) as printed:
             assert main(arguments) == 0
         return printed.getvalue(), out

@@ -148,6 +148,23 @@ def test_frequencies_that_do_not_fit_are_refused(changes, message):
         Frequencies(**{**good, **changes})
 
 
+PAIRS = np.array([[0, 0], [1, 1]])
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        Frequencies.fit(np.repeat([*PAIRS, [2, 0]], [30, 20, 3], axis=0), (3, 2), (False, True)),
+        Frequencies((2, 2), PAIRS, np.array([30.0, 10.0]), np.array([0.6, 0.5]), 40.0),
+    ],
+)
+def test_samples_of_categories_are_from_p_given_that_all_values_are_known(found):
+    draws, known = found.sample(40_000, rng=0), np.array([*np.ndindex(found.sizes)])
+    p = np.exp(found.log_prob(known))
+    share = [(draws == row).all(axis=1).mean() for row in known]
+    np.testing.assert_allclose(share, p / p.sum(), atol=0.008)
+
+
 # ---------------------------------------------------------------- densities
 
 
