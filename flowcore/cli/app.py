@@ -62,7 +62,7 @@ Progress = Annotated[
     Option(
         "--progress/--no-progress",
         help="Show progress on standard error (default: if that is a terminal).",
-        default_factory=lambda: sys.stderr.isatty(),
+        default_factory=lambda: bool(sys.stderr and sys.stderr.isatty()),
         show_default=False,
     ),
 ]

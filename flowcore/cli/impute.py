@@ -24,7 +24,7 @@ def run(
     check_table(out, model, data)
     density, keep = read_model(model), list(dict.fromkeys(keep))
     schema = density.schema_
-    carried = [name for name in keep if name not in schema.names]  # as they are: as text
+    carried = [name for name in keep if name not in map(str, schema.names)]  # as they are: as text
     if n > 1 and COUNT in (*map(str, schema.names), *keep):
         raise ValueError(f"column {COUNT!r} would be written twice: rename it in the file")
     prefix = "" if schema.is_named else "x"

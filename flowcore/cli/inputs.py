@@ -28,7 +28,8 @@ def table(data: str, reading: dict, schema: Schema, lax: bool = False) -> Frame:
 
 def arranged(frame: Frame, schema: Schema, carried: Sequence[str] = (), lax: bool = False) -> Frame:
     """The columns of a schema; carried: others that may be present; lax: any others may."""
-    rest = [name for name in frame.names if name in schema.names or name not in carried]
+    own = [*map(str, schema.names)]
+    rest = [name for name in frame.names if str(name) in own or name not in carried]
     return schema.select(frame.select(rest), lax)
 
 

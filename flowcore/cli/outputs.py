@@ -17,8 +17,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.lib.format import write_array_header_1_0
 
-from ..core import imported
 from ..files import replacing
+from ..tables.frame import library
 
 TABLES = (".csv", ".npy", ".parquet", ".txt", "")
 PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".eps")
@@ -93,19 +93,19 @@ def table_writer(out: str | None) -> Iterator[Callable[[Mapping], None]]:
 @contextmanager
 def _csv_rows(file: BinaryIO):
     """Rows as text, first the names. A missing value is empty; a log-density that is nan, nan."""
-    pandas, header = _library("pandas", "a CSV"), True
+    pandas, header = library("pandas", "a CSV"), True
 
     def write(columns: Mapping) -> None:
         nonlocal header
-        table = pandas.DataFrame(dict(columns))
-        if "log_prob" in table:
-            log_p = table["log_prob"].astype(object)
-            table["log_prob"] = log_p.where(log_p.notna(), "nan")
-        text = table.to_csv(index=False, header=header, lineterminator="\n")
+        rows = dict(columns)
+        if "log_prob" in rows:
+            log_p = rows["log_prob"]
+            rows["log_prob"] = np.where(np.isnan(log_p), "nan", log_p.astype(object))
+        table = pandas.DataFrame(rows, dtype=object)
+        form = {"index": False, "header": header, "lineterminator": "\n"}
+        text, header = table.to_csv(**form), False
         if re.search(ODD, text):
-            quoting = csv.QUOTE_NONNUMERIC
-            text = table.to_csv(index=False, header=header, lineterminator="\n", quoting=quoting)
-        header = False
+            text = table.to_csv(**form, quoting=csv.QUOTE_NONNUMERIC)
         file.write(text if isinstance(file, io.TextIOBase) else text.encode())
 
     yield write
@@ -117,8 +117,8 @@ def _parquet_rows(file: BinaryIO):
 
     Missing values are null; but a log-density that is nan is written as nan.
     """
-    pa, parquet = _library("pyarrow", "a Parquet file"), imported("pyarrow.parquet")
-    writer = None
+    pa = library("pyarrow", "a Parquet file")
+    parquet, writer = library("pyarrow.parquet", "a Parquet file"), None
 
     def write(columns: Mapping) -> None:
         nonlocal writer
@@ -133,14 +133,6 @@ def _parquet_rows(file: BinaryIO):
 
     yield write
     writer.close()
-
-
-def _library(name: str, format: str):
-    try:
-        return imported(name)
-    except ImportError:
-        needs = f'{format} needs {name}: pip install "flowcore[tables]"'
-        raise ModuleNotFoundError(needs) from None
 
 
 @contextmanager

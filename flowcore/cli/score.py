@@ -35,7 +35,7 @@ def run(
             )
     density, keep = read_model(model), list(dict.fromkeys(keep))
     schema, scores = density.schema_, Scores(density.schema_)
-    carried = [name for name in keep if name not in schema.names]  # as they are: as text
+    carried = [name for name in keep if name not in map(str, schema.names)]  # as they are: as text
     writer = nullcontext() if json and out is None else table_writer(out)
     bar = tqdm(unit=" rows", unit_scale=True, file=sys.stderr, disable=not progress)
     with writer as write, bar:

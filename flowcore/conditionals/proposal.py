@@ -29,11 +29,6 @@ def fitted_proposal(density: Any, rng: Seed = 0) -> MultivariateTMixture:
         return MultivariateTMixture.from_data(draws[near], rng=rng, df=DF)
 
 
-def is_proposal(value: Any, dim: int) -> bool:
-    """Whether a value, such as one from a file, is a proposal with this number of columns."""
-    return isinstance(value, MultivariateTMixture) and value.dim == dim
-
-
 def with_donors(
     proposal: MultivariateTMixture, donors: ArrayLike, rng: Seed = 0
 ) -> MultivariateTMixture:

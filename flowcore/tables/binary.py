@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ..core import fixable
-from .frame import Frame, Name, as_frame, check_there
+from .frame import Frame, Name, as_frame, check_there, library
 
 
 def array_blocks(
@@ -72,13 +72,8 @@ def parquet_blocks(
     stream, source: str, columns: Sequence[Name] | None, block_bytes: int
 ) -> Iterator[Frame]:
     """Frames of a Parquet file, batch by batch."""
-    try:
-        import pyarrow as pa
-        from pyarrow import parquet
-    except ImportError:
-        raise ModuleNotFoundError(
-            f'{source} is a Parquet file, which needs pyarrow: pip install "flowcore[tables]"'
-        ) from None
+    pa = library("pyarrow", f"{source} is a Parquet file, which")
+    parquet = library("pyarrow.parquet", source)
     try:
         file, row = parquet.ParquetFile(stream), 0
         names = file.schema_arrow.names

@@ -107,6 +107,7 @@ def read_blocks(
         raise ValueError(f"block_bytes must be an integer >= {LEAST_BYTES}: got {block_bytes!r}")
     if schema is not None and columns is None and not others:
         columns = [c.name for c in schema.columns if c.kind.name != "aside"]
+        columns = [*map(str, columns)] if schema.is_named else columns
     missing = {missing_values} if isinstance(missing_values, str) else set(missing_values)
     with _opened(source) as (stream, name, path):
         table = Csv(

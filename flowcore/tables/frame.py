@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
+from importlib import import_module
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -181,6 +182,15 @@ def check_there(wanted: Iterable[Name], names: Sequence[Name], source: str) -> N
     for name in wanted:
         if name not in there:
             raise ValueError(f"{source} has no column {name!r:.40}, but {listed(names)}")
+
+
+def library(name: str, what: str) -> Any:
+    """A module of the extra `tables`; an error that says how to install it, if it is absent."""
+    try:
+        return import_module(name)
+    except ImportError:
+        problem = f'{what} needs {name.partition(".")[0]}: pip install "flowcore[tables]"'
+        raise ModuleNotFoundError(problem) from None
 
 
 def _read_only(column: np.ndarray) -> np.ndarray:

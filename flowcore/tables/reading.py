@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ..core import fixable, warn
-from .frame import Frame, Name, check_there
+from .frame import Frame, Name, check_there, library
 from .schema import Schema
 
 SEPARATORS = ",;\t|"
@@ -77,7 +77,7 @@ class Csv:
 
     def _cells(self, stream: BinaryIO, block_bytes: int) -> Iterator[np.ndarray]:
         """Blocks of cells (columns + 1, rows) as text; None where a row has no cell."""
-        pandas = _pandas(self.source)
+        pandas = library("pandas", f"{self.source} is text, which")
         with self._decoded(stream) as text:
             head = [text.readline().removeprefix("\ufeff"), *text.readlines(FIRST)]
             head = [*dropwhile(lambda line: not line.strip(), head)]
@@ -208,7 +208,7 @@ class Csv:
         """name -> column of the schema; by position, if it or the file has no names."""
         columns = () if self.schema is None else self.schema.columns
         if columns and self.schema.is_named and self.header:
-            return {column.name: column for column in columns}
+            return {f"{column.name}": column for column in columns}
         if len(columns) != len(self.names):
             columns = [column for column in columns if column.kind.name != "aside"]
         return dict(zip(self.names, columns, strict=False))
@@ -287,13 +287,3 @@ class _Lines(io.TextIOBase):
     def __iter__(self) -> Iterator[str]:
         for self.count, line in enumerate(self._lines, 1):  # noqa: B020
             yield line
-
-
-def _pandas(source: str):
-    try:
-        import pandas
-    except ImportError:
-        raise ModuleNotFoundError(
-            f'{source} is text, which needs pandas: pip install "flowcore[tables]"'
-        ) from None
-    return pandas

@@ -647,6 +647,19 @@ def test_training_rows_among_the_held_out_are_a_warning():
         diagnose(given, x, x, context=c, context_train=c, **QUICK)
 
 
+def test_training_rows_of_a_grid_among_the_held_out():
+    """Noise is drawn apart; and counts that all tables have are no rows that it has seen."""
+    schema = Schema((Column("x", Kind("continuous")), Column("n", Kind.parse("integer"))))
+    density = TableDensity.of(schema, fc.Normal(2))
+    x = np.c_[normal(60)[:, 0], np.arange(60) % 5]
+    X = {"x": x[:, 0], "n": x[:, 1]}
+    with pytest.warns(UserWarning, match="60 of 60 different rows") as found:
+        diagnose(density, X, X, **QUICK)
+    assert len(found) == 1
+    counts = TableDensity.of(Schema((Column("n", Kind.parse("integer")),)), fc.Normal(1))
+    diagnose(counts, {"n": x[:, 1]}, {"n": x[:, 1]}, **QUICK)
+
+
 def test_a_table_without_numbers_is_judged_by_its_shares():
     def table(n, seed):
         rng = np.random.default_rng(seed)

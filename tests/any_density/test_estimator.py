@@ -431,6 +431,11 @@ def test_bad_rows(rows, message):
         fc.FlowDensity(**QUICK).fit(rows())
 
 
+def test_rows_of_weight_0_may_be_anything():
+    x = np.vstack([gaussian_rows(20), [0.0, 1e301, 0.0]])
+    fc.FlowDensity("small", **QUICK).fit(x, sample_weight=np.arange(21) < 20)
+
+
 def test_dependent_columns_are_one_warning():
     x = gaussian_rows(30)
     with pytest.warns(UserWarning, match="dependent columns") as found:

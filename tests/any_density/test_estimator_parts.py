@@ -267,6 +267,14 @@ def test_plan_of_small_tables_and_of_one_flow():
     np.testing.assert_allclose(minutes, [1 / 3, 1 / 3, 1.5], rtol=0.02)
 
 
+def test_plans_of_the_documented_tables():
+    """Early stopping leaves half of the epochs of small tables: else there were 52 and fewer."""
+    known = {(178, 13): (10, 120), (569, 30): (5, 104), (7400, 20): (2, 62), (100_000, 7): (1, 40)}
+    for (n, dim), wanted in known.items():
+        todo = plan(n, dim, 0, ALL)
+        assert (todo.used, todo.epochs) == wanted and not todo.left_out
+
+
 @pytest.mark.parametrize("dim", [300, 1000, 3000])
 @pytest.mark.parametrize("minutes", [0.01, None])
 def test_wide_tables_keep_to_time_and_memory(dim, minutes):

@@ -7,12 +7,7 @@ from scipy.stats import multivariate_normal, multivariate_t
 
 import flowcore as fc
 from flowcore.core import until
-from flowcore.distributions.incomplete_rows import (
-    IncompleteRows,
-    Sums,
-    climbed,
-    expectations,
-)
+from flowcore.distributions.incomplete_rows import IncompleteRows, Sums, climbed, expectations
 from flowcore.estimator.candidates import evaluated
 from flowcore.estimator.completion import completed
 from flowcore.estimator.rows import Sample

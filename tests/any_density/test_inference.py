@@ -328,9 +328,29 @@ def quick_evidence(x, **options):
     return log_z - x.shape[1] * np.log(2 * np.pi) / 2, error
 
 
-def in_chains(seed):
-    rows = walks(np.random.default_rng(seed), 8, 500, rho=0.9).transpose(1, 0, 2).reshape(-1, 2)
-    return *quick_evidence(rows, chains=np.repeat(np.arange(8), 500)), 0.0
+def bridged(draws):
+    """evidence of draws (n, D) of a Gaussian with the correlations .5."""
+
+    def once(seed):
+        rng = np.random.default_rng(seed)
+        x, chains, dim = draws(rng)
+        covariance = np.full((dim, dim), 0.5) + 0.5 * np.eye(dim)
+        x = x @ np.linalg.cholesky(covariance).T
+        precision = np.linalg.inv(covariance)
+        log_z = 0.5 * np.linalg.slogdet(2 * np.pi * covariance)[1]
+        flow = flows.maf(dim, layers=1, hidden=[8], rng=0)
+        found = fc.evidence(
+            x, lambda x: -0.5 * np.sum(x @ precision * x, axis=1), flow=flow, chains=chains,
+            epochs=8, rng=seed,
+        )  # fmt: skip
+        return *found, log_z
+
+    return once
+
+
+def in_chains(rng):
+    x = walks(rng, 8, 500, rho=0.9).transpose(1, 0, 2).reshape(-1, 2)
+    return x, np.repeat(np.arange(8), 500), 2
 
 
 def of_angles(seed):
@@ -345,14 +365,10 @@ def of_angles(seed):
     return *fc.evidence(x, log_target, flow=flow, epochs=8, rng=seed), 0.0
 
 
-def in_eight_dimensions(seed):
-    return *quick_evidence(np.random.default_rng(seed).normal(size=(2000, 8))), 0.0
-
-
 BARS = {
-    "evidence of chains": in_chains,
+    "evidence of chains": bridged(in_chains),
     "evidence of angles": of_angles,
-    "evidence in eight dimensions": in_eight_dimensions,
+    "evidence in eight dimensions": bridged(lambda rng: (rng.normal(size=(2000, 8)), None, 8)),
     "log_evidence": log_z_of_draws,
     "expectation": mean_of_draws,
 }

@@ -257,6 +257,13 @@ def test_pairs_count_what_lies_outside_of_their_frames():
     assert remarks(axes[1, 0]) == []
 
 
+def test_pairs_draw_as_many_samples_as_rows_and_not_too_many():
+    x = np.random.default_rng(0).normal(size=(9000, 2))
+    few = plots.pairs(x[:400], x)
+    assert 300 <= len(few[0, 1].collections[0].get_offsets()) <= 400
+    assert len(plots.pairs(x)[1, 0].collections[0].get_offsets()) <= 2000
+
+
 def test_pairs_of_categories_are_shares_and_noise():
     x = np.column_stack([np.arange(60) % 2, np.arange(60.0)])
     axes = plots.pairs(
@@ -514,6 +521,15 @@ def test_masks_layer_by_layer_and_their_product():
 
 
 # ---------------------------------------------------------------------------- context
+
+
+@pytest.mark.parametrize(("dim", "hidden"), [(1, [3]), (2, []), (5, [300, 200])])
+def test_masks_of_all_sizes(dim, hidden):
+    axes = plots.masks(fc.MADE(dim, hidden, n_out=1))
+    assert len(axes) == len(hidden) + 2
+    assert max(len(ticks(ax.xaxis)) for ax in axes) <= 12
+    assert_array_equal(cells(axes[-1]), np.triu(np.ones((dim, dim), bool), k=1))
+    axes[0].figure.savefig(io.BytesIO())
 
 
 def test_conditional_flows_take_one_context():

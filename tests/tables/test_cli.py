@@ -182,16 +182,8 @@ def test_a_folder_that_cannot_be_made(out, problem, tmp_path, capsys):
     assert problem in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("module", "before", "printed"),
-    [
-        ("numpy", "", "interrupted\n"),
-        ("flowcore.moons", "", "interrupted\n"),
-        ("sklearn", "", "interrupted\n"),
-        ("numpy", "sys.stderr = None", ""),
-    ],
-)
-def test_an_interrupt_during_an_import_is_no_traceback(module, before, printed):
+@pytest.mark.parametrize("module", ["numpy", "flowcore.moons", "sklearn"])
+def test_an_interrupt_during_an_import_is_no_traceback(module):
     script = f"""
 import signal, sys
 from flowcore.cli import main  # as the console script begins
@@ -203,8 +195,7 @@ class Finder:
 
 sys.meta_path.insert(0, Finder)
 sys.argv[1:] = ["moons", "--seeds", "1"]
-{before}
 sys.exit(main())
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (130, printed)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")

@@ -336,6 +336,17 @@ def test_the_gradient_of_a_batch_is_that_of_its_rows(client, table):
     assert not np.array_equal(_order(blocks[2], 3), orders[2])
 
 
+def test_the_standard_error_of_held_out_rows(client, table):
+    from flowcore.distributed import Block, TotalLikelihood
+
+    x, c, w = table
+    flow, w = wild(c), w + 0.1
+    blocks = [Block(Rows(x[:0]), Rows(x[a:b], w[a:b], c[a:b])) for a, b in [(0, 30), (30, N)]]
+    found = TotalLikelihood(client, flow, None, [], client.scatter(blocks)).validation(flow.params)
+    expected = Likelihood(flow).value_and_error(flow.params, [Rows(x, w, c)])
+    np.testing.assert_allclose(found, expected, rtol=1e-11)
+
+
 def test_a_fit_in_batches(client, table):
     """It learns, and is reproducible."""
     options = dict(epochs=3, batch_size=100, rng=1, **TEXTBOOK)

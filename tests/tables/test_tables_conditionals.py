@@ -12,14 +12,19 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import flowcore as fc
 from flowcore.tables import (
+    CategoricalMixture,
+    ChowLiuTree,
     Column,
+    Frequencies,
     Kind,
+    LatentClasses,
     Schema,
     TableDensity,
     fit_table,
+    read_blocks,
 )
 from flowcore.tables.conditional import answers_of
-from flowcore.tables.proposal import MixedMixture
+from flowcore.tables.proposal import Histogram, MixedMixture
 
 pytestmark = pytest.mark.usefixtures("few_folds")
 RNG = np.random.default_rng
@@ -80,7 +85,34 @@ def draws(density):
 # ------------------------------------------------------------------------ p(c | known)
 
 
-# ------------------------------------------------------------------------ the proposal
+# ------------------------------------------------------------------------ p(c | known)
+
+
+def categories(n=600):
+    rng = RNG(0)
+    a, d = rng.integers(0, 3, n), rng.integers(0, 2, n)
+    b = np.where(rng.random(n) < 0.7, a, rng.integers(0, 3, n))
+    c = np.where(rng.random(n) < 0.6, (b + 1) % 4, rng.integers(0, 4, n))
+    return np.column_stack([a, b, c, d]), (3, 3, 4, 2), (False, False, False, True)
+
+
+@pytest.mark.parametrize("weights", [(1, 0, 0), (0, 1, 0), (0, 0, 1), (0.3, 0.4, 0.3)])
+def test_categories_given_others_are_sums_over_all_values(weights):
+    codes, sizes, closed = categories()
+    counts = Frequencies.fit(codes, sizes, closed)
+    tree = ChowLiuTree.fit(codes, sizes, counts.unseen, np.ones(len(codes)))
+    classes = LatentClasses.fit(codes, sizes, counts.unseen, np.ones(len(codes)), 3, RNG(0))
+    p = CategoricalMixture(weights, counts, tree, [classes])
+    for known in ([-1, 1, -1, 0], [3, -1, -1, 1], [-1] * 4, [0, -1, 4, -1], [1, 2, 3, 0]):
+        known = np.array(known)
+        values = [[c] if c >= 0 else range(size) for c, size in zip(known, sizes, strict=True)]
+        every = np.array([*itertools.product(*values)])
+        expected = np.exp(p.log_prob(every))
+        found, log_p = p.sample_given(np.array([known, [0, 0, 0, 0]] if (known >= 0).all() else
+                                               [known, known]), 8000, RNG(1))  # fmt: skip
+        assert log_p[0] == pytest.approx(np.log(expected.sum()), abs=1e-9)
+        share = [(found[0] == row).all(axis=1).mean() for row in every]
+        np.testing.assert_allclose(share, expected / expected.sum(), atol=0.025)
 
 
 # ------------------------------------------------------------------------ one question
@@ -94,6 +126,23 @@ QUESTIONS = [
     {"rain": (0.5, 1.0)},
     {"income": (1.0, np.inf), "city": "Oslo"},
 ]
+
+
+def test_draws_between_ends_are_of_the_density_they_have(density):
+    """Of cells, ranges and half-lines, in the middle and far out."""
+    mixed = MixedMixture.fitted(density, RNG(0))
+    ends = np.array([[-0.1, 0.1], [0.5, np.inf], [-np.inf, -3.0], [60.0, 61.0], [300.0, np.inf]])
+    ends = np.vstack([ends, [0.3, 0.3 + 1e-13]])
+    histogram = Histogram(mixed, 1, ends)
+    for low, high in ends:
+        many = np.full(20_000, low), np.full(20_000, high)
+        z = histogram.between(*many, (np.arange(20_000) + 0.5) / 20_000)
+        log_g = histogram.log_prob(*many, z)
+        assert (z >= low).all() and (z <= high).all()
+        cut = np.quantile(z, 0.9)  # E 1/g over a part is its length
+        part = z <= cut
+        start = z[0] if np.isinf(low) else low
+        assert np.mean(np.exp(-log_g) * part) == pytest.approx(cut - start, rel=0.01)
 
 
 @pytest.mark.parametrize("known", QUESTIONS, ids=str)
@@ -450,6 +499,9 @@ def test_integer_names_come_back_as_integers(names, tmp_path):
     reordered = table[[names[2], names[0], names[1]]]  # names are compared as text, as in old files
     for other in (reordered, reordered.rename(columns=str)):
         np.testing.assert_array_equal(density.log_prob(other), gaussian.log_prob(x))
+    reordered.assign(b="x").rename(columns=str).to_parquet(tmp_path / "t.parquet")
+    (frame,) = read_blocks(tmp_path / "t.parquet", schema=density.schema)
+    np.testing.assert_array_equal(density.log_prob(frame), gaussian.log_prob(x))
 
 
 def test_the_two_names_1_are_one():

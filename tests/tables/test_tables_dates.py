@@ -19,7 +19,7 @@ from flowcore.tables import (
     fit_table,
     read_blocks,
 )
-from flowcore.tables.dates import seconds_of, written
+from flowcore.tables.dates import calendar, from_calendar, seconds_of, weekday, written
 
 N = 300
 draw = np.random.default_rng(0)
@@ -115,6 +115,17 @@ def test_days_of_months_have_the_sum_one_but_for_days_that_a_month_lacks():
     assert (total[short] < expected[short]).all() and 0.97 < p.sum() < 1
 
 
+def test_the_calendar_is_that_of_pandas():
+    days = np.concatenate([DAYS, np.array(["1969-12-31", "2000-02-29", "1900-03-01"], "M8[D]")])
+    seconds, index = days.astype("M8[s]").astype(float), pd.DatetimeIndex(days)
+    year, month, day = calendar(seconds)
+    assert (year == index.year).all() and (month + 1 == index.month).all()
+    assert (day + 1 == index.day).all() and (weekday(seconds) == index.day_of_week).all()
+    assert (from_calendar(year, month, day) == seconds).all()
+    last = from_calendar(np.array([2023, 2024]), np.array([1, 1]), np.array([30, 30]))
+    assert last.astype("M8[s]").astype("M8[D]").astype(str).tolist() == ["2023-02-28", "2024-02-29"]
+
+
 @pytest.mark.parametrize(
     ("days", "repeats"),
     [
@@ -138,6 +149,15 @@ def test_what_repeats_is_found(days, repeats):
         months, number = drawn.astype("M8[M]").astype(int) % 12, (drawn.astype(int) + 3) % 7
         odd = number > 4 if repeats == "week" else months > 3
         assert odd.mean() < 0.02
+
+
+@pytest.mark.parametrize("unit", ["D", "M"])
+def test_dates_without_a_rhythm_have_no_repeats(unit):
+    found = [
+        Schema.from_data({"d": np.datetime64("2015-01", unit) + draw.integers(0, most, 200)})
+        for most in [{"D": 3000, "M": 60}[unit]] * 60
+    ]
+    assert not any(schema.columns[0].kind.repeats for schema in found)
 
 
 def test_whole_numbers_that_are_days_repeat_by_their_frequencies():

@@ -296,6 +296,14 @@ def test_units_of_texts(text, expected):
     assert (found and found[0]) == expected
 
 
+@pytest.mark.parametrize(
+    "text", ["2024-{m:02}-{d:02}", "{d}.{m}.24", "{m}/{d}/2024", "{d:02}/{m:02}/24 10:30"]
+)
+def test_days_as_text(text):
+    days = [(m, d) for m in range(1, 13) for d in (1, 12, 31)]
+    assert pattern_of({text.format(m=m, d=d): 1 for m, d in days})[0] == "days or times"
+
+
 def test_dates_are_found():
     n = 60
     days = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(n) % 3, unit="D")
