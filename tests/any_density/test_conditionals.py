@@ -1,6 +1,7 @@
 """Questions to a joint density: against exact conditionals, quadrature, and each other."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -113,6 +114,16 @@ def test_weights_without_a_tail():
 
 
 # ------------------------------------------------------------------------ one question
+
+
+def test_quantiles_between_weighted_draws():
+    """Each draw stands in the middle of its weight; between two of them quantiles are linear."""
+    given = fc.Conditionals(fc.Normal(2)).given({0: 0.0}, n_draws=30)
+    draws, share = [[[0.0, 7.0], [0.0, 1.0], [0.0, 3.0]]], [[0.5, 0.2, 0.3]]
+    given.draws = replace(given.draws, x=np.array(draws), share=np.array(share))
+    # the middles of the weights: 1 at 0.1, 3 at 0.35, 7 at 0.75
+    levels = [0.0, 0.1, 0.225, 0.35, 0.45, 0.75, 1.0]
+    np.testing.assert_allclose(given.quantiles(levels)[:, 0], [1, 1, 2, 3, 4, 7, 7], rtol=1e-12)
 
 
 @pytest.mark.parametrize("known", [{0: 0.5}, {2: 1.0, 0: -1.0}, {1: 0.0, 2: 1.0, 3: 0.5}])

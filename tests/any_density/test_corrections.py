@@ -51,6 +51,19 @@ def test_hmc_needs_the_acceptance_step():
     assert taken < 0.9 and x[:, 100:].var() == pytest.approx(1, abs=0.05)
 
 
+def test_hmc_leaves_a_periodic_orbit():
+    """Ten leapfrogs of this step are one period of a normal target: each ends where it began.
+
+    A step turns (z, p) by the angle t with sin(t / 2) = step / 2 (Neal 2011, section 5.3.2.2).
+    """
+    start = np.full((400, 1), 3.0)
+    x, taken, _ = hmc(
+        lambda x: (-0.5 * np.sum(x**2, axis=1), -x), start, 40,
+        warm_up=0, leapfrogs=10, step=2 * np.sin(np.pi / 10), rng=np.random.default_rng(0),
+    )  # fmt: skip
+    assert taken > 0.9 and stats.kstest(x[:, -1, 0], "norm").pvalue > 1e-3
+
+
 def test_neutra_through_a_flow_and_a_support():
     """A log-normal, x = exp(y) with y ~ N(1, 0.5^2), from a flow that is too wide."""
     found = fc.infer(
