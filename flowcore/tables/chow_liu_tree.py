@@ -89,19 +89,11 @@ class ChowLiuTree:
     def log_prob(self, codes: np.ndarray) -> np.ndarray:
         """log p(c) of rows of codes (n, K), shape (n,)."""
         log_p = np.zeros(len(codes))
-        for k, u in enumerate(self.unseen):
-            own, p = codes[:, k], np.append(self.marginals[k], 0.0)
-            known = p[own]
-            if self.parents[k] >= 0:
-                above, size = codes[:, self.parents[k]], len(p)
-                m, l, n = self.pairs[k].T
-                place, wanted = m * size + l, above * size + own
-                at = np.minimum(np.searchsorted(place, wanted), len(place) - 1)
-                joint = np.where(place[at] == wanted, n[at], 0.0)
-                total = np.bincount(m.astype(int), n, above.max(initial=0) + 1)[above]
-                known = _drawn_towards(joint, total, self.strengths[k], known)
+        for k, (parent, u) in enumerate(zip(self.parents, self.unseen, strict=True)):
+            moves, at = self._moves(k), codes[:, k]
+            known = moves[codes[:, parent] if parent >= 0 else 0, at]
             with np.errstate(divide="ignore"):  # what cannot be
-                log_p += np.log(np.where(own == len(p) - 1, u, (1 - u) * known))
+                log_p += np.log(np.where(at == moves.shape[1] - 1, u, (1 - u) * known))
         return log_p
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:

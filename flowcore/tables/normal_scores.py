@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -56,48 +56,21 @@ class NormalScores(FixedMap):
             raise ValueError("knots do not rise, or only the first and the last are finite")
         if mass[0] != 0 or not (mass[1:] > 0).all() or abs(mass.sum() - 1) > 1e-9:
             raise ValueError("masses must be 0 first, then positive, and add up to 1")
-        # each half from its own end, where it is accurate
-        self._below, self._above = np.cumsum(mass), np.cumsum(mass[:0:-1])[::-1]
-        self._above = np.append(self._above, 0.0)
-        self._tail = y[-2] - y[1]
+        self._tail = (y[-2] - y[1]) or 1.0
+        finite, above = np.isfinite(y), np.append(0, np.cumsum(mass[:0:-1]))
+        self._below = _Half(y[finite], np.cumsum(mass)[finite], self._tail)
+        self._above = _Half(-y[finite][::-1], above[finite[::-1]], self._tail)
 
     @property
     def _ends(self):
         return self.knots[0, 0], self.knots[0, -1]
 
     def _f_inverse(self, x):
-        below, above = self._shares(x)
+        below, above = self._below(x), self._above(-x)
         return np.where(below < above, ndtri(below), -ndtri(above))
 
-    def _shares(self, y):
-        """(G(y), 1 - G(y)), each accurate where it is the smaller one."""
-        knots, (low, high), s = self.knots[0], self._ends, self._tail
-        inner = slice(int(np.isinf(low)), len(knots) - int(np.isinf(high)))
-        below = np.interp(y, knots[inner], self._below[inner])
-        above = np.interp(y, knots[inner], self._above[inner])
-        with np.errstate(invalid="ignore"):
-            if np.isinf(low):
-                below = np.where(y < knots[1], self._below[1] / (1 + (knots[1] - y) / s), below)
-            if np.isinf(high):
-                above = np.where(y > knots[-2], self._above[-2] / (1 + (y - knots[-2]) / s), above)
-        return below, above
-
     def _f(self, z):
-        knots, (low, high), s = self.knots[0], self._ends, self._tail
-        inner = slice(int(np.isinf(low)), len(knots) - int(np.isinf(high)))
-        below, above = ndtr(z), ndtr(-z)
-        up = np.interp(below, self._below[inner], knots[inner])
-        down = np.interp(above, self._above[inner][::-1], knots[inner][::-1])
-        with np.errstate(divide="ignore"):
-            if np.isinf(low):
-                up = np.where(
-                    below < self._below[1], knots[1] - s * (self._below[1] / below - 1), up
-                )
-            if np.isinf(high):
-                down = np.where(
-                    above < self._above[-2], knots[-2] + s * (self._above[-2] / above - 1), down
-                )
-        return np.where(z < 0, up, down)
+        return np.where(z < 0, self._below.inverse(ndtr(z)), -self._above.inverse(ndtr(-z)))
 
     def _log_slope(self, z):
         (knots, mass), s = self.knots, self._tail
@@ -113,6 +86,24 @@ class NormalScores(FixedMap):
 
     def __repr__(self):
         return f"NormalScores({self.knots.shape[1] - 1} intervals)"
+
+
+class _Half(NamedTuple):
+    """G (or 1 - G of -y) from its lower end, where it is accurate: the finite knots and G there."""
+
+    knots: np.ndarray
+    share: np.ndarray
+    tail: float
+
+    @np.errstate(divide="ignore", invalid="ignore")
+    def __call__(self, y):
+        below = self.share[0] / (1 + (self.knots[0] - y) / self.tail)
+        return np.where(y < self.knots[0], below, np.interp(y, self.knots, self.share))
+
+    @np.errstate(divide="ignore", invalid="ignore")
+    def inverse(self, p):
+        below = self.knots[0] - self.tail * (self.share[0] / p - 1)
+        return np.where(p < self.share[0], below, np.interp(p, self.share, self.knots))
 
 
 def normal_scores(
@@ -138,20 +129,20 @@ def normal_scores(
     smooth = _smooth(cell, count)
     at = np.unique(np.concatenate([cell, cell + 1]))
     share = np.maximum(np.diff(smooth(at)), 1e-300)
-    own, A = np.searchsorted(at, cell), STRENGTHS[:, None]
-    S = share[own][which]
+    seen, A = np.searchsorted(at, cell), STRENGTHS[:, None]
+    S = share[seen][which]
     others = np.maximum(count[which] - weight, 0) + A * S
     gain = np.log(others / (n - weight + A) / S) @ weight
     if gain.max() <= HEAPED:
         return None
     mass = STRENGTHS[np.argmax(gain)] * share
-    mass[own] += count
+    mass[seen] += count
     knots, mass = low + step * at, mass / mass.sum()
     beyond = 0.5 / (n + 1) * np.array([kind.support[0] < knots[0], kind.support[1] > knots[-1]])
     mass = np.concatenate([beyond[:1], mass * (1 - beyond.sum()), beyond[1:]])
     knots = np.concatenate([kind.support[:1], knots, kind.support[1:]])
-    there = np.append(mass > 0, True)
-    return NormalScores([knots[there], np.append(0.0, mass[mass > 0])])
+    kept = np.append(mass > 0, True)
+    return NormalScores([knots[kept], np.append(0.0, mass[mass > 0])])
 
 
 def _smooth(cell: np.ndarray, count: np.ndarray):
