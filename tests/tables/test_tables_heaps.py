@@ -52,6 +52,13 @@ def test_the_slope_is_that_of_the_distribution_function():
     assert width == pytest.approx(np.ptp(scores.inverse([[40.0], [41.0]])), rel=1e-8)
 
 
+def test_the_last_cell_is_accurate_up_to_its_end():
+    scores = normal_scores(HOURS, Kind.parse("integer(10, 79)"))
+    left = 2.0 ** -np.arange(1, 40)  # of the last cell, from 79 to 80
+    z = scores.inverse((80 - left)[:, None])[:, 0]
+    assert z == pytest.approx(stats.norm.isf(scores.knots[1, -1] * left), rel=1e-13)
+
+
 @pytest.mark.parametrize("kind", ENDS)
 def test_probabilities_of_a_column_with_heaps_sum_to_one(kind):
     """For any density on the line whose tails are about those of a normal one."""
