@@ -147,6 +147,17 @@ def test_a_flow_loads_the_engine_and_nothing_around_it():
     assert not {"scipy", "sklearn", "matplotlib", "joblib", "tqdm"} & {part[0] for part in parts}
 
 
+def test_diagnose_loads_no_table_and_no_learner_before_it_is_called():
+    found = loaded("import flowcore; flowcore.diagnose")
+    assert not {"pandas", "narwhals", "sklearn", "matplotlib"} & found
+
+
+def test_help_loads_little():
+    found = loaded("import flowcore.cli.app as app; app.app")
+    assert len({name for name in found if name.startswith("flowcore")}) <= 40
+    assert not {"numpy", "pandas", "sklearn", "rich"} & found
+
+
 def test_all_public_names_are_found():
     names = {}
     exec("from flowcore import *", names)
