@@ -185,7 +185,7 @@ def check_there(wanted: Iterable[Name], names: Sequence[Name], source: str) -> N
 
 
 def library(name: str, what: str) -> Any:
-    """A module of the extra `tables`; an error that says how to install it, if it is absent."""
+    """A module of the extra `tables`; an error that names what to install, if it is absent."""
     try:
         return import_module(name)
     except ImportError:
