@@ -1,4 +1,14 @@
-"""Conditionals and marginals of any joint density, and rows with holes."""
+"""Conditionals and marginals of any joint density, and rows with holes.
+
+conditionals.py questions to a density of numbers    conditional.py  their answers, as densities
+question.py     known and unknown values, as arrays  answering.py    by weighted draws
+numbers.py      numbers, as they are drawn           angles.py       angles, within one turn
+proposal.py     where draws start                    layer.py        where they are exact
+weights.py      how far draws can be trusted         annealing.py    where weights fail
+explaining.py   which cell is improbable
+
+`tables` answers questions about codes and numbers by the same draws.
+"""
 
 from .answering import Answers
 from .conditional import Conditional, Marginal

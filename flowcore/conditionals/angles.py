@@ -31,11 +31,11 @@ class OneTurn(NamedTuple):
     @classmethod
     def of(cls, density: Any, context: Context = None) -> OneTurn:
         """Those of a density, given contexts (n, C)."""
-        rng, n, own = np.random.default_rng(0), DRAWS, {}
+        rng, n, given = np.random.default_rng(0), DRAWS, {}
         if context is not None:
-            n, own = (), {"context": np.resize(context, (DRAWS, np.shape(context)[-1]))}
-        x = np.asarray(density.sample(n, rng, **own), float)
-        angle = angles_of(lambda x: density.log_prob(x, **own), x)
+            n, given = (), {"context": np.resize(context, (DRAWS, np.shape(context)[-1]))}
+        x = np.asarray(density.sample(n, rng, **given), float)
+        angle = angles_of(lambda x: density.log_prob(x, **given), x)
         return cls(angle, circular_mean(x, np.full(len(x), 1 / len(x))))
 
 

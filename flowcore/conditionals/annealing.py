@@ -63,7 +63,7 @@ def annealed(
         if (t == 1).all():
             break
     nowhere = np.isneginf(log_z)
-    descend = np.stack([np.bincount(own, minlength=n) for own in first])
+    descend = np.stack([np.bincount(ancestors, minlength=n) for ancestors in first])
     ess = np.where(nowhere, 0.0, n**2 / (descend**2).sum(axis=1))
     k_hat = np.where(nowhere, np.inf, k_hat)
     share = np.full((m, n), 1 / n)
@@ -73,12 +73,12 @@ def annealed(
 def longest(log_ratio: np.ndarray, most: np.ndarray) -> np.ndarray:
     """The longest steps (m,), at most `most`, that keep half of the draws with a weight."""
     goal = np.maximum(np.isfinite(log_ratio).sum(axis=1), 1) / 2
-    found, width = most, most
+    power, width = most, most
     for _ in range(30):  # bisection, from the longest
-        enough = normalized(powered(log_ratio, found))[2] >= goal
+        enough = normalized(powered(log_ratio, power))[2] >= goal
         width = width / 2
-        found = np.where(enough, np.minimum(found + width, most), found - width)
-    return found
+        power = np.where(enough, np.minimum(power + width, most), power - width)
+    return power
 
 
 def powered(log_ratio: np.ndarray, power: np.ndarray) -> np.ndarray:

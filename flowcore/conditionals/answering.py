@@ -85,16 +85,16 @@ def answers(
     """The answers for all rows, with n draws taken from n_draws weighted ones of each row."""
     n_draws = check_dim("n_draws", n_draws, LEAST_DRAWS)
     m, width = len(question.codes), question.codes.shape[1] + question.x.shape[1]
-    found = Answers(np.empty((n, m, width)), *np.zeros((4, m)), np.zeros(m, bool))
+    result = Answers(np.empty((n, m, width)), *np.zeros((4, m)), np.zeros(m, bool))
     blocks = blocks_of(joint, question, n_draws)
     for block in imported("tqdm.auto").tqdm(blocks, unit="blocks") if progress else blocks:
-        own = [rngs[i] for i in block]
-        answer = answered(joint, question.of(block), n_draws, own)
+        block_rngs = [rngs[i] for i in block]
+        answer = answered(joint, question.of(block), n_draws, block_rngs)
         for name in ("log_p", "error", "ess", "k_hat", "annealed"):
-            getattr(found, name)[block] = getattr(answer, name)
+            getattr(result, name)[block] = getattr(answer, name)
         if n:
-            found.draws[:, block] = answer.resampled(n, own).transpose(1, 0, 2)
-    return found
+            result.draws[:, block] = answer.resampled(n, block_rngs).transpose(1, 0, 2)
+    return result
 
 
 def blocks_of(joint: Any, question: Question, n: int) -> list[np.ndarray]:

@@ -183,8 +183,8 @@ class Marginal:
 
     def sample(self, n: int = 1, rng: Seed = None, context: Context = None) -> np.ndarray:
         """Draws of these columns, (n, dim)."""
-        own = {} if context is None else {"context": context}
-        x = self.joint.density.sample(n, rng, **own)
+        given = {} if context is None else {"context": context}
+        x = self.joint.density.sample(n, rng, **given)
         return turned(x, self.joint.turn(context).angle)[..., self.columns]
 
     def __repr__(self):

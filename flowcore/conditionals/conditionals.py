@@ -96,8 +96,8 @@ class Conditionals:
     @property
     def kept_proposal(self) -> MultivariateTMixture | None:
         """The proposal, if it was fitted or passed; files keep it."""
-        found = self.__dict__.get("proposal")
-        return found if found is not self.density else None
+        proposal = self.__dict__.get("proposal")
+        return proposal if proposal is not self.density else None
 
     def turn(self, context: Context = None) -> OneTurn:
         """Which columns are angles, and the middles of their turns."""
@@ -156,9 +156,9 @@ class Conditionals:
         numbers = self.numbers(context, len(X))
         question = numbers.question(X)
         rngs = generators(numbers.in_turn(question.x), rng, apart=n > 0)
-        found = answers(numbers, question, n, n_draws, rngs, progress)
-        found.warn_untrusted(np.arange(len(X)), ", or pass donors= to Conditionals")
-        return replace(found, draws=found.draws[..., numbers.width :])
+        result = answers(numbers, question, n, n_draws, rngs, progress)
+        result.warn_untrusted(np.arange(len(X)), ", or pass donors= to Conditionals")
+        return replace(result, draws=result.draws[..., numbers.width :])
 
     def numbers(self, context: Context, n: int) -> Numbers:
         """What answers questions about n rows, given the context."""
@@ -169,9 +169,9 @@ class Conditionals:
 
     def known(self, context: Context) -> np.ndarray:
         """The context as finite numbers (..., C), its columns in the density's order."""
-        found = in_order("context", context, getattr(self.density, "context_names", None))
-        check_finite("context", np.atleast_2d(found), labels=column_labels(context))
-        return found.astype(float)
+        context = in_order("context", context, getattr(self.density, "context_names", None))
+        check_finite("context", np.atleast_2d(context), labels=column_labels(context))
+        return context.astype(float)
 
     def _proposal_for(self, hole):
         return self.layer if self.layer and self.layer.begins_with(~hole) else self.proposal

@@ -42,8 +42,8 @@ class Explanation:
     >>> p = fc.MultivariateNormalMixture([[0.0, 5.0]], [[[1, 0], [0.8, 0.6]]])
     >>> def log_prob(rows, index):
     ...     return p.log_prob(rows)
-    >>> found = explained(log_prob, [[0.1, 9.0]], p.sample(4000, rng=0), ["a", "b"])
-    >>> found.gains.round(1), found.worst, found.values[1].round(1)
+    >>> explanation = explained(log_prob, [[0.1, 9.0]], p.sample(4000, rng=0), ["a", "b"])
+    >>> explanation.gains.round(1), explanation.worst, explanation.values[1].round(1)
     (array([[13.3, 21.3]]), ['b'], array([5.1]))
     """
 
@@ -75,22 +75,22 @@ def explained(log_prob: Callable, X: np.ndarray, draws: np.ndarray, names: Seque
 
 
 def highest(
-    log_prob: Callable, rows: np.ndarray, log_p: np.ndarray, place: Sequence[int],
+    log_prob: Callable, rows: np.ndarray, log_p: np.ndarray, columns: Sequence[int],
     grid: np.ndarray, is_fine: bool,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """(gains (n,), the best cells (n, w)) of one column of a table.
 
-    place: its w columns in rows (n, W), whose densities are log_p (n,). grid (k, w): cells to try,
-    in order. is_fine: values between these are possible, too. log_prob: see `explained`.
+    columns: its w columns in rows (n, W), whose densities are log_p (n,). grid (k, w): cells to
+    try, in order. is_fine: values between these are possible, too. log_prob: see `explained`.
     """
     n, k = len(rows), len(grid)
-    top, best, steps = log_p.copy(), rows[:, place], np.linspace(0, 1, FINER + 2)[:, None]
+    top, best, steps = log_p.copy(), rows[:, columns], np.linspace(0, 1, FINER + 2)[:, None]
 
     def try_out(block, cells):
         """Which of the cells (m, k, w) for rows of a block is best; it is kept if it is better."""
         m, index = np.arange(len(block)), np.repeat(block, cells.shape[1])
         changed = rows[index]
-        changed[:, place] = cells.reshape(len(index), -1)
+        changed[:, columns] = cells.reshape(len(index), -1)
         scores = np.asarray(log_prob(changed, index), float)
         scores = np.where(np.isnan(scores), -np.inf, scores).reshape(cells.shape[:2])
         at = scores.argmax(axis=1)

@@ -63,8 +63,8 @@ class Numbers:
 
     def sample_given(self, c: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """A row (c, x) for each context c (n, C)."""
-        n, own = ((), {"context": c}) if self.width else (len(c), {})
-        rows = self.in_turn(np.hstack([c, self.density.sample(n, rng, **own)]))
+        n, given = ((), {"context": c}) if self.width else (len(c), {})
+        rows = self.in_turn(np.hstack([c, self.density.sample(n, rng, **given)]))
         u = (rows - self.middle)[:, self.angle]
         rows[:, self.angle] -= TURN * np.sign(u) * (rng.random(u.shape) > window(u))
         return rows
@@ -105,25 +105,26 @@ class Numbers:
 class _Target:
     """See the top of answering.py. The rows may have different holes, but for annealing."""
 
-    def __init__(self, own: Numbers, question: Question, n: int):
-        self.own, self.question, self.n, self.moving = own, question, n, question.hole[0]
-        self.rows = own.in_turn(question.x)
+    def __init__(self, numbers: Numbers, question: Question, n: int):
+        self.numbers, self.question, self.n, self.moving = numbers, question, n, question.hole[0]
+        self.rows = numbers.in_turn(question.x)
 
     def sample(self, rngs):
         x = np.empty((len(self.rows), self.n, self.rows.shape[1]))
         log_q = np.empty(x.shape[:2])
         for rows in equal_rows(self.question.hole):
-            proposal, own = self.own.proposal_of(self.rows[rows[0]]), [rngs[i] for i in rows]
-            x[rows], log_q[rows] = proposal.sample_given(self.rows[rows], self.n, own)
+            proposal = self.numbers.proposal_of(self.rows[rows[0]])
+            known, known_rngs = self.rows[rows], [rngs[i] for i in rows]
+            x[rows], log_q[rows] = proposal.sample_given(known, self.n, known_rngs)
         return x, log_q
 
     def log_prob(self, states):
-        log_p = self.own.log_prob(states.reshape(-1, states.shape[2]))
-        return log_p.reshape(states.shape[:2]) - self.own.log_window(self.rows)[:, None]
+        log_p = self.numbers.log_prob(states.reshape(-1, states.shape[2]))
+        return log_p.reshape(states.shape[:2]) - self.numbers.log_window(self.rows)[:, None]
 
     def log_proposal(self, states):
-        return self.own.proposal_of(self.rows[0]).log_prob(states)
+        return self.numbers.proposal_of(self.rows[0]).log_prob(states)
 
     def in_units(self, states):
         x, hole = self.question.x[:, None], self.question.hole[:, None]
-        return np.where(hole, turned(states, self.own.angle), x)
+        return np.where(hole, turned(states, self.numbers.angle), x)

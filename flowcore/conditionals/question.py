@@ -32,8 +32,8 @@ class Question:
 
     def of(self, rows: np.ndarray) -> Question:
         """The same question about some of the rows."""
-        own = self.codes[rows], self.x[rows], self.hole[rows]
-        return Question(*own, self.ranges, self.forbidden, self.is_in)
+        parts = self.codes[rows], self.x[rows], self.hole[rows]
+        return Question(*parts, self.ranges, self.forbidden, self.is_in)
 
     def split(self, n: int) -> list[Question]:
         """The same question about n parts of the rows, one after the other."""

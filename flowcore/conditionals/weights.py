@@ -110,8 +110,8 @@ def systematic(share: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarra
     """n indices of draws per row, (m, n), by systematic resampling in proportion to the shares."""
     steps = (np.arange(n) + rng.random((len(share), 1))) / n
     ends = np.cumsum(share, axis=1)
-    found = [np.searchsorted(own, at) for own, at in zip(ends, steps, strict=True)]
-    return np.minimum(found, share.shape[1] - 1)
+    index = [np.searchsorted(row_ends, at) for row_ends, at in zip(ends, steps, strict=True)]
+    return np.minimum(index, share.shape[1] - 1)
 
 
 def trusted(ess: np.ndarray, k_hat: np.ndarray) -> np.ndarray:

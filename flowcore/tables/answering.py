@@ -101,36 +101,36 @@ class Answering:
 class _Target:
     """See the top of conditionals/answering.py."""
 
-    def __init__(self, own: Answering, question: Question, n: int):
-        self.own, self.question, self.n = own, question, n
+    def __init__(self, joint: Answering, question: Question, n: int):
+        self.joint, self.question, self.n = joint, question, n
         self.n_codes = question.codes.shape[1]
-        ends = np.stack(own.coordinates.cells(question.x))
+        ends = np.stack(joint.coordinates.cells(question.x))
         for j, both in question.ranges.items():
             ends[:, :, j] = both[:, None]
         points = np.where(np.isnan(ends[0]), question.x, np.nan)
-        z, self.log_w = own.coordinates.to_line(points, np.zeros_like(points))
-        mixed, unknown = own.mixed, question.codes[0] < 0
+        z, self.log_w = joint.coordinates.to_line(points, np.zeros_like(points))
+        mixed, unknown = joint.mixed, question.codes[0] < 0
         if forbidden := [pair for pair in question.forbidden if unknown[pair[0]]]:
             mixed = mixed.without(forbidden)
-        self.proposal = Proposal(own.categories, mixed, question.codes, z, ends, n)
+        self.proposal = Proposal(joint.categories, mixed, question.codes, z, ends, n)
         moving = self.proposal.free | ~np.isnan(ends[0, 0])
         self.moving = np.append(np.zeros(self.n_codes, bool), moving)  # codes are not moved
 
     def sample(self, rngs):
         if len(rngs) > 1:
             parts = zip(self.question.split(len(rngs)), rngs, strict=True)
-            parts = [_Target(self.own, part, self.n).sample([rng]) for part, rng in parts]
+            parts = [_Target(self.joint, part, self.n).sample([rng]) for part, rng in parts]
             return tuple(map(np.concatenate, zip(*parts, strict=True)))
         states = _rows(*self.proposal.sample(*rngs)).reshape(len(self.question.codes), self.n, -1)
         return states, self.log_proposal(states)
 
     def log_prob(self, states):
         codes, z = self._split(states)
-        log_p = self.own.density.log_prob_on_line(z, codes) + np.repeat(self.log_w, self.n)
-        log_p = checked(log_p, self.own.density.density_)
-        if self.own.categories is not None:
-            log_p = log_p + self.own.categories.log_prob(codes)
-        kept = self.question.kept(codes, self.own.coordinates.from_line(z))
+        log_p = self.joint.density.log_prob_on_line(z, codes) + np.repeat(self.log_w, self.n)
+        log_p = checked(log_p, self.joint.density.density_)
+        if self.joint.categories is not None:
+            log_p = log_p + self.joint.categories.log_prob(codes)
+        kept = self.question.kept(codes, self.joint.coordinates.from_line(z))
         return np.where(kept, log_p, -np.inf).reshape(states.shape[:2])
 
     def log_proposal(self, states):
@@ -141,7 +141,7 @@ class _Target:
     def in_units(self, states):
         codes, z = self._split(states)
         x = np.repeat(self.question.x, self.n, axis=0)
-        x = np.where(np.isnan(x), self.own.coordinates.from_line(z), x)
+        x = np.where(np.isnan(x), self.joint.coordinates.from_line(z), x)
         return _rows(codes, x).reshape(states.shape)
 
     def _split(self, states):

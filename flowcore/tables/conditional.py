@@ -119,10 +119,10 @@ class TableConditional(DrawnConditional):
 
     def mean(self) -> dict:
         """name -> E(x_j | x_a) of each unknown column of numbers; missing cells do not count."""
-        found = {}
+        means = {}
         for name, x, share in self._numbers():
-            found[name] = share @ x / share.sum() if share.sum() > 0 else np.float64(np.nan)
-        return found
+            means[name] = share @ x / share.sum() if share.sum() > 0 else np.float64(np.nan)
+        return means
 
     def quantiles(self, q: ArrayLike) -> dict:
         """name -> quantiles (len(q),) of each unknown column of numbers."""
@@ -136,7 +136,7 @@ class TableConditional(DrawnConditional):
 
     def shares(self) -> dict:
         """name -> {value: p(value | x_a)} of each unknown category, the most probable first."""
-        values, share, found = self._decoded(self.draws.x[0]), self.draws.share[0], {}
+        values, share, shares = self._decoded(self.draws.x[0]), self.draws.share[0], {}
         for part in self.density.encoding.parts:
             name = part.column.name
             if name in self.columns and part.column.kind.is_category:
@@ -145,8 +145,8 @@ class TableConditional(DrawnConditional):
                 )
                 total = np.bincount(each.reshape(-1), share, len(texts))
                 pairs = zip(values[name][first].tolist(), total.tolist(), strict=True)
-                found[name] = dict(sorted(pairs, key=lambda pair: -pair[1]))
-        return found
+                shares[name] = dict(sorted(pairs, key=lambda pair: -pair[1]))
+        return shares
 
     def _numbers(self) -> Iterable:
         values, share = self._decoded(self.draws.x[0]), self.draws.share[0]
@@ -154,16 +154,16 @@ class TableConditional(DrawnConditional):
             name = part.column.name
             if name in self.columns and isinstance(part, Number):
                 x = values[name].astype(float)
-                there = ~np.isnan(x) & (share > 0)
-                yield name, x[there], share[there]
+                present = ~np.isnan(x) & (share > 0)
+                yield name, x[present], share[present]
 
     def _decoded(self, rows: np.ndarray) -> dict:
         """name -> values of draws; known values are those that were passed."""
-        found = decoded(self.density, rows)
+        values = decoded(self.density, rows)
         for name, value in self.known.items():
-            if name not in self.columns and found[name].dtype == object:  # it may be unseen
-                found[name] = np.full(len(rows), value, object)
-        return found
+            if name not in self.columns and values[name].dtype == object:  # it may be unseen
+                values[name] = np.full(len(rows), value, object)
+        return values
 
 
 @dataclass(frozen=True)
@@ -208,10 +208,12 @@ def answers_of(
     n, given = check_dim("n", n, least=0), density.schema_.named(X)
     frame = density.schema_.select(given, density.ignore_extra)
     question, gaps = with_holes(density, frame)
-    found = _answers(density, frame, question, n, n_draws, rng, progress, apart and n > 0)
-    names, values = density.schema_.names, (decoded(density, rows) for rows in found.draws)
-    tables = [_completed(X, names, given, frame, own, gaps) for own in values]
-    return TableAnswers(tables, found.log_p, found.error, found.ess, found.k_hat, found.annealed)
+    result = _answers(density, frame, question, n, n_draws, rng, progress, apart and n > 0)
+    names, values = density.schema_.names, (decoded(density, rows) for rows in result.draws)
+    tables = [_completed(X, names, given, frame, cells, gaps) for cells in values]
+    return TableAnswers(
+        tables, result.log_p, result.error, result.ess, result.k_hat, result.annealed
+    )
 
 
 def marginals_of(density: TableDensity, frame: Frame) -> np.ndarray:
@@ -233,9 +235,9 @@ def _answers(density, frame, question, n, n_draws, rng, progress, apart) -> Answ
     """n draws of all rows, codes and numbers; a warning where they fail."""
     rows = np.hstack([question.codes, question.x, question.hole])
     rngs = generators(rows, rng, apart)
-    found = answers(density.answering, question, n, n_draws, rngs, progress)
-    found.warn_untrusted(frame.row_numbers(np.arange(len(frame))), "")
-    return found
+    result = answers(density.answering, question, n, n_draws, rngs, progress)
+    result.warn_untrusted(frame.row_numbers(np.arange(len(frame))), "")
+    return result
 
 
 def _completed(X, names, given: Frame, frame: Frame, values: dict, gaps: dict) -> TableLike:
@@ -244,9 +246,9 @@ def _completed(X, names, given: Frame, frame: Frame, values: dict, gaps: dict) -
     if not set(frame.names) <= set(given.names):  # by position
         every = frame.names if len(given.names) == len(frame.names) else names
         by_name = dict(zip(every, given.names, strict=True))
-    for name, gone in gaps.items():
-        if gone.any():
-            columns[by_name[name]] = filled(frame[name], values[name], gone)
+    for name, gap in gaps.items():
+        if gap.any():
+            columns[by_name[name]] = filled(frame[name], values[name], gap)
     return as_table_of(X, given, columns)
 
 
@@ -256,24 +258,25 @@ def as_table_of(X: TableLike, given: Frame, columns: dict) -> TableLike:
     A mapping becomes a frame, a table without names an array.
     """
     if not given.is_named:
-        dtype = object if any(own.dtype == object for own in columns.values()) else float
-        return np.column_stack([np.asarray(own, dtype) for own in columns.values()])
-    found = Frame(columns)
+        dtype = object if any(values.dtype == object for values in columns.values()) else float
+        return np.column_stack([np.asarray(values, dtype) for values in columns.values()])
+    frame = Frame(columns)
     if given.library is None:
-        return found
-    table = found.to(given.library)
+        return frame
+    table = frame.to(given.library)
     if given.library == "pandas" and hasattr(X, "index"):
         table.index = X.index
     return table
 
 
-def filled(known: np.ndarray, drawn: np.ndarray, gone: np.ndarray) -> np.ndarray:
+def filled(known: np.ndarray, drawn: np.ndarray, gap: np.ndarray) -> np.ndarray:
     """A column with draws in its gaps: whole numbers stay integers, and booleans booleans, if all
     are."""
     if known.dtype == object or drawn.dtype == object:
-        found = np.where(gone, drawn, known)
-        return found.astype(bool) if {type(value) for value in found.tolist()} == {bool} else found
+        values = np.where(gap, drawn, known)
+        is_boolean = {type(value) for value in values.tolist()} == {bool}
+        return values.astype(bool) if is_boolean else values
     if known.dtype.kind in "mM":
-        return np.where(gone, drawn.astype(known.dtype), known)
-    found = np.where(gone, drawn, np.where(gone, 0, known))
-    return found.astype(drawn.dtype) if drawn.dtype.kind in "iub" else found
+        return np.where(gap, drawn.astype(known.dtype), known)
+    values = np.where(gap, drawn, np.where(gap, 0, known))
+    return values.astype(drawn.dtype) if drawn.dtype.kind in "iub" else values

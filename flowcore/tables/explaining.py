@@ -33,10 +33,10 @@ def explanation_of(density: TableDensity, frame: Frame) -> Explanation:
 
     log_p, gains, values = density.log_prob(frame), [], []
     for part, k, d in encoding.places:
-        place = np.r_[k, n_codes + d.start : n_codes + d.stop]
+        columns = np.r_[k, n_codes + d.start : n_codes + d.stop]
         is_fine = isinstance(part, Number) and not part.sizes and not part.column.kind.is_gridded
-        grid = _distinct(draws[:, place])
-        gain, cells = highest(log_prob, rows, log_p, place, grid, is_fine)
+        grid = _distinct(draws[:, columns])
+        gain, cells = highest(log_prob, rows, log_p, columns, grid, is_fine)
         better, n = gain > 0, len(part.sizes)
         if not is_fine:  # a cell that stays may be of a value that no draw has
             cells = np.where(better[:, None], cells, grid[0])

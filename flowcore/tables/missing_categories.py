@@ -33,15 +33,15 @@ def first_codes(
     """Codes (n, K) in which the unknown ones, -1, are drawn given the others and numbers x (n, D),
     of which the unknown ones are NaN."""
     weight = np.ones(len(codes)) if weight is None else weight
-    binned = [_intervals(own) for own in x.T]
+    binned = [_intervals(column) for column in x.T]
     both = np.column_stack([codes, *binned])
     every = (*sizes, *[INTERVALS] * len(binned))
     n_classes = int(np.clip(len(codes) // ROWS_PER_CLASS, 1, CLASSES))
     classes = LatentClasses.fit(both, every, np.zeros(len(every)), weight, n_classes, rng)
-    found = codes.copy()
+    completed = codes.copy()
     for rows in equal_rows(both < 0):
-        found[rows] = classes.sample_given(both[rows], 1, rng)[0][:, 0, : codes.shape[1]]
-    return found
+        completed[rows] = classes.sample_given(both[rows], 1, rng)[0][:, 0, : codes.shape[1]]
+    return completed
 
 
 def drawn_codes(
@@ -50,13 +50,13 @@ def drawn_codes(
 ) -> np.ndarray:  # fmt: skip
     """Codes in which the unknown ones are drawn from a density of the table; hole (n, D): which
     numbers are unknown."""
-    found, rows = codes.copy(), np.flatnonzero((codes < 0).any(axis=1))
+    completed, rows = codes.copy(), np.flatnonzero((codes < 0).any(axis=1))
     question = Question(codes[rows], x[rows], hole[rows])
     for block in blocks_of(density.answering, question, DRAWS):
         weighted = drawn(density.answering, question.of(block), DRAWS, [rng])
         draws = weighted.resampled(1, [rng])
-        found[rows[block]] = draws[:, 0, : codes.shape[1]].astype(np.int64)
-    return found
+        completed[rows[block]] = draws[:, 0, : codes.shape[1]].astype(np.int64)
+    return completed
 
 
 def _intervals(x: np.ndarray) -> np.ndarray:

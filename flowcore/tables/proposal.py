@@ -72,9 +72,9 @@ class MixedMixture:
         shares = None if categories is None else _Shares(codes, categories.sizes)
         seen = white if shares is None else np.hstack([white, shares.scaled])
         start = first_shares(seen, weight, k, rng), 1.0, DF
-        own = expectation_maximization(white, weight, *start, shares and shares.fitted)[1]
-        own = moved(moved(own, mean, factor), scale.mean, np.diag(scale.scale))
-        return cls(MultivariateTMixture(*own, DF), shares.probabilities if shares else [])
+        components = expectation_maximization(white, weight, *start, shares and shares.fitted)[1]
+        components = moved(moved(components, mean, factor), scale.mean, np.diag(scale.scale))
+        return cls(MultivariateTMixture(*components, DF), shares.probabilities if shares else [])
 
     def without(self, forbidden: Sequence[tuple[int, int]]) -> MixedMixture:
         """The same without some values: pairs of a column and a code."""
@@ -94,10 +94,10 @@ class MixedMixture:
         self, codes: np.ndarray, z: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
         """Codes (n, K) in which the unknown ones are drawn, given all that is known."""
-        components, found = self._drawn_components(codes, z, rng), codes.copy()
+        components, drawn = self._drawn_components(codes, z, rng), codes.copy()
         for k in np.flatnonzero((codes[:1] < 0).any(axis=0)):
-            found[:, k] = draw(self.probabilities[k], components, rng)
-        return found
+            drawn[:, k] = draw(self.probabilities[k], components, rng)
+        return drawn
 
     def sample_numbers(
         self, codes: np.ndarray, z: np.ndarray, rng: np.random.Generator
@@ -112,12 +112,12 @@ class MixedMixture:
 
     def _log_components(self, codes, z) -> np.ndarray:
         """log w_k t_k(z_a) prod_a p_kj(c_j), (K, n)."""
-        found = self.mixture.log_prob_of_components(z)
-        for p, own in zip(self.probabilities, codes.T, strict=True):
-            if (own >= 0).all():
+        log_p = self.mixture.log_prob_of_components(z)
+        for p, column in zip(self.probabilities, codes.T, strict=True):
+            if (column >= 0).all():
                 with np.errstate(divide="ignore"):  # a value that was taken out
-                    found = found + np.log(np.column_stack([p, np.ones(len(p))]))[:, own]
-        return found
+                    log_p = log_p + np.log(np.column_stack([p, np.ones(len(p))]))[:, column]
+        return log_p
 
 
 class _Shares:
@@ -126,7 +126,7 @@ class _Shares:
     def __init__(self, codes: np.ndarray, sizes: Sequence[int]):
         self.ones, self.ends = one_hot(codes, sizes), np.cumsum(sizes)[:-1]
         each = np.repeat(sizes, sizes)  # of every value, how many its column has
-        self.whole = (self.ones.sum(axis=0) + 1 / each) / (len(codes) + 1)
+        self.overall = (self.ones.sum(axis=0) + 1 / each) / (len(codes) + 1)
         self.probabilities: list[np.ndarray] = []
 
     @property
@@ -137,7 +137,7 @@ class _Shares:
 
     def fitted(self, shares: np.ndarray) -> np.ndarray:
         """log prod_j p_kj(c_j) of every row, (K, n), by probabilities of these shares (K, n)."""
-        p = shares @ self.ones + IMAGINED * self.whole
+        p = shares @ self.ones + IMAGINED * self.overall
         p /= shares.sum(axis=1, keepdims=True) + IMAGINED
         self.probabilities = np.split(p, self.ends, axis=1)
         return (self.ones @ np.log(p).T).T
@@ -182,8 +182,8 @@ class Proposal:
         """(codes (m n, K), z (m n, D)), the draws of a row one after the other."""
         codes, z, m = self.many, self.z.copy(), len(self.codes)
         for j, histogram in zip(self.intervals, self.histograms, strict=True):
-            place = rng.random((m, self.n)).argsort(axis=1)  # one draw in each n-th of the mass
-            u = (place + rng.random(place.shape)) / self.n
+            order = rng.random((m, self.n)).argsort(axis=1)  # one draw in each n-th of the mass
+            u = (order + rng.random(order.shape)) / self.n
             z[:, j] = histogram.between(*np.repeat(self.ends[..., j], self.n, axis=1), u.ravel())
         if (codes < 0).any():
             exact = self.categories.sample_given(self.codes, self.n, rng)[0].reshape(codes.shape)
@@ -242,9 +242,9 @@ class Histogram:
     def log_prob(self, low: np.ndarray, high: np.ndarray, z: np.ndarray) -> np.ndarray:
         """The log-density of these z; -inf where they do not lie between the ends."""
         low, high, _, mass = self._mass(low, high)
-        place = np.clip(np.searchsorted(self.knots, z, "right") - 1, 0, len(self.height) - 1)
+        bin_ = np.clip(np.searchsorted(self.knots, z, "right") - 1, 0, len(self.height) - 1)
         even = mass <= NARROW
-        top, total = np.where(even, 1.0, self.height[place]), np.where(even, high - low, mass)
+        top, total = np.where(even, 1.0, self.height[bin_]), np.where(even, high - low, mass)
         return np.where((z >= low) & (z <= high), np.log(top / total), -np.inf)
 
     def _mass(self, low, high):

@@ -31,8 +31,8 @@ def with_holes(density: TableDensity, frame: Frame, values: bool = False) -> tup
     forbidden = [(k, part.sizes[0] - 1) for part, k in places if part.column.missing and not values]
     encoding.check_inside(frame, x, density.coordinates_.outside(x))
     columns = zip(encoding.of_codes, codes.T, encoding.sizes, encoding.closed, strict=True)
-    for column, own, size, closed in columns:
-        if not closed and (unseen := own == size).any():
+    for column, codes_k, size, closed in columns:
+        if not closed and (unseen := codes_k == size).any():
             value = frame[column.name][unseen].tolist()[0]
             warn(
                 f"column {column.name!r:.40} never was {value!r:.40} in fit: that carries no "
@@ -153,10 +153,10 @@ def within(density: TableDensity, name, values: np.ndarray, ends: tuple) -> np.n
     """Which values of a column are in a range."""
     (column,) = (c for c in density.schema_.columns if c.name == name)
     low, high = _values(column, ends)
-    own = _values(column, values)
+    numbers = _values(column, values)
     slack = 1e-9 * column.kind.step
     with np.errstate(invalid="ignore"):
-        return (own >= low - slack) & (own <= high + slack)
+        return (numbers >= low - slack) & (numbers <= high + slack)
 
 
 def decoded(density: TableDensity, rows: np.ndarray) -> dict:
