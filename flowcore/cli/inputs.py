@@ -28,8 +28,8 @@ def table(data: str, reading: dict, schema: Schema, lax: bool = False) -> Frame:
 
 def arranged(frame: Frame, schema: Schema, carried: Sequence[str] = (), lax: bool = False) -> Frame:
     """The columns of a schema; carried: others that may be present; lax: any others may."""
-    own = [*map(str, schema.names)]
-    rest = [name for name in frame.names if str(name) in own or name not in carried]
+    modelled = [*map(str, schema.names)]
+    rest = [name for name in frame.names if str(name) in modelled or name not in carried]
     return schema.select(frame.select(rest), lax)
 
 

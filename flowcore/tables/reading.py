@@ -128,16 +128,16 @@ class Csv:
         line = re.split("[\r\n]", re.sub(quoted, quote, text))[0]
         if not line:
             raise ValueError(f"{self.source} is empty: there is not even a header")
-        found = [sign for sign in SEPARATORS if sign in line and sign != self.decimal]
-        if self.separator is None and len(found) > 1:
+        present = [sign for sign in SEPARATORS if sign in line and sign != self.decimal]
+        if self.separator is None and len(present) > 1:
             raise fixable(
                 ValueError,
-                f"{self.source}: the first line has {' and '.join(map(repr, found))}, and one of "
+                f"{self.source}: the first line has {' and '.join(map(repr, present))}, and one of "
                 "them separates columns: ",
-                *({"separator": sign} for sign in found),
+                *({"separator": sign} for sign in present),
             )
         default = ";" if self.decimal == "," else ","
-        self.separator = self.separator or [*found, default][0]
+        self.separator = self.separator or [*present, default][0]
         return line.count(self.separator) + 1
 
     def _rectangle(self, cells: np.ndarray, row: int) -> np.ndarray:
