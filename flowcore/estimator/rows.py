@@ -27,16 +27,21 @@ HOLE = -1.2345678e308  # in place of NaN, which equals nothing
 FAR = 10.0  # interquartile ranges from the quartiles: what lies beyond counts as if it were there
 
 
+def for_scikit_learn(X):
+    """X, or a pandas table if scikit-learn does not know its library; a TypeError for a mapping."""
+    if isinstance(X, Mapping) and not hasattr(X, "toarray"):  # a sparse matrix may be a dict
+        raise TypeError(f"X is a {type(X).__name__}, not a table: write pandas.DataFrame(X)")
+    known = hasattr(X, "__dataframe__") or not hasattr(X, "to_pandas")
+    return X if known else X.to_pandas()
+
+
 def check_rows(estimator, X, reset: bool, holes: bool = False) -> tuple[np.ndarray, list | None]:
     """(X as floats (n, D), the names of its columns or None); pandas, polars, pyarrow as well.
 
     reset: this is `fit`, which remembers the number of columns and their names; else they have to
     be the same, in the same order. holes: NaN is allowed.
     """
-    if isinstance(X, Mapping) and not hasattr(X, "toarray"):  # a sparse matrix may be a dict
-        raise TypeError(f"X is a {type(X).__name__}, not a table: write pandas.DataFrame(X)")
-    if hasattr(X, "to_pandas") and not hasattr(X, "__dataframe__"):  # scikit-learn knows the others
-        X = X.to_pandas()
+    X = for_scikit_learn(X)
     labels, problem = column_labels(X), None
     check_labels("X", labels, labels and list(dict.fromkeys(labels)))
     try:

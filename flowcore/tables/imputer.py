@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,10 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, 
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..core import warn
-from ..core.inputs import check_dim
+from ..core.inputs import check_dim, column_labels
 from ..estimator import FlowDensity
 from ..estimator.density import seed_sequence
+from ..estimator.rows import for_scikit_learn
 from .conditional import answers_of, as_table_of, filled
 from .dates import seconds_of
 from .density import TableDensity
@@ -259,14 +259,10 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _frame(self, X, reset: bool) -> Frame:
         """X as a frame in which missing cells are None or NaN."""
-        if isinstance(X, Mapping) and not hasattr(X, "toarray"):  # a sparse matrix may be a dict
-            raise TypeError(f"X is a {type(X).__name__}, not a table: write pandas.DataFrame(X)")
-        is_table, least = hasattr(X, "columns") or hasattr(X, "column_names"), 2 if reset else 1
-        if is_table:
+        known, least = for_scikit_learn(X), 2 if reset else 1
+        if column_labels(X) is not None:
             frame = as_frame(X)  # two columns of one name are an error
-            known = hasattr(X, "__dataframe__") or not hasattr(X, "to_pandas")
-            validate_data(self, X if known else X[:0].to_pandas(), reset=reset,
-                          skip_check_array=True)  # fmt: skip
+            validate_data(self, known, reset=reset, skip_check_array=True)
         else:
             X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite=False,
                               ensure_min_samples=least)  # fmt: skip
