@@ -14,6 +14,7 @@ from flowcore import MADE, Chain, MaskedAutoregressiveFlow, Standardize, Transfo
 from flowcore.files import disk
 from flowcore.training import Adam
 from flowcore.training.resume import fingerprint
+from flowcore.training.resume.fingerprint import differences
 
 
 @pytest.fixture(autouse=True)
@@ -169,3 +170,8 @@ def test_blocks_of_a_table_are_hashed_in_bounded_memory(tmp_path):
     table[-1, -1] = 1e-300
     assert fingerprint._table_text(table) != whole
     assert fingerprint._table_text(np.asfortranarray(table)) == fingerprint._table_text(table)
+
+
+def test_an_argument_that_an_older_version_did_not_have_is_none():
+    assert differences({"flow": "a"}, {"flow": "a", "weights": "None"}) == ""
+    assert "weights (None there, 3 here)" in differences({}, {"weights": "3"})

@@ -44,9 +44,12 @@ def fingerprint(
 
 
 def differences(there: dict[str, str], here: dict[str, str]) -> str:
-    """The names and texts in which two fingerprints differ, for a message; "" if they agree."""
-    names = [name for name in {**here, **there} if there.get(name) != here.get(name)]
-    return ", ".join(f"{n} ({there.get(n)} there, {here.get(n)} here)" for n in names)
+    """The names and texts in which two fingerprints differ, for a message; "" if they agree.
+
+    A name that one of them lacks is None there: an argument that its version did not have.
+    """
+    pairs = {name: (there.get(name, "None"), here.get(name, "None")) for name in {**here, **there}}
+    return ", ".join(f"{name} ({a} there, {b} here)" for name, (a, b) in pairs.items() if a != b)
 
 
 def _flow_text(flow, key: str | None) -> str:
