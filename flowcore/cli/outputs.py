@@ -97,10 +97,9 @@ def _csv_rows(file: BinaryIO):
 
     def write(columns: Mapping) -> None:
         nonlocal header
-        rows = dict(columns)
+        rows = {name: column.astype(object) for name, column in columns.items()}
         if "log_prob" in rows:
-            log_p = rows["log_prob"]
-            rows["log_prob"] = np.where(np.isnan(log_p), "nan", log_p.astype(object))
+            rows["log_prob"] = np.where(np.isnan(columns["log_prob"]), "nan", rows["log_prob"])
         table = pandas.DataFrame(rows, dtype=object)
         form = {"index": False, "header": header, "lineterminator": "\n"}
         text, header = table.to_csv(**form), False
