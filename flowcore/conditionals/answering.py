@@ -89,7 +89,7 @@ def answers(
     blocks = blocks_of(joint, question, n_draws)
     for block in imported("tqdm.auto").tqdm(blocks, unit="blocks") if progress else blocks:
         block_rngs = [rngs[i] for i in block]
-        answer = answered(joint, question.of(block), n_draws, block_rngs)
+        answer = answer_block(joint, question.of(block), n_draws, block_rngs)
         for name in ("log_p", "error", "ess", "k_hat", "annealed"):
             getattr(result, name)[block] = getattr(answer, name)
         if n:
@@ -104,16 +104,18 @@ def blocks_of(joint: Any, question: Question, n: int) -> list[np.ndarray]:
     return [rows[i : i + size] for rows in together for i in range(0, len(rows), size)]
 
 
-def answered(joint: Any, question: Question, n: int, rngs: list) -> Weighted:
+def answer_block(joint: Any, question: Question, n: int, rngs: list) -> Weighted:
     """n weighted draws of each row; where they fail, from five times as many, or annealed."""
-    answer = drawn(joint, question, n, rngs)
+    answer = weighted_draws(joint, question, n, rngs)
     for i in np.flatnonzero(~trusted(answer.ess, answer.k_hat)):
-        more = drawn(joint, question.of([i]), MORE * n, [rngs[i]], last=True)
+        more = weighted_draws(joint, question.of([i]), MORE * n, [rngs[i]], last=True)
         answer.replace([i], more.of_equal_weight(n, [rngs[i]]))
     return answer
 
 
-def drawn(joint: Any, question: Question, n: int, rngs: list, last: bool = False) -> Weighted:
+def weighted_draws(
+    joint: Any, question: Question, n: int, rngs: list, last: bool = False
+) -> Weighted:
     """n weighted draws of each row, even if they fail; last: of one row, annealed if they do."""
     answer = joint.without_weights(question, n, rngs)
     if answer is not None:
@@ -129,7 +131,7 @@ def drawn(joint: Any, question: Question, n: int, rngs: list, last: bool = False
     return answer
 
 
-def checked(log_p: Any, density: Any) -> np.ndarray:
+def not_nan(log_p: Any, density: Any) -> np.ndarray:
     """log p as floats, or a ValueError if it is NaN."""
     log_p = np.asarray(log_p, float)
     if np.isnan(log_p).any():

@@ -11,7 +11,7 @@ import numpy as np
 from ..core import warn
 from ..core.inputs import as_numbers, check_dim, check_event, in_order
 from .angles import circular_mean, turned
-from .answering import LEAST_DRAWS, answered
+from .answering import LEAST_DRAWS, answer_block
 from .weights import Judged
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Conditional(DrawnConditional):
         self._set_draws(known, n_draws, rng)
 
     def _draw(self, n, rng):
-        draws = answered(self._numbers, self._numbers.question(self.known[None]), n, [rng])
+        draws = answer_block(self._numbers, self._numbers.question(self.known[None]), n, [rng])
         return replace(draws, x=draws.x[..., self._numbers.width :])
 
     def log_prob(self, x: ArrayLike) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..distributions.columns import equal_rows
 from .angles import TURN, OneTurn, turned, window
-from .answering import checked
+from .answering import not_nan
 from .proposal import fitted_proposal
 from .question import Question
 from .weights import Weighted, counted, enumerated
@@ -59,7 +59,7 @@ class Numbers:
         """log p(x | c) and the log of the windows, (n,), of rows (n, C + D)."""
         c, x = np.split(rows, [self.width], axis=1)
         log_p = self.density.log_prob(x, **({"context": c} if self.width else {}))
-        return checked(log_p, self.density) + self.log_window(rows)
+        return not_nan(log_p, self.density) + self.log_window(rows)
 
     def sample_given(self, c: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """A row (c, x) for each context c (n, C)."""

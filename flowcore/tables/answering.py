@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..conditionals.answering import checked
+from ..conditionals.answering import not_nan
 from ..conditionals.weights import Weighted, counted, enumerated
 from ..core import BLAS
 from .proposal import MixedMixture, Proposal
@@ -127,7 +127,7 @@ class _Target:
     def log_prob(self, states):
         codes, z = self._split(states)
         log_p = self.joint.density.log_prob_on_line(z, codes) + np.repeat(self.log_w, self.n)
-        log_p = checked(log_p, self.joint.density.density_)
+        log_p = not_nan(log_p, self.joint.density.density_)
         if self.joint.categories is not None:
             log_p = log_p + self.joint.categories.log_prob(codes)
         kept = self.question.kept(codes, self.joint.coordinates.from_line(z))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..conditionals.answering import Answers, answered, answers
+from ..conditionals.answering import Answers, answer_block, answers
 from ..conditionals.conditional import DrawnConditional, as_probabilities
 from ..conditionals.question import Question
 from ..conditionals.weights import Judged
@@ -62,7 +62,7 @@ class TableConditional(DrawnConditional):
         self._set_draws(self.known, n_draws, rng)
 
     def _draw(self, n, rng):
-        return answered(self.density.answering, self._question, n, [rng])
+        return answer_block(self.density.answering, self._question, n, [rng])
 
     @property
     def exact(self) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..conditionals.answering import blocks_of, drawn
+from ..conditionals.answering import blocks_of, weighted_draws
 from ..conditionals.question import Question
 from ..distributions.columns import equal_rows
 from .latent_classes import LatentClasses
@@ -53,7 +53,7 @@ def drawn_codes(
     completed, rows = codes.copy(), np.flatnonzero((codes < 0).any(axis=1))
     question = Question(codes[rows], x[rows], hole[rows])
     for block in blocks_of(density.answering, question, DRAWS):
-        weighted = drawn(density.answering, question.of(block), DRAWS, [rng])
+        weighted = weighted_draws(density.answering, question.of(block), DRAWS, [rng])
         draws = weighted.resampled(1, [rng])
         completed[rows[block]] = draws[:, 0, : codes.shape[1]].astype(np.int64)
     return completed
