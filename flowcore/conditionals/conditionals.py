@@ -131,7 +131,7 @@ class Conditionals:
         self, X: ArrayLike, n_draws: int = 200, rng: Seed = 0, context: Context = None,
         progress: bool = False,
     ) -> Answers:  # fmt: skip
-        """The log-density of the known values (not NaN or None) of each row of X, with its error."""
+        """The log-density of the known values (not NaN, None) of each row of X, with its error."""
         return self.impute(X, 0, n_draws, rng, context, progress)
 
     def impute(
