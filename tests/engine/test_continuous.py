@@ -59,7 +59,7 @@ def test_narrow_clusters_far_apart_come_back_in_units_of_their_own_width():
 
 
 def test_a_file_with_probes_has_the_exact_log_density_now():
-    flow = fc.load(DATA / "models" / "continuous-options.npz")
+    flow = fc.load(DATA / "continuous_probes.npz")
     x = ROWS[:, :3]
     steps = 1e-4 * np.eye(3)
     columns = [(flow.to_latent(x + e) - flow.to_latent(x - e)) / 2e-4 for e in steps]
