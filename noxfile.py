@@ -90,7 +90,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def typing(session: nox.Session) -> None:
-    """mypy on code that uses the public names, tests/typed_use.py."""
+    """mypy on code that uses the public names, tests/engine/typed_use.py."""
     session.install("-e", ".[test]")
     session.run("mypy")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
 import sys
 import warnings
@@ -45,7 +46,10 @@ def warnings_as_notes() -> Iterator[None]:
 def sentence(problem: Warning | Exception) -> str:
     """An error or warning in words, its fix as options."""
     if isinstance(problem, OSError) and problem.strerror:
-        name = "standard output" if problem.filename is None else problem.filename
+        name = problem.filename
+        if name is None:
+            is_full = problem.errno == errno.ENOSPC  # a file would have its name
+            return f"standard output: {problem.strerror}" if is_full else problem.strerror
         return f"{name or repr(name)}: {problem.strerror}"
     if not getattr(problem, "fix", ()):
         return str(problem) or type(problem).__name__

@@ -170,7 +170,7 @@ class Conditionals:
         """The context as finite numbers (..., C), its columns in the density's order."""
         context = in_order("context", context, getattr(self.density, "context_names", None))
         check_finite("context", np.atleast_2d(context), labels=column_labels(context))
-        return context.astype(float)
+        return np.atleast_1d(context).astype(float)
 
     def _proposal_for(self, hole):
         return self.layer if self.layer and self.layer.begins_with(~hole) else self.proposal

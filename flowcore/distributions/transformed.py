@@ -280,7 +280,7 @@ class TransformedDistribution(Distribution):
         theta = self.params if params is None else check_params(self, params)
         theta = self._part_of(theta, bijector)
         y, log_det = call(bijector, direction, x, theta, context, threads)
-        if not isbox(y):  # a point without image was mapped like the centre, see `bijectors.maps`
+        if not isbox(y):  # what has no image was mapped like the centre: `fixed_maps`
             y[np.isneginf(log_det)] = np.nan
         return y
 

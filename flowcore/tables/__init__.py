@@ -1,11 +1,12 @@
 """Tables with columns of every kind: kinds of columns, densities, files.
 
 frame.py       a table of any library as arrays     kind.py      kinds of columns
-column.py      a column: kind and facts             finding.py   how these are found
+column.py      a column: kind and facts             detection.py how these are found
 dates.py       days and times, as seconds           patterns.py  texts that are numbers or days
 schema.py      all columns, printed, edited, saved
 encoding.py    rows as arrays, and back             coordinates.py numbers on the whole line
-completing.py  unknown categories, filled in
+missing_categories.py unknown ones, filled in       filled.py    and absent numbers
+normal_scores.py numbers that stop, or repeat
 frequencies.py p(c) by counts                       chow_liu_tree.py by a tree
 latent_classes.py by classes                        categorical.py all of these, mixed
 onehot.py      c as a context                       checks.py    numbers without a density

@@ -83,10 +83,18 @@ class ChowLiuTree:
         """log p(c) of rows of codes (n, K), shape (n,)."""
         log_p = np.zeros(len(codes))
         for k, (parent, u) in enumerate(zip(self.parents, self.unseen, strict=True)):
-            moves, at = self._moves(k), codes[:, k]
-            known = moves[codes[:, parent] if parent >= 0 else 0, at]
+            at, p = codes[:, k], np.append(self.marginals[k], 0.0)
+            known = p[at]
+            if parent >= 0:  # the pairs that occurred are few: no table of all
+                m, l, n = self.pairs[k].T
+                above, place = codes[:, parent], m * len(p) + l
+                wanted = above * len(p) + at
+                found = np.minimum(np.searchsorted(place, wanted), len(place) - 1)
+                joint = np.where(place[found] == wanted, n[found], 0.0)
+                total = np.bincount(m.astype(int), n, above.max(initial=0) + 1)[above]
+                known = _drawn_towards(joint, total, self.strengths[k], known)
             with np.errstate(divide="ignore"):  # what cannot be
-                log_p += np.log(np.where(at == moves.shape[1] - 1, u, (1 - u) * known))
+                log_p += np.log(np.where(at == len(p) - 1, u, (1 - u) * known))
         return log_p
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:

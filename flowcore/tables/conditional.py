@@ -51,7 +51,8 @@ class TableConditional(DrawnConditional):
     def __init__(self, density: TableDensity, known: Mapping, n_draws: int, rng: Seed):
         if not isinstance(known, Mapping):
             raise TypeError(f"known is a mapping, such as {{'age': 31}}: got {known!r:.80}")
-        self.density, self.known = density, dict(known)
+        known = dict(zip(density.schema_.named_as(known), known.values(), strict=True))
+        self.density, self.known = density, known
         self.columns = [
             part.column.name for part in density.encoding.parts
             if part.column.name not in known or isinstance(known[part.column.name], tuple)

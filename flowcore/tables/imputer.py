@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -259,10 +260,11 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _frame(self, X, reset: bool) -> Frame:
         """X as a frame in which missing cells are None or NaN."""
-        known, least = for_scikit_learn(X), 2 if reset else 1
+        least = 2 if reset else 1
         if column_labels(X) is not None:
             frame = as_frame(X)  # two columns of one name are an error
-            validate_data(self, known, reset=reset, skip_check_array=True)
+            names = X if isinstance(X, Mapping) else X[:0]
+            validate_data(self, for_scikit_learn(names), reset=reset, skip_check_array=True)
         else:
             X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite=False,
                               ensure_min_samples=least)  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -55,13 +55,13 @@ class Schema:
 
     def __post_init__(self):
         object.__setattr__(self, "columns", tuple(self.columns))
-        seen: set[Name] = set()
+        seen: set[str] = set()
         if not self.columns:
             raise ValueError("a schema needs at least one column")
         for column in self.columns:
-            if column.name in seen:
+            if f"{column.name}" in seen:
                 raise ValueError(f"two columns are called {column.name!r:.40}: rename one of them")
-            seen.add(column.name)
+            seen.add(f"{column.name}")
 
     # ------------------------------------------------------------ made
 
@@ -183,10 +183,17 @@ class Schema:
 
     def named(self, X: TableLike) -> Frame:
         """X as a frame, with the names of the schema where these have the same text: 1 and "1"."""
-        frame, own = as_frame(X), {f"{name}": name for name in self.names}
+        frame = as_frame(X)
+        if frame.library == "pandas" and {*frame.names} == {*self.names}:
+            return frame.select(self.names)  # 2, 0, 1 are names there, and no places
         if not (frame.is_named and self.is_named):
             return frame
-        return frame.renamed([own.get(f"{name}", name) for name in frame.names])
+        return frame.renamed(self.named_as(frame.names))
+
+    def named_as(self, names: Iterable[Name]) -> list[Name]:
+        """The names of the columns that have the same text; others as they are."""
+        own = {f"{name}": name for name in self.names}
+        return [own.get(f"{name}", name) for name in names]
 
     def _by_position(self, frame: Frame, wanted: list[Name]) -> Frame:
         """The frame with the names of the schema; columns aside may be left out."""

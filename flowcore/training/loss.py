@@ -84,6 +84,10 @@ class Loss:
         """Both, as the training has left them."""
         return flow, history
 
+    def compared(self) -> tuple[dict, dict]:
+        """Its own options; there are no data."""
+        return {}, dict(self.options)
+
     def __init__(self, flow, penalty: Callable | None = None):
         self.flow = flow
         self.penalty = None if penalty is None else _as_function_of_theta(penalty, flow)
@@ -150,7 +154,8 @@ class MeanLoss(Loss):
     def compared(self) -> tuple[dict, dict]:
         """The rows, and how they are split and cut into batches."""
         tables, options = self._table.compared()
-        return tables, {**options, **self.options}
+        own = {name: self.options[name] for name in self.options.keys() - self._table.counts}
+        return tables, {**options, **own}
 
     def batches(self, rng, epoch: int, first: int = 0) -> Iterator:
         """The training rows, in a new order if they are shuffled."""

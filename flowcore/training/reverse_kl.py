@@ -25,6 +25,7 @@ from .defaults import is_auto
 from .fit import fit
 from .loss import NO_EPOCH, Loss, NotFinite
 from .nearest_gaussian import gaussian_rows
+from .schedules import is_number
 from .unnormalised import LogTarget
 
 if TYPE_CHECKING:
@@ -293,8 +294,8 @@ def fit_reverse_kl(
     check_flow(flow)
     if of_rows := OF_ROWS & options.keys():
         raise TypeError(f"fit_reverse_kl has no rows: leave out {', '.join(sorted(of_rows))}")
-    epochs = EPOCHS if is_auto(epochs) else check_dim("epochs", epochs)
-    if check_dim("anneal", anneal, least=0) >= epochs:
+    epochs = EPOCHS if is_auto(epochs) else epochs
+    if is_number(epochs) and check_dim("anneal", anneal, least=0) >= epochs > 0:
         raise ValueError(f"anneal must be less than the {epochs} epochs, not {anneal}")
     if not tolerance >= 0:
         raise ValueError(f"tolerance is at least 0, nats of KL(q || p): got {tolerance!r:.40}")

@@ -442,6 +442,12 @@ def test_a_number_of_draws_is_a_whole_one(n):
         given.sample(n)
 
 
+def test_a_context_of_one_number_is_one():
+    flow = randomize(fc.flows.maf(2, layers=1, hidden=[8], context_dim=1, standardize=False), 0.3)
+    one, same = (fc.Conditionals(flow).given({0: 0.3}, context=c) for c in (0.5, [0.5]))
+    assert (one.mean() == same.mean()).all()
+
+
 def test_none_is_a_hole_as_nan_is():
     pd = pytest.importorskip("pandas")
     mixture = fc.MultivariateNormalMixture([[0.0, 5.0]], [[[1, 0], [0.8, 0.6]]])

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import flowcore as fc
-from flowcore.tables import Frame, as_frame
+from flowcore.tables import Column, Frame, Kind, Schema, as_frame, fit_table
 
 COLUMNS = {
     "x": [0.1, -2.5, None, 1e300],
@@ -221,3 +221,14 @@ def test_dates_of_numpy_may_stand_in_a_list():
     for unit in ("D", "ns"):
         values = as_frame({"day": [*days.astype(f"datetime64[{unit}]")]})["day"]
         assert values.tolist() == ["2024-03-05 00:00:00", None, "2024-03-07 00:00:00"]
+
+
+def test_integer_names_are_names_in_any_order():
+    """As text, too; and two columns whose names have the same text are one too many."""
+    rows = pd.DataFrame(np.random.default_rng(0).normal([0.0, 5.0, 50.0], size=(200, 3)))
+    table = fit_table(rows[[2, 0, 1]], learn=lambda x, **_: fc.Normal(3))
+    np.testing.assert_array_equal(table.log_prob(rows), table.log_prob(rows[[2, 0, 1]]))
+    given = [table.given({name: 0.5}, rng=0).mean() for name in (1, "1")]
+    assert given[0] == given[1] and set(given[0]) == {0, 2}
+    with pytest.raises(ValueError, match="two columns are called '1'"):
+        Schema((Column(1, Kind("continuous")), Column("1", Kind("continuous"))))
