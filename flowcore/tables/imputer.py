@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -261,10 +260,10 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _frame(self, X, reset: bool) -> Frame:
         """X as a frame in which missing cells are None or NaN."""
         least = 2 if reset else 1
+        known = for_scikit_learn(X[:0] if hasattr(X, "to_pandas") else X)  # names, and no copy
         if column_labels(X) is not None:
             frame = as_frame(X)  # two columns of one name are an error
-            names = X if isinstance(X, Mapping) else X[:0]
-            validate_data(self, for_scikit_learn(names), reset=reset, skip_check_array=True)
+            validate_data(self, known, reset=reset, skip_check_array=True)
         else:
             X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite=False,
                               ensure_min_samples=least)  # fmt: skip
