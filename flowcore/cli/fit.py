@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .._version import __version__
-from ..core import fixable
+from ..core import with_fix
 from ..estimator import FlowDensity
 from ..estimator.plan import default_minutes
 from ..files import save
@@ -69,7 +69,7 @@ def _check_separator(frame: Frame) -> None:
     others = [sign for sign in ",;\t| " if sign in name]
     if len(frame) and len(frame.names) == 1 and others and frame[frame.names[0]].dtype == object:
         problem = f"{frame.source} has a single column, {name!r:.60}: if it is several, "
-        raise fixable(ValueError, problem, {"separator": others[0]})
+        raise with_fix(ValueError, problem, {"separator": others[0]})
 
 
 def _note_kinds(schema: Schema, suggested: bool) -> None:

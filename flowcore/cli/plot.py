@@ -17,7 +17,7 @@ from .inputs import table
 from .messages import note, printable
 from .model import read_model
 from .outputs import check_picture, write_picture
-from .sample import drawn
+from .sample import draw_rows
 
 LEAST, DRAWS = 2000, 20_000
 LEVELS, OTHERS = 7, "others"  # of a category, the most frequent ones
@@ -38,7 +38,7 @@ def run(
         del chosen[MOST:]
     frames = [] if data is None else [table(data, reading, density.schema_)]
     n = min(max(len(frames[0]), LEAST), DRAWS) if frames else DRAWS
-    frames.append(drawn(density, n, np.random.default_rng(seed)))
+    frames.append(draw_rows(density, n, np.random.default_rng(seed)))
     categories, found = {}, []
     for j, column in enumerate(chosen):
         each = [frame[column.name] for frame in frames]

@@ -39,7 +39,9 @@ def run(
             write({f"{prefix}{name}": rows[name] for name in rows})
 
 
-def drawn(density: TableDensity, n: int, rng: np.random.Generator, margins: str = "model") -> Frame:
+def draw_rows(
+    density: TableDensity, n: int, rng: np.random.Generator, margins: str = "model"
+) -> Frame:
     """n samples, see `framed`."""
     return framed(density, density.sample(n, rng, margins))
 

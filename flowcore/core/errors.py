@@ -18,7 +18,7 @@ _PACKAGE = __name__.partition(".")[0]
 
 
 @contextmanager
-def remaking():
+def without_warnings():
     """A context, for this thread alone, in which `warn` is silent: the constructor has warned."""
     before = _quiet.set(True)
     try:
@@ -27,13 +27,13 @@ def remaking():
         _quiet.reset(before)
 
 
-def fixable(kind: type, problem: str, *fix: dict, words: str = "") -> Any:
+def with_fix(kind: type, problem: str, *fix: dict, words: str = "") -> Any:
     """An exception or warning of this kind; its fix is data, which the command line rephrases.
 
     problem: the sentence up to its fix. fix: alternatives, each a set of arguments. words: the end
     of the sentence in Python, if the fix is more than passing these arguments.
 
-    >>> error = fixable(ValueError, "a row misses a value: fill it, or ", {"missing": "drop"})
+    >>> error = with_fix(ValueError, "a row misses a value: fill it, or ", {"missing": "drop"})
     >>> str(error), error.fix
     ("a row misses a value: fill it, or pass missing='drop'", ({'missing': 'drop'},))
     """
@@ -46,7 +46,7 @@ def fixable(kind: type, problem: str, *fix: dict, words: str = "") -> Any:
 def warn(message: str | Warning, always: bool = False) -> None:
     """A UserWarning that points to the line outside of flowcore from which it was called.
 
-    always: also in `remaking`, since the warning is about the present call
+    always: also in `without_warnings`, since the warning is about the present call
     """
     if _quiet.get() and not always:
         return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import BLAS, frozen, imported, remaking, warn
+from ..core import BLAS, frozen, imported, warn, without_warnings
 from ..core.inputs import check_dim, column_labels
 from ..core.labels import check_labels
 from ..core.rows import as_context, as_table
@@ -163,7 +163,7 @@ def diagnose(
 
     with BLAS.single_threaded():
         log_p, every = adapter.log_prob("X_held_out", held_out), held_out.x
-        with remaking():
+        with without_warnings():
             place = distinct(exact, redrawn)
         held_out, log_p = held_out.of(place), log_p[place]
         own = draws_of(adapter, held_out, draws, rng)

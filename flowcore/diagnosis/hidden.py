@@ -14,7 +14,7 @@ import numpy as np
 
 from ..conditionals import Conditionals
 from ..conditionals.angles import turned
-from ..core import imported, remaking
+from ..core import imported, without_warnings
 from .density import AnyDensity, GivenRows
 from .findings import Finding
 from .tests import ranks, uniformity
@@ -50,7 +50,7 @@ def hidden_numbers(
     some = np.flatnonzero(hole.any(axis=1))[:MOST_ROWS]
     holes = np.where(hole, np.nan, rows.x)[some]
     context = None if context is None else context[some]
-    with remaking():  # no warning: rows that cannot be trusted are counted below
+    with without_warnings():  # no warning: rows that cannot be trusted are counted below
         joint = Conditionals(density)
         found = joint.impute(holes, n=DRAWS, rng=rng, context=context)
         values = turned(rows.x[some], joint.turn(context).angle)
@@ -69,7 +69,7 @@ def hidden_cells(density: Any, X: Any, share: float, rng: np.random.Generator) -
     some = np.flatnonzero(hole.any(axis=1))[:MOST_ROWS]
     truth, hole = frame.take(some), hole[some]
     holes = truth.without(hole)
-    with remaking():
+    with without_warnings():
         found = density.impute(holes, n=DRAWS, rng=rng)
     completed, cells = [density.schema_.select(table) for table in found.tables], []
     for name, own in zip(names, hole.T, strict=True):

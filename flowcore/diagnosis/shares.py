@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import imported, remaking
+from ..core import imported, without_warnings
 from .findings import Finding
 
 LEAST = 10  # rows and draws together that have a value
@@ -30,7 +30,7 @@ def shares(
     Values are categories, atoms, missing cells and new values, or a column's commonest number. Also
     a finding about the range of each column of numbers.
     """
-    with remaking():  # warnings about these rows have been given
+    with without_warnings():  # warnings about these rows have been given
         tables = [held_out, density.sample(n_draws, rng), *([] if train is None else [train])]
         frames = [density.schema_.select(table, density.ignore_extra) for table in tables]
         frames[0] = frames[0].take(~density.encoding.encode(frames[0])[2])  # what misses a value

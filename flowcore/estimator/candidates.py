@@ -11,7 +11,7 @@ import numpy as np
 
 from ..bijectors import Chain, Clamped
 from ..conditionals.angles import OneTurn
-from ..core import check_time, limit, remaking
+from ..core import check_time, limit, without_warnings
 from ..distributions import ClampedBase, Distribution, TransformedDistribution
 from ..flows import continuous, glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp
 from ..training import TrainingDivergedError, fit, fit_matching
@@ -76,7 +76,7 @@ class Candidate:
         """To the training rows of a fold."""
         check_time()
         rng = np.random.default_rng(seed)
-        with remaking():  # warnings about the table have been given
+        with without_warnings():  # warnings about the table have been given
             fitted = self.density(fold.training, rng, **self.options)
             return Fit(fitted, log_prob(fitted, fold.held_out)[None])
 
@@ -159,7 +159,7 @@ class FlowCandidate:
             others = held_out.x, held_out.context, held_out.weight
             options |= {"validation_data": others, "patience": PATIENCE * self.times}
         check_time()
-        with remaking():
+        with without_warnings():
             flow, cut = None, False
             # else a column is constant in this fold; an absent one does no harm
             if self.clamped or (rows.x != rows.x[0]).any(axis=0).all():
@@ -308,7 +308,7 @@ def angles_in(flow, dim: int) -> np.ndarray:
     if not isinstance(flow, TransformedDistribution) or flow.dim != dim:
         return np.array(False)
     context = np.zeros((1, flow.context_dim)) if flow.context_dim else None
-    with remaking():  # no warning: it is not fitted yet
+    with without_warnings():  # no warning: it is not fitted yet
         return OneTurn.of(flow, context).angle
 
 

@@ -81,7 +81,7 @@ class Drawn:
         return replace(self, copies=np.take_along_axis(self.x, index[..., None], axis=1))
 
 
-def learned(
+def fit_with_holes(
     rows: Sample, planned: Callable[[float], FitPlan], how: tuple, ends: float, labels: list | None
 ) -> tuple[Sample, Selection, np.ndarray]:
     """(the rows with their draws, the result of `select`, log p of completed rows (n,)).

@@ -27,7 +27,7 @@ from ..distributions.conditioning import with_standardized_context
 from ..distributions.incomplete_rows import MISSING, check_seen
 from ..training.defaults import is_auto
 from .candidates import angles_in, as_candidates
-from .completion import learned
+from .completion import fit_with_holes
 from .plan import default_minutes, plan
 from .record import FlowDensityRecord, as_data
 from .rows import Inputs, Sample, check_rows, merged, quantile, standardized, trimmed
@@ -233,7 +233,7 @@ class FlowDensity(
         planned = lambda share: plan(len(rows), *dims, flows, share * minutes)  # noqa: E731
         how = seeds, self.n_jobs, not is_auto(self.flow), self.progress
         if table.hole.any():
-            return learned(rows, planned, how, ends, table.labels)
+            return fit_with_holes(rows, planned, how, ends, table.labels)
         todo = planned(1.0)
         if n_isolated:
             todo.left_out.append(f"{n_isolated:,} isolated rows: trim")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._version import __version__
-from ..core import remaking
+from ..core import without_warnings
 from .archive import read_sealed, unsealed
 from .describe import FORMAT
 from .rebuild import Reader, foreign_classes
@@ -57,5 +57,5 @@ def rebuilt(description: dict, arrays: dict[str, np.ndarray], foreign: dict[str,
             f"has format {number}, written by flowcore {writer}; this is flowcore {__version__}, "
             f"which reads formats up to {FORMAT}: update flowcore"
         )
-    with remaking(), np.errstate(all="ignore"):  # its maker has been warned
+    with without_warnings(), np.errstate(all="ignore"):  # its maker has been warned
         return Reader(arrays, foreign).read(description["nodes"])

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ..core import fixable
+from ..core import with_fix
 from .frame import Frame, Name, as_frame, check_there, library
 
 
@@ -60,7 +60,7 @@ def _of_archive(arrays: dict, names: list[str], source: str, member: str | None)
     shapes = {array.shape for array in arrays.values()}
     if len(shapes) != 1 or len(*shapes) != 1:
         found = ", ".join(f"{name} {a.shape}" for name, a in list(arrays.items())[:20])
-        raise fixable(
+        raise with_fix(
             ValueError,
             f"{source} holds {found or 'nothing'}: neither one table nor columns of one length: ",
             *({"member": name} for name in names[:3]),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import fixable, warn
+from ..core import warn, with_fix
 from ..core.inputs import named
 from ..training.columns import dependent_columns
 from .coordinates import Coordinates
@@ -63,4 +63,4 @@ def _leave_out(kind: type, problem: str, these: str, names: list, sign: str = ":
     """An error or a warning whose fix is to leave out columns."""
     aside = dict.fromkeys(names, "aside")
     words = f"leave {these} out, such as by schema.edit({aside!r:.200})"
-    return fixable(kind, f"{problem}{sign}", {"kind": aside}, words=words)
+    return with_fix(kind, f"{problem}{sign}", {"kind": aside}, words=words)

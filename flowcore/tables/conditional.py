@@ -16,7 +16,7 @@ from ..core import generators
 from ..core.inputs import check_dim
 from .encoding import Number
 from .frame import Frame, as_frame, listed
-from .question import asked, decoded, split, with_holes, within
+from .question import decode, is_between, question_of, split, with_holes
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Seed, TableLike
@@ -59,7 +59,7 @@ class TableConditional(DrawnConditional):
         ]  # fmt: skip
         if not self.columns:
             raise ValueError("all columns are known, so none is left: log_prob scores a whole row")
-        self._question = asked(density, known)
+        self._question = question_of(density, known)
         self._set_draws(self.known, n_draws, rng)
 
     def _draw(self, n, rng):
@@ -89,7 +89,7 @@ class TableConditional(DrawnConditional):
         names = [part.column.name for part in self.density.encoding.parts]
         log_p = self.density.log_prob(Frame({name: cells[name] for name in names}))
         for name in set(self.columns) & set(self.known):
-            is_in = within(self.density, name, frame[name], self.known[name])
+            is_in = is_between(self.density, name, frame[name], self.known[name])
             log_p[~is_in & ~np.isnan(log_p)] = -np.inf
         return log_p - self.log_marginal
 
@@ -160,7 +160,7 @@ class TableConditional(DrawnConditional):
 
     def _decoded(self, rows: np.ndarray) -> dict:
         """name -> values of draws; known values are those that were passed."""
-        values = decoded(self.density, rows)
+        values = decode(self.density, rows)
         for name, value in self.known.items():
             if name not in self.columns and values[name].dtype == object:  # it may be unseen
                 values[name] = np.full(len(rows), value, object)
@@ -210,7 +210,7 @@ def answers_of(
     frame = density.schema_.select(given, density.ignore_extra)
     question, gaps = with_holes(density, frame)
     result = _answers(density, frame, question, n, n_draws, rng, progress, apart and n > 0)
-    names, values = density.schema_.names, (decoded(density, rows) for rows in result.draws)
+    names, values = density.schema_.names, (decode(density, rows) for rows in result.draws)
     tables = [_completed(X, names, given, frame, cells, gaps) for cells in values]
     return TableAnswers(
         tables, result.log_p, result.error, result.ess, result.k_hat, result.annealed

@@ -440,7 +440,7 @@ class TableDensity(DensityMixin, BaseEstimator):
 
     def sample_on_line(self, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draws of q(z | c), (n, D), given codes (n, K); noise in place of absent numbers."""
-        levels = self._one_hot and self._one_hot.drawn(self._one_hot.levels(codes), rng)
+        levels = self._one_hot and self._one_hot.draw(self._one_hot.levels(codes), rng)
         context = self._context(codes, levels)
         if context is None:
             return self._on_line.sample(len(codes), rng=rng)

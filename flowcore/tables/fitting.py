@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..bijectors import Chain, Clamped, Standardize
-from ..core import remaking, warn
+from ..core import warn, without_warnings
 from ..core.rows import as_weights
 from ..distributions import ClampedBase, Distribution, Foreign, TransformedDistribution
 from ..estimator.plan import default_minutes
@@ -147,7 +147,7 @@ def fitted_parts(
     z = np.where(absent, coordinates.filled(z, u), z)
     given = {"sample_weight": weight, "context": context}
     present, density, summary = ~absent if absent.any() else None, None, None
-    with remaking():  # warnings about these columns have been given
+    with without_warnings():  # warnings about these columns have been given
         if encoding.kinds and callable(learn):
             if "present" in signature(learn).parameters:
                 given["present"] = present

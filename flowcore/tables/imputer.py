@@ -188,7 +188,7 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         holes = np.flatnonzero(np.any([*gaps.values(), np.zeros(len(frame), bool)], axis=0))
         size = max(1, CELLS // (DRAWS * len(frame.names)))
         for block in np.split(holes, range(size, len(holes), size)) if len(holes) else ():
-            tables = self._drawn(self.density_, frame.take(block), DRAWS, self._seed, apart=False)
+            tables = self._draw(self.density_, frame.take(block), DRAWS, self._seed, apart=False)
             for name, gone in gaps.items():
                 if (here := gone[block]).any():
                     draws = np.stack([table[name][here] for table in tables])
@@ -213,7 +213,7 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         own, tables = Frame(self._with_constants(frame), declared=frame.declared), []
         fits = (self.bootstrapped_ or [self.density_])[:n]
         for i, density in enumerate(fits):
-            tables += self._drawn(density, own, len(range(i, n, len(fits))), rng)
+            tables += self._draw(density, own, len(range(i, n, len(fits))), rng)
         return [self._returned(X, frame, dict(table)) for table in tables]
 
     def _with_constants(self, frame: Frame) -> dict:
@@ -231,7 +231,7 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             columns[name] = filled(frame[name], constant, is_missing(frame[name]))
         return columns
 
-    def _drawn(self, density, frame: Frame, n: int, rng: Seed, apart: bool = True) -> list[Frame]:
+    def _draw(self, density, frame: Frame, n: int, rng: Seed, apart: bool = True) -> list[Frame]:
         """n completed frames; apart: see `answers_of`."""
         if density is None:  # every column is a constant
             return [frame] * n

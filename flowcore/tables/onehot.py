@@ -79,7 +79,7 @@ class OneHot:
         most = np.argsort(-weight, kind="stable")[:MOST]
         return distinct[most], weight[most] / weight[most].sum()
 
-    def drawn(self, levels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def draw(self, levels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Levels (n, K), with the levels of unseen values, -1, replaced by draws."""
         levels = levels.copy()
         for rows in equal_rows(levels < 0):

@@ -53,7 +53,7 @@ def encoded_with_holes(encoding: Encoding, frame: Frame, values: bool) -> tuple:
     return codes, x, hole, gaps
 
 
-def asked(density: TableDensity, known: Mapping) -> Question:
+def question_of(density: TableDensity, known: Mapping) -> Question:
     """The question for a row whose values `known` are known.
 
     Errors: ValueError for unknown columns, for values that a column cannot have, and for ranges
@@ -84,9 +84,9 @@ def asked(density: TableDensity, known: Mapping) -> Question:
                 question.ranges[d.start], codes[:, k], hole[:, d] = ends, 0, False
 
     def is_in(codes, x):
-        values, kept = decoded(density, np.hstack([codes, x])), np.ones(len(codes), bool)
+        values, kept = decode(density, np.hstack([codes, x])), np.ones(len(codes), bool)
         for name, ends in loose.items():
-            kept &= within(density, name, values[name], ends)
+            kept &= is_between(density, name, values[name], ends)
         return kept
 
     question.is_in = is_in if loose else None
@@ -149,7 +149,7 @@ def _interval(density, part, d, low, high) -> np.ndarray | None:
     return ends
 
 
-def within(density: TableDensity, name, values: np.ndarray, ends: tuple) -> np.ndarray:
+def is_between(density: TableDensity, name, values: np.ndarray, ends: tuple) -> np.ndarray:
     """Which values of a column are in a range."""
     (column,) = (c for c in density.schema_.columns if c.name == name)
     low, high = _values(column, ends)
@@ -159,7 +159,7 @@ def within(density: TableDensity, name, values: np.ndarray, ends: tuple) -> np.n
         return (numbers >= low - slack) & (numbers <= high + slack)
 
 
-def decoded(density: TableDensity, rows: np.ndarray) -> dict:
+def decode(density: TableDensity, rows: np.ndarray) -> dict:
     """name -> values of draws (n, K + D); any value in the place of one that was never seen."""
     return density.encoding.decode(*split(density, rows))
 

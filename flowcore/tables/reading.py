@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ..core import fixable, warn
+from ..core import warn, with_fix
 from .frame import Frame, Name, check_there, library
 from .schema import Schema
 
@@ -112,7 +112,7 @@ class Csv:
             data, place = getattr(problem, "object", b""), getattr(problem, "start", 0)
             is_utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
             others = ("utf-16",) if is_utf16 else ("utf-8", "cp1252", "latin-1")
-            raise fixable(
+            raise with_fix(
                 ValueError,
                 f"{self.source} is no text of {self.encoding} from {data[place:][:8]!r} on, after "
                 f"{data[:place][-20:]!r}: if it is Excel's, save the sheet as a CSV; else ",
@@ -130,7 +130,7 @@ class Csv:
             raise ValueError(f"{self.source} is empty: there is not even a header")
         present = [sign for sign in SEPARATORS if sign in line and sign != self.decimal]
         if self.separator is None and len(present) > 1:
-            raise fixable(
+            raise with_fix(
                 ValueError,
                 f"{self.source}: the first line has {' and '.join(map(repr, present))}, and one of "
                 "them separates columns: ",
@@ -173,7 +173,7 @@ class Csv:
 
     def _check_names(self, names: tuple[str, ...]) -> None:
         if all(number(name, self.decimal) is not None for name in names):
-            raise fixable(
+            raise with_fix(
                 ValueError,
                 f"{self.source}: the first line has numbers, {list(names)!s:.80}, where names are "
                 "expected: if there are none, ",
@@ -231,7 +231,7 @@ class Csv:
                 f"{self.source}, column {name!r:.40}: {padded!r:.40} is read as a number, without "
                 "its zeros: if it is a code, "
             )
-            warn(fixable(UserWarning, problem, {"text": [name]}))
+            warn(with_fix(UserWarning, problem, {"text": [name]}))
 
     def _values(self, name: Name, cells: list[str], row: int) -> np.ndarray:
         """Text; or integers if all cells are whole, else floats; a ValueError for anything else."""
@@ -258,7 +258,7 @@ class Csv:
             problem = f"has the decimal sign {self.other!r}, or a separator of thousands: "
             if self.separator != self.other:  # else decimal= would refuse
                 fix = [{"decimal": self.other}]
-        return fixable(ValueError, f"{place} {problem}", *fix, {"text": [name]})
+        return with_fix(ValueError, f"{place} {problem}", *fix, {"text": [name]})
 
 
 def number(cell: str, decimal: str) -> float | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core import fixable
+from ..core import with_fix
 from .column import Column
 from .detection import find_columns
 from .frame import NUMBERS, Frame, Name, as_frame, is_missing, listed
@@ -154,7 +154,7 @@ class Schema:
         aside = {c.name: "aside" for c in bad}
         kinds = {c.name: "categorical" for c in bad if c.kind.name == "text" and c.values}
         each = "; ".join(f"{c.name!r:.40} is {c.kind} ({c.why}: {c.note})" for c in bad[:5])
-        raise fixable(
+        raise with_fix(
             ValueError, f"column {each}, and so cannot be modelled: ",
             *({"kind": edits} for edits in (aside, kinds) if edits),
             words="leave it out, or set it aside: schema = "
@@ -256,7 +256,7 @@ def complete_rows(frame: Frame, missing: str, schema: Schema | None = None) -> n
     for name, gone in gaps.items():
         values = frame[name]
         if gone.all():
-            raise fixable(
+            raise with_fix(
                 ValueError, f"column {name!r:.40} has no values: ", {"kind": {name: "aside"}},
                 words="leave it out",
             )  # fmt: skip
@@ -275,7 +275,7 @@ def complete_rows(frame: Frame, missing: str, schema: Schema | None = None) -> n
     if gaps and missing != "drop":
         raise _missing_cells(frame, gaps, int(complete.sum()), schema)
     if not complete.any():
-        raise fixable(
+        raise with_fix(
             ValueError, "every row misses a value: fill them, leave columns out, or ",
             {"missing": "learn"},
         )  # fmt: skip
@@ -286,7 +286,7 @@ def _missing_cells(frame: Frame, gaps: dict, n_complete: int, schema: Schema | N
     """A ValueError about all columns with missing cells, and the number of complete rows."""
     name = next(iter(gaps))
     each = ", ".join(f"{own!r:.40} {gone.sum():,}" for own, gone in [*gaps.items()][:10])
-    return fixable(
+    return with_fix(
         ValueError,
         f"{frame.place(np.flatnonzero(gaps[name])[0], name)} is missing. Missing cells of each "
         f"column: {each}{', ...' * (len(gaps) > 10)}; {n_complete:,} of {len(frame):,} rows are "

@@ -87,7 +87,7 @@ def test_pythons_that_are_promised_are_tested():
 
 
 def test_nothing_changes_the_warning_filters_that_belong_to_everybody():
-    """`remaking`, in `core`, is used instead, and gives the reason."""
+    """`without_warnings`, in `core`, is used instead, and gives the reason."""
     users = [
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "flowcore").rglob("*.py")
