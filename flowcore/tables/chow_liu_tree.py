@@ -89,8 +89,8 @@ class ChowLiuTree:
                 m, l, n = self.pairs[k].T
                 above, place = codes[:, parent], m * len(p) + l
                 wanted = above * len(p) + at
-                found = np.minimum(np.searchsorted(place, wanted), len(place) - 1)
-                joint = np.where(place[found] == wanted, n[found], 0.0)
+                pair = np.minimum(np.searchsorted(place, wanted), len(place) - 1)
+                joint = np.where(place[pair] == wanted, n[pair], 0.0)
                 total = np.bincount(m.astype(int), n, above.max(initial=0) + 1)[above]
                 known = _drawn_towards(joint, total, self.strengths[k], known)
             with np.errstate(divide="ignore"):  # what cannot be

@@ -80,6 +80,12 @@ class Loss:
     callbacks: Sequence[Callable] = ()
     learning_rate = LEARNING_RATE
 
+    def __init__(self, flow, penalty: Callable | None = None):
+        self.flow = flow
+        self.penalty = None if penalty is None else _as_function_of_theta(penalty, flow)
+        self.penalty_value = 0.0
+        self.weight = 1.0
+
     def finished(self, flow, history):
         """Both, as the training has left them."""
         return flow, history
@@ -87,12 +93,6 @@ class Loss:
     def compared(self) -> tuple[dict, dict]:
         """Its own options; there are no data."""
         return {}, dict(self.options)
-
-    def __init__(self, flow, penalty: Callable | None = None):
-        self.flow = flow
-        self.penalty = None if penalty is None else _as_function_of_theta(penalty, flow)
-        self.penalty_value = 0.0
-        self.weight = 1.0
 
     def __call__(self, theta: np.ndarray, batch: Any) -> tuple[float, np.ndarray]:
         """(loss, its gradient by theta); the gradient may be overwritten by the next call.

@@ -8,7 +8,6 @@ from support.flows import Banana, Conditional, GradientDescent, Spy
 from support.runs import C, W, X, assert_same, interrupt_at, run
 
 import flowcore
-from flowcore.files import disk
 from flowcore.training import cosine_decay
 
 CASES = {
@@ -34,16 +33,6 @@ CASES = {
         "learning_rate": 0.01,
     },
 }
-
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_disk(monkeypatch):
-    monkeypatch.setattr(disk.os, "fsync", lambda handle: None)
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "run.npz"
 
 
 # ---------------------------------------------------------------- stopped, and started again

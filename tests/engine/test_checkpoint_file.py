@@ -18,17 +18,6 @@ from flowcore.files import archive, disk
 from flowcore.training import Adam
 from flowcore.training.resume import checkpoint
 
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_disk(monkeypatch):
-    monkeypatch.setattr(disk.os, "fsync", lambda handle: None)
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "run.npz"
-
-
 # ---------------------------------------------------------------- when and how it is written
 
 

@@ -11,20 +11,9 @@ from support.runs import C, W, X, assert_same, run
 
 import flowcore
 from flowcore import MADE, Chain, MaskedAutoregressiveFlow, Standardize, TransformedDistribution
-from flowcore.files import disk
 from flowcore.training import Adam, Likelihood
 from flowcore.training.resume import fingerprint
 from flowcore.training.resume.fingerprint import differences
-
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_disk(monkeypatch):
-    monkeypatch.setattr(disk.os, "fsync", lambda handle: None)
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "run.npz"
 
 
 @pytest.mark.parametrize(

@@ -9,19 +9,7 @@ import pytest
 from support.places import TESTS
 from support.runs import assert_same, interrupt_at, run
 
-from flowcore.files import disk
-
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links and signals of POSIX")
-
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_disk(monkeypatch):
-    monkeypatch.setattr(disk.os, "fsync", lambda handle: None)
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "run.npz"
 
 
 # A run that prints when it has begun to train, and trains on when it reads a line.
