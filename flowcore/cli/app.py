@@ -57,6 +57,7 @@ HeldOut = Annotated[str, Argument(metavar="X_HELD_OUT", help=TABLE)]
 Seed = Annotated[int, Option(min=0, max=MOST_SEED, help="Random seed.")]
 Json = flag("--json", "Print the result as JSON.")
 IgnoreExtra = flag("--ignore-extra", "Ignore columns that the model does not have.")
+Strict = flag("--strict", "Stop at the first row with a cell that the model cannot have.")
 Progress = Annotated[
     bool,
     Option(
@@ -264,6 +265,7 @@ def impute(
     draws: Annotated[int, Option(min=30, help="Weighted draws for each row.")] = 200,
     keep: named("Other columns of DATA to write, too.") = (),
     ignore_extra: IgnoreExtra = False,
+    strict: Strict = False,
     seed: Seed = 0,
     *,
     progress: Progress,
@@ -273,6 +275,7 @@ def impute(
 
     Missing cells are drawn given the other cells of their row, so n completed tables show how
     uncertain they are. With -n 5 each row is written five times; the column `imputation` counts.
+    A known cell that the model cannot have, such as a number beyond an end, stays as it is.
     """
 
 
@@ -312,6 +315,7 @@ def diagnose(
         float,
         Option(min=0, max=0.99, help="Test conditionals, too: hide this share of the cells."),
     ] = 0.0,
+    strict: Strict = False,
     fail: flag("--fail", "Exit status 3 if the model cannot be trusted for these rows.") = False,
     seed: Seed = 0,
     json: Json = False,

@@ -19,7 +19,8 @@ UNTRUSTED = 3  # exit status of --fail
 
 def run(
     model: str, held_out: str, train: str | None, out: str | None, missing: str,
-    ignore_extra: bool, hide: float, fail: bool, seed: int, json: bool, reading: dict,
+    ignore_extra: bool, hide: float, strict: bool, fail: bool, seed: int, json: bool,
+    reading: dict,
 ) -> None:  # fmt: skip
     """Diagnose a model by rows that it has not seen."""
     density, rng = read_model(model), np.random.default_rng(seed)
@@ -38,7 +39,7 @@ def run(
         complete_rows(others, missing, schema)
     if any(column.kind.is_gridded for column in schema.numbers):
         note("whole numbers and grids have noise that fills their cells: 6 may be shown as 6.2")
-    report = diagnose(density, rows, others, hide=hide, rng=rng)
+    report = diagnose(density, rows, others, hide=hide, strict=strict, rng=rng)
     if out is not None:
         write_picture(report.figure(), out)
     if json:

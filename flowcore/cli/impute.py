@@ -18,7 +18,7 @@ COUNT = "imputation"  # the column that numbers the completed tables
 
 def run(
     model: str, data: str, out: str | None, n: int, draws: int, keep: Sequence[str],
-    ignore_extra: bool, seed: int, progress: bool, reading: dict,
+    ignore_extra: bool, strict: bool, seed: int, progress: bool, reading: dict,
 ) -> None:  # fmt: skip
     """Fill a file's rows, in order; n times each."""
     check_table(out, model, data)
@@ -33,7 +33,8 @@ def run(
         for frame in blocks(data, reading, schema, carried):
             kept = {typed: frame[name] for typed, name in own_names(frame, keep).items()}
             own = arranged(frame, schema, keep, ignore_extra)
-            tables = [as_frame(table) for table in density.impute(own, n, draws, seed).tables]
+            completed = density.impute(own, n, draws, seed, strict=strict).tables
+            tables = [as_frame(table) for table in completed]
             names = dict(zip(own.names, tables[0].names, strict=True))
             rows = {
                 f"{prefix}{name}": _alternating([table[names[name]] for table in tables])

@@ -11,7 +11,6 @@ import numpy as np
 from tqdm import tqdm
 
 from ..tables import Frame, Schema, TableDensity
-from ..tables.coordinates import Coordinates
 from ..tables.encoding import Encoding
 from .inputs import arranged, blocks, own_names
 from .messages import note
@@ -85,23 +84,14 @@ class Scores:
         if len(finite):
             moments = (finite.mean(), finite.var(), finite.min(), finite.max())
             self.moments.append((len(finite), *moments))
+        possible, _, odd = self.encoding.without_odd(frame)
         if len(zero) and not self.reason:
-            self.reason = self._reason(frame.take(zero[:1]))
-        codes, own = self.encoding.encode(frame)[0], self.encoding
+            self.reason = odd or f"the first is row {frame.row_numbers(zero[0])}"
+        codes, own = self.encoding.encode(possible)[0], self.encoding
         for column, code, size in zip(own.of_codes, codes.T, own.sizes, strict=True):
             new = np.flatnonzero(code == size)
             if len(new) and column.kind.name == "categorical":
                 self.unseen.setdefault(column.name, str(frame[column.name][new[0]]))
-
-    def _reason(self, row: Frame) -> str:
-        """Which value of a row has no density, if it is a single one."""
-        encoding = self.encoding
-        x = encoding.encode(row)[1]
-        for j in np.flatnonzero(Coordinates(encoding.kinds).outside(x)):
-            column = encoding.of_coordinates[j]
-            value = row[column.name][0]
-            return f"{row.place(0, column.name)} is {value:g}, not inside of {column.kind}"
-        return f"the first is row {row.row_numbers(0)}"
 
     def summary(self) -> dict:
         """Counts; moments of the finite log p, None without any."""
@@ -123,6 +113,9 @@ class Scores:
             yield f"{missing:,} of {rows:,} rows miss a value: their log_prob is nan"
         if zero:
             yield f"{zero:,} of {rows:,} rows have the density 0, a log_prob of -inf: {self.reason}"
+        if (missing or zero) and self.moments:
+            found = self.summary()
+            yield f"the mean log_prob of the other rows is {found['mean_log_prob']:.4f}"
         for name, value in self.unseen.items():
             yield (
                 f"column {name!r:.40} has values that fit has not seen, such as {value!r:.40}: "

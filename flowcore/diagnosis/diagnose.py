@@ -48,6 +48,7 @@ def diagnose(
     draws: int = 20_000,
     alpha: float = 0.05,
     hide: float = 0.0,
+    strict: bool = False,
     rng: Seed = 0,
 ) -> Diagnosis:
     """Test a density on held-out rows: a verdict in words, a page, and numbers.
@@ -101,6 +102,10 @@ def diagnose(
         others, as in `Conditionals.impute`, to test conditionals as well. The ranks of the hidden
         values among the draws should be uniform, and intervals should cover them. 0: no such test.
         Cost: about 200 evaluations of the density per row.
+    strict : bool
+        Of a table: ValueError for the first row with a cell that the density cannot have, such as a
+        number beyond the ends of its column. False: such rows are left out, and a warning counts
+        them and names three.
     rng : int or numpy Generator
         Seed of the draws, the halves, the classifier and the hidden cells.
 
@@ -136,6 +141,8 @@ def diagnose(
                 "a TableDensity has names and categories from the table: leave out names=, "
                 "context=, context_train="
             )
+        X_held_out = density.possible_rows(X_held_out, strict)
+        X_train = None if X_train is None else density.possible_rows(X_train, strict)
         if not density.coordinates_.dim:
             return _of_categories(density, X_held_out, X_train, draws, alpha, hide, rng)
         numbers, train = _numbers(density, X_held_out, X_train, rng)

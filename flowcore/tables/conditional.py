@@ -203,12 +203,12 @@ class TableAnswers(Judged):
 
 def answers_of(
     density: TableDensity, X: TableLike, n: int, n_draws: int, rng: Seed, progress: bool,
-    apart: bool = True,
+    apart: bool = True, strict: bool = False,
 ) -> TableAnswers:  # fmt: skip
     """The result of `TableDensity.impute`; apart: whether draws of equal rows are independent."""
     n, given = check_dim("n", n, least=0), density.schema_.named(X)
     frame = density.schema_.select(given, density.ignore_extra)
-    question, gaps = with_holes(density, frame)
+    question, gaps = with_holes(density, frame, strict=strict)
     result = _answers(density, frame, question, n, n_draws, rng, progress, apart and n > 0)
     names, values = density.schema_.names, (decode(density, rows) for rows in result.draws)
     tables = [_completed(X, names, given, frame, cells, gaps) for cells in values]

@@ -12,6 +12,7 @@ import numpy as np
 from ..bijectors import Bijector, Blockwise
 from ..discrete import OFF_GRID, Dequantize
 from .normal_scores import NormalScores, normal_scores
+from .soft_log import SoftLog, soft_log
 
 if TYPE_CHECKING:
     from .kind import Kind
@@ -27,8 +28,8 @@ class Coordinates:
 
     u in the unit cube stands for a place in the cells of x, and w has a factor for each number. A
     number without a grid: |dz/dx|. A gridded number: any point y = x + step u of the cell, with the
-    factor step |dz/dy|; if the column has heaps, z(y) are its `NormalScores`, so that each cell is
-    as wide as it is probable. A number that is absent because there is an atom (x is NaN) has no
+    factor step |dz/dy|. If the column has heaps, or stops at once, z(y) are its `NormalScores`, so
+    that each cell is as wide as it is probable; amounts have a `SoftLog`. A number that is absent because there is an atom (x is NaN) has no
     factor: z is NaN, too. So p is a probability of the grid value. There are M = 32 fixed points,
     or 64 if several numbers are gridded, the first of Sobol's sequence at the centres of their
     intervals; M = 1 without grids.
@@ -42,7 +43,7 @@ class Coordinates:
         for those who need all D numbers: see `Filled`. None: 0 and 1.
     reach : ndarray or None
         (2, D): limits for z of draws; None: no limits.
-    scores : sequence of NormalScores or None
+    scores : sequence of NormalScores, SoftLog or None
         The map of each number. None, for one number or for all, means the map of its kind.
     n_points : int or None
         M, a power of 2. None: 32, or 64 if several numbers are gridded.
@@ -67,7 +68,7 @@ class Coordinates:
         x, u = x[rows], u[rows]
         there = ~np.isnan(x)
         scores = [
-            normal_scores(own[rows], kind, None if weight is None else weight[rows])
+            _map_of(kind, own[rows], None if weight is None else weight[rows])
             for own, rows, kind in zip(x.T, there.T, self.kinds, strict=True)
         ]
         z, fillers, reach = Coordinates(self.kinds, scores=scores).to_line(x, u)[0], [], []
@@ -163,6 +164,12 @@ class Coordinates:
         y = z if self.line is None else self.line.forward(z)
         x = y if self.noise is None else self.noise.quantize(y)
         return np.column_stack([k.restored(own) for k, own in zip(self.kinds, x.T, strict=True)])
+
+
+def _map_of(kind: Kind, x: np.ndarray, weight: np.ndarray | None) -> NormalScores | SoftLog | None:
+    """The map of a column by its numbers; None: that of its kind."""
+    found = normal_scores(x, kind, weight)
+    return soft_log(x) if found is None and kind.name == "continuous" else found
 
 
 @np.errstate(all="ignore")

@@ -253,15 +253,16 @@ class TableDensity(DensityMixin, BaseEstimator):
 
         It depends on that row alone. It is exact without gridded columns, otherwise by 32 or 64
         points of the row's cell. It is NaN for a row with a missing cell, unless "missing" is a
-        value of the column, and -inf for a row outside of a column's support.
+        value of the column, and -inf for a row with a cell that the model cannot have: beyond the
+        ends of its column, off its grid.
 
         missing: "nan", as above. "marginal": such a missing cell is unknown, and log p is an
         estimate, by 200 weighted draws, of the probability of the known values (and that unknown
         categories are seen values). `impute(X, n=0)` also returns its error, if "missing" is a
         value of no column.
 
-        Errors: ValueError for columns that differ from the schema's, and for text among numbers and
-        values off a grid; the message then names row, column and value. Cost: one pass of the
+        Errors: ValueError for columns that differ from the schema's, and for text among numbers;
+        the message then names row, column and value. Cost: one pass of the
         density, or 32 with a gridded column, 64 with several; at most 256 times
         that for a row with a category that was never seen.
         """
@@ -269,8 +270,10 @@ class TableDensity(DensityMixin, BaseEstimator):
         if missing not in ("nan", "marginal"):
             raise ValueError(f'missing is "nan" or "marginal": got {missing!r:.40}')
         frame = self.schema_.select(X, self.ignore_extra)
-        codes, x, unknown = self.encoding.encode(frame)
-        log_p, out = np.full(len(codes), np.nan), self.coordinates_.outside(x).any(axis=1)
+        unknown = self.encoding.is_unknown(frame)
+        possible, odd, _ = self.encoding.without_odd(frame)
+        codes, x, _ = self.encoding.encode(possible)
+        log_p, out = np.full(len(codes), np.nan), np.any([np.zeros(len(codes), bool), *odd.values()], axis=0)
         rows = np.flatnonzero(~(unknown | out))
         log_p[rows] = self.log_prob_of(codes[rows], x[rows])
         holes = np.flatnonzero(unknown & ~out) if missing == "marginal" else np.zeros(0, int)
@@ -371,8 +374,9 @@ class TableDensity(DensityMixin, BaseEstimator):
         return TableConditional(self, known, n_draws, rng)
 
     def impute(
-        self, X: TableLike, n: int = 20, n_draws: int = 200, rng: Seed = 0, progress: bool = False
-    ) -> TableAnswers:
+        self, X: TableLike, n: int = 20, n_draws: int = 200, rng: Seed = 0, progress: bool = False,
+        strict: bool = False,
+    ) -> TableAnswers:  # fmt: skip
         """n completed tables: each missing cell of X is drawn from p, given the row's other cells.
 
         Every drawn cell has a value, even if "missing" is a value of its column. Known cells do not
@@ -380,11 +384,13 @@ class TableDensity(DensityMixin, BaseEstimator):
         They depend on the row's known values and rng alone, not on other rows; draws of equal rows
         are independent, and the first one has those of the row alone. An unseen category warns.
         Rows with the same missing columns are answered together, in blocks of bounded memory. A
-        warning counts the rows whose answers cannot be trusted. Errors: as for `log_prob`;
-        ValueError for a number outside of its column's support.
+        warning counts the rows whose answers cannot be trusted. Known cells that the model cannot
+        have (beyond the ends of their column, off its grid) tell nothing about the others and stay
+        as they are; a warning counts them, or strict=True raises ValueError for the first. Errors:
+        as for `log_prob`.
         """
         check_is_fitted(self)
-        return answers_of(self, X, n, n_draws, rng, progress)
+        return answers_of(self, X, n, n_draws, rng, progress, strict=strict)
 
     def explain(self, X: TableLike) -> Explanation:
         """Which cell makes a row improbable: max over x_j of log p, less log p, for each cell.
@@ -476,11 +482,26 @@ class TableDensity(DensityMixin, BaseEstimator):
             known &= seen
             levels = levels[known]
         frame, x, context = frame.take(known), x[known], self._context(codes[known], levels)
-        self.encoding.check_inside(frame, x, self.coordinates_.outside(x))
+        self.encoding.check_inside(frame, x)
         u = np.random.default_rng(rng).random(x.shape)
         z = self.coordinates_.filled(self.coordinates_.to_line(x, u)[0], u)
         units = np.asarray if self.coordinates_.line is None else self.coordinates_.line.forward
         return Numbers(self._on_line, names, z, context, x, units)
+
+    def possible_rows(self, X: TableLike, strict: bool = False) -> Frame:
+        """The modelled columns of X, without rows in which a cell cannot be: for `diagnose`.
+
+        A warning counts them; strict: ValueError for the first one.
+        """
+        frame = self.schema_.select(X, self.ignore_extra)
+        if strict:
+            self.encoding.check_inside(frame, self.encoding.encode(frame)[1])
+        _, odd, said = self.encoding.without_odd(frame)
+        if not odd:
+            return frame
+        out = np.any([*odd.values()], axis=0)
+        warn(f"{np.count_nonzero(out):,} rows left out: {said}")
+        return frame.take(~out)
 
     def frame_of(self, X: TableLike) -> Frame:
         """The modelled columns of the complete rows of X: for `diagnose`."""

@@ -22,22 +22,20 @@ from .frame import DATES, NUMBERS, Frame, Name, is_missing
 from .kind import Date, Kind, Time
 from .patterns import FEW, pattern_of, reads_as_number
 
-# nats a row by which a logarithm or logit has to beat the numbers as they are; and may be worse, of
-# numbers that reach down to 0
-GAIN, LOSS = 0.1, 0.3
+GAIN = 0.1  # nats a row by which a logarithm has to beat the numbers as they are
 LEAST = 10  # rows that have an atom
 ATOM, CAP = 0.05, 0.002  # of the rows have a value that is an atom; the same of the last value
 TIMES, MOST_ATOMS = 5, 10  # an atom is so many times as frequent as values around it
 ABOVE_NEXT = 3  # times as frequent as the values next to it
-END, AT_END = 0.05, 0.02  # this part of the range, and the share of the rows in it, show an end
-ODD = 0.02  # of the rows may be off a grid: they are rounded
+CELLS = 10_000  # of a grid: fewer are one, whether values repeat or not
+FINEST = 1e-4  # a finer step with more cells is a coordinate, or the rest of a computation
+ODD = 0.02  # of the rows, and of the values, may be off a grid: they are rounded
 FEW_ROWS = 50  # fewer show little of a shape
 FEW_VALUES = 10  # of a column: none of them is an atom
 MOST_DECIMALS = 12
 SPARSE = 10  # cells of a grid for each value that occurs: if these are few, they are categories
-LUCK = math.log(1e6)  # odds against all numbers being multiples by chance
 COLLISIONS = 10  # that would be expected among whole numbers drawn at random
-RANGES = ((0.0, 1.0), (0.0, 100.0), (0.0, 24.0), (0.0, 360.0), (-180.0, 180.0), (-90.0, 90.0))
+LEFT_SKEWED = -0.5  # the skewness of log x: below it, x comes as near to 0 as it likes
 ROUND = (1, 5, *(step * 10**k for k in range(1, 16) for step in (1, 2.5, 5)))
 DURATIONS = "make it a number first, such as seconds"
 TOO_LARGE = "whole numbers beyond 2^53, which float64 does not distinguish: codes"
@@ -105,15 +103,18 @@ def _number(name: Name, values: np.ndarray, declared: bool, repeated: float) -> 
         shares = zip(distinct[atoms], counts[atoms] / len(values), strict=True)
         notes = [", ".join(f"{_short(a)} in {share:.2g} of the rows" for a, share in shares)]
     rest, often = distinct[~atoms], counts[~atoms]
-    if 2 * len(rest) * repeated < often.sum():
-        kind, note, rounded = _grid(rest, often)
+    repeat = 2 * len(rest) * repeated < often.sum()
+    if repeat or (decimals is not None and (rest[-1] - rest[0]) * 10.0**decimals < CELLS):
+        kind, note, rounded = _grid(rest, often, repeat)
+    elif decimals is not None:  # 0 may be written, too
+        kind, note = None, ""
     else:
         kind, note = _shape(np.repeat(rest, often)[:: math.ceil(often.sum() / EXAMINED)])
     notes += [note] if note else []
     if kind is None and atoms.any():
         kind = CONTINUOUS
     if kind is not None and kind.is_number:
-        kind = _with_atoms(kind, rest, distinct[atoms])
+        kind = replace(kind, atoms=tuple(distinct[atoms].tolist()))
     return replace(column, suggestion=kind, note="; ".join(notes), rounded=rounded)
 
 
@@ -239,14 +240,19 @@ def _text(frame: Frame, name: Name) -> Column:
     return Column(name, kind, "text", kept, why=why, note=note)
 
 
-def _grid(distinct: np.ndarray, counts: np.ndarray) -> tuple[Kind | None, str, bool]:
-    """(what values that come back may be, why, whether it is a grid)."""
+def _grid(distinct: np.ndarray, counts: np.ndarray, repeat: bool) -> tuple:
+    """(what numbers with few decimals or values may be, or None; why; whether it is a grid).
+
+    A grid has an end only at 0, or next to it: a new row may lie beyond those that are there.
+    """
     spikes = "values that repeat have no density"
-    if len(distinct) == 2:
+    if len(distinct) == 2 and repeat:
         return CATEGORICAL, f"two values: {spikes}", False
     step, origin, odd = grid_of(distinct, counts)
+    if step < FINEST and distinct[-1] - distinct[0] > CELLS * step:
+        step = 0.0
     sparse = SPARSE * len(distinct) * step < distinct[-1] - distinct[0]
-    if len(distinct) <= FEW and (not step or sparse):
+    if repeat and len(distinct) <= FEW and (not step or sparse):
         return CATEGORICAL, f"few values: {spikes}", False
     if not step:
         note = f"on no grid: {spikes}. Add noise, or leave it aside"
@@ -255,66 +261,26 @@ def _grid(distinct: np.ndarray, counts: np.ndarray) -> tuple[Kind | None, str, b
     if odd.any():
         these = ", ".join(map(_short, distinct[odd][:3])) + ", ..." * int(odd.sum() > 3)
         note += f"; {counts[odd].sum():,} cells are off this grid, and rounded: {these}"
-    on_grid = distinct[~odd]
-    low, high = _ends(on_grid, counts[~odd])
-    first, spread = float(on_grid[0]), float(on_grid[-1] - on_grid[0])
-    if low is None and 0 <= first <= spread:
-        low = origin  # a count
-    elif low is None and origin:  # an end where no number is near
-        low = round(first - step * math.ceil(spread / step), MOST_DECIMALS)
-    name, high = "integer" if step == 1 else "gridded", None if low is None else high
-    return Kind(name, step, low, high), note, True
-
-
-def _with_atoms(kind: Kind, rest: np.ndarray, atoms: np.ndarray) -> Kind:
-    """The kind with atoms; one next to the first or last of the other numbers is an end."""
-    low, high = kind.low, kind.high
-    if kind.is_gridded:
-        near = max(END * (rest[-1] - rest[0]), 1.5 * kind.step)
-        on_grid = atoms[~kind.off_grid(atoms)]
-        below = on_grid[(on_grid < rest[0]) & (on_grid > rest[0] - near)]
-        above = on_grid[(on_grid > rest[-1]) & (on_grid < rest[-1] + near)]
-        low = float(below[0]) if below.size else low
-        high = float(above[-1]) if above.size and low is not None else high
-    return replace(kind, low=low, high=high, atoms=tuple(atoms.tolist()))
-
-
-def _ends(distinct: np.ndarray, counts: np.ndarray) -> tuple[float | None, float | None]:
-    """The least and the largest value, where the numbers stop at once, and do not thin out."""
-    ends, reach = [], END * (distinct[-1] - distinct[0])
-    for end, often in ((distinct[0], counts), (distinct[-1], counts[::-1])):
-        away = np.abs(distinct - end)
-        near = counts[away <= reach].sum()
-        next_to = counts[(away > reach) & (away <= 2 * reach)].sum()
-        sudden = 2 * often[0] >= np.median(often[1:6]) and 2 * near >= next_to
-        ends.append(float(end) if sudden and near >= max(AT_END * counts.sum(), LEAST) else None)
-    return ends[0], ends[1]
+    least, spread = float(distinct[0]), float(distinct[-1] - distinct[0])
+    is_count = bool(origin) or 0 <= least <= spread
+    low = origin if is_count and least > origin - step / 2 else None
+    return Kind("integer" if step == 1 else "gridded", step, low), note, True
 
 
 def _shape(x: np.ndarray) -> tuple[Kind | None, str]:
-    """The support that sorted, distinct numbers suggest: one sign, or two ends."""
-    if len(x) < FEW_ROWS:
+    """The support that sorted, distinct numbers suggest: positive, if 0 cannot come.
+
+    A logarithm makes them more normal, and leaves no long tail towards 0, as it does of amounts
+    that may be as small as they like (uniform, exponential: a new row may have 0).
+    """
+    if len(x) < FEW_ROWS or x[0] <= 0:
         return None, ""
-    plain, found, spread = _normal_score(x, 0.0), [], x[-1] - x[0]
-    if x[0] > 0:
-        log = np.log(x)
-        found.append((_normal_score(log, log) - plain, Kind("positive"), "a logarithm"))
-    for low, high in RANGES:
-        near = 2 * END * (high - low)  # shares and percentages need not come near 0
-        reaches = x[0] < low + near or (high in (1, 100) and spread > 2 * (high - x[-1]))
-        if low < x[0] and x[-1] < high and reaches and x[-1] > high - near:
-            z = np.log(x - low) - np.log(high - x)
-            slope = np.log(x - low) + np.log(high - x) - np.log(high - low)
-            kind = Kind("bounded", 0.0, low, high)
-            found.append((_normal_score(z, slope) - plain, kind, "a logit"))
-    if not found:
+    log = np.log(x)
+    gain = _normal_score(log, log) - _normal_score(x, 0.0)
+    z = log - log.mean()
+    if not GAIN < gain < math.inf or np.mean(z**3) < LEFT_SKEWED * np.mean(z**2) ** 1.5:
         return None, ""
-    gain, kind, name = max(found, key=lambda item: item[0])
-    if GAIN < gain < math.inf:
-        return kind, f"all inside; {name} makes it more normal, by {gain:.2f} nats a row"
-    if -LOSS < gain < math.inf and (kind.name == "bounded" or x[0] < END * spread):
-        return kind, "all inside, and near the end" if kind.name == "positive" else "all inside"
-    return None, ""
+    return Kind("positive"), f"all inside; a logarithm makes it more normal, by {gain:.2f} nats a row"
 
 
 def _normal_score(z: np.ndarray, log_slope) -> float:
@@ -328,8 +294,8 @@ def grid_of(distinct: np.ndarray, counts: np.ndarray) -> tuple[float, float, np.
     there is none.
 
     Candidates are 1, 5, 10, 25, 50, 100, ... times 1, 0.1, ..., 1e-6. (Others are risky: a few
-    numbers may all be even by luck, and the next one odd.) At most a fiftieth of the rows, and half
-    of the values, may be off the grid.
+    numbers may all be even by luck, and the next one odd.) At most a fiftieth of the values, and of
+    the rows without the commonest value, may be off the grid; only numbers >= 0 have an origin.
 
     >>> grid_of(np.array([0.5, 1.0, 2.0]), np.ones(3))[:2]
     (0.5, 0.0)
@@ -338,10 +304,10 @@ def grid_of(distinct: np.ndarray, counts: np.ndarray) -> tuple[float, float, np.
     >>> grid_of(np.array([1.99, 4.99, 5.99, 16.99]), np.ones(4))[:2]
     (1.0, 0.99)
     """
-    most = ODD * counts.sum() if counts.sum() >= FEW_ROWS else 0.0
+    most = ODD * (counts.sum() - counts.max()) if counts.sum() >= FEW_ROWS else 0.0
 
     def few(off):
-        return counts[off].sum() <= most and 2 * off.sum() <= len(off)
+        return counts[off].sum() <= most and off.sum() <= ODD * len(off)
 
     for decimals in range(7):
         scaled = distinct * 10.0**decimals
@@ -355,22 +321,11 @@ def grid_of(distinct: np.ndarray, counts: np.ndarray) -> tuple[float, float, np.
             if step > whole[-1] - whole[0]:
                 continue
             residue = whole % step
-            usual = residue[~off][np.argmax(counts[~off])]
+            usual = residue[~off][np.argmax(counts[~off])] if distinct[0] >= 0 else 0.0
             odd = off | (residue != usual)
             if few(odd):
-                if not odd.any():
-                    step, usual = _multiple(whole, step)
                 return step / 10.0**decimals, float(usual / 10.0**decimals), odd
     return 0.0, 0.0, np.zeros(len(distinct), bool)
-
-
-def _multiple(whole: np.ndarray, step: float) -> tuple[float, float]:
-    """(the largest step of whole numbers that are multiples of one, and what they leave), unless
-    that may be luck."""
-    most = int(np.gcd.reduce((whole - whole[0]).astype(np.int64)))
-    if (len(whole) - 1) * math.log(most / step) > LUCK:
-        step = most
-    return step, float(whole[0] % step)
 
 
 def _value(number: float) -> Value:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .schema import Schema
 
 UNKNOWN = -1  # the code of a cell that is missing, and no value of its column
+NAMED = 3  # odd cells in a message
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,10 @@ class Part:
     def is_there(self, codes: np.ndarray) -> np.ndarray:
         """(n,): whether the numbers are present, not replaced by an atom or a missing cell."""
         return codes[:, 0] == 0 if self.may_be_gone else np.ones(len(codes), bool)
+
+    def odd(self, frame: Frame) -> np.ndarray:
+        """(n,): the cells that have no place in the column, such as numbers beyond its ends."""
+        return np.zeros(len(frame), bool)
 
 
 class Category(Part):
@@ -124,6 +129,13 @@ class Number(Part):
             x[off] = kind.nearest(x[off])
         return codes[:, None][:, : len(self.sizes)], kind.without_atoms(x)[:, None]
 
+    def odd(self, frame: Frame) -> np.ndarray:
+        kind, x = self.column.kind, frame.as_floats(self.column.name)
+        off = kind.off_grid(x) if kind.is_gridded else np.zeros(len(x), bool)
+        if self.column.rounded:
+            x, off = np.where(off, kind.nearest(x), x), np.zeros(len(x), bool)
+        return (off | ~kind.contains(x)) & ~np.isnan(x) & (kind.atom_of(x) == 0)
+
     def decode(self, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
         """The numbers: integers, if they lie on a grid of integers and none is missing."""
         column, kind = self.column, self.column.kind
@@ -178,14 +190,11 @@ class Day(Part):
     def encode(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
         """(codes, coordinates); a ValueError for anything but a date of this format and unit."""
         kind, values = self.column.kind, frame[self.column.name]
-        gone = is_missing(values)
-        seconds = seconds_of(values, kind.form)
-        there = np.where(gone, 0.0, seconds)
+        gone, there = is_missing(values), self._seconds(frame)
         year, month, of_month = calendar(np.nan_to_num(there))
         is_month = kind.name == "date" and kind.unit == "month"
-        odd = (of_month > 0) | (there % DAY != 0) if is_month else there % kind.step != 0
         problem = f"which is no {kind}: write it so, or make it missing"
-        frame.check(self.column.name, odd, problem)
+        frame.check(self.column.name, self.odd(frame), problem)
         clock = there % DAY / kind.step
         code, x = np.zeros(len(there), np.int64), [there / kind.step]
         if kind.repeats == "week":
@@ -198,6 +207,17 @@ class Day(Part):
         x[gone] = np.nan
         code = np.where(gone, self._levels if self.column.missing else UNKNOWN, code)
         return code[:, None][:, : len(self.sizes)], x
+
+    def odd(self, frame: Frame) -> np.ndarray:
+        kind, there = self.column.kind, self._seconds(frame)
+        if kind.name == "date" and kind.unit == "month":
+            return (calendar(np.nan_to_num(there))[2] > 0) | (there % DAY != 0)
+        return there % kind.step != 0
+
+    def _seconds(self, frame: Frame) -> np.ndarray:
+        """(n,): NaN of a text that is no date of this format, and 0 of a missing cell."""
+        values = frame[self.column.name]
+        return np.where(is_missing(values), 0.0, seconds_of(values, self.column.kind.form))
 
     def decode(self, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
         """The dates, as the column has them."""
@@ -265,6 +285,11 @@ class Encoding:
             x.append(own_x)
         return np.concatenate(codes, axis=1), np.concatenate(x, axis=1), unknown
 
+    def is_unknown(self, frame: Frame) -> np.ndarray:
+        """(n,): the rows in which a cell is missing, and no value of its column."""
+        gone = [is_missing(frame[p.column.name]) for p in self.parts if not p.column.missing]
+        return np.any([np.zeros(len(frame), bool), *gone], axis=0)
+
     def decode(self, codes: np.ndarray, x: np.ndarray) -> dict:
         """name -> values with the types of the data."""
         return {p.column.name: p.decode(codes[:, k], x[:, d]) for p, k, d in self.places}
@@ -276,9 +301,32 @@ class Encoding:
             present[:, d] = part.is_there(codes[:, k])[:, None]
         return present
 
-    def check_inside(self, frame: Frame, x: np.ndarray, outside: np.ndarray) -> None:
-        """A ValueError for the first number outside (n, D) of its column's support."""
-        for column, out in zip(self.of_coordinates, outside.T, strict=True):
+    def without_odd(self, frame: Frame) -> tuple[Frame, dict, str]:
+        """(the frame with missing cells in place of odd ones; name -> (n,), where they are; how
+        many there are, with the first three, or "").
+
+        An odd cell is one that the model cannot have: a number beyond the ends of its column, or
+        off its grid, a text that is no date of its format.
+        """
+        odd = {part.column.name: part.odd(frame) for part in self.parts}
+        odd = {name: own for name, own in odd.items() if own.any()}
+        if not odd:
+            return frame, odd, ""
+        kinds = {part.column.name: part.column.kind for part in self.parts}
+        places = [(row, name) for name, own in odd.items() for row in np.flatnonzero(own)[:NAMED]]
+        each = [
+            f"{frame.place(row, name)} is {frame[name][[row]].tolist()[0]!r:.40}, not inside of "
+            f"{kinds[name]}"
+            for row, name in sorted(places, key=lambda place: place[0])[:NAMED]
+        ]
+        n = sum(int(own.sum()) for own in odd.values())
+        said = f"{n:,} cell{'s' * (n > 1)} of {len(frame):,} rows cannot be: {'; '.join(each)}"
+        return frame.with_gaps(odd), odd, said + "; ..." * (n > len(each))
+
+    def check_inside(self, frame: Frame, x: np.ndarray) -> None:
+        """A ValueError for the first of the numbers x (n, D) outside of its column's support."""
+        for column, kind, own in zip(self.of_coordinates, self.kinds, x.T, strict=True):
+            out = ~np.isnan(own) & ~kind.contains(own)
             n = f"{np.count_nonzero(out):,} of {len(x):,} rows"
             problem = (
                 f"which is not inside of {column.kind}, as {n}: take another kind, or leave them "

@@ -121,10 +121,10 @@ def training_rows(
         frame, weight = _complete(schema.select(frame, ignore_extra), weight, missing, schema)
     encoding = Encoding(schema)
     codes, x, hole, _ = encoded_with_holes(encoding, frame, values=True)
-    coordinates = Coordinates(encoding.kinds)
-    encoding.check_inside(frame, x, coordinates.outside(x))
+    encoding.check_inside(frame, x)
     encoding.check_known(frame, codes)
-    check_numbers(x, [column.name for column in encoding.of_coordinates], coordinates)
+    names = [column.name for column in encoding.of_coordinates]
+    check_numbers(x, names, Coordinates(encoding.kinds))
     notes = {"library": library, "rows": len(frame), "dropped": n_rows - len(frame)}
     notes |= {"missing": missing} if missing == "learn" else {}
     return TrainingRows(schema, encoding, codes, x, hole, weight, notes)

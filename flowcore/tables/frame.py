@@ -151,6 +151,18 @@ class Frame:
             columns[name] = as_frame({"x": values})["x"]
         return Frame(columns)
 
+    def with_gaps(self, gaps: Mapping[Name, np.ndarray]) -> Frame:
+        """The same rows with missing cells where gaps[name] (n,) is true."""
+        columns = dict(self._columns)
+        for name, gone in gaps.items():
+            values, nothing = columns[name], None
+            if values.dtype.kind in DATES:
+                nothing = np.array("NaT", values.dtype)
+            elif values.dtype != object:
+                values, nothing = values.astype(float), np.nan
+            columns[name] = np.where(gone, nothing, values)
+        return Frame(columns, self.source, self.first_row, self.declared, self.library)
+
     def row_numbers(self, index: int | np.ndarray) -> np.ndarray:
         """The numbers of rows with these indices, for messages."""
         return self.first_row[index] if np.ndim(self.first_row) else self.first_row + index

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .kind import Kind
 
 HEAPED = 3.0  # nats, in all, by which heaps have to explain the rows better
+END, AT_END, LEAST = 0.05, 0.02, 10  # this part of the range, and the rows in it, show an end
 STRENGTHS = 10.0 ** np.arange(-2, 5.5, 0.5)  # A
 HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
 
@@ -109,34 +110,35 @@ class _Half(NamedTuple):
 def normal_scores(
     x: np.ndarray, kind: Kind, weight: np.ndarray | None = None
 ) -> NormalScores | None:
-    """The map of a gridded column, of its values x (n,) without NaN; None if they are not heaped.
+    """The map of a column whose values x (n,) are heaped, or stop at once; None for any other.
 
-        P(cell) = (c + A S) / (n + A)            c of n rows are in the cell
+        P(cell) = (c + A S) / (n + A)            c of n rows are in the cell of a grid
 
     S is the share of a smooth distribution through about 1.5 n^(1/3) quantiles, which counts as A
     rows. A makes each row as probable as possible given the others. The values are not heaped if S
-    alone is as good. Beyond the rows there is a mass of half of 1 / (n + 1), at each end where the
-    support goes on. For weighted rows n is (sum w)^2 / sum w^2, and c is in proportion.
+    alone is as good; S is the map of numbers that stop at once, on a grid or not. Beyond the rows
+    there is a mass of half of 1 / (n + 1), at each end where the support goes on: so no row has the
+    probability 0. For weighted rows n is (sum w)^2 / sum w^2, and c is in proportion.
     """
-    if not kind.is_gridded or len(x) < 2:
+    if not (kind.is_gridded or np.isinf(kind.support).all()) or len(x) < 2:
         return None
     weight = np.ones(len(x)) if weight is None else weight * (weight.sum() / (weight @ weight))
-    low, step = kind.low or 0.0, kind.step
-    cell, which = np.unique(np.rint((x - low) / step), return_inverse=True)
+    low, step = (kind.low or 0.0, kind.step) if kind.is_gridded else (0.0, 1.0)
+    x = np.rint((x - low) / step) if kind.is_gridded else x
+    value, which = np.unique(x, return_inverse=True)
     n, count = weight.sum(), np.bincount(which, weight)
-    if len(cell) < 2:
+    if len(value) < 2:
         return None
-    smooth = _smooth(cell, count)
-    at = np.unique(np.concatenate([cell, cell + 1]))
-    share = np.maximum(np.diff(smooth(at)), 1e-300)
-    seen, A = np.searchsorted(at, cell), STRENGTHS[:, None]
-    S = share[seen][which]
-    others = np.maximum(count[which] - weight, 0) + A * S
-    gain = np.log(others / (n - weight + A) / S) @ weight
-    if gain.max() <= HEAPED:
+    smooth = _smooth(value, count, float(kind.is_gridded))
+    at = np.unique(np.concatenate([value, value + 1])) if kind.is_gridded else _refined(smooth.x)
+    mass = share = np.maximum(np.diff(smooth(at)), 1e-300)
+    seen = np.searchsorted(at, value)
+    A = _strength(share[seen], count, which, weight) if kind.is_gridded else None
+    if A is not None:
+        mass = A * share
+        mass[seen] += count
+    elif kind.high is not None or not stops_at_once(value, count):
         return None
-    mass = STRENGTHS[np.argmax(gain)] * share
-    mass[seen] += count
     knots, mass = low + step * at, mass / mass.sum()
     beyond = 0.5 / (n + 1) * np.array([kind.support[0] < knots[0], kind.support[1] > knots[-1]])
     mass = np.concatenate([beyond[:1], mass * (1 - beyond.sum()), beyond[1:]])
@@ -145,13 +147,45 @@ def normal_scores(
     return NormalScores([knots[kept], np.append(0.0, mass[mass > 0])])
 
 
-def _smooth(cell: np.ndarray, count: np.ndarray):
-    """A distribution function, through quantiles at levels that are even as normal scores."""
+def _strength(share, count, which, weight) -> float | None:
+    """A, from the shares S and the counts c of the cells that occur; None if there are no heaps."""
+    A, S = STRENGTHS[:, None], share[which]
+    others = np.maximum(count[which] - weight, 0) + A * S
+    gain = np.log(others / (count.sum() - weight + A) / S) @ weight
+    return None if gain.max() <= HEAPED else float(STRENGTHS[np.argmax(gain)])
+
+
+def stops_at_once(value: np.ndarray, count: np.ndarray) -> bool:
+    """Whether numbers do not thin out towards their least or their largest value.
+
+    >>> stops_at_once(np.arange(100.0), np.full(100, 3.0))
+    True
+    """
+    near = END * (value[-1] - value[0])
+    for away, own in ((value - value[0], count), (value[-1] - value[::-1], count[::-1])):
+        first, second = np.diff(np.cumsum(own)[np.searchsorted(away, [near, 2 * near], "right") - 1], prepend=0)
+        sudden = 2 * own[0] >= np.median(own[1:6]) and 2 * first >= second
+        if sudden and first >= max(AT_END * count.sum(), LEAST):
+            return True
+    return False
+
+
+def _refined(x: np.ndarray) -> np.ndarray:
+    """Each interval in four."""
+    return np.interp(np.arange(4 * len(x) - 3) / 4, np.arange(len(x)), x)
+
+
+def _smooth(value: np.ndarray, count: np.ndarray, width: float):
+    """A distribution function, through quantiles at levels that are even as normal scores.
+
+    width: of the cell above a value; 0 without a grid.
+    """
     from scipy.interpolate import PchipInterpolator
 
     n = count.sum()
     m, end = int(np.clip(1.5 * np.cbrt(n), 4, 64)), max(ndtri(1 - 5 / max(n, 20)), 0.5)
     share = np.cumsum(count) / n
     at = np.searchsorted(share, ndtr(np.linspace(-end, end, m)))
-    at = np.unique(np.append(at, len(cell) - 1))
-    return PchipInterpolator(np.append(cell[0], cell[at] + 1), np.append(0.0, share[at]))
+    at = np.unique(np.append(at, len(value) - 1))
+    at = at[at > 0] if width == 0 else at
+    return PchipInterpolator(np.append(value[0], value[at] + width), np.append(0.0, share[at]))

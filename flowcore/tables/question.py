@@ -18,18 +18,24 @@ if TYPE_CHECKING:
     from .density import TableDensity
 
 
-def with_holes(density: TableDensity, frame: Frame, values: bool = False) -> tuple[Question, dict]:
+def with_holes(
+    density: TableDensity, frame: Frame, values: bool = False, strict: bool = True
+) -> tuple[Question, dict]:
     """(the question for the missing cells of a frame, name -> (n,) where they are).
 
     A missing cell is unknown here, and draws fill it, even in a column in which "missing" is a
-    value. With `values`, it is known there, as that value. Errors: ValueError for a number outside
-    of its column's support, naming its place.
+    value. With `values`, it is known there, as that value. strict: ValueError for a number outside
+    of its column's support, naming its place; else such a cell is unknown, and a warning names it.
     """
-    encoding = density.encoding
-    codes, x, hole, gaps = encoded_with_holes(encoding, frame, values)
+    encoding, odd = density.encoding, {}
+    if not strict:
+        frame, odd, said = encoding.without_odd(frame)
+        if said:
+            warn(f"{said}. They tell nothing about the cells beside them, and stay as they are")
+    codes, x, hole, gaps = encoded_with_holes(encoding, frame, values, odd)
     places = [(part, k.start) for part, k, _ in encoding.places]
     forbidden = [(k, part.sizes[0] - 1) for part, k in places if part.column.missing and not values]
-    encoding.check_inside(frame, x, density.coordinates_.outside(x))
+    encoding.check_inside(frame, x)
     columns = zip(encoding.of_codes, codes.T, encoding.sizes, encoding.closed, strict=True)
     for column, codes_k, size, closed in columns:
         if not closed and (unseen := codes_k == size).any():
@@ -41,15 +47,18 @@ def with_holes(density: TableDensity, frame: Frame, values: bool = False) -> tup
     return Question(codes, x, hole, forbidden=tuple(forbidden)), gaps
 
 
-def encoded_with_holes(encoding: Encoding, frame: Frame, values: bool) -> tuple:
+def encoded_with_holes(encoding: Encoding, frame: Frame, values: bool, odd: Mapping = {}) -> tuple:
     """(codes (n, K), -1 unknown; x (n, D), NaN unknown or not there; hole (n, D), whether a number
-    is unknown; name -> (n,) where cells are unknown). values: see `with_holes`."""
+    is unknown; name -> (n,) where cells are missing). values: see `with_holes`; odd: name -> (n,),
+    the cells of the frame that are unknown, but not missing."""
     codes, x, _ = encoding.encode(frame)
     hole, gaps = np.zeros(x.shape, bool), {}
     for part, k, d in encoding.places:
         name, is_value = part.column.name, values and part.column.missing
-        gaps[name] = gap = is_missing(frame[name]) & (not is_value)
+        is_odd = odd.get(name, np.zeros(len(frame), bool))
+        gap = (is_missing(frame[name]) & (not is_value)) | is_odd
         codes[gap, k], x[gap, d], hole[gap, d] = UNKNOWN, np.nan, True
+        gaps[name] = gap & ~is_odd
     return codes, x, hole, gaps
 
 

@@ -11,6 +11,7 @@ from .categorical import CategoricalMixture
 from .coordinates import Coordinates
 from .encoding import Encoding
 from .normal_scores import NormalScores
+from .soft_log import SoftLog
 from .proposal import MixedMixture
 from .schema import Schema
 
@@ -40,7 +41,7 @@ class TableRecord:
     notes : dict or None
         How it was fitted: plain data.
     scores : list or None
-        For every number the knots of its `NormalScores`, or None.
+        For every number the knots of its `NormalScores` or `SoftLog`, or None.
     proposal, shares : Distribution and list, or None
         The mixture and the probabilities of its `MixedMixture`, if that has been fitted.
     n_points : int or None
@@ -83,7 +84,10 @@ class TableRecord:
         check_dim(self.density, len(encoding.kinds))
         scores = None
         if self.scores is not None:
-            scores = [None if knots is None else NormalScores(knots) for knots in self.scores]
+            scores = [
+                None if k is None else SoftLog(*np.ravel(k)) if np.size(k) == 1 else NormalScores(k)
+                for k in self.scores
+            ]
         coordinates = Coordinates(encoding.kinds, self.fillers, self.reach, scores, self.n_points)
         proposal = None
         if self.proposal is not None:
