@@ -28,8 +28,8 @@ ATOM, CAP = 0.05, 0.002  # of the rows have a value that is an atom; the same of
 TIMES, MOST_ATOMS = 5, 10  # an atom is so many times as frequent as values around it
 ABOVE_NEXT = 3  # times as frequent as the values next to it
 CELLS = 10_000  # of a grid: fewer are one, whether values repeat or not
-FINEST = 1e-4  # a finer step with more cells is a coordinate, or the rest of a computation
-ODD = 0.02  # of the rows, and of the values, may be off a grid: they are rounded
+FINEST = 1e-5  # a finer step with more cells is a coordinate, or the rest of a computation
+ODD, ODD_VALUES = 0.02, 0.05  # of the rows and of the values may be off a grid: they are rounded
 FEW_ROWS = 50  # fewer show little of a shape
 FEW_VALUES = 10  # of a column: none of them is an atom
 MOST_DECIMALS = 12
@@ -294,8 +294,8 @@ def grid_of(distinct: np.ndarray, counts: np.ndarray) -> tuple[float, float, np.
     there is none.
 
     Candidates are 1, 5, 10, 25, 50, 100, ... times 1, 0.1, ..., 1e-6. (Others are risky: a few
-    numbers may all be even by luck, and the next one odd.) At most a fiftieth of the values, and of
-    the rows without the commonest value, may be off the grid; only numbers >= 0 have an origin.
+    numbers may all be even by luck, and the next one odd.) At most a twentieth of the values, and a
+    fiftieth of the rows without the commonest value, may be off the grid; only numbers >= 0 have an origin.
 
     >>> grid_of(np.array([0.5, 1.0, 2.0]), np.ones(3))[:2]
     (0.5, 0.0)
@@ -307,7 +307,7 @@ def grid_of(distinct: np.ndarray, counts: np.ndarray) -> tuple[float, float, np.
     most = ODD * (counts.sum() - counts.max()) if counts.sum() >= FEW_ROWS else 0.0
 
     def few(off):
-        return counts[off].sum() <= most and off.sum() <= ODD * len(off)
+        return counts[off].sum() <= most and off.sum() <= ODD_VALUES * len(off)
 
     for decimals in range(7):
         scaled = distinct * 10.0**decimals

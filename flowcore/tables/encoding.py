@@ -132,7 +132,7 @@ class Number(Part):
     def odd(self, frame: Frame) -> np.ndarray:
         kind, x = self.column.kind, frame.as_floats(self.column.name)
         off = kind.off_grid(x) if kind.is_gridded else np.zeros(len(x), bool)
-        if self.column.rounded:
+        if kind.is_gridded and self.column.rounded:
             x, off = np.where(off, kind.nearest(x), x), np.zeros(len(x), bool)
         return (off | ~kind.contains(x)) & ~np.isnan(x) & (kind.atom_of(x) == 0)
 

@@ -31,8 +31,8 @@ def suggestion(values, name="x"):
 @pytest.mark.parametrize(
     ("values", "kind"),
     [
-        (rng.integers(1, 30, N), "integer(1, 29)"),  # rings, days, months: all below 60
-        (rng.integers(0, 24, N) * 100, "gridded(100, 0, 2300)"),  # may be anything
+        (rng.integers(1, 30, N), "integer(0)"),  # rings, days, months: all below 60
+        (rng.integers(0, 24, N) * 100, "gridded(100, 0)"),  # may be anything
         (100 * HOUR + rng.integers(0, 60, N), "time(minute, %H%M)"),
         (np.where(HOUR > 2, 100 * HOUR + rng.integers(0, 60, N), np.nan), "time(minute, %H%M)"),
         ([f"{h:02d}:00" for h in HOUR], "time(hour, %H:%M)"),  # was a unit of a day
@@ -40,11 +40,11 @@ def suggestion(values, name="x"):
         (pd.date_range("1950-01-01", periods=144, freq="MS"), "date(month)"),
         ([f"2013-01-{1 + i % 28:02d}T{i % 24:02d}:00:00Z" for i in range(N)],
          "date(hour, %Y-%m-%dT%H:%M:%SZ)"),
-        (1.15078 * rng.integers(0, 30, N), "gridded(1.15078, 0, 33.37262)"),  # knots
-        (np.where(STEPS < 90, 0, rng.integers(1, 97, N)), "integer(0, 96) atoms(0)"),
-        (np.clip(rng.normal(80, 20, N).round(), 0, 100), "integer(0, 100) atoms(100)"),
+        (1.15078 * rng.integers(0, 30, N), "gridded(1e-05, 0)"),  # knots, from miles
+        (np.where(STEPS < 90, 0, rng.integers(1, 97, N)), "integer(0) atoms(0)"),
+        (np.clip(rng.normal(80, 20, N).round(), 0, 100), "integer(0) atoms(100)"),
         (np.floor(rng.normal(60, 9, N)) + 0.99, "integer(0.99)"),  # not from the least price on
-        (rng.beta(5, 1, 2000).round(4), "bounded(0, 1)"),  # near 1 only
+        (rng.beta(5, 1, 2000).round(4), "gridded(0.0001, 0)"),  # near 1 only
         (rng.choice([0, 3111, 4300, 7111], N, p=[0.97, 0.01, 0.01, 0.01]), "categorical"),
         (np.where(rng.random(N) < 0.2, -0.0, rng.normal(size=N)), "continuous atoms(0)"),
     ],

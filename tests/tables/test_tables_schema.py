@@ -41,12 +41,12 @@ def of(schema, name):
     [
         ("normal", "continuous", None),
         ("price", "continuous", "positive"),
-        ("share", "continuous", "bounded(0, 1)"),
+        ("share", "continuous", None),
         ("count", "continuous", "integer(0)"),
-        ("half", "continuous", "gridded(0.5, 0.5, 4)"),
-        ("tens", "continuous", "gridded(10, 10, 80)"),
+        ("half", "continuous", "gridded(0.5, 0)"),
+        ("tens", "continuous", "gridded(10, 0)"),
         ("bit", "continuous", "categorical"),
-        ("euros", "continuous", "positive"),  # whole, but all different: a grid that nobody sees
+        ("euros", "continuous", None),  # whole, but all different: 0 may come
         ("city", "categorical", None),
         ("flag", "boolean", None),
         ("id", "text", None),
@@ -209,7 +209,7 @@ def test_a_grid_far_from_zero_is_found(step):
     """Seconds since 1970 in tenths: floats there are apart by 2e-7."""
     X = {"t": rng.choice(1.7e9 + step * np.arange(1, 5), 500), "x": rng.normal(size=500)}
     schema = Schema.from_data(X)
-    assert str(schema.columns[0].suggestion).startswith(f"gridded({step}, 17")
+    assert str(schema.columns[0].suggestion).startswith(f"gridded({step}")
     fit_table(X, schema.suggested(), learn=lambda x, **given: fc.Normal(2))
 
 
@@ -244,7 +244,8 @@ def test_a_step_is_found(step, decimals, cells):
         gap = np.diff(values) / found
         assert np.abs(gap - np.rint(gap)).max() < 1e-6
         more = np.gcd.reduce(np.rint(gap).astype(int))
-        assert more % 10 and (more % 5 or f"{found:.3e}"[0] != "1")  # no rounder one would do
+        rounder = more % 10 and (more % 5 or f"{found:.3e}"[0] != "1")
+        assert rounder or values[0] < 0  # of numbers below 0, the grid has a value at 0
 
 
 def test_columns_that_are_no_schema():
