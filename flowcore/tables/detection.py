@@ -295,7 +295,8 @@ def grid_of(distinct: np.ndarray, counts: np.ndarray) -> tuple[float, float, np.
 
     Candidates are 1, 5, 10, 25, 50, 100, ... times 1, 0.1, ..., 1e-6. (Others are risky: a few
     numbers may all be even by luck, and the next one odd.) At most a twentieth of the values, and a
-    fiftieth of the rows without the commonest value, may be off the grid; only numbers >= 0 have an origin.
+    fiftieth of the rows without the commonest value, may be off the grid. Only numbers >= 0 have an
+    origin.
 
     >>> grid_of(np.array([0.5, 1.0, 2.0]), np.ones(3))[:2]
     (0.5, 0.0)
