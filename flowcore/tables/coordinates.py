@@ -168,8 +168,7 @@ class Coordinates:
 
 def _map_of(kind: Kind, x: np.ndarray, weight: np.ndarray | None) -> NormalScores | SoftLog | None:
     """The map of a column by its numbers; None: that of its kind."""
-    found = normal_scores(x, kind, weight)
-    return soft_log(x) if found is None and kind.name == "continuous" else found
+    return soft_log(x) if kind.name == "continuous" else normal_scores(x, kind, weight)
 
 
 @np.errstate(all="ignore")

@@ -110,34 +110,34 @@ class _Half(NamedTuple):
 def normal_scores(
     x: np.ndarray, kind: Kind, weight: np.ndarray | None = None
 ) -> NormalScores | None:
-    """The map of a column whose values x (n,) are heaped, or stop at once; None for any other.
+    """The map of a gridded column whose values x (n,), without NaN, are heaped or stop at once.
 
-        P(cell) = (c + A S) / (n + A)            c of n rows are in the cell of a grid
+        P(cell) = (c + A S) / (n + A)            c of n rows are in the cell
 
     S is the share of a smooth distribution through about 1.5 n^(1/3) quantiles, which counts as A
     rows. A makes each row as probable as possible given the others. The values are not heaped if S
-    alone is as good; S is the map of numbers that stop at once, on a grid or not. Beyond the rows
-    there is a mass of half of 1 / (n + 1), at each end where the support goes on: so no row has the
-    probability 0. For weighted rows n is (sum w)^2 / sum w^2, and c is in proportion.
+    alone is as good. S is then the map of values that stop at once, unless an end was declared.
+    Beyond the rows there is a mass of half of 1 / (n + 1), at each end where the support goes on:
+    so no row has the probability 0. For weighted rows n is (sum w)^2 / sum w^2, and c is in
+    proportion. None for any other column.
     """
-    if not (kind.is_gridded or np.isinf(kind.support).all()) or len(x) < 2:
+    if not kind.is_gridded or len(x) < 2:
         return None
     weight = np.ones(len(x)) if weight is None else weight * (weight.sum() / (weight @ weight))
-    low, step = (kind.low or 0.0, kind.step) if kind.is_gridded else (0.0, 1.0)
-    x = np.rint((x - low) / step) if kind.is_gridded else x
-    value, which = np.unique(x, return_inverse=True)
+    low, step = kind.low or 0.0, kind.step
+    cell, which = np.unique(np.rint((x - low) / step), return_inverse=True)
     n, count = weight.sum(), np.bincount(which, weight)
-    if len(value) < 2:
+    if len(cell) < 2:
         return None
-    smooth = _smooth(value, count, float(kind.is_gridded))
-    at = np.unique(np.concatenate([value, value + 1])) if kind.is_gridded else _refined(smooth.x)
+    smooth = _smooth(cell, count)
+    at = np.unique(np.concatenate([cell, cell + 1]))
     mass = share = np.maximum(np.diff(smooth(at)), 1e-300)
-    seen = np.searchsorted(at, value)
-    A = _strength(share[seen], count, which, weight) if kind.is_gridded else None
+    seen = np.searchsorted(at, cell)
+    A = _strength(share[seen], count, which, weight)
     if A is not None:
         mass = A * share
         mass[seen] += count
-    elif kind.high is not None or not stops_at_once(value, count):
+    elif kind.high is not None or not stops_at_once(cell, count):
         return None
     knots, mass = low + step * at, mass / mass.sum()
     beyond = 0.5 / (n + 1) * np.array([kind.support[0] < knots[0], kind.support[1] > knots[-1]])
@@ -156,36 +156,27 @@ def _strength(share, count, which, weight) -> float | None:
 
 
 def stops_at_once(value: np.ndarray, count: np.ndarray) -> bool:
-    """Whether numbers do not thin out towards their least or their largest value.
+    """Whether values, in order, do not thin out towards the first or the last.
 
     >>> stops_at_once(np.arange(100.0), np.full(100, 3.0))
     True
     """
-    near = END * (value[-1] - value[0])
     for away, own in ((value - value[0], count), (value[-1] - value[::-1], count[::-1])):
-        first, second = np.diff(np.cumsum(own)[np.searchsorted(away, [near, 2 * near], "right") - 1], prepend=0)
-        sudden = 2 * own[0] >= np.median(own[1:6]) and 2 * first >= second
-        if sudden and first >= max(AT_END * count.sum(), LEAST):
+        near = away <= END * away[-1]
+        next_to = ~near & (away <= 2 * END * away[-1])
+        sudden = 2 * own[0] >= np.median(own[1:6]) and 2 * own[near].sum() >= own[next_to].sum()
+        if sudden and own[near].sum() >= max(AT_END * count.sum(), LEAST):
             return True
     return False
 
 
-def _refined(x: np.ndarray) -> np.ndarray:
-    """Each interval in four."""
-    return np.interp(np.arange(4 * len(x) - 3) / 4, np.arange(len(x)), x)
-
-
-def _smooth(value: np.ndarray, count: np.ndarray, width: float):
-    """A distribution function, through quantiles at levels that are even as normal scores.
-
-    width: of the cell above a value; 0 without a grid.
-    """
+def _smooth(cell: np.ndarray, count: np.ndarray):
+    """A distribution function, through quantiles at levels that are even as normal scores."""
     from scipy.interpolate import PchipInterpolator
 
     n = count.sum()
     m, end = int(np.clip(1.5 * np.cbrt(n), 4, 64)), max(ndtri(1 - 5 / max(n, 20)), 0.5)
     share = np.cumsum(count) / n
     at = np.searchsorted(share, ndtr(np.linspace(-end, end, m)))
-    at = np.unique(np.append(at, len(value) - 1))
-    at = at[at > 0] if width == 0 else at
-    return PchipInterpolator(np.append(value[0], value[at] + width), np.append(0.0, share[at]))
+    at = np.unique(np.append(at, len(cell) - 1))
+    return PchipInterpolator(np.append(cell[0], cell[at] + 1), np.append(0.0, share[at]))
