@@ -273,7 +273,10 @@ class TableDensity(DensityMixin, BaseEstimator):
         unknown = self.encoding.is_unknown(frame)
         possible, odd, _ = self.encoding.without_odd(frame)
         codes, x, _ = self.encoding.encode(possible)
-        log_p, out = np.full(len(codes), np.nan), np.any([np.zeros(len(codes), bool), *odd.values()], axis=0)
+        log_p, out = (
+            np.full(len(codes), np.nan),
+            np.any([np.zeros(len(codes), bool), *odd.values()], axis=0),
+        )
         rows = np.flatnonzero(~(unknown | out))
         log_p[rows] = self.log_prob_of(codes[rows], x[rows])
         holes = np.flatnonzero(unknown & ~out) if missing == "marginal" else np.zeros(0, int)

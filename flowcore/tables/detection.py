@@ -104,7 +104,8 @@ def _number(name: Name, values: np.ndarray, declared: bool, repeated: float) -> 
         notes = [", ".join(f"{_short(a)} in {share:.2g} of the rows" for a, share in shares)]
     rest, often = distinct[~atoms], counts[~atoms]
     repeat = 2 * len(rest) * repeated < often.sum()
-    if repeat or (decimals is not None and (rest[-1] - rest[0]) * 10.0**decimals < CELLS):
+    written = decimals is not None and len(values) >= FEW_ROWS
+    if repeat or (written and (rest[-1] - rest[0]) * 10.0**decimals < CELLS):
         kind, note, rounded = _grid(rest, often, repeat)
     elif decimals is not None:  # 0 may be written, too
         kind, note = None, ""
@@ -280,7 +281,9 @@ def _shape(x: np.ndarray) -> tuple[Kind | None, str]:
     z = log - log.mean()
     if not GAIN < gain < math.inf or np.mean(z**3) < LEFT_SKEWED * np.mean(z**2) ** 1.5:
         return None, ""
-    return Kind("positive"), f"all inside; a logarithm makes it more normal, by {gain:.2f} nats a row"
+    return Kind(
+        "positive"
+    ), f"all inside; a logarithm makes it more normal, by {gain:.2f} nats a row"
 
 
 def _normal_score(z: np.ndarray, log_slope) -> float:

@@ -11,9 +11,9 @@ from .categorical import CategoricalMixture
 from .coordinates import Coordinates
 from .encoding import Encoding
 from .normal_scores import NormalScores
-from .soft_log import SoftLog
 from .proposal import MixedMixture
 from .schema import Schema
+from .soft_log import SoftLog
 
 if TYPE_CHECKING:
     from ..core.typing import Base

@@ -68,5 +68,5 @@ def soft_log(x: np.ndarray) -> SoftLog | None:
     found = SoftLog(a)
     z = found.inverse(x[:, None])
     with np.errstate(all="ignore"):
-        gain = math.log(x.std() / z.std()) - found.forward_log_det(z).mean()
+        gain = float(np.log(x.std() / z.std()) - found.forward_log_det(z).mean())
     return found if GAIN < gain < math.inf else None

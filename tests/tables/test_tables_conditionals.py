@@ -385,7 +385,8 @@ def test_bad_questions(density):
     with pytest.raises(TypeError, match="known is a mapping"):
         density.given([1.0])
     with pytest.raises(ValueError, match=r"row 1, column 'income' is -1.0, which is not inside"):
-        density.impute({**{n: [None] * 2 for n in density.schema_.names}, "income": [1.0, -1.0]})
+        rows_of_income = {n: [None] * 2 for n in density.schema_.names} | {"income": [1.0, -1.0]}
+        density.impute(rows_of_income, strict=True)
     given = density.given({"city": "Bern"})
     with pytest.raises(ValueError, match=r"probabilities in \[0, 1\]"):
         given.quantiles(2)

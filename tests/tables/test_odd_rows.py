@@ -1,0 +1,132 @@
+"""An odd row stops nothing: it is named, and the others are answered as before."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import flowcore as fc
+from flowcore.tables import Schema, TableDensity, fit_table
+
+N = 300
+rng = np.random.default_rng(11)
+TABLE = pd.DataFrame({
+    "age": rng.integers(0, 90, N),
+    "dose": rng.integers(1, 30, N) * 0.5,
+    "pay": np.exp(rng.normal(size=N)),
+    "day": pd.date_range("2024-01-01", periods=N).strftime("%Y-%m-%d"),
+    "city": rng.choice(["Bern", "Rome"], N),
+})  # fmt: skip
+KINDS = {"age": "integer(0, 120)", "dose": "gridded(0.5, 0, 20)", "pay": "positive",
+         "day": "date(day, %Y-%m-%d)"}  # fmt: skip
+ODD = {"age": -3, "dose": 2.3, "pay": 0.0, "day": "31 May", "city": "Oslo"}  # the last is unseen
+
+
+def mixture(x, context=None, sample_weight=None, rng=0):
+    width = 0 if context is None else context.shape[1]
+    return fc.flows.maf(x.shape[1], 1, [8], width, standardize_context=False).initialize(
+        x, context=context
+    )
+
+
+@pytest.fixture(scope="module")
+def density() -> TableDensity:
+    return fit_table(TABLE, Schema.from_data(TABLE).edit(KINDS), learn=mixture)
+
+
+def with_odd(n=8) -> pd.DataFrame:
+    """Row i has an odd cell in column i, and its neighbour is missing."""
+    rows = TABLE.iloc[:n].astype(object).reset_index(drop=True)
+    for i, (name, value) in enumerate(ODD.items()):
+        rows.loc[i, name] = value
+    return rows
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_log_p_of_an_odd_row_is_minus_infinity_and_that_of_the_others_as_before(density):
+    found, alone = density.log_prob(with_odd()), density.log_prob(TABLE.iloc[:8])
+    assert np.isneginf(found[:4]).all() and np.isfinite(found[4:]).all()
+    assert np.array_equal(found[5:], alone[5:])
+    gone = with_odd()
+    gone.loc[0, "pay"] = None
+    assert np.isnan(density.log_prob(gone)[0])  # a missing cell comes first
+    assert density.score(with_odd()) == -np.inf
+
+
+@pytest.mark.filterwarnings("ignore:column 'city' never")
+def test_imputation_answers_beside_an_odd_cell_and_leaves_it(density):
+    rows = with_odd()
+    rows.loc[:3, "city"] = None
+    rows.loc[4, "pay"] = None
+    with pytest.warns(UserWarning, match=r"4 cells of 8 rows cannot be: row 0, column 'age' is -3"):
+        answers = density.impute(rows, n=3)
+    known = rows.notna()
+    for table in answers.tables:
+        assert table.shape == rows.shape and table.notna().all(axis=None)
+        assert (table.astype(object)[known] == rows[known]).where(known, True).all(axis=None)
+    nothing_known = rows.copy()
+    for name in list(ODD)[:4]:
+        nothing_known.loc[list(ODD).index(name), name] = None
+    same = density.impute(nothing_known, n=3)  # an odd cell tells as much as a missing one
+    for a, b in zip(answers.tables, same.tables, strict=True):
+        assert a["city"].tolist() == b["city"].tolist()
+    with pytest.raises(ValueError, match="which is not"):
+        density.impute(rows, n=1, strict=True)
+
+
+@pytest.mark.filterwarnings("ignore:column 'city' never", "ignore:.*a category")
+def test_a_diagnosis_leaves_odd_rows_out(density):
+    rows = pd.concat([TABLE.iloc[8:].astype(object), with_odd()])
+    with pytest.warns(UserWarning, match=r"4 rows left out: 4 cells of 300 rows cannot be"):
+        found = fc.diagnose(density, rows, draws=1000)
+    assert found.n == N - 4 - 1  # the unseen city, too
+    with pytest.raises(ValueError, match="which is not"):
+        fc.diagnose(density, rows, draws=1000, strict=True)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_an_imputer_takes_rows_beyond_those_of_its_fit():
+    """In the folds of a sorted table."""
+    x = np.sort(rng.normal(50, 9, 120).round())
+    X = np.column_stack([x, x + rng.normal(size=120)])
+    X[::7, 1] = np.nan
+    imputer = fc.FlowImputer(TableDensity(learn=mixture, missing="drop"), bootstraps=0)
+    later = imputer.fit(X[:80]).transform(X[80:])
+    assert later.shape == (40, 2) and np.isfinite(later).all()
+    assert np.array_equal(later[:, 0], X[80:, 0])
+
+
+COLUMNS = st.one_of(
+    st.lists(st.integers(-50, 1000), min_size=60, max_size=60),
+    st.lists(st.floats(0, 1e4).map(lambda v: round(v, 2)), min_size=60, max_size=60),
+    st.lists(st.sampled_from([0.0, 0.5, 1.0, 99.0, 0.0433, 7.25]), min_size=60, max_size=60),
+    st.lists(st.floats(-1e6, 1e6, allow_subnormal=False), min_size=60, max_size=60),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(COLUMNS, st.integers(-1000, 3000))
+def test_a_suggestion_is_accepted_and_has_no_end_from_the_rows(values, other):
+    """What a schema suggests, its own rows fit; a later row has a density, unless it is below 0."""
+    x = np.array(values, float)
+    if len(np.unique(x)) < 2:
+        return
+    table = {"x": x, "y": np.random.default_rng(0).normal(size=len(x))}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        schema = Schema.from_data(table).suggested()
+        if schema.columns[0].kind.name in ("text", "constant", "aside"):
+            return
+        try:
+            density = fit_table(table, schema, learn=mixture)
+        except ValueError as problem:
+            assert "inside" not in str(problem) and "grid" not in str(problem)
+            return
+        kind = schema.columns[0].kind
+        assert np.isfinite(density.log_prob(table)).all()
+        if kind.is_gridded and (other >= 0 or kind.low is None):
+            later = {"x": [float(kind.nearest(np.array([float(other)]))[0])], "y": [0.0]}
+            assert np.isfinite(density.log_prob(later)).all() or later["x"][0] < 0
