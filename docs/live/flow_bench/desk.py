@@ -186,6 +186,14 @@ def sequential_seconds(n: int = 2000) -> dict:
     return walks.sequential_seconds(bench.training, int(n))
 
 
+def read(text: str) -> dict:
+    """The number that somebody typed, {"value": 2.5}; or {"problem": why it is none}."""
+    try:
+        return {"value": teaching.read_number(text)}
+    except ValueError as problem:
+        return {"problem": str(problem)}
+
+
 def judge(task: int, answer) -> dict:
     """The verdict on a prediction: a number, or the cells of a drawing."""
     verdict = tasks.judge(int(task), answer)
@@ -230,7 +238,7 @@ CALLS: Mapping[str, Callable[..., dict]] = {
     function.__name__: function
     for function in (
         about, build, walk_by, described, floor, train, look, truth, point, measure, network,
-        sequential_seconds, judge, check, overlap, read_table, run,
+        sequential_seconds, read, judge, check, overlap, read_table, run,
     )
 }  # fmt: skip
 
