@@ -10,6 +10,7 @@ from .._imports import lazy_names
 
 _ROOMS = {
     ".exercises": ("EXERCISES", "Exercise", "Mistake", "Verdict", "check", "question", "solution"),
+    ".exercises.reading": ("read_number",),
     "flowcore.targets": ("affine_floor", "volume_preserving_floor"),
     "flowcore.plots": ("bridges", "grid", "grid_animation", "jacobian", "log_dets", "network"),
 }

@@ -201,9 +201,15 @@ def judge(task: int, answer) -> dict:
 
 
 def check(exercise: str, code: str) -> dict:
-    """What the course answers to code that is a number or a function: for the lessons' boxes."""
-    names = {**vars(math), "fc": fc, "np": np, "anp": anp}
-    verdict = teaching.check(exercise, cell.value(code, names))
+    """What the course answers to a number, or to the code of a function: for the lessons' boxes.
+
+    Errors: ValueError for text that is no number, or code that fails.
+    """
+    if teaching.EXERCISES[exercise].inputs:
+        answer = cell.value(code, {**vars(math), "fc": fc, "np": np, "anp": anp})
+    else:
+        answer = teaching.read_number(code)
+    verdict = teaching.check(exercise, answer)
     return {"right": bool(verdict), "message": str(verdict)}
 
 
