@@ -64,7 +64,7 @@ export async function submit(session, given) {
     ? { problem: given.ink.some(Boolean) ? "" : "Nothing is drawn yet." }
     : (await session.ask("read", { text: given.text })) ?? {};
   if (session.prediction !== prediction) return;
-  if (problem) setPrediction(session, { problem });
+  if (problem) setPrediction(session, { problem: capital(problem) });
   else if (given.ink || value !== null) await lock(session, { value });
 }
 

@@ -189,9 +189,10 @@ def sequential_seconds(n: int = 2000) -> dict:
 def read(text: str) -> dict:
     """The number that somebody typed, {"value": 2.5}; or {"problem": why it is none}."""
     try:
-        return {"value": teaching.read_number(text)}
+        value = teaching.read_number(text)
     except ValueError as problem:
         return {"problem": str(problem)}
+    return {"value": value} if math.isfinite(value) else {"problem": "type a finite number."}
 
 
 def judge(task: int, answer) -> dict:
