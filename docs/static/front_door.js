@@ -223,7 +223,7 @@ function show(figure, flow) {
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", image.alt);
   image.replaceWith(canvas);
-  const [button, slider, label] = ["button", "input", "output"].map((tag) => figure.querySelector(tag));
+  const [button, slider, label] = ["button", "input", ".stage"].map((one) => figure.querySelector(one));
   figure.querySelector(".controls").hidden = false;
   const picture = new Picture(canvas, flow);
   slider.max = picture.end;

@@ -195,8 +195,8 @@ TASKS = MappingProxyType(
                 "Two moons, and a flow that has learned nothing. The gauge knows the truth, so it "
                 "can measure how far the flow is from it.",
                 "Train: the loss falls towards the entropy, the gauge towards 0. Then set Points "
-                "to 100, and train again. The batch loss goes on falling, but the gauge soon rises: "
-                "the flow overfits.",
+                "to 100, and train again. The batch loss goes on falling, but the gauge soon "
+                "rises: the flow overfits.",
                 "kl", {"data": "two_moons", "flow": "maf", "layers": 4},
                 _DISTANCE,
             ),

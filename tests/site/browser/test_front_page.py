@@ -82,7 +82,7 @@ def place(page):
 
 
 def label(page):
-    return page.locator("figure.learned output").inner_text()
+    return page.locator("figure.learned .stage").inner_text()
 
 
 def test_it_moves_soon_and_comes_to_rest(opened):
