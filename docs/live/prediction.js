@@ -56,7 +56,7 @@ export function setPrediction(session, changes) {
   session.emit("prediction");
 }
 
-/** Fix what was typed or drawn, or say why it cannot be. The verdict on the answer before is gone. */
+/** Fix what was typed or drawn, or show why it cannot be read. The verdict on the answer before goes. */
 export async function submit(session, given) {
   setPrediction(session, { ...given, problem: "", message: "", said: "" });
   const { prediction } = session;
