@@ -217,6 +217,9 @@ const eased = (t) => {
   return t - u + u * u * (3 - 2 * u);
 };
 
+const afterLoad = (act) =>
+  document.readyState === "complete" ? act() : addEventListener("load", () => setTimeout(act), { once: true });
+
 function show(figure, flow) {
   const canvas = document.createElement("canvas");
   const image = figure.querySelector("img");
@@ -266,8 +269,9 @@ function show(figure, flow) {
   new ResizeObserver(() => picture.draw()).observe(canvas);
   new MutationObserver(() => picture.draw()).observe(document.documentElement, { attributeFilter: ["data-theme"] });
   stop();
-  if (matchMedia("(prefers-reduced-motion: reduce)").matches) moveTo(picture.end);
-  else play();
+  if (!matchMedia("(prefers-reduced-motion: reduce)").matches) return play();
+  moveTo(picture.last);
+  afterLoad(() => moveTo(picture.end)); // the density takes long, and the page does not wait for it
 }
 
 const figure = document.querySelector("figure.learned");
