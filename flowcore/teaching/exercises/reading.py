@@ -60,7 +60,7 @@ SPELLINGS = (
 )
 LEAD = re.compile(
     r"(?:[^<>≤≥≠!]*[=≈≃~]|(?:about|approximately|approx|around|ca|circa|roughly|exactly|maybe|the|"
-    r"my|answer|it|is|i|think|guess|say|an?)\b[.:]?)\s*"
+    r"my|answer|it|is|i|think|guess|an?)\b[.:]?)\s*"
 )
 UNITS = re.compile(
     r"\s*(?:nats?|bits?|pass(?:es)?|units?|weights?|connections?|inputs?|numbers?|couplings?|"
@@ -90,7 +90,7 @@ def read_number(text: str) -> float:
     Raises
     ------
     ValueError
-        With one sentence that quotes what is no number, or can be read in two ways, and says what
+        With one sentence that quotes the text, and names what is wrong with it and what
         to type.
 
     Examples
