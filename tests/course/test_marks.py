@@ -69,7 +69,7 @@ BAD = {
     "deep.json": b"[" * 100_000,
     "other.json": b'{"format": "other"}',
     "none.json": b'{"format": "flowcore work 1"}',
-    "large.json": b" " * 1_000_001,
+    "large.json": b'{"format": "flowcore work 1", "answers": []}' + b" " * 1_000_000,
     **{
         f"{name}.json": json.dumps({"format": "flowcore work 1", "answers": [entry]}).encode()
         for name, entry in {
