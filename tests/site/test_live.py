@@ -15,6 +15,7 @@ from autograd import value_and_grad
 from support.places import ROOT
 
 import flowcore as fc
+from flowcore import teaching
 
 LIVE = ROOT / "docs" / "live"
 sys.path.insert(0, str(LIVE))
@@ -655,6 +656,15 @@ def test_an_answer_of_a_lesson_is_checked(name, code, right, message):
 )
 def test_an_answer_that_cannot_be_read_is_named(name, text, problem):
     assert problem in flow_bench.call("check", {"exercise": name, "code": text})["error"]
+
+
+def test_a_seed_has_its_own_question_and_answer():
+    asked = call("question", exercise="1a", seed=7)["text"]
+    assert asked == teaching.question("1a", 7) != teaching.question("1a")
+    assert call("question", exercise="6b", seed=7)["text"] == ""  # it has one form only
+    text = str(teaching.EXERCISES["1a"].variant(7).answer)
+    assert call("check", exercise="1a", code=text, seed=7)["right"]
+    assert not call("check", exercise="1a", code=text, seed=None)["right"]
 
 
 def test_columns_with_few_values_are_named():

@@ -23,7 +23,7 @@ CONSTANTS |= {
     )
 }
 CONSTANTS |= dict(half=1 / 2, third=1 / 3, thirds=1 / 3, quarter=1 / 4, quarters=1 / 4,
-                  twice=2.0, double=2.0)  # fmt: skip
+                  once=1.0, twice=2.0, double=2.0)  # fmt: skip
 OPERATIONS = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
     ast.Pow: operator.pow, ast.UAdd: operator.pos, ast.USub: operator.neg,
@@ -42,14 +42,15 @@ PLACED = (
 # and then the signs and words of the plain form.
 SPELLINGS = (
     (r"[\u2010-\u2015\u2212]|\bminus\b", "-"),
-    (r"[·\u00d7⋅∙]|\btimes\b|(?<=\d)\s*x\s*(?=\d)", "*"),
+    (r"[·\u00d7⋅∙]|\btimes\b(?=\s*\S)|(?<=\d)\s*x\s*(?=\d)", "*"),
     (r"[÷\u2044]|\bover\b", "/"),
     (r"\bplus\b", "+"),
+    (r"\bper ?cent\b", "%"),
     (r"\+/?-", "±"),  # of which there is no number
     (r"\\|[$_]|\b(?:np|anp|numpy|math)\.", ""),  # of LaTeX and Python
     (r"π", " pi "),
     (r"∞", " inf "),
-    (r"√\s*(\d+(?:[.,]\d+)?)", r"sqrt(\1)"),
+    (r"√\s*(\d+(?:[.,]\d+)?)(?![\s\d]*[a-z(])", r"sqrt(\1)"),
     (r"√", "sqrt"),
     (r"\|([^|]*)\|", r"abs(\1)"),
     (r"\{", "("),
@@ -64,7 +65,8 @@ LEAD = re.compile(
 )
 UNITS = re.compile(
     r"\s*(?:nats?|bits?|pass(?:es)?|units?|weights?|connections?|inputs?|numbers?|couplings?|"
-    r"layers?|draws?|rad(?:ians?)?|of them|of the width|as (?:high|much|many)|[.?])$"
+    r"layers?|draws?|times|hidden|rad(?:ians?)?|of (?:them|the width)|as (?:high|wide|much|many)|"
+    r"[.?])$"
 )
 TOKEN = re.compile(
     r"\s*(\d+\.?\d*(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?|log(?:2|10)(?=\s*\()|[a-z]+|\*\*|[-+*/()])"
