@@ -133,7 +133,7 @@ def _as_floats(value) -> np.ndarray:
     if value is ...:
         raise _NoAnswerError
     if value is None:
-        raise TypeError("there is no value: does the function return something?")
+        raise TypeError("there is no value (does the function return something?)")
     return np.asarray(value, float)
 
 

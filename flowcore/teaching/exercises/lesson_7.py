@@ -66,8 +66,6 @@ def _order(z=3, a=2, b=1):
         (float(z), "Nothing has happened: g and f both change it."),
         (float(a * b), "z itself is missing."),
         (float(a + z + b), "f multiplies."),
-        (float(a * (z + b) - 1), "One too few: first g, then f, of its whole result."),
-        (float(a * (z + b) + 1), "One too many: first g, then f, of its whole result."),
     )  # fmt: skip
 
 
