@@ -6,12 +6,13 @@ from functools import partial
 
 import numpy as np
 
-from .exercise import but, exercise, given, numbers
+from .exercise import but, decimals, exercise, given, numbers
 from .lesson_5 import ROWS
 
 
-@numbers(scales=((0.2, -0.5, 0.7), (-0.4, 0.3, 0.6), (0.8, -0.1, -0.3)))
-def _sum(scales=(0.1, -0.3, 0.5)):
+@numbers(a=decimals(0.1, 0.9, 0.05), b=decimals(-0.9, -0.1, 0.05), c=decimals(0.1, 0.9, 0.05))
+def _sum(a=0.1, b=-0.3, c=0.5):
+    scales = (a, b, c)
     total = sum(scales)
     shown = f"{scales[0]:g}, {scales[1]:g} and {scales[2]:g}"
     return exercise(
