@@ -212,7 +212,7 @@ def exam(seed: int, number: int = 1) -> tuple[tuple[Part, ...], ...]:
     tuple of tuple of Part
         Eight questions, 40 points in all.
     """
-    own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    own = int(np.random.SeedSequence(seed).generate_state(1)[0])
     return tuple(tuple(make(own) for make in parts) for parts in EXAMS[number])
 
 
