@@ -90,7 +90,8 @@ EXAMS = {  # eight questions of one or two parts, 40 points
                   "the units. NLL = entropy + KL.", (1, "\"unknown\", without a reason")),
         ),
         (
-            _numbers("4a", 3),
+            _numbers("4a", 3, (2, "In the hidden layers, equal"), (2, "An output may not see"),
+                     (2, "The last layer has two numbers"), (1, "The last layer is missing")),
             _text(3, "Draw both masks for three inputs and one hidden layer of four units, of the "
                   "degrees 1, 1, 2 and 2.",
                   "Input x1 is read by all four units, x2 by the last two, x3 by none. The outputs "
@@ -98,7 +99,7 @@ EXAMS = {  # eight questions of one or two parts, 40 points
                   (2, "one mask right"), (1, "<= in place of < for the outputs, or transposed")),
         ),
         (
-            _numbers("5a", 2),
+            _numbers("5a", 2, (1, "The first coordinate needs a pass"), (1, "Pass ")),
             _text(3, "How often does its network run for the density of 1,000 rows? What is saved "
                   "if each hidden unit is computed as soon as it is final?",
                   "Once, for all rows. Each unit is then computed once for a sample, not once for "

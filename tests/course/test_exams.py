@@ -34,8 +34,7 @@ def test_eight_questions_and_40_points(number):
 def test_a_partial_answer_is_another_one_than_the_right_one(number):
     for part in parts_of(5, number):
         assert len({part.answer, *(what for _, what in part.partial)}) == 1 + len(part.partial)
-    with_partial = [part for part in parts_of(5, number) if part.partial]
-    assert len(with_partial) >= 13
+        assert part.partial
 
 
 @pytest.mark.parametrize("number", EXAMS)
