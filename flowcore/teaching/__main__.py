@@ -1,20 +1,26 @@
-"""The command `python -m flowcore.teaching`: what a lecturer does with a class's files."""
+"""The command `python -m flowcore.teaching`: exams, and the marks of a class's files."""
 
 import csv
 import sys
 from pathlib import Path
 from typing import Annotated
 
-from typer import Argument, Exit, Typer
+from typer import Argument, Exit, Option, Typer
 
+from .exams import EXAMS, exam_text
 from .marks import Mark, mark
 
-app = Typer(add_completion=False, help="Homework of the course.", no_args_is_help=True)
+app = Typer(add_completion=False, help="Homework and exams of the course.", no_args_is_help=True)
 
 
-@app.callback()
-def _commands() -> None:
-    """Keeps the commands' names, also if there is one command only."""
+@app.command("exam")
+def print_exam(
+    seed: Annotated[int, Option(min=0, help="Keep it secret: it gives the numbers.")],
+    number: Annotated[int, Option(min=1, max=len(EXAMS), help="Which of the exams.")] = 1,
+    answers: Annotated[bool, Option("--answers", help="Print answers and points instead.")] = False,
+) -> None:
+    """Print an exam of 60 minutes and 40 points, in Markdown."""
+    print(exam_text(seed, number, answers), end="")
 
 
 @app.command("mark")

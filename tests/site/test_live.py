@@ -465,6 +465,10 @@ def test_a_right_prediction_passes_and_typical_mistakes_get_their_hints(number):
     assert not other["right"] and exercise.hint in other["message"]
 
 
+def test_the_slope_of_a_shear_is_no_determinant():
+    assert "This is the slope of the shear" in call("judge", task=2, answer=0.8)["message"]
+
+
 def drawn():
     """Drawings of eight heaps: {what it is: cells}."""
     now = trained(400, **tasks.find(8).settings)
