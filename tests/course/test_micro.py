@@ -23,9 +23,12 @@ def micro():
 
 
 def random_flow(micro, dim):
-    """A flow of micro's, and flowcore's with the same weights."""
-    flow = randomize(fc.flows.maf(dim, layers=3, hidden=(8, 5), standardize=False), 0.7, rng=1)
-    ours = micro.maf(dim, n_layers=3, hidden=(8, 5))
+    """A flow of micro's, and flowcore's with the same weights.
+
+    D - 1 divides the widths: with others the two spread their degrees in different ways.
+    """
+    flow = randomize(fc.flows.maf(dim, layers=3, hidden=(8, 4), standardize=False), 0.7, rng=1)
+    ours = micro.maf(dim, n_layers=3, hidden=(8, 4))
     for own, layer in zip(ours, flow.bijector.bijectors[::-1], strict=True):
         for (W, b, mask), (W_theirs, b_theirs, _) in zip(own, layer.made.weights(), strict=True):
             assert mask.shape == W_theirs.shape and not W_theirs[~mask].any()
