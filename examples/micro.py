@@ -47,7 +47,7 @@ def degrees(dim, hidden, order):
 
 
 def masks(d):
-    """Who may read whom, (in, out): True where a weight stays."""
+    """The weights that stay, True in an array (in, out), one for each layer."""
     hidden = [below[:, None] <= above for below, above in pairwise(d[:-1])]
     return [*hidden, d[-2][:, None] < d[-1]]
 

@@ -68,7 +68,7 @@ def _passes(D=4):
     )
 
 
-@numbers(tenths=[k for k in range(12, 82) if k not in (14, 20, 40)], s=(3, 4, 5), mu=(1, 2, 3))
+@numbers(tenths=[k for k in range(12, 82) if k not in (14, 15, 20, 40)], s=(3, 4, 5), mu=(1, 2, 3))
 def _slope(tenths=30, s=3, mu=1):
     z = tenths / 10
     x = mu + s * z
