@@ -153,10 +153,10 @@ def _directive(name: str, argument: str, inside: str) -> list[str]:
 
 
 def _source(path: Path, function: str) -> str:
-    """The code of one function of a file."""
+    """The lines of one function of a file."""
     text = path.read_text(encoding="utf-8")
     nodes = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
-    return ast.get_source_segment(text, nodes[function])
+    return "\n".join(text.splitlines()[nodes[function].lineno - 1 : nodes[function].end_lineno])
 
 
 def _table(lines: list[str]) -> list[str]:
