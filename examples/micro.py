@@ -64,7 +64,7 @@ def made(dim, hidden, order, rng):
 
 
 def run_made(net, x):
-    """mu, alpha (n, D), and what the way back needs: h_l = tanh(h_l-1 W + b), no tanh at the end."""
+    """mu, alpha (n, D), and what the way back needs: h_l = tanh(h_l-1 W + b), at last linear."""
     h = [x]
     for W, b, _ in net[:-1]:
         h.append(np.tanh(h[-1] @ W + b))

@@ -223,7 +223,8 @@ def page(slides: list[Slide], plan: str = "") -> str:
     """The HTML of a lesson's slides, in the folder slides/ of the site."""
     title, *others = slides
     lecture = planned(plan, title.section.partition(".")[0])
-    whole = f"<p>{len(others)} slides, about {sum(slide.minutes for slide in others):.0f} minutes in all.</p>"
+    minutes = sum(slide.minutes for slide in others)
+    whole = f"<p>{len(others)} slides, about {minutes:.0f} minutes in all.</p>"
     if lecture:
         whole += f"<p>In a lecture of 90 minutes:</p>{''.join(lecture)}"
     made = [f"<section><h1>{escape(title.section)}</h1><p>N: notes, with minutes.</p>"]

@@ -24,7 +24,15 @@ needs it in its own folder.
 # ---------------------------------
 #
 # The data are points on two half circles. The noise is normal: independent columns of mean 0 and
-# variance 1. These are the first two functions of the file:
+# variance 1. The file begins with two imports, one constant and two functions:
+#
+# .. code-block:: python
+#
+#    from itertools import pairwise
+#
+#    import numpy as np
+#
+#    BOUND = 2.0  # alpha stays in (-2, 2), so that no layer overflows
 #
 # .. literalinclude:: ../../../examples/micro.py
 #    :language: python
@@ -306,7 +314,7 @@ assert np.isclose(slope, b_bar[3], atol=1e-6)
 #    :language: python
 #    :pyobject: fit
 #
-# Now somebody forgets the log-det. The data shall become noise, so is it not enough that
+# Suppose that you forget the log-det. The data should become noise, so is it not enough that
 # :math:`\log N(z; 0, I)` is high?
 
 
@@ -331,16 +339,22 @@ print("the widths of z, which should be 1:", z.std(axis=0).round(3))
 print("the widths of draws, which should be 1:", micro.sample(wrong, 1000, 2, rng).std(axis=0))
 print(f"the score, with its log-det: {micro.log_prob(wrong, x).mean():.2f} nats")
 
+fig, ax = plt.subplots(figsize=(3.6, 3.4), layout="constrained")
+ax.scatter(*noise.T, s=2, color="0.7", label="noise")
+ax.scatter(*z.T, s=2, color="#D55E00", label="z of the data")
+ax.set(title="trained without the log-det", aspect="equal")
+ax.legend(markerscale=4)
+
 # %%
-# The loss looks wonderful, and reaches its end within an epoch. The flow has shrunk all data to one
-# point, where the noise has its peak. The log-det is the price of shrinking: :math:`\alpha` large
-# makes :math:`z` small, and costs :math:`\alpha` nats.
+# The loss reaches its end within an epoch, and looks wonderful. But the flow has shrunk all data to
+# one point, where the noise has its peak. The log-det is the price of shrinking: a large
+# :math:`\alpha` makes :math:`z` small, and costs :math:`\alpha` nats.
 #
 # A second wrong turn: a diagonal in the mask
 # -------------------------------------------
 #
-# The loss is right again, but somebody writes ``<=`` in both rules. An output may then read its own
-# number. Will the score be better or worse than -1.139, that of the truth?
+# The loss is right again. Now write ``<=`` in both rules of the masks. An output may then read its
+# own number. Will the score be better or worse than -1.139, that of the truth?
 
 d = micro.degrees(2, (32, 32), [1, 2])
 cheat = micro.maf(n_layers=1)
@@ -378,7 +392,7 @@ for ax, flow, name in zip(axes, (one, five), ("one layer", "five layers"), stric
     p = np.exp(micro.log_prob(flow, fine)).reshape(200, 200)
     ax.imshow(p, origin="lower", extent=(-2.3, 2.3, -2.3, 2.3), cmap="Blues")
     ax.set_title(name)
-# sphinx_gallery_thumbnail_number = 2
+# sphinx_gallery_thumbnail_number = 3
 
 # %%
 # One layer covers both moons by one band, and fills what is between them. Five layers find the

@@ -113,8 +113,8 @@ PAGE = """<article><div class="admonition"><p>Go to the end</p></div>
 <h2>Predict</h2><p>What comes? Put it in the place of <code>None</code>.</p>
 <p><strong>7a.</strong> How much?</p><pre>7a: How much?</pre><p>It is two.</p>
 <h2>Stages</h2><p>Look <a href="x.html">left</a>.</p>
-<ul class="sphx-glr-horizontal"><li><img src="../../_images/1.png" srcset="x" alt="two &amp; three"></li>
-<li><img src="../../_images/2.png" alt="more"></li></ul>
+<ul class="sphx-glr-horizontal"><li><img src="../../_images/1.png" alt="two &amp; three"
+srcset="x"></li><li><img src="../../_images/2.png" alt="more"></li></ul>
 <p>Much before. So</p><div class="math">a</div><p>and</p><div class="math">b</div>
 <h2>Two</h2><p>Why this shape?</p><img src="../../_images/3.png" alt="">
 <div class="highlight-python"><div><pre><span>def</span> f():
@@ -153,8 +153,9 @@ def test_a_slide_has_one_thing_and_a_question_stands_before_its_picture(slides):
 
 
 def test_slides_of_a_site(slides, tmp_path):
-    (tmp_path / "built" / "course").mkdir(parents=True)
-    (tmp_path / "built" / "course" / "lesson_5_x.html").write_text(PAGE.replace("7.", "5."), "utf-8")
+    lessons = tmp_path / "built" / "course"
+    lessons.mkdir(parents=True)
+    (lessons / "lesson_5_x.html").write_text(PAGE.replace("7.", "5."), "utf-8")
     slides.write(tmp_path)
     page = (tmp_path / "slides" / "lesson_5_x.html").read_text("utf-8")
     assert page.count("<section>") == 10 and page.count("<main>") == page.count("<h1>") == 1

@@ -11,8 +11,8 @@ import shutil
 
 import pytest
 
-from .conftest import DOCS, Watched, served
-from .test_course import COURSE, pages, spoilers  # noqa: F401: pages is a fixture
+from .conftest import Watched, served
+from .test_course import COURSE, pages, spoilers  # noqa: F401
 
 SIZE = {"width": 1280, "height": 720}
 
