@@ -338,6 +338,7 @@ z, _, _ = micro.inverse(wrong, x)
 print("the widths of z, which should be 1:", z.std(axis=0).round(3))
 print("the widths of draws, which should be 1:", micro.sample(wrong, 1000, 2, rng).std(axis=0))
 print(f"the score, with its log-det: {micro.log_prob(wrong, x).mean():.2f} nats")
+assert z.std(axis=0).max() < 0.1
 
 fig, ax = plt.subplots(figsize=(3.6, 3.4), layout="constrained")
 ax.scatter(*noise.T, s=2, color="0.7", label="noise")
@@ -354,7 +355,9 @@ ax.legend(markerscale=4)
 # -------------------------------------------
 #
 # The loss is right again. Now write ``<=`` in both rules of the masks. An output may then read its
-# own number. Will the score be better or worse than -1.139, that of the truth?
+# own number.
+#
+# **Predict.** Will the score be better or worse than -1.139, that of the truth?
 
 d = micro.degrees(2, (32, 32), [1, 2])
 cheat = micro.maf(n_layers=1)
@@ -417,7 +420,7 @@ assert np.allclose(theirs.log_prob(x), micro.log_prob(ours, x), rtol=1e-12, atol
 # Exercises
 # ---------
 #
-# Now alone. First one layer in one function, whose answer is checked:
+# Now work alone. First write one layer in one function. It is checked:
 #
 # **0f.** Write a function maf\_log\_p(x, W1, b1, W2, b2, d): log p, (n,), of rows x (n, D) under
 # one layer of a MAF over N(0, I). Its network has the inputs 1 ... D, a hidden layer of tanh units
