@@ -125,7 +125,8 @@ def of_lesson(html: str) -> list[Slide]:
 
     def add(shown: list[str], kind: str) -> None:
         slides.append(Slide(section, shown, kind, [*earlier, *text]))
-        earlier.clear(), text.clear()
+        earlier.clear()
+        text.clear()
 
     for block in article.select(f"h1, h2, p, {SHOWN}"):
         if block.find_parent(["p", "ul", "ol", "table"]):  # a part of it
@@ -165,7 +166,7 @@ def _make_plain(article: Tag) -> None:
     for code in article.select("pre"):
         code.string = code.get_text().rstrip()
         lines = code.string.splitlines()
-        code["style"] = f"--lines: {len(lines)}; --columns: {max(map(len, lines))}"
+        code["style"] = f"--lines: {len(lines)}; --columns: {max(map(len, lines), default=1)}"
     for image in article.select("img"):
         image.attrs = {"src": image["src"].replace("../../", "../"), "alt": image.get("alt", "")}
     pictures = "ul.sphx-glr-horizontal"  # several of one cell
