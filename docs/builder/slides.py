@@ -58,6 +58,7 @@ p {{ margin: 0; }}
 a {{ color: #005f8a; }}
 aside {{ display: none; border-top: 1px solid; padding-top: 1vmin; color: #55616c; }}
 .notes aside {{ display: block; }}
+.notes img {{ flex-basis: 35vh; }}
 aside > * {{ margin: 0 0 .6em; max-width: 60em; }}
 @page {{ size: 297mm 210mm; margin: 0; }}
 @media print {{ section {{ break-after: page; }} section:last-child {{ break-after: auto; }} }}
@@ -207,14 +208,14 @@ def planned(plan: str, lesson: str) -> list[str]:
     r"""What the lecture of 90 minutes does with a lesson: a line of HTML for each row of its plan.
 
     >>> planned("| 0:05 | 1 | Mass | Half? |\n| 0:14 | 2 | A shear | |\n", "1")
-    ['<p>0:05, 9 minutes: Mass Hands up: Half?</p>']
+    ['<p>0:05, 9 minutes: Mass. Hands up: Half?</p>']
     """
     rows = re.findall(r"^\| (\d):(\d\d) \| (\d*) *\| (.*) \| ?(.*) ?\|$", plan, flags=re.M)
     found = []
     for (h, m, number, what, hands), (later_h, later_m, *_) in pairwise([*rows, ("1", "30")]):
         if number == lesson:
             minutes = 60 * (int(later_h) - int(h)) + int(later_m) - int(m)
-            asked = f" Hands up: {hands.strip()}" if hands.strip() else ""
+            asked = f". Hands up: {hands.strip()}" if hands.strip() else ""
             text = escape(f"{h}:{m}, {minutes} minutes: {what}{asked}".replace("\\|", "|"))
             found.append(f"<p>{text}</p>")
     return found
