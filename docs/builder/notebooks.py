@@ -1,16 +1,17 @@
-r"""The lessons as notebooks, one file each.
+r"""The lessons as notebooks, one file each, beside the files that they need.
 
     python docs/builder/notebooks.py FOLDER
 
 A script has a docstring and cells that begin with `# %%`: the comments below it are text, what
 follows is code. The text is RST, and becomes Markdown here: titles, lists, simple tables, formulas,
-roles. The site's own notebooks are made in the same way.
+roles, functions of other files. The site's own notebooks are made in the same way.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+import shutil
 import sys
 import textwrap
 import zipfile
@@ -39,7 +40,15 @@ def write_all(folder: Path) -> list[Path]:
     """The notebooks of all lessons, in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     scripts = sorted((EXAMPLES / "course").glob("lesson_*.py"))
+    for file in {file for script in scripts for file in shown_in(script)}:
+        shutil.copy(file, folder)
     return [write(script, folder / f"{script.stem}.ipynb") for script in scripts]
+
+
+def shown_in(script: Path) -> set[Path]:
+    """The files of which a script shows functions: its notebook needs them beside it."""
+    found = re.findall(r"literalinclude:: (\S+)", script.read_text(encoding="utf-8"))
+    return {EXAMPLES / Path(name).name for name in found}
 
 
 def write(script: Path, path: Path) -> Path:
@@ -135,9 +144,19 @@ def _directive(name: str, argument: str, inside: str) -> list[str]:
         if r"\\" in formula:  # as Sphinx does it
             formula = "\\begin{aligned}\n" + formula + "\n\\end{aligned}"
         return ["$$", formula, "$$", ""]
+    if name == "literalinclude":
+        function = re.search(r":pyobject: (\w+)", inside)[1]
+        name, argument, inside = "code", "python", _source(EXAMPLES / Path(argument).name, function)
     if name in ("code-block", "code"):
         return ["", f"```{argument}", inside, "```", ""]
     return [*filter(None, [argument, inside]), ""]
+
+
+def _source(path: Path, function: str) -> str:
+    """The lines of one function of a file."""
+    text = path.read_text(encoding="utf-8")
+    nodes = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
+    return "\n".join(text.splitlines()[nodes[function].lineno - 1 : nodes[function].end_lineno])
 
 
 def _table(lines: list[str]) -> list[str]:
@@ -167,7 +186,7 @@ def _roles(text: str) -> str:
     """Inline RST: formulas, code, roles, links; they may go over the end of a line."""
     text = re.sub(r":math:`([^`]+)`", lambda m: f"${' '.join(m[1].split())}$", text)
     text = re.sub(r":\w+(?::\w+)*:`~?([^`<]+?)\s*(?:<[^`]+>)?`", r"\1", text)
-    text = re.sub(r"``([^`]+)``", lambda m: f"`{' '.join(m[1].split())}`", text)
+    text = re.sub(r"(?<!`)``([^`]+)``(?!`)", lambda m: f"`{' '.join(m[1].split())}`", text)
     text = re.sub(r"`([^`<]+?)\s*<\.\.[^`>]+>`__?", r"\1", text)  # of the site, which is not there
     return re.sub(r"`([^`<]+?)\s*<([^`>]+)>`__?", r"[\1](\2)", text)
 
@@ -184,7 +203,7 @@ def replace_those_of_the_gallery(app) -> None:
                 continue
             write(script, book)
             with zipfile.ZipFile(book.with_suffix(".zip"), "w") as together:
-                for file in (script, book):
+                for file in (script, book, *sorted(shown_in(script))):
                     together.writestr(zipfile.ZipInfo(file.name), file.read_bytes())
 
 

@@ -31,6 +31,18 @@ def iaf_by(step, log_det):
     return iaf_log_p
 
 
+def maf_by(end):
+    """The masks and the network are right; what follows is not."""
+
+    def maf_log_p(x, W1, b1, W2, b2, d):
+        order = np.arange(1, x.shape[1] + 1)
+        h = np.tanh(x @ (W1 * (order[:, None] <= d)) + b1)
+        phi = h @ (W2 * (d[:, None] < np.repeat(order, 2))) + b2
+        return end(x, phi[:, ::2], phi[:, 1::2])
+
+    return maf_log_p
+
+
 def in_place(z, nets):
     for net in nets:
         z += net(z)
@@ -113,9 +125,16 @@ def as_rows(x, is_angle):
 
 
 FRESH = {
-    "0a": (3, 0, 9),
+    "0a": (4, 0, 16),
     "0b": (-3.676, 1.838, 0.159),
-    "0c": (2, 9, 0),
+    "0c": (3, 16, 0),
+    "0d": (10, -2, -5),
+    "0e": (3.676, 0.159, -1.139),
+    "0f": (
+        maf_by(lambda x, mu, alpha: log_n((x - mu) / alpha) - alpha.sum(axis=1)),
+        maf_by(lambda x, mu, alpha: log_n((x - mu) * np.exp(-alpha)) - alpha.mean(axis=1)),
+        maf_by(lambda x, mu, alpha: np.exp(log_n((x - mu) * np.exp(-alpha)) - alpha.sum(axis=1))),
+    ),
     "1a": (-2.306, 0.399, -0.46),
     "1b": (0.726, 1.612, 4.919),
     "1c": (

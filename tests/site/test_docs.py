@@ -7,6 +7,10 @@ import ast
 import doctest
 import importlib
 import re
+import shutil
+import sys
+import zipfile
+from types import SimpleNamespace
 
 import pytest
 from support.places import PAGES, ROOT
@@ -169,23 +173,78 @@ def test_every_page_has_its_place():
 # ---------------------------------------------------------------- notebooks
 
 
+@pytest.fixture
+def notebooks(builder):
+    """docs/builder/notebooks.py."""
+    pytest.importorskip("nbformat")
+    return builder("notebooks")
+
+
+@pytest.fixture
+def written(notebooks, tmp_path):
+    """All lessons as notebooks, in a folder of their own."""
+    return notebooks.write_all(tmp_path / "books")
+
+
+def test_lessons_become_notebooks(written):
+    nbformat = pytest.importorskip("nbformat")
+    assert [path.stem for path in written] == [path.stem for path in LESSONS]
+    for path in written:
+        cells = nbformat.read(path, as_version=4).cells
+        assert cells[0].cell_type == "markdown" and cells[0].source.startswith("# ")
+        kinds = [cell.cell_type for cell in cells]
+        assert kinds.count("code") >= 4 and kinds.count("markdown") >= 4
+        assert "%pip install" in cells[1].source
+
+
+def test_a_function_that_a_lesson_shows_is_code_in_its_notebook(notebooks, written):
+    nbformat = pytest.importorskip("nbformat")
+    file = ROOT / "examples" / "micro.py"
+    book = nbformat.read(written[0], as_version=4)
+    text = "\n".join(cell.source for cell in book.cells if cell.cell_type == "markdown")
+    shown = dict(re.findall(r"\n```python\n(def (\w+)\(.*?)\n```\n", text, flags=re.S))
+    source = file.read_text("utf-8")
+    assert set(shown.values()) >= {"made", "run_made", "inverse", "sample", "made_back", "fit"}
+    assert all(f"\n{code}\n" in source for code in shown)
+    assert notebooks.shown_in(LESSONS[0]) == {file} and not notebooks.shown_in(LESSONS[-1])
+    assert (written[0].parent / "micro.py").read_bytes() == file.read_bytes()
+
+
+def test_a_notebook_that_misses_a_file_names_it(notebooks, tmp_path, monkeypatch):
+    first = next(cell for cell in notebooks.cells(LESSONS[0].read_text("utf-8")) if cell.is_code)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "micro", raising=False)
+    with pytest.raises(ModuleNotFoundError, match=r"^put micro\.py into"):
+        exec(first.text, {})
+
+
+def test_the_zip_of_the_site_has_what_a_notebook_needs(notebooks, tmp_path):
+    folder = tmp_path / "built" / "course"
+    folder.mkdir(parents=True)
+    for script in (LESSONS[0], LESSONS[-1]):
+        (folder / f"{script.stem}.ipynb").touch()
+    notebooks.replace_those_of_the_gallery(SimpleNamespace(srcdir=tmp_path))
+    names = [zipfile.ZipFile(path).namelist() for path in sorted(folder.glob("*.zip"))]
+    stems = LESSONS[0].stem, LESSONS[-1].stem
+    assert names == [
+        [f"{stems[0]}.py", f"{stems[0]}.ipynb", "micro.py"],
+        [f"{stems[1]}.py", f"{stems[1]}.ipynb"],
+    ]
+
+
 @pytest.mark.slow
-def test_lessons_become_notebooks_that_run(builder, tmp_path):
-    """All of them are written; the first and the last are run, warnings as errors."""
+@pytest.mark.parametrize("script", LESSONS, ids=lambda path: path.stem)
+def test_a_notebook_runs_in_a_folder_of_its_own(script, notebooks, tmp_path):
+    """Beside the files that it needs; warnings are errors."""
     nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
     pytest.importorskip("ipykernel")
-    written = builder("notebooks").write_all(tmp_path)
-    assert [path.stem for path in written] == [path.stem for path in LESSONS]
-    books = [nbformat.read(path, as_version=4) for path in written]
-    for book in books:
-        assert book.cells[0].cell_type == "markdown" and book.cells[0].source.startswith("# ")
-        kinds = [cell.cell_type for cell in book.cells]
-        assert kinds.count("code") >= 4 and kinds.count("markdown") >= 4
-        assert "%pip install" in book.cells[1].source
-    for book in {0: books[0], len(books) - 1: books[-1]}.values():
-        strict = nbformat.v4.new_code_cell("import warnings\nwarnings.simplefilter('error')")
-        book.cells.insert(0, strict)
-        nbclient.NotebookClient(book, timeout=300, kernel_name="python3").execute()
-        outputs = [out for cell in book.cells if cell.cell_type == "code" for out in cell.outputs]
-        pictures = [out for out in outputs if "image/png" in out.get("data", {})]
-        assert pictures or book is books[0]  # lesson 0 draws in letters
+    for file in notebooks.shown_in(script):
+        shutil.copy(file, tmp_path)
+    book = nbformat.read(notebooks.write(script, tmp_path / "book.ipynb"), as_version=4)
+    strict = nbformat.v4.new_code_cell("import warnings\nwarnings.simplefilter('error')")
+    book.cells.insert(0, strict)
+    place = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(book, timeout=300, kernel_name="python3", resources=place).execute()
+    outputs = [out for cell in book.cells if cell.cell_type == "code" for out in cell.outputs]
+    assert any("image/png" in out.get("data", {}) for out in outputs)
