@@ -65,7 +65,7 @@ def check(name: str, answer: Answer, seed: int | None = None) -> Verdict:
     >>> bool(check("1a", -1.612))
     True
     >>> check("1a", None, seed=1)
-    1a: z ~ N(0, 1) and x = 8 z. What is log p(x = 0), in nats?
+    1a: z ~ N(0, 1) and x = 65 z. What is log p(x = 0), in nats?
     """
     return _find(name).variant(seed).check(answer)
 

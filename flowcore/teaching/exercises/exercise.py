@@ -6,6 +6,7 @@ import inspect
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     Answer = ArrayLike | Callable[..., ArrayLike]
 
 CLOSE, RELATIVE = 0.005, 0.001  # answers to two decimals are enough
+DRAWS = 1000  # of a variant, at most: the tests need 60
 
 
 class Mistake(NamedTuple):
@@ -43,7 +45,7 @@ class Exercise:
     hint       for any other answer
     rough      (low, high): a number in between is a good guess, to be made exact
     inputs     argument tuples on which functions are compared
-    others     makes the exercise with other numbers; None if it has no variants
+    others     draws the exercise with other numbers; None if it has no variants
     """
 
     name: str
@@ -57,10 +59,24 @@ class Exercise:
     others: Callable[[np.random.Generator], Exercise] | None = None
 
     def variant(self, seed: int | None) -> Exercise:
-        """The exercise with the numbers of a seed; itself for None, or if it has one form only."""
+        """The exercise with the numbers of a seed; itself for None, or if it has one form only.
+
+        Numbers are drawn again until each mistake can be named.
+        """
         if seed is None or self.others is None:
             return self
-        return self.others(np.random.default_rng([seed, zlib.crc32(self.name.encode())]))
+        rng = np.random.default_rng([seed, zlib.crc32(self.name.encode())])
+        return next(filter(Exercise.names_each_mistake, map(self.others, repeat(rng, DRAWS))))
+
+    def names_each_mistake(self) -> bool:
+        """Whether every mistake, a number, gets its own hint: no other answer is too near."""
+        answers = np.array([self.answer, *(mistake.answer for mistake in self.mistakes)], float)
+        hints = [self.why, *(mistake.hint for mistake in self.mistakes)]
+        within = np.array([CLOSE, *(mistake.within for mistake in self.mistakes)])
+        within += np.where(answers == np.round(answers), 0, RELATIVE * abs(answers))
+        with np.errstate(invalid="ignore"):  # inf - inf
+            near = (abs(answers[:, None] - answers) <= within) | np.eye(len(answers), dtype=bool)
+        return all(hints[k] == hints[first] for k, first in enumerate(near.argmax(axis=1)))
 
     @property
     def solution(self) -> str:
@@ -133,7 +149,7 @@ def _as_floats(value) -> np.ndarray:
     if value is ...:
         raise _NoAnswerError
     if value is None:
-        raise TypeError("there is no value: does the function return something?")
+        raise TypeError("there is no value (does the function return something?)")
     return np.asarray(value, float)
 
 
@@ -178,6 +194,12 @@ def but(right: Callable[..., tuple], k: int, value: Callable) -> Callable[..., t
         return tuple(found)
 
     return answer
+
+
+def decimals(first: float, last: float, step: float) -> tuple[float, ...]:
+    """Numbers in steps from `first` to `last`; whole ones are integers, as they are written."""
+    found = np.round(np.arange(first, last + step / 2, step), 3).tolist()
+    return tuple(int(number) if number == int(number) else number for number in found)
 
 
 def numbers(**choices: Sequence) -> Callable[[Callable[..., Exercise]], Exercise]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from .constants import H_NORMAL, LOG_2
-from .exercise import exercise, given, numbers
+from .exercise import decimals, exercise, given, numbers
 
 
-@numbers(w=(0.25, 0.2, 0.1), a=(6, 8))
+@numbers(w=decimals(0.05, 0.95, 0.01), a=range(5, 10))
 def _one_of_two(w=0.5, a=6):
     p = f"N({a}, 1) has the share {w} of p, N(-{a}, 1) has the rest."
     if w == 0.5:
@@ -37,7 +37,7 @@ def _one_of_two(w=0.5, a=6):
     )  # fmt: skip
 
 
-@numbers(Z=(3, 6, 10))
+@numbers(Z=range(3, 81))
 def _bound(Z=5):
     log_Z = np.log(Z)
     right = log_Z - LOG_2
@@ -65,7 +65,7 @@ def _bound(Z=5):
     )  # fmt: skip
 
 
-@numbers(m=(0.4, 0.8, -0.3), z=(-1, 2))
+@numbers(m=decimals(-0.98, 0.97, 0.03), z=(-2, -1.5, -1, 1, 1.5, 2))
 def _path(m=0.5, z=1):
     return exercise(
         "11c",
@@ -93,7 +93,7 @@ def _path(m=0.5, z=1):
     )  # fmt: skip
 
 
-@numbers(width=(2, 3, 4))
+@numbers(width=decimals(1.2, 9, 0.1))
 def _weights(width=1):
     right = width * np.sqrt(0.5)
     shown = "N(0, 1)" if width == 1 else f"N(0, {width}^2)"

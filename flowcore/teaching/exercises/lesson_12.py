@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import combinations
 
 import numpy as np
 
 from .constants import N_0
-from .exercise import but, exercise, given, numbers
+from .exercise import but, decimals, exercise, given, numbers
 from .lesson_11 import LOG_P, LOG_Q
 
 
-@numbers(r=(0.6, 0.5, 0.9), x1=(-2, 2))
+@numbers(r=decimals(0.3, 0.95, 0.01), x1=(-2.5, -2, -1.5, 1.5, 2, 2.5))
 def _slice(r=0.8, x1=1.5):
     variance = 1 - r * r
     return exercise(
@@ -37,7 +38,7 @@ def _slice(r=0.8, x1=1.5):
     )  # fmt: skip
 
 
-@numbers(a=(1.5, 2.5), x1=(0.5, 1))
+@numbers(a=decimals(1, 2, 0.05), x1=decimals(0.2, 1, 0.05))
 def _which(a=2, x1=1):
     odds = 2 * a * x1
     near, far = abs(a - x1), a + x1
@@ -69,7 +70,7 @@ def _which(a=2, x1=1):
     )  # fmt: skip
 
 
-@numbers(w=((6, 2, 1, 1), (5, 3, 1, 1), (8, 4, 2, 1)))
+@numbers(w=[w[::-1] for w in combinations(range(1, 15), 4) if w[3] >= 2 * w[2]])
 def _worth(w=(4, 2, 1, 1)):
     total, squares, n = sum(w), sum(k * k for k in w), len(w)
     right = total**2 / squares
@@ -100,7 +101,7 @@ def _worth(w=(4, 2, 1, 1)):
     )  # fmt: skip
 
 
-@numbers(r=(0.6, 0.5, 0.3), share=(0.25, 0.4))
+@numbers(r=decimals(0.3, 0.9, 0.05), share=decimals(0.1, 0.9, 0.05))
 def _filled(r=0.8, share=0.5):
     right = (1 - share) + share * r * r
     lost = "Half" if share == 0.5 else f"A share of {share}"

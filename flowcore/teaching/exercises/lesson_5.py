@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from .constants import N_0
-from .exercise import but, exercise, given, numbers
+from .exercise import but, decimals, exercise, given, numbers
 
 
-@numbers(D=(10, 32, 100, 784))
+@numbers(D=range(10, 201))
 def _loop(D=64):
     return exercise(
         "5a",
@@ -31,7 +31,7 @@ def _loop(D=64):
     )  # fmt: skip
 
 
-@numbers(c=(3, 4, 5), x2=(2, 4, 5))
+@numbers(c=range(3, 7), x2=decimals(1.5, 9.5, 0.1))
 def _back(c=2, x2=3):
     return exercise(
         "5b",
@@ -59,7 +59,7 @@ def _back(c=2, x2=3):
     )  # fmt: skip
 
 
-@numbers(c=(3, 4, 5))
+@numbers(c=range(3, 81))
 def _log_det(c=2):
     log_c = np.log(c)
     return exercise(
@@ -86,7 +86,7 @@ def _log_det(c=2):
     )  # fmt: skip
 
 
-@numbers(D=(32, 128), width=(256, 512))
+@numbers(D=range(10, 41), width=range(48, 600, 8))
 def _units(D=64, width=256):
     return exercise(
         "5d",

@@ -6,12 +6,13 @@ from functools import partial
 
 import numpy as np
 
-from .exercise import but, exercise, given, numbers
+from .exercise import but, decimals, exercise, given, numbers
 from .lesson_5 import ROWS
 
 
-@numbers(scales=((0.2, -0.5, 0.7), (-0.4, 0.3, 0.6), (0.8, -0.1, -0.3)))
-def _sum(scales=(0.1, -0.3, 0.5)):
+@numbers(a=decimals(0.1, 0.9, 0.05), b=decimals(-0.9, -0.1, 0.05), c=decimals(0.1, 0.9, 0.05))
+def _sum(a=0.1, b=-0.3, c=0.5):
+    scales = (a, b, c)
     total = sum(scales)
     shown = f"{scales[0]:g}, {scales[1]:g} and {scales[2]:g}"
     return exercise(
@@ -45,7 +46,7 @@ _TURNS = exercise("6b",
     "Write down, after each coupling, which of z1..z4 each coordinate depends on.",
     (1, "One coupling leaves two coordinates as they were."),
     (2, "In the pair that was changed first, neither has seen the other one yet."),
-    (4, "One fewer: follow who has seen whom after each coupling."),
+    (4, "There is not one coupling for each coordinate: a coupling changes two of them."),
     (6, "These are the pairs. One coupling serves two coordinates at once."),
     (8, "It goes faster: a coupling lets two coordinates see two others at once."),
     (12, "These are the ordered pairs. One coupling serves four of them at once."),
@@ -163,6 +164,15 @@ def _nice(z, nets, *, first=0, fresh=True, turns=True, sign=1):
     return x
 
 
+def _places(z, nets):
+    """A mistake of 6e: the halves change places in each layer, and stay so."""
+    half = z.shape[1] // 2
+    read, other = z[:, :half], z[:, half:]
+    for net in nets:
+        read, other = other + net(read), read
+    return np.hstack([read, other])
+
+
 _NETS = (np.sin, np.cos, np.tanh)
 
 _ALTERNATE = exercise("6e",
@@ -183,6 +193,8 @@ _ALTERNATE = exercise("6e",
     (lambda z, nets: _nice(z, nets[:1]), "This is one layer: `nets` holds several."),
     (lambda z, nets: _nice(z, nets[:2]), "These are two layers: `nets` may hold more."),
     (lambda z, nets: _nice(z, nets[::-1]), "The networks come in the order of the list."),
+    (_places, "The halves change places in each layer: after an odd number of networks put them "
+     "back."),
     (lambda z, nets: _nice(z, nets) - z, "This is what was added; x is z and that."),
     (lambda z, nets: z, "Nothing has changed. Does the function change a copy, and return it?"),
     inputs=[(ROWS, _NETS), (ROWS[:2], _NETS[:2]), (ROWS, _NETS[:1])],

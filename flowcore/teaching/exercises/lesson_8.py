@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .constants import H_NORMAL, LOG_2, LOG_2_PI, N_0
-from .exercise import exercise, given, numbers
+from .exercise import decimals, exercise, given, numbers
 
 
 def _mixture_entropy(a: float) -> float:
@@ -15,18 +15,19 @@ def _mixture_entropy(a: float) -> float:
     return float(-(p * np.log(p)).sum() * (x[1] - x[0]))
 
 
-@numbers(a=(4, 5, 6))
+@numbers(a=decimals(2.5, 7.5, 0.05))
 def _gap(a=3):
     V = 1 + a * a
+    shown = f"{V:g}"
     cross, entropy = H_NORMAL + 0.5 * np.log(V), _mixture_entropy(a)
     return exercise(
         "8a",
         f"Half of the data are N(-{a}, 1), half N({a}, 1). One affine layer over N(0, 1) learns "
         "them. What is the least KL?",
         cross - entropy,
-        f"1/2 log(2 pi e {V}) minus the entropy of the two: the best Gaussian bridges the gap.",
-        f"The best Gaussian has the variance {V}. The data's entropy is about log 2 + 1/2 log(2 pi "
-        "e).",
+        f"1/2 log(2 pi e {shown}) minus the entropy of the two: the best Gaussian bridges the gap.",
+        f"The best Gaussian has the variance {shown}. The data's entropy is about log 2 + "
+        "1/2 log(2 pi e).",
         (LOG_2, "log 2 is the share of the choice in the entropy of the data."),
         (cross, "This is the cross-entropy; take off the entropy of the data."),
         (entropy, "This is the entropy of the data; take it off the cross-entropy."),
@@ -51,23 +52,26 @@ def _gap(a=3):
     )  # fmt: skip
 
 
-@numbers(dtype=("float16", "float64"))
-def _overflow(dtype="float32"):
-    largest = float(np.finfo(dtype).max)
-    other = "float32" if dtype == "float64" else "float64"
+@numbers(kind=[None], digits=range(10, 300))
+def _overflow(kind="float32", digits=0):
+    largest = float(np.finfo(kind).max) if kind else 10.0**digits
+    where = f"in {kind}" if kind else f"where the largest number is 1e{digits}"
+    finite = f"np.finfo(np.{kind}).max" if kind else f"1e{digits}"
     return exercise(
         "8b",
-        f"The textbook's scale is exp(alpha). From which alpha on does it overflow in {dtype}?",
+        f"The textbook's scale is exp(alpha). From which alpha on does it overflow {where}?",
         np.log(largest),
-        f"log of the largest {dtype}. A single far row is enough to make the loss infinite.",
-        f"np.finfo(np.{dtype}).max is the largest; exp(alpha) reaches it at its logarithm.",
-        (np.log(float(np.finfo(other).max)), f"That is {other}'s."),
+        f"log of the largest {kind or 'number'}. A single far row is enough to make the loss "
+        "infinite.",
+        f"{finite} is the largest; exp(alpha) reaches it at its logarithm.",
+        *((np.log(float(np.finfo(other).max)), f"That is {other}'s.")
+          for other in ("float32", "float64") if other != kind),
         ([np.log10(largest), np.round(np.log10(largest)), np.ceil(np.log10(largest))], "exp has "
          "the base e, not 10."),
         (np.round(np.log2(largest)), "exp has the base e, not 2.", 0.5),
         (np.round(np.log2(largest)) - 1, "exp has the base e, not 2: these are exponents of 2."),
         (-np.log(largest), "Towards minus infinity exp goes to 0: it overflows at the other end."),
-        (np.log(float(np.finfo(dtype).tiny)), "There it becomes too small. It overflows at the "
+        (np.log(float(np.finfo("float32").tiny)), "There it becomes too small. It overflows at the "
          "other end."),
         ([16.0, 32.0, 64.0], "Bits are shared by the sign, an exponent and digits. Which is the "
          "largest number?"),
@@ -79,7 +83,7 @@ def _overflow(dtype="float32"):
     )  # fmt: skip
 
 
-@numbers(c=(1.5, 3, 4))
+@numbers(c=decimals(0.6, 2.9, 0.02))
 def _bound(c=2):
     right = np.exp(c * np.tanh(1.0))
     return exercise(

@@ -10,10 +10,13 @@ import numpy as np
 from ...spec.reference import made_masks
 from ...targets import two_moons
 from .constants import H_NORMAL, LOG_2_PI
-from .exercise import exercise, given, numbers
+from .exercise import decimals, exercise, given, numbers
+
+_MOONS = two_moons(0.05)
+ENTROPY, (SD_1, SD_2) = _MOONS.entropy(), _MOONS.std()
 
 
-@numbers(D=(3, 4, 5, 10))
+@numbers(D=range(3, 81))
 def _start(D=2):
     return exercise(
         "3a",
@@ -32,20 +35,28 @@ def _start(D=2):
         (0.0, "A loss of 0 is nothing special. Take the mean of -log N(z; 0, I)."),
         (D * LOG_2_PI + D / 2, "The constant of one column is 1/2 log(2 pi)."),
         (D * (LOG_2_PI + 1), "Half of that: -log N of one column is (log(2 pi) + z^2) / 2."),
-        (np.exp(-D * H_NORMAL), "This is a density; the mean of -log is asked for."),
+        *([(np.exp(-D * H_NORMAL), "This is a density; the mean of -log is asked for.")]
+          if D < 4 else []),  # else it is 0 to two decimals
     )  # fmt: skip
 
 
-@numbers(noise=(0.1, 0.15, 0.2))
-def _standardised(noise=0.05):
-    moons = two_moons(noise)
-    entropy, sd = moons.entropy(), moons.std()
+@numbers(
+    data=[("A table of two columns has", "It is", "columns")],
+    entropy=decimals(0.1, 0.9, 0.05),
+    sd_1=decimals(0.4, 0.95, 0.05),
+    sd_2=decimals(0.4, 0.95, 0.05),
+)
+def _standardised(
+    data=("Two moons have", "They are", "moons"), entropy=ENTROPY, sd_1=SD_1, sd_2=SD_2
+):
+    have, they_are, moons = data
+    sd = np.array([sd_1, sd_2])
     log_sd = np.log(sd)
     right = entropy - log_sd.sum()
     return exercise(
         "3b",
-        f"Two moons have an entropy of {entropy:.3f} nats and standard deviations of "
-        f"{sd[0]:.3f} and {sd[1]:.3f}. They are standardised: what is the entropy now?",
+        f"{have} an entropy of {entropy:.3f} nats and standard deviations of "
+        f"{sd[0]:.3f} and {sd[1]:.3f}. {they_are} standardised: what is the entropy now?",
         right,
         "Dividing by a deviation below 1 stretches: H grows by -log sd of both columns.",
         "y = (x - mean) / sd. What is log |det dy/dx|?",
@@ -61,13 +72,13 @@ def _standardised(noise=0.05):
         (-log_sd.sum(), "This is the change; add it to the entropy of the raw data."),
         (entropy - 2 * log_sd.sum(), "This uses the variances; lengths are divided by deviations."),
         (entropy - 0.5 * log_sd.sum(), "The root was taken twice: these are deviations already."),
-        (2 * H_NORMAL, "That is N(0, I). Standardised moons have its moments, not its shape."),
+        (2 * H_NORMAL, f"That is N(0, I). Standardised {moons} have its moments, not its shape."),
         (0.0, "Standardising sets means and deviations, not the entropy."),
         (1.0, "Standardising sets the deviations to 1, not the entropy."),
     )  # fmt: skip
 
 
-@numbers(r=(0.5, 0.6, 0.7, 0.9))
+@numbers(r=decimals(0.2, 0.95, 0.01))
 def _wide(r=0.8):
     det = 1 - r**2
     right = -0.5 * np.log(det)
@@ -97,7 +108,7 @@ def _wide(r=0.8):
     )  # fmt: skip
 
 
-@numbers(r=(0.5, 0.6, 0.7, 0.9))
+@numbers(r=decimals(0.3, 0.95, 0.01))
 def _narrow(r=0.8):
     det = 1 - r**2
     right = 0.5 * (2 / det - 2 + np.log(det))
