@@ -1,10 +1,14 @@
 """The command `python -m flowcore.teaching`: what a lecturer does with a class's files."""
 
+import csv
+import sys
+from pathlib import Path
 from typing import Annotated
 
-from typer import Option, Typer
+from typer import Argument, Exit, Option, Typer
 
 from .exams import EXAMS, exam_text
+from .marks import Mark, mark
 
 app = Typer(add_completion=False, help="Homework of the course.", no_args_is_help=True)
 
@@ -22,6 +26,31 @@ def print_exam(
 ) -> None:
     """Print an exam of 60 minutes and 40 points, in Markdown."""
     print(exam_text(seed, number, answers), end="")
+
+
+@app.command("mark")
+def print_marks(
+    work: Annotated[list[Path], Argument(help="Files of students, or folders of them.")],
+) -> None:
+    """Print a CSV with one row for each answer in the files that students saved in the browser.
+
+    Numbers are checked again. Code is not run: the verdict of the student's browser stands beside
+    it. A file that cannot be read is named and left out; the exit status is then 1.
+    """
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(Mark._fields)
+    files = [
+        file for path in work for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])
+    ]
+    skipped = 0
+    for file in files:
+        try:
+            table.writerows(mark(file))
+        except (ValueError, OSError) as problem:
+            print(f"skipped: {problem}", file=sys.stderr)
+            skipped += 1
+    print(f"{len(files) - skipped} files marked, {skipped} skipped", file=sys.stderr)
+    raise Exit(int(skipped > 0))
 
 
 if __name__ == "__main__":

@@ -637,7 +637,7 @@ def test_the_page_asks_for_all_its_modules_at_once():
         ("1a", "-1.61", True, "1a: right. "),
         ("1a", "-log(2 * pi) / 2 - log(2)", True, "1a: right. "),
         ("1a", "-0.226", False, "1a: not yet. The sign"),
-        ("1a", "", False, "1a: z ~ N(0, 1) and x = 2 z."),
+        ("1a", "\u22121,61 nats", True, "1a: right. "),
         ("1c", "def f(x):\n    return -np.log(x)**2/2 - log(2*pi)/2 - np.log(x)", True, "1c: "),
         ("1c", "def log_p(x):\n    return ...", False, "1c: z ~ N(0, 1) and x = exp(z)."),
         ("1c", "def log_p(x):\n    return y", False, "1c: it stops: NameError: name 'y'"),
@@ -649,10 +649,17 @@ def test_an_answer_of_a_lesson_is_checked(name, code, right, message):
 
 
 @pytest.mark.parametrize(
-    ("code", "problem"), [("1 +", "SyntaxError"), ("1 / 0", "ZeroDivisionError"), ("x", "'x'")]
+    ("name", "text", "problem"),
+    [
+        ("1a", "", "nothing is typed yet: type a number"),
+        ("1a", "1 +", "'1 +' is no number: type a number"),
+        ("1a", "1 / 0", "'1 / 0' has no value: type a number"),
+        ("1a", "x", "'x' has 'x' in it: type a number"),
+        ("1c", "def f(x):", "IndentationError"),
+    ],
 )
-def test_an_answer_that_is_no_python_is_named(code, problem):
-    assert problem in flow_bench.call("check", {"exercise": "1a", "code": code})["error"]
+def test_an_answer_that_cannot_be_read_is_named(name, text, problem):
+    assert problem in flow_bench.call("check", {"exercise": name, "code": text})["error"]
 
 
 def test_columns_with_few_values_are_named():

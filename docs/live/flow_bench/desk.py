@@ -192,10 +192,22 @@ def judge(task: int, answer) -> dict:
     return {"right": verdict.right, "message": verdict.message}
 
 
-def check(exercise: str, code: str) -> dict:
-    """What the course answers to code that is a number or a function: for the lessons' boxes."""
-    names = {**vars(math), "fc": fc, "np": np, "anp": anp}
-    verdict = teaching.check(exercise, cell.value(code, names))
+def question(exercise: str, seed: int) -> dict:
+    """The text of an exercise with the numbers of a seed; "" if it has no others."""
+    text = teaching.question(exercise, seed)
+    return {"text": "" if text == teaching.question(exercise) else text}
+
+
+def check(exercise: str, code: str, seed: int | None = None) -> dict:
+    """What the course answers to a number, or to the code of a function: for the lessons' boxes.
+
+    Errors: ValueError for text that is no number, or code that fails.
+    """
+    if teaching.EXERCISES[exercise].inputs:
+        answer = cell.value(code, {**vars(math), "fc": fc, "np": np, "anp": anp})
+    else:
+        answer = teaching.read_number(code)
+    verdict = teaching.check(exercise, answer, seed)
     return {"right": bool(verdict), "message": str(verdict)}
 
 
@@ -230,7 +242,7 @@ CALLS: Mapping[str, Callable[..., dict]] = {
     function.__name__: function
     for function in (
         about, build, walk_by, described, floor, train, look, truth, point, measure, network,
-        sequential_seconds, judge, check, overlap, read_table, run,
+        sequential_seconds, judge, question, check, overlap, read_table, run,
     )
 }  # fmt: skip
 

@@ -46,8 +46,8 @@ def check(name: str, answer: Answer, seed: int | None = None) -> Verdict:
     ----------
     name : str
         Lesson and letter, such as "3b".
-    answer : number, function or None
-        Your answer to the question; None prints the question.
+    answer : number, text, function or None
+        Your answer to the question; None prints the question. Text is read by `read_number`.
     seed : int or None
         None is the course's own exercise. Another seed has other numbers, and their answers; an
         exercise that asks for a function, and a few others, stay as they are.
@@ -62,7 +62,7 @@ def check(name: str, answer: Answer, seed: int | None = None) -> Verdict:
     --------
     >>> check("1a", -0.226)
     1a: not yet. The sign: a stretch makes the density thinner, so subtract log 2.
-    >>> bool(check("1a", -1.612))
+    >>> bool(check("1a", "-1,61 nats"))
     True
     >>> check("1a", None, seed=1)
     1a: z ~ N(0, 1) and x = 65 z. What is log p(x = 0), in nats?

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .general import general_hint
+from .reading import read_number
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -86,8 +87,13 @@ class Exercise:
     def check(self, answer: Answer) -> Verdict:
         """Whether the answer is right, and why; or a hint; of None or ..., the question.
 
-        A function that returns ... is not written yet, either.
+        Text is read as a number. A function that returns ... is not written yet, either.
         """
+        if isinstance(answer, str) and not self.inputs:
+            try:
+                answer = read_number(answer)
+            except ValueError as problem:
+                return Verdict(False, f"{self.name}: {problem}")
         try:
             if answer is None or answer is ...:
                 raise _NoAnswerError

@@ -129,6 +129,22 @@ def test_no_answer_can_be_seen_before_one_is_given(script, address, browser):
     context.close()
 
 
+def test_on_pages_that_are_no_lessons_nothing_is_asked_and_nothing_folded(pages, address, browser):
+    if not SITE:
+        pytest.skip("of the whole site only")
+    names = {path.relative_to(pages).as_posix() for path in pages.rglob("*.html")}
+    names -= {f"built/course/{script.stem}.html" for script in COURSE}
+    names = {name for name in names if "lessons.js" in (pages / name).read_text("utf-8")}
+    assert {"index.html", "learn/teaching.html", "built/solutions.html"} <= names
+    page = browser.new_page()
+    page.route("**/*.{png,svg,gif}", lambda route: route.abort())
+    for name in sorted(names):
+        page.goto(f"{address}{name}")
+        page.wait_for_function("document.readyState === 'complete'")
+        assert not page.locator("form.question, .answered, p.more, button.whole").count(), name
+    page.close()
+
+
 def test_solutions_are_not_in_a_sidebar(pages):
     if not SITE:
         pytest.skip("of the whole site only")
