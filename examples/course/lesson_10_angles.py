@@ -80,14 +80,15 @@ print(teaching.check("10f", guess))
 
 # %%
 # :math:`-\pi` and :math:`\pi` are one angle, so :math:`f(-\pi)` and :math:`f(\pi)` are one angle,
-# too: :math:`f(\pi) = f(-\pi) + 2 \pi k` with a whole number :math:`k`. As f increases, :math:`k` is
-# at least 1. As f has an inverse, it meets each angle once, and :math:`k` is not 2 or more:
+# too: :math:`f(\pi) = f(-\pi) + 2 \pi k` with a whole number :math:`k`. As f increases, :math:`k`
+# is at least 1. As f has an inverse, it meets each angle once, and :math:`k` is not 2 or more:
 #
 # .. math:: f(\pi) = f(-\pi) + 2 \pi .
 #
 # Every such map is made of two steps. The first one keeps the ends, :math:`f(-\pi) = -\pi` and
 # :math:`f(\pi) = \pi`: a spline on this interval, the ``CircularSpline``. The second one turns the
-# circle, :math:`x \leftarrow x + a` modulo :math:`2 \pi`: the ``CircularShift``, whose log-det is 0.
+# circle, :math:`x \leftarrow x + a` modulo :math:`2 \pi`: the ``CircularShift``, whose log-det is
+# 0.
 #
 # The slopes meet
 # ---------------
@@ -207,7 +208,8 @@ assert np.isclose(fc.reference.log_abs_det(J), 0.6 * np.cos(2), atol=1e-6)
 # Two angles
 # ----------
 #
-# Two angles are a point on a torus, where the seam is a cross. Here the second angle has two modes for each value of the first.
+# Two angles are a point on a torus, where the seam is a cross. Here the second angle has two modes
+# for each value of the first.
 
 torus = fc.targets.torus()
 flow, _ = fc.fit(fc.flows.nsf(2, circular=[0, 1], layers=4), torus.sample(4000, rng=0), epochs=40)

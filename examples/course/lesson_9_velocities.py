@@ -155,8 +155,8 @@ assert 12 < errors[2] / errors[3] < 20
 # -------------
 #
 # Maximum likelihood works as before, but every update has to solve the equation. There is a cheaper
-# way, the one of the first picture. Take any draw :math:`z` of the base and any row :math:`x` of the
-# data, and move along the straight line between them: :math:`x_t = (1 - t) z + t x`, with the
+# way, the one of the first picture. Take any draw :math:`z` of the base and any row :math:`x` of
+# the data, and move along the straight line between them: :math:`x_t = (1 - t) z + t x`, with the
 # velocity :math:`x - z`. Lines of different pairs cross, so this is no flow yet. Now *regress*: let
 # a network minimise
 #
@@ -277,8 +277,8 @@ ax.legend()
 # **Which points decide late where they go?** Look at the last picture, and mark on it where such
 # points start. To decide is to know the moon: at the time :math:`t` a point is at :math:`y`, and
 # among the pairs that come by there, some end on one moon, some on the other. Such a pair has the
-# noise :math:`z = (y - t x) / (1 - t)`, so the density of :math:`z` weighs its row. The colour below
-# is the time from which on 9 of 10 of these pairs go to the same moon.
+# noise :math:`z = (y - t x) / (1 - t)`, so the density of :math:`z` weighs its row. The colour
+# below is the time from which on 9 of 10 of these pairs go to the same moon.
 
 rows, moon = make_moons(500, noise=0.05, random_state=0)
 rows = units.inverse(rows)

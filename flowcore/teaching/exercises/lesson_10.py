@@ -159,6 +159,7 @@ _READ = exercise("10e",
     inputs=[(_ROWS, np.array([True, False, True])), (_ROWS[:2], np.array([False, True, False]))],
 )  # fmt: skip
 
+
 @numbers(start=decimals(-3, 3, 0.05))
 def _ends(start=-2.5):
     return exercise(

@@ -144,7 +144,6 @@ def _floor(t=0.5, s=1):
     )  # fmt: skip
 
 
-
 def _velocity(x, t):
     return np.stack([np.sin(x[:, 0]) + t, x[:, 0] * x[:, 1]], axis=1)
 

@@ -14,9 +14,11 @@ LESSON = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Masks</t
 <div class="highlight-Python"><pre>guess = None
 print(teaching.check("4e", guess))</pre></div>
 <div class="sphx-glr-footer">The notebook</div></section></article></html>"""
-RIGHT = ["h₁: 1 reads x₁: 1", "h₂: 1 reads x₁: 1", "h₃: 2 reads x₁: 1", "h₄: 2 reads x₁: 1"] + [
-    "h₃: 2 reads x₂: 2", "h₄: 2 reads x₂: 2",
-]  # fmt: skip
+RIGHT = [
+    *(f"{unit} reads x₁: 1" for unit in ("h₁: 1", "h₂: 1", "h₃: 2", "h₄: 2")),
+    "h₃: 2 reads x₂: 2",
+    "h₄: 2 reads x₂: 2",
+]
 
 
 @pytest.fixture
