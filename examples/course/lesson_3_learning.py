@@ -150,7 +150,7 @@ last = reports[-1].flow  # after all epochs; `few` is the flow of the best epoch
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 for ax, history, name, frame in (
-    (axes[0], of_many, "2,000 rows", (3.2, 3.5)),
+    (axes[0], of_many, "2,000 rows", (3.2, 3.85)),
     (axes[1], of_few, "150 rows", (2.4, 4.6)),
 ):
     fc.plots.losses(history, truth.entropy(), ax=ax, ylim=frame)
@@ -164,8 +164,8 @@ assert of_few.train_nll[-1] < truth.entropy() - 0.2
 assert of_few.val_nll[-1] > of_few.val_nll[of_few.best_epoch] + 0.2
 
 # %%
-# With many rows both curves come within 0.03 nats of the line (the left picture magnifies: it is
-# 0.3 nats high, the right one 2.2). With few rows, the training loss crosses the line and falls far
+# With many rows both curves come within 0.03 nats of the line. (The left picture magnifies: it is
+# 0.65 nats high, the right one 2.2.) With few rows, the training loss crosses the line and falls far
 # below the loss of the truth itself on these rows. That is no success: :math:`H` is a floor for the
 # mean over :math:`p`, not for the mean over 150 rows, and the flow has begun to learn these rows by
 # heart. This is *overfitting*. The validation loss shows it: it turns round and rises. ``fit``
