@@ -98,6 +98,12 @@ html_theme_options = {
 }
 
 
+def add_mask_boxes(app, pagename, templatename, context, doctree):
+    """The script of the masks that are clicked, on their page only; after that of the boxes."""
+    if pagename == "built/course/lesson_4_made":
+        app.add_js_file("mask_box.js", type="module")
+
+
 def setup(app):
     """Pages that are made anew, and what happens to links and docstrings on the way."""
     pages.make(DOCS.parent)
@@ -105,6 +111,7 @@ def setup(app):
     app.connect("source-read", pages.mend_links)
     app.connect("source-read", pages.fill_minutes)
     app.connect("source-read", benches.put_into_lessons)
+    app.connect("html-page-context", add_mask_boxes)
     app.connect("missing-reference", pages.find_public_name)
     app.connect("autodoc-skip-member", docstrings.skip)
     app.connect("autodoc-process-signature", docstrings.signature)

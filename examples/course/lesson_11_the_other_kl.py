@@ -38,7 +38,8 @@ from flowcore.training.reverse_kl import ReverseKL
 from flowcore.training.unnormalised import LogTarget
 
 # %%
-# **11a.** Half of p is N(-6, 1), half N(6, 1). q = N(6, 1) has one of them. What is KL(q \|\| p)?
+# **11a.** p is an equal mixture of N(-6, 1) and N(6, 1). q = N(6, 1) has one of them. What is KL(q
+# \|\| p)?
 
 guess = None
 print(teaching.check("11a", guess))
@@ -194,8 +195,8 @@ assert spread < 1e-8
 # enough? That depends on the largest weights.
 
 # %%
-# **11d.** p = N(0, 1), q = N(0, s^2), and weights are w = p / q at draws of q. Down to which s
-# have they a finite variance?
+# **11d.** p = N(0, 1), q = N(0, s^2), and weights are w = p / q at draws of q. Below which s
+# is their variance infinite?
 
 guess = None
 print(teaching.check("11d", guess))

@@ -2,9 +2,9 @@ r"""
 2. Why a determinant, and why a triangle?
 =========================================
 
-In lesson 1 a map stretched the line, and the density answered with :math:`\log |dz/dx|`. Data have
-more columns than one. What takes the place of the derivative there, and what does it cost? By the
-end of this lesson you can derive
+In lesson 1 a map stretched the line, and the density answered with :math:`\log |dz/dx|`. Data
+usually have more than one column. What takes the place of the derivative there, and what does it
+cost? By the end of this lesson you can derive
 
 .. math::
 
@@ -161,14 +161,28 @@ ax.set_axis_off()
 # negative, hence the bars.
 #
 # In :math:`D` dimensions the volume of a cell whose edges are the columns of :math:`J` is
-# :math:`|\det J|`, too. Gaussian elimination shows it: it writes :math:`J` as a product of shears,
-# swaps of two coordinates, and one diagonal matrix. A shear or a swap leaves every volume as it is,
-# and has the determinant 1 or -1. A diagonal matrix multiplies volumes by the product of its
-# entries, which is its determinant (up to the sign). Along the product, both the volumes and the
-# determinants multiply. (``LULinear`` stores such factors, two triangles :math:`L` and :math:`U`.
-# So its log-det is a sum over one diagonal, and needs no elimination.)
+# :math:`|\det J|`, too. Gaussian elimination shows it: it writes an invertible :math:`J` as a
+# product of shears, swaps of two coordinates, and one diagonal matrix. What does one such factor
+# :math:`E` do, if it is applied after any matrix :math:`B`?
 #
-# The inverse map has the Jacobian :math:`\partial z / \partial x = J^{-1}` and undoes the factor.
+# * A shear adds a multiple of one row of :math:`B` to another. A determinant is linear in each row,
+#   and 0 if two rows are equal, so :math:`\det(E B) = \det B`. No volume changes.
+# * A swap exchanges two rows: :math:`\det(E B) = -\det B`. No volume changes.
+# * A diagonal matrix multiplies the rows by its entries: :math:`\det(E B) = d_1 \cdots d_D \det B`.
+#   Volumes are multiplied by :math:`|d_1 \cdots d_D|`.
+#
+# With :math:`B = I` these are the determinants of the factors themselves: 1, -1 and :math:`d_1
+# \cdots d_D`. So :math:`\det(E B) = \det E \det B` for each of the three. Factor by factor, it
+# follows for every product :math:`A` of them:
+#
+# .. math:: \det(A B) = \det A \, \det B .
+#
+# Volumes are multiplied by the same numbers, without the signs. (``LULinear`` stores such factors,
+# two triangles :math:`L` and :math:`U`. So its log-det is a sum over one diagonal, and needs no
+# elimination.)
+#
+# The inverse map has the Jacobian :math:`\partial z / \partial x = J^{-1}`, with
+# :math:`\det J^{-1} \det J = \det I = 1`: it undoes the factor.
 # So :math:`p(x) = p(z) / |\det J| = p(z)\, |\det \partial z / \partial x|`. Take the logarithm, and
 # the formula at the top is derived.
 #
@@ -193,8 +207,8 @@ print(teaching.check("2b", guess))
 #
 # For any map of :math:`D` coordinates, two things are expensive:
 #
-# * To know :math:`J`. It has :math:`D^2` entries. Differentiation backwards gives one row for each
-#   pass through the map, so :math:`D` passes; moving each coordinate up and down takes
+# * To know :math:`J`. It has :math:`D^2` entries. Backward differentiation gives one row of
+#   :math:`J` per pass through the map: :math:`D` passes. Moving each coordinate up and down takes
 #   :math:`2 D`.
 # * To know its determinant. Gaussian elimination clears :math:`D` columns, and for each of them
 #   changes up to :math:`D` rows of :math:`D` entries: :math:`D^3 / 3` multiplications in all.
@@ -286,7 +300,7 @@ assert np.isclose(fc.reference.log_abs_det(J), two.inverse_log_det(x), atol=1e-5
 # %%
 # The left one is known before it is computed: its grey cells are exactly 0, and its log-det is
 # :math:`-\sum_i \alpha_i`, a by-product of the pass that gives :math:`z`. The right one has no
-# zeros. Still no elimination was needed: determinants of a product multiply, so the log-dets of the
+# zeros. Still no elimination was needed: :math:`\det(A B) = \det A \det B`, so the log-dets of the
 # two layers are added. Only the layers must be triangles, not the flow.
 #
 # Is a triangle enough?

@@ -67,8 +67,9 @@ You need: lesson 2, and from lesson 3 what a layer of a network is,
 # -------
 #
 # Take D = 3 and one hidden layer of four units, whose degrees are 1, 1, 2, 2. Which cells of its
-# two weight matrices stay? Colour them on paper, or here: 1 is a connection. A matrix is (in, out):
-# it has a row for each unit that is read, and a column for each unit that reads.
+# two weight matrices stay? A matrix is (in, out): it has a row for each unit that is read, and a
+# column for each unit that reads. The answer is an array such as
+# ``[[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]``, with a 1 for each connection.
 
 import warnings
 from functools import reduce
@@ -81,22 +82,19 @@ from autograd import jacobian
 import flowcore as fc
 from flowcore import teaching
 
-guess_1 = [  # rows: x_1, x_2, x_3; columns: the hidden units
-    [0, 0, 0, 0],
-    [0, 0, 0, 0],
-    [0, 0, 0, 0],
-]
-guess_2 = [  # rows: the hidden units; columns: phi_1, phi_2, phi_3
-    [0, 0, 0],
-    [0, 0, 0],
-    [0, 0, 0],
-    [0, 0, 0],
-]
+# %%
+# **4e.** A hidden layer reads three inputs of degrees 1, 2, 3, and has four units of degrees 1, 1,
+# 2, 2. Which connections stay? A row for each input, a column for each unit; 1 is a connection.
 
-small = fc.MADE(3, hidden=[4], n_out=1)
-for name, guess, mask in zip(("first", "second"), (guess_1, guess_2), small.masks, strict=True):
-    differ = np.count_nonzero(np.array(guess, bool) != mask)
-    print(f"the {name} matrix: {differ} of {mask.size} cells differ from the rules' mask")
+guess = None
+print(teaching.check("4e", guess))
+
+# %%
+# **4f.** Three outputs of degrees 1, 2, 3 read four hidden units of degrees 1, 1, 2, 2. Which
+# connections stay? A row for each unit, a column for each output; 1 is a connection.
+
+guess = None
+print(teaching.check("4f", guess))
 
 # %%
 # And a larger one, counted instead of coloured:
@@ -113,6 +111,7 @@ print(teaching.check("4a", guess))
 # are blue. Then come its two masks, where blue is a connection. The last panel is the product of
 # the masks: it shows which outputs can be reached from which inputs.
 
+small = fc.MADE(3, hidden=[4], n_out=1)
 fig, axes = plt.subplots(
     1, 4, figsize=(8.5, 2.8), width_ratios=[5, 3.2, 2.6, 2.6], layout="constrained"
 )
@@ -129,6 +128,7 @@ panels = fc.plots.masks(small, ax=axes[1:])
 # *below* the diagonal. If weights are stored as (out, in), the masks look like the Jacobian. It is
 # the same network.
 
+assert all(map(np.array_equal, small.masks, (teaching.EXERCISES[n].answer for n in ("4e", "4f"))))
 above = reduce(np.matmul, small.masks)  # of booleans: is there a path
 assert np.array_equal(above, np.triu(np.ones((3, 3), bool), k=1))
 

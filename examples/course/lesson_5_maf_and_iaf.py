@@ -127,7 +127,7 @@ assert np.allclose(log_det, maf.forward_log_det(z))
 #
 # After a pass, which units are right, and which were computed from an x that is still zero? Below,
 # the loop runs once more and looks at all units. A unit is *final* as soon as it has the value that
-# it has in the last pass, on all 50 rows. This is measured: no degree is used.
+# it has in the last pass, on all 50 rows. We find this by comparing values, without the degrees.
 
 
 def all_units(x):

@@ -208,14 +208,14 @@ def question(exercise: str, seed: int) -> dict:
 
 
 def check(exercise: str, code: str, seed: int | None = None) -> dict:
-    """What the course answers to a number, or to the code of a function: for the lessons' boxes.
+    """What the course answers to a number, rows of them, or a function's code: for the boxes.
 
-    Errors: ValueError for text that is no number, or code that fails.
+    Errors: ValueError for text that is none of these, or code that fails.
     """
     if teaching.EXERCISES[exercise].inputs:
         answer = cell.value(code, {**vars(math), "fc": fc, "np": np, "anp": anp})
     else:
-        answer = teaching.read_number(code)
+        answer = teaching.EXERCISES[exercise].read(code)
     verdict = teaching.check(exercise, answer, seed)
     return {"right": bool(verdict), "message": str(verdict)}
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .exercise import Exercise, Mistake, Verdict
 from .lesson_0 import ONE_PAGE
 from .lesson_5 import DIRECTIONS
@@ -46,8 +48,9 @@ def check(name: str, answer: Answer, seed: int | None = None) -> Verdict:
     ----------
     name : str
         Lesson and letter, such as "3b".
-    answer : number, text, function or None
-        Your answer to the question; None prints the question. Text is read by `read_number`.
+    answer : number, array, text, function or None
+        Your answer to the question; None prints the question. Text is read by `read_number`, or as
+        rows of an array, "[[0, 1], [1, 1]]".
     seed : int or None
         None is the course's own exercise. Another seed has other numbers, and their answers; an
         exercise that asks for a function, and a few others, stay as they are.
@@ -119,6 +122,8 @@ def solution(name: str, seed: int | None = None) -> str:
     exercise = _find(name).variant(seed)
     if exercise.inputs:
         return exercise.why
+    if np.ndim(exercise.answer):
+        return f"{np.asarray(exercise.answer, int).tolist()}. {exercise.why}"
     value = float(exercise.answer)
     shown = f"{value:g}" if value == round(value, 1) else f"{value:.3f}"
     return f"{shown}. {exercise.why}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -40,7 +41,7 @@ class Exercise:
 
     name       lesson and letter, "3b"
     question   as `check` prints it
-    answer     a number, or a function, which is then run on `inputs`
+    answer     a number, an array, or a function, which is then run on `inputs`
     why        the reason of the right answer
     mistakes   answers that are not right, each with its hint
     hint       for any other answer
@@ -87,11 +88,11 @@ class Exercise:
     def check(self, answer: Answer) -> Verdict:
         """Whether the answer is right, and why; or a hint; of None or ..., the question.
 
-        Text is read as a number. A function that returns ... is not written yet, either.
+        Text is read. A function that returns ... is not written yet, either.
         """
         if isinstance(answer, str) and not self.inputs:
             try:
-                answer = read_number(answer)
+                answer = self.read(answer)
             except ValueError as problem:
                 return Verdict(False, f"{self.name}: {problem}")
         try:
@@ -117,6 +118,15 @@ class Exercise:
         if self.rough and found[0].shape == () and self.rough[0] < found[0] < self.rough[1]:
             return Verdict(False, f"{self.name}: a good guess. Now the number: {self.hint}")
         return Verdict(False, f"{self.name}: not yet. {hint}{self.hint}")
+
+    def read(self, text: str) -> Answer:
+        """The number, or the rows of an array, in a text. Errors: ValueError for any other text."""
+        if not np.ndim(self.answer):
+            return read_number(text)
+        try:
+            return np.array(json.loads(text), float)
+        except (ValueError, TypeError):
+            raise ValueError("rows of 0 and 1 are asked for, such as [[0, 1], [1, 1]]") from None
 
     def values_of(self, answer: Answer) -> list[np.ndarray]:
         """The values of a function on every input, a tuple's one by one; or the answer itself."""

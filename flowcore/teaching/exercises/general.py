@@ -54,6 +54,8 @@ def general_hint(
             return _of_a_shape(value, wanted), False
     if len(right) == 1 and right[0].shape == ():
         return _of_a_number(float(found[0]), float(right[0]))
+    if len(right) == 1 and right[0].ndim == 2 and np.isin(right[0], (0, 1)).all():
+        return _of_a_mask(found[0] > 0.5, right[0] > 0.5), False
     if not all(np.isfinite(value).all() for value in found):
         return "Some values are not finite: is something divided by 0, or is exp too large? ", False
     fits = [_near(a, b) for a, b in zip(found, right, strict=True)]
@@ -84,6 +86,17 @@ def _of_a_number(found: float, right: float) -> tuple[str, bool]:
         if abs(found - right) <= 0.02 * max(1.0, abs(right)):
             return f"close, but off by more than rounding: {found:g}. ", False
     return _relation([np.array(found)], [np.array(right)]), False
+
+
+def _of_a_mask(found: np.ndarray, right: np.ndarray) -> str:
+    """How many cells differ, and the first of each kind: too many, missing."""
+    kinds = ((found & ~right, "is a connection too many"), (right & ~found, "is missing"))
+    cells = [
+        f"row {row}, column {column} {what}"
+        for wrong, what in kinds
+        for row, column in np.argwhere(wrong)[:1] + 1
+    ]
+    return f"{np.sum(found != right)} of {right.size} cells differ: {'; '.join(cells)}. "
 
 
 def _relation(found: Sequence, right: Sequence) -> str:

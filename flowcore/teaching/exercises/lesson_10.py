@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .constants import LOG_2, LOG_2_PI, N_0
-from .exercise import exercise, numbers
+from .exercise import decimals, exercise, numbers
 
 _UNIFORM = exercise("10a",
     "An angle is uniform on the circle. What is log p at any angle, in nats?",
@@ -26,7 +26,7 @@ _UNIFORM = exercise("10a",
 )  # fmt: skip
 
 
-@numbers(angle=(2.5, 2.8, 3.1), by=(0.8, 1.2, 1.5))
+@numbers(angle=decimals(2.5, 3.1, 0.1), by=decimals(0.7, 3, 0.05))
 def _beyond(angle=3, by=0.5):
     total = angle + by
     return exercise(
@@ -49,13 +49,13 @@ def _beyond(angle=3, by=0.5):
     )  # fmt: skip
 
 
-@numbers(n=(4, 5, 6), angles=(2, 3))
+@numbers(n=range(12, 100), angles=range(3, 12))
 def _features(n=3, angles=2):
-    written = {2: "two of them angles", 3: "three of them angles"}
+    words = {2: "two", 3: "three"}
     return exercise(
         "10c",
-        f"A coupling keeps {n} coordinates, {written[angles]}. How many numbers does its network "
-        "read?".replace("keeps 3", "keeps three"),
+        f"A coupling keeps {words.get(n, n)} coordinates, {words.get(angles, angles)} of them "
+        "angles. How many numbers does its network read?",
         n + angles,
         "One for each coordinate of a line, a cosine and a sine for each angle.",
         "How many numbers place a point on a circle without a seam?",
@@ -159,4 +159,107 @@ _READ = exercise("10e",
     inputs=[(_ROWS, np.array([True, False, True])), (_ROWS[:2], np.array([False, True, False]))],
 )  # fmt: skip
 
-ANGLES = (_UNIFORM, _beyond, _features, _SHIFT, _READ)
+
+@numbers(start=decimals(-3, 3, 0.05))
+def _ends(start=-2.5):
+    return exercise(
+        "10f",
+        f"An increasing map f of the circle to itself has f(-pi) = {start:g}. Follow f(x) without "
+        "jumps while x goes once round, from -pi to pi. What is f(pi)?",
+        start + 2 * np.pi,
+        f"{start:g} + 2 pi: the same point of the circle, one whole turn later.",
+        "-pi and pi are one angle, and so are f(-pi) and f(pi): by how much can the numbers "
+        "differ?",
+        (start, "It is this angle, but an increasing map is above its start."),
+        (np.pi, f"That is for f(-pi) = -pi. Here f begins at {start:g}."),
+        (-start, "The end is no mirror image of the start: it is the same angle."),
+        (start + np.pi, "That is half a turn: the opposite angle."),
+        (start - 2 * np.pi, "An increasing map does not turn backwards."),
+        (start + 4 * np.pi, "After two turns each angle was met twice: f would have no inverse."),
+        (2 * np.pi, "By so much f(x) grows; it begins at f(-pi)."),
+        (start + 360, "Angles here are in radians: a whole turn is 2 pi."),
+        (np.pi + start + 2 * np.pi, "f begins at f(-pi), not at x: no pi is added to it."),
+    )  # fmt: skip
+
+
+@numbers(first=decimals(0.2, 3, 0.1), last=decimals(0.2, 3, 0.1))
+def _slopes(first=0.5, last=1.5):
+    right = np.log(first / last)
+    return exercise(
+        "10g",
+        "z is uniform on the circle and x = f(z), with f(-pi) = -pi and f(pi) = pi. The slope of f "
+        f"is {first:g} where it begins, at -pi, and {last:g} where it ends, at pi. What is log "
+        "p(x) just below pi, minus log p(x) just above -pi?",
+        right,
+        f"log {first:g} - log {last:g}: unequal slopes make a jump of the density.",
+        "log p(x) = -log(2 pi) - log f'(z), on both sides of the seam.",
+        (-right, "The sign: where the slope is larger, mass is spread thinner."),
+        (0.0, "The map has no jump, but the density contains its slope."),
+        (first - last, "These are the slopes; log p has their logarithms."),
+        (last - first, "These are the slopes, and with the wrong sign: log p has -log f'."),
+        (first / last, "This is the ratio of the densities; its logarithm is asked for."),
+        (last / first, "This is the ratio of the slopes; log p has -log f'."),
+        (1 / last - 1 / first, "Densities contain 1 / f'; the difference of their logarithms is "
+         "asked for."),
+        ((1 / last - 1 / first) / (2 * np.pi), "This is the difference of the densities; that of "
+         "their logarithms is asked for."),
+        (-np.log(last), "This is one side, below pi; take off the other one."),
+        (-np.log(first), "This is one side, above -pi: it is taken off the other one."),
+        (right - LOG_2_PI, "log(2 pi) is the same on both sides: it cancels."),
+    )  # fmt: skip
+
+
+@numbers(scale=decimals(0.3, 2, 0.1), angle=decimals(0.2, 3, 0.1))
+def _read(scale=0.6, angle=2):
+    alpha, slope = scale * np.cos(angle), scale * np.sin(angle)
+    return exercise(
+        "10h",
+        "A coupling keeps the angle x1 = z1, and moves a number, x2 = mu + exp(alpha) z2. Its "
+        f"network reads cos x1 and sin x1: alpha = {scale:g} cos x1, mu = 2 sin x1. What is log "
+        f"|det dx/dz| at x1 = {angle:g}?",
+        alpha,
+        "It is alpha: the derivatives of cosine and sine stand below the diagonal.",
+        "Write down the four entries of dx/dz. Which of them have a derivative of the cosine?",
+        ([alpha + np.log(np.sin(angle)), alpha - np.log(np.sin(angle))], "The derivative of the "
+         "cosine stands below the diagonal: it is in no product of the determinant."),
+        (alpha + np.log(abs(np.cos(angle) * np.sin(angle))), "The derivatives of cosine and sine "
+         "stand below the diagonal: they are in no product of the determinant."),
+        (-slope, "This is d alpha / dx1, which stands below the diagonal."),
+        (slope, "alpha has the cosine, not the sine."),
+        (np.exp(alpha), "This is dx2/dz2; its logarithm is asked for."),
+        (-alpha, "The sign: x2 is stretched by exp(alpha)."),
+        (scale * angle, "alpha reads the cosine of the angle."),
+        (0.0, "The cosine and the sine add nothing, but exp(alpha) stretches x2."),
+        (scale, f"cos x1 is 1 at x1 = 0. Here x1 = {angle:g}, in radians."),
+        (alpha + 2 * np.sin(angle), "mu shifts x2, and stretches nothing."),
+        (alpha + LOG_2_PI, "A density of the base is not asked for: the log-det alone."),
+    )  # fmt: skip
+
+
+@numbers(mean=decimals(0.05, 2, 0.01))
+def _base(mean=0.4):
+    right = 2 * np.pi * mean
+    return exercise(
+        "10i",
+        f"Let the base of an angle be N({mean:g}, 1), without what lies beyond -pi and pi. What is "
+        "its log p at pi, minus its log p at -pi?",
+        right,
+        f"((pi + {mean:g})^2 - (pi - {mean:g})^2) / 2 = 2 pi * {mean:g}: a base with a seam.",
+        "log p(z) is -(z - m)^2 / 2 and a constant, at both ends.",
+        (-right, "The sign: the mean lies nearer to pi, and the density is higher there."),
+        (0.0, "That is so for the mean 0 only."),
+        (2 * right, "log N has 1/2 of the square."),
+        (0.5 * right, "Both squares have a term with pi and the mean: they add up."),
+        (float(mean), "This is the mean; log p at the two ends is asked for."),
+        (2 * mean, "The ends are at pi and -pi, not at 1 and -1."),
+        (-0.5 * (np.pi - mean) ** 2, "This is one end, at pi; take off the other one."),
+        (0.5 * (np.pi + mean) ** 2, "This is one end, at -pi; the other one is missing."),
+        (-0.5 * ((np.pi - mean) ** 2 + (np.pi + mean) ** 2), "The difference of the two ends is "
+         "asked for, not their sum."),
+        (np.exp(right), "This is the ratio of the densities; the difference of their logarithms is "
+         "asked for."),
+        (2 * np.pi, "By so much the slope of log p jumps; its value jumps by less, or by more."),
+    )  # fmt: skip
+
+
+ANGLES = (_UNIFORM, _beyond, _features, _SHIFT, _READ, _ends, _slopes, _read, _base)

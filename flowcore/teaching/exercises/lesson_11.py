@@ -12,7 +12,7 @@ from .exercise import decimals, exercise, given, numbers
 def _one_of_two(w=0.5, a=6):
     p = f"N({a}, 1) has the share {w} of p, N(-{a}, 1) has the rest."
     if w == 0.5:
-        p = f"Half of p is N(-{a}, 1), half N({a}, 1)."
+        p = f"p is an equal mixture of N(-{a}, 1) and N({a}, 1)."
     right = -np.log(w)
     return exercise(
         "11a",
@@ -43,7 +43,7 @@ def _bound(Z=5):
     right = log_Z - LOG_2
     return exercise(
         "11b",
-        "Half of p is N(-6, 1), half N(6, 1), q = N(6, 1), but only p~ = "
+        "p is an equal mixture of N(-6, 1) and N(6, 1), q = N(6, 1), but only p~ = "
         f"{Z} p is known. What is the ELBO of q?",
         right,
         f"log Z - KL(q || p), with Z = {Z}: below the log evidence by what q lacks.",
@@ -75,7 +75,7 @@ def _path(m=0.5, z=1):
         float(m),
         "dx/dm = 1, and the slope by x is -(x - m) + x = m, whatever z is: no variance.",
         "Differentiate log q(x) - log p(x) by x, then multiply by dx/dm = 1.",
-        (m + z, "This is the total derivative, x: it has the score of q, which is z, beside."),
+        (m + z, "This is the total derivative, x: it also contains the score of q, which is z."),
         (float(z), "This is the score of q, x - m: the part that the path derivative leaves out."),
         (-float(z), "This is the slope of log q; that of -log p is x."),
         (0.0, "q is not p yet: m has to go."),
@@ -99,8 +99,8 @@ def _weights(width=1):
     shown = "N(0, 1)" if width == 1 else f"N(0, {width}^2)"
     return exercise(
         "11d",
-        f"p = {shown}, q = N(0, s^2), and weights are w = p / q at draws of q. Down to which s "
-        "have they a finite variance?",
+        f"p = {shown}, q = N(0, s^2), and weights are w = p / q at draws of q. Below which s "
+        "is their variance infinite?",
         right,
         "E_q[w^2] is the integral of p^2 / q: its exponent falls only if s^2 is above half of p's "
         "variance.",

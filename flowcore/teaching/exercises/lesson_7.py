@@ -28,7 +28,7 @@ def _least(noise=0.05):
         f"Any number of affine autoregressive layers, all in the order (1, 2), learn {which}. "
         "What is the least KL?",
         floor,
-        "The layers collapse into one: given x1, x2 stays Gaussian. Two branches are not.",
+        "The layers collapse into one: given x1, x2 stays Gaussian. Two branches are not Gaussian.",
         "Given x1, x2 is one Gaussian, however many layers there are; the best one has the moons' "
         "own mean and variance there. The rest is an integral, which teaching.affine_floor takes.",
         (0.0, "A Gaussian that is shifted and scaled, however often, stays a Gaussian."),

@@ -7,37 +7,37 @@ from functools import partial
 import numpy as np
 
 from .constants import N_0
-from .exercise import but, exercise, given, numbers
+from .exercise import but, decimals, exercise, given, numbers
 
 
-@numbers(a=(2, 4), b=(7, 8), d=(-1, -6))
+@numbers(a=decimals(0.5, 6, 0.1), b=range(1, 10), d=decimals(-6, -0.5, 0.1))
 def _trace(a=1, b=5, d=-3):
-    det = abs(a * d)
+    total, det = round(a + d, 1), abs(a * d)
     return exercise(
         "9a",
         f"In the plane, dx/dt = A x with A = [[{a}, {b}], [0, {d}]], for t from 0 to 1. What is "
         "log |det dx/dz|?",
-        float(a + d),
+        float(total),
         f"The integral of the divergence, the trace of A at every x and t: {a} - {-d}.",
         "Which sum of derivatives does a small step's determinant have, to first order in h?",
         (np.log(det), "This is log |det A|; but A is the velocity, not the map."),
-        (-float(a + d), "This is the way back, from x to z."),
+        (-float(total), "This is the way back, from x to z."),
         (float(a + b + d), "All entries are summed; the divergence has only dv_d / dx_d, the "
          "diagonal."),
         ([float(a * d), float(det)], "This is det A, or its size. A step is x + h A x, whose "
          "determinant is 1 + h trace A + ..."),
-        (np.log(abs(a + d)) if abs(a + d) != 1 else 0.0, "The divergence is the log-determinant "
+        (np.log(abs(total)) if total else -np.inf, "The divergence is the log-determinant "
          "already: no logarithm is taken."),
         (float(abs(a) + abs(d)), "The diagonal is added with its signs."),
         ([float(a), float(d)], "Both coordinates count: the diagonal has two entries."),
         (float(b), "An entry off the diagonal is a shear, as in lesson 2."),
-        (0.5 * (a + d), "The integral over t of a constant is the constant: no 1/2."),
+        (0.5 * total, "The integral over t of a constant is the constant: no 1/2."),
         (np.log(1 + abs(a)) + (np.log(abs(1 + d)) if d != -1 else -np.inf), "One step with h = 1 "
          "is not the motion: let h go to 0."),
     )  # fmt: skip
 
 
-@numbers(k=(2, 3, 0.5))
+@numbers(k=decimals(0.1, 4, 0.05))
 def _sink(k=1):
     shown = "" if k == 1 else f"{k:g} "
     return exercise(
@@ -65,7 +65,7 @@ def _sink(k=1):
     )  # fmt: skip
 
 
-@numbers(t=(0.2, 0.3, 0.4), x=(1, 2))
+@numbers(t=decimals(0.1, 0.9, 0.05), x=decimals(0.4, 3, 0.1))
 def _regression(t=0.25, x=1):
     variance = (1 - t) ** 2 + t**2
     right = (2 * t - 1) / variance * x
@@ -96,7 +96,7 @@ def _regression(t=0.25, x=1):
     )  # fmt: skip
 
 
-_FLOOR = exercise("9d",
+_FLOOR_AT_HALF = exercise("9d",
     "The same pairs, at t = 0.5. What is the least mean squared distance of any v(x_t) from "
     "x - z?",
     2.0,
@@ -113,6 +113,35 @@ _FLOOR = exercise("9d",
     (0.8, "That is a velocity at t = 0.25; here the distance from x - z is asked for."),
     (3.0, "The variance of x - z is that of x and that of z, no more."),
 )  # fmt: skip
+
+
+@numbers(t=decimals(0.1, 0.9, 0.05), s=decimals(1.5, 4, 0.5))
+def _floor(t=0.5, s=1):
+    if s == 1:
+        return _FLOOR_AT_HALF
+    variance, shared = (1 - t) ** 2 + t**2 * s**2, t * s**2 - (1 - t)
+    explained = shared**2 / variance
+    right = 1 + s**2 - explained
+    return exercise(
+        "9d",
+        f"z ~ N(0, 1) and x ~ N(0, {s:g}^2), paired at random, x_t = (1 - t) z + t x. What is, at "
+        f"t = {t:g}, the least mean squared distance of any v(x_t) from x - z?",
+        right,
+        f"{1 + s**2:g} - (t {s:g}^2 - (1 - t))^2 / Var(x_t): the variance of x - z, minus what "
+        "x_t explains.",
+        "The regression takes Cov(x - z, x_t)^2 / Var(x_t) off the variance of x - z.",
+        (1.0 + s**2, "This is the variance of x - z: a part of it is explained by x_t."),
+        (0.0, "Many pairs cross at one x_t, and v has one value there: the loss has a floor."),
+        (float(s**2), "This is the floor at t = 0, where x_t is z."),
+        (1.0, "This is the floor at t = 1, where x_t is x."),
+        (variance, "This is the variance of x_t; that of x - z, given x_t, is asked for."),
+        (explained, "This is what x_t explains: take it off the variance of x - z."),
+        (1 + s**2 - shared**2, "The covariance squared is divided by the variance of x_t."),
+        (1 + s**2 - abs(shared) / variance, "The covariance is squared."),
+        (1 + s**2 + explained, "What is explained is taken off, not added."),
+        (s**2 - explained, "x - z has the variances of both."),
+        (np.sqrt(right), "This is a standard deviation; the loss is squared."),
+    )  # fmt: skip
 
 
 def _velocity(x, t):
@@ -201,9 +230,9 @@ _T = np.array([0.1, 0.5, 0.8])
 _ENDS = np.array([[2.0, 1.0], [-0.5, 0.3], [1.0, -2.0]])
 
 _MATCHING = exercise("9f",
-    "Write a function matching_loss(v, z, x, t): z and x are (n, D), t is (n,), and v(x_t, t) is a "
-    "velocity (n, D) for points (n, D) and times (n, 1). It returns the mean over the rows of "
-    "|v(x_t, t) - (x - z)|^2.",
+    "Write a function matching_loss(v, z, x, t): z and x are (n, D), t is (n,). v takes points (n, "
+    "D) and times of shape (n, 1), and returns velocities (n, D). The function returns the mean "
+    "over the rows of |v(x_t, t) - (x - z)|^2.",
     matching_loss,
     "A regression: no density, no determinant, no equation.",
     "t[:, None] multiplies rows. The points lie on the lines, x_t = (1 - t) z + t x; sum over "
@@ -227,4 +256,4 @@ _MATCHING = exercise("9f",
     inputs=[(_field, _PLANE, _ENDS, _T), (_field, _PLANE[:2], _ENDS[1:], _T[1:])],
 )  # fmt: skip
 
-VELOCITIES = (_trace, _sink, _regression, _FLOOR, _EULER, _MATCHING)
+VELOCITIES = (_trace, _sink, _regression, _floor, _EULER, _MATCHING)

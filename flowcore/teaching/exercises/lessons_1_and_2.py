@@ -21,7 +21,11 @@ def _stretch(s=2):
         f"x = 0 comes from z = 0, where log N is -0.919; the stretch thins it out by log {s} = "
         f"{log_s:.3f}.",
         "Which z lands on x = 0? Take log N there, and add log |dz/dx|.",
-        (1 / s, "This is how high p is beside N(0; 0, 1): take its logarithm, and add that of N."),
+        (
+            1 / s,
+            "This is the ratio of the heights of p and N(0; 0, 1): its logarithm is asked for, "
+            "and log N is added.",
+        ),
         (N_0 + log_s, f"The sign: a stretch makes the density thinner, so subtract log {s}."),
         (N_0, f"This is log N(0; 0, 1), of z. The stretch is missing: log |dz/dx| = -log {s}."),
         (-log_s, f"This is log 1/{s}, how much lower x is than z. Add log N(0; 0, 1)."),

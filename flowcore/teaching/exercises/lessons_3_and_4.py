@@ -152,16 +152,16 @@ def _edges(hidden, output, degrees) -> int:
     )
 
 
-NAMES = {4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight"}
+NAMES = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight"}
 
 
-@numbers(D=(4, 6, 7), each=(2, 3))
+@numbers(D=range(4, 9), each=range(2, 20))
 def _count(D=5, each=2):
     width = each * (D - 1)
     degrees = np.arange(1, D + 1), *(np.repeat(np.arange(1, D), each) for _ in range(2))
     left = [int(mask.sum()) for mask in made_masks(degrees, 2)]  # weights, by layer
     right, whole = sum(left), D * width + width * width + 2 * D * width
-    many = f"{NAMES.get(width, width)} units ({'two' if each == 2 else 'three'} of each degree"
+    many = f"{NAMES.get(width, width)} units ({NAMES.get(each, each)} of each degree"
     return exercise(
         "4a",
         f"A MADE of {NAMES[D]} inputs, two hidden layers of {many} 1 to {D - 1}), two "
@@ -188,12 +188,12 @@ def _count(D=5, each=2):
     )  # fmt: skip
 
 
-@numbers(D=(4, 6, 7, 8))
+@numbers(D=range(4, 100))
 def _narrowest(D=5):
     return exercise(
         "4d",
-        f"How many units must every hidden layer have at least, so that each of {NAMES[D]} outputs "
-        "may depend on all inputs before it?",
+        f"How many units must every hidden layer have at least, so that each of {NAMES.get(D, D)} "
+        "outputs may depend on all inputs before it?",
         D - 1,
         "One of each degree 1..D-1 in every layer; degree D would be read by nobody.",
         "Output i needs a unit of degree i - 1 in every layer.",
@@ -227,6 +227,57 @@ def output_mask(d_hidden, order):
 
 _edge = given(lambda d_in, d_out: (d_in[:, None], d_out))  # a column and a row of degrees
 
+
+_READ, _READING, _OUTPUTS = np.array([1, 2, 3]), np.array([1, 1, 2, 2]), np.array([1, 2, 3])
+
+
+def _mask_of(compare, d_in, d_out):
+    return compare.outer(d_in, d_out).astype(float)
+
+
+_FIRST = exercise("4e",
+    "A hidden layer reads three inputs of degrees 1, 2, 3, and has four units of degrees 1, 1, 2, "
+    "2. Which connections stay? A row for each input, a column for each unit; 1 is a connection.",
+    _mask_of(np.less_equal, _READ, _READING),
+    "A unit reads inputs of its own degree or lower, so nobody reads x_3.",
+    "A unit of degree d reads what has degree d or less: go through its column, cell by cell.",
+    (_mask_of(np.less, _READ, _READING), "In a hidden layer, equal degrees are connected: <=. The "
+     "strict < is for the outputs."),
+    (_mask_of(np.greater_equal, _READ, _READING), "Turned round: a unit reads lower or equal "
+     "degrees, not higher ones."),
+    (_mask_of(np.greater, _READ, _READING), "Turned round: a unit reads lower or equal degrees, "
+     "not higher ones, and <= is not strict."),
+    (_mask_of(np.equal, _READ, _READING), "Lower degrees may be read as well, not equal ones "
+     "only."),
+    (np.ones((3, 4)), "These are all connections: the network has no order then."),
+    (np.zeros((3, 4)), "Without a connection no output depends on anything."),
+    (np.triu(np.ones((3, 4))), "A triangle is right only for degrees that rise one by one: compare "
+     "the degrees."),
+    (_mask_of(np.less_equal, _READ, _READING)[::-1], "The rows are from the bottom up: the first "
+     "row is x_1."),
+)  # fmt: skip
+
+_LAST = exercise("4f",
+    "Three outputs of degrees 1, 2, 3 read four hidden units of degrees 1, 1, 2, 2. Which "
+    "connections stay? A row for each unit, a column for each output; 1 is a connection.",
+    _mask_of(np.less, _READING, _OUTPUTS),
+    "An output reads lower degrees only, so phi_1 reads nothing: p(x_1) depends on nothing.",
+    "Output i reads units of degrees below i: go through its column, cell by cell.",
+    (_mask_of(np.less_equal, _READING, _OUTPUTS), "An output may not see units of its own degree: "
+     "<, not <=. Else phi_1 depends on x_1."),
+    (_mask_of(np.greater, _READING, _OUTPUTS), "Turned round: an output reads lower degrees, not "
+     "higher ones."),
+    (_mask_of(np.greater_equal, _READING, _OUTPUTS), "Turned round, and not strict: an output "
+     "reads lower degrees only."),
+    (_mask_of(np.equal, _READING, _OUTPUTS), "An output may not see its own degree, and sees all "
+     "lower ones."),
+    (np.ones((4, 3)), "These are all connections: the network has no order then."),
+    (np.zeros((4, 3)), "Without a connection no output depends on anything."),
+    (_mask_of(np.equal, _READING, _OUTPUTS - 1), "All lower degrees may be read, not the next "
+     "lower one only."),
+    (np.triu(np.ones((4, 3)), 1), "A triangle is right only for degrees that rise one by one: "
+     "compare the degrees."),
+)  # fmt: skip
 
 ORDER = (
     _count,
@@ -267,4 +318,6 @@ ORDER = (
         inputs=[(_IN, np.array([1, 2, 3])), (_OUT, np.array([3, 1, 2]))],
     ),
     _narrowest,
+    _FIRST,
+    _LAST,
 )  # fmt: skip
