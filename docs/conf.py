@@ -14,8 +14,13 @@ from builder import benches, docstrings, notebooks, pages  # noqa: E402
 
 import flowcore  # noqa: E402
 
-project, author, copyright = "flowcore", "the flowcore authors", "the flowcore authors"
+project, author = "flowcore", "the flowcore authors"
+copyright = f"{author}. Code: MIT licence. Texts and pictures: CC BY 4.0"
 version = release = flowcore.__version__
+
+# https://github.com/OWNER/NAME: notebooks install flowcore from there, and each lesson has a link
+# that opens its notebook in Colab. Colab reads the branch `notebooks`: .github/workflows/site.yml
+repository = ""
 
 extensions = [
     "myst_parser",
@@ -38,6 +43,7 @@ exclude_patterns = [
     "templates",
     "built/**/sg_execution_times.rst",
     "built/downloads",
+    "built/course/index.rst",  # learn/index.rst is the page of the lessons
 ]
 templates_path = ["templates"]
 
@@ -50,6 +56,9 @@ default_role = "py:obj"
 highlight_language = "none"  # of blocks that name no language: formulas, tables
 nitpicky = True
 nitpick_ignore_regex = [("py:obj", ".*")]
+
+# Formulas are read, not operated: without MathJax's menu they are no stops of the Tab key
+mathjax3_config = {"options": {"enableMenu": False}}
 
 # One page for everything public; the types stand in the docstrings
 autosummary_generate = True
@@ -92,7 +101,7 @@ html_theme_options = {
     "navbar_end": ["theme-switcher"],
     "navigation_with_keys": False,
     "show_toc_level": 2,
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 7,
     "footer_start": ["copyright"],
     "footer_end": [],
 }
@@ -101,10 +110,12 @@ html_theme_options = {
 def setup(app):
     """Pages that are made anew, and what happens to links and docstrings on the way."""
     pages.make(DOCS.parent)
+    app.add_config_value("repository", "", "env", [str])
     app.connect("builder-inited", notebooks.replace_those_of_the_gallery, priority=900)
     app.connect("source-read", pages.mend_links)
     app.connect("source-read", pages.fill_minutes)
     app.connect("source-read", benches.put_into_lessons)
+    app.connect("source-read", notebooks.put_badge)
     app.connect("missing-reference", pages.find_public_name)
     app.connect("autodoc-skip-member", docstrings.skip)
     app.connect("autodoc-process-signature", docstrings.signature)
