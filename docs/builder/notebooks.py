@@ -29,6 +29,14 @@ except ModuleNotFoundError:
     %pip install -q git+{repository}"""
 BY_HAND = """\
 import flowcore  # an error? The page Install, docs/start/install.md, shows how to install it"""
+BADGE = """
+.. button-link:: {}
+   :color: primary
+   :outline:
+
+   Open in Colab
+
+"""
 BRANCH = "notebooks"  # of the repository: what this program writes, see .github/workflows/site.yml
 UNDERLINES = "=-~^"  # titles, from the first level on
 RULE = re.compile(r"=+( +=+)+$")
@@ -216,8 +224,8 @@ def put_badge(app, docname: str, source: list[str]) -> None:
     folder, _, name = docname.rpartition("/")
     address = in_colab(app.config.repository, name)
     if folder == "built/course" and address:
-        badge = f".. button-link:: {address}\n   :color: primary\n   :outline:\n\n   Open in Colab\n"
-        source[0] = re.sub(r"\n=+\n", lambda line: f"{line[0]}\n{badge}\n", source[0], count=1)
+        badge = BADGE.format(address)
+        source[0] = re.sub(r"\n=+\n", lambda line: line[0] + badge, source[0], count=1)
 
 
 if __name__ == "__main__":

@@ -162,7 +162,7 @@ class ByNumber:
 def solutions(course: Path) -> str:
     """The answers of the course's exercises, in Markdown, each behind its question."""
     lines = [
-        *("---", "orphan: true", "nosearch: true", "---", ""),  # neither menu nor search offers them
+        *("---", "orphan: true", "nosearch: true", "---", ""),  # in no menu, and not found
         "# Solutions",
         "",
         "The exercises of the course, lesson by lesson; open a question to see its answer. In a",
