@@ -214,7 +214,7 @@ GITHUB = "https://github.com/owner/name"
     ("repository", "cell"),
     [("", "import flowcore  #"), (GITHUB, "    %pip install -q git+https://github.com/owner/name")],
 )
-def test_a_notebook_installs_from_the_repository_or_says_how(notebooks, tmp_path, repository, cell):
+def test_a_notebook_installs_flowcore_or_names_the_page(notebooks, tmp_path, repository, cell):
     path = notebooks.write(LESSONS[1], tmp_path / "a.ipynb", repository)
     install = json.loads(path.read_text("utf-8"))["cells"][1]
     assert install["id"] == "install" and cell in "".join(install["source"])
