@@ -18,8 +18,8 @@ project, author = "flowcore", "the flowcore authors"
 copyright = f"{author}. Code: MIT licence. Texts and pictures: CC BY 4.0"
 version = release = flowcore.__version__
 
-# https://github.com/OWNER/NAME: notebooks install flowcore from there, and each lesson has a link
-# that opens its notebook in Colab. Colab reads the branch `notebooks`: .github/workflows/site.yml
+# https://github.com/OWNER/NAME: the Install page clones it, notebooks install flowcore from it, and
+# each lesson has a link that opens its notebook in Colab (see CONTRIBUTING.md)
 repository = ""
 
 extensions = [
@@ -95,7 +95,7 @@ html_js_files = [(name, {"type": "module"}) for name in ("lessons.js", "accessib
 html_favicon = "static/favicon.svg"
 html_context = {"default_mode": "auto"}  # light or dark, as the system
 html_copy_source = html_show_sourcelink = False
-html_sidebars = {"index": []}
+html_sidebars = {page: [] for page in ("index", "learn/flow_bench", "learn/teaching")}
 html_theme_options = {
     "logo": {"text": "flowcore"},
     "navbar_end": ["theme-switcher"],
@@ -114,6 +114,7 @@ def setup(app):
     app.connect("builder-inited", notebooks.replace_those_of_the_gallery, priority=900)
     app.connect("source-read", pages.mend_links)
     app.connect("source-read", pages.fill_minutes)
+    app.connect("source-read", pages.fill_address)
     app.connect("source-read", benches.put_into_lessons)
     app.connect("source-read", notebooks.put_badge)
     app.connect("missing-reference", pages.find_public_name)

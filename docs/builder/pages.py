@@ -101,6 +101,12 @@ def fill_minutes(app, docname: str, source: list[str]) -> None:
     source[0] = MINUTES.sub(lambda found: str(minutes(root / found[1])), source[0])
 
 
+def fill_address(app, docname: str, source: list[str]) -> None:
+    """For Sphinx's event `source-read`: the address of the repository, if it has one."""
+    if docname == "start/install" and app.config.repository:
+        source[0] = source[0].replace("ADDRESS", app.config.repository)
+
+
 def minutes(path: Path) -> int:
     """How long a page or a lesson takes: 100 words a minute, and five minutes an exercise."""
     lesson = re.match(r"lesson_(\d+)_", path.name)
