@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import re
+import runpy
 import shutil
 import sys
 import textwrap
@@ -23,8 +24,21 @@ import nbformat
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 CELL = re.compile(r"# ?%%")
 INSTALL = """\
-# Where flowcore is not installed: remove the sign before %pip, and run this once in a clone of it.
-# %pip install -e ."""
+try:
+    import flowcore
+except ModuleNotFoundError:
+    %pip install -q git+{repository}"""
+BY_HAND = """\
+import flowcore  # an error? The page Install, docs/start/install.md, shows how to install it"""
+BADGE = """
+.. button-link:: {}
+   :color: primary
+   :outline:
+
+   Open in Colab
+
+"""
+BRANCH = "notebooks"  # of the repository: what this program writes, see .github/workflows/site.yml
 UNDERLINES = "=-~^"  # titles, from the first level on
 RULE = re.compile(r"=+( +=+)+$")
 
@@ -36,13 +50,13 @@ class Cell(NamedTuple):
     text: str
 
 
-def write_all(folder: Path) -> list[Path]:
+def write_all(folder: Path, repository: str = "") -> list[Path]:
     """The notebooks of all lessons, in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     scripts = sorted((EXAMPLES / "course").glob("lesson_*.py"))
     for file in {file for script in scripts for file in shown_in(script)}:
         shutil.copy(file, folder)
-    return [write(script, folder / f"{script.stem}.ipynb") for script in scripts]
+    return [write(script, folder / f"{script.stem}.ipynb", repository) for script in scripts]
 
 
 def shown_in(script: Path) -> set[Path]:
@@ -51,13 +65,17 @@ def shown_in(script: Path) -> set[Path]:
     return {EXAMPLES / Path(name).name for name in found}
 
 
-def write(script: Path, path: Path) -> Path:
-    """The notebook of one script; the same script gives the same bytes."""
+def write(script: Path, path: Path, repository: str = "") -> Path:
+    """The notebook of one script; it installs flowcore from the repository, if that has an address.
+
+    The same script gives the same bytes.
+    """
     made = []
     for number, cell in enumerate(cells(script.read_text(encoding="utf-8"))):
         new = nbformat.v4.new_code_cell if cell.is_code else nbformat.v4.new_markdown_cell
         made.append(new(cell.text if cell.is_code else as_markdown(cell.text), id=str(number)))
-    made.insert(1, nbformat.v4.new_code_cell(INSTALL, id="install"))  # after the title
+    install = INSTALL.format(repository=repository) if repository else BY_HAND
+    made.insert(1, nbformat.v4.new_code_cell(install, id="install"))  # after the title
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     book = nbformat.v4.new_notebook(cells=made, metadata={"kernelspec": kernel})
     nbformat.write(book, path)
@@ -201,12 +219,35 @@ def replace_those_of_the_gallery(app) -> None:
             script = EXAMPLES / folder / f"{book.stem}.py"
             if not script.exists():  # any more: the rest of an earlier build
                 continue
-            write(script, book)
+            write(script, book, app.config.repository)
             with zipfile.ZipFile(book.with_suffix(".zip"), "w") as together:
                 for file in (script, book, *sorted(shown_in(script))):
                     together.writestr(zipfile.ZipInfo(file.name), file.read_bytes())
 
 
+def in_colab(repository: str, name: str) -> str | None:
+    """The address at which Colab opens a notebook of the branch; None if it is not on GitHub.
+
+    >>> in_colab("https://github.com/owner/name", "lesson_1")
+    'https://colab.research.google.com/github/owner/name/blob/notebooks/lesson_1.ipynb'
+    """
+    _, _, owner_and_name = repository.partition("://github.com/")
+    if not owner_and_name:
+        return None
+    colab = "https://colab.research.google.com/github"
+    return f"{colab}/{owner_and_name}/blob/{BRANCH}/{name}.ipynb"
+
+
+def put_badge(app, docname: str, source: list[str]) -> None:
+    """For Sphinx's event `source-read`: below the title of a lesson, a link to Colab."""
+    folder, _, name = docname.rpartition("/")
+    address = in_colab(app.config.repository, name)
+    if folder == "built/course" and address:
+        badge = BADGE.format(address)
+        source[0] = re.sub(r"\n=+\n", lambda line: line[0] + badge, source[0], count=1)
+
+
 if __name__ == "__main__":
-    for written in write_all(Path(sys.argv[1])):
+    settings = runpy.run_path(str(EXAMPLES.parent / "docs" / "conf.py"))
+    for written in write_all(Path(sys.argv[1]), settings["repository"]):
         print(written)

@@ -147,7 +147,6 @@ assert kl["in turn"].kl < 0.5
 print(f"floors: {floors['all (1, 2)']:.3f} and {floors['all (2, 1)']:.3f} nats")
 assert abs(floors["all (1, 2)"] - 0.844) < 0.002 and abs(floors["all (2, 1)"] - 1.335) < 0.002
 
-# sphinx_gallery_thumbnail_number = 2
 titles = {"truth": truth, **flows}
 fig, axes = plt.subplots(2, 2, figsize=(8, 5.6), layout="compressed")
 fc.plots.densities(titles, (-1.6, 2.6), (-1.2, 1.7), n=150, ax=axes)
@@ -193,6 +192,7 @@ print(teaching.check("7b", guess))
 # grid that is carried through it, each quadrant in its own colour. Each cell keeps the mass that it
 # has under the base. Where cells grow, the density gets thinner. (Each panel has its own axes.)
 
+# sphinx_gallery_thumbnail_number = 3
 six, history = fc.fit(flow_of([there, turned] * 3), data, epochs=120)
 with warnings.catch_warnings():
     # its standard error, which is not printed, is too small: some points are very improbable

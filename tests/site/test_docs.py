@@ -4,8 +4,10 @@ That the site can be built, without a warning, is CI's to find out: it builds it
 """
 
 import ast
+import configparser
 import doctest
 import importlib
+import json
 import re
 import shutil
 import sys
@@ -20,6 +22,7 @@ import flowcore.distributed
 from flowcore import teaching
 
 DOCS = ROOT / "docs"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 LESSONS = sorted((ROOT / "examples" / "course").glob("lesson_*.py"))
 
 
@@ -115,6 +118,7 @@ def test_modules_load_nothing_from_elsewhere(builder, tmp_path):
 
 def test_solutions_have_every_exercise(builder):
     text = builder("pages").solutions(ROOT / "examples" / "course")
+    assert "\norphan: true\nnosearch: true\n" in text
     assert re.findall(r"^:::\{dropdown\} (\w+)\.", text, flags=re.M) == list(teaching.EXERCISES)
     assert "\n## 1. What happens to a density when I stretch?\n" in text
 
@@ -164,10 +168,46 @@ def test_the_api_page_has_everything_public():
 def test_every_page_has_its_place():
     """In the site's skeleton, and in the list of pages for a code host."""
     listed = (DOCS / "README.md").read_text(encoding="utf-8")
+    skeletons = [path.read_text(encoding="utf-8") for path in DOCS.glob("**/index.rst")]
     for page in PAGES:
-        skeleton = (page.parent / "index.rst").read_text(encoding="utf-8")
-        assert re.search(rf"^   {page.stem}$", skeleton, flags=re.M), page.name
+        name = rf"^   (?:/?{page.parent.name}/)?{page.stem}$"
+        assert any(re.search(name, text, flags=re.M) for text in skeletons), page.name
         assert f"]({page.parent.name}/{page.name})" in listed, page.name
+
+
+# ---------------------------------------------------------------- install
+
+
+INSTALL = (DOCS / "start" / "install.md").read_text(encoding="utf-8")
+
+
+def test_the_install_page_names_every_extra_and_no_other():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    extras = config["options.extras_require"]
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", INSTALL, flags=re.M)
+    assert [name for name, _ in rows] == list(extras)
+    for name, adds in rows:
+        for package in re.split(r", | and ", adds.lower().removesuffix(" and others")):
+            assert re.search(rf"^{package}\b", extras[name], flags=re.M), (name, package)
+    texts = [*(page.read_text(encoding="utf-8") for page in PAGES), README]
+    used = re.findall(r"pip \w+ [^`\n]*(?:flowcore|\.)\[([\w,]+)\]", "\n".join(texts))
+    assert len(used) > 5 and {name for names in used for name in names.split(",")} <= set(extras)
+
+
+def test_the_line_that_shows_that_it_works(capsys):
+    line = re.search(r'python -c "(.*)"', INSTALL)[1]
+    exec(line, {})
+    assert f"prints {capsys.readouterr().out.strip()}," in INSTALL
+
+
+@pytest.mark.parametrize(
+    ("repository", "shown"), [("", "ADDRESS"), ("https://x.y/z", "https://x.y/z")]
+)
+def test_the_install_page_clones_the_repository(builder, repository, shown):
+    app, source = SimpleNamespace(config=SimpleNamespace(repository=repository)), [INSTALL]
+    builder("pages").fill_address(app, "start/install", source)
+    assert f"git clone {shown} flowcore" in source[0] and f" {shown} is the address" in source[0]
 
 
 # ---------------------------------------------------------------- notebooks
@@ -194,7 +234,7 @@ def test_lessons_become_notebooks(written):
         assert cells[0].cell_type == "markdown" and cells[0].source.startswith("# ")
         kinds = [cell.cell_type for cell in cells]
         assert kinds.count("code") >= 4 and kinds.count("markdown") >= 4
-        assert "%pip install" in cells[1].source
+        assert "docs/start/install.md" in cells[1].source
 
 
 def test_a_function_that_a_lesson_shows_is_code_in_its_notebook(notebooks, written):
@@ -231,6 +271,38 @@ def test_the_zip_of_the_site_has_what_a_notebook_needs(notebooks, tmp_path):
         [f"{stems[0]}.py", f"{stems[0]}.ipynb", "micro.py"],
         [f"{stems[1]}.py", f"{stems[1]}.ipynb"],
     ]
+
+
+GITHUB = "https://github.com/owner/name"
+
+
+@pytest.mark.parametrize(
+    ("repository", "cell"),
+    [("", "import flowcore  #"), (GITHUB, "    %pip install -q git+https://github.com/owner/name")],
+)
+def test_a_notebook_installs_flowcore_or_names_the_page(notebooks, tmp_path, repository, cell):
+    path = notebooks.write(LESSONS[1], tmp_path / "a.ipynb", repository)
+    install = json.loads(path.read_text("utf-8"))["cells"][1]
+    assert install["id"] == "install" and cell in "".join(install["source"])
+
+
+def badge(notebooks, repository, page="built/course/lesson_1_stretching"):
+    app = SimpleNamespace(config=SimpleNamespace(repository=repository))
+    source = [".. _x:\n\n1. What?\n========\n\nText.\n\nTwo\n===\n"]
+    notebooks.put_badge(app, page, source)
+    return source[0]
+
+
+def test_a_lesson_has_a_link_to_colab_if_the_repository_has_an_address(notebooks):
+    colab = "https://colab.research.google.com/github/owner/name/blob/notebooks"
+    text = badge(notebooks, GITHUB)
+    assert text.count(f".. button-link:: {colab}/lesson_1_stretching.ipynb\n") == 1
+    assert text.index("1. What?") < text.index("Open in Colab") < text.index("Text.")
+    assert "\n\n   Open in Colab\n\n\nText." in text
+    plain = badge(notebooks, "")
+    for other in ("https://codeberg.org/owner/name", ""):  # Colab reads GitHub only
+        assert badge(notebooks, other) == plain
+    assert badge(notebooks, GITHUB, "built/how_to/trust") == plain
 
 
 @pytest.mark.slow

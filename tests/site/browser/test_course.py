@@ -7,6 +7,7 @@ can be seen, nor a heading of it in the sidebar; and what can be seen has neithe
 reason. Without `FLOWCORE_SITE` the pages are made here, without what the lessons print and draw.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -146,7 +147,7 @@ def test_on_pages_that_are_no_lessons_nothing_is_asked_and_nothing_folded(pages,
     page.close()
 
 
-def test_solutions_are_not_in_a_sidebar(pages):
+def test_solutions_are_neither_in_a_sidebar_nor_found(pages):
     if not SITE:
         pytest.skip("of the whole site only")
     for page in (pages / "built" / "course").glob("*.html"):
@@ -154,3 +155,6 @@ def test_solutions_are_not_in_a_sidebar(pages):
     solutions = (pages / "built" / "solutions.html").read_text("utf-8")
     assert solutions.count("<details") >= len(teaching.EXERCISES)
     assert "<details open" not in solutions
+    index = (pages / "searchindex.js").read_text("utf-8")
+    index = json.loads(index.removeprefix("Search.setIndex(").removesuffix(")"))
+    assert index["titles"][index["docnames"].index("built/solutions")] == ""
