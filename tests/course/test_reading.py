@@ -3,6 +3,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from flowcore.teaching import EXERCISES, check, read_number
@@ -129,7 +130,10 @@ def test_text_is_checked_as_its_number_is():
     assert "The sign" in str(check("1a", "-0.226"))
 
 
-@pytest.mark.parametrize("name", [name for name, e in EXERCISES.items() if not e.inputs])
+NUMBERS = [name for name, e in EXERCISES.items() if not e.inputs and not np.ndim(e.answer)]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
 def test_no_number_leads_to_a_traceback(name):
     for text in ("∞", "-∞", "0", "1e300", "-1e-300"):
         message = str(check(name, text))
