@@ -110,7 +110,7 @@ html_theme_options = {
 def add_mask_boxes(app, pagename, templatename, context, doctree):
     """The script of the masks that are clicked, on their page only; after that of the boxes."""
     if pagename == "built/course/lesson_4_made":
-        app.add_js_file("mask_box.js", type="module")
+        app.add_js_file("mask_box.js", type="module", priority=900)
 
 
 def setup(app):

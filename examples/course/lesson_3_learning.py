@@ -165,11 +165,11 @@ assert of_few.val_nll[-1] > of_few.val_nll[of_few.best_epoch] + 0.2
 
 # %%
 # With many rows both curves come within 0.03 nats of the line. (The left picture magnifies: it is
-# 0.65 nats high, the right one 2.2.) With few rows, the training loss crosses the line and falls far
-# below the loss of the truth itself on these rows. That is no success: :math:`H` is a floor for the
-# mean over :math:`p`, not for the mean over 150 rows, and the flow has begun to learn these rows by
-# heart. This is *overfitting*. The validation loss shows it: it turns round and rises. ``fit``
-# returns the flow of the best epoch.
+# 0.65 nats high, the right one 2.2.) With few rows, the training loss crosses the line and falls
+# far below the loss of the truth itself on these rows. That is no success: :math:`H` is a floor for
+# the mean over :math:`p`, not for the mean over 150 rows, and the flow has begun to learn these
+# rows by heart. This is *overfitting*. The validation loss shows it: it turns round and rises.
+# ``fit`` returns the flow of the best epoch.
 #
 # (The line is the mean over all of :math:`p`. On 2,000 rows even the NLL of the truth differs from
 # it by about 0.02 nats.)

@@ -97,7 +97,7 @@ guess = None
 print(teaching.check("4f", guess))
 
 # %%
-# And a larger one, counted instead of coloured:
+# And a larger one, counted:
 
 # %%
 # **4a.** A MADE of five inputs, two hidden layers of eight units (two of each degree 1 to 4), two

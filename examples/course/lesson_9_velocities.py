@@ -165,7 +165,8 @@ assert 12 < errors[2] / errors[3] < 20
 # This needs no density, no determinant and no solver. **Why is that allowed?** For two reasons:
 #
 # 1. The best :math:`v` is the mean of the velocities that pass through the same point:
-#    :math:`v^*(y, t) = E[x - z \mid x_t = y]`, as in every regression. It is the thick arrow.
+#    :math:`v^*(y, t) = E[x - z \mid x_t = y]`, as in every regression: the thick
+#    arrow, for all pairs.
 # 2. For any smooth :math:`f`, :math:`\tfrac{d}{dt} E f(x_t) = E[\nabla f(x_t) \cdot (x - z)] =
 #    E[\nabla f(x_t) \cdot v^*(x_t, t)]`. So the density of :math:`x_t` obeys the continuity
 #    equation of :math:`v^*`. The density of points that follow :math:`v^*` obeys it, too, and both
@@ -173,10 +174,11 @@ assert 12 < errors[2] / errors[3] < 20
 #
 # One step is left: the two densities are the same if the equation has *one* solution. It has, if
 # :math:`v^*` is smooth. Then exactly one path leads through each point, and along a path every
-# solution obeys :math:`\tfrac{d}{dt} \log p = -\operatorname{div} v^*`. So the base decides its
-# value. (For :math:`t < 1`, :math:`v^*` is smooth: a ratio of two means, over the rows, of Gaussian
-# densities of :math:`z`.) So points that follow :math:`v^*` have, at every :math:`t`, the density
-# of :math:`x_t`. As :math:`t` goes to 1, this becomes the density of the data.
+# solution obeys :math:`\tfrac{d}{dt} \log p = -\operatorname{div} v^*`. So its value at time 0,
+# that of the base, decides all later ones. (For :math:`t < 1`, :math:`v^*` is smooth: a ratio of
+# two means, over the rows, of Gaussian densities of :math:`z`.) So points that follow :math:`v^*`
+# have, at every :math:`t`, the density of :math:`x_t`. As :math:`t` goes to 1, this becomes the
+# density of the data.
 #
 # Predict
 # -------

@@ -124,9 +124,14 @@ class Exercise:
         if not np.ndim(self.answer):
             return read_number(text)
         try:
-            return np.array(json.loads(text), float)
+            found = np.array(json.loads(text), float)
         except (ValueError, TypeError):
-            raise ValueError("rows of 0 and 1 are asked for, such as [[0, 1], [1, 1]]") from None
+            found = None
+        if np.shape(found) != np.shape(self.answer):
+            rows, columns = np.shape(self.answer)
+            example = "[[0, 1], [1, 1]]"
+            raise ValueError(f"{rows} rows of {columns} cells are asked for; {example} has 2 of 2")
+        return found
 
     def values_of(self, answer: Answer) -> list[np.ndarray]:
         """The values of a function on every input, a tuple's one by one; or the answer itself."""

@@ -43,7 +43,7 @@ def test_cells_are_clicked_and_a_verdict_frames_what_it_names(page):
     named = form.locator(".cell.named")
     assert form.locator(".cell").count() == 12 and not form.locator("input").is_visible()
     form.get_by_text("Check").click()  # nothing is there yet: no count
-    until(page, form.locator("output").inner_text, "rows of 0 and 1 are asked for")
+    until(page, form.locator("output").inner_text, "3 rows of 4 cells are asked for")
     for name in [*RIGHT[:-1], "h₁: 1 reads x₃: 3"]:
         cell(name).click()
     form.get_by_text("Check").click()
