@@ -261,7 +261,7 @@ function foldDrawing(cell) {
 }
 
 // In a script an answer takes the place of None; here it goes into the box.
-const IN_A_SCRIPT = /(?:,? and p|\s*P)ut your numbers? in\s+the\s+place\s+of\s+<code.*?<\/code>(; this cell checks it)?\./gs;
+const IN_A_SCRIPT = /\s*Put your numbers? in\s+the\s+place\s+of\s+<code.*?<\/code>(; this cell checks it)?\./gs;
 
 const whole = element("button", { type: "button", className: "whole", textContent: "Show the whole lesson" });
 const work = element("button", { type: "button", className: "whole", textContent: "Save my work", onclick: saveWork });

@@ -41,7 +41,7 @@ You need: what a density is, and the derivative of a function.
 #
 # Let :math:`x = 2 z`. The density of :math:`z` at 0 is :math:`1 / \sqrt{2 \pi} = 0.399`, and the
 # logarithm of that is -0.919. How high is the density of :math:`x` at 0: as high, twice, half?
-# Write down the *logarithm* of that height before you go on, and put your number in the place of
+# Write down the *logarithm* of that height before you go on. Put your number in the place of
 # ``None``.
 
 import matplotlib.pyplot as plt

@@ -133,6 +133,14 @@ def test_no_lesson_shows_a_solution():
         assert "check" in called and "solution" not in called, script.name
 
 
+def test_none_is_in_the_one_sentence_that_the_page_leaves_out():
+    """`IN_A_SCRIPT` of lessons.js: on the site there is no None, but a box."""
+    for script in LESSONS:
+        text = script.read_text("utf-8").replace("\n# ", " ")
+        found = re.findall(r"Put your numbers? in the place of ``None``[.;]", text)
+        assert text.count("``None``") == len(found), script.name
+
+
 def test_every_lesson_asks_before_it_answers():
     """The question is in the text; its answer is None or a function that returns ... at first."""
     for script in LESSONS:

@@ -78,8 +78,6 @@ _DETERMINANT = Exercise(
     [
         Mistake(0.0, "A shear keeps areas, but here z2 is squeezed, too: the variance of x2 is "
                 "0.64 + s^2 = 1."),
-        Mistake(RHO, "This is the slope of the shear: it stands off the diagonal. Look for s, and "
-                "take its logarithm."),
         Mistake(np.log(RHO), "0.8 stands off the diagonal of the triangle: it tilts cells, and "
                 "leaves their areas alone. Look for s."),
         Mistake(RHO, "The 0.8 stands off the diagonal of the triangle, so it is not in the "
