@@ -272,7 +272,8 @@ def test_the_zip_of_the_site_has_what_a_notebook_needs(notebooks, tmp_path):
     folder.mkdir(parents=True)
     for script in (LESSONS[0], LESSONS[-1]):
         (folder / f"{script.stem}.ipynb").touch()
-    notebooks.replace_those_of_the_gallery(SimpleNamespace(srcdir=tmp_path))
+    config = SimpleNamespace(repository="")
+    notebooks.replace_those_of_the_gallery(SimpleNamespace(srcdir=tmp_path, config=config))
     names = [zipfile.ZipFile(path).namelist() for path in sorted(folder.glob("*.zip"))]
     stems = LESSONS[0].stem, LESSONS[-1].stem
     assert names == [
