@@ -72,8 +72,8 @@ assert fc.kl_to_truth(circle, truth).kl < 0.05
 # itself, and it increases.
 
 # %%
-# **10f.** An increasing map f of the circle to itself has f(-pi) = -2.5. Follow f(x) without jumps
-# while x goes once round, from -pi to pi. What is f(pi)?
+# **10f.** An increasing map f of the circle to itself has f(-pi) = -2.5. Follow f(z) without jumps
+# while z goes once round, from -pi to pi. What is f(pi)?
 
 guess = None
 print(teaching.check("10f", guess))

@@ -164,8 +164,8 @@ _READ = exercise("10e",
 def _ends(start=-2.5):
     return exercise(
         "10f",
-        f"An increasing map f of the circle to itself has f(-pi) = {start:g}. Follow f(x) without "
-        "jumps while x goes once round, from -pi to pi. What is f(pi)?",
+        f"An increasing map f of the circle to itself has f(-pi) = {start:g}. Follow f(z) without "
+        "jumps while z goes once round, from -pi to pi. What is f(pi)?",
         start + 2 * np.pi,
         f"{start:g} + 2 pi: the same point of the circle, one whole turn later.",
         "-pi and pi are one angle, and so are f(-pi) and f(pi): by how much can the numbers "
@@ -176,9 +176,9 @@ def _ends(start=-2.5):
         (start + np.pi, "That is half a turn: the opposite angle."),
         (start - 2 * np.pi, "An increasing map does not turn backwards."),
         (start + 4 * np.pi, "After two turns each angle was met twice: f would have no inverse."),
-        (2 * np.pi, "By so much f(x) grows; it begins at f(-pi)."),
+        (2 * np.pi, "By so much f(z) grows; it begins at f(-pi)."),
         (start + 360, "Angles here are in radians: a whole turn is 2 pi."),
-        (np.pi + start + 2 * np.pi, "f begins at f(-pi), not at x: no pi is added to it."),
+        (np.pi + start + 2 * np.pi, "f begins at f(-pi), not at z: no pi is added to it."),
     )  # fmt: skip
 
 
