@@ -665,7 +665,7 @@ def test_an_answer_that_cannot_be_read_is_named(name, text, problem):
 def test_a_seed_has_its_own_question_and_answer():
     asked = call("question", exercise="1a", seed=7)["text"]
     assert asked == teaching.question("1a", 7) != teaching.question("1a")
-    assert call("question", exercise="6b", seed=7)["text"] == ""  # it has one form only
+    assert call("question", exercise="1c", seed=7)["text"] == ""  # it has one form only
     text = str(teaching.EXERCISES["1a"].variant(7).answer)
     assert call("check", exercise="1a", code=text, seed=7)["right"]
     assert not call("check", exercise="1a", code=text, seed=None)["right"]
