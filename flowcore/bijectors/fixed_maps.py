@@ -141,7 +141,8 @@ class Sigmoid(_Interval):
         log dx/dz = log(high - low) - softplus(z) - softplus(-z)     summed over the coordinates
         z = log(x - low) - log(high - x)
 
-    Errors: ValueError unless low < high, both finite. Outside of (low, high): see `maps`.
+    Errors: ValueError unless low < high, both finite. A flow's `log_prob` is -inf outside of (low,
+    high), and at its ends.
 
     Parameters
     ----------
@@ -215,8 +216,8 @@ class Softplus(FixedMap):
 
         log dx/dz = -softplus(-z / c)       z = y + c log(1 - exp(-y / c)) with y = x - low
 
-    It is nearly low + c exp(z / c) far to the left, nearly low + z far to the right: unlike Exp it
-    does not overflow. The smaller c is, the sharper is the bend between the two.
+    For very negative z it is nearly low + c exp(z / c), for large z nearly low + z, so unlike Exp
+    it does not overflow. The smaller c is, the sharper is the bend between the two.
 
     Parameters
     ----------

@@ -21,12 +21,12 @@ EXAMINED = 10_000  # rows, evenly spaced, that show whether a dtype is too coars
 class Standardize(Bijector):
     """x = mean + scale * z, with mean and scale of the training data; log-det sum(log scale).
 
-    A flow that ends in a Standardize is trained on well-scaled values, while its `log_prob` is in
-    the data's own units: the log-det cannot be forgotten. `fit` (through `initialize`) sets the
-    constants from the training rows, once; `Standardize.from_data(X)` sets them at once. Until then
+    A flow that ends in a Standardize is trained on well-scaled values, and its `log_prob` is in the
+    data's own units, because it includes the log-det. `fit` (through `initialize`) sets the
+    constants once, from the training rows; `Standardize.from_data(X)` sets them at once. Until then
     Standardize is the identity. The constants are not in `params`. It subtracts in float64 and then
     casts, so a float32 flow does not lose the small differences of large numbers. Cost: O(D) per
-    row in both directions. Errors: ValueError naming a constant column.
+    row in both directions. Errors: ValueError that names a constant column.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class GaussianMixture(BaseDistribution):
-    """A mixture of K Gaussians with diagonal covariances; all of it is trained.
+    """A trained mixture of K Gaussians with diagonal covariances.
 
         log p(z) = log sum_k w_k prod_i N(z_i; mu_ki, s_ki^2)
 
@@ -75,7 +75,7 @@ class GaussianMixture(BaseDistribution):
     def from_data(
         cls, X: ArrayLike, n_components: int, rng: Seed = 0, dtype: DTypeLike = float
     ) -> GaussianMixture:
-        """Fitted to the rows of X (n, D), in their own units, by scikit-learn's EM algorithm."""
+        """Fit a mixture to the rows of X (n, D), in their own units, by scikit-learn's EM."""
         mixture = imported("sklearn.mixture")
         n_components = check_dim("n_components", n_components)
         standardize = Standardize.from_data(X)  # EM's tolerances are absolute numbers
@@ -92,7 +92,7 @@ class GaussianMixture(BaseDistribution):
     def spread(
         cls, n_components: int, dim: int, rng: Seed = 0, dtype: DTypeLike = float
     ) -> GaussianMixture:
-        """Components of scale 1/2 at random places: in total about zero mean and unit variance.
+        """Components of scale 1/2 at random places; the mixture has about mean 0 and variance 1.
 
         >>> GaussianMixture.spread(3, dim=2).n_params
         15

@@ -27,8 +27,8 @@ class Network(Parametric):
 
     degrees   [inputs, hidden 1, ..., hidden L, outputs] of all units, in the caller's order
     circular  which inputs are angles. The first layer reads the features of x: the other inputs,
-              then the cosines of the angles, then their sines. `features` lists the input that
-              each is of, and whose degree it has
+              then the cosines of the angles, then their sines. `features` lists, for each of
+              them, the input that it comes from, whose degree it has
 
     theta: per layer, by degree of the unit, the dense block of its weights (bias, context, units
     of the layer before). At first the output layer is zero: phi = 0, every transformer's identity.
@@ -360,8 +360,8 @@ class MLP(Network):
     residual : bool
         True: every two hidden layers form a block, see above.
     circular : sequence of int
-        The inputs that are angles, in radians: the network reads their cosines and sines, after the
-        other inputs, and is periodic in them.
+        The inputs that are angles, in radians. The network reads their cosines and sines, after the
+        other inputs, so it is periodic in the angles.
 
     References
     ----------

@@ -74,8 +74,8 @@ def compare(
     data, samples : array_like
         (n, 2) and (m, 2).
     ax : Axes or sequence of Axes
-        None or two Axes: side by side, returned as an array of two Axes; one Axes: on top of each
-        other, data first.
+        None or two Axes: data and samples side by side; an array of two Axes is returned. One Axes:
+        the samples are drawn over the data.
 
     Returns
     -------

@@ -38,13 +38,13 @@ def jacobian(
     bijector : Bijector or TransformedDistribution
         A bijector, or a flow (its bijector is taken).
     x : array_like
-        (D,), where: a point of the data for "inverse", of the base for "forward".
+        (D,), the point: of the data for "inverse", of the base for "forward".
     direction : str
         "inverse" or "forward".
     order : array_like
         The degrees of the coordinates, a permutation of 1..D as for a MADE (for a MAF:
-        `maf.made.degrees[0]`): rows and columns are sorted by it, which makes the Jacobian of an
-        autoregressive bijector a lower triangle whatever its order.
+        `maf.made.degrees[0]`). Rows and columns are sorted by it, so that the Jacobian of an
+        autoregressive bijector is lower triangular whatever its order.
     ax : Axes
         Where to draw; None: a new figure.
     context : array_like

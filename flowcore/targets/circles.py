@@ -72,7 +72,7 @@ class BlurredCircles(Exact):
 
 @dataclass(frozen=True)
 class Circles(BlurredCircles):
-    """scikit-learn's `make_circles` with random instead of evenly spaced angles, exactly.
+    """The exact density of scikit-learn's `make_circles`, with random, not evenly spaced, angles.
 
     Two circles of radius 1 and `factor`, equally likely; see `BlurredCircles` for formulas.
 

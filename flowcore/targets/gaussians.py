@@ -23,7 +23,7 @@ def correlated_gaussian(
 ) -> CorrelatedGaussian:
     """A Gaussian with mean 0, unit variances and correlation rho, or with any covariance.
 
-    Errors: ValueError for anything else, or for both.
+    Errors: ValueError for values outside of these ranges, and if both are given.
 
     Parameters
     ----------

@@ -76,8 +76,8 @@ class Torus(Angles):
 
     x_1 is von Mises with concentration k. Given x_1, the angle 2 x_2 is von Mises around x_1, with
     concentration c. So x_2 has two modes, x_1/2 and x_1/2 + pi. The second one crosses the seam of
-    x_2, and the two change places at the seam of x_1. With u = x_1 - 2 x_2,
-    Z = (2 pi)^2 I_0(k) I_0(c), and the entropy is closed. Exact.
+    x_2, and the two change places at the seam of x_1. With u = x_1 - 2 x_2, Z = (2 pi)^2 I_0(k)
+    I_0(c), and the entropy has a closed form. Exact.
 
     Parameters
     ----------

@@ -64,8 +64,7 @@ class EpochReport:
     epoch       counted from 0
     train_nll   the epoch's mean training loss, val_nll the validation NLL after it, or None
     history     the `History` so far
-    flow        the flow with the parameters after this epoch, an independent copy, made
-                when it is read (also later: the parameters stay those of this epoch)
+    flow        a copy of the flow as it was after this epoch, even if you read it later
     """
 
     epoch: int
