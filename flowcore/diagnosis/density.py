@@ -82,9 +82,9 @@ def distinct(rows: GivenRows, drawn: Callable[[int], GivenRows]) -> np.ndarray:
             return np.arange(n)
     if copies > FEW_COPIES * n:
         warn(
-            f"X_held_out has {n:,} rows, but only {len(index):,} different ones, as a Markov chain "
-            "or a bootstrap sample: each counts once here. Thin a chain: its rows depend on each "
-            "other, and p-values assume independent rows",
+            f"X_held_out has {n:,} rows, but only {len(index):,} different ones, like a Markov "
+            "chain or a bootstrap sample: each counts once here. Thin a chain: its rows depend on "
+            "each other, and p-values assume independent rows",
             always=True,
         )
     return index

@@ -81,7 +81,7 @@ class Diagnosis:
     rows, drawn : ndarray
         At most 2000 of the rows, and 10,000 of the draws, for the page.
     history : History or None
-        As given: for the page.
+        The `history` of `diagnose`, for the page.
 
     Examples
     --------
@@ -114,7 +114,7 @@ class Diagnosis:
     def sentences(self) -> list[str]:
         """The largest significant effects of each kind, or a sentence that there are none.
 
-        "- ..." speaks against the density, "+ ..." does not.
+        A sentence "- ..." speaks against the density; a sentence "+ ..." does not.
         """
         lines = []
         for kind, group in groupby(self.findings, lambda found: found.kind):

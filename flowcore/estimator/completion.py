@@ -1,4 +1,4 @@
-"""Rows with holes: completed several times, and scored by the density of their known values.
+"""Rows with missing values: completed several times, scored by the density of the known values.
 
 A mixture q of t densities is fitted to the known values x_a (exact EM). Each row gets S draws x_j
 of its hidden values from q(x_b | x_a). Then for any density p

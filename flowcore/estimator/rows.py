@@ -1,4 +1,4 @@
-"""The table: checked, equal rows one row with a weight, standardised; folds and quantiles."""
+"""The table: checked, equal rows merged, standardised; folds and quantiles."""
 
 from __future__ import annotations
 

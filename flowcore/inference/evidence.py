@@ -37,27 +37,28 @@ def evidence(
 ) -> tuple[float, float]:
     """(log Z, standard error) of p(x) = p~(x) / Z, from draws of p, in nats.
 
-    A flow q is fitted to the first half of every chain, or, from 8 chains on, to every other chain.
-    The draws of p that are left, and as many draws of q, give the fixed point of the optimal bridge
-    (Meng and Wong 1996), with l = p~ / q,
+    A flow q is fitted to half of the draws: the first half of every chain or, from 8 chains on,
+    every other chain. The other half, and as many draws of q, give Z as the fixed point of the
+    optimal bridge (Meng and Wong 1996). With l = p~ / q,
 
         Z = mean over q of  l / (s_1 l + s_2 Z)  /  mean over p of  1 / (s_1 l + s_2 Z),
 
-    s_1, s_2 the effective shares of draws of p and q. The error is as in Fruehwirth-Schnatter 2004,
-    but with an effective number of draws of p. It comes from the autocorrelations of log l (initial
-    positive sequence, Geyer 1992), about the mean of all chains: so chains that disagree count for
-    little. Equal rows, as in a chain that rejects or a resampled table, are on one side, and count
-    as one draw with a weight. A mode that all chains miss is not detected. Angles, in radians, may
-    be in any turn; a target that repeats after 2 pi is integrated over one turn.
+    where s_1, s_2 are the effective shares of draws of p and q. The error is that of
+    Fruehwirth-Schnatter 2004, with an effective number of draws of p. This number comes from the
+    autocorrelations of log l (initial positive sequence, Geyer 1992) about the mean of all chains,
+    so chains that disagree count for little. Equal rows, as in a chain that rejects or a resampled
+    table, are in the same half, and count as one draw with a weight. A mode that all chains miss is
+    not detected. Angles, in radians, may be in any turn; a target that repeats after 2 pi is
+    integrated over one turn.
 
-    The error needs the order of correlated draws: do not shuffle a chain. A warning follows if the
-    flow fits the draws that are left better than it fits p, as after a shuffle; but a weak
-    correlation is not noticed.
+    The error is computed from the order of the draws, so do not shuffle a chain. `evidence` warns
+    if the flow fits the other half of the draws better than it fits p, as after a shuffle. It does
+    not notice a weak correlation.
 
-    Errors: ValueError for less than 100 distinct rows, a target of the wrong shape, not finite at a
-    sample or inf at a draw of q, and if flow and target hardly overlap, so that the number would be
-    worthless. Cost: one `fit`, and the target at half of the rows and at an equal number of draws
-    of q.
+    Errors: ValueError for fewer than 100 distinct rows; for a target that returns a wrong shape, is
+    not finite at a sample, or is inf at a draw of q; and if flow and target hardly overlap, because
+    log Z would be worthless. Cost: one `fit`, and the target at half of the rows and at as many
+    draws of q.
 
     Parameters
     ----------
@@ -66,14 +67,14 @@ def evidence(
     log_target : callable
         Rows (n, D) -> log p~ (n,); no gradient is needed.
     flow : TransformedDistribution or None
-        None: `flows.maf(D)` as it is.
+        None: `flows.maf(D)` with its defaults.
     chains : array_like or None
-        (n,), the chain of every row. None: one chain, or the walkers of an ensemble, such as the
-        flat chain of emcee; their number is the lag at which rows are most correlated.
+        (n,), the chain of every row. None: one chain, or the walkers of an ensemble, as in the flat
+        chain of emcee. The number of walkers is then the lag at which rows are most correlated.
     rng : int or Generator
-        Decides the fit, and the draws of q.
+        Seed of the fit and of the draws of q.
     **options
-        Of `fit`.
+        Options of `fit`.
 
     Returns
     -------
@@ -222,9 +223,9 @@ def _check_agreement(of_p: np.ndarray, of_q: np.ndarray, n_p: float) -> None:
     variance = share**2 @ (of_q - share @ of_q) ** 2 + of_p.var() / n_p
     if apart > DISAGREE * math.sqrt(variance):
         warn(
-            "the error of the evidence is too small: the flow is nearer to the draws that it was "
-            "not fitted to than to log_target. Correlated draws must keep the order of their "
-            "chains: do not shuffle them, and pass chains="
+            "the error of the evidence is too small: the flow fits the draws that were held back "
+            "better than it fits log_target. Correlated draws must keep the order of their chains: "
+            "do not shuffle them, and pass chains="
         )
 
 

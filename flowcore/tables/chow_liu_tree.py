@@ -14,14 +14,15 @@ if TYPE_CHECKING:
 
 
 class ChowLiuTree:
-    """Every column depends on one other column: the tree of the largest mutual information.
+    """The tree of the largest mutual information: every column depends on at most one other.
 
         p(c) = prod_k p(c_k | c_parent(k)),
         p(l | m) = (n(l, m) + A_k p_k(l)) / (n(m) + A_k)
 
-    with the strength A_k that makes each row as probable as possible given the others. Pairs with
-    no more information than chance gives are not joined, so the tree may be a forest. A parent
-    value that was never seen carries no information.
+    n(l, m) counts rows with value l of column k and value m of its parent. The strength A_k makes
+    each row as probable as possible given the others. Two columns are not joined if their
+    information is no more than chance gives, so the tree may be a forest. A parent value that was
+    never seen carries no information.
 
     Chow and Liu, "Approximating discrete probability distributions with dependence trees", 1968.
 
