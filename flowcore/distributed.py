@@ -199,7 +199,7 @@ def fit(
     * `initialize`, and the checks of columns, get at most 100,000 rows, evenly spaced.
     * A batch_size "auto" is the usual one for each block, since an update needs messages to the
       workers and back.
-    * Callbacks and the penalty are called here, not by workers.
+    * Callbacks and the penalty are called in this process, not by workers.
     * `checkpoint` and `threads` are refused. Save `report.flow` in a callback, and set the threads
       of a worker by `Client(threads_per_worker=...)`.
 
@@ -213,7 +213,7 @@ def fit(
     client : dask.distributed.Client
         The client of the cluster that computes.
     flow : TransformedDistribution
-        Its `initialize` is called once, here, with some of the training rows.
+        Its `initialize` is called once, in this process, with some of the training rows.
     X : dask.array.Array or dask.dataframe.DataFrame
         (n, D).
     validation_data : Dask collection or tuple of them

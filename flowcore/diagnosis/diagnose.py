@@ -52,6 +52,8 @@ def diagnose(
 ) -> Diagnosis:
     """Test a density on held-out rows: a verdict in words, a page, and numbers.
 
+    These checks are made:
+
     * Mean log p is compared with that of a Gaussian and of a mixture of Gaussians (best BIC).
     * Draws from the density are compared with the rows: the values of every column, and log p. A
       classifier tries to separate rows from draws.
@@ -62,20 +64,21 @@ def diagnose(
       values (categories, atoms, the commonest number of a column, pairs of them).
 
     All p-values are adjusted together, by Holm's method: if the density is the truth, 95% of the
-    reports find nothing (alpha=0.05). The least probable row is no test. It counts if it is less
-    probable than all draws and lowers the mean much. If the density is the truth, it is less
-    probable than all draws in n / (n + draws) of the reports. Log-densities are in nats.
+    reports find nothing (alpha=0.05). The least probable row is no test. It counts against the
+    density if it is less probable than all draws and lowers the mean much. If the density is the
+    truth, it is less probable than all draws in n / (n + draws) of the reports. Log-densities are
+    in nats.
 
-    Rows that chose the best epoch or stopped the training are not held out: set others aside.
-    `diagnose` warns if most of the held-out rows are training rows, or if more than 5% are copies.
-    Equal held-out rows count once, unless draws repeat, too. All copies count for the shares of
-    values, the ranges and the hidden cells of a table, and for densities of categories alone.
+    Validation rows, which chose the best epoch or stopped the training, are not held out: set
+    others aside. `diagnose` warns if most of the held-out rows are training rows, or if more than
+    5% are copies. Copies count once, unless draws repeat, too. They all count for shares of values,
+    ranges and hidden cells of a table, and for densities of categories alone.
 
     Cost: log_prob of all rows, `draws` samples and their log_prob, a classifier on at most 5000
     rows; seconds for most flows. Errors: ValueError for rows of a wrong shape, fewer than 10 rows,
-    NaN, a wrong number of names, and columns other than those of X_held_out or of an estimator's
-    `fit`; for a density whose log_prob is NaN or +inf, or which has no finite draws; TypeError for
-    anything but a density.
+    NaN, or a wrong number of names; for columns of X_train that differ from those of X_held_out,
+    and of X_held_out that differ from those of an estimator's `fit`; for a density whose log_prob
+    is NaN or +inf, or which has no finite draws. TypeError for anything but a density.
 
     Parameters
     ----------

@@ -105,7 +105,7 @@ def fit_with_holes(
 
 
 def completed(rows: Sample, rng: np.random.Generator) -> Sample:
-    """The rows with draws of q; the first one is in place of x."""
+    """The rows with draws of q; x is the first draw."""
     whole, context = rows.x, rows.context
     if context is not None:  # columns that are always known, except for constants
         whole = np.hstack([whole, context[:, (context != context[0]).any(axis=0)]])

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 class FlowDensity(
     ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator
 ):  # fmt: skip
-    """The density of a table's rows: a mixture of flows and simpler densities, by held-out rows.
+    """The density of a table's rows: a mixture of flows and simpler densities.
 
         p(x) = sum_c w_c mean_k p_ck(x)
 

@@ -46,8 +46,8 @@ def evidence(
     where s_1, s_2 are the effective shares of draws of p and q. The error is that of
     Fruehwirth-Schnatter 2004, with an effective number of draws of p. This number comes from the
     autocorrelations of log l (initial positive sequence, Geyer 1992) about the mean of all chains,
-    so chains that disagree count for little. Equal rows, as in a chain that rejects or a resampled
-    table, are in the same half, and count as one draw with a weight. A mode that all chains miss is
+    so chains that disagree count for little. Equal rows (from a chain that rejects, or a resampled
+    table) are in the same half, and count as one draw with a weight. A mode that all chains miss is
     not detected. Angles, in radians, may be in any turn; a target that repeats after 2 pi is
     integrated over one turn.
 
@@ -137,8 +137,10 @@ def _n_walkers(x: np.ndarray) -> int:
 
 
 def _halves(x: np.ndarray, chain: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The halves of every chain, or of many chains every other: of each half the indices of its
-    distinct rows, in the order of their chains, and how often each was drawn.
+    """The halves of every chain; of many chains, every other chain is a half.
+
+    For each half: the indices of its distinct rows, in the order of their chains, and how often
+    each row was drawn.
 
     All copies of a row are together, in the half where their mean place is: so a row is in either
     half with the same probability, however many copies it has.
@@ -174,9 +176,9 @@ def _log_p(log_target, x: np.ndarray, may_vanish: bool = False) -> np.ndarray:
 
 
 def _repeated(log_target, drawn, log_p, j: int, middle: float) -> np.ndarray:
-    """Draws (n,) of a q on the line, beyond the turn around the middle of an angle j of the target.
+    """Which draws (n,) lie beyond the turn around the middle of column j, where the target repeats.
 
-    Where the target repeats itself, one turn has all of Z.
+    q is a density on the line. One turn of the target has all of Z.
     """
     beyond = np.abs(drawn[:, j] - middle) > TURN / 2
     if beyond.any():
@@ -215,7 +217,7 @@ def _bridge(of_p: np.ndarray, of_q: np.ndarray, n_p: float) -> tuple[float, floa
 def _check_agreement(of_p: np.ndarray, of_q: np.ndarray, n_p: float) -> None:
     """A warning if draws of p are too near to those that q was fitted to.
 
-    The mean of log p~/q over p, by draws of p, is then less than by weighted draws of q.
+    The mean of log p~/q over p is then smaller by draws of p than by weighted draws of q.
     """
     share = np.exp(of_q - _log_mean(of_q)) / len(of_q)
     of_q = np.where(share > 0, of_q, 0.0)

@@ -46,14 +46,14 @@ def infer(
         D; None: the dim of the flow, or of the named parameters.
     flow : TransformedDistribution or None
         None: the Gaussian closest to the target is found first, and an IAF of four layers starts
-        from it. A new flow of your own is initialised with rows near the target. With a support,
-        the dim of the flow is the number of free coordinates.
+        from it. Your own flow, if it is new, is initialised with rows near the target. With a
+        support, the dim of the flow is the number of free coordinates.
     support : str, pair, list, dict or None
         The support of p. For rows: None or "real", "positive", or (low, high) with ends that may be
         infinite; or a list of these, one for every coordinate. For named parameters: {name:
         support} or {name: (support, shape)}. Three more supports are for vectors and matrices on
         the last axes of the shape: "simplex", "ordered" and "correlation_cholesky".
-        Log-determinants are included.
+        The log-determinants of the maps are included.
     start : array_like or dict
         Parameters near the mass of p and inside of the support: see `fit_reverse_kl`.
     anneal : int

@@ -131,8 +131,8 @@ class ChowLiuTree:
 
             b_k(l) = e_k(l) prod_(children j) sum_l' p(l' | l) b_j(l')
 
-        e_k is 1 - u at the values that column k may have, u at its unseen one if it is known.
-        Cost: O(L_parent L_k) a row and column.
+        e_k is 1 - u at the values that column k may have. If its value is known to be an unseen
+        one, e_k is u there. Cost: O(L_parent L_k) a row and column.
         """
         upward, rows = self._order()[::-1], np.arange(len(codes))
         b, moves = {}, {k: self._moves(k) for k in upward}
@@ -235,7 +235,7 @@ def _totals(codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def _strength(pairs: np.ndarray, marginal: np.ndarray) -> float:
-    """A of p(l | m): under it, rows that are left out one by one are most probable."""
+    """The A of p(l | m) under which rows that are left out one by one are most probable."""
     m, l, n = pairs.T
     q, total = marginal[l.astype(int)], np.bincount(m.astype(int), n)[m.astype(int)]
     joint, total = np.maximum(n - 1, 0), np.maximum(total - 1, 0)
