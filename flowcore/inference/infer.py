@@ -40,8 +40,8 @@ def infer(
     ----------
     log_target : callable
         A function of rows (n, D). It returns log p~ (n,), computed in autograd.numpy, or the pair
-        of log p~ and its gradient (n, D). With named parameters it takes a dictionary of arrays (n,
-        *shape), and the gradient is a dictionary, too.
+        of log p~ and its gradient (n, D). With named parameters it takes a dictionary of arrays of
+        shape (n, *shape), and the gradient is a dictionary, too.
     dim : int or None
         D; None: the dim of the flow, or of the named parameters.
     flow : TransformedDistribution or None
