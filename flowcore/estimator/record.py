@@ -41,7 +41,7 @@ class Scored:
 class Summary:
     """The scores behind a fitted `FlowDensity`, as numbers; print it.
 
-    candidates   all that were tried; density   their mixture; n_rows   of the table;
+    candidates   all that were tried; density   their mixture; n_rows   in the table;
     n_held_out   number of rows that were scored by fits that had not seen them; n_folds;
     left_out     candidates that would need too much time or memory, and how much
     """
@@ -112,7 +112,7 @@ class FlowDensityRecord:
     Parameters
     ----------
     options : dict
-        The estimator's arguments; a `random_state` that is an object is None.
+        The estimator's arguments; a `random_state` that is not an integer becomes None.
     density, latent : Distribution
         `density_` and `latent_`.
     names : sequence of str or None

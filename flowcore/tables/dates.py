@@ -32,7 +32,7 @@ HOURS, CHANCE = 8, 1e-3  # different hours of clock times; how rarely other numb
 
 
 def seconds_of(values: np.ndarray, form: str) -> np.ndarray:
-    """(n,): seconds of dates, or of texts and numbers in a format; NaN where missing or no date."""
+    """Seconds (n,) of dates, or of texts and numbers in a format; NaN if missing or not a date."""
     if values.dtype.kind == "M":
         whole = values.astype("datetime64[s]").astype(np.int64).astype(float)
         return np.where(np.isnat(values), np.nan, whole)
@@ -58,7 +58,7 @@ def written(seconds: np.ndarray, form: str, number: bool) -> np.ndarray:
 def formats_of(values: Sequence, number: bool = False) -> list[str]:
     """The date or time formats that fit all values, which are distinct; empty if none fits.
 
-    Two of different meaning, as day and month in either order, come with the larger unit first.
+    If formats of different meaning fit (day and month in either order), the larger unit is first.
     """
     if len(values) < LEAST:
         return []
@@ -113,8 +113,10 @@ def resolution_of(seconds: np.ndarray) -> str:
 
 
 def repeats_of(seconds: np.ndarray, unit: str) -> str:
-    """The period that repeats, "week" or "year": if each day is more probable given the weekdays or
-    months of all others than with equal frequencies, by two standard errors; else "".
+    """The period that repeats: "week", "year", or "" for none.
+
+    It repeats if each day is more probable given the weekdays (or months) of all other days than
+    with equal frequencies, by two standard errors.
 
     gain = mean log(L p(l)), where l is one of L weekdays or months, and p from the other days
     """

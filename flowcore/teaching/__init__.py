@@ -1,4 +1,4 @@
-"""The course: its exercises, and the moons' story; floors and pictures, where lessons find them.
+"""The course: exercises, marks, the story of the moons, and what lessons use: floors, pictures.
 
 exercises/   questions, answers that are checked, and hints that name the mistake: start here
 marks.py     a CSV of marks, from the files that students save in the browser

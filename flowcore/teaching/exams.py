@@ -18,8 +18,8 @@ QUESTION_RULES = (
     "60 minutes, on paper. log is the natural logarithm. Show how you found each number."
 )
 ANSWER_RULES = (
-    "A slip of arithmetic costs one point. The right method costs none if an earlier number is "
-    "wrong."
+    "An arithmetic slip costs one point. If an earlier number is wrong but the method is right, no "
+    "further point is lost."
 )
 
 
@@ -77,7 +77,7 @@ EXAMS = {  # eight questions of one or two parts, 40 points
         (
             _numbers("2a", 3, (2, "The sign"), (2, "The determinant is"),
                      (1, "This is the sum of the diagonal"), (1, "The diagonal is multiplied")),
-            _text(2, "Which entry of the matrix does not matter for it, and why?",
+            _text(2, "Which entry of the matrix does not change the log-det, and why?",
                   "The one off the diagonal: it is a shear, which keeps areas; or: the determinant "
                   "of a triangle is the product of its diagonal.", (1, "the entry alone")),
         ),
@@ -92,7 +92,7 @@ EXAMS = {  # eight questions of one or two parts, 40 points
         (
             _numbers("4a", 3, (2, "In the hidden layers, equal"), (2, "An output may not see"),
                      (2, "The last layer has two numbers"), (1, "The last layer is missing")),
-            _text(3, "Draw both masks for three inputs and one hidden layer of four units, of the "
+            _text(3, "Draw both masks for three inputs and one hidden layer of four units with "
                   "degrees 1, 1, 2 and 2.",
                   "Input x1 is read by all four units, x2 by the last two, x3 by none. The outputs "
                   "of x1 read no unit, those of x2 the first two, those of x3 all four.",
@@ -100,8 +100,8 @@ EXAMS = {  # eight questions of one or two parts, 40 points
         ),
         (
             _numbers("5a", 2, (1, "The first coordinate needs a pass"), (1, "Pass ")),
-            _text(3, "How often does its network run for the density of 1,000 rows? What is saved "
-                  "if each hidden unit is computed as soon as it is final?",
+            _text(3, "How often does its network run to compute the density of 1,000 rows? What "
+                  "is saved if each hidden unit is computed as soon as it is final?",
                   "Once, for all rows. Each unit is then computed once for a sample, not once for "
                   "each pass.", (2, "one of both answers with its reason"),
                   (1, "one of both without a reason")),
@@ -115,8 +115,9 @@ EXAMS = {  # eight questions of one or two parts, 40 points
         ),
         (
             _numbers("7c", 2, (1, "This is the way to x")),
-            _text(4, "Two affine autoregressive layers of one order: show for two coordinates that "
-                  "they are one such layer. What changes if the second has the other order?",
+            _text(4, "Two affine autoregressive layers have the same order. Show for two "
+                  "coordinates that together they are one such layer. What changes if the second "
+                  "layer has the other order?",
                   "u = m_1 + exp(a_1) z2 and x2 = m_2 + exp(a_2) u give x2 = m_2 + exp(a_2) m_1 + "
                   "exp(a_1 + a_2) z2, where all four depend on x1 only; x1 is affine in z1. With "
                   "the other order the second layer scales x1 by a function of x2: the Jacobian "
@@ -126,7 +127,7 @@ EXAMS = {  # eight questions of one or two parts, 40 points
                   (1, "the other order alone")),
         ),
         (
-            _text(4, "Why can no flow of one variable over a normal base have its density on two "
+            _text(4, "A flow of one variable has a normal base. Why can its density not be on two "
                   "separate intervals only? Name one cure.",
                   "The flow is continuous, so the image of the line is connected: some mass lies "
                   "between them. A mixture as base (or discrete latents).",
@@ -146,7 +147,7 @@ EXAMS = {  # eight questions of one or two parts, 40 points
             _numbers("2b", 3, (2, "This is the log-determinant of the way back"),
                      (1, "ad - bc: the second product is subtracted."),
                      (1, "The product of the diagonal")),
-            _text(2, "What does the determinant of a (D, D) matrix cost, and that of a triangle?",
+            _text(2, "What does the determinant of a (D, D) matrix cost? And if it is triangular?",
                   "D^3 multiplications, to within a factor; D.", (1, "one of both")),
         ),
         (
@@ -158,13 +159,13 @@ EXAMS = {  # eight questions of one or two parts, 40 points
             _numbers("3c", 3, (2, "Half of that"), (2, "A KL is never negative"),
                      (1, "This is det C"), (1, "This is the cross-entropy")),
             _text(2, "Maximum likelihood makes one of KL(data || model) and KL(model || data) "
-                  "small. Which one, and why can it do so though the data's density is unknown?",
+                  "small. Which one? Why is that possible, though the data's density is unknown?",
                   "KL(data || model): it is the mean of -log q over the data minus an entropy that "
                   "no parameter changes.", (1, "which one, without a reason")),
         ),
         (
-            _text(6, "A MADE has four inputs, one hidden layer of three units of the degrees 1, 2 "
-                  "and 3, and two numbers for each input. Draw both masks. How many weights are "
+            _text(6, "A MADE has four inputs, one hidden layer of three units with degrees 1, 2 "
+                  "and 3, and two outputs for each input. Draw both masks. How many weights are "
                   "left?",
                   "x1 is read by three units, x2 by two, x3 by one, x4 by none: 6. The outputs of "
                   "x2 read one unit, of x3 two, of x4 three, twice each: 12. In all 18.",
@@ -175,7 +176,7 @@ EXAMS = {  # eight questions of one or two parts, 40 points
         (
             _numbers("5b", 3, (2, "First the shift"), (2, "This multiplies by exp(alpha)"),
                      (2, "x2 - mu is still"), (1, "mu and alpha were read at z1")),
-            _text(2, "Which direction of a MAF is one pass of its network, and why?",
+            _text(2, "Which direction of a MAF needs only one pass of its network, and why?",
                   "From x to z: all that the network reads is known at once.",
                   (1, "the direction alone")),
         ),
@@ -218,14 +219,14 @@ def exam(seed: int, number: int = 1) -> tuple[tuple[Part, ...], ...]:
 
 
 def exam_text(seed: int, number: int = 1, answers: bool = False) -> str:
-    """An exam in Markdown, or its answers and what partial ones earn.
+    """An exam in Markdown, or its answers with the points of partial ones.
 
     Parameters
     ----------
     seed, number
         As in `exam`.
     answers : bool
-        Whether answers and points are written in place of the questions.
+        Write the answers and points in place of the questions.
 
     Returns
     -------

@@ -35,7 +35,7 @@ class Mark(NamedTuple):
     exercise   lesson and letter
     seed       of the question's numbers; None: the course's own
     verdict    "right" or "not yet", computed here; "code" for a function, which is not run
-    page       what the student's browser said: "right", "not yet" or ""
+    page       the verdict of the student's browser: "right", "not yet" or ""
     """
 
     file: str
@@ -49,7 +49,7 @@ def mark(path: str | PathLike[str]) -> list[Mark]:
     """Mark the answers in a file that a lesson's page has saved.
 
     Numbers are checked again, each with its seed. The code of a function is never run: the page's
-    own verdict stands beside it. Students can edit such a file, so it proves nothing.
+    own verdict is in the column `page`. Students can edit such a file, so it proves nothing.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def mark(path: str | PathLike[str]) -> list[Mark]:
     Raises
     ------
     ValueError
-        With one sentence, if this is no such file.
+        If this is no such file; the message is one sentence.
     OSError
         If it cannot be read.
     """
