@@ -293,16 +293,16 @@ def to_second_moon(y, t):
     return weight @ moon / weight.sum(axis=1)
 
 
-times = np.linspace(0, 1, 41)
-path = motion.path(z[:1000], times)
+times = np.linspace(0, 1, 21)
+path = motion.path(z[:600], times)
 share = np.stack([to_second_moon(y, t) for y, t in zip(path[:-1], times[:-1], strict=True)])
 undecided = np.maximum(share, 1 - share) < 0.9
 last = [np.flatnonzero([True, *row])[-1] for row in undecided.T]  # 0 if it never is
 decided = times[last]
 
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.4), sharex=True, sharey=True, layout="constrained")
-for ax, k in zip(axes, (0, 20, 40), strict=True):
-    dots = ax.scatter(*path[k].T, c=decided, s=9, cmap="viridis_r", vmin=0.2, vmax=1)
+for ax, k in zip(axes, (0, 10, 20), strict=True):
+    dots = ax.scatter(*path[k].T, c=decided, s=12, cmap="viridis_r", vmin=0.2, vmax=1)
     ax.set(title=f"t = {times[k]:g}", aspect="equal", xlabel="$x_1$, standardised")
 axes[0].set_ylabel("$x_2$, standardised")
 fig.colorbar(dots, ax=axes, label="time of the decision")
