@@ -466,7 +466,7 @@ def test_a_right_prediction_passes_and_typical_mistakes_get_their_hints(number):
 
 
 def test_the_slope_of_a_shear_is_no_determinant():
-    assert "This is the slope of the shear" in call("judge", task=2, answer=0.8)["message"]
+    assert "Look for s, and take its logarithm" in call("judge", task=2, answer=0.8)["message"]
 
 
 def drawn():

@@ -160,12 +160,15 @@ def _tokens(text: str) -> list[str]:
 def _completed(tokens: list[str]) -> str:
     """Python, with the brackets and the signs of products that people leave out."""
     found: list[str] = []
-    for k, token in enumerate(tokens):
-        before, after = tokens[k - 1] if k else "", [*tokens, "", ""][k + 1]
+    k = 0
+    while k < len(tokens):
+        token, before, end = tokens[k], tokens[k - 1] if k else "", k + 1
         if before in FUNCTIONS and token != "(":
-            if not _is_value(token) or after not in ("", "+", "-", ")"):
+            while end < len(tokens) and tokens[end] in CONSTANTS:  # log 2 pi
+                end += 1
+            if not _is_value(token) or [*tokens, ""][end] not in ("", "+", "-", ")"):
                 raise _UnreadableError(f"can be read in two ways: {BRACKETS}")
-            token = f"({token})"
+            token = f"({' * '.join(tokens[k:end])})"
         elif (_is_value(before) or before == ")") and (token == "(" or token[0].isalnum()):
             if before[0].isdigit() and token[0].isdigit():
                 raise _UnreadableError(f"is more than one number: {EXAMPLES}")
@@ -173,6 +176,7 @@ def _completed(tokens: list[str]) -> str:
                 raise _UnreadableError(f"can be read in two ways: {BRACKETS}")
             found.append("*")
         found.append(token)
+        k = end
     return " ".join(found)
 
 
