@@ -20,12 +20,13 @@ def _inputs(D=4):
         (D, f"mu_{D} may not read x_{D}: z_{D} = (x_{D} - mu_{D}) exp(-alpha_{D}) would have "
          "another slope."),
         (1, "All inputs with smaller numbers count, not only the neighbour."),
-        (0, "That is mu_1, before which nothing comes."),
+        (0, "That is right for mu_1 only: nothing comes before it."),
         (2 * D - 2, f"Count inputs, not edges: mu_{D} and alpha_{D} read the same ones."),
         (D - 2, f"x_{D - 1} counts, too: it comes before x_{D}."),
         (2 * D, "This is the number of outputs, a mu and an alpha for each input."),
-        (D * (D + 1) // 2, f"These are the pairs of all outputs; mu_{D} alone is asked for."),
-        ((D - 1) ** 2, f"These are pairs; count the inputs of one output, mu_{D}."),
+        (D * (D + 1) // 2, f"This counts the inputs of all outputs; mu_{D} alone is asked for."),
+        ((D - 1) ** 2, "This counts pairs of an input and an output; count the inputs of one "
+         f"output, mu_{D}."),
     )  # fmt: skip
 
 
@@ -42,7 +43,7 @@ def _start(D=2):
         (N_0, f"This is the noise in one dimension; here there are {D}."),
         (-right, "The sign: N(0; 0, I) is less than 1 there, so its logarithm is negative."),
         (1.0, "exp(0) is the slope of each layer. Take its logarithm, and add that of the noise."),
-        (right - D / 2, "-log N has z^2 / 2 in it, which is 0 here; this is its mean instead."),
+        (right - D / 2, "-log N contains z^2 / 2. At x = 0 it is 0, and you took its mean."),
         (-D / 2, "At z = 0 the square is 0. What is left is the constant, 1/2 log(2 pi) a column."),
         (-D / 2 * LOG_2, "The constant of log N has a pi in it: log(2 pi)."),
         (-D / 2 * np.log(np.pi), "The constant of log N has a 2 in it: log(2 pi)."),
@@ -59,7 +60,7 @@ def _passes(D=4):
         "Which mu can be computed before any x is there? Which next?",
         (1, "One pass is enough for a density, where all x are there. A draw has only z."),
         (D - 1, "mu_1 is a constant, but a pass is needed to compute it, too."),
-        (D * D, "A pass outputs all mu at once: one more is right after each."),
+        (D * D, "A pass outputs all mu at once, and after each pass one more is right."),
         (D + 1, f"After pass {D} all x are right; one more would change nothing."),
         (2 * D, "One pass outputs mu and alpha together."),
         (D * (D + 1) // 2, "A pass is counted once, however many of its outputs are used."),
@@ -160,10 +161,10 @@ def _example(dim, n_hidden):
 
 
 _ALONE = exercise("0f",
-    "Write a function maf_log_p(x, W1, b1, W2, b2, d): log p, (n,), of rows x (n, D) under one "
-    "layer of a MAF over N(0, I). Its network has the inputs 1 ... D, a hidden layer of tanh units "
-    "with the numbers d (H,), and the outputs mu_1, alpha_1, mu_2, alpha_2, ... The weights W1 (D, "
-    "H) and W2 (H, 2 D) come without their masks.",
+    "Write a function maf_log_p(x, W1, b1, W2, b2, d). It returns log p, (n,), of rows x (n, D) "
+    "under one layer of a MAF over N(0, I). Its network has the inputs 1 ... D, a hidden layer of "
+    "tanh units with the numbers d (H,), and the outputs mu_1, alpha_1, mu_2, alpha_2, ... The "
+    "weights W1 (D, H) and W2 (H, 2 D) come without their masks.",
     maf_log_p,
     "Two masks, one pass, z, and the log-det as a sum.",
     "Mask W1 and W2; run the network; take mu and alpha apart; z = (x - mu) exp(-alpha); then log "
