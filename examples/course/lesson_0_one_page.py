@@ -100,7 +100,8 @@ for ax, points, name in zip(axes, (noise, x), ("noise z", "data x"), strict=True
 guess = None
 print(teaching.check("0a", guess))
 
-# %% Hidden units have the numbers 1 to :math:`D - 1`. No output could read a hidden unit with the
+# %%
+# Hidden units have the numbers 1 to :math:`D - 1`. No output could read a hidden unit with the
 # number :math:`D`.
 #
 # .. literalinclude:: ../../../examples/micro.py
@@ -246,8 +247,9 @@ for i in range(1, 6):
     now = mu + z * np.exp(alpha)
     print(f"after pass {i}, z is wrong by", np.abs(micro.inverse([net], now)[0] - z).round(6)[0])
 
-# %% The draw needs four passes, one for each number. A fifth changes nothing. An IAF is the same
-# layer the other way round: it draws in one pass, and its density is slow (lesson 5).
+# %%
+# The draw needs four passes, one for each number. A fifth changes nothing. An IAF is the same layer
+# the other way round: it draws in one pass, and its density is slow (lesson 5).
 #
 # The gradient, by hand
 # ---------------------
@@ -345,7 +347,8 @@ ax.scatter(*z.T, s=2, color="#D55E00", label="z of the data")
 ax.set(title="trained without the log-det", aspect="equal")
 ax.legend(markerscale=4)
 
-# %% The loss reaches its lowest value within an epoch, and looks wonderful. But the flow has shrunk
+# %%
+# The loss reaches its lowest value within an epoch, and looks wonderful. But the flow has shrunk
 # all data to one point, where the noise has its peak. The log-det is the price of shrinking: a
 # large :math:`\alpha` makes :math:`z` small, and costs :math:`\alpha` nats.
 #
@@ -366,7 +369,8 @@ mass = np.exp(micro.log_prob(cheat, grid)).sum() * cell
 print(f"the sum of p over the grid {mass:.2f}")
 assert mass > 2
 
-# %% The score is better than that of the truth, so something is broken. The sum over the grid shows
+# %%
+# The score is better than that of the truth, so something is broken. The sum over the grid shows
 # it: this "p" is no density. The network outputs :math:`\mu_1 = x_1`, so that :math:`z_1 = 0` for
 # every row. The diagonal of the Jacobian is then not :math:`e^{-\alpha_1}`, and the map cannot be
 # undone. A score that is too good is the sign of a broken Jacobian.
@@ -394,7 +398,8 @@ for ax, flow, name in zip(axes, (one, five), ("one layer", "five layers"), stric
     ax.set_title(name)
 # sphinx_gallery_thumbnail_number = 3
 
-# %% One layer covers both moons by one band, and fills what is between them. Five layers find the
+# %%
+# One layer covers both moons by one band, and fills what is between them. Five layers find the
 # moons, but also put a bridge between them: one connected piece of noise has to cover both (lesson
 # 8). The score of five layers comes near to that of the truth. (On new points it is a little lower:
 # ``main`` in the file measures that, and draws the moons in letters.)
@@ -431,8 +436,9 @@ def maf_log_p(x, W1, b1, W2, b2, d):
 
 print(teaching.check("0f", maf_log_p))
 
-# %% Then close this page, open an empty file, and write the whole flow. You can check it yourself.
-# Use random weights, and test:
+# %%
+# Then close this page, open an empty file, and write the whole flow. You can check it yourself. Use
+# random weights, and test:
 #
 # * the masks: move one input, and see which :math:`\mu` change;
 # * the density: its sum over a grid is 1;

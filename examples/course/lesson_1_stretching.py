@@ -79,8 +79,9 @@ for values, log_p, name, colour in (
 ax.set(xlabel="value", ylabel="density")
 ax.legend()
 
-# %% The density of :math:`x` is twice as wide, so it is half as high. Its :math:`\log p` is lower
-# by :math:`\log 2`. Both areas are 1.
+# %%
+# The density of :math:`x` is twice as wide, so it is half as high. Its :math:`\log p` is lower by
+# :math:`\log 2`. Both areas are 1.
 #
 # Why logarithms? A flow is a chain of many maps, and their derivatives multiply. Logarithms turn
 # this product into a sum, which neither overflows nor vanishes. All logarithms here are natural:
@@ -133,7 +134,8 @@ left.plot(axis[top], x[top, 0], "ko")
 right.plot(x[top, 0], p[top], "ko")
 right.set(xlabel="x", ylabel="density", title="what it makes of N(0, 1)", xlim=(-6, 6))
 
-# %% Where the curve is steep, the density is thin and has a valley. Where the curve is flat, many
+# %%
+# Where the curve is steep, the density is thin and has a valley. Where the curve is flat, many
 # :math:`z` are crowded together and the density has a peak. (At -3.5 the curve is flat as well, but
 # few :math:`z` lie there, so you can hardly see the bump.) The black dot is the same point in both
 # pictures: its x is on the vertical axis at the left, and on the horizontal one at the right. The

@@ -63,8 +63,9 @@ teaching.grid(shear, cells=4, reach=1.0, ax=axes, xlim=(-4.2, 4.2), ylim=(-4.2, 
 axes[0].set_title("z")
 axes[1].set_title("x, sheared")
 
-# %% The shear keeps the width of every cell and the length of its left side; it only lifts the
-# right side. So the area, the width times the length of the left side, stays the same.
+# %%
+# The shear keeps the width of every cell and the length of its left side; it only lifts the right
+# side. So the area, the width times the length of the left side, stays the same.
 #
 # A small square becomes a parallelogram
 # --------------------------------------
@@ -297,7 +298,8 @@ J = fc.reference.numerical_jacobian(two.inverse, x)
 print(f"the dense one: LU {fc.reference.log_abs_det(J):.4f}, flowcore {two.inverse_log_det(x):.4f}")
 assert np.isclose(fc.reference.log_abs_det(J), two.inverse_log_det(x), atol=1e-5)
 
-# %% In the left Jacobian the grey cells are exactly 0, whatever the weights. Its log-det is
+# %%
+# In the left Jacobian the grey cells are exactly 0, whatever the weights. Its log-det is
 # :math:`-\sum_i \alpha_i`, a by-product of the pass that gives :math:`z`. The right one has no
 # zeros. Still no elimination was needed: :math:`\det(A B) = \det A \det B`, so the log-dets of the
 # two layers are added. Only the layers must be triangles, not the flow.
@@ -338,7 +340,8 @@ print("MAF by hand  ", log_p.round(4))
 print("the density  ", banana.log_prob(x).round(4))
 assert np.allclose(log_p, banana.log_prob(x))
 
-# %% The two moons do not: at :math:`x_1 = 1/2`, for example, :math:`x_2` is on the upper moon or on
+# %%
+# The two moons do not: at :math:`x_1 = 1/2`, for example, :math:`x_2` is on the upper moon or on
 # the lower one, and almost never in between. Which map makes such a conditional? Let :math:`F_i` be
 # the *cumulative distribution* of :math:`x_i` given :math:`x_{<i}`: the mass to the left of
 # :math:`x_i`. Its slope is the density, so by lesson 1 the density of :math:`u = F_i(x_i)` is
@@ -377,7 +380,8 @@ axes[2].set(title="x, two moons", xlim=(-1.6, 2.6), ylim=(-1.85, 2.35))
 print("mean of z", z.mean(axis=0).round(2), "and its covariance", np.cov(z.T).round(2).tolist())
 assert np.abs(z.mean(axis=0)).max() < 0.1 and np.abs(np.cov(z.T) - np.eye(2)).max() < 0.1
 
-# %% The colours are the four quarters of the noise. The noise shows no trace of the moons: one
+# %%
+# The colours are the four quarters of the noise. The noise shows no trace of the moons: one
 # triangle has straightened them. Its :math:`t` is steep in the gap and flat on the moons. A
 # straight line cannot be both. The best that one affine MAF can do is the dashed bell, with the
 # same mean and spread. There are two ways out, and flows use both: several layers in different

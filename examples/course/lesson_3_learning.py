@@ -264,9 +264,10 @@ print(teaching.check("3c", guess))
 guess = None
 print(teaching.check("3d", guess))
 
-# %% Where does each model lose? The left and the middle picture show 500 draws of the data. The
-# colour of each shows what it costs, :math:`\log p - \log q`; the mean cost is the KL. The ellipse
-# holds 90% of the model.
+# %%
+# Where does each model lose? The left and the middle picture show 500 draws of the data. The colour
+# of each shows what it costs, :math:`\log p - \log q`; the mean cost is the KL. The ellipse holds
+# 90% of the model.
 
 narrow, round_one = (fc.targets.correlated_gaussian(rho) for rho in (0.8, 0.0))
 fig, axes = plt.subplots(1, 3, figsize=(9.5, 3.2), layout="constrained")
@@ -310,8 +311,9 @@ axes[2].set_title("one Gaussian for two heaps")
 axes[2].legend(fontsize=8)
 assert abs(covers[0]) < 0.01 and abs(picks[0] - 2) < 0.05
 
-# %% If a model is too wide, it wastes mass, but few points cost much. If it is too narrow, it
-# leaves points in its tails, and these cost a lot. So learning by likelihood, which minimises
+# %%
+# If a model is too wide, it wastes mass, but few points cost much. If it is too narrow, it leaves
+# points in its tails, and these cost a lot. So learning by likelihood, which minimises
 # :math:`KL(\text{data} \| \text{model})`, would rather cover too much than miss anything: its best
 # Gaussian lies over both heaps, and over the gap between them. In the other direction, the model's
 # own draws cost most where there are no data. So the model settles on one heap (the start decides

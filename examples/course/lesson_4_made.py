@@ -96,7 +96,8 @@ print(teaching.check("4e", guess))
 guess = None
 print(teaching.check("4f", guess))
 
-# %% Now count the connections of a larger network:
+# %%
+# Now count the connections of a larger network:
 
 # %%
 # **4a.** A MADE of five inputs, two hidden layers of eight units (two of each degree 1 to 4), two
@@ -105,7 +106,8 @@ print(teaching.check("4f", guess))
 guess = None
 print(teaching.check("4a", guess))
 
-# %% Now look. The left panel shows the network, with the degree in every unit; all paths to
+# %%
+# Now look. The left panel shows the network, with the degree in every unit; all paths to
 # :math:`\phi_3` are blue. The next two panels show its masks, where blue is a connection. The last
 # panel is the product of the masks: it shows which outputs can be reached from which inputs.
 
@@ -130,7 +132,8 @@ assert all(map(np.array_equal, small.masks, (teaching.EXERCISES[n].answer for n 
 above = reduce(np.matmul, small.masks)  # of booleans: is there a path
 assert np.array_equal(above, np.triu(np.ones((3, 3), bool), k=1))
 
-# %% Here is the network of 4a, with the paths to :math:`\phi_3`, and then its masks. Count the blue
+# %%
+# Here is the network of 4a, with the paths to :math:`\phi_3`, and then its masks. Count the blue
 # cells of the first three. Each hidden degree occurs twice, so these masks are staircases with
 # steps of two.
 
@@ -157,7 +160,8 @@ def mask(d_in, d_out):
 
 print(teaching.check("4b", mask))
 
-# %% **4c.** Write a function output\_mask(d\_hidden, order), where order has the degrees of the
+# %%
+# **4c.** Write a function output\_mask(d\_hidden, order), where order has the degrees of the
 # inputs. It returns an array (hidden, D), True where the output for an input of that degree may
 # read the unit.
 
@@ -196,9 +200,10 @@ same = [np.array_equal(by_sets, own) for by_sets, own in zip(masks, big.masks, s
 print("the masks by sets are those of the engine:", same)
 assert all(same)
 
-# %% ``n_out=2``: every input has two numbers, :math:`\mu_i` and :math:`\alpha_i`. Both may depend
-# on the same inputs, so the last mask has every column twice. Column :math:`2 i` (counted from 0)
-# is for :math:`\mu`, column :math:`2 i + 1` for :math:`\alpha`. If the map of each coordinate needs
+# %%
+# ``n_out=2``: every input has two numbers, :math:`\mu_i` and :math:`\alpha_i`. Both may depend on
+# the same inputs, so the last mask has every column twice. Column :math:`2 i` (counted from 0) is
+# for :math:`\mu`, column :math:`2 i + 1` for :math:`\alpha`. If the map of each coordinate needs
 # more numbers, there are more columns, and nothing else changes: a spline of eight bins, as in
 # lesson 1, has 23 numbers (8 widths, 8 heights, and the slopes at the 7 knots between them).
 
@@ -309,10 +314,11 @@ assert first_to_last.tolist() == [2, 0, 1] and np.count_nonzero(J) == 3
 guess = None
 print(teaching.check("4d", guess))
 
-# %% Here is a network of four inputs with two hidden units only. It is a valid MADE, and its
-# densities are valid densities. But :math:`\phi_4` does not depend on :math:`x_3`, although it may:
-# no hidden unit has degree 3. If :math:`x_4` depends on :math:`x_3` in the data, no training will
-# find this. The engine warns about it.
+# %%
+# Here is a network of four inputs with two hidden units only. It is a valid MADE, and its densities
+# are valid densities. But :math:`\phi_4` does not depend on :math:`x_3`, although it may: no hidden
+# unit has degree 3. If :math:`x_4` depends on :math:`x_3` in the data, no training will find this.
+# The engine warns about it.
 
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")

@@ -200,7 +200,8 @@ for i, (ax, units) in enumerate(zip(axes.flat, passes, strict=True), start=1):
 guess = None
 print(teaching.check("5d", guess))
 
-# %% In pass 1 no x is known: only :math:`\phi_1` is right, and gives :math:`x_1`. Then :math:`x_1`
+# %%
+# In pass 1 no x is known: only :math:`\phi_1` is right, and gives :math:`x_1`. Then :math:`x_1`
 # makes the hidden units of degree 1 final. These give :math:`\phi_2`, and :math:`\phi_2` gives
 # :math:`x_2`. And so on: **a hidden unit of degree d is final as soon as** :math:`x_1, \ldots, x_d`
 # **are known**, and after that it never changes.
@@ -246,10 +247,11 @@ print(f"{computed} hidden units computed, instead of {D * 12}")
 assert np.allclose(found, x) and np.allclose(log_det, alpha.sum(axis=1))
 assert computed == 12
 
-# %% Over all steps i, each row of each :math:`A_l` is used once, with all the units that it may
-# read. That is the work of *one* pass; the textbook's loop does the work of D. But the work comes
-# in D small pieces, one after the other, and many small products take longer than one large product
-# with the same arithmetic.
+# %%
+# Over all steps i, each row of each :math:`A_l` is used once, with all the units that it may read.
+# That is the work of *one* pass; the textbook's loop does the work of D. But the work comes in D
+# small pieces, one after the other, and many small products take longer than one large product with
+# the same arithmetic.
 #
 # What does it cost?
 # ------------------

@@ -130,8 +130,8 @@ for choice in ({"num_masked": 2}, {"fraction_masked": 0.4}, {"num_masked": -2}):
     layer, number = fc.RealNVP(5, hidden=[16], **choice), np.arange(1, 6)
     print(f"{choice}: {number[layer.kept]} stay, {number[layer.changed]} change")
 
-# %% How many couplings does a flow need to mix all its coordinates? Take four coordinates and a
-# pen.
+# %%
+# How many couplings does a flow need to mix all its coordinates? Take four coordinates and a pen.
 
 # %%
 # **6b.** Four coordinates, couplings that change two and two of them in turn. After how many may
@@ -174,9 +174,10 @@ for name, bijector in {"coupling": coupling, "MAF, D passes": textbook, "MAF": m
     print(f"{name:22}{cost[name][0]:9.2f}{cost[name][1]:11.2f}")
 assert cost["MAF, D passes"][1] > 5 * cost["coupling"][1]
 
-# %% The coupling takes one pass in either direction. The textbook's MAF needs 64 passes for a
-# sample. The MAF by degree does the work of one pass, but in 64 small steps, each of which waits
-# for the step before.
+# %%
+# The coupling takes one pass in either direction. The textbook's MAF needs 64 passes for a sample.
+# The MAF by degree does the work of one pass, but in 64 small steps, each of which waits for the
+# step before.
 #
 # The price of NICE: volume
 # -------------------------
@@ -223,7 +224,8 @@ fc.plots.densities({"truth": board, **flows}, (-5, 5), (-5, 5), ax=axes)
 for ax, name in zip(axes[1:], flows, strict=True):
     ax.set_title(f"{name}: KL {kl[name].kl:.2f} nats")
 
-# %% NICE cannot make the density of a square constant. Its squares are too dense (black) in some
+# %%
+# NICE cannot make the density of a square constant. Its squares are too dense (black) in some
 # places and fade out in others, as a bell does. RealNVP's squares are flatter.
 #
 # Why 1 - log 2
@@ -265,9 +267,10 @@ assert abs(floor - (1 - np.log(2))) < 1e-3
 assert kl["NICE"].kl > floor - 3 * kl["NICE"].standard_error
 assert kl["RealNVP"].kl < floor - 0.05
 
-# %% The proof predicts that NICE presses the board into a disk. In units of :math:`s` the disk has
-# the radius :math:`R / s = 2`. The latent points :math:`z = f^{-1}(x)` show it. The colours mark
-# the columns of the board, and the dashed circle has the radius 2.
+# %%
+# The proof predicts that NICE presses the board into a disk. In units of :math:`s` the disk has the
+# radius :math:`R / s = 2`. The latent points :math:`z = f^{-1}(x)` show it. The colours mark the
+# columns of the board, and the dashed circle has the radius 2.
 
 fig, axes = plt.subplots(1, 3, figsize=(9.8, 3.5), layout="compressed")
 shown = board.sample(3000, rng=1)
@@ -317,7 +320,8 @@ def coupling_inverse(x, kept, net):
 
 print(teaching.check("6d", coupling_inverse))
 
-# %% **6e.** Write a function nice(z, nets), a NICE flow with an even number D of coordinates. The
+# %%
+# **6e.** Write a function nice(z, nets), a NICE flow with an even number D of coordinates. The
 # first network reads the first half, and its output is added to the second half. The next one reads
 # the second half, and its output is added to the first, and so on. The function returns x (n, D).
 

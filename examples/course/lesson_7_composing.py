@@ -97,7 +97,8 @@ ax.set_yticks(range(len(kl)), list(kl))
 ax.invert_yaxis()
 ax.set(xlabel="KL to the truth (nats)", xlim=(0, 1.6), title="four affine layers on two moons")
 
-# %% The bars of the two flows with a single order end at their black lines, or a little above. The
+# %%
+# The bars of the two flows with a single order end at their black lines, or a little above. The
 # third bar is far below both.
 
 for name, floor in floors.items():
@@ -203,7 +204,8 @@ print(f"six layers in turn: KL {kl:.3f} nats, {history.seconds:.0f} s")
 fig, axes = plt.subplots(2, 4, figsize=(10, 5.4), layout="compressed")
 teaching.grid(six, ax=axes)
 
-# %% Each step is small. It shifts and scales one coordinate given the other, and the next step
+# %%
+# Each step is small. It shifts and scales one coordinate given the other, and the next step
 # exchanges their roles. The last panel only converts to the units of the data. The moons are two
 # pieces, but the grid is one: look for the few large blue cells that join the moons. They are
 # large, so their density is low. Lesson 8 is about such bridges.
@@ -235,7 +237,8 @@ for k, point in enumerate(points):
                  bbox={"boxstyle": "circle", "facecolor": "white"})  # fmt: skip
 teaching.log_dets(six, points, ax=axes[1])
 
-# %% On the moons the log-dets from data to base have a positive sum: the moons are small, so the
+# %%
+# On the moons the log-dets from data to base have a positive sum: the moons are small, so the
 # direction from base to data made areas smaller. How much, on average? If the flow is exact, lesson
 # 1 gives the answer: the entropy of :math:`N(0, I)`, :math:`\log(2 \pi e) = 2.838`, minus that of
 # the moons, 0.289. Off the moons :math:`\log p` is low. There are two possible reasons: the layers
@@ -249,8 +252,9 @@ assert abs(mean_log_det - exact) < 0.3 and by_hand[4] < by_hand[:4].min() - 0.5
 assert abs(exact - (2.838 - 0.289)) < 1e-3
 assert six.base.log_prob(z)[4] < six.base.log_prob(z)[:4].min() - 0.5
 
-# %% The base is the reason: the fifth point comes from a rare :math:`z`. Its log-dets are like
-# those of the other points.
+# %%
+# The base is the reason: the fifth point comes from a rare :math:`z`. Its log-dets are like those
+# of the other points.
 #
 # Exercise 7c adds up such a column.
 
@@ -280,7 +284,8 @@ def together(m_1, a_1, m_2, a_2):
 
 print(teaching.check("7d", together))
 
-# %% **7e.** Write a function stack\_floor(p, x2, entropy) for the part of the floor that comes from
+# %%
+# **7e.** Write a function stack\_floor(p, x2, entropy) for the part of the floor that comes from
 # x2. p (n, m) holds the probabilities of the cells of a grid, with a row for each x1. x2 (m,) holds
 # the second coordinates. entropy is that of x2 given x1. The function returns 1/2 log(2 pi e) + 1/2
 # E log V[x2 \| x1] - entropy.

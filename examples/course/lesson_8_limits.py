@@ -195,7 +195,8 @@ for bound in (None, 2.0):
     print(f"bound {bound}: log p of the far row {log_p[-1]:.0f}, is the gradient finite? "
           f"{np.isfinite(gradient).all()}")  # fmt: skip
 
-# %% In the inverse, :math:`z_2 = x_2 e^{-\alpha_2} = e^{100}` is too large for float32. One row has
+# %%
+# In the inverse, :math:`z_2 = x_2 e^{-\alpha_2} = e^{100}` is too large for float32. One row has
 # made the loss and its gradient infinite. Adam then divides infinity by infinity, and the
 # parameters become NaN and stay so. (``fit`` stops before that happens, and names the row.)
 
@@ -225,7 +226,8 @@ for bound, colour, style in ((None, VERMILLION, "--"), (5.0, ORANGE, "-."), (2.0
 ax.set(xlabel="raw, the network's output", ylabel="alpha, the log-scale")
 ax.legend()
 
-# %% One more number:
+# %%
+# One more number:
 
 # %%
 # **8c.** The cure: alpha = c tanh(raw / c) with c = 2. What is the scale exp(alpha) at raw = 2?
@@ -280,10 +282,10 @@ def mixture_log_p(z, centres):
 
 print(teaching.check("8d", mixture_log_p))
 
-# %% **8e.** Write a function stray(log\_p\_of\_truth, log\_p\_of\_flow). Both arguments hold log p
-# of the truth: the first at its own draws, the second at draws of the flow. The function returns
-# the share of the flow's draws that lie where the truth is less dense than at 99.9% of its own
-# draws.
+# %%
+# **8e.** Write a function stray(log\_p\_of\_truth, log\_p\_of\_flow). Both arguments hold log p of
+# the truth: the first at its own draws, the second at draws of the flow. The function returns the
+# share of the flow's draws that lie where the truth is less dense than at 99.9% of its own draws.
 
 
 def stray(log_p_of_truth, log_p_of_flow):

@@ -73,9 +73,10 @@ axes[2].legend(fontsize=8)
 order = np.argsort(noise)
 assert (np.diff(path[:, order], axis=1) > 0).all()  # at every time in the order of the start
 
-# %% The lines cross; the averaged motion does not. At each place and time it has one velocity. So
-# two points that met would never part again, nor could they have come from different places. Still
-# the moved points form the two heaps: the right panel shows all 1,000 points at time 1, beside the
+# %%
+# The lines cross; the averaged motion does not. At each place and time it has one velocity. So two
+# points that met would never part again, nor could they have come from different places. Still the
+# moved points form the two heaps: the right panel shows all 1,000 points at time 1, beside the
 # rows. **Why does a mean of velocities arrive where the rows are?** The answer needs the
 # determinant of a motion.
 #
@@ -120,7 +121,8 @@ print(teaching.check("9a", guess))
 guess = None
 print(teaching.check("9b", guess))
 
-# %% Now compute it: a network without hidden layers gives the velocity :math:`-x`, and the flow its
+# %%
+# Now compute it: a network without hidden layers gives the velocity :math:`-x`, and the flow its
 # density at 0.
 
 sink = fc.MLP(2, (1,), hidden=[], activation="tanh")
@@ -164,10 +166,11 @@ assert 12 < errors[2] / errors[3] < 20
 #
 # 1. The best :math:`v` is the mean of the velocities of all lines through the same point,
 #    :math:`v^*(y, t) = E[x - z \mid x_t = y]`, as in every regression. It is the thick arrow, for
-#    all pairs. 2. For any smooth :math:`f`, :math:`\tfrac{d}{dt} E f(x_t) = E[\nabla f(x_t) \cdot
-#    (x - z)] = E[\nabla f(x_t) \cdot v^*(x_t, t)]`. So the density of :math:`x_t` obeys the
-#    continuity equation of :math:`v^*`. The density of points that follow :math:`v^*` obeys it,
-#    too, and both densities start as the base.
+#    all pairs.
+# 2. For any smooth :math:`f`, :math:`\tfrac{d}{dt} E f(x_t) = E[\nabla f(x_t) \cdot (x - z)] =
+#    E[\nabla f(x_t) \cdot v^*(x_t, t)]`. So the density of :math:`x_t` obeys the continuity
+#    equation of :math:`v^*`. The density of points that follow :math:`v^*` obeys it, too, and both
+#    densities start as the base.
 #
 # One step is left: the two densities are the same if the equation has *one* solution. It has, if
 # :math:`v^*` is smooth. Then exactly one path leads through each point, and along a path every
@@ -193,8 +196,9 @@ print(teaching.check("9c", guess))
 guess = None
 print(teaching.check("9d", guess))
 
-# %% For two Gaussians there is a formula. With :math:`x \sim N(1, 0.7^2)` and :math:`S = (1 - t)^2
-# + 0.49\, t^2`, the best velocity is :math:`1 + (0.49\, t - (1 - t)) (x_t - t) / S`: a regression
+# %%
+# For two Gaussians there is a formula. With :math:`x \sim N(1, 0.7^2)` and :math:`S = (1 - t)^2 +
+# 0.49\, t^2`, the best velocity is :math:`1 + (0.49\, t - (1 - t)) (x_t - t) / S`: a regression
 # line at every :math:`t`.
 
 rows = np.random.default_rng(0).normal(1.0, 0.7, (10_000, 1))
@@ -234,8 +238,9 @@ print(f"KL {kl.kl:.3f} +- {kl.standard_error:.3f} nats")
 print(f"{n_steps} steps: {6 * (1 + 2) * n_steps} passes for a density, {6 * n_steps} for a draw")
 assert kl.kl < 0.4
 
-# %% **What a density costs.** ``fit_matching`` chooses the number of steps, and a method of order
-# 5, which takes six stages per step. Each stage computes :math:`v` in one pass of the network. Its
+# %%
+# **What a density costs.** ``fit_matching`` chooses the number of steps, and a method of order 5,
+# which takes six stages per step. Each stage computes :math:`v` in one pass of the network. Its
 # divergence takes one more pass for each of the :math:`D` entries :math:`dv_i / dx_i`. That makes
 # :math:`6 (1 + D)` passes per step. In the plane, 14 steps are :math:`14 \cdot 6 \cdot 3 = 252`
 # passes. A draw needs no divergence, so it takes :math:`14 \cdot 6 = 84` passes. The density of a
@@ -268,8 +273,9 @@ ax.set(aspect="equal", title="trajectories do not cross at one time")
 ax.set(xlabel="$x_1$, standardised", ylabel="$x_2$, standardised")
 ax.legend()
 
-# %% Two of these curves may cross on paper, because they pass that place at two different times.
-# (In the first picture time was an axis.)
+# %%
+# Two of these curves may cross on paper, because they pass that place at two different times. (In
+# the first picture time was an axis.)
 #
 # **For which points is the moon decided late?** Look at the last picture, and mark on it where such
 # points start. At the time :math:`t` a point is at :math:`y`. Of the pairs whose line passes
@@ -305,11 +311,12 @@ early, late = np.quantile(decided, [0.1, 0.9])
 print(f"one point in ten has decided at t = {early:.2f}, nine in ten at t = {late:.2f}")
 assert early < 0.5 and late > 0.7
 
-# %% The late points are dark. They lie on the border between the points that go to one moon and
-# those that go to the other. At :math:`t = 1/2` this border is a dark curve. Lines to both moons
-# pass there, so the mean of their velocities leads to neither. The moon is decided first for points
-# far from the middle. Late points end on the inner sides of the moons, or in between, on the bridge
-# of lesson 8.
+# %%
+# The late points are dark. They lie on the border between the points that go to one moon and those
+# that go to the other. At :math:`t = 1/2` this border is a dark curve. Lines to both moons pass
+# there, so the mean of their velocities leads to neither. The moon is decided first for points far
+# from the middle. Late points end on the inner sides of the moons, or in between, on the bridge of
+# lesson 8.
 #
 # On the Flow Bench
 # -----------------

@@ -79,7 +79,8 @@ def _overflow(kind="float32", digits=0):
         (np.log(2.0**31), "That is the largest integer of 32 bits; a float has an exponent."),
         (np.log(2.0**32), "That is for integers of 32 bits; a float has an exponent."),
         (0.5 * np.log(largest), "There its square overflows; exp(alpha) itself goes further."),
-        (1.1 * np.log(largest), "Close, but compute it: the logarithm of the largest number.", 0.15 * np.log(largest)),
+        (1.1 * np.log(largest), "Close to it, but compute it: the logarithm of the largest "
+         "number.", 0.15 * np.log(largest)),
     )  # fmt: skip
 
 

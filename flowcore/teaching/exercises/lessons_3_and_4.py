@@ -276,8 +276,8 @@ _LAST = exercise("4f",
      "may read those of all lower degrees."),
     (np.ones((4, 3)), "These are all connections: the network has no order then."),
     (np.zeros((4, 3)), "Without a connection no output depends on anything."),
-    (_mask_of(np.equal, _READING, _OUTPUTS - 1), "All lower degrees may be read, not the next "
-     "lower one only."),
+    (_mask_of(np.equal, _READING, _OUTPUTS - 1), "All lower degrees may be read, not only "
+     "the next lower one."),
     (np.triu(np.ones((4, 3)), 1), "A triangle is right only for degrees that rise one by one: "
      "compare the degrees."),
 )  # fmt: skip
@@ -303,13 +303,15 @@ ORDER = (
         inputs=[(_IN, _OUT), (_OUT, _IN)],
     ),
     exercise("4c",
-        "Write a function output_mask(d_hidden, order), where order has the degrees of the inputs: "
-        "(hidden, D), True where the output for an input of that degree may read the unit.",
+        "Write a function output_mask(d_hidden, order), where order has the degrees of the inputs. "
+        "It returns an array (hidden, D), True where the output for an input of that degree may "
+        "read the unit.",
         output_mask,
-        "Strictly: what decides x_i must not see x_i, so the diagonal is exp(alpha_i) alone.",
+        "The rule is strict: mu_i and alpha_i must not depend on x_i, so the diagonal is "
+        "exp(alpha_i) alone.",
         "The same as 4b, with another sign of comparison.",
-        (_edge(np.less_equal), "Here <= lets output i see input i: x_i would decide about itself, "
-         "and the log-determinant would be wrong. Strictly, <."),
+        (_edge(np.less_equal), "Here <= lets output i depend on x_i, so the log-determinant would "
+         "be wrong. Use <."),
         (_edge(np.greater), "Turned round: output d reads units of degree below d."),
         (_edge(np.greater_equal), "Turned round, and not strict: output d reads units of degree "
          "below d."),
@@ -317,8 +319,8 @@ ORDER = (
          "not with the positions: the order may be any."),
         (_edge(lambda d, order: d < np.arange(1, len(order) + 1)), "Compare with the degrees in "
          "`order`, not with 1..D: the order may be any."),
-        (_edge(lambda d, order: d == order - 1), "All lower degrees may be read, not the next "
-         "lower one only."),
+        (_edge(lambda d, order: d == order - 1), "All lower degrees may be read, not only "
+         "the next lower one."),
         inputs=[(_IN, np.array([1, 2, 3])), (_OUT, np.array([3, 1, 2]))],
     ),
     _narrowest,
