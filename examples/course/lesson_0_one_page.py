@@ -2,11 +2,11 @@ r"""
 0. In a hurry: a flow from an empty file
 ========================================
 
-Before the derivations: a whole normalizing flow, written from an empty file in 200 lines of NumPy.
-The file contains a network with masks, an invertible map, its density, its gradient by hand, and
-the training. You see each function, predict what it does, and run it. You also make two mistakes on
-purpose. At the end you can write a MADE and a MAF without help. The later lessons derive what you
-use here.
+Before the derivations, you write a whole normalizing flow from an empty file, in 200 lines of
+NumPy. The file contains a network with masks, an invertible map, its density, its gradient by hand,
+and the training. You see each function, predict what it does, and run it. You also make two
+mistakes on purpose. At the end you can write a MADE and a MAF without help. The later lessons
+derive what you use here.
 
 .. math::
 
@@ -124,7 +124,7 @@ print(micro.masks(d)[1].astype(int))
 # %%
 # A masked weight is 0 and stays 0. The last layer starts at 0, so that the network outputs 0 at
 # first. The other weights are random. ``scale`` divides by the root of the number of units that are
-# read, so that the sums keep one size in every layer.
+# read, so that the sums have about the same size in every layer.
 #
 # .. literalinclude:: ../../../examples/micro.py
 #    :language: python
@@ -229,7 +229,7 @@ assert np.isclose(mass, 1, atol=0.001)
 # starts with :math:`z` alone: :math:`\mu_2` needs :math:`x_1`, so :math:`x_1` has to be computed
 # first.
 #
-# **0c.** A layer with D = 4. How many passes of its network does one draw need?
+# **0c.** A layer has D = 4. How many passes of its network does one draw need?
 
 guess = None
 print(teaching.check("0c", guess))
@@ -258,8 +258,8 @@ for i in range(1, 6):
 # by every weight. ``inverse`` went through the layers from the data to the noise. The chain rule
 # goes through them the other way. Start with a single number.
 #
-# **0d.** One coordinate with z = (x - mu) exp(-alpha) and the loss -log p(x) = z^2 / 2 + alpha +
-# 1/2 log(2 pi). At x = 10, mu = 1, exp(alpha) = 3: what is the derivative of the loss by alpha?
+# **0d.** One coordinate has z = (x - mu) exp(-alpha) and the loss -log p(x) = z^2 / 2 + alpha + 1/2
+# log(2 pi). At x = 10, mu = 1, exp(alpha) = 3: what is the derivative of the loss by alpha?
 
 guess = None
 print(teaching.check("0d", guess))

@@ -192,9 +192,9 @@ print(teaching.check("1c", log_p))
 # On the Flow Bench
 # -----------------
 #
-# The same question in your browser, where a flow trains while you look: `task 1
-# <../../live/index.html#task=1>`_. It shows a stretch, and log p layer by layer, at a point that
-# you drag.
+# `Task 1 <../../live/index.html#task=1>`_ asks the same question in your browser, where a flow
+# trains while you look. The task shows a stretch, and log p layer by layer, at a point that you
+# drag.
 #
 # `Rational-quadratic splines <../how_to/splines.html>`_ explains the curve of this lesson knot by
 # knot.

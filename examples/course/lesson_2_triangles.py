@@ -390,9 +390,9 @@ assert np.abs(z.mean(axis=0)).max() < 0.1 and np.abs(np.cov(z.T) - np.eye(2)).ma
 # On the Flow Bench
 # -----------------
 #
-# The same question in your browser, where a flow trains while you look: `task 2
-# <../../live/index.html#task=2>`_. There, one layer tilts the grid until it fits, and one entry of
-# the Jacobian stays 0.
+# `Task 2 <../../live/index.html#task=2>`_ asks the same question in your browser, where a flow
+# trains while you look. There, one layer tilts the grid until it fits, and one entry of the
+# Jacobian stays 0.
 #
 # To put a map of your own into a flow, see `Classes of your own <../how_to/your_own.html>`_.
 #

@@ -35,8 +35,8 @@ import flowcore as fc
 from flowcore import teaching
 
 # %%
-# **3a.** Any standardised table of two columns, and the model N(0, I). What is its mean negative
-# log-likelihood?
+# **3a.** A table has two columns and is standardised. What is the mean negative log-likelihood of
+# the model N(0, I)?
 
 guess = None
 print(teaching.check("3a", guess))
@@ -323,9 +323,9 @@ assert abs(covers[0]) < 0.01 and abs(picks[0] - 2) < 0.05
 # On the Flow Bench
 # -----------------
 #
-# The same question in your browser, where a flow trains while you look: `task 3
-# <../../live/index.html#task=3>`_. A gauge there shows the exact distance to the truth, before and
-# after training.
+# `Task 3 <../../live/index.html#task=3>`_ asks the same question in your browser, where a flow
+# trains while you look. A gauge there shows the exact distance to the truth, before and after
+# training.
 #
 # `The training loop without fit <../how_to/training_loop.html>`_ shows the loop of this lesson
 # beside ``fit``.

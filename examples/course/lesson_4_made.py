@@ -100,8 +100,8 @@ print(teaching.check("4f", guess))
 # Now count the connections of a larger network:
 
 # %%
-# **4a.** A MADE of five inputs, two hidden layers of eight units (two of each degree 1 to 4), two
-# numbers for each input: 184 weights without masks. How many are left?
+# **4a.** A MADE has five inputs, two hidden layers of eight units (two of each degree 1 to 4) and
+# two outputs for each input: 184 weights without masks. How many weights do the masks leave?
 
 guess = None
 print(teaching.check("4a", guess))
@@ -334,8 +334,8 @@ assert sees[:, 3].tolist() == [True, True, False, False]
 # On the Flow Bench
 # -----------------
 #
-# The same question in your browser, where a flow trains while you look: `task 4
-# <../../live/index.html#task=4>`_. It shows the masks of this lesson, in colours, for two to eight
+# `Task 4 <../../live/index.html#task=4>`_ asks the same question in your browser, where a flow
+# trains while you look. The task shows the masks of this lesson, in colours, for two to eight
 # variables.
 #
 # `A conditional flow <../how_to/conditional.html>`_ is a MADE with a context.

@@ -43,7 +43,7 @@ import flowcore as fc
 from flowcore import teaching
 
 # %%
-# **5a.** A MAF of 64 dimensions, sampled by the textbook's loop. How many passes of the network
+# **5a.** A MAF of 64 dimensions is sampled by the textbook's loop. How many passes of the network
 # make one sample?
 
 guess = None
@@ -303,8 +303,8 @@ print(f"{walk / one_pass:.1f}")
 assert loop / walk > 4
 
 # %%
-# The line of the textbook's loop climbs with a slope of 1 or more: D passes, each a little larger
-# if D is larger. The line of the walk departs slowly from that of one pass.
+# The line of the textbook's loop climbs with a slope of 1 or more: it takes D passes, and each of
+# them grows a little with D. The line of the walk departs slowly from that of one pass.
 #
 # IAF: the same weights, another density
 # --------------------------------------
@@ -458,8 +458,8 @@ print(teaching.check("5f", iaf_log_p))
 # On the Flow Bench
 # -----------------
 #
-# The same question in your browser, where a flow trains while you look: `task 5
-# <../../live/index.html#task=5>`_. It shows the walk, unit by unit, beside the textbook's loop.
+# `Task 5 <../../live/index.html#task=5>`_ asks the same question in your browser, where a flow
+# trains while you look. The task shows the walk, unit by unit, beside the textbook's loop.
 #
 # What you know now
 # -----------------

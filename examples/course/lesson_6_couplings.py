@@ -131,11 +131,11 @@ for choice in ({"num_masked": 2}, {"fraction_masked": 0.4}, {"num_masked": -2}):
     print(f"{choice}: {number[layer.kept]} stay, {number[layer.changed]} change")
 
 # %%
-# How many couplings does a flow need to mix all its coordinates? Take four coordinates and a pen.
+# How many couplings does it take to mix all coordinates? Use a pen.
 
 # %%
-# **6b.** Four coordinates, couplings that change two and two of them in turn. After how many may
-# every coordinate depend on every other?
+# **6b.** A flow has four coordinates. Its couplings change two of them, then the other two, and so
+# on. After how many couplings may every coordinate depend on every other?
 
 guess = None
 print(teaching.check("6b", guess))
@@ -337,9 +337,8 @@ print(teaching.check("6e", nice))
 # On the Flow Bench
 # -----------------
 #
-# The same question in your browser, where a flow trains while you look: `task 6
-# <../../live/index.html#task=6>`_. There, NICE learns the board, and stops at its floor; RealNVP
-# goes on.
+# `Task 6 <../../live/index.html#task=6>`_ asks the same question in your browser, where a flow
+# trains while you look. There, NICE learns the board, and stops at its floor; RealNVP goes on.
 #
 # `Planar and radial layers <../how_to/planar_radial.html>`_ shows other layers, and their costs.
 #

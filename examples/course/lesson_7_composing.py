@@ -259,8 +259,8 @@ assert six.base.log_prob(z)[4] < six.base.log_prob(z)[:4].min() - 0.5
 # Exercise 7c adds up such a column.
 
 # %%
-# **7c.** Three layers and a swap: the log-determinants of the way to x are 0.3, -1.2, 0.5, and
-# that of the swap. What is log \|det dz/dx\| of the whole?
+# **7c.** A flow has three layers and a swap. On the way to x the layers have the log-determinants
+# 0.3, -1.2 and 0.5. What is log \|det dz/dx\| of the whole flow?
 
 guess = None
 print(teaching.check("7c", guess))
@@ -302,9 +302,8 @@ print(teaching.check("7e", stack_floor))
 # On the Flow Bench
 # -----------------
 #
-# The same question in your browser, where a flow trains while you look: `task 7
-# <../../live/index.html#task=7>`_. Switch the permutations off there, and watch the gauge stop at
-# 0.844.
+# `Task 7 <../../live/index.html#task=7>`_ asks the same question in your browser, where a flow
+# trains while you look. Switch the permutations off there, and watch the gauge stop at 0.844.
 #
 # `Can it be trusted? <../how_to/trust.html>`_ checks a trained flow by one call.
 #

@@ -299,9 +299,8 @@ print(teaching.check("8e", stray))
 # On the Flow Bench
 # -----------------
 #
-# The same question in your browser, where a flow trains while you look: `task 8
-# <../../live/index.html#task=8>`_. Draw there what a flow will make of eight heaps, then let it
-# train.
+# `Task 8 <../../live/index.html#task=8>`_ asks the same question in your browser, where a flow
+# trains while you look. Draw there what a flow will make of eight heaps, then let it train.
 #
 # `A table with columns of every kind <../how_to/table.html>`_ is about integers, bounded columns
 # and heavy tails.

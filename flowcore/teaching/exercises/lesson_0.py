@@ -15,7 +15,7 @@ def _inputs(D=4):
         f"A MADE has the inputs x_1, ..., x_{D}, in this order. How many of them can change "
         f"mu_{D}?",
         D - 1,
-        f"mu_{D} reads all inputs that come before the last one.",
+        f"mu_{D} may depend on all inputs before x_{D}.",
         "A hidden unit reads numbers up to its own, an output only smaller ones.",
         (D, f"mu_{D} may not read x_{D}: z_{D} = (x_{D} - mu_{D}) exp(-alpha_{D}) would have "
          "another slope."),
@@ -42,7 +42,11 @@ def _start(D=2):
         (0.0, "That is the log-determinant. The noise has a density, too: add log N(z; 0, I)."),
         (N_0, f"This is the noise in one dimension; here there are {D}."),
         (-right, "The sign: N(0; 0, I) is less than 1 there, so its logarithm is negative."),
-        (1.0, "exp(0) is the slope of each layer. Take its logarithm, and add that of the noise."),
+        (
+            1.0,
+            "This is exp(0), the slope of each layer. Take its logarithm, and add log N of the "
+            "noise.",
+        ),
         (right - D / 2, "-log N contains z^2 / 2. At x = 0 it is 0, and you took its mean."),
         (-D / 2, "At z = 0 the square is 0. What is left is the constant, 1/2 log(2 pi) a column."),
         (-D / 2 * LOG_2, "The constant of log N has a pi in it: log(2 pi)."),
@@ -54,7 +58,7 @@ def _start(D=2):
 def _passes(D=4):
     return exercise(
         "0c",
-        f"A layer with D = {D}. How many passes of its network does one draw need?",
+        f"A layer has D = {D}. How many passes of its network does one draw need?",
         D,
         f"One for each number: mu_2 needs x_1, and mu_{D} needs all before x_{D}.",
         "Which mu can be computed before any x is there? Which next?",
@@ -75,7 +79,7 @@ def _slope(tenths=30, s=3, mu=1):
     x = mu + s * z
     return exercise(
         "0d",
-        "One coordinate with z = (x - mu) exp(-alpha) and the loss -log p(x) = z^2 / 2 + alpha + "
+        "One coordinate has z = (x - mu) exp(-alpha) and the loss -log p(x) = z^2 / 2 + alpha + "
         f"1/2 log(2 pi). At x = {x:g}, mu = {mu}, exp(alpha) = {s}: what is the derivative of the "
         "loss by alpha?",
         1 - z**2,
@@ -92,7 +96,7 @@ def _slope(tenths=30, s=3, mu=1):
         (1 - z**2 / 2, "The derivative of z^2 / 2 by z is z: the 1/2 goes."),
         (-1 - z**2, "log |dz/dx| is -alpha, and the loss has it with a minus: + alpha."),
         (z**2, "Two signs: dz/dalpha is -z, and the loss has + alpha."),
-        (-z / s, "This is the derivative by mu. alpha stands in two places."),
+        (-z / s, "This is the derivative by mu. alpha occurs in two places."),
     )  # fmt: skip
 
 
@@ -110,7 +114,7 @@ def _forgotten(D=2):
         (-np.inf, "-log N has a smallest value, at z = 0. The loss ends there."),
         (D * H_NORMAL, "This is the loss of z ~ N(0, I). But z can all be at the peak."),
         (-right, "The sign: the loss is -log N, and N is less than 1 at its peak."),
-        (-N_0, f"This is one column; there are {D}."),
+        (-N_0, f"This is for one column; there are {D}."),
         (D / 2, "This is the mean of z^2 / 2 under the noise. z can be smaller, and a constant "
          "stays."),
         (right - 2 * D, "The log-det is not in this loss, however large it is."),

@@ -222,12 +222,12 @@ def _read(scale=0.6, angle=2):
         f"network reads cos x1 and sin x1: alpha = {scale:g} cos x1, mu = 2 sin x1. What is log "
         f"|det dx/dz| at x1 = {angle:g}?",
         alpha,
-        "It is alpha: the derivatives of cosine and sine stand below the diagonal.",
+        "It is alpha: the derivatives of cosine and sine are below the diagonal.",
         "Write down the four entries of dx/dz. Which of them have a derivative of the cosine?",
         ([alpha + np.log(np.sin(angle)), alpha - np.log(np.sin(angle))], "The derivative of the "
-         "cosine stands below the diagonal: it is in no product of the determinant."),
+         "cosine is below the diagonal, so the determinant does not contain it."),
         (alpha + np.log(abs(np.cos(angle) * np.sin(angle))), "The derivatives of cosine and sine "
-         "stand below the diagonal: they are in no product of the determinant."),
+         "are below the diagonal, so the determinant does not contain them."),
         (-slope, "This is d alpha / dx1, which occurs below the diagonal only."),
         (slope, "alpha has the cosine, not the sine."),
         (np.exp(alpha), "This is dx2/dz2; its logarithm is asked for."),

@@ -12,8 +12,8 @@ from .exercise import but, decimals, exercise, given, numbers
 def _loop(D=64):
     return exercise(
         "5a",
-        f"A MAF of {D} dimensions, sampled by the textbook's loop. How many passes of the network "
-        "make one sample?",
+        f"A MAF of {D} dimensions is sampled by the textbook's loop. How many passes of the "
+        "network make one sample?",
         D,
         "One for each coordinate: x_i must be known before phi_{i+1} can be computed.",
         "Which coordinates are known after the first pass? After the second?",
@@ -69,7 +69,7 @@ def _log_det(c=2):
         "at x1 = 1. What is log |det dz/dx|?",
         -(log_c + 1),
         f"-(log {c} + alpha(x1)): both log-scales, with the sign of the way back.",
-        "dz/dx is a triangle. What stands on its diagonal?",
+        "dz/dx is a triangle. What is on its diagonal?",
         (log_c + 1, "This is dx/dz, the way to the data; the way back has the opposite sign."),
         (-1.0, f"x1 = {c} z1 stretches, too: its log {c} is missing."),
         (-log_c, "This is the part of x1 alone: that of x2, alpha(x1), is missing."),

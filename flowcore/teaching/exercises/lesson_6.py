@@ -21,7 +21,7 @@ def _sum(a=0.1, b=-0.3, c=0.5):
         f"{shown}. What is log |det dx/dz|?",
         total,
         "The sum of the log-scales; the two that stay add nothing.",
-        "What stands on the diagonal of the Jacobian? Take its logarithm.",
+        "What is on the diagonal of the Jacobian? Take its logarithm.",
         (-total, "This is dz/dx, the way back."),
         (sum(map(abs, scales)), "Log-scales are added with their signs: a negative one squeezes."),
         (np.exp(scales).sum(), "Logarithms of the scales are added, not the scales."),
@@ -39,8 +39,8 @@ def _sum(a=0.1, b=-0.3, c=0.5):
 
 
 _TURNS = exercise("6b",
-    "Four coordinates, couplings that change two and two of them in turn. After how many may "
-    "every coordinate depend on every other?",
+    "A flow has four coordinates. Its couplings change two of them, then the other two, and so on. "
+    "After how many couplings may every coordinate depend on every other?",
     3,
     "After two, the pair that was changed last depends on everything; after three, so does the "
     "other.",

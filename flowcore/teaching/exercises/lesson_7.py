@@ -76,8 +76,8 @@ def _added(a=0.3, b=-1.2, c=0.5):
     total = sum(dets)
     return exercise(
         "7c",
-        f"Three layers and a swap: the log-determinants of the way to x are {dets[0]:g}, "
-        f"{dets[1]:g}, {dets[2]:g}, and that of the swap. What is log |det dz/dx| of the whole?",
+        "A flow has three layers and a swap. On the way to x the layers have the log-determinants "
+        f"{dets[0]:g}, {dets[1]:g} and {dets[2]:g}. What is log |det dz/dx| of the whole flow?",
         -total,
         f"They add up to {round(total, 2):g}, a swap counts 0, and the way back turns the sign.",
         "The chain rule multiplies Jacobians; log |det| turns products into sums.",

@@ -99,16 +99,16 @@ def _bound(c=2):
         (np.exp(c * np.tanh(c)), "raw is divided by c inside, so that the slope at 0 stays 1."),
         (c * np.tanh(1.0), "This is alpha; the scale is its exponential."),
         (np.tanh(1.0), "This is tanh(raw / c): times c it is alpha, and exp(alpha) the scale."),
-        (np.exp(np.tanh(c)), "c stands in front of the tanh and below raw."),
-        (np.exp(np.tanh(1.0)), "c stands in front of the tanh, too."),
+        (np.exp(np.tanh(c)), "c multiplies the tanh and divides raw."),
+        (np.exp(np.tanh(1.0)), "c multiplies the tanh, too."),
         (c * np.tanh(c), "raw is divided by c inside; and the scale is the exponential of alpha."),
         (float(c), "This is the bound of alpha; tanh(1) is less than 1, and exp follows."),
         (1.0, "exp(0) = 1, but alpha is not 0 there."),
         (np.exp(-c * np.tanh(1.0)), "The sign: exp(-alpha) is the scale of the way back."),
         (np.exp(1.0), "raw / c = 1; take its tanh, and c times that, before exp."),
-        (c * np.exp(np.tanh(1.0)), "c stands within the exponential: alpha = c tanh(raw / c)."),
-        (np.tanh(c), "c stands in front of the tanh and below raw; and the scale is exp(alpha)."),
-        (np.exp(c) * np.tanh(1.0), "The whole of c tanh(raw / c) stands in the exponent."),
+        (c * np.exp(np.tanh(1.0)), "c belongs in the exponent: alpha = c tanh(raw / c)."),
+        (np.tanh(c), "c multiplies the tanh and divides raw; and the scale is exp(alpha)."),
+        (np.exp(c) * np.tanh(1.0), "The whole of c tanh(raw / c) belongs in the exponent."),
     )  # fmt: skip
 
 

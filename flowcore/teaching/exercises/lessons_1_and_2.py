@@ -115,13 +115,13 @@ def _shear(a=1, d=1, k=3):
         np.log(det),
         why,
         "Write down the matrix of dx/dz, and multiply its diagonal: it is a triangle.",
-        (np.log(k), f"The {k} stands off the diagonal: it tilts the cell, and leaves its area "
-         "alone."),
+        (np.log(k), f"The {k} is off the diagonal: it tilts the cell and does not change its "
+         "area."),
         ([0.5 * np.log(a * a + k * k), np.hypot(a, k)], "This is the length of a side of the "
          "tilted cell, or its logarithm, not its area."),
         (float(det), f"The determinant is {det}; its logarithm is asked for."),
         (float(k), f"The {k} is a slope: it tilts the cell. The diagonal holds {a} and {d}."),
-        (-np.log(k), f"The {k} stands off the diagonal: it counts in neither direction."),
+        (-np.log(k), f"The {k} is off the diagonal: it counts in neither direction."),
         (np.log(det + k), f"The entries are not added: only the diagonal counts, {a} and {d}."),
         (float(det + k), "The entries are not added: multiply the diagonal, and take its "
          "logarithm."),
@@ -144,7 +144,7 @@ def _two_rows(a=2, b=1, c=1, d=3):
         "For two rows, det [[a, b], [c, d]] = ad - bc. Then the logarithm.",
         (np.log(a * d), "The product of the diagonal is enough for a triangle only."),
         (np.log(a * d + b * c), "ad - bc: the second product is subtracted."),
-        (float(a * d), f"This is the product of the diagonal: take off {b} * {c}, and then the "
+        (float(a * d), f"This is the product of the diagonal: subtract {b} * {c}, then take the "
          "logarithm."),
         (-np.log(det), "This is the log-determinant of the way back, dz/dx."),
         (np.log(a + d), "This is the trace, the sum of the diagonal. The determinant is ad - bc."),

@@ -20,8 +20,8 @@ ENTROPY, (SD_1, SD_2) = _MOONS.entropy(), _MOONS.std()
 def _start(D=2):
     return exercise(
         "3a",
-        f"Any standardised table of {D} columns, and the model N(0, I). What is its mean negative "
-        "log-likelihood?".replace("of 2 columns", "of two columns"),
+        f"A table has {D} columns and is standardised. What is the mean negative log-likelihood "
+        "of the model N(0, I)?".replace("has 2 columns", "has two columns"),
         D * H_NORMAL,
         f"{D}/2 log(2 pi) + {D}/2, by the second moments alone. Every flow starts here.",
         "-log N(z; 0, I) = D/2 log(2 pi) + |z|^2 / 2; take the mean.",
@@ -101,7 +101,7 @@ def _wide(r=0.8):
         (-np.log(1 - r), "The determinant of [[1, r], [r, 1]] is 1 - r^2, and half its logarithm "
          "is asked for."),
         (-np.log(r), "This is log r; the entropy needs det C, which is 1 - r^2."),
-        (LOG_2_PI + 1, "This is the cross-entropy; take off the entropy of the data."),
+        (LOG_2_PI + 1, "This is the cross-entropy; subtract the entropy of the data."),
         (LOG_2_PI + 1 - right, "This is the entropy of the data. Subtract it from the "
          "cross-entropy."),
         (0.0, "Means and variances agree, but the model has no correlation."),
@@ -120,8 +120,9 @@ def _narrow(r=0.8):
         "What is KL(data || model)?",
         right,
         "1/2 (trace C^-1 - 2 + log det C): too narrow a model costs more than too wide a one.",
-        f"-log q(x) = log(2 pi) + 1/2 log det C + (z1^2 + z2^2) / 2 with z1 = x1 and z2 = (x2 - "
-        f"{r} x1) / sqrt(1 - {r}^2). Take the mean over x ~ N(0, I), and take off its entropy.",
+        "-log q(x) = log(2 pi) + 1/2 log det C + (z1^2 + z2^2) / 2 with z1 = x1 and z2 = (x2 - "
+        f"{r} x1) / sqrt(1 - {r}^2). Take the mean over x ~ N(0, I), and subtract the entropy of "
+        "N(0, I).",
         (-0.5 * np.log(det), "This is KL the other way round, as in 3c: KL is not symmetric."),
         (0.5 * (2 / det - 2 - np.log(det)), "The sign of log det C: -log q has "
          f"+1/2 log det C, and det C = {det:g} is below 1."),
@@ -136,7 +137,7 @@ def _narrow(r=0.8):
          "diagonal."),
         (0.5 * (1 / det - 1 + np.log(det)), "The inverse of C has 1 / (1 - r^2) twice on its "
          "diagonal: both coordinates pay."),
-        (LOG_2_PI + 1 + right, "This is the cross-entropy; take off the entropy of the data."),
+        (LOG_2_PI + 1 + right, "This is the cross-entropy; subtract the entropy of the data."),
     )  # fmt: skip
 
 
@@ -166,8 +167,8 @@ def _count(D=5, each=2):
     many = f"{NAMES.get(width, width)} units ({NAMES.get(each, each)} of each degree"
     return exercise(
         "4a",
-        f"A MADE of {NAMES[D]} inputs, two hidden layers of {many} 1 to {D - 1}), two "
-        f"numbers for each input: {whole} weights without masks. How many are left?",
+        f"A MADE has {NAMES[D]} inputs, two hidden layers of {many} 1 to {D - 1}) and two outputs "
+        f"for each input: {whole} weights without masks. How many weights do the masks leave?",
         right,
         f"{' + '.join(map(str, left))}, layer by layer. The engine stores no others.",
         "For each layer, count what every unit may read; or let Python count, over the masks of "
