@@ -197,7 +197,7 @@ print(f"log |det dz/dx|: {log_det:.6f}, by brute force {fc.reference.log_abs_det
 assert np.isclose(log_det, fc.reference.log_abs_det(J), atol=1e-6)
 
 # %%
-# **2b.** One by hand. x = A z with A = [[2, 1], [1, 3]]. What is log \|det dx/dz\|?
+# **2b.** Compute one by hand. x = A z with A = [[2, 1], [1, 3]]. What is log \|det dx/dz\|?
 
 guess = None
 print(teaching.check("2b", guess))
@@ -239,15 +239,15 @@ print(teaching.check("2b", guess))
 # The entries below the diagonal are a shear: they tilt cells and leave their volume alone. They may
 # be anything, and nobody has to compute them. Only :math:`D` logarithms are left.
 #
-# **2c.** The whole density once, by hand. z ~ N(0, I) in the plane; x1 = exp(0.5) z1 and x2 = x1
-# + exp(-1) z2. What is log p(x) at x = (0, 0)?
+# **2c.** Compute a whole density by hand. z ~ N(0, I) in the plane; x1 = exp(0.5) z1 and x2 = x1 +
+# exp(-1) z2. What is log p(x) at x = (0, 0)?
 
 guess = None
 print(teaching.check("2c", guess))
 
 # %%
-# **2d.** Now a function, for any triangle, in the direction that a density needs. x = L z with a
-# lower triangle L (D, D). Write a function log\_det\_inverse(L) for log \|det dz/dx\|.
+# **2d.** Now take any triangle, in the direction that a density needs. x = L z with a lower
+# triangle L (D, D). Write a function log\_det\_inverse(L) for log \|det dz/dx\|.
 
 
 def log_det_inverse(L):
@@ -271,8 +271,8 @@ print(teaching.check("2d", log_det_inverse))
 #
 # (:math:`x_{<i}` is computed from :math:`z_{<i}`, so no :math:`x_i` depends on a later :math:`z`.)
 #
-# Left: the Jacobian of one such layer at one point. Right: the Jacobian of two layers, the second
-# in the opposite order.
+# The left picture shows the Jacobian of one such layer at one point. The right one shows that of
+# two layers, the second in the opposite order.
 
 
 def layer(order, rng):
@@ -341,13 +341,13 @@ print("the density  ", banana.log_prob(x).round(4))
 assert np.allclose(log_p, banana.log_prob(x))
 
 # %%
-# The two moons do not: at :math:`x_1 = 1/2`, for example, :math:`x_2` is on the upper moon or on
-# the lower one, and almost never in between. Which map makes such a conditional? Let :math:`F_i` be
-# the *cumulative distribution* of :math:`x_i` given :math:`x_{<i}`: the mass to the left of
-# :math:`x_i`. Its slope is the density, so by lesson 1 the density of :math:`u = F_i(x_i)` is
-# :math:`p / p = 1`: it is uniform on (0, 1). In the same way :math:`\Phi`, the cumulative
-# distribution of N(0, 1), turns a normal number into a uniform one, and :math:`\Phi^{-1}` goes
-# back. So the triangle for any density, *Rosenblatt's transform*, is
+# The two moons have other conditionals: at :math:`x_1 = 1/2`, for example, :math:`x_2` is on the
+# upper moon or on the lower one, and almost never in between. Which map makes such a conditional?
+# Let :math:`F_i` be the *cumulative distribution* of :math:`x_i` given :math:`x_{<i}`: the mass to
+# the left of :math:`x_i`. Its slope is the density, so by lesson 1 the density of :math:`u =
+# F_i(x_i)` is :math:`p / p = 1`: it is uniform on (0, 1). In the same way :math:`\Phi`, the
+# cumulative distribution of N(0, 1), turns a normal number into a uniform one, and
+# :math:`\Phi^{-1}` goes back. So the triangle for any density, *Rosenblatt's transform*, is
 #
 # .. math:: z_i = \Phi^{-1}\big( F_i(x_i \mid x_{<i}) \big) .
 #

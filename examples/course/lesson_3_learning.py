@@ -106,16 +106,16 @@ ax.set(xlabel="step", ylabel="NLL of the table (nats)")
 #
 # .. math:: KL(p \,\|\, q) = E_p\left[ \log p(x) - \log q(x) \right] ,
 #
-# where the mean is taken over draws of :math:`p`. Two properties make it useful. The first: it is
-# never negative, and it is 0 only if the two densities are the same. For the proof, write the mean
-# as an integral over the region where :math:`p > 0`, :math:`E_p[g] = \int_{p > 0} p\, g \, dx`. And
-# :math:`\log u \le u - 1`, with equality at :math:`u = 1` only: the right side is the tangent at 1,
-# and the logarithm lies below it. So
+# where the mean is taken over draws of :math:`p`. Two properties make it useful. For the first one,
+# write the mean as an integral over the region where :math:`p > 0`, :math:`E_p[g] = \int_{p > 0}
+# p\, g \, dx`. And :math:`\log u \le u - 1`, with equality at :math:`u = 1` only: the right side is
+# the tangent at 1, and the logarithm lies below it. So
 #
 # .. math:: -KL(p \,\|\, q) = E_p\left[ \log \frac{q}{p} \right]
 #           \le E_p\left[ \frac{q}{p} - 1 \right] = \int_{p > 0} q \, dx - 1 \le 0 :
 #
-# The second: the NLL contains the divergence. Split the logarithm:
+# The divergence is never negative, and it is 0 only if the two densities are the same. The second
+# property: the NLL contains the divergence. Split the logarithm:
 #
 # .. math:: E_p\left[ -\log q(x) \right] = \underbrace{E_p\left[ -\log p(x) \right]}_{H(p)}
 #           + KL(p \,\|\, q) .
@@ -234,10 +234,10 @@ fc.plots.densities(shown, (-5, 5), (-6, 4), ax=axes)
 axes[2].plot(*x[:150].T, ".", ms=3, color="#56B4E9")  # what it was given
 
 # %%
-# All pictures have one scale of colours, chosen by the truth ("2% outside": this share of the mass
-# lies beyond the frame). On the right, dark threads run along the training rows, the blue dots, and
-# little density is left in between, where fresh rows will fall. The flow of the best epoch is
-# better, and with more rows the choice of the epoch hardly matters.
+# All pictures have the same scale of colours, that of the truth. ("2% outside" means that this
+# share of the mass lies beyond the frame.) On the right, dark threads run along the training rows,
+# the blue dots, and little density is left in between, where fresh rows will fall. The flow of the
+# best epoch is better, and with more rows the choice of the epoch hardly matters.
 #
 # KL has a direction
 # ------------------

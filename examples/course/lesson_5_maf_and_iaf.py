@@ -54,9 +54,9 @@ print(teaching.check("5a", guess))
 # ----------------------------
 #
 # Look at a small MAF. It has four coordinates and two hidden layers of six units, two of each
-# degree 1, 2 and 3. (``log_scale_bound=None`` is the formula as the papers print it; lesson 8
-# explains why the engine bounds :math:`\alpha` otherwise.) Given x, one pass yields all
-# :math:`\mu_i` and :math:`\alpha_i`, and then every :math:`z_i`, in any order or at once.
+# degree 1, 2 and 3. (``log_scale_bound=None`` gives the formula of the papers. Lesson 8 explains
+# why flowcore bounds :math:`\alpha` by default.) Given x, one pass yields all :math:`\mu_i` and
+# :math:`\alpha_i`, and then every :math:`z_i`, in any order or at once.
 
 D = 4
 made = fc.testing.randomize(fc.MADE(D, hidden=[6, 6], activation="tanh"), rng=0)
@@ -104,7 +104,7 @@ print(teaching.check("5c", guess))
 #
 # Now z is given, and x is wanted. :math:`\mu_2` reads :math:`x_1`, which has to be computed first,
 # from :math:`\mu_1`, a constant. The textbook's loop starts from an x of zeros and runs the whole
-# network once for every coordinate. Each pass gives D pairs of numbers, of which one pair is used:
+# network once for every coordinate. Each pass gives D pairs of numbers, but only one pair is used:
 
 
 def textbook(z):

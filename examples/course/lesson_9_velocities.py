@@ -184,14 +184,14 @@ assert 12 < errors[2] / errors[3] < 20
 # -------
 
 # %%
-# **9c.** z ~ N(0, 1) and x ~ N(0, 1), paired at random, x\_t = (1 - t) z + t x. Which velocity
-# does the regression find at t = 0.25, x\_t = 1?
+# **9c.** z ~ N(0, 1) and x ~ N(0, 1) are paired at random, and x\_t = (1 - t) z + t x. Which
+# velocity does the regression find at t = 0.25, x\_t = 1?
 
 guess = None
 print(teaching.check("9c", guess))
 # %%
-# **9d.** The same pairs, at t = 0.5. What is the least mean squared distance of any v(x\_t) from
-# x - z?
+# **9d.** Take the same pairs at t = 0.5. What is the least mean squared distance of any v(x\_t)
+# from x - z?
 
 guess = None
 print(teaching.check("9d", guess))

@@ -192,8 +192,8 @@ TASKS = MappingProxyType(
             ),
             Task(
                 3, "What is learned, and how good is it?",
-                "Two moons, and a flow that has learned nothing. The gauge knows the truth, so it "
-                "can measure how far the flow is from it.",
+                "The data are two moons. The flow has learned nothing yet. The gauge knows the "
+                "truth, so it can measure how far the flow is from it.",
                 "Train: the loss falls towards the entropy, the gauge towards 0. Then set Points "
                 "to 100, and train again. The batch loss goes on falling, but the gauge soon "
                 "rises: the flow overfits.",

@@ -72,8 +72,8 @@ def _regression(t=0.25, x=1):
     right = (2 * t - 1) / variance * x
     return exercise(
         "9c",
-        "z ~ N(0, 1) and x ~ N(0, 1), paired at random, x_t = (1 - t) z + t x. Which velocity does "
-        f"the regression find at t = {t:g}, x_t = {x}?",
+        "z ~ N(0, 1) and x ~ N(0, 1) are paired at random, and x_t = (1 - t) z + t x. Which "
+        f"velocity does the regression find at t = {t:g}, x_t = {x}?",
         right,
         "E[x - z | x_t] = (2 t - 1) / ((1 - t)^2 + t^2) x_t: the regression of x - z on x_t.",
         "All are Gaussian: Cov(x - z, x_t) / Var(x_t), times x_t.",
@@ -98,8 +98,8 @@ def _regression(t=0.25, x=1):
 
 
 _FLOOR_AT_HALF = exercise("9d",
-    "The same pairs, at t = 0.5. What is the least mean squared distance of any v(x_t) from "
-    "x - z?",
+    "Take the same pairs at t = 0.5. What is the least mean squared distance of any v(x_t) from x "
+    "- z?",
     2.0,
     "x_t is half of z + x, which is independent of x - z: its whole variance stays.",
     "x and z are independent Gaussians with the same variance. If you know z + x, what do you know "
@@ -127,8 +127,8 @@ def _floor(t=0.5, s=1):
     right = 1 + s**2 - explained
     return exercise(
         "9d",
-        f"z ~ N(0, 1) and x ~ N(0, {s:g}^2), paired at random, x_t = (1 - t) z + t x. What is, at "
-        f"t = {t:g}, the least mean squared distance of any v(x_t) from x - z?",
+        f"z ~ N(0, 1) and x ~ N(0, {s:g}^2) are paired at random, and x_t = (1 - t) z + t x. At t "
+        f"= {t:g}, what is the least mean squared distance of any v(x_t) from x - z?",
         right,
         f"{1 + s**2:g} - (t {s:g}^2 - (1 - t))^2 / Var(x_t): the variance of x - z, minus what "
         "x_t explains.",
