@@ -25,8 +25,7 @@ def _inputs(D=4):
         (D - 2, f"x_{D - 1} counts, too: it comes before x_{D}."),
         (2 * D, "This is the number of outputs, a mu and an alpha for each input."),
         (D * (D + 1) // 2, f"This counts the inputs of all outputs; mu_{D} alone is asked for."),
-        ((D - 1) ** 2, "This counts pairs of an input and an output; count the inputs of one "
-         f"output, mu_{D}."),
+        ((D - 1) ** 2, f"These are pairs; count the inputs of one output, mu_{D}."),
     )  # fmt: skip
 
 
@@ -42,11 +41,7 @@ def _start(D=2):
         (0.0, "That is the log-determinant. The noise has a density, too: add log N(z; 0, I)."),
         (N_0, f"This is the noise in one dimension; here there are {D}."),
         (-right, "The sign: N(0; 0, I) is less than 1 there, so its logarithm is negative."),
-        (
-            1.0,
-            "This is exp(0), the slope of each layer. Take its logarithm, and add log N of the "
-            "noise.",
-        ),
+        (1.0, "This is the slope of each layer. Take its logarithm, and add log N(z)."),
         (right - D / 2, "-log N contains z^2 / 2. At x = 0 it is 0, and you took its mean."),
         (-D / 2, "At z = 0 the square is 0. What is left is the constant, 1/2 log(2 pi) a column."),
         (-D / 2 * LOG_2, "The constant of log N has a pi in it: log(2 pi)."),

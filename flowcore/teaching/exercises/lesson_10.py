@@ -57,16 +57,13 @@ def _features(n=3, angles=2):
         f"A coupling keeps {words.get(n, n)} coordinates, {words.get(angles, angles)} of them "
         "angles. How many numbers does its network read?",
         n + angles,
-        "It reads one number for each coordinate of a line, and a cosine and a sine for each "
-        "angle.",
+        "A number for each coordinate of a line, a cosine and a sine for each angle.",
         "How many numbers describe a point on a circle without a seam?",
         (n, "The bare angle jumps at the seam, and so would the density."),
-        (2 * angles, "These are the numbers of the angles; the network reads the coordinates of "
-         "lines as well."),
+        (2 * angles, "These are the angles' numbers. The other coordinates are read, too."),
         (2 * n, "A coordinate of a line needs one number."),
         (n + 2 * angles, "The angle itself is not read beside its cosine and sine."),
-        (angles, "This is the number of angles. The network reads their cosines and sines, and the "
-         "other coordinates."),
+        (angles, "Count the cosines and the sines of the angles, and the other coordinates."),
         (n - angles, "The angles are read, too, by their cosines and sines."),
         (2 * (n + angles), "mu and alpha are outputs; count what the network reads."),
         (n + 1, "Each angle has two numbers, a cosine and a sine."),
@@ -90,8 +87,7 @@ _SHIFT = exercise("10d",
      "-pi."),
     (lambda x, by: x + by, "Angles leave [-pi, pi): subtract whole turns."),
     (lambda x, by: (x + by) % np.pi, "A whole turn is 2 pi, not pi."),
-    (lambda x, by: (x + by) % (2 * np.pi) - np.pi, "You subtract half a turn at the end, so add "
-     "half a turn before."),
+    (lambda x, by: (x + by) % (2 * np.pi) - np.pi, "Add half a turn before you take %."),
     (lambda x, by: (x + by + np.pi) % (2 * np.pi), "You added half a turn before; subtract it at "
      "the end."),
     (lambda x, by: np.clip(x + by, -np.pi, np.pi), "The turn does not stop at the seam: it comes "
@@ -148,8 +144,7 @@ _READ = exercise("10e",
      "image: the sine is needed, too."),
     (_made_of(lambda c: [np.sin(c)]), "The sine alone is the same for two angles: the cosine is "
      "needed, too."),
-    (_made_of(lambda c: [c, np.cos(c), np.sin(c)]), "The angle itself has the seam: a network must "
-     "not read it."),
+    (_made_of(lambda c: [c, np.cos(c), np.sin(c)]), "The angle has the seam: leave it out."),
     (_made_of(lambda c: [np.cos(c), np.sin(c)], lambda c: [np.cos(c), np.sin(c)]), "A column that "
      "is no angle stays as it is."),
     (_made_of(lambda c: [np.cos(c), np.sin(c)], lambda c: []), "The columns that are no angles are "
@@ -236,8 +231,7 @@ def _read(scale=0.6, angle=2):
         (0.0, "The cosine and the sine add nothing, but exp(alpha) stretches x2."),
         (scale, f"cos x1 is 1 at x1 = 0. Here x1 = {angle:g}, in radians."),
         (alpha + 2 * np.sin(angle), "mu shifts x2, and stretches nothing."),
-        (alpha + LOG_2_PI, "Leave out the density of the base: the question asks for the log-det "
-         "alone."),
+        (alpha + LOG_2_PI, "Leave out the density of the base: give the log-det alone."),
     )  # fmt: skip
 
 

@@ -74,8 +74,7 @@ def _path(m=0.5, z=1):
         "is the path derivative of log q(x) - log p(x) by m? (It goes through x alone; the m of q "
         "stays fixed.)",
         float(m),
-        "dx/dm = 1, and the slope by x is -(x - m) + x = m. It is the same for every z, so it has "
-        "no variance.",
+        "dx/dm = 1, and the slope by x is -(x - m) + x = m: the same for every z, so no variance.",
         "Differentiate log q(x) - log p(x) by x, then multiply by dx/dm = 1.",
         (m + z, "This is the total derivative, x: it also contains the score of q, which is z."),
         (float(z), "This is the score of q, x - m: the part that the path derivative leaves out."),
@@ -111,8 +110,7 @@ def _weights(width=1):
         (float(width), "A q that is a little too narrow has heavy weights, but still a finite "
          "variance."),
         (0.0, "p^2 / q grows without end if q's tails are much lighter than p's."),
-        ([2 * right, 2.0 * width], "q may even be narrower than p. Only p^2 / q has to fall in the "
-         "tails."),
+        ([2 * right, 2.0 * width], "q may be narrower than p. Only p^2 / q has to fall."),
         ([0.5 * width, 0.25 * width], "The variance is halved, so divide the deviation by the root "
          "of 2.", 1e-6),
         (width * np.sqrt(2 / 3), "That is for the third moment; a variance needs the second."),
@@ -158,8 +156,7 @@ _EVIDENCE = exercise("11e",
     (lambda p, q: log_evidence(p, q) - (p - q).max(), "Add the largest log-weight, which was "
      "factored out, at the end."),
     (lambda p, q: (p - q).max(), "This is the largest log-weight; the mean has all of them."),
-    (lambda p, q: log_evidence(p, 0) - log_evidence(q, 0), "Take the ratio at each draw first, "
-     "then the mean."),
+    (lambda p, q: log_evidence(p, 0) - log_evidence(q, 0), "First take each ratio, then the mean."),
     (lambda p, q: log_evidence(p / q, 0), "Subtract the logarithms; do not divide them."),
     (lambda p, q: np.sum(p - q), "This multiplies the weights; their mean is asked for."),
     (lambda p, q: 2 * log_evidence(p, q) - log_evidence(2 * p, 2 * q), "This is the log of the "
@@ -217,8 +214,7 @@ _PATH_GRADIENT = exercise("11f",
      "right. dx/dm is 1, not s."),
     (_of(lambda s, z, x, slopes: [slopes.sum(), (slopes * z).sum()]), "The mean over the draws is "
      "asked for, not the sum."),
-    (_of(lambda s, z, x, slopes: [slopes, slopes * z]), "Take the mean over the draws: the answer "
-     "is two numbers."),
+    (_of(lambda s, z, x, slopes: [slopes, slopes * z]), "Take the means over the draws."),
     inputs=[(0.5, 2.0, _SCORE), (-1.0, 0.7, _SCORE[:3])],
 )  # fmt: skip
 

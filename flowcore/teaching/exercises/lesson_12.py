@@ -25,8 +25,7 @@ def _slice(r=0.8, x1=1.5):
         (1.0, "This is the deviation of x2 before anything is known. On the slice x2 varies less."),
         (variance, "This is the variance of the slice; take its root."),
         ([1 - r, np.sqrt(1 - r)], f"The part of the variance that is explained is {r}^2, not {r}."),
-        (r, f"{r} x1 is the mean of the slice; the width is the spread that is left once x1 is "
-         "known."),
+        (r, f"{r} x1 is the mean of the slice; the width is the spread around it."),
         (r * x1, "This is the mean of the slice; its standard deviation is asked for."),
         (r * r, "This is the part of the variance that x1 explains; the slice has the rest."),
         ([np.sqrt(1 + r * r), 1 + r], "Knowing x1 reduces the variance, to 1 - r^2."),
@@ -53,8 +52,7 @@ def _which(a=2, x1=1):
         f"exp(-{far:g}^2 / 2), or e^{odds:g} to 1.",
         f"Compare both halves at x1 = {x1_text} by their densities of x1 alone: N(x1; {a:g}, 1) "
         f"and N(x1; -{a:g}, 1).",
-        (0.5, "That is the answer before x1 is known. One half produces this x1 more often, so it "
-         "becomes more probable."),
+        (0.5, "That is right before x1 is known. Which half produces this x1 more often?"),
         ([far / (near + far), far**2 / (near**2 + far**2)], "Compare densities, "
          "exp(-distance^2 / 2), not distances or their squares."),
         (1 / (1 + np.exp(-2 * odds)), "The exponent of a normal density has half of the square."),
@@ -112,11 +110,10 @@ def _filled(r=0.8, share=0.5):
         f"x1 and x2 are standard normal, with the correlation {r}. {lost} of the x2 {are} with "
         f"their best guess, {r} x1. What is the variance of the filled column x2?",
         right,
-        f"The seen values have the variance 1, the guesses {r}^2: they lack the spread of the "
-        "slices.",
+        f"The seen values have the variance 1, the guesses only {r}^2: they lack the slices' "
+        "spread.",
         f"The means are 0 in both parts. What is the variance of {r} x1?",
-        (1.0, "That would be right if the holes were filled with draws. Guesses vary less than "
-         "values."),
+        (1.0, "That is right for holes filled with draws. Guesses vary less."),
         (1 - share, f"That is right for holes filled with the mean of x2. {r} x1 varies, too."),
         (r * r, "This is the variance of the guesses; the other part of the column has its own."),
         ((1 - share) + share * r, f"{r} is the standard deviation of the guesses, and variances "
@@ -129,8 +126,7 @@ def _filled(r=0.8, share=0.5):
          "filled column is asked for."),
         (np.sqrt(right), "This is the standard deviation; the variance is asked for."),
         (1 + r * r, "Average the variances of the two parts by their shares; do not add them."),
-        (share * r * r, "This is the part of the guesses. Add the part of the seen values, which "
-         "have the variance 1."),
+        (share * r * r, "This is the part of the guesses. Add that of the seen values."),
         (((1 - share) + share * r) ** 2, "Variances are averaged, not deviations."),
         ((1 - share) ** 2 + share**2 * r * r, "That is the variance of a sum; rows of two kinds "
          "are one column, so average."),
@@ -151,8 +147,7 @@ _GAUSSIAN_SLICE = exercise("12e",
     "Write a function conditional(mean, cov, x1) for two Gaussian columns with any mean (2,) and "
     "covariance (2, 2). It returns the mean and the variance of x2, once x1 is known.",
     conditional,
-    "The mean is a regression line. The variance is what the line does not explain, the same for "
-    "every x1.",
+    "The mean is a regression line, and the variance is what the line does not explain.",
     "slope = cov[1, 0] / cov[0, 0]; the mean moves along it from (mean[0], mean[1]), and the "
     "variance falls by slope * cov[0, 1].",
     (_mean(lambda m, C, x: m[1] + C[1, 0] / C[0, 0] * x), "The variance is right. Subtract the "

@@ -24,8 +24,7 @@ def _loop(D=64):
          "each coordinate, not for each pair."),
         (2 * D, "One pass outputs the shift and the log-scale together."),
         (D // 2, "A pass makes one more coordinate right, not two."),
-        ([D * (D - 1) // 2, D * (D + 1) // 2], "A pass counts once, however many coordinates are "
-         "known in it."),
+        ([D * (D - 1) // 2, D * (D + 1) // 2], "Count a pass once, whatever is known in it."),
         (2, "After two passes x_1 and x_2 are known. How does it go on?"),
         (0, "The network gives the shifts and scales: without a pass there are none."),
     )  # fmt: skip
@@ -38,8 +37,7 @@ def _back(c=2, x2=3):
         f"x1 = {c} z1 and x2 = mu(x1) + exp(alpha(x1)) z2 with mu(u) = alpha(u) = u. What is z2 "
         f"for x = (1, {x2})?",
         (x2 - 1) / np.e,
-        "z2 = (x2 - mu) exp(-alpha). x is known, so mu and alpha are known at once: this is the "
-        "fast direction of a MAF.",
+        "z2 = (x2 - mu) exp(-alpha). x is known, so this is the fast direction of a MAF.",
         "Solve the second equation for z2; x1 = 1 is known.",
         (x2 / np.e, "Subtract the shift mu(x1) = 1 first."),
         ((x2 - 1) * np.e, "This multiplies by exp(alpha); the way back divides."),
@@ -97,10 +95,8 @@ def _units(D=64, width=256):
         "Each once: a unit of degree d is final as soon as x_1..x_d are known.",
         "How often does a unit of degree d change, once x_1..x_d are known?",
         (D * 2 * width, f"This is the textbook's loop, which computes all units {D} times."),
-        (2 * width // D, "These are the units of one degree: the units of all degrees are "
-         "computed."),
-        (width // D, "These are the units of one degree and one layer: count all degrees and both "
-         "layers."),
+        (2 * width // D, "These are the units of one degree: count all degrees."),
+        (width // D, "These are the units of one degree and one layer: count them all."),
         (width, "There are two hidden layers."),
         (D, "This counts one unit for each coordinate, but the layers have more units."),
         (4 * width, "mu and alpha read the same hidden units."),

@@ -126,8 +126,7 @@ _COLLAPSE = exercise("7d",
     ([lambda m, a, n, b: (n + np.exp(b) * m, a * b),
       lambda m, a, n, b: (n + np.exp(b) * m, np.exp(a) + np.exp(b))], "The shift is right. Scales "
      "are multiplied, so log-scales are added."),
-    (lambda m, a, n, b: (n + np.exp(b) * m, b), "The shift is right. The first scale multiplies "
-     "z2, too."),
+    (lambda m, a, n, b: (n + np.exp(b) * m, b), "The shift is right. The first scale is missing."),
     (lambda m, a, n, b: (n + np.exp(b) * m, -(a + b)), "The shift is right. The log-scale is that "
      "of the way back."),
     inputs=[_AT, tuple(v[:1] for v in reversed(_AT))],

@@ -28,8 +28,7 @@ def _gap(a=3):
         f"1/2 log(2 pi e {shown}) minus the entropy of the two: the best Gaussian bridges the gap.",
         f"The best Gaussian has the variance {shown}. The data's entropy is about log 2 + "
         "1/2 log(2 pi e).",
-        (LOG_2, "log 2 is only one part of the entropy of the data: the choice between the two "
-         "pieces."),
+        (LOG_2, "log 2 is only the part of the data's entropy that comes from the choice."),
         (cross, "This is the cross-entropy; subtract the entropy of the data."),
         (entropy, "This is the entropy of the data; subtract it from the cross-entropy."),
         (0.5 * np.log(V), "log 2 is missing: the entropy of the data is that of one piece plus log "
@@ -94,8 +93,7 @@ def _bound(c=2):
         right,
         f"Near raw = 0 the scale is about exp(raw), and it always stays in (exp(-{c}), exp({c})).",
         "raw / c = 1. Take its tanh, c times that, and then exp.",
-        (np.exp(c), "That is exp(raw), perhaps clipped. tanh is smooth: at raw = c it is already "
-         "below raw."),
+        (np.exp(c), "That is exp(raw), perhaps clipped. But c tanh(1) is less than c."),
         (np.exp(c * np.tanh(c)), "raw is divided by c inside, so that the slope at 0 stays 1."),
         (c * np.tanh(1.0), "This is alpha; the scale is its exponential."),
         (np.tanh(1.0), "This is tanh(raw / c): times c it is alpha, and exp(alpha) the scale."),
@@ -133,8 +131,7 @@ _BASE = exercise("8d",
     "D), and each piece is N(centre, I) with the weight 1/K. It returns log p(z), (n,), also for "
     "distant z, where every exp is 0.",
     mixture_log_p,
-    "The density is a mean of densities; np.logaddexp computes its logarithm from their "
-    "logarithms.",
+    "np.logaddexp computes the logarithm of a sum of densities from their logarithms.",
     "log N(z; centre, I) for all pairs, (n, K). Then the logarithm of the mean of their "
     "exponentials, which np.logaddexp.reduce computes safely; minus log K.",
     (_right(lambda log_p, D, K: log_p + np.log(K)), "The weights 1/K are missing: subtract "

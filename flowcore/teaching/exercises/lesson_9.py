@@ -55,12 +55,10 @@ def _sink(k=1):
         (N_0 * np.exp(-k), f"log p is not multiplied by exp({-k:g}): the divergence is subtracted "
          "from it."),
         ([N_0 + np.exp(-k), N_0 - np.exp(-k)], "The divergence itself is integrated, not x(1)."),
-        (N_0 + np.exp(k), "The log-density changes by the divergence itself, not by its "
-         "exponential."),
+        (N_0 + np.exp(k), "log p changes by the divergence itself, not by its exponential."),
         (np.exp(N_0 + k), "This is the density; its logarithm is asked for."),
         (N_0 + 0.5 * k, "The integral over t of a constant is the constant: no 1/2."),
-        (N_0 + 2 * k, f"Lengths shrink by exp({-k:g}), and this factor counts, not the one of the "
-         "variance."),
+        (N_0 + 2 * k, f"Lengths shrink by exp({-k:g}); the variance does not count."),
         (0.0, "Neither part is 0: take log N(0; 0, 1), and the divergence."),
         (-np.inf, f"At t = 1 the mass is not in one point: x(1) = exp({-k:g}) z."),
     )  # fmt: skip
@@ -102,8 +100,7 @@ _FLOOR_AT_HALF = exercise("9d",
     "- z?",
     2.0,
     "x_t is half of z + x, which is independent of x - z: its whole variance stays.",
-    "x and z are independent Gaussians with the same variance. If you know z + x, what do you know "
-    "about x - z?",
+    "x and z are independent and equally wide. What do you know of x - z, given z + x?",
     (0.0, "Many pairs cross at one x_t, and v has one value there: the loss has a floor."),
     (1.0, "This is the variance of one of the two; x - z has both."),
     (np.sqrt(2.0), "This is a standard deviation; the loss is squared."),
@@ -112,8 +109,7 @@ _FLOOR_AT_HALF = exercise("9d",
     (4.0, "x - z is a difference of two variables: add each variance once."),
     (0.25, "x - z does not depend on t, so no square of t occurs."),
     (-2.0, "A mean of squares is never negative."),
-    (0.8, "That is the size of a velocity at t = 0.25; here the squared distance from x - z is "
-     "asked for."),
+    (0.8, "That is the size of a velocity. Here take the squared distance from x - z."),
     (3.0, "The variance of x - z is that of x plus that of z, and no more."),
 )  # fmt: skip
 

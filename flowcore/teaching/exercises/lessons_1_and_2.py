@@ -21,17 +21,10 @@ def _stretch(s=2):
         f"x = 0 comes from z = 0, where log N is -0.919; the stretch thins it out by log {s} = "
         f"{log_s:.3f}.",
         "Which z lands on x = 0? Take log N there, and add log |dz/dx|.",
-        (
-            1 / s,
-            "This is the ratio of the heights of p and N(0; 0, 1). Take its logarithm, and add log "
-            "N.",
-        ),
+        (1 / s, "This is p / N(0; 0, 1), a ratio. Take its logarithm, and add log N."),
         (N_0 + log_s, f"The sign: a stretch makes the density thinner, so subtract log {s}."),
         (N_0, f"This is log N(0; 0, 1), of z. The stretch is missing: log |dz/dx| = -log {s}."),
-        (
-            -log_s,
-            f"This is log 1/{s}, by which log p of x is lower than that of z. Add log N(0; 0, 1).",
-        ),
+        (-log_s, f"This is the change of log p, log 1/{s}. Add log N(0; 0, 1)."),
         (N_0 - log_s / LOG_2, "A logarithm to base 2 slipped in: in nats log 2 is 0.693, not 1."),
         (N_0 / s, f"The density is divided by {s}, not its logarithm: subtract log {s}."),
         (s * N_0, f"The axis is stretched, not the logarithm: subtract log {s}."),
@@ -115,8 +108,7 @@ def _shear(a=1, d=1, k=3):
         np.log(det),
         why,
         "Write down the matrix of dx/dz, and multiply its diagonal: it is a triangle.",
-        (np.log(k), f"The {k} is off the diagonal: it tilts the cell and does not change its "
-         "area."),
+        (np.log(k), f"The {k} is off the diagonal: it tilts the cell and keeps its area."),
         ([0.5 * np.log(a * a + k * k), np.hypot(a, k)], "This is the length of a side of the "
          "tilted cell, or its logarithm, not its area."),
         (float(det), f"The determinant is {det}; its logarithm is asked for."),

@@ -67,10 +67,8 @@ def _standardised(
         (entropy, "Entropy depends on the units: this is that of the raw data."),
         (entropy / sd.prod(), "Densities are divided, entropies are not: logarithms are added."),
         (entropy - sd.prod(), "Subtract the logarithms of the deviations, not their product."),
-        (entropy - sd.sum(), "Subtract the logarithms of the deviations, not the deviations "
-         "themselves."),
-        (entropy + sd.sum(), "Subtract the logarithms of the deviations; do not add the "
-         "deviations."),
+        (entropy - sd.sum(), "Subtract the logarithms of the deviations instead."),
+        (entropy + sd.sum(), "Subtract the logarithms of the deviations instead."),
         (-log_sd.sum(), "This is the change; add it to the entropy of the raw data."),
         (entropy - 2 * log_sd.sum(), "This uses the variances; lengths are divided by deviations."),
         (entropy - 0.5 * log_sd.sum(), "The root was taken twice: these are deviations already."),
@@ -102,8 +100,7 @@ def _wide(r=0.8):
          "is asked for."),
         (-np.log(r), "This is log r; the entropy needs det C, which is 1 - r^2."),
         (LOG_2_PI + 1, "This is the cross-entropy; subtract the entropy of the data."),
-        (LOG_2_PI + 1 - right, "This is the entropy of the data. Subtract it from the "
-         "cross-entropy."),
+        (LOG_2_PI + 1 - right, "This is the entropy of the data. Subtract it from log(2 pi) + 1."),
         (0.0, "Means and variances agree, but the model has no correlation."),
         (det, "This is det C; minus half of its logarithm is the KL."),
         (np.sqrt(det), "This is the root of det C; minus its logarithm is the KL."),
@@ -198,8 +195,7 @@ def _narrowest(D=5):
         f"How many units must every hidden layer have at least, so that each of {NAMES.get(D, D)} "
         "outputs may depend on all inputs before it?",
         D - 1,
-        "Every layer needs one unit of each degree 1..D-1. No output could read a unit of degree "
-        "D.",
+        "Every layer needs one unit of each degree 1..D-1. No output reads a unit of degree D.",
         "Output i needs a unit of degree i - 1 in every layer.",
         (D, f"A unit of degree {D} is of no use: no output may read it."),
         (1, "One unit has one degree: the outputs after it see no input beyond that degree."),
@@ -289,8 +285,7 @@ ORDER = (
         "Write a function mask(d_in, d_out) for a hidden layer. It returns an array (in, out), "
         "True where a unit of degree d_in may be read by one of degree d_out.",
         mask,
-        "A unit of degree d may depend on x_1..x_d, so it may read units that depend on no more "
-        "than that.",
+        "A unit of degree d may depend on x_1..x_d, so it reads units of degree d or less.",
         "d_in[:, None] makes a column; a comparison with d_out makes the matrix.",
         (_edge(np.less), "In a hidden layer, equal degrees are connected: <=. The strict < is for "
          "the last layer."),
