@@ -45,7 +45,7 @@ def _back(c=2, x2=3):
          "reads them at x1."),
         (float(x2 - 1), "x2 - mu is still to be divided by the scale, exp(alpha)."),
         (1 + x2 * np.e, f"This is the way from z to x, with z2 = {x2}."),
-        (x2 / np.e - 1, "First subtract the shift, then divide by the scale, in this order."),
+        (x2 / np.e - 1, "First the shift is subtracted, then the scale divides, in this order."),
         ((x2 + 1) / np.e, "The way back subtracts the shift."),
         (x2 - 1 - np.e, "Divide by the scale; do not subtract it."),
         (x2 - 1 / np.e, "The shift is mu = 1, and the scale divides what is left."),

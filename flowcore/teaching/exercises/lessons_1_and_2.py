@@ -24,7 +24,7 @@ def _stretch(s=2):
         (1 / s, "This is p / N(0; 0, 1), a ratio. Take its logarithm, and add log N."),
         (N_0 + log_s, f"The sign: a stretch makes the density thinner, so subtract log {s}."),
         (N_0, f"This is log N(0; 0, 1), of z. The stretch is missing: log |dz/dx| = -log {s}."),
-        (-log_s, f"This is the change of log p, log 1/{s}. Add log N(0; 0, 1)."),
+        (-log_s, f"This is log 1/{s}, the change of log p. Add log N(0; 0, 1)."),
         (N_0 - log_s / LOG_2, "A logarithm to base 2 slipped in: in nats log 2 is 0.693, not 1."),
         (N_0 / s, f"The density is divided by {s}, not its logarithm: subtract log {s}."),
         (s * N_0, f"The axis is stretched, not the logarithm: subtract log {s}."),

@@ -68,7 +68,8 @@ def _standardised(
         (entropy / sd.prod(), "Densities are divided, entropies are not: logarithms are added."),
         (entropy - sd.prod(), "Subtract the logarithms of the deviations, not their product."),
         (entropy - sd.sum(), "Subtract the logarithms of the deviations instead."),
-        (entropy + sd.sum(), "Subtract the logarithms of the deviations instead."),
+        (entropy + sd.sum(), "Minus the logarithms of the deviations are added, not the "
+         "deviations."),
         (-log_sd.sum(), "This is the change; add it to the entropy of the raw data."),
         (entropy - 2 * log_sd.sum(), "This uses the variances; lengths are divided by deviations."),
         (entropy - 0.5 * log_sd.sum(), "The root was taken twice: these are deviations already."),
