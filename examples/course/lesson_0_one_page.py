@@ -2,10 +2,11 @@ r"""
 0. In a hurry: a flow from an empty file
 ========================================
 
-Before the derivations: a whole normalizing flow, written from an empty file in 200 lines of NumPy.
-It has a network with masks, a map that can be undone, its density, its gradient by hand, and the
-training. You see each function, predict what it does, and run it. Two wrong turns are part of the
-way. At the end you can write MADE and MAF alone. The later lessons derive what you use here.
+Before the derivations, you write a whole normalizing flow from an empty file, in 200 lines of
+NumPy. The file contains a network with masks, an invertible map, its density, its gradient by hand,
+and the training. You see each function, predict what it does, and run it. You also make two
+mistakes on purpose. At the end you can write a MADE and a MAF without help. The later lessons
+derive what you use here.
 
 .. math::
 
@@ -100,16 +101,16 @@ guess = None
 print(teaching.check("0a", guess))
 
 # %%
-# Hidden units have the numbers 1 to :math:`D - 1`. A hidden unit with the number :math:`D` would
-# have no reader.
+# Hidden units have the numbers 1 to :math:`D - 1`. No output could read a hidden unit with the
+# number :math:`D`.
 #
 # .. literalinclude:: ../../../examples/micro.py
 #    :language: python
 #    :pyobject: degrees
 #
-# Now the two rules. A mask is an array (in, out), with a row for each unit that is read and a
-# column for each unit that reads. The comparison ``below[:, None] <= above`` makes all its cells at
-# once.
+# Masks express the two rules. A mask is an array (in, out), with a row for each unit that is read
+# and a column for each unit that reads. The comparison ``below[:, None] <= above`` makes all its
+# cells at once.
 #
 # .. literalinclude:: ../../../examples/micro.py
 #    :language: python
@@ -123,15 +124,15 @@ print(micro.masks(d)[1].astype(int))
 # %%
 # A masked weight is 0 and stays 0. The last layer starts at 0, so that the network outputs 0 at
 # first. The other weights are random. ``scale`` divides by the root of the number of units that are
-# read, so that the sums keep one size in every layer.
+# read, so that the sums have about the same size in every layer.
 #
 # .. literalinclude:: ../../../examples/micro.py
 #    :language: python
 #    :pyobject: made
 #
-# One pass computes all :math:`\mu_i` and :math:`\alpha_i`. The second ``tanh`` keeps
-# :math:`\alpha` between -2 and 2, so that no exponential overflows. The gradient will need what the
-# third value remembers.
+# One pass computes all :math:`\mu_i` and :math:`\alpha_i`. The second ``tanh`` keeps :math:`\alpha`
+# between -2 and 2, so that no exponential overflows. The third value keeps what the gradient will
+# need.
 #
 # .. literalinclude:: ../../../examples/micro.py
 #    :language: python
@@ -165,14 +166,14 @@ assert not np.tril(moves(net)).any()
 #
 # .. math:: x_i = \mu_i + e^{\alpha_i} z_i , \qquad z_i = (x_i - \mu_i)\, e^{-\alpha_i} .
 #
-# The Jacobian of a map is the matrix of all :math:`dz_i / dx_j`. Here :math:`z_i` reads no later
-# :math:`x`, so this matrix is triangular. The determinant of a triangle is the product of its
-# diagonal, which has the entries :math:`e^{-\alpha_i}`. Take the logarithm:
+# The Jacobian of a map is the matrix of all :math:`dz_i / dx_j`. Here :math:`z_i` does not depend
+# on any later :math:`x`, so this matrix is triangular. The determinant of a triangle is the product
+# of its diagonal, which has the entries :math:`e^{-\alpha_i}`. Take the logarithm:
 #
 # .. math:: \log \left| \det \frac{dz}{dx} \right| = -\sum_i \alpha_i .
 #
 # No determinant has to be computed. A flow is a list of such layers, and their log-dets add up.
-# Every second layer has the opposite order, so that each number is the last one somewhere.
+# Every second layer has the opposite order, so that each number comes last in some layer.
 #
 # .. literalinclude:: ../../../examples/micro.py
 #    :language: python
@@ -228,7 +229,7 @@ assert np.isclose(mass, 1, atol=0.001)
 # starts with :math:`z` alone: :math:`\mu_2` needs :math:`x_1`, so :math:`x_1` has to be computed
 # first.
 #
-# **0c.** A layer with D = 4. How many passes of its network does one draw need?
+# **0c.** A layer has D = 4. How many passes of its network does one draw need?
 
 guess = None
 print(teaching.check("0c", guess))
@@ -247,8 +248,8 @@ for i in range(1, 6):
     print(f"after pass {i}, z is wrong by", np.abs(micro.inverse([net], now)[0] - z).round(6)[0])
 
 # %%
-# Four passes, one for each number; a fifth changes nothing. IAF is the same layer the other way
-# round: it draws in one pass, and its density is slow (lesson 5).
+# The draw needs four passes, one for each number. A fifth changes nothing. An IAF is the same layer
+# the other way round: it draws in one pass, and its density is slow (lesson 5).
 #
 # The gradient, by hand
 # ---------------------
@@ -257,8 +258,8 @@ for i in range(1, 6):
 # by every weight. ``inverse`` went through the layers from the data to the noise. The chain rule
 # goes through them the other way. Start with a single number.
 #
-# **0d.** One coordinate with z = (x - mu) exp(-alpha) and the loss -log p(x) = z^2 / 2 + alpha +
-# 1/2 log(2 pi). At x = 10, mu = 1, exp(alpha) = 3: what is the derivative of the loss by alpha?
+# **0d.** One coordinate has z = (x - mu) exp(-alpha) and the loss -log p(x) = z^2 / 2 + alpha + 1/2
+# log(2 pi). At x = 10, mu = 1, exp(alpha) = 3: what is the derivative of the loss by alpha?
 
 guess = None
 print(teaching.check("0d", guess))
@@ -279,14 +280,14 @@ print(teaching.check("0d", guess))
 #    :language: python
 #    :pyobject: inverse_back
 #
-# In the network, each layer hands back :math:`\bar h W^T`, times the slope of ``tanh``. The mask
+# In the network, each layer passes :math:`\bar h W^T` back, times the slope of ``tanh``. The mask
 # multiplies the gradient, so that masked weights stay 0.
 #
 # .. literalinclude:: ../../../examples/micro.py
 #    :language: python
 #    :pyobject: made_back
 #
-# The loss starts the way back. It is a mean over the rows, so :math:`\bar z = z / n` and
+# The way back starts at the loss. The loss is a mean over the rows, so :math:`\bar z = z / n` and
 # :math:`\bar \ell = -1 / n`.
 #
 # .. literalinclude:: ../../../examples/micro.py
@@ -347,15 +348,15 @@ ax.set(title="trained without the log-det", aspect="equal")
 ax.legend(markerscale=4)
 
 # %%
-# The loss reaches its end within an epoch, and looks wonderful. But the flow has shrunk all data to
-# one point, where the noise has its peak. The log-det is the price of shrinking: a large
-# :math:`\alpha` makes :math:`z` small, and costs :math:`\alpha` nats.
+# The loss reaches its lowest value within an epoch, and looks wonderful. But the flow has shrunk
+# all data to one point, where the noise has its peak. The log-det is the price of shrinking: a
+# large :math:`\alpha` makes :math:`z` small, and costs :math:`\alpha` nats.
 #
 # A second wrong turn: a diagonal in the mask
 # -------------------------------------------
 #
-# The loss is right again. Now write ``<=`` in both rules of the masks. An output may then read its
-# own number.
+# Now use the right loss again, but write ``<=`` in both rules of the masks. An output may then read
+# units with its own number.
 #
 # **Predict.** Will the score be better or worse than -1.139, that of the truth?
 
@@ -369,17 +370,17 @@ print(f"the sum of p over the grid {mass:.2f}")
 assert mass > 2
 
 # %%
-# It is better than the truth, so something is broken. The sum over the grid shows it: this "p" is
-# no density. The network outputs :math:`\mu_1 = x_1`, so that :math:`z_1 = 0` for every row. The
-# diagonal of the Jacobian is then not :math:`e^{-\alpha_1}`, and the map cannot be undone. A score
-# that is too good is the sign of a broken Jacobian.
+# The score is better than that of the truth, so something is broken. The sum over the grid shows
+# it: this "p" is no density. The network outputs :math:`\mu_1 = x_1`, so that :math:`z_1 = 0` for
+# every row. The diagonal of the Jacobian is then not :math:`e^{-\alpha_1}`, and the map cannot be
+# undone. A score that is too good is the sign of a broken Jacobian.
 #
 # One layer, five layers
 # ----------------------
 #
 # **Predict.** One layer gives :math:`x_2` a normal density for every :math:`x_1`. What will it make
-# of the two moons, where :math:`x_2` is either high or low? And five layers: where will they put
-# mass that the moons do not have?
+# of the two moons, where :math:`x_2` is either high or low? And where will five layers put mass,
+# although the moons have none there?
 
 one = micro.fit(micro.maf(n_layers=1), x, epochs=61)
 five = micro.fit(micro.maf(n_layers=5), x)
@@ -399,9 +400,9 @@ for ax, flow, name in zip(axes, (one, five), ("one layer", "five layers"), stric
 
 # %%
 # One layer covers both moons by one band, and fills what is between them. Five layers find the
-# moons, except for a bridge: one connected piece of noise has to cover both (lesson 8). The score
-# of five layers comes near to that of the truth. (On new points it is a little lower: ``main`` in
-# the file measures that, and draws the moons in letters.)
+# moons, but also put a bridge between them: one connected piece of noise has to cover both (lesson
+# 8). The score of five layers comes near to that of the truth. (On new points it is a little lower:
+# ``main`` in the file measures that, and draws the moons in letters.)
 #
 # The library is the same
 # -----------------------
@@ -420,12 +421,12 @@ assert np.allclose(theirs.log_prob(x), micro.log_prob(ours, x), rtol=1e-12, atol
 # Exercises
 # ---------
 #
-# Now work alone. First write one layer in one function. It is checked:
+# Now work alone. First write one layer in one function, which this cell checks.
 #
-# **0f.** Write a function maf\_log\_p(x, W1, b1, W2, b2, d): log p, (n,), of rows x (n, D) under
-# one layer of a MAF over N(0, I). Its network has the inputs 1 ... D, a hidden layer of tanh units
-# with the numbers d (H,), and the outputs mu\_1, alpha\_1, mu\_2, alpha\_2, ... The weights W1 (D,
-# H) and W2 (H, 2 D) come without their masks.
+# **0f.** Write a function maf\_log\_p(x, W1, b1, W2, b2, d). It returns log p, (n,), of rows x (n,
+# D) under one layer of a MAF over N(0, I). Its network has the inputs 1 ... D, a hidden layer of
+# tanh units with the numbers d (H,), and the outputs mu\_1, alpha\_1, mu\_2, alpha\_2, ... The
+# weights W1 (D, H) and W2 (H, 2 D) come without their masks.
 
 
 def maf_log_p(x, W1, b1, W2, b2, d):
@@ -436,8 +437,8 @@ def maf_log_p(x, W1, b1, W2, b2, d):
 print(teaching.check("0f", maf_log_p))
 
 # %%
-# Then close this page, open an empty file, and write the whole flow. You need nobody to check it.
-# Use random weights, and test:
+# Then close this page, open an empty file, and write the whole flow. You can check it yourself. Use
+# random weights, and test:
 #
 # * the masks: move one input, and see which :math:`\mu` change;
 # * the density: its sum over a grid is 1;

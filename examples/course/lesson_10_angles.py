@@ -2,8 +2,8 @@ r"""
 10. Angles
 ==========
 
-Directions, phases and times of day live on a circle. Where does a circle begin? Nowhere; but a
-column of numbers begins at :math:`-\pi`, and every flow so far tears the circle there.
+Directions, phases and times of day live on a circle. A circle begins nowhere. But a column of
+numbers begins at :math:`-\pi`, and every flow so far tears the circle there.
 
 You need: lesson 1 (splines), lesson 6 (couplings).
 """
@@ -12,8 +12,8 @@ You need: lesson 1 (splines), lesson 6 (couplings).
 # A seam
 # ------
 #
-# If angles lie around :math:`\pi`, half of them are near 3 in the table, and half near -3. A flow
-# on a line sees two pieces and, by lesson 8, makes a bridge of probability between them.
+# If angles lie around :math:`\pi`, half of them are near 3 in the table, and half near -3. For a
+# flow on a line these are two pieces, so by lesson 8 it puts a bridge of density between them.
 #
 # Predict
 # -------
@@ -62,14 +62,14 @@ assert abs(np.diff(circle.log_prob(ends))[0]) < 1e-10
 assert fc.kl_to_truth(circle, truth).kl < 0.05
 
 # %%
-# On the line the density has two different values where the circle closes. What has to change, so
-# that no place is a beginning? Four things, and each follows from a question.
+# On the line the density has two different values where the circle closes. Four things have to
+# change, so that the circle begins nowhere. Each of them follows from a question.
 #
 # The ends meet
 # -------------
 #
-# The first thing is the map from the base to the data, :math:`x = f(z)`. It maps the circle to
-# itself, and it increases.
+# The first is the map from the base to the data, :math:`x = f(z)`. It maps the circle to itself,
+# and it increases.
 
 # %%
 # **10f.** An increasing map f of the circle to itself has f(-pi) = -2.5. Follow f(z) without jumps
@@ -79,16 +79,17 @@ guess = None
 print(teaching.check("10f", guess))
 
 # %%
-# :math:`-\pi` and :math:`\pi` are one angle, so :math:`f(-\pi)` and :math:`f(\pi)` are one angle,
-# too: :math:`f(\pi) = f(-\pi) + 2 \pi k` with a whole number :math:`k`. As f increases, :math:`k`
-# is at least 1. As f has an inverse, it meets each angle once, and :math:`k` is not 2 or more:
+# :math:`-\pi` and :math:`\pi` are the same angle, so :math:`f(-\pi)` and :math:`f(\pi)` are the
+# same angle, too: :math:`f(\pi) = f(-\pi) + 2 \pi k` with a whole number :math:`k`. Since f
+# increases, :math:`k` is at least 1. Since f has an inverse, it takes each angle only once, and
+# :math:`k` is not 2 or more:
 #
 # .. math:: f(\pi) = f(-\pi) + 2 \pi .
 #
-# Every such map is made of two steps. The first one keeps the ends, :math:`f(-\pi) = -\pi` and
-# :math:`f(\pi) = \pi`: a spline on this interval, the ``CircularSpline``. The second one turns the
-# circle, :math:`x \leftarrow x + a` modulo :math:`2 \pi`: the ``CircularShift``, whose log-det is
-# 0.
+# Every such map is made of two steps. The first one, the ``CircularSpline``, is a spline on this
+# interval that keeps the ends, :math:`f(-\pi) = -\pi` and :math:`f(\pi) = \pi`. The second one, the
+# ``CircularShift``, turns the circle, :math:`x \leftarrow x + a` modulo :math:`2 \pi`. Its log-det
+# is 0.
 #
 # The slopes meet
 # ---------------
@@ -106,14 +107,14 @@ print(teaching.check("10g", guess))
 #
 # .. math:: \log p(x) = -\log 2 \pi - \log f'(z) , \qquad x = f(z) .
 #
-# The density contains the slope. Where f has a kink, with the slope :math:`f'_-` before it and
-# :math:`f'_+` behind it, the map itself does not jump, but :math:`\log p` jumps by
-# :math:`\log f'_- - \log f'_+`. On a line a spline has no kink at its inner knots, as both sides
-# share a slope there. On a circle the knot at :math:`-\pi` is an inner knot, too: its two sides are
-# the first and the last bin. So these have to share *one* slope.
+# The density contains the slope. Let f have a kink, with the slope :math:`f'_-` before it and
+# :math:`f'_+` behind it. The map itself does not jump there, but :math:`\log p` jumps by
+# :math:`\log f'_- - \log f'_+`. On a line a spline has no kink at its inner knots, since both sides
+# have the same slope there. On a circle the knot at :math:`-\pi` is an inner knot, too. Its two
+# sides are the first and the last bin, so these two bins have to share *one* slope.
 #
-# Here are two maps through the same knots, once with the slopes of 10g and once with one slope. The
-# circle is cut open at 0, so that the seam is in the middle.
+# Here are two maps through the same knots: one with the slopes of 10g, the other with one shared
+# slope. The circle is cut open at 0, so that the seam is in the middle.
 
 knots, places = [-np.pi, -1.0, 1.0, np.pi], [-np.pi, -1.4, 1.6, np.pi]
 z = np.linspace(-np.pi, np.pi, 1001)
@@ -149,13 +150,13 @@ guess = None
 print(teaching.check("10i", guess))
 
 # %%
-# Such a base has a seam of its own, :math:`2 \pi m` nats high for the mean :math:`m`. With the mean
-# 0 there is no jump, but a corner: the slope of :math:`\log p` is :math:`-z`, which is
-# :math:`-\pi` on one side of the seam and :math:`\pi` on the other. And a layer that turns the
-# circle carries this corner to any other place. Which density has no special place? It has to stay
-# the same when the circle turns, :math:`p(z + a) = p(z)` for all :math:`a`. Put :math:`z = 0`: p is
-# a constant, and that constant is :math:`1 / 2 \pi`. So the base is uniform: its log-density, the
-# answer of 10a, is one number, and a new flow prefers no direction.
+# Such a base has a seam of its own: for the mean :math:`m`, :math:`\log p` jumps by :math:`2 \pi
+# m`. With the mean 0 there is no jump, but a corner: the slope of :math:`\log p` is :math:`-z`,
+# which is :math:`-\pi` on one side of the seam and :math:`\pi` on the other. A layer that turns the
+# circle moves this corner to another place. Which density has no special place? It has to stay the
+# same when the circle turns, :math:`p(z + a) = p(z)` for all :math:`a`. Put :math:`z = 0`: p is a
+# constant, and that constant is :math:`1 / 2 \pi`. So the base is uniform. Its log-density is the
+# answer of 10a everywhere, and a new flow prefers no direction.
 #
 # What a network reads
 # --------------------
@@ -168,9 +169,9 @@ guess = None
 print(teaching.check("10c", guess))
 
 # %%
-# Read as a number, an angle has a seam: 3.1 and -3.1 are far apart for a network, and neighbours on
-# the circle. So networks read the cosine and the sine of an angle, which have no seam and, as a
-# pair, no two angles in common. Do they change the log-det?
+# An angle that is read as a number has a seam: 3.1 and -3.1 are far apart for a network, but
+# neighbours on the circle. So networks read the cosine and the sine of an angle. These have no
+# seam, and the pair is different for every angle. Do they change the log-det?
 #
 # **10h.** A coupling keeps the angle x1 = z1, and moves a number, x2 = mu + exp(alpha) z2. Its
 # network reads cos x1 and sin x1: alpha = 0.6 cos x1, mu = 2 sin x1. What is log \|det dx/dz\| at
@@ -189,9 +190,10 @@ print(teaching.check("10h", guess))
 #     \qquad
 #     \ast = \frac{\partial x_2}{\partial c} (-s) + \frac{\partial x_2}{\partial s}\, c .
 #
-# The derivatives of the cosine and the sine are in the entry below the diagonal, and by lesson 2
-# that entry is in no product of the determinant. The log-det is :math:`\alpha`, as without them:
-# features cost nothing, since they are read and not passed on. By brute force:
+# The derivatives of the cosine and the sine occur only in the entry below the diagonal, and by
+# lesson 2 this entry does not count in the determinant. The log-det is :math:`\alpha`, as it would
+# be without them. Features cost nothing, since the network reads them but the layer does not pass
+# them on. Check this by brute force:
 
 
 def coupling(z):
@@ -208,8 +210,8 @@ assert np.isclose(fc.reference.log_abs_det(J), 0.6 * np.cos(2), atol=1e-6)
 # Two angles
 # ----------
 #
-# Two angles are a point on a torus, where the seam is a cross. Here the second angle has two modes
-# for each value of the first.
+# Two angles are a point on a torus. Drawn as a square, it has two seams, which cross. Here the
+# second angle has two modes for each value of the first.
 
 torus = fc.targets.torus()
 flow, _ = fc.fit(fc.flows.nsf(2, circular=[0, 1], layers=4), torus.sample(4000, rng=0), epochs=40)
@@ -230,8 +232,8 @@ axes[0].set_ylabel("x2")
 #
 # Write a turn, and the inputs of a network. Your code takes the place of the dots.
 #
-# **10d.** Write a function turn(x, by) for an array of angles x in [-pi, pi): the angles x + by, in
-# [-pi, pi) again. `by` may be any number, also negative, or several turns.
+# **10d.** Write a function turn(x, by) for an array of angles x in [-pi, pi). It returns the angles
+# x + by, in [-pi, pi) again. `by` may be any number, also negative, or several turns.
 
 
 def turn(x, by):
@@ -242,9 +244,10 @@ def turn(x, by):
 print(teaching.check("10d", turn))
 
 # %%
-# **10e.** Write a function features(x, is\_angle), what a network reads: x (n, D), is\_angle a
-# boolean array (D,). Each angle becomes two columns, its cosine and then its sine. Any other
-# column stays as it is, and all keep the order of x. It returns (n, D + the number of angles).
+# **10e.** Write a function features(x, is\_angle) for what a network reads. x is (n, D), is\_angle
+# is a boolean array (D,). Each angle becomes two columns, its cosine and then its sine. Any other
+# column stays as it is, and all keep the order of x. The function returns (n, D + the number of
+# angles).
 
 
 def features(x, is_angle):
@@ -258,13 +261,13 @@ print(teaching.check("10e", features))
 # What you know now
 # -----------------
 #
-# * A circle has no beginning, and a flow on it must not have one either. Its ends meet, after one
-#   whole turn; its slopes meet, or the density jumps; its base is uniform, since no other density
-#   stays the same under a turn; its networks read cosines and sines, which change no log-det.
+# * A circle has no beginning, and a flow on it must not have one either. The ends of its map meet,
+#   after one whole turn. The slopes meet, too, or the density jumps. Its base is uniform, since no
+#   other density stays the same under a turn. Its networks read cosines and sines, which do not
+#   change the log-det.
 # * ``flows.nsf(dim, circular=[0, 3])`` does all of this for the coordinates that you list.
 #
-# `Rational-quadratic splines <../how_to/splines.html>`_ explains, knot by knot, the spline that
-# is put on a circle here.
+# `Rational-quadratic splines <../how_to/splines.html>`_ explains this spline knot by knot.
 #
 # Where this comes from
 # ---------------------

@@ -2,11 +2,11 @@ r"""
 9. The other way: learn the velocity
 ====================================
 
-So far a flow was a chain of layers, each with a Jacobian that is cheap. Now let every layer do very
-little, and take very many. The chain becomes a motion: for a unit of time each point follows a
-*velocity*, which depends on its place and on the time. Any network may be that velocity, without
-masks and without halves. What does the determinant become? And how is a velocity learned, if nobody
-has seen the motion?
+So far a flow was a chain of layers, each with a Jacobian that is cheap. Now let every layer change
+very little, and take very many layers. The chain becomes a motion: for a unit of time each point
+follows a *velocity*, which depends on its place and on the time. Any network may compute this
+velocity, without masks and without halves. What does the determinant become? And how is a velocity
+learned, if the data do not show the motion?
 
 You need: lessons 1 to 3 (the change of variables, determinants, the loss).
 """
@@ -16,13 +16,13 @@ You need: lessons 1 to 3 (the change of variables, determinants, the loss).
 # ---------------------
 #
 # Take 1,000 draws of noise, and 1,000 rows of data that lie in two heaps. Pair them at random. In
-# each pair a point walks straight from the noise to the row in a unit of time. Its velocity is one
-# number, the row minus the noise.
+# each pair a point moves on a straight line from the noise to the row in a unit of time. Its
+# velocity is constant: the row minus the noise.
 #
-# On the left are twenty of these lines. The three orange ones are in one place at one time. A
-# velocity that depends on place and time only cannot lead on in three directions. So take the mean
-# of the three: the thick arrow. On the right the same twenty points follow such means. Here each
-# mean is taken over all pairs that are near that place at that time.
+# The left panel shows twenty of these lines. The three orange ones are in one place at one time. A
+# velocity that depends on place and time only cannot have three values there. So take the mean of
+# the three: the thick arrow. In the middle panel the same twenty points follow such means. Here
+# each mean is taken over all pairs that are near that place at that time.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -74,19 +74,18 @@ order = np.argsort(noise)
 assert (np.diff(path[:, order], axis=1) > 0).all()  # at every time in the order of the start
 
 # %%
-# The lines cross; the averaged motion does not. At each place and time it has one velocity, so two
-# points that met would never part again, nor could they have come from different places. And yet
-# the heaps come out: on the right are the places of all 1,000 points at time 1, beside the rows.
-# **Why does a mean of velocities arrive where the rows are?** The answer needs the determinant of a
-# motion.
+# The lines cross; the averaged motion does not. At each place and time it has one velocity. So two
+# points that met would never part again, nor could they have come from different places. Still the
+# moved points form the two heaps: the right panel shows all 1,000 points at time 1, beside the
+# rows. **Why does a mean of velocities arrive where the rows are?** The answer needs the
+# determinant of a motion.
 #
 # From many small layers to a motion
 # ----------------------------------
 #
 # A layer that changes x only a little is :math:`x \leftarrow x + h\, v(x, t)` with a small
-# :math:`h`. Its Jacobian is :math:`I + h J`, where :math:`J` is the matrix of the
-# :math:`dv_i / dx_j`. Multiply out its determinant as in lesson 2: the product along the diagonal
-# is
+# :math:`h`. Its Jacobian is :math:`I + h J`, where :math:`J` is the matrix of the :math:`dv_i /
+# dx_j`. Expand its determinant as in lesson 2: the product along the diagonal is
 #
 # .. math:: \prod_i (1 + h J_{ii}) = 1 + h \sum_i J_{ii} + \text{terms with } h^2,
 #
@@ -99,11 +98,11 @@ assert (np.diff(path[:, order], axis=1) > 0).all()  # at every time in the order
 # .. math:: \frac{dx}{dt} = v(x, t), \qquad
 #           \log p(x(1)) = \log p(x(0)) - \int_0^1 \operatorname{div} v(x(t), t)\, dt .
 #
-# At a fixed place, instead of along a moving point, this is the *continuity equation*
-# :math:`\partial p / \partial t + \operatorname{div}(p\, v) = 0`. To see it, follow p along a path:
-# :math:`\tfrac{d}{dt} p = \partial p / \partial t + v \cdot \nabla p`. By the formula above this is
-# :math:`-p \operatorname{div} v`. And :math:`v \cdot \nabla p + p \operatorname{div} v` is
-# :math:`\operatorname{div}(p\, v)`, by the product rule. Mass moves, but none is created.
+# This is the change along a moving point. At a fixed place, the same law is the *continuity
+# equation* :math:`\partial p / \partial t + \operatorname{div}(p\, v) = 0`. To see it, follow p
+# along a path: :math:`\tfrac{d}{dt} p = \partial p / \partial t + v \cdot \nabla p`. By the formula
+# above this is :math:`-p \operatorname{div} v`. And :math:`v \cdot \nabla p + p \operatorname{div}
+# v` is :math:`\operatorname{div}(p\, v)`, by the product rule. Mass moves, but none is created.
 #
 # Predict
 # -------
@@ -123,7 +122,8 @@ guess = None
 print(teaching.check("9b", guess))
 
 # %%
-# Now see it: the velocity :math:`-x`, as a network without hidden layers, and its density at 0.
+# Now compute it: a network without hidden layers gives the velocity :math:`-x`, and the flow its
+# density at 0.
 
 sink = fc.MLP(2, (1,), hidden=[], activation="tanh")
 sink = sink.with_weights([(np.array([[-1.0], [0.0]]), np.zeros(1))])  # it reads x and t
@@ -154,52 +154,52 @@ assert 12 < errors[2] / errors[3] < 20
 # Which motion?
 # -------------
 #
-# Maximum likelihood works as before, but every update has to solve the equation. There is a cheaper
-# way, the one of the first picture. Take any draw :math:`z` of the base and any row :math:`x` of
+# Maximum likelihood works as before, but every update has to solve the differential equation. The
+# first picture shows a cheaper way. Take any draw :math:`z` of the base and any row :math:`x` of
 # the data, and move along the straight line between them: :math:`x_t = (1 - t) z + t x`, with the
-# velocity :math:`x - z`. Lines of different pairs cross, so this is no flow yet. Now *regress*: let
-# a network minimise
+# velocity :math:`x - z`. Lines of different pairs cross, so these lines are no flow yet. Now
+# *regress*: let a network minimise
 #
 # .. math:: E\, | v(x_t, t) - (x - z) |^2 .
 #
 # This needs no density, no determinant and no solver. **Why is that allowed?** For two reasons:
 #
-# 1. The best :math:`v` is the mean of the velocities that pass through the same point:
-#    :math:`v^*(y, t) = E[x - z \mid x_t = y]`, as in every regression: the thick
-#    arrow, for all pairs.
+# 1. The best :math:`v` is the mean of the velocities of all lines through the same point,
+#    :math:`v^*(y, t) = E[x - z \mid x_t = y]`, as in every regression. It is the thick arrow, for
+#    all pairs.
 # 2. For any smooth :math:`f`, :math:`\tfrac{d}{dt} E f(x_t) = E[\nabla f(x_t) \cdot (x - z)] =
 #    E[\nabla f(x_t) \cdot v^*(x_t, t)]`. So the density of :math:`x_t` obeys the continuity
 #    equation of :math:`v^*`. The density of points that follow :math:`v^*` obeys it, too, and both
-#    start as the base.
+#    densities start as the base.
 #
 # One step is left: the two densities are the same if the equation has *one* solution. It has, if
 # :math:`v^*` is smooth. Then exactly one path leads through each point, and along a path every
-# solution obeys :math:`\tfrac{d}{dt} \log p = -\operatorname{div} v^*`. So its value at time 0,
-# that of the base, decides all later ones. (For :math:`t < 1`, :math:`v^*` is smooth: a ratio of
-# two means, over the rows, of Gaussian densities of :math:`z`.) So points that follow :math:`v^*`
-# have, at every :math:`t`, the density of :math:`x_t`. As :math:`t` goes to 1, this becomes the
-# density of the data.
+# solution obeys :math:`\tfrac{d}{dt} \log p = -\operatorname{div} v^*`. So the density at time 0,
+# that of the base, decides all later ones. (For :math:`t < 1`, :math:`v^*` is smooth: it is a ratio
+# of two means over the rows, and both average Gaussian densities of :math:`z`.) So points that
+# follow :math:`v^*` have, at every :math:`t`, the density of :math:`x_t`. As :math:`t` goes to 1,
+# this becomes the density of the data.
 #
 # Predict
 # -------
 
 # %%
-# **9c.** z ~ N(0, 1) and x ~ N(0, 1), paired at random, x\_t = (1 - t) z + t x. Which velocity
-# does the regression find at t = 0.25, x\_t = 1?
+# **9c.** z ~ N(0, 1) and x ~ N(0, 1) are paired at random, and x\_t = (1 - t) z + t x. Which
+# velocity does the regression find at t = 0.25, x\_t = 1?
 
 guess = None
 print(teaching.check("9c", guess))
 # %%
-# **9d.** The same pairs, at t = 0.5. What is the least mean squared distance of any v(x\_t) from
-# x - z?
+# **9d.** Take the same pairs at t = 0.5. What is the least mean squared distance of any v(x\_t)
+# from x - z?
 
 guess = None
 print(teaching.check("9d", guess))
 
 # %%
-# For two Gaussians everything is known. With :math:`x \sim N(1, 0.7^2)` and
-# :math:`S = (1 - t)^2 + 0.49\, t^2`, the best velocity is
-# :math:`1 + (0.49\, t - (1 - t)) (x_t - t) / S`: a regression line at every :math:`t`.
+# For two Gaussians there is a formula. With :math:`x \sim N(1, 0.7^2)` and :math:`S = (1 - t)^2 +
+# 0.49\, t^2`, the best velocity is :math:`1 + (0.49\, t - (1 - t)) (x_t - t) / S`: a regression
+# line at every :math:`t`.
 
 rows = np.random.default_rng(0).normal(1.0, 0.7, (10_000, 1))
 gauss = fc.flows.continuous(1, hidden=[24] * 3, standardize=False, rng=2)
@@ -223,9 +223,9 @@ axes[0].legend()
 # Two moons
 # ---------
 #
-# Now the same in the plane. Watch the loss: it does not go to 0 (9d asks why), so it does not
-# measure the fit. The exact log-density does: the equation is solved backwards, with its
-# divergence.
+# Now learn a velocity in the plane. Watch the loss: it does not go to 0 (9d asks why), so it does
+# not measure the fit. The exact log-density does. It comes from solving the equation backwards,
+# with its divergence.
 
 moons = fc.targets.two_moons()
 data = moons.sample(2000, rng=0)
@@ -240,13 +240,14 @@ assert kl.kl < 0.4
 
 # %%
 # **What a density costs.** ``fit_matching`` chooses the number of steps, and a method of order 5,
-# which takes six stages a step. Each stage needs :math:`v`, one pass of the network, and its
-# divergence: one more pass for each of the :math:`D` entries :math:`dv_i / dx_i`. That makes
-# :math:`6 (1 + D)` passes a step. In the plane, 14 steps are :math:`14 \cdot 6 \cdot 3 = 252`
-# passes. A draw needs no divergence: :math:`14 \cdot 6 = 84`. A MAF's density is one pass a layer.
+# which takes six stages per step. Each stage computes :math:`v` in one pass of the network. Its
+# divergence takes one more pass for each of the :math:`D` entries :math:`dv_i / dx_i`. That makes
+# :math:`6 (1 + D)` passes per step. In the plane, 14 steps are :math:`14 \cdot 6 \cdot 3 = 252`
+# passes. A draw needs no divergence, so it takes :math:`14 \cdot 6 = 84` passes. The density of a
+# MAF takes one pass per layer.
 #
-# Above are the clouds at five times, with the velocity there; below are some trajectories. The
-# flow moves standardised columns, so both axes have these units: mean 0 and deviation 1.
+# The upper picture shows the clouds at five times, with the velocity there. The lower one shows
+# some trajectories. The flow moves standardised columns, so both axes are in standardised units.
 
 times = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
 units, motion = flow.bijector  # the data's mean and deviations; the motion
@@ -273,14 +274,14 @@ ax.set(xlabel="$x_1$, standardised", ylabel="$x_2$, standardised")
 ax.legend()
 
 # %%
-# Two of these curves may cross on paper, at two different times. In the first picture time was an
-# axis.
+# Two of these curves may cross on paper, because they pass that place at two different times. (In
+# the first picture time was an axis.)
 #
-# **Which points decide late where they go?** Look at the last picture, and mark on it where such
-# points start. To decide is to know the moon: at the time :math:`t` a point is at :math:`y`, and
-# among the pairs that come by there, some end on one moon, some on the other. Such a pair has the
-# noise :math:`z = (y - t x) / (1 - t)`, so the density of :math:`z` weighs its row. The colour
-# below is the time from which on 9 of 10 of these pairs go to the same moon.
+# **For which points is the moon decided late?** Look at the last picture, and mark on it where such
+# points start. At the time :math:`t` a point is at :math:`y`. Of the pairs whose line passes
+# through :math:`y` at this time, some end on one moon, some on the other. Such a pair has the noise
+# :math:`z = (y - t x) / (1 - t)`, so the density of this :math:`z` is the weight of its row. The
+# colour below is the time from which on at least 9 of 10 of these pairs go to the same moon.
 
 rows, moon = make_moons(500, noise=0.05, random_state=0)
 rows = units.inverse(rows)
@@ -311,16 +312,17 @@ print(f"one point in ten has decided at t = {early:.2f}, nine in ten at t = {lat
 assert early < 0.5 and late > 0.7
 
 # %%
-# The late ones are dark. They lie on the border between those that go to one moon and those that go
-# to the other, at :math:`t = 1/2` a dark curve. There pairs of both moons come by, so the mean of
-# their velocities leads to neither. Points far from the middle know their moon first. Late ones end
-# on the inner sides of the moons, or in between: the bridge of lesson 8.
+# The late points are dark. They lie on the border between the points that go to one moon and those
+# that go to the other. At :math:`t = 1/2` this border is a dark curve. Lines to both moons pass
+# there, so the mean of their velocities leads to neither. The moon is decided first for points far
+# from the middle. Late points end on the inner sides of the moons, or in between, on the bridge of
+# lesson 8.
 #
 # On the Flow Bench
 # -----------------
 #
-# Dots that follow their arrows while the velocity is learned: `task 9
-# <../../live/index.html#task=9>`_.
+# In `task 9 <../../live/index.html#task=9>`_ dots follow their arrows while the velocity is
+# learned.
 #
 # Exercises
 # ---------
@@ -328,10 +330,10 @@ assert early < 0.5 and late > 0.7
 # Write a motion in small steps, and the loss that needs no motion. Your code takes the place of the
 # dots.
 #
-# **9e.** Write a function push(z, v, div, n): n steps of Euler's method from t = 0 to 1. Each step
-# is x <- x + h v(x, t), with h = 1/n and t at its beginning, and adds h div(x, t) to the log-det.
-# v(x, t) is (n\_rows, D), its divergence div(x, t) is (n\_rows,). It returns x at t = 1 and log
-# \|det dx/dz\|.
+# **9e.** Write a function push(z, v, div, n) that takes n steps of Euler's method from t = 0 to 1.
+# Each step is x <- x + h v(x, t), with h = 1/n and t at its beginning, and adds h div(x, t) to the
+# log-det. v(x, t) is (n\_rows, D), its divergence div(x, t) is (n\_rows,). The function returns x
+# at t = 1 and log \|det dx/dz\|.
 
 
 def push(z, v, div, n):
@@ -362,8 +364,8 @@ print(teaching.check("9f", matching_loss))
 # * Flow matching minimises the mean squared distance of the velocity from :math:`x - z` on straight
 #   lines. That is allowed, since the best velocity is the mean of :math:`x - z` given
 #   :math:`x_t`. If it is smooth, it moves the base to the data.
-# * Training is a regression, and cheap. A density needs a solver, with :math:`6 (1 + D)` passes a
-#   step: for 14 steps in the plane 252.
+# * Training is a regression, and cheap. A density needs a solver, with :math:`6 (1 + D)` passes per
+#   step: 14 steps in the plane take 252.
 # * It is still a flow: the map is continuous, and the limits of lesson 8 hold for it.
 #
 # ``docs/use/continuous.md`` is about solvers, their steps and their costs.
@@ -384,4 +386,5 @@ print(teaching.check("9f", matching_loss))
 # * Albergo, Vanden-Eijnden: `Building Normalizing Flows with Stochastic Interpolants
 #   <https://arxiv.org/abs/2209.15571>`__
 #
-# The coordinates of all these flows are lines. What if a coordinate is an angle? That is lesson 10.
+# All coordinates of these flows are real numbers. What if a coordinate is an angle? That is lesson
+# 10.

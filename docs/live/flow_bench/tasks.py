@@ -89,7 +89,7 @@ _DETERMINANT = Exercise(
         Mistake(0.6, "This is the determinant; its logarithm is asked for."),
     ],
     "The Jacobian is a triangle, so its determinant is 1 * s. The variance of x2 is 0.64 + s^2, "
-    "and it has to be 1.",
+    "and it must be 1.",
 )  # fmt: skip
 _DISTANCE = Exercise(
     "3",
@@ -97,8 +97,8 @@ _DISTANCE = Exercise(
     f"its mean negative log-likelihood is {_START:.3f} nats, and the entropy of the moons is "
     f"{_MOONS.entropy():.3f}. Where does the gauge stand: what is KL(truth || flow)?",
     _START - _MOONS.entropy(),
-    "NLL = entropy + KL. So the loss cannot fall below the entropy, and the KL is the rest of the "
-    "way.",
+    "NLL = entropy + KL. So the loss cannot fall below the entropy, and the KL is what lies above "
+    "it.",
     [
         Mistake(_START, "This is the loss. The truth itself has a loss, too, the entropy: subtract "
                 "it."),
@@ -106,7 +106,7 @@ _DISTANCE = Exercise(
                 "entropy."),
         Mistake(_MOONS.entropy(), "This is the entropy: the loss of the truth itself, where the KL "
                 "is 0."),
-        Mistake(0.0, "0 is where the flow is the truth. It has not even begun."),
+        Mistake(0.0, "The KL is 0 only if the flow is the truth. This flow has not been trained."),
         Mistake(_MOONS.entropy() - _START, "A KL is never negative. You subtracted the loss "
                 "from the entropy."),
     ],
@@ -122,7 +122,7 @@ _UNITS = Exercise(
     [
         Mistake(16, "That is the walk by degree: every unit once. The loop runs the whole network "
                 "for every variable."),
-        Mistake(5, "Five passes; each of them computes all 16 units."),
+        Mistake(5, "This counts passes. Each of the five computes all 16 units."),
         Mistake(4 * 16, "The first variable costs a pass, too. Its shift and scale are only "
                 "biases, but the loop makes no exception."),
         Mistake(5 * 8, "There are two hidden layers of 8."),
@@ -137,8 +137,8 @@ _ISLANDS = {
     "islands": "Eight islands with nothing in between: that is the truth. A flow is a continuous "
     "map of one connected bell, and cannot tear it: some of its mass stays between the heaps. "
     "Draw that, too.",
-    "ring": "A closed ring, as dense between the heaps as on them: the flow does better. It pushes "
-    "most of its mass onto the heaps, and only thin bridges stay.",
+    "ring": "You drew a closed ring, as dense between the heaps as on them. The flow does better. "
+    "It pushes most of its mass onto the heaps, and only thin bridges stay.",
     "bell": "Much of this lies in the middle, where the bell is before training. The flow moves "
     "it away: no data are there.",
     "elsewhere": "Most of this lies where there are no data. A flow that misses a point pays "
@@ -155,8 +155,8 @@ _WIDTH = Exercise(
         Mistake(1.0, "Dots that stand still would fit the data, too. But the velocity is "
                 "fitted to x_t, and x_1/2 is the middle of a random pair."),
         Mistake(0.5, "This is the variance; the width is its root."),
-        Mistake(0.25, "Each half has the variance 1/4, and there are two of them; the width is "
-                "the root of their sum."),
+        Mistake(0.25, "z / 2 and x / 2 have the variance 1/4 each; the width is the root of the "
+                "sum."),
         Mistake(2.0, "That is the variance of z + x; x_1/2 is half of it."),
         Mistake(np.sqrt(2), "That is the width of z + x; x_1/2 is half of it."),
         Mistake(0.0, "The middles of the pairs have the mean 0, but they are not all 0."),
@@ -192,8 +192,8 @@ TASKS = MappingProxyType(
             ),
             Task(
                 3, "What is learned, and how good is it?",
-                "Two moons, and a flow that has learned nothing. The gauge knows the truth, so it "
-                "can measure how far the flow is from it.",
+                "The data are two moons. The flow has learned nothing yet. The gauge knows the "
+                "truth, so it can measure how far the flow is from it.",
                 "Train: the loss falls towards the entropy, the gauge towards 0. Then set Points "
                 "to 100, and train again. The batch loss goes on falling, but the gauge soon "
                 "rises: the flow overfits.",
@@ -202,8 +202,8 @@ TASKS = MappingProxyType(
             ),
             Task(
                 4, "How does a network keep an order?",
-                "Below, the masks of a MADE of five variables with two hidden layers of 8 units: a "
-                "coloured cell is a connection that may be there. Count, or be clever.",
+                "Below are the masks of a MADE of five variables with two hidden layers of 8 "
+                "units. A coloured cell is an allowed connection. Count them, or find a shortcut.",
                 "Set the number of variables to 2: all units have degree 1. What is left of the "
                 "masks?",
                 "connections", {"flow": "maf", "layers": 1, "width": 8},
@@ -221,8 +221,8 @@ TASKS = MappingProxyType(
             ),
             Task(
                 6, "Can both directions be cheap?",
-                "A checkerboard, and NICE: couplings that shift and never stretch, cheap in both "
-                "directions. A guess is welcome.",
+                "NICE learns a checkerboard. Its couplings shift and never stretch, and are cheap "
+                "in both directions. A guess is enough.",
                 "Train, and watch the gauge: it cannot pass the mark of its floor. Then choose "
                 "RealNVP, which may stretch.",
                 "kl", {"data": "checkerboard", "flow": "nice", "layers": 4},
@@ -230,15 +230,15 @@ TASKS = MappingProxyType(
             ),
             Task(
                 7, "Why compose, and why permute?",
-                "Four layers of MAF, all of them in the order x1, x2: the permutations are off. A "
-                "guess is welcome.",
+                "The permutations are off, so all four layers of this MAF have the order x1, x2. A "
+                "guess is enough.",
                 "Train until the gauge stops. Then switch the permutations on, and train again.",
                 "kl", {"data": "two_moons", "flow": "maf", "layers": 4, "permute": False},
                 EXERCISES["7a"], steps=400,
             ),
             Task(
                 8, "What stays impossible, and what helps?",
-                "Eight separate heaps, and a flow that pushes one bell onto them.",
+                "The data are eight separate heaps. The flow maps one bell onto them.",
                 "Compare: your drawing lies over the density. Look between the heaps.",
                 "drawing", {"data": "eight_gaussians", "flow": "maf", "layers": 4},
                 question="Draw the density that the flow will have after 400 steps: darker where "

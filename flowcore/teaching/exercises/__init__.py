@@ -58,8 +58,8 @@ def check(name: str, answer: Answer, seed: int | None = None) -> Verdict:
     Returns
     -------
     Verdict
-        True if it is right; it is printed as its reason, or as a hint. After a function that is
-        right a solution is printed, to compare.
+        True if the answer is right. It prints the reason or a hint, and after a right function one
+        solution, to compare.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def question(name: str, seed: int | None = None) -> str:
 
 
 def solution(name: str, seed: int | None = None) -> str:
-    """The answer of an exercise and why it is so; of a function, its reason and no code.
+    """The answer of an exercise and its reason; for a function, only the reason.
 
     `check` prints the code of a function, after one that is right. Errors: ValueError for an
     exercise that there is not.

@@ -17,7 +17,7 @@ LOGARITHMS = (
     (lambda r: r / np.log(10), "Logarithms are natural ones here, not to base 10."),
 )
 POWERS = (  # between short numbers, such as 2 and 1/2, these are chance
-    (lambda r: np.full_like(r, np.nan) if (r <= 0).any() else 1 / r, "Upside down: its inverse."),
+    (lambda r: np.full_like(r, np.nan) if (r <= 0).any() else 1 / r, "Upside down: invert it."),
     (lambda r: r**2, "This is the square of the answer: take the root."),
     (lambda r: np.sqrt(np.abs(r)), "This is the root of the answer."),
     (lambda r: 2 * r, "A factor is off: is every 1/2 of the formula there, and once?"),
@@ -30,8 +30,8 @@ OFFSETS = (  # constants that are forgotten, or counted twice, and what they are
 )
 SHAPES = (  # what people do to an array of the right shape, or have not done, and the hint
     (lambda a, r: a.T.shape == r.shape and _near(a.T, r), "Transposed: exchange rows and columns."),
-    (lambda a, r: a.shape == () and _near(a, r.sum()), "Each entry has its own; this is the sum."),
-    (lambda a, r: a.shape == () and _near(a, r.mean()), "Each entry has its own; this is a mean."),
+    (lambda a, r: a.shape == () and _near(a, r.sum()), "Give every entry; this is their sum."),
+    (lambda a, r: a.shape == () and _near(a, r.mean()), "Give every entry; this is their mean."),
     (lambda a, r: r.shape == () and _near(a.mean(), r), "One number is asked for: take the mean."),
 )
 ORDINALS = ("first", "second", "third")

@@ -15,16 +15,16 @@ def _inputs(D=4):
         f"A MADE has the inputs x_1, ..., x_{D}, in this order. How many of them can change "
         f"mu_{D}?",
         D - 1,
-        f"mu_{D} reads all inputs that come before the last one.",
+        f"mu_{D} may depend on all inputs before x_{D}.",
         "A hidden unit reads numbers up to its own, an output only smaller ones.",
         (D, f"mu_{D} may not read x_{D}: z_{D} = (x_{D} - mu_{D}) exp(-alpha_{D}) would have "
          "another slope."),
         (1, "All inputs with smaller numbers count, not only the neighbour."),
-        (0, "That is mu_1, before which nothing comes."),
+        (0, "That is right for mu_1 only: nothing comes before it."),
         (2 * D - 2, f"Count inputs, not edges: mu_{D} and alpha_{D} read the same ones."),
         (D - 2, f"x_{D - 1} counts, too: it comes before x_{D}."),
         (2 * D, "This is the number of outputs, a mu and an alpha for each input."),
-        (D * (D + 1) // 2, f"These are the pairs of all outputs; mu_{D} alone is asked for."),
+        (D * (D + 1) // 2, f"This counts the inputs of all outputs; mu_{D} alone is asked for."),
         ((D - 1) ** 2, f"These are pairs; count the inputs of one output, mu_{D}."),
     )  # fmt: skip
 
@@ -41,8 +41,8 @@ def _start(D=2):
         (0.0, "That is the log-determinant. The noise has a density, too: add log N(z; 0, I)."),
         (N_0, f"This is the noise in one dimension; here there are {D}."),
         (-right, "The sign: N(0; 0, I) is less than 1 there, so its logarithm is negative."),
-        (1.0, "exp(0) is the slope of each layer. Take its logarithm, and add that of the noise."),
-        (right - D / 2, "-log N has z^2 / 2 in it, which is 0 here; this is its mean instead."),
+        (1.0, "This is the slope of each layer. Take its logarithm, and add log N(z)."),
+        (right - D / 2, "-log N contains z^2 / 2. At x = 0 it is 0, and you took its mean."),
         (-D / 2, "At z = 0 the square is 0. What is left is the constant, 1/2 log(2 pi) a column."),
         (-D / 2 * LOG_2, "The constant of log N has a pi in it: log(2 pi)."),
         (-D / 2 * np.log(np.pi), "The constant of log N has a 2 in it: log(2 pi)."),
@@ -53,13 +53,13 @@ def _start(D=2):
 def _passes(D=4):
     return exercise(
         "0c",
-        f"A layer with D = {D}. How many passes of its network does one draw need?",
+        f"A layer has D = {D}. How many passes of its network does one draw need?",
         D,
         f"One for each number: mu_2 needs x_1, and mu_{D} needs all before x_{D}.",
         "Which mu can be computed before any x is there? Which next?",
         (1, "One pass is enough for a density, where all x are there. A draw has only z."),
         (D - 1, "mu_1 is a constant, but a pass is needed to compute it, too."),
-        (D * D, "A pass outputs all mu at once: one more is right after each."),
+        (D * D, "A pass outputs all mu at once, and after each pass one more is right."),
         (D + 1, f"After pass {D} all x are right; one more would change nothing."),
         (2 * D, "One pass outputs mu and alpha together."),
         (D * (D + 1) // 2, "A pass is counted once, however many of its outputs are used."),
@@ -74,7 +74,7 @@ def _slope(tenths=30, s=3, mu=1):
     x = mu + s * z
     return exercise(
         "0d",
-        "One coordinate with z = (x - mu) exp(-alpha) and the loss -log p(x) = z^2 / 2 + alpha + "
+        "One coordinate has z = (x - mu) exp(-alpha) and the loss -log p(x) = z^2 / 2 + alpha + "
         f"1/2 log(2 pi). At x = {x:g}, mu = {mu}, exp(alpha) = {s}: what is the derivative of the "
         "loss by alpha?",
         1 - z**2,
@@ -91,7 +91,7 @@ def _slope(tenths=30, s=3, mu=1):
         (1 - z**2 / 2, "The derivative of z^2 / 2 by z is z: the 1/2 goes."),
         (-1 - z**2, "log |dz/dx| is -alpha, and the loss has it with a minus: + alpha."),
         (z**2, "Two signs: dz/dalpha is -z, and the loss has + alpha."),
-        (-z / s, "This is the derivative by mu. alpha stands in two places."),
+        (-z / s, "This is the derivative by mu. alpha occurs in two places."),
     )  # fmt: skip
 
 
@@ -109,7 +109,7 @@ def _forgotten(D=2):
         (-np.inf, "-log N has a smallest value, at z = 0. The loss ends there."),
         (D * H_NORMAL, "This is the loss of z ~ N(0, I). But z can all be at the peak."),
         (-right, "The sign: the loss is -log N, and N is less than 1 at its peak."),
-        (-N_0, f"This is one column; there are {D}."),
+        (-N_0, f"This is for one column; there are {D}."),
         (D / 2, "This is the mean of z^2 / 2 under the noise. z can be smaller, and a constant "
          "stays."),
         (right - 2 * D, "The log-det is not in this loss, however large it is."),
@@ -160,10 +160,10 @@ def _example(dim, n_hidden):
 
 
 _ALONE = exercise("0f",
-    "Write a function maf_log_p(x, W1, b1, W2, b2, d): log p, (n,), of rows x (n, D) under one "
-    "layer of a MAF over N(0, I). Its network has the inputs 1 ... D, a hidden layer of tanh units "
-    "with the numbers d (H,), and the outputs mu_1, alpha_1, mu_2, alpha_2, ... The weights W1 (D, "
-    "H) and W2 (H, 2 D) come without their masks.",
+    "Write a function maf_log_p(x, W1, b1, W2, b2, d). It returns log p, (n,), of rows x (n, D) "
+    "under one layer of a MAF over N(0, I). Its network has the inputs 1 ... D, a hidden layer of "
+    "tanh units with the numbers d (H,), and the outputs mu_1, alpha_1, mu_2, alpha_2, ... The "
+    "weights W1 (D, H) and W2 (H, 2 D) come without their masks.",
     maf_log_p,
     "Two masks, one pass, z, and the log-det as a sum.",
     "Mask W1 and W2; run the network; take mu and alpha apart; z = (x - mu) exp(-alpha); then log "

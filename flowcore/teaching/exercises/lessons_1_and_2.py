@@ -21,20 +21,16 @@ def _stretch(s=2):
         f"x = 0 comes from z = 0, where log N is -0.919; the stretch thins it out by log {s} = "
         f"{log_s:.3f}.",
         "Which z lands on x = 0? Take log N there, and add log |dz/dx|.",
-        (
-            1 / s,
-            "This is the ratio of the heights of p and N(0; 0, 1): its logarithm is asked for, "
-            "and log N is added.",
-        ),
+        (1 / s, "This is p / N(0; 0, 1), a ratio. Take its logarithm, and add log N."),
         (N_0 + log_s, f"The sign: a stretch makes the density thinner, so subtract log {s}."),
         (N_0, f"This is log N(0; 0, 1), of z. The stretch is missing: log |dz/dx| = -log {s}."),
-        (-log_s, f"This is log 1/{s}, how much lower x is than z. Add log N(0; 0, 1)."),
+        (-log_s, f"This is log 1/{s}, the change of log p. Add log N(0; 0, 1)."),
         (N_0 - log_s / LOG_2, "A logarithm to base 2 slipped in: in nats log 2 is 0.693, not 1."),
         (N_0 / s, f"The density is divided by {s}, not its logarithm: subtract log {s}."),
         (s * N_0, f"The axis is stretched, not the logarithm: subtract log {s}."),
         (N_0 - s, f"The density is divided by {s}, so its logarithm falls by log {s}, not by {s}."),
         (N_0 - 2 * log_s, f"log {s * s}: the variance grows by {s * s}, but lengths by {s}."),
-        (np.exp(N_0), "This is the density of z; the one of x is lower, and its logarithm asked."),
+        (np.exp(N_0), "This is the density of z. That of x is lower; take its logarithm."),
     )
 
 
@@ -49,7 +45,7 @@ def _entropy(s=2, shift=3):
         H_NORMAL + log_s,
         f"H(x) = H(z) + log {s}. A shift moves the density and does not thin it out.",
         "H(x) = -E log p(x) = H(z) + E log |dx/dz|.",
-        (H_NORMAL, f"This is the entropy of z; a stretch by {s} spreads it by log {s}."),
+        (H_NORMAL, f"This is the entropy of z; a stretch by {s} adds log {s}."),
         (H_NORMAL - log_s, "The sign: x is spread out more than z, so its entropy is higher."),
         (H_NORMAL + log_s + np.log(abs(shift)) if abs(shift) > 1 else H_NORMAL + log_s + shift,
          f"The shift by {shift} adds nothing: its slope is 1."),
@@ -87,7 +83,7 @@ STRETCH = (
         (lambda x: N_0 - 0.5 * x**2, "This is log N at x itself: the map is missing altogether."),
         (lambda x: N_0 - 0.5 * np.exp(x) ** 2 - x, "z = log x, not exp(x): go back from x to z."),
         (lambda x: N_0 - 0.5 * np.exp(x) ** 2 + x, "z = log x, not exp(x): go back from x to z. "
-         "The slope is that of the way back, too."),
+         "Take the slope of this way back, too."),
         (lambda x: log_p(x) + np.log(x) - x, "log |dz/dx| is the logarithm of 1/x, so -log x."),
         (lambda x: log_p(x) + np.log(x) + 1 / x, "1/x is the slope; its logarithm is added."),
         inputs=[(np.array([0.5, 1.0, 2.0, 5.0]),)],
@@ -112,13 +108,12 @@ def _shear(a=1, d=1, k=3):
         np.log(det),
         why,
         "Write down the matrix of dx/dz, and multiply its diagonal: it is a triangle.",
-        (np.log(k), f"The {k} stands off the diagonal: it tilts the cell, and leaves its area "
-         "alone."),
+        (np.log(k), f"The {k} is off the diagonal: it tilts the cell and keeps its area."),
         ([0.5 * np.log(a * a + k * k), np.hypot(a, k)], "This is the length of a side of the "
          "tilted cell, or its logarithm, not its area."),
         (float(det), f"The determinant is {det}; its logarithm is asked for."),
         (float(k), f"The {k} is a slope: it tilts the cell. The diagonal holds {a} and {d}."),
-        (-np.log(k), f"The {k} stands off the diagonal: it counts in neither direction."),
+        (-np.log(k), f"The {k} is off the diagonal: it counts in neither direction."),
         (np.log(det + k), f"The entries are not added: only the diagonal counts, {a} and {d}."),
         (float(det + k), "The entries are not added: multiply the diagonal, and take its "
          "logarithm."),
@@ -141,7 +136,7 @@ def _two_rows(a=2, b=1, c=1, d=3):
         "For two rows, det [[a, b], [c, d]] = ad - bc. Then the logarithm.",
         (np.log(a * d), "The product of the diagonal is enough for a triangle only."),
         (np.log(a * d + b * c), "ad - bc: the second product is subtracted."),
-        (float(a * d), f"This is the product of the diagonal: take off {b} * {c}, and then the "
+        (float(a * d), f"This is the product of the diagonal: subtract {b} * {c}, then take the "
          "logarithm."),
         (-np.log(det), "This is the log-determinant of the way back, dz/dx."),
         (np.log(a + d), "This is the trace, the sum of the diagonal. The determinant is ad - bc."),
