@@ -144,8 +144,7 @@ class ActNorm(Bijector):
     deviation 1 in every coordinate. Inside an `Invert` the rows forward(z) get this mean and
     deviation. `fit` calls `initialize` once, with the training rows. Before that call ActNorm is
     the identity, and values set by `with_params` would be overwritten. After it loc and log_scale
-    are trained like all other parameters. A constant column gets scale 1: inside a flow it is no
-    error. Cost: O(D) per row in both directions. Reference: Kingma & Dhariwal 2018 (Glow), section
+    are trained like all other parameters. A constant column is no error: it gets scale 1. Cost: O(D) per row in both directions. Reference: Kingma & Dhariwal 2018 (Glow), section
     3.1; the paper's s and b are exp(-log_scale) and -loc exp(-log_scale).
 
     flowcore has no batch normalisation. Batch normalisation uses the mean and variance of the
