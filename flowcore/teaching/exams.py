@@ -15,7 +15,8 @@ import numpy as np
 from .exercises import EXERCISES, solution
 
 QUESTION_RULES = (
-    "60 minutes, on paper. log is the natural logarithm. Show how you found each number."
+    "60 minutes, on paper, with a calculator; sums of logarithms may stay. log is the natural "
+    "logarithm. Show how you found each number."
 )
 ANSWER_RULES = (
     "An arithmetic slip costs one point. If an earlier number is wrong but the method is right, no "
