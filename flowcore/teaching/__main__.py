@@ -26,7 +26,7 @@ def print_exam(
 
 @app.command("mark")
 def print_marks(
-    work: Annotated[list[Path], Argument(help="Files of students, or folders of such files or folders.")],
+    work: Annotated[list[Path], Argument(help="Files of students, or folders of them.")],
 ) -> None:
     """Print a CSV with one row for each answer in the files that students saved in the browser.
 

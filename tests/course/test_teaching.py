@@ -7,8 +7,8 @@ import pytest
 from support.places import ROOT
 
 from flowcore.teaching import EXERCISES, Exercise, Mistake, check, question, solution
-from flowcore.teaching.exercises.exercise import numbers
 from flowcore.teaching.exercises.exercise import exercise as make
+from flowcore.teaching.exercises.exercise import numbers
 
 MISTAKES = [(name, k) for name, e in EXERCISES.items() for k in range(len(e.mistakes))]
 
@@ -274,6 +274,24 @@ def test_what_an_answer_has_in_common_with_the_right_one(name, answer, hint):
 )  # fmt: skip
 def test_a_number_that_is_near_by_chance_gets_the_hint_of_the_exercise_alone(name, answer):
     assert str(check(name, answer)) == f"{name}: not yet. {EXERCISES[name].hint}"
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "hint"),
+    [
+        ("0d", 0, "It is 0 where"),
+        ("5b", 0.368, "A factor is off. Solve"),
+        ("6c", 0.153, "A factor is off. Put"),
+        ("12b", "100%", "The left half"),
+        ("9f", lambda *given: 0.5 * EXERCISES["9f"].answer(*given), "A factor is off."),
+        ("8e", lambda own, drawn: np.mean(drawn < np.percentile(own, 0.001)), "This edge is"),
+        ("12e", lambda m, C, x: (m[1] - C[1, 0] / C[0, 0] * (x - m[0]),
+                                 EXERCISES["12e"].answer(m, C, x)[1]),
+         "The second value is right; look at the first one. slope ="),
+    ],
+)  # fmt: skip
+def test_no_hint_misleads(name, answer, hint):
+    assert str(check(name, answer)).startswith(f"{name}: not yet. {hint}")
 
 
 def test_an_array_that_was_asked_for_is_named():

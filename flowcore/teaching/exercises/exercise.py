@@ -96,8 +96,8 @@ class Exercise:
         if is_number and isinstance(answer, tuple):
             typed = ",".join(map(str, answer))
             point = typed.replace(",", ".")
-            hint = f"Python reads {typed} as {len(answer)} numbers: write {point}, or the text '{typed}'."
-            return Verdict(False, f"{self.name}: {hint}")
+            hint = f"Python reads {typed} as {len(answer)} numbers"
+            return Verdict(False, f"{self.name}: {hint}: write {point}, or the text '{typed}'.")
         if isinstance(answer, str) and not self.inputs:
             try:
                 answer = self.read(answer)

@@ -49,8 +49,9 @@ def general_hint(
         n_found = len(found) * n_parts // len(right)
         wanted = f"an array of shape {right[0].shape}" if n_parts == 1 else n_parts
         return f"It returns {n_found or 'other'} value(s), and should return {wanted}. ", False
-    exchanged = [right[k ^ 1] for k in range(len(right))] if n_parts == 2 else []
-    if exchanged and all(a.shape == b.shape and _near(a, b) for a, b in zip(found, exchanged)):
+    if n_parts == 2 and all(
+        a.shape == right[k ^ 1].shape and _near(a, right[k ^ 1]) for k, a in enumerate(found)
+    ):
         return "The two values are exchanged. ", False
     for value, wanted in zip(found, right, strict=True):
         if value.shape != wanted.shape:

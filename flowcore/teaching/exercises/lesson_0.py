@@ -24,7 +24,7 @@ def _inputs(D=4):
         (2 * D - 2, f"Count inputs, not edges: mu_{D} and alpha_{D} read the same ones."),
         (D - 2, f"x_{D - 1} counts, too: it comes before x_{D}."),
         (2 * D, "This is the number of outputs, a mu and an alpha for each input."),
-        ([D * (D - 1) // 2, D * (D + 1) // 2], f"This counts for all outputs; mu_{D} alone is asked "
+        ([D * (D - 1) // 2, D * (D + 1) // 2], f"This counts for all outputs; only mu_{D} is asked "
          "for."),
         ((D - 1) ** 2, f"These are pairs; count the inputs of one output, mu_{D}."),
     )  # fmt: skip
@@ -96,7 +96,7 @@ def _slope(tenths=30, s=3, mu=1):
         (0.0, "It is 0 where z^2 = 1: there both terms are equal."),
         (1.0, "This is the derivative of the log-det alone; z has an alpha, too."),
         (z, "This is z. The derivatives of z^2 / 2 and of alpha, both by alpha, are added."),
-        (1 - 2 * z, "The derivative of z^2 / 2 by z is z; it is multiplied by dz/dalpha, which is -z."),
+        (1 - 2 * z, "The derivative of z^2 / 2 by z is z; dz/dalpha, which multiplies it, is -z."),
     )  # fmt: skip
 
 
@@ -197,8 +197,8 @@ _ALONE = exercise("0f",
      "missing."),
     (_but(end=lambda x, mu, alpha: _log_p((x - mu) * np.exp(alpha), alpha)), "The way back divides "
      "by exp(alpha)."),
-    (_but(end=lambda x, mu, alpha: _log_p((x - mu) / alpha, alpha)), "alpha is the logarithm of the "
-     "scale: divide by exp(alpha)."),
+    (_but(end=lambda x, mu, alpha: _log_p((x - mu) / alpha, alpha)), "alpha is a log-scale: divide "
+     "by exp(alpha)."),
     (_but(end=lambda x, mu, alpha: _log_p(mu + np.exp(alpha) * x, alpha)), "This is the way from z "
      "to x, used on x. Solve it for z."),
     (_but(end=lambda x, mu, alpha: _log_p(x, alpha)), "log N must be taken at z, not at x."),
