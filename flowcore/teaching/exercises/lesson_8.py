@@ -15,7 +15,7 @@ def _mixture_entropy(a: float) -> float:
     return float(-(p * np.log(p)).sum() * (x[1] - x[0]))
 
 
-@numbers(a=decimals(3.5, 9.5, 0.05))
+@numbers(a=decimals(3.5, 5.5, 0.02))
 def _gap(a=3):
     V = 1 + a * a
     shown = f"{V:g}"
