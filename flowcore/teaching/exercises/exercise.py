@@ -93,7 +93,7 @@ class Exercise:
         Text is read. A function that returns ... is not written yet, either.
         """
         is_number = not self.inputs and not np.ndim(self.answer)
-        if is_number and isinstance(answer, tuple):
+        if is_number and isinstance(answer, tuple) and len(answer) > 1:
             typed = ",".join(map(str, answer))
             point = typed.replace(",", ".")
             hint = f"Python reads {typed} as {len(answer)} numbers"
