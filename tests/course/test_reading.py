@@ -83,6 +83,8 @@ MORE = {  # and rarer ones
     "s<0,707": 0.707,
     "alpha >= 88.7": 88.7,
     "8^2/22": 64 / 22,
+    "e^-2 / (1 + e^-2)": 1 / (1 + math.exp(2)),
+    "2.5e3": 2500,
     "log p(0, 0) = -1.84": -1.84,
 }
 BETTER, BRACKETS = "type a number, such as -0.25", "type brackets and "
@@ -102,6 +104,7 @@ REFUSED = {
     "2(1 - 3)": "two ways",
     "(1 + 1) (2)": "two ways",
     "2 e-2": "two ways",
+    "1 e3": "two ways",
     "1.5E -3": "two ways",
     "e^-1/2": "two ways",
     "4^1/2": "two ways",
