@@ -108,6 +108,7 @@ REFUSED = {
     "1.5E -3": "two ways",
     "e^-1/2": "two ways",
     "4^1/2": "two ways",
+    "2 (e^-1/2)": "two ways",
     "log(8,2)": "more than one number",
     "x = 1, y = 2": "more than one number",
     "-159.5°": "has '°' in it",

@@ -115,6 +115,7 @@ def test_a_wrong_shape_is_named():
 
 def test_a_list_of_one_number_is_this_number_and_a_decimal_comma_makes_two():
     assert check("1a", [-1.61]) and check("1a", np.array([[-1.61]]))
+    assert "Its shape is (), and should be (3, 4). " in str(check("4e", [1]))
     assert str(check("1a", (-1, 61))).startswith("1a: Python reads -1,61 as 2 numbers: write -1.61")
 
 

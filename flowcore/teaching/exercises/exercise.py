@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Answer = ArrayLike | Callable[..., ArrayLike]
 
 CLOSE, RELATIVE = 0.005, 0.0012  # two decimals are enough, also of each column: 78 * 0.92
-APART = 0.015  # a mistake is so far from the right number: two decimals that are cut off are no one
+APART = 0.015  # from the right number to a mistake, at least: decimals may be cut off
 DRAWS = 1000  # of a variant, at most: the tests need 60
 
 
@@ -147,7 +147,7 @@ class Exercise:
         """The values of a function on every input, a tuple's one by one; or the answer itself."""
         if not self.inputs:
             value = _as_floats(answer)
-            return [value.reshape(np.shape(self.answer)) if value.size == 1 else value]
+            return [value.squeeze() if value.size == 1 else value]
         if not callable(answer):
             raise TypeError(f"the answer must be a function, not {answer!r:.60}")
         found = []

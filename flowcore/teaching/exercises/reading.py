@@ -163,8 +163,6 @@ def _remark(text: str) -> re.Match | None:
 
 
 def _tokens(text: str) -> list[str]:
-    if TWO_WAYS.search(text):
-        raise _UnreadableError(f"can be read in two ways: {BRACKETS}")
     found, end = [], 0
     while text[end:].strip():
         token = TOKEN.match(text, end)
@@ -179,6 +177,8 @@ def _tokens(text: str) -> list[str]:
 
 def _completed(tokens: list[str]) -> str:
     """Python, with the brackets and the signs of products that people leave out."""
+    if TWO_WAYS.search(" ".join(tokens)):
+        raise _UnreadableError(f"can be read in two ways: {BRACKETS}")
     found: list[str] = []
     k = 0
     while k < len(tokens):
