@@ -425,8 +425,8 @@ assert np.allclose(theirs.log_prob(x), micro.log_prob(ours, x), rtol=1e-12, atol
 #
 # **0f.** Write a function maf\_log\_p(x, W1, b1, W2, b2, d). It returns log p, (n,), of rows x (n,
 # D) under one layer of a MAF over N(0, I). Its network has the inputs 1 ... D, a hidden layer of
-# tanh units with the numbers d (H,), and the outputs mu\_1, alpha\_1, mu\_2, alpha\_2, ... The
-# weights W1 (D, H) and W2 (H, 2 D) come without their masks.
+# tanh units with the numbers d (H,), and the outputs mu\_1, alpha\_1, mu\_2, alpha\_2, ...; alpha
+# is not bounded here. The weights W1 (D, H) and W2 (H, 2 D) come without their masks.
 
 
 def maf_log_p(x, W1, b1, W2, b2, d):

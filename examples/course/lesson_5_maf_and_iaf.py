@@ -194,8 +194,8 @@ for i, (ax, units) in enumerate(zip(axes.flat, passes, strict=True), start=1):
 # How many are needed? Predict it for a larger network.
 
 # %%
-# **5d.** A MAF of 64 dimensions, with hidden layers of 256 and 256 units, computes each unit as
-# soon as it can be final, and not before. How many units is that for one sample?
+# **5d.** A MAF of 64 dimensions, with hidden layers of 256 and 256 units, computes each hidden
+# unit as soon as it can be final, and not before. How many hidden units is that for one sample?
 
 guess = None
 print(teaching.check("5d", guess))

@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -30,22 +31,29 @@ def print_marks(
     """Print a CSV with one row for each answer in the files that students saved in the browser.
 
     Numbers are checked again. Code is not run: the verdict of the student's browser stands beside
-    it. A file that cannot be read is named and left out; the exit status is then 1.
+    it. A file that cannot be read is named and left out; the exit status is then 1, and also if
+    there is no file.
     """
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # a student's name may be in a path
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(Mark._fields)
     files = [
-        file for path in work for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])
+        file
+        for path in work
+        for file in (sorted(path.rglob("*.json")) if path.is_dir() else [path])
     ]
     skipped = 0
     for file in files:
         try:
-            table.writerows(mark(file))
+            rows = mark(file)
         except (ValueError, OSError) as problem:
             print(f"skipped: {problem}", file=sys.stderr)
             skipped += 1
+        else:
+            table.writerows(rows)
     print(f"{len(files) - skipped} files marked, {skipped} skipped", file=sys.stderr)
-    raise Exit(int(skipped > 0))
+    raise Exit(int(skipped > 0 or not files))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ import numpy as np
 from .exercises import EXERCISES, solution
 
 QUESTION_RULES = (
-    "60 minutes, on paper. log is the natural logarithm. Show how you found each number."
+    "60 minutes, on paper, with a calculator; sums of logarithms may stay. log is the natural "
+    "logarithm. Show how you found each number."
 )
 ANSWER_RULES = (
     "An arithmetic slip costs one point. If an earlier number is wrong but the method is right, no "
@@ -96,7 +97,8 @@ EXAMS = {  # eight questions of one or two parts, 40 points
                   "degrees 1, 1, 2 and 2.",
                   "Input x1 is read by all four units, x2 by the last two, x3 by none. The outputs "
                   "of x1 read no unit, those of x2 the first two, those of x3 all four.",
-                  (2, "one mask right"), (1, "<= in place of < for the outputs, or transposed")),
+                  (2, "one mask right, for instance with <= in place of < for the outputs"),
+                  (1, "both masks transposed, without labels")),
         ),
         (
             _numbers("5a", 2, (1, "The first coordinate needs a pass"), (1, "Pass ")),
@@ -170,8 +172,8 @@ EXAMS = {  # eight questions of one or two parts, 40 points
                   "x1 is read by three units, x2 by two, x3 by one, x4 by none: 6. The outputs of "
                   "x2 read one unit, of x3 two, of x4 three, twice each: 12. In all 18.",
                   (5, "both masks, one number for each input: 12"),
-                  (4, "one mask right, and its count"), (3, "one mask right"),
-                  (2, "<= in place of < for the outputs: 6 + 18")),
+                  (4, "one mask right, and its count, for instance with <= in place of <: 6 + 18"),
+                  (3, "one mask right")),
         ),
         (
             _numbers("5b", 3, (2, "First the shift"), (2, "This multiplies by exp(alpha)"),

@@ -21,6 +21,7 @@ def work(tmp_path):
 
     def written(*answers, name="ada.json", **changes):
         path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
         path.write_text(
             json.dumps({"format": "flowcore work 1", "answers": answers, **changes}), "utf-8"
         )
@@ -109,3 +110,15 @@ def test_files_become_one_table(work):
     assert [row["file"] for row in rows] == [str(paths[0])] * 2 + [str(paths[1])] * 2
     assert problems == "2 files marked, 0 skipped\n" and status == 0
     assert list(rows[0]) == list(Mark._fields)
+
+
+def test_a_folder_for_each_student(work, tmp_path):
+    names = ["Zoë", "Ада"]
+    paths = [work(answer(), name=f"{name}/flowcore_work.json") for name in names]
+    found = CliRunner(charset="cp1252").invoke(app, ["mark", str(tmp_path)])  # as on Windows
+    rows = list(csv.DictReader(found.stdout_bytes.decode("utf-8").splitlines()))
+    assert [row["file"] for row in rows] == list(map(str, paths)) and found.exit_code == 0
+
+
+def test_a_folder_without_files_is_an_error(tmp_path):
+    assert marks(tmp_path) == ([], "0 files marked, 0 skipped\n", 1)

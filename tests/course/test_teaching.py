@@ -7,8 +7,8 @@ import pytest
 from support.places import ROOT
 
 from flowcore.teaching import EXERCISES, Exercise, Mistake, check, question, solution
-from flowcore.teaching.exercises.exercise import RELATIVE, numbers
 from flowcore.teaching.exercises.exercise import exercise as make
+from flowcore.teaching.exercises.exercise import numbers
 
 MISTAKES = [(name, k) for name, e in EXERCISES.items() for k in range(len(e.mistakes))]
 
@@ -113,6 +113,26 @@ def test_a_wrong_shape_is_named():
     assert "Its shape is (2,), and should be (). " in str(check("1a", [0, 0]))
 
 
+def test_a_list_of_one_number_is_this_number_and_a_decimal_comma_makes_two():
+    assert check("1a", [-1.61]) and check("1a", np.array([[-1.61]]))
+    assert "Its shape is (), and should be (3, 4). " in str(check("4e", [1]))
+    assert str(check("1a", (-1, 61))).startswith("1a: Python reads -1,61 as 2 numbers: write -1.61")
+
+
+def test_whole_numbers_may_be_typed_as_the_course_prints_them():
+    assert check("4a", "5,100", seed=1) and check("4a", "5100", seed=1)
+    assert check("9a", "-2,000")
+
+
+@pytest.mark.parametrize("name", ["0b", "0e"])
+def test_two_decimals_of_each_column_are_enough(name):
+    for seed in range(20):
+        right = EXERCISES[name].variant(seed).answer
+        column = np.sign(right) * 0.5 * np.log(2 * np.pi)
+        assert check(name, right / column * round(column, 2), seed)
+        assert "close" not in str(check(name, right - column, seed))
+
+
 def test_an_exercise_that_there_is_not():
     with pytest.raises(ValueError, match="no exercise '99a': choose of 0a, 0b"):
         check("99a", 0)
@@ -189,7 +209,7 @@ def test_arguments_arrive_as_they_are():
 
 
 @pytest.mark.parametrize("name", ["6c", "7a"])
-@pytest.mark.parametrize("guess", [[0.3], [0.8, 0.9], [[0.5]]])
+@pytest.mark.parametrize("guess", [[0.8, 0.9], [[0.5, 0.5]]])
 def test_of_several_numbers_none_is_a_guess(name, guess):
     verdict = check(name, guess)
     assert f"Its shape is {np.shape(guess)}, and should be (). " in str(verdict)
@@ -222,7 +242,10 @@ def test_of_two_values_the_wrong_one_is_named():
         return (x - mu) * np.exp(-alpha), 3 - alpha.sum(axis=1)
 
     verdict = str(check("5e", inverse))
-    assert "The first value is right; look at the second one. It is too large by 3" in verdict
+    assert "The first value is right; look at the second one." in verdict
+    right = EXERCISES["5e"].answer
+    exchanged = check("5e", lambda x, net: right(x, net)[::-1])
+    assert str(exchanged).startswith("5e: not yet. The two values are exchanged. ")
     assert "It returns 3 value(s), and should return 2. " in str(
         check("5e", lambda x, net: (x,) * 3)
     )
@@ -254,6 +277,24 @@ def test_a_number_that_is_near_by_chance_gets_the_hint_of_the_exercise_alone(nam
     assert str(check(name, answer)) == f"{name}: not yet. {EXERCISES[name].hint}"
 
 
+@pytest.mark.parametrize(
+    ("name", "answer", "hint"),
+    [
+        ("0d", 0, "It is 0 where"),
+        ("5b", 0.368, "A factor is off. Solve"),
+        ("6c", 0.153, "A factor is off. Put"),
+        ("12b", "100%", "The left half"),
+        ("9f", lambda *given: 0.5 * EXERCISES["9f"].answer(*given), "A factor is off."),
+        ("8e", lambda own, drawn: np.mean(drawn < np.percentile(own, 0.001)), "This edge is"),
+        ("12e", lambda m, C, x: (m[1] - C[1, 0] / C[0, 0] * (x - m[0]),
+                                 EXERCISES["12e"].answer(m, C, x)[1]),
+         "The second value is right; look at the first one. slope ="),
+    ],
+)  # fmt: skip
+def test_no_hint_misleads(name, answer, hint):
+    assert str(check(name, answer)).startswith(f"{name}: not yet. {hint}")
+
+
 def test_an_array_that_was_asked_for_is_named():
     path_gradient = EXERCISES["11f"].answer
     verdict = str(check("11f", lambda m, s, z: tuple(path_gradient(m, s, z))))
@@ -277,34 +318,23 @@ def seeds(name, n):
     return range(2 if name == "7a" else n)
 
 
-def has_a_hint_of_its_own(exercise, k):
-    """Whether mistake k is near neither the right number nor an earlier mistake."""
-    mistake = exercise.mistakes[k]
-    before = [Mistake(exercise.answer, exercise.why), *exercise.mistakes[:k]]
-    return not any(
-        abs(mistake.answer - m.answer) <= m.within + (m.answer % 1 != 0) * RELATIVE * abs(m.answer)
-        for m in before
-        if m.hint != mistake.hint and np.isfinite(m.answer)
-    )
-
-
 def assert_sheets_differ(name):
-    """200 students have 50 different answers or more, and each mistake can be named."""
+    """200 students have 50 different answers or more; cut off to two decimals they are close."""
     variants = [EXERCISES[name].variant(seed) for seed in range(200)]
     answers = {float(variant.answer) for variant in variants}
     assert len(answers) >= 50, (name, len(answers))
     for variant in {v.question: v for v in variants}.values():
-        for k in range(len(variant.mistakes)):
-            assert has_a_hint_of_its_own(variant, k), (variant.question, variant.mistakes[k])
+        verdict = variant.check(np.trunc(100 * variant.answer) / 100)
+        assert verdict or "close" in str(verdict), (variant.question, verdict)
 
 
 @pytest.mark.parametrize("name", [name for name in NUMBERS if name != "7a"])
-def test_in_200_seeds_are_50_answers_and_each_mistake_can_be_named(name):
+def test_in_200_seeds_are_50_answers_that_may_be_cut_off(name):
     assert_sheets_differ(name)
 
 
 @pytest.mark.slow
-def test_in_200_seeds_are_50_floors_and_each_mistake_can_be_named():
+def test_in_200_seeds_are_50_floors_that_may_be_cut_off():
     assert_sheets_differ("7a")
 
 
@@ -341,9 +371,9 @@ def test_variants_have_other_numbers_and_their_answers(name):
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_a_typical_mistake_of_a_variant_gets_its_hint(name):
-    variant = EXERCISES[name].variant(0)
-    for mistake in variant.mistakes:
-        assert str(check(name, mistake.answer, 0)) == f"{name}: not yet. {mistake.hint}"
+    for variant in map(EXERCISES[name].variant, seeds(name, 4)):
+        for mistake in variant.mistakes:
+            assert str(variant.check(mistake.answer)) == f"{name}: not yet. {mistake.hint}"
 
 
 def variants_of(exercise):

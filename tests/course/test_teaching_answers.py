@@ -2,7 +2,7 @@
 
 Three for each exercise. A reply of their own names the mistake, or what the answer has in common
 with the right one; the exercise's general hint alone does not count. An answer of this list that
-gets no reply stays here: it is not to be added to the exercise.
+gets no reply stays here: it is not to be added to the exercise, unless a student gives it.
 """
 
 import numpy as np

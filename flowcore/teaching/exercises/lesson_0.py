@@ -24,7 +24,8 @@ def _inputs(D=4):
         (2 * D - 2, f"Count inputs, not edges: mu_{D} and alpha_{D} read the same ones."),
         (D - 2, f"x_{D - 1} counts, too: it comes before x_{D}."),
         (2 * D, "This is the number of outputs, a mu and an alpha for each input."),
-        (D * (D + 1) // 2, f"This counts the inputs of all outputs; mu_{D} alone is asked for."),
+        ([D * (D - 1) // 2, D * (D + 1) // 2], f"This counts for all outputs; only mu_{D} is asked "
+         "for."),
         ((D - 1) ** 2, f"These are pairs; count the inputs of one output, mu_{D}."),
     )  # fmt: skip
 
@@ -91,7 +92,11 @@ def _slope(tenths=30, s=3, mu=1):
         (1 - z**2 / 2, "The derivative of z^2 / 2 by z is z: the 1/2 goes."),
         (-1 - z**2, "log |dz/dx| is -alpha, and the loss has it with a minus: + alpha."),
         (z**2, "Two signs: dz/dalpha is -z, and the loss has + alpha."),
-        (-z / s, "This is the derivative by mu. alpha occurs in two places."),
+        (-z / s, "This is the derivative by mu. alpha stands in two places."),
+        (0.0, "It is 0 where z^2 = 1: there both terms are equal."),
+        (1.0, "This is the derivative of the log-det alone; z has an alpha, too."),
+        (z, "This is z. The derivatives of z^2 / 2 and of alpha, both by alpha, are added."),
+        (1 - 2 * z, "The derivative of z^2 / 2 by z is z; dz/dalpha, which multiplies it, is -z."),
     )  # fmt: skip
 
 
@@ -162,17 +167,22 @@ def _example(dim, n_hidden):
 _ALONE = exercise("0f",
     "Write a function maf_log_p(x, W1, b1, W2, b2, d). It returns log p, (n,), of rows x (n, D) "
     "under one layer of a MAF over N(0, I). Its network has the inputs 1 ... D, a hidden layer of "
-    "tanh units with the numbers d (H,), and the outputs mu_1, alpha_1, mu_2, alpha_2, ... The "
-    "weights W1 (D, H) and W2 (H, 2 D) come without their masks.",
+    "tanh units with the numbers d (H,), and the outputs mu_1, alpha_1, mu_2, alpha_2, ...; alpha "
+    "is not bounded here. The weights W1 (D, H) and W2 (H, 2 D) come without their masks.",
     maf_log_p,
     "Two masks, one pass, z, and the log-det as a sum.",
     "Mask W1 and W2; run the network; take mu and alpha apart; z = (x - mu) exp(-alpha); then log "
     "N(z; 0, I) - sum of alpha.",
+    (_but(end=lambda x, mu, alpha: _log_p((x - mu) * np.exp(-2 * np.tanh(alpha / 2)),
+                                          2 * np.tanh(alpha / 2))), "alpha is not bounded here: "
+     "leave out 2 tanh(alpha / 2)."),
     (_but(_all, _all), "The masks are missing: every output reads every input."),
     (_but(output=_all), "The mask of W2 is missing: an output reads smaller numbers only."),
     (_but(hidden=_all), "The mask of W1 is missing: a hidden unit reads numbers up to its own."),
     (_but(output=np.less_equal), "The mask of W2 has a diagonal: an output may only read units "
      "with smaller numbers, so it needs < there."),
+    (_but(output=lambda d, order: d < np.tile(order[::2], 2)), "The two outputs of an input stand "
+     "side by side, so their mask has np.repeat, not np.tile."),
     (_but(hidden=np.less), "The mask of W1 is too strict: a hidden unit may read its own number, "
      "so it needs <= there."),
     (_but(np.greater_equal, np.greater), "The masks are the wrong way round: units read smaller "
@@ -187,11 +197,17 @@ _ALONE = exercise("0f",
      "missing."),
     (_but(end=lambda x, mu, alpha: _log_p((x - mu) * np.exp(alpha), alpha)), "The way back divides "
      "by exp(alpha)."),
+    (_but(end=lambda x, mu, alpha: _log_p((x - mu) / alpha, alpha)), "alpha is a log-scale: divide "
+     "by exp(alpha)."),
     (_but(end=lambda x, mu, alpha: _log_p(mu + np.exp(alpha) * x, alpha)), "This is the way from z "
      "to x, used on x. Solve it for z."),
     (_but(end=lambda x, mu, alpha: _log_p(x, alpha)), "log N must be taken at z, not at x."),
     (_but(end=lambda x, mu, alpha: _log_p((x - mu) * np.exp(-alpha), alpha)
           - x.shape[1] * N_0), "The constant of log N, -1/2 log(2 pi) a column, is missing."),
+    (_but(end=lambda x, mu, alpha: _log_p((x - mu) * np.exp(-alpha), alpha)
+          - (x.shape[1] - 1) * N_0), "The constant of log N, -1/2 log(2 pi), comes once a column."),
+    (_but(end=lambda x, mu, alpha: _log_p(2**0.5 * (x - mu) * np.exp(-alpha), alpha)), "log N has "
+     "z^2 / 2: the 1/2 is missing."),
     inputs=[_example(3, 4), _example(2, 3)],
 )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import combinations
+from math import erf
 
 import numpy as np
 
@@ -55,7 +56,13 @@ def _which(a=2, x1=1):
         (0.5, "That is right before x1 is known. Which half produces this x1 more often?"),
         ([far / (near + far), far**2 / (near**2 + far**2)], "Compare densities, "
          "exp(-distance^2 / 2), not distances or their squares."),
-        (1 / (1 + np.exp(-2 * odds)), "The exponent of a normal density has half of the square."),
+        (1.0, "The left half produces such an x1, too, though rarely."),
+        (1 / (1 + np.exp(-2 * odds)), "The exponent of a normal density has half of the square.",
+         1e-3),
+        (1 / (1 + np.exp(-(near**2 + far**2) / 2)), "The densities are divided, so their exponents "
+         "are subtracted."),
+        ([0.5 + 0.5 * erf(x1 / 2**0.5), 0.5 + 0.5 * erf(near / 2**0.5)], "This is an area under a "
+         "normal density. Compare the two densities at x1."),
         (1 / (1 + np.exp(-(far - near) / 2)), "You halved the distances: square them first."),
         (1 / (1 + np.exp(-(far - near))), "The exponent has half of the squared distance."),
         (1 / (1 + np.exp(odds)), "This is the probability of the left half."),
@@ -63,7 +70,6 @@ def _which(a=2, x1=1):
         (np.exp(-odds), "These are the odds of the left half: divide by the sum of both."),
         ([np.exp(-0.5 * near**2), np.exp(N_0 - 0.5 * near**2)], "This is the right half's density "
          "alone, with or without its constant: divide by the sum of both."),
-        (1.0, "The left half produces such an x1, too, though rarely."),
         (1 / (1 + np.exp(-odds / 2)), "The exponents differ by twice as much: both squares count."),
         (0.0, "x1 lies on the right: which half produces it more often?"),
     )  # fmt: skip
@@ -154,6 +160,10 @@ _GAUSSIAN_SLICE = exercise("12e",
      "mean of x1: the line needs x1 - mean[0]."),
     (_mean(lambda m, C, x: C[1, 0] / C[0, 0] * (x - m[0])), "The variance is right. The mean of x2 "
      "itself is missing: + mean[1]."),
+    ([_mean(lambda m, C, x: m[1] + C[1, 0] * (x - m[0])),
+      _mean(lambda m, C, x: m[1] + C[1, 0] / (C[0, 0] * C[1, 1]) ** 0.5 * (x - m[0]))], "The "
+     "variance is right. The slope is neither the covariance nor the correlation: divide the "
+     "covariance by the variance of x1."),
     (_mean(lambda m, C, x: m[1] + C[1, 0] / C[0, 0] ** 0.5 * (x - m[0])), "The variance is right. "
      "The slope is divided by the variance of x1, not by its deviation."),
     (_variance(lambda m, C, x: C[1, 1]), "The mean is right. Knowing x1 reduces the variance."),

@@ -90,7 +90,8 @@ def _units(D=64, width=256):
     return exercise(
         "5d",
         f"A MAF of {D} dimensions, with hidden layers of {width} and {width} units, computes each "
-        "unit as soon as it can be final, and not before. How many units is that for one sample?",
+        "hidden unit as soon as it can be final, and not before. How many hidden units is that for "
+        "one sample?",
         2 * width,
         "Each once: a unit of degree d is final as soon as x_1..x_d are known.",
         "How often does a unit of degree d change, once x_1..x_d are known?",

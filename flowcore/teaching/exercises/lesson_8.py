@@ -15,7 +15,7 @@ def _mixture_entropy(a: float) -> float:
     return float(-(p * np.log(p)).sum() * (x[1] - x[0]))
 
 
-@numbers(a=decimals(2.5, 7.5, 0.05))
+@numbers(a=decimals(3.5, 5.5, 0.02))
 def _gap(a=3):
     V = 1 + a * a
     shown = f"{V:g}"
@@ -194,8 +194,8 @@ _STRAY = exercise("8e",
      "own values, not of the flow's."),
     ([_below(lambda own, drawn: 0.001), _below(lambda own, drawn: np.log(0.001))], "0.001 is a "
      "share of draws, not a density: take the quantile."),
-    (_below(lambda own, drawn: own.min()), "The edge is the 0.001 quantile, not the least dense "
-     "draw: that one depends on how many were drawn."),
+    (_below(lambda own, drawn: own.min()), "This edge is the least dense draw, or close to it. The "
+     "edge is the quantile of the share 0.001; np.percentile counts in percent."),
     (_below(lambda own, drawn: np.quantile(own, 0.01)), "This keeps 99%, not 99.9%."),
     (_below(lambda own, drawn: np.quantile(own, 0.05)), "This keeps 95%, not 99.9%."),
     inputs=[(_OWN, _DRAWN), (_OWN[:2000] * 1.5, _DRAWN[::3])],

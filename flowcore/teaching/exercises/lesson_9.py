@@ -196,6 +196,11 @@ _EULER = exercise("9e",
     (but(push, 1, lambda z, v, div, n: div(z, 0.0)), "x is right. Compute the divergence again in "
      "every step, at the current x."),
     (lambda z, v, div, n: (z + v(z, 0.0), div(z, 0.0)), "This is one step with h = 1."),
+    (but(push, 1, lambda z, v, div, n: sum(div(z, k / n) / n for k in range(n))), "x is right. The "
+     "divergence is taken at x, where the step begins, not at z."),
+    (but(push, 1, lambda *given: push(*given)[1] - _push(*given, last=1)[1]), "x is right. This is "
+     "the log-det of the last step alone: add them up."),
+    (partial(_push, last=-1), "One step too many: there are n, and the last one begins at 1 - h."),
     inputs=[(_PLANE, _velocity, _divergence, 4), (_PLANE[:2], _velocity, _divergence, 10)],
 )  # fmt: skip
 
@@ -228,7 +233,8 @@ def _squares(d):
 
 _matched = given(_on_the_lines)  # the velocities there, z, x and x_t
 _T = np.array([0.1, 0.5, 0.8])
-_ENDS = np.array([[2.0, 1.0], [-0.5, 0.3], [1.0, -2.0]])
+_STARTS = np.array([[0.3, -1.0, 0.9], [1.2, 0.5, -0.7], [-0.4, 0.8, 0.2]])
+_ENDS = np.array([[2.0, 1.0, 0.4], [-0.5, 0.3, 1.3], [1.0, -2.0, -0.6]])
 
 _MATCHING = exercise("9f",
     "Write a function matching_loss(v, z, x, t): z and x are (n, D), t is (n,). v takes points (n, "
@@ -254,7 +260,7 @@ _MATCHING = exercise("9f",
     (_at(lambda z, x, t: t * z + (1 - t) * x), "At t = 0 the point is z, at t = 1 it is x: "
      "x_t = (1 - t) z + t x."),
     (_at(lambda z, x, t: z + t * x), "The points are (1 - t) z + t x: z fades as x comes."),
-    inputs=[(_field, _PLANE, _ENDS, _T), (_field, _PLANE[:2], _ENDS[1:], _T[1:])],
+    inputs=[(_field, _STARTS, _ENDS, _T), (_field, _STARTS[:2], _ENDS[1:], _T[1:])],
 )  # fmt: skip
 
 VELOCITIES = (_trace, _sink, _regression, _floor, _EULER, _MATCHING)

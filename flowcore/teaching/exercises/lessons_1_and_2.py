@@ -47,7 +47,8 @@ def _entropy(s=2, shift=3):
         "H(x) = -E log p(x) = H(z) + E log |dx/dz|.",
         (H_NORMAL, f"This is the entropy of z; a stretch by {s} adds log {s}."),
         (H_NORMAL - log_s, "The sign: x is spread out more than z, so its entropy is higher."),
-        (H_NORMAL + log_s + np.log(abs(shift)) if abs(shift) > 1 else H_NORMAL + log_s + shift,
+        ([H_NORMAL + log_s + shift, H_NORMAL + shift,
+          H_NORMAL + log_s + (np.log(abs(shift)) or shift)],
          f"The shift by {shift} adds nothing: its slope is 1."),
         (H_NORMAL + log_s / LOG_2, "A logarithm to base 2 slipped in: log 2 is 0.693 nats."),
         (H_NORMAL + 2 * log_s, f"log {s * s}: the variance grows by {s * s}, but lengths by {s}, "

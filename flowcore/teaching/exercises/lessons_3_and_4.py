@@ -79,7 +79,7 @@ def _standardised(
     )  # fmt: skip
 
 
-@numbers(r=decimals(0.2, 0.95, 0.01))
+@numbers(r=decimals(0.2, 0.95, 0.005))
 def _wide(r=0.8):
     det = 1 - r**2
     right = -0.5 * np.log(det)
@@ -316,6 +316,9 @@ ORDER = (
          "not with the positions: the order may be any."),
         (_edge(lambda d, order: d < np.arange(1, len(order) + 1)), "Compare with the degrees in "
          "`order`, not with 1..D: the order may be any."),
+        ([_edge(lambda d, order: d < np.argsort(order)),
+          _edge(lambda d, order: d < 1 + np.argsort(order))], "`order` has the degrees already: "
+         "np.argsort makes positions of them."),
         (_edge(lambda d, order: d == order - 1), "All lower degrees may be read, not only "
          "the next lower one."),
         inputs=[(_IN, np.array([1, 2, 3])), (_OUT, np.array([3, 1, 2]))],

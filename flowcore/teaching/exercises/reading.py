@@ -30,7 +30,7 @@ OPERATIONS = {
 }  # fmt: skip
 
 EXAMPLES = "type a number, such as -0.25, 1/2 or log(2)"
-BRACKETS = "type brackets, as in log(1/2) or 1/(2 pi)"
+BRACKETS = "type brackets and *, as in log(1/2) or 2 * (1 + 3)"
 LONGEST = 120  # characters
 
 # Each pattern and what it is read as, in this order: characters that Unicode's plain form loses,
@@ -56,17 +56,25 @@ SPELLINGS = (
     (r"\{", "("),
     (r"\}", ")"),
     (r"\^", "**"),
+    (r"[\"'`\u2018-\u201f]", ""),
+    (r"\b(log|ln)\s+(1\s*/\s*\d+)(?=\s*(?:[-+)]|$))", r"\1(\2)"),
+    (r",(?=\s*[a-z]\w*\s*=)", ";"),  # x = 1, y = 2
+    (r"(\blog\s*\([^()]*[1-9]\d*),(?=\d)", r"\1;"),  # in log(8,2) the 2 may be a base
     (r"(?<!\d),(?=\d)", "0."),
     (r"(?<=\d),(?=\d)", "."),
 )
 LEAD = re.compile(
-    r"(?:[^<>≤≥≠!]*[=≈≃~]|(?:about|approximately|approx|around|ca|circa|roughly|exactly|maybe|the|"
-    r"my|answer|it|is|i|think|guess|an?)\b[.:]?)\s*"
+    r"(?:[^<>≤≥≠!;]*[=≈≃~]|s\s*[<≤]=?|alpha\s*[>≥]=?|(?:about|approximately|approx|around|ca|"
+    r"circa|roughly|exactly|maybe|the|my|answer|it|is|i|think|guess|an?)\b[.:]?)\s*"
 )
 UNITS = re.compile(
     r"\s*(?:nats?|bits?|pass(?:es)?|units?|weights?|connections?|inputs?|numbers?|couplings?|"
     r"layers?|draws?|times|hidden|rad(?:ians?)?|of (?:them|the width)|as (?:high|wide|much|many)|"
-    r"[.?])$"
+    r"[.?;])$"
+)
+REMARK = re.compile(r"(?<=\S)\s+\([^()]*\)$")
+TWO_WAYS = re.compile(  # e^-1/2, 4^1/2; 2 e-3
+    r"\*\*\s*(?:[-+]\s*[\w.]+|1)\s*/\s*\d|(?!\de[-+]?\d)\d\s*e\s*[-+]?\s*\d"
 )
 TOKEN = re.compile(
     r"\s*(\d+\.?\d*(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?|log(?:2|10)(?=\s*\()|[a-z]+|\*\*|[-+*/()])"
@@ -77,7 +85,8 @@ def read_number(text: str) -> float:
     """The number that somebody typed.
 
     It may be arithmetic with functions such as log and sqrt, have a decimal comma, a unit behind
-    it, or "x =" before it. The comma is never one of thousands: "1,234" is 1.234.
+    it and a remark in brackets, or "x =" before it. The comma is never one of thousands: "1,234" is
+    1.234.
 
     Parameters
     ----------
@@ -137,11 +146,20 @@ def _stripped(text: str) -> tuple[str, float]:
     while found := LEAD.match(text):
         text = text[found.end() :]
     share = 1.0
-    while found := UNITS.search(text):
+    while found := UNITS.search(text) or _remark(text):
         text = text[: found.start()]
     if text.endswith("%"):
         text, share = text[:-1], 0.01
     return text, share
+
+
+def _remark(text: str) -> re.Match | None:
+    """Brackets behind a number with something else than arithmetic in them, as in "2 (rounded)"."""
+    found = REMARK.search(text)
+    try:
+        return None if found is None or _tokens(found[0]) else found
+    except _UnreadableError:
+        return found
 
 
 def _tokens(text: str) -> list[str]:
@@ -159,6 +177,8 @@ def _tokens(text: str) -> list[str]:
 
 def _completed(tokens: list[str]) -> str:
     """Python, with the brackets and the signs of products that people leave out."""
+    if TWO_WAYS.search(" ".join(tokens)):
+        raise _UnreadableError(f"can be read in two ways: {BRACKETS}")
     found: list[str] = []
     k = 0
     while k < len(tokens):
@@ -172,7 +192,8 @@ def _completed(tokens: list[str]) -> str:
         elif (_is_value(before) or before == ")") and (token == "(" or token[0].isalnum()):
             if before[0].isdigit() and token[0].isdigit():
                 raise _UnreadableError(f"is more than one number: {EXAMPLES}")
-            if k > 1 and tokens[k - 2] == "/" and token not in ("log", "ln"):
+            is_clear = token in FUNCTIONS and token != "sqrt"
+            if token == "(" or (k > 1 and tokens[k - 2] == "/" and not is_clear):
                 raise _UnreadableError(f"can be read in two ways: {BRACKETS}")
             found.append("*")
         found.append(token)
