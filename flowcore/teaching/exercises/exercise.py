@@ -130,7 +130,8 @@ class Exercise:
         except ValueError:  # letters, or rows that are not equally long
             found = np.zeros(0)
         if not found.size:
-            raise ValueError(f"mark cells in the table, or type {asked}; 0 1; 1 1 has 2 of 2")
+            example = "0 1; 1 1 would be 2 of 2"
+            raise ValueError(f"mark cells in the table, or type {asked} ({example})")
         if found.shape != np.shape(self.answer):
             raise ValueError(f"{asked} are asked for; this has {len(found)} of {found.shape[1]}")
         return found
