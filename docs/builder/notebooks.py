@@ -28,6 +28,7 @@ try:
     import flowcore
 except ModuleNotFoundError:
     %pip install -q git+{repository}"""
+FETCH = "\n    !curl -fsSLO {}/raw/{}/{}"  # a file that the notebook needs beside it
 BY_HAND = """\
 import flowcore  # an error? The page Install, docs/start/install.md, shows how to install it"""
 BADGE = """
@@ -75,6 +76,9 @@ def write(script: Path, path: Path, repository: str = "") -> Path:
         new = nbformat.v4.new_code_cell if cell.is_code else nbformat.v4.new_markdown_cell
         made.append(new(cell.text if cell.is_code else as_markdown(cell.text), id=str(number)))
     install = INSTALL.format(repository=repository) if repository else BY_HAND
+    if repository:
+        files = sorted(file.name for file in shown_in(script))
+        install += "".join(FETCH.format(repository, BRANCH, name) for name in files)
     made.insert(1, nbformat.v4.new_code_cell(install, id="install"))  # after the title
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     book = nbformat.v4.new_notebook(cells=made, metadata={"kernelspec": kernel})

@@ -1,21 +1,22 @@
 // The answers of the whole course, kept in this browser, and saved as one file. Where the browser
-// keeps nothing, a lesson works without. flowcore/teaching/marks.py describes the file.
+// keeps nothing, the open page does. flowcore/teaching/marks.py describes the file.
 
 const PLACE = `flowcore course ${new URL(".", location.href).pathname}`;
 
+let here = { answers: {}, passed: [], seed: null }; // in this page
+
 function kept() {
-  const nothing = { answers: {}, passed: [], seed: null };
   try {
-    return { ...nothing, ...JSON.parse(localStorage.getItem(PLACE)) };
-  } catch {
-    return nothing;
-  }
+    here = { ...here, ...JSON.parse(localStorage.getItem(PLACE)) };
+  } catch {} // a browser that keeps nothing
+  return here;
 }
 
 function keep(changes) {
+  here = { ...kept(), ...changes };
   try {
-    localStorage.setItem(PLACE, JSON.stringify({ ...kept(), ...changes }));
-  } catch {} // a browser that keeps nothing
+    localStorage.setItem(PLACE, JSON.stringify(here));
+  } catch {}
 }
 
 /** The names of the exercises that were answered or left. */
@@ -28,10 +29,13 @@ const key = (exercise, seed) => (seed === null ? exercise : `${exercise} ${seed}
 
 export const answerTo = (exercise, seed) => kept().answers[key(exercise, seed)];
 
-/** A text as it stands in the box; with the page's verdict, if there is one on this very text. */
-export function keepAnswer(exercise, seed, text, { right = null, message = "" } = {}) {
-  const answer = { exercise, seed, text, right, message, time: new Date().toISOString() };
+/** A text as it stands in the box, with the last text that was checked and its verdict. Returns the
+    answer that is kept: it has the verdict if the two texts are one. */
+export function keepAnswer(exercise, seed, text, checked = answerTo(exercise, seed)?.checked) {
+  const { right, message } = checked?.text === text ? checked : { right: null, message: "" };
+  const answer = { exercise, seed, text, right, message, time: new Date().toISOString(), checked };
   keep({ answers: { ...kept().answers, [key(exercise, seed)]: answer } });
+  return answer;
 }
 
 /** The seed of a class: ?seed=7 in the address of a lesson holds for all of them, ?seed= ends it. */
@@ -45,9 +49,19 @@ export function seedOfClass() {
 
 /** Saves everything that was written as a file. */
 export function saveWork() {
-  const answers = Object.values(kept().answers).filter(({ text }) => text.trim());
+  const written = Object.values(kept().answers).filter(({ text }) => text.trim());
+  const answers = written.map(({ checked, ...answer }) => answer);
   const text = JSON.stringify({ format: "flowcore work 1", answers }, null, 1);
   const href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
   Object.assign(document.createElement("a"), { href, download: "flowcore_work.json" }).click();
   URL.revokeObjectURL(href);
+}
+
+/** For the next reader: asks, and forgets everything. */
+export function startAnew() {
+  if (!confirm("Forget all answers to all lessons in this browser? Save your work first.")) return;
+  try {
+    localStorage.removeItem(PLACE);
+  } catch {}
+  location.reload();
 }

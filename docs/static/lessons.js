@@ -6,7 +6,7 @@
 // answer is being written. Answers are kept (answers.js). Code that only draws is folded, too.
 // Without this file, and on paper, a lesson is text, pictures and code. Other pages stay as they are.
 
-import { answerTo, keepAnswer, keepPassed, passed, saveWork, seedOfClass } from "./answers.js";
+import { answerTo, keepAnswer, keepPassed, passed, saveWork, seedOfClass, startAnew } from "./answers.js";
 
 const LIVE = new URL("../live/", import.meta.url);
 const PATIENCE = 5000; // ms, then a check can be stopped
@@ -74,15 +74,16 @@ function box(name, question, code, waits, pass) {
   }
   if (before?.message) judged(before);
   answer.addEventListener("input", () => {
-    keepAnswer(name, seed, answer.value);
-    delete form.dataset.right;
+    judged(keepAnswer(name, seed, answer.value));
     if (isCode) grow();
   });
   answer.addEventListener("focus", () => load().catch(() => {}), { once: true });
   leave.addEventListener("click", pass);
 
+  // A verdict on another text stays, as one on an earlier answer (flowcore.css).
   function judged({ right, message }) {
-    form.dataset.right = right;
+    form.dataset.right = message ? right : "earlier";
+    if (!message) return;
     showVerdict(verdict, message);
     give.hidden = right || !isCode;
     if (!right) leave.textContent = "Go on";
@@ -133,8 +134,9 @@ function box(name, question, code, waits, pass) {
     const text = answer.value;
     const found = await verdictOn(text);
     if (!found) return;
-    if (answer.value === text) keepAnswer(name, seed, text, { right: found.right, message: parted(found.message)[0] });
     judged(found);
+    const { message } = keepAnswer(name, seed, answer.value, { ...found, text, message: parted(found.message)[0] });
+    if (!message) judged({});
     if (found.right || found.message.startsWith(`${name}: a good guess`)) return pass();
     misses += 1;
     if (isCode || !waits || misses < MISSES) return;
@@ -266,6 +268,8 @@ const IN_A_SCRIPT = /\s*Put your numbers? in\s+the\s+place\s+of\s+<code.*?<\/cod
 const whole = element("button", { type: "button", className: "whole", textContent: "Show the whole lesson" });
 const work = element("button", { type: "button", className: "whole", textContent: "Save my work", onclick: saveWork });
 work.title = "One file with your answers to all lessons: this browser keeps them, and sends them nowhere";
+const anew = element("button", { type: "button", className: "whole", textContent: "Start anew", onclick: startAnew });
+anew.title = "Forget all answers to all lessons, so that somebody else can begin";
 const lesson = document.querySelector(".sphx-glr-footer")?.closest("article"); // other pages have none
 const cells = [...(lesson?.querySelectorAll("[class*='highlight-Python'], [class*='highlight-python']") ?? [])];
 const asking = cells.filter((one) => one.textContent.match(CHECK));
@@ -276,7 +280,7 @@ if (asking.length) {
   for (const text of lesson.querySelectorAll("p")) {
     if (text.innerHTML.match(IN_A_SCRIPT)) text.innerHTML = text.innerHTML.replace(IN_A_SCRIPT, "");
   }
-  lesson.querySelector("h1")?.after(whole, work);
+  lesson.querySelector("h1")?.after(whole, work, anew);
   whole.addEventListener("click", () => {
     for (const [name, pass] of passes) keepPassed(name), pass();
   });

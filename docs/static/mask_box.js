@@ -50,10 +50,12 @@ function cellOf(label) {
   return cell;
 }
 
-// An answer that was kept.
+// An answer that was kept; of any other text nothing.
 function show(cells, text) {
-  if (!text.startsWith("[[")) return;
-  JSON.parse(text).forEach((row, i) => row.forEach((on, j) => cells[i][j].setAttribute("aria-pressed", Boolean(on))));
+  try {
+    const rows = JSON.parse(text);
+    cells.forEach((row, i) => row.forEach((cell, j) => cell.setAttribute("aria-pressed", Boolean(rows[i][j]))));
+  } catch {}
 }
 
 function tableOf(read, reading, cells) {

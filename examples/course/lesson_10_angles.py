@@ -107,11 +107,11 @@ print(teaching.check("10g", guess))
 #
 # .. math:: \log p(x) = -\log 2 \pi - \log f'(z) , \qquad x = f(z) .
 #
-# The density contains the slope. Let f have a kink, with the slope :math:`f'_-` before it and
-# :math:`f'_+` behind it. The map itself does not jump there, but :math:`\log p` jumps by
-# :math:`\log f'_- - \log f'_+`. On a line a spline has no kink at its inner knots, since both sides
-# have the same slope there. On a circle the knot at :math:`-\pi` is an inner knot, too. Its two
-# sides are the first and the last bin, so these two bins have to share *one* slope.
+# The density contains the slope. Where f has a kink, with the slope :math:`f'_-` before it and
+# :math:`f'_+` behind it, the map itself does not jump, but :math:`\log p` does: before the kink
+# minus behind it, it is :math:`\log f'_+ - \log f'_-`. On a line a spline has no kink at its inner
+# knots, as both sides share a slope there. On a circle the knot at :math:`-\pi` is an inner knot,
+# too: its two sides are the first and the last bin. So these have to share *one* slope.
 #
 # Here are two maps through the same knots: one with the slopes of 10g, the other with one shared
 # slope. The circle is cut open at 0, so that the seam is in the middle.
@@ -126,7 +126,7 @@ for slopes, name, colour in (((0.5, 1.5), "two slopes", ORANGE), ((0.9, 0.9), "o
         look = {"color": colour, "label": None if k else name}
         axes[0].plot(z + turn, f(z) + turn, **look)
         axes[1].plot(f(z) + turn, np.exp(log_p), **look)
-    print(f"{name}: log p jumps by {log_p[-1] - log_p[0]:.3f} at the seam")
+    print(f"{name}: log p before the seam minus behind it {log_p[-1] - log_p[0]:.3f}")
 for ax in axes:
     ax.axvline(np.pi, color=BLACK, lw=0.8, ls=":")
     ax.set_xlim(0, 2 * np.pi)

@@ -112,10 +112,10 @@ print(teaching.check("1b", guess))
 # ----------------------------------------------------
 #
 # The formula holds piece by piece, so the map may be as bent as you like, as long as it can be
-# inverted. A *monotone spline* is a curve through a few knots whose slopes can be chosen freely:
-# the most flexible one-dimensional map that flows use. Below is a random one with eight bins
-# between -4 and 4. Outside this interval :math:`x = z`, as on the dotted line. Where is it steep,
-# and what will be there: a hill of the density, or a valley?
+# inverted. A *monotone spline* is a rising curve through a few knots, with a slope of its own at
+# each. Below is a random one with eight bins between -4 and 4. Outside this interval :math:`x = z`,
+# as on the dotted line. Where is it steep, and what will be there: a hill of the density, or a
+# valley?
 
 spline = fc.Elementwise(1, fc.RationalQuadratic(bins=8, tail=4.0))
 spline = fc.testing.randomize(spline, scale=1.5, rng=4)
@@ -153,8 +153,7 @@ right.set(xlabel="x", ylabel="density", title="what it makes of N(0, 1)", xlim=(
 # ======================================  ======================  ==========================
 #
 # *forward* goes from the noise, called the *base*, to the data. *inverse* goes back. At the same
-# point one log-det is minus the other. Mixing them up is the mistake that flow libraries have
-# shipped most often.
+# point one log-det is minus the other, and the two are easily mixed up.
 
 point = np.array([0.7])
 there, up = spline.forward_and_log_det(point)

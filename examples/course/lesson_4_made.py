@@ -46,8 +46,9 @@ You need: lesson 2, and from lesson 3 what a layer of a network is,
 #
 # * Input :math:`x_i` has degree :math:`i`.
 # * Hidden units have degrees from 1 to D - 1, spread evenly over each layer.
-# * Output :math:`\phi_i = (\mu_i, \alpha_i)` has degree :math:`i`. It is the exception: it may
-#   depend on :math:`x_1, \ldots, x_{i-1}` only, since it defines the density of :math:`x_i`.
+# * For an output the degree is the number of the coordinate that it describes:
+#   :math:`\phi_i = (\mu_i, \alpha_i)` has degree :math:`i`, and may depend on
+#   :math:`x_1, \ldots, x_{i-1}` only.
 #
 # Two rules decide which connections stay:
 #
@@ -128,7 +129,6 @@ panels = fc.plots.masks(small, ax=axes[1:])
 # *below* the diagonal. If weights are stored as (out, in), the masks look like the Jacobian. It is
 # the same network.
 
-assert all(map(np.array_equal, small.masks, (teaching.EXERCISES[n].answer for n in ("4e", "4f"))))
 above = reduce(np.matmul, small.masks)  # of booleans: is there a path
 assert np.array_equal(above, np.triu(np.ones((3, 3), bool), k=1))
 
@@ -286,9 +286,10 @@ teaching.network(other, output=0, ax=axes[0])
 teaching.network(other, output=1, ax=axes[1])
 
 # %%
-# Degree 1 comes first: :math:`x_3`, then :math:`x_1`, then :math:`x_2`. On the left the Jacobian
-# does not look like a triangle. On the right it does: its rows and columns are sorted by degree.
-# Sorting both does not change the determinant.
+# Degree 1 comes first: :math:`x_3`, then :math:`x_1`, then :math:`x_2`. So :math:`\phi_3` depends
+# on nothing, and :math:`\phi_2` on both of the others. In the next picture the Jacobian at the left
+# does not look like a triangle. The one at the right does: its rows and columns are sorted by
+# degree. Sorting both does not change the determinant.
 
 fig, axes = plt.subplots(1, 2, figsize=(8.5, 3.9), layout="constrained")
 maf, point = fc.MaskedAutoregressiveFlow(other), np.array([0.5, -1.0, 1.0])

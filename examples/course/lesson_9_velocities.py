@@ -168,20 +168,26 @@ assert 12 < errors[2] / errors[3] < 20
 #    :math:`v^*(y, t) = E[x - z \mid x_t = y]`, as in every regression. It is the thick arrow, for
 #    all pairs.
 # 2. For any smooth :math:`f`, :math:`\tfrac{d}{dt} E f(x_t) = E[\nabla f(x_t) \cdot (x - z)] =
-#    E[\nabla f(x_t) \cdot v^*(x_t, t)]`. So the density of :math:`x_t` obeys the continuity
-#    equation of :math:`v^*`. The density of points that follow :math:`v^*` obeys it, too, and both
-#    densities start as the base.
+#    E[\nabla f(x_t) \cdot v^*(x_t, t)]`. Let :math:`p` be the density of :math:`x_t`, and let
+#    :math:`f` be 0 far out. Integration by parts turns this into :math:`\int f\, \partial p /
+#    \partial t = \int \nabla f \cdot v^* p = -\int f \operatorname{div}(p\, v^*)`. As
+#    :math:`f` is arbitrary, :math:`p` obeys the continuity equation of :math:`v^*`. The density of
+#    points that follow :math:`v^*` obeys it, too, and both start as the base.
 #
 # One step is left: the two densities are the same if the equation has *one* solution. It has, if
 # :math:`v^*` is smooth. Then exactly one path leads through each point, and along a path every
-# solution obeys :math:`\tfrac{d}{dt} \log p = -\operatorname{div} v^*`. So the density at time 0,
-# that of the base, decides all later ones. (For :math:`t < 1`, :math:`v^*` is smooth: it is a ratio
-# of two means over the rows, and both average Gaussian densities of :math:`z`.) So points that
-# follow :math:`v^*` have, at every :math:`t`, the density of :math:`x_t`. As :math:`t` goes to 1,
-# this becomes the density of the data.
+# solution obeys :math:`\tfrac{d}{dt} \log p = -\operatorname{div} v^*`. So its value at time 0,
+# that of the base, decides all later ones. (For :math:`t < 1`, :math:`v^*` is smooth. For one row
+# :math:`x` the point :math:`(1 - t) z + t x` is Gaussian around :math:`t x` with deviation
+# :math:`1 - t`. So :math:`v^*(y, t)` is an average of :math:`x - z` over the rows, weighted with
+# these Gaussian densities at :math:`y`.) So points that follow :math:`v^*` have, at every
+# :math:`t`, the density of :math:`x_t`. As :math:`t` goes to 1, this becomes that of the data.
 #
 # Predict
 # -------
+#
+# For two jointly Gaussian numbers of mean 0, :math:`E[a \mid b]` is
+# :math:`\operatorname{Cov}(a, b) / \operatorname{Var}(b)` times :math:`b`.
 
 # %%
 # **9c.** z ~ N(0, 1) and x ~ N(0, 1) are paired at random, and x\_t = (1 - t) z + t x. Which

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from support.places import ROOT
 
+from flowcore import MADE
 from flowcore.teaching import EXERCISES, Exercise, Mistake, check, question, solution
 from flowcore.teaching.exercises.exercise import exercise as make
 from flowcore.teaching.exercises.exercise import numbers
@@ -214,6 +215,19 @@ def test_of_several_numbers_none_is_a_guess(name, guess):
     verdict = check(name, guess)
     assert f"Its shape is {np.shape(guess)}, and should be (). " in str(verdict)
     assert not verdict and "a good guess" not in str(verdict)
+
+
+@pytest.mark.parametrize("shown", [str, lambda rows: repr(rows.tolist())])
+def test_the_masks_of_lesson_4_are_the_engines_and_are_read_as_text(shown):
+    masks = [mask.astype(int) for mask in MADE(3, hidden=[4], n_out=1).masks]
+    assert all(check(*pair) for pair in zip(("4e", "4f"), map(shown, masks), strict=True))
+    assert check("4e", "1, 1, 1, 1; 0, 0, 1, 1; 0, 0, 0, 0")
+
+
+@pytest.mark.parametrize("text", ["", "abc", "[]", "[[1, 1], [1]]"])
+def test_a_text_that_is_no_matrix_has_a_message_of_its_own(text):
+    assert "mark cells in the table, or type 3 rows of 4 cells" in str(check("4e", text))
+    assert "are asked for; this has 2 of 2" in str(check("4e", "[[0, 1], [1, 1]]"))
 
 
 def test_a_forgotten_return_is_named():

@@ -125,12 +125,9 @@ def test_solutions_have_every_exercise(builder):
 
 def test_no_lesson_shows_a_solution():
     for script in LESSONS:
-        called = {
-            node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            for node in ast.walk(ast.parse(script.read_text(encoding="utf-8")))
-            if isinstance(node, ast.Call)
-        }
-        assert "check" in called and "solution" not in called, script.name
+        nodes = list(ast.walk(ast.parse(script.read_text(encoding="utf-8"))))
+        names = {getattr(node, "attr", getattr(node, "id", "")) for node in nodes}
+        assert "check" in names and not names & {"solution", "answer"}, script.name
 
 
 def test_none_is_in_the_one_sentence_that_the_page_leaves_out():
@@ -283,16 +280,24 @@ def test_the_zip_of_the_site_has_what_a_notebook_needs(notebooks, tmp_path):
 
 
 GITHUB = "https://github.com/owner/name"
+PIP = f"    %pip install -q git+{GITHUB}"
+BY_HAND = "docs/start/install.md, shows how to install it"
 
 
 @pytest.mark.parametrize(
-    ("repository", "cell"),
-    [("", "import flowcore  #"), (GITHUB, "    %pip install -q git+https://github.com/owner/name")],
+    ("lesson", "repository", "cell"),
+    [
+        (0, "", BY_HAND),
+        (1, GITHUB, PIP),
+        (0, GITHUB, f"{PIP}\n    !curl -fsSLO {GITHUB}/raw/notebooks/micro.py"),
+    ],
 )
-def test_a_notebook_installs_flowcore_or_names_the_page(notebooks, tmp_path, repository, cell):
-    path = notebooks.write(LESSONS[1], tmp_path / "a.ipynb", repository)
+def test_a_notebook_fetches_what_it_needs_or_names_the_page(
+    notebooks, tmp_path, lesson, repository, cell
+):
+    path = notebooks.write(LESSONS[lesson], tmp_path / "a.ipynb", repository)
     install = json.loads(path.read_text("utf-8"))["cells"][1]
-    assert install["id"] == "install" and cell in "".join(install["source"])
+    assert install["id"] == "install" and "".join(install["source"]).endswith(cell)
 
 
 def badge(notebooks, repository, page="built/course/lesson_1_stretching"):

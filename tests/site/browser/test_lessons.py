@@ -227,7 +227,54 @@ def test_answers_are_kept_and_saved_as_a_file_that_can_be_marked(lesson, tmp_pat
     function.locator("textarea").fill(code + " ")  # the verdict was on another text
     page.reload()
     assert function.locator("output").inner_text() == ""
+    function.locator("textarea").fill(code)
+    assert function.locator("output").inner_text() == message
     assert not errors
+
+
+def saved(page, path):
+    """The answers in the file that the page saves, each name with its text and verdict."""
+    with page.expect_download() as saving:
+        page.get_by_text("Save my work").click()
+    saving.value.save_as(path)
+    answers = json.loads(path.read_text("utf-8"))["answers"]
+    return {answer["exercise"]: (answer["text"], answer["right"]) for answer in answers}
+
+
+def test_a_verdict_belongs_to_the_text_that_was_checked(lesson, tmp_path):
+    page, errors = opened(lesson)
+    form = answered(page, "1a", "-1.61", "1a: right. ")
+    right, box = form.locator("output").inner_text(), form.locator("input")
+    box.fill("-1.61 ")
+    assert form.get_attribute("data-right") == "earlier"  # in the page before the verdict
+    assert saved(page, tmp_path / "edited.json") == {"1a": ("-1.61 ", None)}
+    box.fill("-1.61")
+    assert form.get_attribute("data-right") == "true"
+    assert form.locator("output").inner_text() == right
+    assert saved(page, tmp_path / "back.json") == {"1a": ("-1.61", True)} and not errors
+
+
+def test_a_browser_that_keeps_nothing_saves_what_is_in_the_page(lesson, tmp_path):
+    lesson[0].add_init_script(
+        "Object.defineProperty(globalThis, 'localStorage', {get() { throw Error('none'); }})"
+    )
+    page, errors = opened(lesson)
+    page.locator("form[data-name='1a'] input").fill("0.3")
+    assert saved(page, tmp_path / "work.json") == {"1a": ("0.3", None)} and not errors
+
+
+def test_the_next_reader_starts_anew(lesson):
+    page, errors = opened(lesson)
+    box = page.locator("form[data-name='1a'] input")
+    box.fill("0.3")
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.get_by_text("Start anew").click()
+    assert box.input_value() == "0.3"
+    page.once("dialog", lambda dialog: dialog.accept())
+    with page.expect_navigation():
+        page.get_by_text("Start anew").click()
+    box.wait_for()
+    assert box.input_value() == "" and not errors
 
 
 def test_a_class_has_other_numbers_by_its_seed(lesson, tmp_path):

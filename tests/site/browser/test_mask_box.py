@@ -43,7 +43,7 @@ def test_cells_are_clicked_and_a_verdict_frames_what_it_names(page):
     named = form.locator(".cell.named")
     assert form.locator(".cell").count() == 12 and not form.locator("input").is_visible()
     form.get_by_text("Check").click()  # nothing is there yet: no count
-    until(page, form.locator("output").inner_text, "3 rows of 4 cells are asked for")
+    until(page, form.locator("output").inner_text, "mark cells in the table, or type 3 rows")
     for name in [*RIGHT[:-1], "h₁: 1 reads x₃: 3"]:
         cell(name).click()
     form.get_by_text("Check").click()
@@ -58,3 +58,14 @@ def test_cells_are_clicked_and_a_verdict_frames_what_it_names(page):
     cell(RIGHT[-1]).click()
     form.get_by_text("Check").click()
     until(page, form.locator("output").inner_text, "4e: right.")
+
+
+@pytest.mark.parametrize("text", ["[[1", "[[1, 1, 1, 1, 1]]"])
+def test_a_kept_text_that_is_no_such_mask_marks_no_cell_too_many(page, text):
+    kept = """text => localStorage.setItem("flowcore course /", JSON.stringify(
+        {answers: {"4e": {text, message: ""}}}))"""
+    page.evaluate(kept, text)
+    page.reload()
+    cells = page.locator(".cell")
+    cells.first.wait_for()
+    assert cells.count() == 12 and page.locator("input").input_value() == text
