@@ -249,7 +249,7 @@ axes[2].plot(*x[:150].T, ".", ms=3, color="#56B4E9")  # what it was given
 #
 # Both variances are 1, as :math:`0.8^2 + 0.6^2 = 1`, and the correlation is 0.8. So their
 # covariance matrix :math:`C` has :math:`\det C = 1 - 0.8^2 = 0.6^2`. What is the log-det of the
-# triangle, and so its entropy? The rest is 3a.
+# triangle, and so the entropy of the narrow Gaussian? The rest is 3a.
 
 # %%
 # **3c.** The data are Gaussian, with variances 1 and correlation 0.8. The model is N(0, I). What
@@ -266,8 +266,8 @@ print(teaching.check("3d", guess))
 
 # %%
 # Where does each model lose? The left and the middle picture show 500 draws of the data. The colour
-# of each shows what it costs, :math:`\log p - \log q`; the mean cost is the KL. The ellipse holds
-# 90% of the model.
+# of a draw shows its cost, :math:`\log p - \log q`; the mean cost is the KL. The ellipse holds 90%
+# of the model.
 
 narrow, round_one = (fc.targets.correlated_gaussian(rho) for rho in (0.8, 0.0))
 fig, axes = plt.subplots(1, 3, figsize=(9.5, 3.2), layout="constrained")
