@@ -52,12 +52,12 @@ class ContinuousFlow(Bijector):
     estimate needs fewer products, but the exponential of an estimated log-density is no density.)
 
     Cost of a direction, per row: 1 + D passes of the network for each of 4 n_steps stages (6
-    n_steps at order 5). A gradient takes about four times as long. It needs the memory of one pass
-    only, because the way back computes the stages again. `sample` needs no divergence: one pass a
-    stage. `fit_matching` trains the flow without solving the equation.
+    n_steps at order 5). A gradient takes about four times as long, but only the memory of one pass,
+    because the way back computes the stages again. `sample` needs no divergence: one pass a stage.
+    `fit_matching` trains the flow without solving the equation.
 
     Errors: TypeError for anything but an MLP without angles; ValueError for a network of another
-    shape, and for one that is not smooth, whose divergence would jump.
+    shape, or a network that is not smooth, because its divergence would jump.
 
     Parameters
     ----------

@@ -24,9 +24,9 @@ class Standardize(Bijector):
     A flow that ends in a Standardize is trained on well-scaled values, and its `log_prob` is in the
     data's own units, because it includes the log-det. `fit` (through `initialize`) sets the
     constants once, from the training rows; `Standardize.from_data(X)` sets them at once. Until then
-    Standardize is the identity. The constants are not in `params`. It subtracts in float64 and then
-    casts, so a float32 flow does not lose the small differences of large numbers. Cost: O(D) per
-    row in both directions. Errors: ValueError that names a constant column.
+    Standardize is the identity. The constants are not in `params`. Standardize subtracts in float64
+    and then casts, so a float32 flow does not lose the small differences of large numbers. Cost:
+    O(D) per row in both directions. Errors: ValueError that names a constant column.
 
     Parameters
     ----------
@@ -143,10 +143,10 @@ class ActNorm(Bijector):
     `initialize(x)` chooses loc and scale such that the rows z = inverse(x) have mean 0 and standard
     deviation 1 in every coordinate. Inside an `Invert` the rows forward(z) get this mean and
     deviation. `fit` calls `initialize` once, with the training rows. Before that call ActNorm is
-    the identity, and values set by `with_params` would be overwritten. After it loc and log_scale
-    are trained like all other parameters. A constant column gets scale 1: inside a flow it is no
-    error. Cost: O(D) per row in both directions. Reference: Kingma & Dhariwal 2018 (Glow), section
-    3.1; the paper's s and b are exp(-log_scale) and -loc exp(-log_scale).
+    the identity, and values set by `with_params` would be overwritten. After the call loc and
+    log_scale are trained like all other parameters. A constant column gets scale 1, because it is
+    no error inside a flow. Cost: O(D) per row in both directions. Reference: Kingma & Dhariwal 2018
+    (Glow), section 3.1; the paper's s and b are exp(-log_scale) and -loc exp(-log_scale).
 
     flowcore has no batch normalisation. Batch normalisation uses the mean and variance of the
     batch, so the density of a row would depend on the rows beside it. Its averages for evaluation

@@ -78,12 +78,12 @@ class Distribution(Parametric):
     ) -> Array:
         """log p(x) of x (..., D), shape x.shape[:-1], in nats; differentiable in params and x.
 
-        It is NaN for rows with a NaN, and -inf outside of the support, for rows with an infinite
-        coordinate, and where an intermediate number overflows. (If autograd differentiates, the
-        last two may be NaN.) A finite number that overflows the dtype of the flow counts as
-        infinite. Many rows are evaluated in blocks by `threads` threads (None: the environment
-        variable FLOWCORE_THREADS, else the number of cores); the result does not depend on their
-        number.
+        The result is NaN for rows with a NaN. It is -inf outside of the support, for rows with an
+        infinite coordinate, and where an intermediate number overflows. (Under autograd, the result
+        in the last two cases may be NaN.) A finite number that overflows the dtype of the flow
+        counts as infinite. Many rows are evaluated in blocks by `threads` threads (None: the
+        environment variable FLOWCORE_THREADS, else the number of cores); the result does not depend
+        on `threads`.
         """
         x = as_numbers("x", x)
         if isbox(x) or isbox(params) or isbox(context):

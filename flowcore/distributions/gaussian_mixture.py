@@ -23,10 +23,11 @@ class GaussianMixture(BaseDistribution):
         log p(z) = log sum_k w_k prod_i N(z_i; mu_ki, s_ki^2)
 
     `params` = [logits (K), means (K D), log scales (K D)] with w = softmax(logits), so that every
-    value is valid. A flow is continuous: it cannot map one mode onto two without a bridge between
-    them. A base of two modes needs no bridge. `from_data` starts at the modes of data, `spread` at
-    random places. The likelihood of a mixture has no upper bound: if a component shrinks onto one
-    row, there are too many components, and validation data show it.
+    value is valid. Because a flow is continuous, it cannot map one mode onto two without a bridge
+    between them. A base of two modes needs no bridge. `from_data` starts at the modes of data,
+    `spread` at random places. The likelihood of a mixture has no upper bound, because a component
+    can shrink onto one row. In this case there are too many components, and the validation NLL
+    shows it.
 
     Cost: O(K D) per row. Errors: ValueError for values of a wrong shape, or out of range.
 

@@ -43,7 +43,7 @@ def jacobian(
         "inverse" or "forward".
     order : array_like
         The degrees of the coordinates, a permutation of 1..D as for a MADE (for a MAF:
-        `maf.made.degrees[0]`). Rows and columns are sorted by it, so that the Jacobian of an
+        `maf.made.degrees[0]`). Rows and columns are sorted by degree, so that the Jacobian of an
         autoregressive bijector is lower triangular whatever its order.
     ax : Axes
         Where to draw; None: a new figure.

@@ -29,7 +29,7 @@ def affine_floor(target: Target, order: Sequence[int] = (1, 2), n: int = 400) ->
         q(x) = N(x_a; m, s^2) N(x_b; mu(x_a), sigma(x_a)^2)
 
     Several layers of the same order have this form, too. The best q has the target's own moments.
-    With V for variances, its divergence is, in nats,
+    With V for variances, the divergence of the best q is, in nats,
 
         KL = log(2 pi e) + 1/2 log V[x_a] + 1/2 E[log V[x_b | x_a]] - H(p)
 
@@ -92,13 +92,13 @@ def volume_preserving_floor(target: Target, n: int = 400) -> float:
     Over a Gaussian base such a map only rearranges the values of the base's density. The best map
     puts the highest values where p is highest. Let V(x) be the area of {y: p(y) >= p(x)}. Then the
     best map takes the value for x from the base at the radius r, with r^2 = V(x) / pi. With the
-    best constant factor, its divergence is
+    best constant factor, the divergence of this map is
 
         KL = 1 + log E[V(x)] - H(p)
 
-    For a uniform density of area A, E[V] = A / 2 and H = log A: the floor is 1 - log 2, whatever
-    its shape. Errors: ValueError for a target that is not in the plane, whose tails are too heavy
-    for a grid, or whose details are too fine for n. Cost: 1.4 n^2 densities.
+    For a uniform density of area A, E[V] = A / 2 and H = log A, so the floor is 1 - log 2 for any
+    shape. Errors: ValueError for a target that is not in the plane, whose tails are too heavy for a
+    grid, or whose details are too fine for n. Cost: 1.4 n^2 densities.
 
     Parameters
     ----------

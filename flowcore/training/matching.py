@@ -248,13 +248,13 @@ def fit_matching(
         As in `fit`.
     pairing : str
         The pairing of rows with base draws. "random"; or "optimal": the pairing within a batch that
-        has the least sum of squared distances. Its paths cross less, so that the loss is less noisy
-        and trajectories are straighter (Tong et al. 2024). "optimal" takes no context: the draws of
-        a row would no longer be independent of its context. With "optimal", each batch draws
-        weighted and repeated rows in proportion to their weights.
+        has the least sum of squared distances. The paths of this pairing cross less, so that the
+        loss is less noisy and trajectories are straighter (Tong et al. 2024). "optimal" takes no
+        context, because the draws of a row would depend on its context. With "optimal", each batch
+        draws weighted and repeated rows in proportion to their weights.
     tolerance : float
-        Error that the solver may make: for points in the worst of 500 rows, in standardised units;
-        for log-densities in root mean square over these rows, in nats.
+        Largest error of the solver. For points: the error of the worst of 500 rows, in standardised
+        units. For log-densities: the root mean square error over these rows, in nats.
     nll_every : int
         Epochs between two exact NLLs.
     **options

@@ -240,7 +240,7 @@ def fit_reverse_kl(
         initialised with rows of a Gaussian near the target, or with `start`.
     log_target : callable
         A function of rows (n, D) that returns log p~ (n,), in autograd.numpy; or log p~ and its
-        gradient (n, D). Draws where it is not finite are left out, and counted in
+        gradient (n, D). Draws where log p~ is not finite are left out, and counted in
         history.settings["bad_rows"]: the ELBO is then that of q without these draws, and its
         gradient does not push other draws away from such places.
     epochs : int or "auto"

@@ -57,8 +57,8 @@ class MixtureOfGaussians(Transformer):
 
     Gradients are written by hand, those of forward by implicit differentiation. Values are finite
     for any z and x; points are clipped at 6e102 (float32: 7e12). In a gap between narrow components
-    the slope dx/dz can exceed any float; there gradients are capped. float32 arguments give float32
-    results, computed in float64.
+    the slope dx/dz can exceed any float, so gradients are capped there. float32 arguments give
+    float32 results, computed in float64.
 
     Errors: ValueError for components < 1, or a bound that is not within (0, 20].
 

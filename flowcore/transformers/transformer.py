@@ -28,8 +28,8 @@ class Transformer:
     have `bind` instead, which holds value and gradient together, and get the two methods from it.
 
     t' must be continuous. At a kink, where t' jumps, log t' jumps, too. As phi moves, points cross
-    the kink: this changes the mean log-density, but no row's gradient shows it. So the gradient of
-    the mean would be wrong.
+    the kink. Each crossing changes the mean log-density, but no row's gradient shows this change.
+    So the gradient of the mean would be wrong.
 
     Examples
     --------
