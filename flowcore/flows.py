@@ -308,7 +308,7 @@ def continuous(
     """Continuous flow: points move with a learned velocity for one unit of time.
 
     Train it with `fit_matching`. `fit` can train it by maximum likelihood, but each update takes
-    hundreds of times as long, because the update solves the differential equation.
+    hundreds of times as long, because it solves the differential equation.
 
     Parameters
     ----------

@@ -299,10 +299,10 @@ class SinhArcsinh(FixedMap):
         log dx/dz = log m + log tailweight + log cosh(u) - 1/2 log(1 + z^2)
         z = sinh(arcsinh(x / m) / tailweight - skewness)     u = (arcsinh(z) + skewness) tailweight
 
-    This map skews a density (skewness > 0: to the right) and makes its tails heavier (tailweight >
-    1) or lighter (< 1); skewness 0, tailweight 1 is the identity. Reference: Jones & Pewsey 2009
-    (their epsilon is skewness, their delta 1 / tailweight); with m, as in TensorFlow Probability, 2
-    maps to 2 at skewness 0.
+    It skews a density (skewness > 0: to the right) and makes its tails heavier (tailweight > 1) or
+    lighter (< 1); skewness 0, tailweight 1 is the identity. Reference: Jones & Pewsey 2009 (their
+    epsilon is skewness, their delta 1 / tailweight); with m, as in TensorFlow Probability, 2 maps
+    to 2 at skewness 0.
 
     Parameters
     ----------

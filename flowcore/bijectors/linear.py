@@ -62,7 +62,7 @@ class Standardize(Bijector):
         return self if self.initialized else self.with_moments(*_moments(x, self))
 
     def initialize_from_context(self, context: ArrayLike) -> Standardize:
-        """The same for a context, which needs no density: a constant column has the scale 1."""
+        """`initialize` for a context: a constant column has scale 1. A context needs no density."""
         if self.initialized:
             return self
         mean, scale, _ = _mean_and_scale(context, self)
@@ -148,10 +148,9 @@ class ActNorm(Bijector):
     no error inside a flow. Cost: O(D) per row in both directions. Reference: Kingma & Dhariwal 2018
     (Glow), section 3.1; the paper's s and b are exp(-log_scale) and -loc exp(-log_scale).
 
-    flowcore has no batch normalisation. Batch normalisation uses the mean and variance of the
-    batch, so the density of a row would depend on the rows beside it. Its averages for evaluation
-    would be a state that every training step changes. ActNorm has the same purpose without these
-    problems.
+    flowcore has no batch normalisation, because with the mean and variance of the batch the density
+    of a row would depend on the other rows. The averages for evaluation would be a state that every
+    training step changes. ActNorm has the same purpose without these problems.
 
     Parameters
     ----------

@@ -55,8 +55,8 @@ class Conditionals:
     names : sequence of str, optional
         Names of the columns. Known values can then be passed by name, and tables in any order.
     proposal : MultivariateTMixture, optional
-        A proposal to use instead of a fitted one, such as the `proposal` of an earlier object. Not
-        used with a context.
+        Replaces the fitted proposal: for example the `proposal` of an earlier object. Not used with
+        a context.
     donors : array_like, optional
         Rows (m, D), such as training rows. Half of the draws then start from kernels around 200 of
         these rows. Not used with a context.

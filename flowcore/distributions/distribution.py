@@ -35,7 +35,7 @@ class Distribution(Parametric):
     autograd.numpy. Any object with `dim`, `sample(n, rng) -> (n, D)` and `log_prob(z) -> (...)` can
     be a base, too; a base with its own parameters must derive from this class.
 
-    Built-in densities have `bind` instead of `log_prob`; it holds value and gradient together.
+    Built-in densities have `bind` instead of `log_prob`; `bind` holds value and gradient together.
 
     Examples
     --------

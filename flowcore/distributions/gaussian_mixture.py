@@ -26,8 +26,7 @@ class GaussianMixture(BaseDistribution):
     value is valid. Because a flow is continuous, it cannot map one mode onto two without a bridge
     between them. A base of two modes needs no bridge. `from_data` starts at the modes of data,
     `spread` at random places. The likelihood of a mixture has no upper bound, because a component
-    can shrink onto one row. In this case there are too many components, and the validation NLL
-    shows it.
+    can shrink onto one row. There are then too many components, and the validation NLL shows it.
 
     Cost: O(K D) per row. Errors: ValueError for values of a wrong shape, or out of range.
 
@@ -109,12 +108,12 @@ class GaussianMixture(BaseDistribution):
 
     @property
     def scales(self) -> np.ndarray:
-        """Their standard deviations, (K, D)."""
+        """The standard deviations of the components, (K, D)."""
         return np.exp(self._split(self.params)[2])
 
     @property
     def weights(self) -> np.ndarray:
-        """Their weights, (K,), which sum to one."""
+        """The weights of the components, (K,), which sum to one."""
         return log_sum_exp(self._split(self.params)[0])[1]
 
     def _split(self, theta):

@@ -50,8 +50,8 @@ class TransformedDistribution(Distribution):
     bijector : Bijector
         f; its forward goes from base to data.
     context_names : sequence of str, optional
-        The names of the context's columns in `fit`. A later context that is a table with names is
-        read by name; other columns raise a ValueError.
+        The names of the context's columns in `fit`. A later context with names is read by name;
+        other columns raise a ValueError.
 
     Examples
     --------

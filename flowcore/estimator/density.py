@@ -60,8 +60,8 @@ class FlowDensity(
 
     The folds depend on `random_state` and on the distances of the rows from the centre. They do not
     depend on the order of the rows, nor on the order, signs or units of the columns. Equal rows are
-    one row with a weight. Columns must be continuous numbers. `fit` warns about a column on a grid,
-    or a column that follows from others, because such columns have no density.
+    one row with a weight. Columns must be continuous numbers. `fit` warns about columns on a grid,
+    and about columns that follow from others, because both have no density.
 
     Errors: ValueError for anything but a table of finite numbers (TypeError for objects and complex
     numbers), for constant columns, for other columns than in `fit`, and for more than 3,450
@@ -74,9 +74,9 @@ class FlowDensity(
     flow : str or TransformedDistribution
         "auto": the candidates above. Otherwise one flow: "affine", "spline", "modes", "small"
         (affine), "white" (affine, starts at the Gaussian), the name of a recipe of
-        `flowcore.flows`, or a flow of your own. Only this flow is then fitted, and the simpler
-        densities are only listed in the summary. Your own flow gets standardised rows, apart from
-        its angles (`nsf(circular=)`).
+        `flowcore.flows`, or a flow of your own. Only this flow is then fitted; the summary also
+        lists the simpler densities. Your own flow gets standardised rows, apart from its angles
+        (`nsf(circular=)`).
     budget : float
         Minutes on two cores. The budget sets first the number of folds, then the number of epochs.
         It uses measured costs, not a clock, so results are reproducible. Flows get at least ten
@@ -93,8 +93,8 @@ class FlowDensity(
         forest (scikit-learn's) finds most isolated. So clusters of outliers are not learned. Choose
         clearly more than the share of outliers, such as twice that share, because the density
         learns a whole cluster if a few of its rows stay. On a clean table trimming makes the
-        density worse in the tails. `summary_` does not show this loss, because the scores are those
-        of the rows that were kept.
+        density worse in the tails. `summary_` does not show this loss, because only kept rows are
+        scored.
     missing : str
         "error": NaN is an error. "learn": NaN is an unknown value, and both the fit and the scores
         use the log-density of the known values of a row (see `completion.py`). `offset_` comes from
@@ -118,7 +118,7 @@ class FlowDensity(
         context only if one of its parts reads one: see `density_.context_dim`.
     conditionals_ : Conditionals
         Conditionals of some columns given others, by name, also for rows with holes. The proposal
-        of the draws is fitted at the first question, then kept, and saved with the estimator.
+        is fitted at the first question, then kept, and saved with the estimator.
     latent_ : TransformedDistribution
         The single flow (or Gaussian) with the largest weight, which `transform` uses.
     summary_ : Summary

@@ -330,8 +330,8 @@ class MLP(Network):
 
         h_l = act(h_{l-1} W_l + c C_l + b_l),    phi = h_L W_{L+1} + c C_{L+1} + b_{L+1}
 
-    In a residual MLP, every two hidden layers form a block, and the input of the block is added to
-    its output. With h_l = act(a_l):
+    In a residual MLP, every two hidden layers form a block, and the block's input is added to its
+    output. With h_l = act(a_l):
 
         a_2 = h_1 W_2 + b_2,    a_3 = h_2 W_3 + b_3 + a_1,
         a_4 = h_3 W_4 + b_4,    a_5 = h_4 W_5 + b_5 + a_3, ...

@@ -37,7 +37,7 @@ def scatter(
     ax : Axes
         Where to draw; None: a new figure.
     xlim, ylim : (float, float)
-        The frame; None: around the points. Those outside are counted in the picture.
+        The frame; None: around the points. Points outside are counted in the picture.
 
     Returns
     -------

@@ -92,7 +92,7 @@ def volume_preserving_floor(target: Target, n: int = 400) -> float:
     Over a Gaussian base such a map only rearranges the values of the base's density. The best map
     puts the highest values where p is highest. Let V(x) be the area of {y: p(y) >= p(x)}. Then the
     best map takes the value for x from the base at the radius r, with r^2 = V(x) / pi. With the
-    best constant factor, the divergence of this map is
+    best constant factor, its divergence is
 
         KL = 1 + log E[V(x)] - H(p)
 

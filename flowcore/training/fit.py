@@ -97,17 +97,17 @@ def fit(
 
     The checkpoint file is replaced atomically. It belongs to one run. A lock on a hidden file
     beside it keeps other runs away. After an interrupt or an error the file holds the last whole
-    epoch, or a later moment. Callbacks are not called again for epochs in the file. Epochs after
-    the last checkpoint are run, and reported, once more. If a checkpoint cannot be written, for
-    example to a full disk, `fit` warns, continues, and tries again at the next checkpoint.
+    epoch, or a later state. Callbacks are not called again for epochs in the file. Epochs after the
+    last checkpoint are run, and reported, once more. If a checkpoint cannot be written, for example
+    to a full disk, `fit` warns, continues, and tries again at the next checkpoint.
 
-    `fit` refuses a call with another flow, other data or other options (a Generator must be in the
-    state that it had). Only callbacks and `patience` may change. If the schedule does not depend on
-    `epochs`, as with schedule="constant", `epochs` may change, too: more epochs continue a finished
-    run. `fit` compares numbers, texts, arrays and flowcore's own objects. It cannot compare a
-    function (a learning rate, a penalty), an optimizer of your own class, or a part of a flow that
-    `save` cannot describe. If you use one of these, pass checkpoint_key="1", and another text
-    whenever you change your code.
+    `fit` refuses to continue with another flow, other data or other options (a Generator must be in
+    the state that it had). Only callbacks and `patience` may change. If the schedule does not
+    depend on `epochs`, as with schedule="constant", `epochs` may change, too: more epochs continue
+    a finished run. `fit` compares numbers, texts, arrays and flowcore's own objects. It cannot
+    compare a function (a learning rate, a penalty), an optimizer of your own class, or a part of a
+    flow that `save` cannot describe. If you use one of these, pass checkpoint_key="1", and another
+    text whenever you change your code.
 
     Errors:
 
@@ -185,8 +185,7 @@ def fit(
         process).
     penalty : callable
         A function of the flat parameter vector in autograd.numpy, penalty(theta), or of theta and
-        the (initialised) flow, penalty(theta, flow): one number, which is added to the loss of
-        every batch.
+        the (initialised) flow, penalty(theta, flow): one number, added to the loss of every batch.
     max_seconds : float
         Training ends after this number of seconds, as if interrupted: the best epoch so far is
         returned, and `history.interrupted` is True. None: no limit. A schedule ignores this limit.

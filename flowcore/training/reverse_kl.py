@@ -223,7 +223,7 @@ def fit_reverse_kl(
 
     The history's train_nll and val_nll are -ELBO in nats: ELBO <= log Z, with equality where q = p.
     The parameters of the epoch with the best -ELBO of 2,000 fixed draws are returned. Reverse KL
-    seeks modes: if no draw of q comes near a mode, the mode is missed, and nothing shows that.
+    seeks modes: if no draw of q comes near a mode, q misses the mode, and nothing shows this.
 
     Loop, callbacks, checkpoints, interrupts and divergence are those of `fit`. The base draws of a
     batch come from `default_rng([seed, epoch, batch])`.
