@@ -135,7 +135,7 @@ def sample(
     n : int
         Number of rows; if `context` has rows, the number of draws for each of them.
     rng : int or numpy Generator
-        None: a fresh seed. It stays the same however often the result is computed.
+        None: a fresh seed. The seed stays the same however often the result is computed.
     context : dask.array.Array or array_like
         (m, C): n draws for each of the m rows, in the blocks of the context; (C,): one context for
         all draws.

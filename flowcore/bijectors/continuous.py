@@ -165,11 +165,12 @@ class ContinuousFlow(Bijector):
     ) -> Self:
         """The same flow, by the method of order 5, with few steps, but enough for rows x.
 
-        The grid is compared with one of twice as many steps. It is fine enough if the finer grid
-        changes no coordinate of z = f^-1(x) by more than the tolerance, changes the log-dets by at
-        most the tolerance in root mean square, and leads from f(z) back to z with an error of at
-        most ten tolerances. These errors are in units of z, in which a narrow cluster is as wide as
-        any other. The number of steps grows from 2. If 1024 steps are too few, there is a warning.
+        The grid is compared with one of twice as many steps. The grid is fine enough if the finer
+        grid changes no coordinate of z = f^-1(x) by more than the tolerance, and the log-dets by at
+        most the tolerance in root mean square. The finer grid must also lead from f(z) back to z
+        with an error of at most ten tolerances. These errors are in units of z, in which a narrow
+        cluster is as wide as any other. The number of steps grows from 2. If 1024 steps are too
+        few, there is a warning.
         """
         positive("tolerance", tolerance)
         wide, n_steps = self.with_params(self.params.astype(float)), FEWEST

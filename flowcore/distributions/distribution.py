@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 class Distribution(Parametric):
     """A density over vectors of length `dim`: a base for a flow, or a flow.
 
-    Write `sample(n, rng)` and `log_prob(z, params=None, context=None)`, the latter in
-    autograd.numpy. Any object with `dim`, `sample(n, rng) -> (n, D)` and `log_prob(z) -> (...)` can
-    be a base, too; a base with its own parameters must derive from this class.
+    Write `sample(n, rng)` and, in autograd.numpy, `log_prob(z, params=None, context=None)`. Any
+    object with `dim`, `sample(n, rng) -> (n, D)` and `log_prob(z) -> (...)` can be a base, too; a
+    base with its own parameters must derive from this class.
 
     Built-in densities have `bind` instead of `log_prob`; `bind` holds value and gradient together.
 

@@ -295,14 +295,14 @@ class FlowDensity(
         return self.score_samples(X, context) - self.offset_
 
     def predict(self, X: ArrayLike, context: Context = None) -> np.ndarray:
-        """-1 for outliers, rows less probable than the `contamination` quantile, 1 for others."""
+        """-1 for outliers (less probable than the `contamination` quantile), 1 for other rows."""
         return np.where(self.decision_function(X, context) < 0, -1, 1)
 
     def fit_predict(
         self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None, *,
         context: Context = None,
     ) -> np.ndarray:  # fmt: skip
-        """`fit`, then -1 for rows that were outliers while they were held out, 1 for others.
+        """`fit`, then -1 for rows that were outliers while they were held out, 1 for other rows.
 
         So the share of outliers is `contamination`. `predict` on the training rows finds fewer
         outliers, because training rows are more probable. For rows that were never held out it

@@ -196,9 +196,9 @@ class Inference:
             E_p[1(y > t)] + E_p[(y - t)_+ d log p / dy]         0 for a proper p, by parts
 
         where t is the median of a coordinate. The estimate is that of the coordinate and the side
-        of t where it is most significant. If the draws end at e, the estimate is p(e) (e - t). For
-        a p that ends at a bound the estimate is not 0 either, so it is NaN if p~ is not finite at
-        some draws.
+        of t with the most significant result. If the draws end at e, the estimate is p(e) (e - t).
+        For a p that ends at a bound the estimate is not 0 either, so it is NaN if p~ is not finite
+        at some draws.
         """
         if not np.isfinite(self.log_p).all():
             return math.nan, math.nan

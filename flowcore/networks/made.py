@@ -58,7 +58,7 @@ class MADE(Network):
         degrees, so that each sum is over units of the same degree.
     circular : sequence of int
         The inputs that are angles, as in `MLP`. Cosine and sine have the degree of their angle. In
-        the first mask their rows come after those of the other inputs.
+        the first mask their rows come after the rows of other inputs.
 
     References
     ----------

@@ -29,8 +29,8 @@ def jacobian(
 ) -> Axes:
     """Heat map of the Jacobian at one point: J[i, j] = d z_i / d x_j, or d x_i / d z_j.
 
-    Entries that are exactly 0 are grey, however small the others are. The title gives log |det J|
-    in nats. Cost: one pass over D rows and its gradient, in float64. Errors: ValueError for a
+    Entries that are exactly 0 are grey, however small other entries are. The title gives log |det
+    J| in nats. Cost: one pass over D rows and its gradient, in float64. Errors: ValueError for a
     wrong shape, direction or order, and for a Jacobian that is not finite.
 
     Parameters

@@ -23,8 +23,8 @@ LOST = 0.02  # of the mass: more outside the grid is an error
 def affine_floor(target: Target, order: Sequence[int] = (1, 2), n: int = 400) -> float:
     """The least KL of any number of affine autoregressive layers of one order: MAF, RealNVP.
 
-    One such layer over a Gaussian base makes the first coordinate a Gaussian, and the second one a
-    Gaussian whose mean and scale depend on the first in any way:
+    One such layer over a Gaussian base makes the first coordinate Gaussian. The second is Gaussian
+    given the first, which sets its mean and scale in any way:
 
         q(x) = N(x_a; m, s^2) N(x_b; mu(x_a), sigma(x_a)^2)
 

@@ -177,7 +177,7 @@ def fit(
     checkpoint_every : float
         Least number of seconds between two checkpoints; they may fall in the middle of an epoch.
     checkpoint_key : str
-        Your name for the present version of your own functions and classes (see above).
+        With a checkpoint: your name for the present version of your own functions and classes.
     threads : int
         Number of threads for a large batch, and for validation rows; None: the environment variable
         FLOWCORE_THREADS, or the cores that this process may use, at most 8. The number does not
@@ -198,7 +198,7 @@ def fit(
     Returns
     -------
     flow, history : TransformedDistribution, History
-        The flow with the parameters of the best epoch (see above), and what happened.
+        The flow with the parameters of the best epoch, and the record of the run.
 
     Examples
     --------

@@ -226,11 +226,11 @@ def fit_matching(
         minimise over theta   E |v(x_t, t; theta) - (x - z)|^2 / D,     x_t = (1 - t) z + t x
 
     over rows x, draws z of the base and uniform times t. Loop, batches, checkpoints, interrupts and
-    divergence are those of `fit`. But history.train_nll and .val_nll are the loss above, not a
-    negative log-likelihood. This loss does not fall to 0, because x - z is not a function of x_t.
-    So the exact NLL of at most 500 validation rows is computed every `nll_every` epochs, and at the
-    end: history.settings["nll"] is {epochs done: NLL in nats} (after a resumption only the later
-    ones).
+    divergence are those of `fit`. But history.train_nll and .val_nll are this squared distance, not
+    a negative log-likelihood. This distance does not fall to 0, because x - z is not a function of
+    x_t. So the exact NLL of at most 500 validation rows is computed every `nll_every` epochs, and
+    at the end: history.settings["nll"] is {epochs done: NLL in nats} (after a resumption only the
+    later ones).
 
     After training, `ContinuousFlow.with_tolerance` chooses the grid of the solver for 500 training
     rows; the grid is part of the flow, and of its file.

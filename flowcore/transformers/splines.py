@@ -62,7 +62,7 @@ class RationalQuadratic(Transformer):
     min_width : float
         Least width of a bin as a fraction of [L, H].
     min_height : float
-        Least height of a bin, likewise.
+        Least height of a bin as a fraction of [L, H].
     min_slope : float
         Least slope at an inner knot, 0 < min_slope < 1.
 
