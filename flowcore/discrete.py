@@ -204,8 +204,8 @@ class Dequantize:
 def bits_per_dim(log_prob: ArrayLike, dim: int) -> Any:
     """-log_prob / (D log 2): nats per row as bits per coordinate; any shape.
 
-    Give it log-probabilities of discrete values (`Dequantize.log_prob`): they do not depend on the
-    units of the data. A log-density of x / 256 is larger than that of x by D log 256, and its
+    Pass log-probabilities of discrete values (`Dequantize.log_prob`), because they do not depend on
+    the units of the data. A log-density of x / 256 is larger than that of x by D log 256, and its
     "bits" are 8 too few. Lower is better; L equally likely values take log2(L) bits.
 
     Parameters
@@ -237,7 +237,7 @@ def logit_preprocessing(dim: int, levels: float, squash: float = 1e-6) -> Sigmoi
         x = low + (high - low) sigmoid(z),                lambda = squash
         low = -lambda levels / (1 - 2 lambda),            high = levels - low
 
-    Forward is base -> data, z -> x: it is the `Sigmoid` with these ends; see there for log-det and
+    Forward is base -> data, z -> x: the `Sigmoid` with these ends, see `Sigmoid` for log-det and
     cost. Dequantised values x in [0, levels] lie strictly inside of (low, high); samples fill (low,
     high), and so may exceed [0, levels] by a fraction lambda of the range.
 

@@ -59,8 +59,8 @@ def log_prob(flow: TransformedDistribution, X: Any, context: Any = None) -> Any:
     """log p(x) of every row of a Dask array or dataframe, lazily and block by block, in nats.
 
     Every block is `flow.log_prob` of its rows, in one thread, also in BLAS: workers replace
-    threads. So the numbers do not depend on the workers, and on the blocks only by rounding. If the
-    columns of an array are in several blocks, they are joined first.
+    threads. So the numbers do not depend on the workers, and depend on the blocks only by rounding.
+    If the columns of an array are in several blocks, they are joined first.
 
     Errors: TypeError if X is no Dask collection; ValueError if its columns or the context do not
     fit the flow. Invalid numbers in a block raise an error when it is computed. Cost: a
@@ -122,7 +122,7 @@ def sample(
     """n draws as a Dask array or dataframe, lazily and block by block.
 
     Every block has its own seed, made from rng and the block's number. So the same rng gives the
-    same draws for any workers, each time they are computed. They differ from the draws of
+    same draws for any workers, each time they are computed. The draws differ from those of
     `flow.sample(n, rng)`, and depend on `rows`.
 
     Errors: as `flow.sample`; TypeError for a context with rows that is no Dask array. Cost: a draw
@@ -135,7 +135,7 @@ def sample(
     n : int
         Number of rows; if `context` has rows, the number of draws for each of them.
     rng : int or numpy Generator
-        None: a fresh seed. It stays the same however often the result is computed.
+        None: a fresh seed. The seed stays the same however often the result is computed.
     context : dask.array.Array or array_like
         (m, C): n draws for each of the m rows, in the blocks of the context; (C,): one context for
         all draws.

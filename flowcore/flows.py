@@ -92,8 +92,8 @@ def maf(
         "normal", "student_t" (a `StudentT` whose degrees of freedom are trained, for heavy tails),
         or any density of dimension D, also a flow.
     activation : str
-        As for MADE. None: "tanh" without a context, "elu" with one, because it reaches a lower loss
-        on most conditional densities. For a one-hot category as context, pass "tanh".
+        As for MADE. None: "tanh" without a context, "elu" with one, because "elu" reaches a lower
+        loss on most conditional densities. For a one-hot category as context, pass "tanh".
     residual, dtype :
         As for MADE.
     standardize_context : bool
@@ -102,7 +102,7 @@ def maf(
         (low, high): the support, an open interval. The ends are numbers or (D,) arrays, and may be
         infinite. A fixed map confines the density: a sigmoid to an interval, exp to a half-line.
     context_net : MLP or None
-        An `MLP(C, (E,))` that reduces the (standardised) context and is trained with the flow: the
+        An `MLP(C, (E,))` that reduces the (standardised) context and is trained with the flow. The
         layers read its E outputs. Pass it instead of context_dim. If the context has angles,
         `MLP(circular=)`, pass standardize_context=False.
 
@@ -247,8 +247,8 @@ def nsf(
         As for `RationalQuadratic`: K bins on [-tail, tail], in standardised units.
     affine : bool or Affine
         True, or an `Affine(...)`: an affine map, computed by the same network, follows each spline.
-        It helps if scales vary much with other coordinates. False: splines alone, which are the
-        identity beyond `tail`.
+        The affine map helps if scales vary much with other coordinates. False: splines alone, which
+        are the identity beyond `tail`.
     order : str or array_like
         As for `maf`; for couplings, as for `realnvp`.
     base, activation, residual, dtype, standardize_context, bounded, context_net :
@@ -307,8 +307,8 @@ def continuous(
 ) -> TransformedDistribution:  # fmt: skip
     """Continuous flow: points move with a learned velocity for one unit of time.
 
-    Train it with `fit_matching`. `fit` can train it, too, by maximum likelihood, but then each
-    update solves the differential equation, and takes hundreds of times as long.
+    Train it with `fit_matching`. `fit` can train it by maximum likelihood, but each update takes
+    hundreds of times as long, because it solves the differential equation.
 
     Parameters
     ----------
@@ -322,7 +322,7 @@ def continuous(
     frequencies, n_steps, order :
         As for `ContinuousFlow`; `fit_matching` replaces `n_steps` and `order`.
     base : str or Distribution
-        "normal", or a density of dimension D; `fit_matching` needs one without parameters.
+        "normal", or a density of dimension D; `fit_matching` needs a base without parameters.
     activation : str
         A smooth one: "silu", "tanh", "sigmoid" or "softplus".
     residual : bool
@@ -367,7 +367,7 @@ def made(
     Parameters
     ----------
     dim, hidden, context_dim, standardize, rng :
-        As for `maf`; this is one layer of it.
+        As for `maf`; a `made` is one layer of a `maf`.
     transformer : Transformer
         Default: Affine(log_scale_bound=5). A single layer has to produce every conditional width
         alone, and a correlation of 0.99998 needs the width exp(-5).

@@ -110,7 +110,8 @@ def stray_mass(
     A sample of the flow is stray if the truth's density there is lower than at a share `kept` of
     the truth's own samples. Samples that are not finite are stray, too. A continuous map cannot
     tear a connected base apart: if the truth consists of separate pieces, some of the flow's mass
-    lies on bridges between them. Cost: n samples of both, and the density of the truth at them.
+    lies on bridges between them. Cost: n samples of both, and the density of the truth at all
+    samples.
 
     Let s(r) be the share of the flow's draws below the r-th lowest log-density of the truth's draws
     (linear between ranks, s(0) = 0), and e the standard error of the rank R:

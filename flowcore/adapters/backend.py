@@ -20,8 +20,8 @@ Pair = tuple[np.ndarray, np.ndarray]
 class Backend(Protocol):
     """A density that can be fitted to points again and again, and maps them to a latent space.
 
-    Samplers have other names for these five methods, and some call the other direction "forward".
-    An adapter for another sampler renames them.
+    Samplers have other names for these five methods, and some call the direction from x to z
+    "forward". An adapter for another sampler renames them.
 
     Examples
     --------

@@ -160,7 +160,7 @@ class Bijector(Parametric):
     def initialize_inverted(
         self, x: ArrayLike, context: Context = None, rng: Seed = None
     ) -> Bijector:
-        """The same inside an `Invert`: x are inputs of this bijector."""
+        """`initialize` inside of an `Invert`: x are inputs of this bijector."""
         if not self.initialized:
             raise NotImplementedError(
                 f"{type(self).__name__} is set from data, and inside an Invert: write its "

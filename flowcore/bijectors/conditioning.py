@@ -49,9 +49,9 @@ class StandardizeContext(OtherContext):
 
     Recipes with a `context_dim` contain one, so contexts such as years or prices need no scaling by
     hand. `fit` (through `initialize`) sets mean and scale from the contexts of the training rows,
-    once; until then they are 0 and 1. A column of the context that does not vary keeps the scale 1.
-    The parameters are the bijector's. Cost per row: the bijector's, and O(C). Errors: ValueError
-    for a bijector that reads no context.
+    once; until then the constants are 0 and 1. A column of the context that does not vary keeps the
+    scale 1. The parameters are the bijector's. Cost per row: the bijector's, and O(C). Errors:
+    ValueError for a bijector that reads no context.
 
     Parameters
     ----------

@@ -43,21 +43,21 @@ class ContinuousFlow(Bijector):
         x <- x + h/6 (k_1 + 2 k_2 + 2 k_3 + k_4)
 
     The inverse starts at t = 1, with h < 0. Butcher's method of order 5 has six stages a step, and
-    needs fewer stages for the same error. The grid is the same for all rows. An adaptive solver
-    would couple the rows of a batch; here the result of a row does not depend on the others.
-    Forward and inverse undo each other only up to the error of the grid, O(n_steps^-order), and the
-    log-det has an error of this order, too. `with_tolerance` and `fit_matching` choose a grid.
+    needs fewer stages for the same error. The grid is the same for all rows, so that the result of
+    a row does not depend on the others. (An adaptive solver would couple them.) Forward and inverse
+    undo each other only up to the error of the grid, O(n_steps^-order), and the log-det has an
+    error of this order, too. `with_tolerance` and `fit_matching` choose a grid.
 
     The divergence is exact: D Jacobian-vector products give the diagonal of the Jacobian. (A random
     estimate needs fewer products, but the exponential of an estimated log-density is no density.)
 
     Cost of a direction, per row: 1 + D passes of the network for each of 4 n_steps stages (6
-    n_steps at order 5). A gradient takes about four times as long. It needs the memory of one pass
-    only, because the way back computes the stages again. `sample` needs no divergence: one pass a
+    n_steps at order 5). A gradient takes about four times as long, but needs only the memory of one
+    pass, because the way back computes the stages again. `sample` needs no divergence: one pass a
     stage. `fit_matching` trains the flow without solving the equation.
 
     Errors: TypeError for anything but an MLP without angles; ValueError for a network of another
-    shape, and for one that is not smooth, whose divergence would jump.
+    shape, or a network that is not smooth, because its divergence would jump.
 
     Parameters
     ----------
@@ -165,11 +165,12 @@ class ContinuousFlow(Bijector):
     ) -> Self:
         """The same flow, by the method of order 5, with few steps, but enough for rows x.
 
-        The grid is compared with one of twice as many steps. It is fine enough if the finer grid
-        changes no coordinate of z = f^-1(x) by more than the tolerance, changes the log-dets by at
-        most the tolerance in root mean square, and leads from f(z) back to z with an error of at
-        most ten tolerances. These errors are in units of z, in which a narrow cluster is as wide as
-        any other. The number of steps grows from 2. If 1024 steps are too few, there is a warning.
+        The grid is compared with one of twice as many steps. The grid is fine enough if the finer
+        grid changes no coordinate of z = f^-1(x) by more than the tolerance, and the log-dets by at
+        most the tolerance in root mean square. The finer grid must also lead from f(z) back to z
+        with an error of at most ten tolerances. These errors are in units of z, in which a narrow
+        cluster is as wide as any other. The number of steps grows from 2. If 1024 steps are too
+        few, there is a warning.
         """
         positive("tolerance", tolerance)
         wide, n_steps = self.with_params(self.params.astype(float)), FEWEST

@@ -25,10 +25,10 @@ class LULinear(Bijector):
     triangular; s_i = sign_i exp(B tanh(raw_i / B)), so that every value of the parameters is valid.
 
     `params` holds the free entries, D^2 + D numbers: L row by row, U column by column, raw, b. In a
-    new object all are 0: x = P z (for signs 1). Cost: O(D^2) per row in both directions, one
-    product with W or W^-1, and O(D^3) to compute these matrices, once per call (once per object for
-    its own parameters). Errors: ValueError for anything but a permutation, for signs other than 1
-    and -1, for a bound that is not positive.
+    new object all entries are 0, so x = P z (for signs 1). Cost: in both directions one product
+    with W or W^-1 per row, O(D^2). W and W^-1 take O(D^3), once per call (once per object for its
+    own parameters). Errors: ValueError for anything but a permutation, for signs other than 1 and
+    -1, for a bound that is not positive.
 
     Parameters
     ----------

@@ -35,8 +35,8 @@ class Planar(Bijector):
         u^ = u + [m(w.u) - w.u] w / |w|^2      so that w.u^ = m(w.u) > -1       (appendix A.1)
         log |det dx/dz| = log(1 + w.u^ h'),    h' = 1 - tanh^2(w.z + b)         (eqs. 10-12)
 
-    Inverse: y = w.x + b and v = w.z + b obey y = v + w.u^ tanh(v), an increasing function of v,
-    which Newton's method solves for every row; then z = x - u^ tanh(v).
+    Inverse: y = w.x + b and v = w.z + b obey y = v + w.u^ tanh(v). The right side increases with v,
+    so Newton's method finds v for every row; then z = x - u^ tanh(v).
 
     `params` = [w (D), u (D), b]. Cost: O(D) per row in both directions, and in the inverse
     about ten evaluations of tanh. Reference: Rezende & Mohamed 2015, "Variational inference with

@@ -113,7 +113,7 @@ class Conditional(DrawnConditional):
         return replace(draws, x=draws.x[..., self._numbers.width :])
 
     def log_prob(self, x: ArrayLike) -> np.ndarray:
-        """log p(x_b | x_a) of x (..., dim), in nats; all share the error of log p(x_a)."""
+        """log p(x_b | x_a) of x (..., dim), in nats; all values share the error of log p(x_a)."""
         x = in_order("x", x, self.columns).astype(float)
         check_event(x, self.dim, self)
         rows = np.broadcast_to(self.known, (*x.shape[:-1], len(self.known))).copy()

@@ -32,12 +32,12 @@ class Conditionals:
 
     x_a are the known columns, x_b the others. The proposal q is a mixture of multivariate t
     densities with 5 degrees of freedom, fitted to 8,000 draws of p. The conditionals of q are
-    exact. The weights p / q are Pareto smoothed. Where they fail (k-hat > 0.7, or an effective
-    sample size below 30), annealed draws are used. No answer needs training: all use the same p, so
-    they agree with each other.
+    exact. The weights p / q are Pareto smoothed. Where the weights fail (k-hat > 0.7, or an
+    effective sample size below 30), annealed draws are used. No answer needs training. All answers
+    use the same p, so they agree with each other.
 
-    Some densities need no weights, and their answers are exact: Gaussians, mixtures of Gaussians or
-    of t densities, and one autoregressive layer over a normal base if the known columns come first
+    The answers are exact, without weights, for Gaussians, for mixtures of Gaussians or of t
+    densities, and for one autoregressive layer over a normal base if the known columns come first
     in its order. Columns must be continuous and range over the whole line. A bounded support is
     possible, but draws outside of it are wasted.
 
@@ -55,7 +55,7 @@ class Conditionals:
     names : sequence of str, optional
         Names of the columns. Known values can then be passed by name, and tables in any order.
     proposal : MultivariateTMixture, optional
-        Used instead of fitting one: for example the `proposal` of an earlier object. Not used with
+        Replaces the fitted proposal: for example the `proposal` of an earlier object. Not used with
         a context.
     donors : array_like, optional
         Rows (m, D), such as training rows. Half of the draws then start from kernels around 200 of
@@ -144,8 +144,8 @@ class Conditionals:
         n_draws: number of weighted draws per row, at least 30; n draws are resampled from them.
         Rows are answered in blocks of bounded memory. The draws of a row depend only on its known
         values and rng, not on other rows. If n > 0, equal rows get independent draws, and the first
-        of them the draws that it would get alone. With a context, the proposal depends on all
-        contexts. A warning counts the rows whose answers cannot be trusted.
+        of these rows gets the draws that it would get alone. With a context, the proposal depends
+        on all contexts. A warning counts the rows whose answers cannot be trusted.
         """
         X, n = in_order("X", X, self.names, holes=True).astype(float), check_dim("n", n, least=0)
         check_event(X, self.dim, self.density)

@@ -61,24 +61,24 @@ def diagnose(
     * Rows far in the tails are counted.
     * Training rows are compared with held-out rows.
     * For a table, rows and draws are also compared by the ranges of columns, and by the shares of
-      values (categories, atoms, the commonest number of a column, pairs of them).
+      values (categories, atoms, the commonest number of a column, pairs of values).
 
     All p-values are adjusted together, by Holm's method: if the density is the truth, 95% of the
-    reports find nothing (alpha=0.05). The least probable row is no test. It counts against the
-    density if it is less probable than all draws and lowers the mean much. If the density is the
-    truth, it is less probable than all draws in n / (n + draws) of the reports. Log-densities are
-    in nats.
+    reports find nothing (alpha=0.05). The least probable row is no test. This row counts against
+    the density if it is less probable than all draws and lowers the mean much. If the density is
+    the truth, the row is less probable than all draws in n / (n + draws) of the reports.
+    Log-densities are in nats.
 
-    Validation rows, which chose the best epoch or stopped the training, are not held out: set
-    others aside. `diagnose` warns if most of the held-out rows are training rows, or if more than
-    5% are copies. Copies count once, unless draws repeat, too. They all count for shares of values,
-    ranges and hidden cells of a table, and for densities of categories alone.
+    Validation rows are not held out, because they chose the best epoch or stopped the training. Set
+    other rows aside. `diagnose` warns if most of the held-out rows are training rows, or if more
+    than 5% are copies. Copies count once, unless draws repeat, too. But all copies count for shares
+    of values, ranges and hidden cells of a table, and for densities of categories alone.
 
     Cost: log_prob of all rows, `draws` samples and their log_prob, a classifier on at most 5000
     rows; seconds for most flows. Errors: ValueError for rows of a wrong shape, fewer than 10 rows,
-    NaN, or a wrong number of names; for columns of X_train that differ from those of X_held_out,
-    and of X_held_out that differ from those of an estimator's `fit`; for a density whose log_prob
-    is NaN or +inf, or which has no finite draws. TypeError for anything but a density.
+    NaN, or a wrong number of names; if the columns of X_train differ from those of X_held_out, or
+    the columns of X_held_out from those of an estimator's `fit`; for a density whose log_prob is
+    NaN or +inf, or which has no finite draws. TypeError for anything but a density.
 
     Parameters
     ----------
@@ -91,9 +91,9 @@ def diagnose(
     X_held_out : array_like
         (n, D), rows that were held out; a table with names is fine.
     X_train : array_like
-        (m, D), the rows of the fit. The baselines are fitted to them, and they show overfitting.
-        None: the baselines learn from half of the held-out rows, and are compared on the other
-        half.
+        (m, D), the rows of the fit. The baselines are fitted to these rows, and a comparison with
+        them shows overfitting. None: the baselines learn from half of the held-out rows, and are
+        compared on the other half.
     context, context_train : array_like
         (n, C) and (m, C), for a conditional density.
     names : sequence of str
@@ -105,10 +105,10 @@ def diagnose(
     alpha : float
         The chance that any test is significant if the density is the truth.
     hide : float
-        To test conditionals as well: the share of the cells, in at most 1,000 rows, that are hidden
-        at random. They are drawn given the other cells, as in `Conditionals.impute`. The ranks of
-        the hidden values among the draws should be uniform, and intervals should cover them. 0: no
-        such test. Cost: about 200 evaluations of the density per row.
+        The share of the cells, in at most 1,000 rows, that are hidden at random to test
+        conditionals. The hidden cells are drawn given the other cells, as in `Conditionals.impute`.
+        The ranks of the hidden values among the draws should be uniform, and intervals should cover
+        the hidden values. 0: no such test. Cost: about 200 evaluations of the density per row.
     rng : int or numpy Generator
         Seed of the draws, the halves, the classifier and the hidden cells.
 

@@ -66,7 +66,7 @@ class Diagnosis:
         The number of held-out rows, and the names of their columns.
     given : tuple of str
         The categories of a `TableDensity`: the report is about the density of the numbers given
-        them.
+        these categories.
     mean, standard_error, median : float
         Statistics of the held-out rows' log p; -inf and nan if the density of some row is 0.
     draws : int

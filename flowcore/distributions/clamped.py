@@ -20,16 +20,17 @@ class ClampedBase(Distribution):
         log p(z_a) = log sum_k w_k p_k(z_a)                  mixtures: marginals of the components
 
     The last D columns of the context are a. Absent coordinates are 0 in draws, and ignored in
-    `log_prob`. Use it as the base of a `Clamped` bijector. With a mixture of Gaussians it is, by
-    itself, a density of rows that lack some numbers. Cost: that of p; for full covariances also O(K
-    D^3) for each different a. Errors: ValueError for a density not listed below.
+    `log_prob`. Use it as the base of a `Clamped` bijector. Over a mixture of Gaussians, a
+    ClampedBase is, by itself, a density of rows that lack some numbers. Cost: that of p; for full
+    covariances also O(K D^3) for each different a. Errors: ValueError for a density not listed
+    below.
 
     Parameters
     ----------
     base : Distribution
         p: Normal, StudentT, GaussianMixture, MultivariateNormalMixture or MultivariateTMixture.
     context_dim : int
-        The width of the context, at least D, of which it reads the last D columns; None: D.
+        The width of the context, at least D; only the last D columns are read. None: D.
 
     Examples
     --------

@@ -64,14 +64,14 @@ class MultivariateNormalMixture(EllipticalMixture):
         """Fit a mixture to the rows of X (n, D) by EM, in any units.
 
         If n is many times D, one Gaussian is fitted by maximum likelihood. With fewer rows a prior
-        noticeably shrinks its covariance, S for the standardised columns:
+        noticeably shrinks the covariance matrix S of the standardised columns:
 
             (1 - r) S + r I        r = min(1, D/n)^2 times the OAS rule (Chen et al. 2010)
 
         If there are holes, r = m / (n + m) with m = D min(1, D/n')^2. Here n' is the least number
-        of rows that have both values of a pair of columns. Each of several components gets D
-        pseudo-rows, with the covariance of all rows times K^(-2/D), so that none collapses onto a
-        single row.
+        of rows that have both values of a pair of columns. If there are several components, each
+        gets D pseudo-rows, with the covariance of all rows times K^(-2/D), so that no component
+        collapses onto a single row.
 
         n_components: a number, or "bic": the number with the best Bayesian information criterion,
         at most 10. sample_weight: (n,) >= 0. missing: "error", or "learn": NaN is unknown, and rows
@@ -99,10 +99,10 @@ class MultivariateTMixture(EllipticalMixture):
         log p(x) = log sum_k w_k t(x; m_k, L_k L_k^T, df)
         t(x; m, S, df) ~ (1 + (x - m)^T S^-1 (x - m) / df)^(-(df + D)/2) / det(S)^(1/2)
 
-    The tails are heavier than Gaussian tails, which makes it a good proposal for importance
-    weights. `marginal` and `given` are exact; the latter has df + (number of known columns) degrees
-    of freedom. Cost: O(K D^2) per row. Errors: ValueError for values of a wrong shape, or out of
-    range.
+    Because its tails are heavier than Gaussian tails, it is a good proposal for importance weights.
+    `marginal` and `given` are exact; the result of `given` has df + (number of known columns)
+    degrees of freedom. Cost: O(K D^2) per row. Errors: ValueError for values of a wrong shape, or
+    out of range.
 
     Parameters
     ----------

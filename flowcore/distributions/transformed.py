@@ -50,8 +50,8 @@ class TransformedDistribution(Distribution):
     bijector : Bijector
         f; its forward goes from base to data.
     context_names : sequence of str, optional
-        The names of the context's columns in `fit`. A later context that is a table with names is
-        read by name; other columns raise a ValueError.
+        The names of the context's columns in `fit`. A later context with names is read by name;
+        other columns raise a ValueError.
 
     Examples
     --------
@@ -118,7 +118,7 @@ class TransformedDistribution(Distribution):
 
         `sample` then warns, and `log_prob` and `to_latent` warn about distant rows. Copies and
         pickles keep the flag. The flows that `fit`, `initialize` and `with_params` return have no
-        flag, because it belongs to the parts, and theirs are new.
+        flag, because the flag belongs to the parts, and these flows have new parts.
         """
         self._memo_new = self.parts
         return self
@@ -208,8 +208,8 @@ class TransformedDistribution(Distribution):
     def restandardized(self) -> TransformedDistribution:
         """This flow with uninitialised Standardize parts: for a warm start on other rows.
 
-        `fit` then sets their means and scales from its rows, and starts from the present
-        parameters. (Otherwise it would warn about rows of another scale.) A Standardize of the
+        `fit` then sets their means and scales from the new rows, and starts from the present
+        parameters. (Otherwise `fit` would warn about rows of another scale.) A Standardize of the
         context is set anew, too. Other data-dependent parts, such as ActNorm, keep their values,
         which are parameters.
 

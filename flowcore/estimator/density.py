@@ -50,9 +50,9 @@ class FlowDensity(
 
     The rows are cut into folds. For every fold k, each candidate c is fitted to the other rows,
     until the log-density of the held-out rows stops improving. The weights w_c maximise the
-    log-density of all held-out rows (stacking). So a flow with a lower score than a Gaussian may
-    have some weight, if it is better for some rows. A weight below 0.01 becomes 0. No single row
-    decides. `summary_` has all scores. The candidates are
+    log-density of all held-out rows (stacking). So a flow that scores lower than a Gaussian may
+    have some weight, if the flow is better for some rows. A weight below 0.01 becomes 0. No single
+    row decides a weight. `summary_` has all scores. The candidates are
 
     * a Gaussian, a mixture of Gaussians and a wide Student t;
     * an affine flow, a spline flow, and a flow whose base has modes;
@@ -60,8 +60,8 @@ class FlowDensity(
 
     The folds depend on `random_state` and on the distances of the rows from the centre. They do not
     depend on the order of the rows, nor on the order, signs or units of the columns. Equal rows are
-    one row with a weight. Columns must be continuous numbers. A column on a grid, or one that
-    follows from others, has no density, and `fit` warns.
+    one row with a weight. Columns must be continuous numbers. `fit` warns about columns on a grid,
+    and about columns that follow from others, because both have no density.
 
     Errors: ValueError for anything but a table of finite numbers (TypeError for objects and complex
     numbers), for constant columns, for other columns than in `fit`, and for more than 3,450
@@ -72,13 +72,14 @@ class FlowDensity(
     Parameters
     ----------
     flow : str or TransformedDistribution
-        "auto": the candidates above. Otherwise only this flow is fitted, and the simpler densities
-        are only listed in the summary: "affine", "spline", "modes", "small" (affine), "white"
-        (affine, starts at the Gaussian), the name of a recipe of `flowcore.flows`, or a flow of
-        your own. Your flow gets standardised rows, apart from its angles (`nsf(circular=)`).
+        "auto": the candidates above. Otherwise one flow: "affine", "spline", "modes", "small"
+        (affine), "white" (affine, starts at the Gaussian), the name of a recipe of
+        `flowcore.flows`, or a flow of your own. Only this flow is then fitted; the summary also
+        lists the simpler densities. Your own flow gets standardised rows, apart from its angles
+        (`nsf(circular=)`).
     budget : float
-        Minutes on two cores. They determine first the number of folds, then the number of epochs,
-        by measured costs and not by a clock, so results are reproducible. Flows get at least ten
+        Minutes on two cores. The budget sets first the number of folds, then the number of epochs.
+        It uses measured costs, not a clock, so results are reproducible. Flows get at least ten
         seconds of one core. None: a third of a minute up to 500 rows, then as n^0.41: 1.5 minutes
         for 20,000 rows, 3 for 100,000.
     max_seconds : float
@@ -90,9 +91,10 @@ class FlowDensity(
     trim : float
         The share of rows, in [0, 0.5], that is left out of the fit: the rows that an isolation
         forest (scikit-learn's) finds most isolated. So clusters of outliers are not learned. Choose
-        clearly more than the share of outliers, such as twice that share: if a few outliers stay,
-        the density learns their whole cluster. On a clean table trimming makes the density worse in
-        the tails. `summary_` does not show this loss, since it scores only the rows that were kept.
+        clearly more than the share of outliers, such as twice that share, because the density
+        learns a whole cluster if a few of its rows stay. On a clean table trimming makes the
+        density worse in the tails. `summary_` does not show this loss, because only kept rows are
+        scored.
     missing : str
         "error": NaN is an error. "learn": NaN is an unknown value, and both the fit and the scores
         use the log-density of the known values of a row (see `completion.py`). `offset_` comes from
@@ -116,7 +118,7 @@ class FlowDensity(
         context only if one of its parts reads one: see `density_.context_dim`.
     conditionals_ : Conditionals
         Conditionals of some columns given others, by name, also for rows with holes. The proposal
-        is fitted at the first question. It is then kept, and saved with the estimator.
+        is fitted at the first question, then kept, and saved with the estimator.
     latent_ : TransformedDistribution
         The single flow (or Gaussian) with the largest weight, which `transform` uses.
     summary_ : Summary
@@ -128,7 +130,8 @@ class FlowDensity(
         log-density of the known values.
     offset_ : float
         The `contamination` quantile of `held_out_scores_`: a row below it is an outlier. With
-        missing="learn" the rows are completed for it, and a row that had holes is not held out.
+        missing="learn" it is computed from completed rows, and rows that had holes are not held
+        out.
     n_features_in_, feature_names_in_ :
         As in scikit-learn.
     context_dim_ : int
@@ -179,8 +182,8 @@ class FlowDensity(
         sample_weight: (n,) >= 0; rows of weight 0 are left out. context: (n, C), the columns that
         the density is conditional on; every other method then needs a context, too. present: (n, D)
         of booleans: which numbers a row has. The density is then that of the present numbers, given
-        which ones they are: see `Clamped`. Other entries of X are ignored. Every other method then
-        takes a context that ends with the D columns of `present`.
+        `present`: see `Clamped`. Other entries of X are ignored. Every other method then takes a
+        context that ends with the D columns of `present`.
         """
         check_options(self)
         seeds, ends = seed_sequence(self.random_state), moment_after(self.max_seconds)
@@ -292,14 +295,14 @@ class FlowDensity(
         return self.score_samples(X, context) - self.offset_
 
     def predict(self, X: ArrayLike, context: Context = None) -> np.ndarray:
-        """-1 for outliers, rows less probable than the `contamination` quantile, 1 for others."""
+        """-1 for outliers (less probable than the `contamination` quantile), 1 for other rows."""
         return np.where(self.decision_function(X, context) < 0, -1, 1)
 
     def fit_predict(
         self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None, *,
         context: Context = None,
     ) -> np.ndarray:  # fmt: skip
-        """`fit`, then -1 for rows that were outliers while they were held out, 1 for others.
+        """`fit`, then -1 for rows that were outliers while they were held out, 1 for other rows.
 
         So the share of outliers is `contamination`. `predict` on the training rows finds fewer
         outliers, because training rows are more probable. For rows that were never held out it
@@ -316,7 +319,7 @@ class FlowDensity(
         return np.where(scores < self.offset_, -1, 1)
 
     def explain(self, X: ArrayLike, context: Context = None) -> Explanation:
-        """Which cell makes a row improbable: by cell, max over x_j of log p(x) minus log p(x).
+        """Which cells make a row improbable: for cell j, (max over x_j of log p) - log p(x).
 
         Print `explain(X).worst`, or draw `fc.plots.cells(explain(X))`. Cost: 63 evaluations of the
         density for each cell.

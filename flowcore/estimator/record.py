@@ -65,7 +65,7 @@ class Summary:
         return f"{', '.join(map(str, self.candidates))}, {total} (held out, +- {total.error:.2g})"
 
     def shifted(self, nats: float) -> Summary:
-        """The same in other units: a number of nats is added to every log-density."""
+        """The summary in other units: a number of nats is added to every log-density."""
         shifted = tuple(replace(s, score=s.score + nats) for s in self.candidates)
         total = replace(self.density, score=self.density.score + nats)
         return replace(self, candidates=shifted, density=total)

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 def save(flow: object, path: str | PathLike[str]) -> None:
     """Write a flow (or a bijector, network, transformer, base, ...) to `path`, whole or not at all.
 
-    Before anything is written, the flow is rebuilt from its description and compared, so every
-    saved file can be loaded. The same flow gives the same bytes. Your own classes can be saved if
-    each argument `foo` of the constructor is an attribute `foo`, or if a method `config()` returns
-    the arguments as a dict. Errors: ValueError, with the fix, for an object that cannot be
-    described; OSError, also if `path` is a folder, a device or a FIFO: only an ordinary file is
-    replaced. Cost: the flow is made twice; memory for about four copies of the weights.
+    Before anything is written, the flow is rebuilt from its description and compared with the
+    original, so every saved file can be loaded. The same flow gives the same bytes. Your own
+    classes can be saved if each argument `foo` of the constructor is an attribute `foo`, or if a
+    method `config()` returns the arguments as a dict. Errors: ValueError, with the fix, for an
+    object that cannot be described; OSError, also if `path` is a folder, a device or a FIFO: only
+    an ordinary file is replaced. Cost: the flow is made twice; memory for about four copies of the
+    weights.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ def evidence(
     integrated over one turn.
 
     The error is computed from the order of the draws, so do not shuffle a chain. `evidence` warns
-    if the flow fits the other half of the draws better than it fits p, as after a shuffle. It does
+    if the flow fits the other half of the draws better than p, as after a shuffle. `evidence` does
     not notice a weak correlation.
 
     Errors: ValueError for fewer than 100 distinct rows; for a target that returns a wrong shape, is

@@ -46,8 +46,8 @@ def infer(
         D; None: the dim of the flow, or of the named parameters.
     flow : TransformedDistribution or None
         None: the Gaussian closest to the target is found first, and an IAF of four layers starts
-        from it. Your own flow, if it is new, is initialised with rows near the target. With a
-        support, the dim of the flow is the number of free coordinates.
+        from it. A new flow of your own is initialised with rows near the target. With a support,
+        the dim of the flow is the number of free coordinates.
     support : str, pair, list, dict or None
         The support of p. For rows: None or "real", "positive", or (low, high) with ends that may be
         infinite; or a list of these, one for every coordinate. For named parameters: {name:
@@ -58,7 +58,7 @@ def infer(
         Parameters near the mass of p and inside of the support: see `fit_reverse_kl`.
     anneal : int
         For targets with several modes: the number of epochs at the beginning, such as 25 of the 50,
-        that learn a flatter target. The Gaussian is then fitted to the flattest one. See
+        that learn a flatter target. The Gaussian is then fitted to the flattest target. See
         `fit_reverse_kl`.
     draws : int
         Number of weighted draws.

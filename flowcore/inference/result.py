@@ -181,7 +181,7 @@ class Inference:
             d + E_q[(y - E y) . grad log p~(y)]            0 where q is the best of its family
 
         A proper target (of finite integral) pulls draws back as much as they spread. An improper
-        one does not: the slope is then about the number of improper directions. NaN if p~ is not
+        target does not, so its slope is about the number of improper directions. NaN if p~ is not
         finite at some draws.
         """
         pull = np.sum((self.rows - self.rows.mean(axis=0)) * self.slope, axis=1)
@@ -195,9 +195,10 @@ class Inference:
 
             E_p[1(y > t)] + E_p[(y - t)_+ d log p / dy]         0 for a proper p, by parts
 
-        where t is the median of a coordinate. The result is for the coordinate, and the side of t,
-        where it is most significant. If the draws end at e, it is p(e) (e - t). For a p that ends
-        at a bound it is not 0 either, so it is NaN if p~ is not finite at some draws.
+        where t is the median of a coordinate. The estimate is that of the coordinate and the side
+        of t with the most significant result. If the draws end at e, the estimate is p(e) (e - t).
+        For a p that ends at a bound the estimate is not 0 either, so it is NaN if p~ is not finite
+        at some draws.
         """
         if not np.isfinite(self.log_p).all():
             return math.nan, math.nan
@@ -212,11 +213,11 @@ class Inference:
         """The reasons why weighted draws cannot be used; none if the fit is `trusted`.
 
         - The effective sample size must be at least 30. If k-hat is above 0.5 (the variance of the
-          weights is infinite), it must be a tenth of all draws; above 0.7, half; above 1 none is
-          enough.
+          weights is infinite), the size must be a tenth of all draws, and half of them if k-hat is
+          above 0.7. If k-hat is above 1, no size is enough.
         - `missing_tail` must be at most 0.03, or 4 of its standard errors if that is more.
-        - `stretch` must be at most 0.25, or 5 of its standard errors if that is more. Otherwise
-          training was too short, or p~ is improper.
+        - `stretch` must be at most 0.25, or 5 of its standard errors if that is more. A larger
+          slope means that training was too short, or p~ is improper.
         - The target must not be NaN at more than a hundredth of the draws.
         """
         k, ess, n, reasons = self.k_hat, self.effective_sample_size, len(self.rows), []
@@ -292,7 +293,8 @@ class Inference:
     def latent_target(self) -> LogTarget:
         """log p~(f(z)) + log |det df/dz| of rows z, with its gradient: close to log p of the base.
 
-        NeuTra samples from it; `space.from_line(flow.from_latent(z))[0]` converts z to draws.
+        NeuTra samples from this density; `space.from_line(flow.from_latent(z))[0]` converts z to
+        draws.
         """
         forward = self.flow.bijector.forward_and_log_det
         return LogTarget(pulled_back(self.target.anywhere, forward), self.flow.dim)

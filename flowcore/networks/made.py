@@ -57,8 +57,8 @@ class MADE(Network):
         True: residual blocks of two hidden layers, as in `MLP`. Layers 1, 3, 5, ... share their
         degrees, so that each sum is over units of the same degree.
     circular : sequence of int
-        The inputs that are angles, as in `MLP`. Cosine and sine have the degree of their angle.
-        Each has a row in the first mask, after the rows of the other inputs.
+        The inputs that are angles, as in `MLP`. Cosine and sine have the degree of their angle. In
+        the first mask their rows come after the rows of other inputs.
 
     References
     ----------

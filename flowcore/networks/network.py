@@ -330,16 +330,16 @@ class MLP(Network):
 
         h_l = act(h_{l-1} W_l + c C_l + b_l),    phi = h_L W_{L+1} + c C_{L+1} + b_{L+1}
 
-    If it is residual, every two hidden layers form a block whose input is added to its output. With
-    h_l = act(a_l):
+    In a residual MLP, every two hidden layers form a block, and the block's input is added to its
+    output. With h_l = act(a_l):
 
         a_2 = h_1 W_2 + b_2,    a_3 = h_2 W_3 + b_3 + a_1,
         a_4 = h_3 W_4 + b_4,    a_5 = h_4 W_5 + b_5 + a_3, ...
 
     m blocks have 2 m + 1 hidden layers; layers 1, 3, 5, ... have the same width.
 
-    Cost: O(weights) per row. A new one returns 0 (its last layer is zero). Errors: ValueError for
-    bad widths.
+    Cost: O(weights) per row. A new MLP returns 0, because its last layer is zero. Errors:
+    ValueError for bad widths.
 
     Parameters
     ----------

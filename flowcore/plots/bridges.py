@@ -31,12 +31,12 @@ def bridges(
 
     A continuous map cannot tear a connected base apart: between the pieces of a truth the flow has
     thin, long bridges, which a linear scale of colours hides. The title gives the share of the
-    flow's mass that is stray, `flowcore.stray_mass`, also outside of the picture. Hatched places
-    have almost no density of the truth, but more than a ten-thousandth of the flow's highest. If 1%
+    flow's mass that is stray, `flowcore.stray_mass`, also outside of the picture. In hatched places
+    the truth has almost no density, but the flow more than a ten-thousandth of its maximum. If 1%
     of the flow's samples or more lie outside of the rectangle, their share is shown; grid points
-    where its density is not finite are marked and counted, as in `density`. Errors: ValueError for
-    dim other than 2, an empty rectangle, a rectangle without any sample or density of the flow, a
-    flow with a context.
+    where the flow's density is not finite are marked and counted, as in `density`. Errors:
+    ValueError for dim other than 2, an empty rectangle, a rectangle without any sample or density
+    of the flow, a flow with a context.
 
     Parameters
     ----------

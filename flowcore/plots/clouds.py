@@ -37,7 +37,7 @@ def scatter(
     ax : Axes
         Where to draw; None: a new figure.
     xlim, ylim : (float, float)
-        The frame; None: around the points. Those outside are counted in the picture.
+        The frame; None: around the points. Points outside are counted in the picture.
 
     Returns
     -------
@@ -115,8 +115,8 @@ def stages(
 ) -> np.ndarray:
     """How sampling deforms the base: a panel for the base sample, and one after every bijector.
 
-    All panels share a frame, unless the stages differ so much in place or size that some would be a
-    dot: then each panel has its own frame.
+    All panels share a frame, unless the stages differ so much in place or size that a stage would
+    look like a dot. Then each panel has its own frame.
 
     Parameters
     ----------

@@ -82,10 +82,9 @@ def densities(
     """Several densities side by side, in one frame and with one scale of colours.
 
     The first density determines the colours, as in `density`, and the window, unless you pass it.
-    So put the truth first. Where another density is higher than the scale, it has the colour of the
-    arrow at the end of the bar. Each panel shows the share outside of the frame and the points that
-    are not finite, as in `density`. Errors: as in `density`; ValueError for no flows, or a wrong
-    number of Axes.
+    So put the truth first. Densities above the scale have the colour of the arrow at the end of the
+    bar. Each panel shows the share outside of the frame and the points that are not finite, as in
+    `density`. Errors: as in `density`; ValueError for no flows, or a wrong number of Axes.
 
     Parameters
     ----------

@@ -43,9 +43,9 @@ def losses(
     ax : Axes
         Where to draw; None: a new figure.
     ylim : (float, float)
-        The frame, e.g. to compare two runs; None: all epochs, unless there is a spike. Nine in ten
-        epochs lie at most h above the lowest loss. If a loss lies more than 6 h above it, the frame
-        ends at 3 h.
+        The frame, e.g. to compare two runs; None: all epochs, unless there is a spike. Let h be the
+        height above the lowest loss within which nine in ten epochs lie. If a loss lies more than 6
+        h above the lowest, the frame ends at 3 h.
 
     Returns
     -------

@@ -34,10 +34,10 @@ def grid(
 
     Each cell keeps the colour of its quadrant of the base, light and dark in turn; `stages` has the
     same colours. A layer multiplies a cell's area by |det dx/dz| and does not change the mass in
-    it. All panels share a frame, unless some would be a dot in it: then each has its own. Cells
-    that are not finite, or not wholly in the frame, are counted in the picture. Errors: ValueError
-    for a dim other than 2, fewer than two cells, a reach that is not positive, an empty frame;
-    TypeError for anything but a flow or a bijector.
+    it. All panels share a frame, unless a grid would be a dot in it. Then each panel has its own
+    frame. Cells that are not finite, or not wholly in the frame, are counted in the picture.
+    Errors: ValueError for a dim other than 2, fewer than two cells, a reach that is not positive,
+    an empty frame; TypeError for anything but a flow or a bijector.
 
     Parameters
     ----------

@@ -23,13 +23,13 @@ LOST = 0.02  # of the mass: more outside the grid is an error
 def affine_floor(target: Target, order: Sequence[int] = (1, 2), n: int = 400) -> float:
     """The least KL of any number of affine autoregressive layers of one order: MAF, RealNVP.
 
-    One such layer over a Gaussian base makes the first coordinate a Gaussian, and the second one a
-    Gaussian whose mean and scale depend on the first in any way:
+    One such layer over a Gaussian base makes the first coordinate Gaussian. The second is Gaussian
+    given the first, which sets its mean and scale in any way:
 
         q(x) = N(x_a; m, s^2) N(x_b; mu(x_a), sigma(x_a)^2)
 
     Several layers of the same order have this form, too. The best q has the target's own moments.
-    With V for variances, its divergence is, in nats,
+    With V for variances, the divergence of the best q is, in nats,
 
         KL = log(2 pi e) + 1/2 log V[x_a] + 1/2 E[log V[x_b | x_a]] - H(p)
 
@@ -96,9 +96,9 @@ def volume_preserving_floor(target: Target, n: int = 400) -> float:
 
         KL = 1 + log E[V(x)] - H(p)
 
-    For a uniform density of area A, E[V] = A / 2 and H = log A: the floor is 1 - log 2, whatever
-    its shape. Errors: ValueError for a target that is not in the plane, whose tails are too heavy
-    for a grid, or whose details are too fine for n. Cost: 1.4 n^2 densities.
+    For a uniform density of area A, E[V] = A / 2 and H = log A, so the floor is 1 - log 2 for any
+    shape. Errors: ValueError for a target that is not in the plane, whose tails are too heavy for a
+    grid, or whose details are too fine for n. Cost: 1.4 n^2 densities.
 
     Parameters
     ----------

@@ -41,11 +41,11 @@ class Pinwheel(Exact):
         p(x) = sum over k and solutions f of  N(f; (1, 0), diag(a^2, b^2)) / |1 + v f2|
                / (arms scale^2),          det dx/df = scale^2 (1 + v f2).
 
-    p is infinite on the folds: curves that at the default parameters are 5.9 standard deviations
-    away from the centre of their arm, or more.
+    p is infinite on the folds. At the default parameters these curves are at least 5.9 standard
+    deviations away from the centre of their arm.
 
     `log_prob` finds all solutions of (*) with f1 <= `far`, one by one. For larger f1, more than 9
-    radial standard deviations out, the folds are so dense that it averages over the angle of x. Its
+    radial standard deviations out, the folds are so dense that it averages over the angle of x. The
     error is below 1e-8 (1 + |log p|) away from the folds. It takes 15 microseconds a row near the
     arms, ten times as much at |x| = scale `far`.
 

@@ -223,7 +223,7 @@ def fit_reverse_kl(
 
     The history's train_nll and val_nll are -ELBO in nats: ELBO <= log Z, with equality where q = p.
     The parameters of the epoch with the best -ELBO of 2,000 fixed draws are returned. Reverse KL
-    seeks modes: if no draw of q comes near a mode, the mode is missed, and nothing shows that.
+    seeks modes: if no draw of q comes near a mode, q misses the mode, and nothing shows this.
 
     Loop, callbacks, checkpoints, interrupts and divergence are those of `fit`. The base draws of a
     batch come from `default_rng([seed, epoch, batch])`.
@@ -240,7 +240,7 @@ def fit_reverse_kl(
         initialised with rows of a Gaussian near the target, or with `start`.
     log_target : callable
         A function of rows (n, D) that returns log p~ (n,), in autograd.numpy; or log p~ and its
-        gradient (n, D). Draws where it is not finite are left out, and counted in
+        gradient (n, D). Draws where log p~ is not finite are left out, and counted in
         history.settings["bad_rows"]: the ELBO is then that of q without these draws, and its
         gradient does not push other draws away from such places.
     epochs : int or "auto"

@@ -28,8 +28,8 @@ class Affine(Transformer):
     Parameters
     ----------
     log_scale_bound : float
-        B > 0 keeps the log-scale within (-B, B), smoothly and with slope 1 at 0: that keeps
-        training finite; None: alpha = phi[..., 1], as the papers print it.
+        B > 0 keeps the log-scale within (-B, B), smoothly and with slope 1 at 0, so that training
+        stays finite. None: alpha = phi[..., 1], as the papers print it.
 
     References
     ----------

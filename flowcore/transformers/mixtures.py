@@ -55,10 +55,10 @@ class MixtureOfGaussians(Transformer):
     forward (sampling)  Newton's method for z(x) = z, kept by bisection between the least and the
                         largest mu_k + sigma_k z: about ten times the cost
 
-    Gradients are written by hand, those of forward by implicit differentiation. Values are finite
-    for any z and x; points are clipped at 6e102 (float32: 7e12). In a gap between narrow components
-    the slope dx/dz can exceed any float; there gradients are capped. float32 arguments give float32
-    results, computed in float64.
+    Gradients are written by hand; the gradients of forward use implicit differentiation. Values are
+    finite for any z and x; points are clipped at 6e102 (float32: 7e12). In a gap between narrow
+    components the slope dx/dz can exceed any float, so gradients are capped there. float32
+    arguments give float32 results, computed in float64.
 
     Errors: ValueError for components < 1, or a bound that is not within (0, 20].
 
