@@ -203,7 +203,7 @@ def as_frame(X: TableLike, source: str = "", first_row: int = 0) -> Frame:
     """A table of any kind as a `Frame`.
 
     Integers stay integers, other numbers become float64; objects become numbers, booleans or text.
-    Dates and durations do not change; functions that need numbers refuse them, by name. Errors:
+    Dates and durations stay; functions that need numbers refuse them and name the column. Errors:
     ValueError for anything but a table, and for two columns of one name. For complex numbers,
     masked values, and objects that are neither numbers nor text, it names the column and the row.
 
