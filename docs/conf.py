@@ -14,8 +14,13 @@ from builder import benches, docstrings, notebooks, pages  # noqa: E402
 
 import flowcore  # noqa: E402
 
-project, author, copyright = "flowcore", "the flowcore authors", "the flowcore authors"
+project, author = "flowcore", "the flowcore authors"
+copyright = f"{author}. Code: MIT licence. Texts and pictures: CC BY 4.0"
 version = release = flowcore.__version__
+
+# https://github.com/OWNER/NAME: the Install page clones it, notebooks install flowcore from it, and
+# each lesson has a link that opens its notebook in Colab (see CONTRIBUTING.md)
+repository = ""
 
 extensions = [
     "myst_parser",
@@ -38,6 +43,7 @@ exclude_patterns = [
     "templates",
     "built/**/sg_execution_times.rst",
     "built/downloads",
+    "built/course/index.rst",  # learn/index.rst is the page of the lessons
 ]
 templates_path = ["templates"]
 
@@ -50,6 +56,9 @@ default_role = "py:obj"
 highlight_language = "none"  # of blocks that name no language: formulas, tables
 nitpicky = True
 nitpick_ignore_regex = [("py:obj", ".*")]
+
+# Formulas are read, not operated: without MathJax's menu they are no stops of the Tab key
+mathjax3_config = {"options": {"enableMenu": False}}
 
 # One page for everything public; the types stand in the docstrings
 autosummary_generate = True
@@ -86,25 +95,35 @@ html_js_files = [(name, {"type": "module"}) for name in ("lessons.js", "accessib
 html_favicon = "static/favicon.svg"
 html_context = {"default_mode": "auto"}  # light or dark, as the system
 html_copy_source = html_show_sourcelink = False
-html_sidebars = {"index": []}
+html_sidebars = {page: [] for page in ("index", "learn/flow_bench", "learn/teaching")}
 html_theme_options = {
     "logo": {"text": "flowcore"},
     "navbar_end": ["theme-switcher"],
     "navigation_with_keys": False,
     "show_toc_level": 2,
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 7,
     "footer_start": ["copyright"],
     "footer_end": [],
 }
 
 
+def add_mask_boxes(app, pagename, templatename, context, doctree):
+    """The script of the masks that are clicked, on their page only; after that of the boxes."""
+    if pagename == "built/course/lesson_4_made":
+        app.add_js_file("mask_box.js", type="module", priority=900)
+
+
 def setup(app):
     """Pages that are made anew, and what happens to links and docstrings on the way."""
     pages.make(DOCS.parent)
+    app.add_config_value("repository", "", "env", [str])
     app.connect("builder-inited", notebooks.replace_those_of_the_gallery, priority=900)
     app.connect("source-read", pages.mend_links)
     app.connect("source-read", pages.fill_minutes)
+    app.connect("source-read", pages.fill_address)
     app.connect("source-read", benches.put_into_lessons)
+    app.connect("html-page-context", add_mask_boxes)
+    app.connect("source-read", notebooks.put_badge)
     app.connect("missing-reference", pages.find_public_name)
     app.connect("autodoc-skip-member", docstrings.skip)
     app.connect("autodoc-process-signature", docstrings.signature)

@@ -1,8 +1,8 @@
 """Discrete data: uniform dequantisation, bits per dimension, logits of pixels.
 
-A flow is a density, and a density of integers has no maximum: it can put a spike, as narrow and as
-high as it likes, on every grid point. Noise that fills the cells of the grid removes the spikes,
-and turns a density over the cell into a bound on the probability of the grid value:
+The likelihood of a density fitted to integers has no maximum: the density can put an ever narrower
+and higher spike on every grid point. Uniform noise that fills the cells of the grid prevents this.
+The density over a cell then gives a bound on the probability of the grid value:
 
     dequantize = Dequantize()                           # integers: cells [x, x + 1)
     flow, history = fit(flow, dequantize(x, rng=0))     # a density of x + u
@@ -44,18 +44,19 @@ class Dequantize:
                 >= E_u[log p(x + step * u)] + sum_i log step_i           (Jensen)
 
     and `log_prob` estimates that bound. So maximum likelihood on y maximises a lower bound of the
-    likelihood of x. The density has the unit 1 / data unit^D, P(x) has none: pixels x / 256 with
+    likelihood of x. The density depends on the unit of the data, P(x) does not: pixels x / 256 with
     step=1/256 and pixels x with step=1 give the same number.
 
-    Cost: O(D) per row. Errors: ValueError for a negative step, or if all are 0, for another D, and
-    for values off the grid (by more than 1% of a step), where `step` or `low` must be wrong.
+    Cost: O(D) per row. Errors: ValueError for a negative step, for steps that are all 0, for
+    another D, and for values off the grid by more than 1% of a step (then `step` or `low` is
+    wrong).
 
     Parameters
     ----------
     step : float or ndarray
-        The distance of neighbouring values: 1 for integers, 0.1 for measurements with one
-        decimal; a number or (D,). In a table of several kinds, 0 means a continuous column: it gets
-        no noise, and log P(x) combines the probability of the other columns with its density.
+        The distance of neighbouring values: 1 for integers, 0.1 for measurements with one decimal;
+        a number or (D,). A step of 0 marks a continuous column: it gets no noise, and log P(x) then
+        combines its density with the probability of the other columns.
     low : float or ndarray
         Any point of the grid; a number or (D,).
 
@@ -94,7 +95,7 @@ class Dequantize:
     def __call__(self, x: ArrayLike, rng: Seed = None) -> np.ndarray:
         """x + step * u for grid values x (..., D), in float64: a point of each value's cell.
 
-        rng: an int or numpy Generator; None draws a fresh seed. A NaN stays one.
+        rng: an int or numpy Generator; None draws a fresh seed. A NaN stays a NaN.
         """
         x = self._columns(x)
         return self.points(x, np.random.default_rng(rng).random(x.shape))
@@ -110,8 +111,8 @@ class Dequantize:
     def quantize(self, y: ArrayLike) -> np.ndarray:
         """low + step * floor((y - low) / step): the grid value whose cell y (..., D) lies in.
 
-        A y that only rounding has put below a grid value counts as that value. Samples of a flow
-        may lie in cells that no data come from: `np.clip` them.
+        A y that lies below a grid value only by a rounding error counts as that value. Samples of a
+        flow may lie in cells outside of the range of the data: apply `np.clip` to them.
         """
         y = self._columns(y)
         with np.errstate(all="ignore"):  # inf - inf
@@ -136,9 +137,9 @@ class Dequantize:
             log [ 1/K sum_k p(x + step * u_k) ] + sum_i log step_i,        u_k ~ U[0, 1)^D
 
         flow      anything with log_prob(y): a density of dequantised values
-        draws     K. On average over the noise, an estimate is a lower bound, which rises with K to
-                  the limit log P(x): the importance-weighted bound of Burda, Grosse, Salakhutdinov
-                  2016. K = 1 is the plain Jensen bound, which most papers report
+        draws     K. The estimate's mean over the noise is a lower bound, which rises to log P(x) as
+                  K grows: the importance-weighted bound of Burda, Grosse, Salakhutdinov 2016. K = 1
+                  is the plain Jensen bound, which most papers report
         rng       an int or numpy Generator; the same seed compares two flows under the same noise
         context   for a conditional flow: a bound of log P(x | context)
 
@@ -203,8 +204,8 @@ class Dequantize:
 def bits_per_dim(log_prob: ArrayLike, dim: int) -> Any:
     """-log_prob / (D log 2): nats per row as bits per coordinate; any shape.
 
-    Give it log-probabilities of discrete values (`Dequantize.log_prob`): they do not depend on the
-    units of the data. A log-density of x / 256 is larger than that of x by D log 256, and its
+    Pass log-probabilities of discrete values (`Dequantize.log_prob`), because they do not depend on
+    the units of the data. A log-density of x / 256 is larger than that of x by D log 256, and its
     "bits" are 8 too few. Lower is better; L equally likely values take log2(L) bits.
 
     Parameters
@@ -230,17 +231,17 @@ def bits_per_dim(log_prob: ArrayLike, dim: int) -> Any:
 
 
 def logit_preprocessing(dim: int, levels: float, squash: float = 1e-6) -> Sigmoid:
-    """The logit of pixels as a bijector for the data end, so that `log_prob` has its log-det.
+    """The logit of pixels as a bijector at the data end, so that `log_prob` includes its log-det.
 
         z = logit(lambda + (1 - 2 lambda) x / levels),    logit(p) = log(p / (1 - p))
         x = low + (high - low) sigmoid(z),                lambda = squash
         low = -lambda levels / (1 - 2 lambda),            high = levels - low
 
-    Forward is base -> data, z -> x: it is the `Sigmoid` with these ends; see there for log-det and
+    Forward is base -> data, z -> x: the `Sigmoid` with these ends, see `Sigmoid` for log-det and
     cost. Dequantised values x in [0, levels] lie strictly inside of (low, high); samples fill (low,
     high), and so may exceed [0, levels] by a fraction lambda of the range.
 
-    It goes before (in data order) the Standardize of a recipe, which `fit` then sets in logits:
+    Put it on the data side of a recipe's Standardize, so that `fit` standardises the logits:
 
         recipe = flows.maf(dim)
         bijector = Chain([logit_preprocessing(dim, 256), recipe.bijector])

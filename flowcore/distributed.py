@@ -1,8 +1,8 @@
 """Past one machine: tables that are Dask arrays or dataframes, and the workers of a cluster.
 
 `log_prob` and `sample` make graphs of Dask, block by block, for any scheduler. A flow is one value
-in the graph: it is sent to every worker once, not with every block. `fit` is `flowcore.fit` on the
-workers: the gradient of the one flat vector, summed over their rows.
+in the graph: it is sent to every worker once, not with every block. `fit` is `flowcore.fit` with
+the rows on the workers. The loss and its gradient, one flat vector, are sums over the blocks.
 
     loss(theta) = sum_b nll_b(theta) / sum_b w_b + penalty(theta)          b the blocks of the table
 
@@ -58,13 +58,13 @@ NUMBERS = 2**22  # in a block of draws: 32 MB in float64
 def log_prob(flow: TransformedDistribution, X: Any, context: Any = None) -> Any:
     """log p(x) of every row of a Dask array or dataframe, lazily and block by block, in nats.
 
-    Every block is `flow.log_prob` of its rows. Workers replace threads: a block has one thread,
-    also in BLAS. So the numbers do not depend on the workers, and on the blocks only by rounding.
-    If the columns of an array are in several blocks, they are put together.
+    Every block is `flow.log_prob` of its rows, in one thread, also in BLAS: workers replace
+    threads. So the numbers do not depend on the workers, and depend on the blocks only by rounding.
+    If the columns of an array are in several blocks, they are joined first.
 
-    Errors: TypeError if X is no Dask collection, ValueError if its columns or the context do not
-    fit the flow. Faults in the numbers of a block are found when it is computed. Cost: a density
-    per row, and Dask's own time for every block, so take blocks of 10,000 rows or more.
+    Errors: TypeError if X is no Dask collection; ValueError if its columns or the context do not
+    fit the flow. Invalid numbers in a block raise an error when it is computed. Cost: a
+    density per row, and Dask's own time for every block, so take blocks of 10,000 rows or more.
 
     Parameters
     ----------
@@ -121,8 +121,8 @@ def sample(
 ) -> Any:
     """n draws as a Dask array or dataframe, lazily and block by block.
 
-    Every block has its own seed, made from rng and the block's number: the same rng gives the same
-    draws for any workers, each time they are computed. They differ from the draws of
+    Every block has its own seed, made from rng and the block's number. So the same rng gives the
+    same draws for any workers, each time they are computed. The draws differ from those of
     `flow.sample(n, rng)`, and depend on `rows`.
 
     Errors: as `flow.sample`; TypeError for a context with rows that is no Dask array. Cost: a draw
@@ -135,12 +135,12 @@ def sample(
     n : int
         Number of rows; if `context` has rows, the number of draws for each of them.
     rng : int or numpy Generator
-        None: a fresh seed, which stays the same however often the result is computed.
+        None: a fresh seed. The seed stays the same however often the result is computed.
     context : dask.array.Array or array_like
         (m, C): n draws for each of the m rows, in the blocks of the context; (C,): one context for
         all draws.
     rows : int
-        Rows of a block; None: about 4 million numbers.
+        Number of rows of a block; None: those of about 4 million numbers.
     columns : list of str
         Names of the columns: then the result is a dataframe.
 
@@ -185,31 +185,35 @@ def fit(
 
         gradient of a batch = sum_b gradient_b / sum_b w_b     b = the blocks of X
 
-    Every worker keeps its blocks in memory. In every update each of them gets theta, and returns
-    the gradient of its part of the batch. In float64 the sum equals that of one machine up to
-    rounding. Random numbers depend only on rng and the blocks, so results do not depend on the
-    workers. If a worker dies, others load its blocks again, and the run continues with the same
-    numbers, as long as the source of X can be read again.
+    Every worker keeps its blocks in memory. In every update each worker gets theta, and returns the
+    gradient of its part of the batch. In float64 the sum equals that of one machine up to rounding.
+    Random numbers depend only on rng and the blocks, so results do not depend on the workers. If a
+    worker dies, others load its blocks again, and the run continues with the same numbers, as long
+    as the source of X can be read again.
 
-    Options are those of `flowcore.fit`, with these differences. Equal rows are merged only within a
-    block. Every block sets aside its own part for validation, and shuffles its own rows: a batch
-    has rows of all blocks. `initialize`, and the checks of columns, get at most 100,000 rows,
-    evenly spaced. A batch_size "auto" is the usual one for each block, since an update needs
-    messages to the workers and back. Callbacks and the penalty are called here, not by workers.
-    `checkpoint` and `threads` are refused: save `report.flow` in a callback, and set the threads of
-    a worker by `Client(threads_per_worker=...)`.
+    Options are those of `flowcore.fit`, with these differences:
 
-    Errors: as for `flowcore.fit`; TypeError if a table is no Dask collection, or the client not one
-    of dask.distributed. Cost of an update: theta is sent to every block, a gradient comes back, and
-    Dask needs time of its own (docs/use/past_one_machine.md). So take large batches, and about as
-    many blocks as the workers have threads (`X.rechunk`, `X.repartition`).
+    * Equal rows are merged only within a block.
+    * Every block sets aside its own part for validation, and shuffles its own rows. A batch has
+      rows of all blocks.
+    * `initialize`, and the checks of columns, get at most 100,000 rows, evenly spaced.
+    * A batch_size "auto" is the usual one for each block, since an update needs messages to the
+      workers and back.
+    * Callbacks and the penalty are called in this process, not by workers.
+    * `checkpoint` and `threads` are refused. Save `report.flow` in a callback, and set the threads
+      of a worker by `Client(threads_per_worker=...)`.
+
+    Errors: as for `flowcore.fit`; TypeError if a table is no Dask collection, or the client is not
+    one of dask.distributed. Cost of an update: theta is sent to every block, a gradient comes back,
+    and Dask needs time of its own (docs/use/past_one_machine.md). So take large batches, and about
+    as many blocks as the workers have threads (`X.rechunk`, `X.repartition`).
 
     Parameters
     ----------
     client : dask.distributed.Client
         The client of the cluster that computes.
     flow : TransformedDistribution
-        Its `initialize` is called once, here, with some of the training rows.
+        Its `initialize` is called once, in this process, with some of the training rows.
     X : dask.array.Array or dask.dataframe.DataFrame
         (n, D).
     validation_data : Dask collection or tuple of them
@@ -450,7 +454,7 @@ def _announced(part, names: list):
     if list(part.columns) != names:
         raise ValueError(
             f"a partition has the columns {list(part.columns)}, but its frame announces {names}: "
-            f"give all partitions one order, as part[{names}] where they are made"
+            f"give all partitions the same order: part[{names}] where they are made"
         )
     return part
 

@@ -92,19 +92,19 @@ def maf(
         "normal", "student_t" (a `StudentT` whose degrees of freedom are trained, for heavy tails),
         or any density of dimension D, also a flow.
     activation : str
-        As for MADE. None: "tanh", and with a context "elu", which reaches a lower loss on most
-        conditional densities; if the context is a one-hot category, take "tanh".
+        As for MADE. None: "tanh" without a context, "elu" with one, because "elu" reaches a lower
+        loss on most conditional densities. For a one-hot category as context, pass "tanh".
     residual, dtype :
         As for MADE.
     standardize_context : bool
-        The layers see the context standardised, by a `StandardizeContext` that `fit` initialises.
+        Standardise the context for the layers, by a `StandardizeContext` that `fit` initialises.
     bounded : pair or None
-        (low, high), numbers or (D,) arrays, perhaps infinite: the support, without its ends. A
-        fixed map confines the density to it: a sigmoid to an interval, exp to a half-line.
+        (low, high): the support, an open interval. The ends are numbers or (D,) arrays, and may be
+        infinite. A fixed map confines the density: a sigmoid to an interval, exp to a half-line.
     context_net : MLP or None
-        A network that reduces the context and is trained with the flow: the layers read the E
-        outputs of an `MLP(C, (E,))` of the (standardised) context. Pass it instead of context_dim.
-        With angles in the context, `MLP(circular=)`, pass standardize_context=False.
+        An `MLP(C, (E,))` that reduces the (standardised) context and is trained with the flow. The
+        layers read its E outputs. Pass it instead of context_dim. If the context has angles,
+        `MLP(circular=)`, pass standardize_context=False.
 
     Returns
     -------
@@ -167,8 +167,8 @@ def realnvp(
 ) -> TransformedDistribution:  # fmt: skip
     """RealNVP: affine couplings, one pass in both directions.
 
-    The half that stays alternates; from D = 3 on there is a random permutation between pairs of
-    layers.
+    Successive layers keep opposite halves of the coordinates. For D >= 3 there is a random
+    permutation between pairs of layers.
 
     Parameters
     ----------
@@ -246,18 +246,18 @@ def nsf(
     bins, tail :
         As for `RationalQuadratic`: K bins on [-tail, tail], in standardised units.
     affine : bool or Affine
-        True, or an `Affine(...)`: an affine map from the same network follows each spline, for
-        scales that vary much with other coordinates. False: splines alone, which are the identity
-        beyond `tail`.
+        True, or an `Affine(...)`: an affine map, computed by the same network, follows each spline.
+        The affine map helps if scales vary much with other coordinates. False: splines alone, which
+        are the identity beyond `tail`.
     order : str or array_like
         As for `maf`; for couplings, as for `realnvp`.
     base, activation, residual, dtype, standardize_context, bounded, context_net :
         As for `maf`. The default base is "student_t" here, so that one distant row does not cost
         hundreds of nats.
     circular : sequence of int
-        The coordinates that are angles, in radians: densities are periodic in them, draws lie in
+        The coordinates that are angles, in radians. The density is periodic in them, draws lie in
         [-pi, pi], and networks read their cosines and sines. Angles have circular splines and
-        shifts, and a uniform base; `base` is the base of the other coordinates. A single angle
+        shifts, and a uniform base; `base` is for the other coordinates. A flow of a single angle
         without a context has one layer, whatever `layers` is.
 
     Returns
@@ -305,26 +305,26 @@ def continuous(
     base: Base | str = "normal", activation: str = "silu", residual: bool = True,
     dtype: DTypeLike = float, standardize_context: bool = True,
 ) -> TransformedDistribution:  # fmt: skip
-    """Continuous flow: x moves with a learned velocity for a unit of time; for `fit_matching`.
+    """Continuous flow: points move with a learned velocity for one unit of time.
 
-    `fit` can train it, too, by maximum likelihood: each update then solves the equation, and takes
-    hundreds of times as long.
+    Train it with `fit_matching`. `fit` can train it by maximum likelihood, but each update takes
+    hundreds of times as long, because it solves the differential equation.
 
     Parameters
     ----------
     dim : int
         D.
     hidden : sequence of int
-        Widths of the network of the velocity; None: eleven layers of max(64, 2 D), or three if they
-        are not residual.
+        Hidden widths of the velocity's network; None: eleven layers of max(64, 2 D), or three if
+        they are not residual.
     context_dim, standardize, rng :
         As for `maf`.
     frequencies, n_steps, order :
-        As for `ContinuousFlow`; `fit_matching` sets the last two anew.
+        As for `ContinuousFlow`; `fit_matching` replaces `n_steps` and `order`.
     base : str or Distribution
-        "normal", or a density of dimension D; `fit_matching` needs one without parameters.
+        "normal", or a density of dimension D; `fit_matching` needs a base without parameters.
     activation : str
-        "silu", "tanh", "sigmoid" or "softplus": a smooth one.
+        A smooth one: "silu", "tanh", "sigmoid" or "softplus".
     residual : bool
         Residual blocks, as in `MLP`: an odd number of hidden layers, at least 3.
     dtype, standardize_context :
@@ -367,10 +367,10 @@ def made(
     Parameters
     ----------
     dim, hidden, context_dim, standardize, rng :
-        As for `maf`; this is one layer of it.
+        As for `maf`; a `made` is one layer of a `maf`.
     transformer : Transformer
-        Default: Affine(log_scale_bound=5). A single layer has to reach every conditional width
-        alone, and exp(-5) is the width for a correlation of 0.99998.
+        Default: Affine(log_scale_bound=5). A single layer has to produce every conditional width
+        alone, and a correlation of 0.99998 needs the width exp(-5).
     order, base, activation, residual, dtype, standardize_context, bounded, context_net :
         As for `maf`.
 
@@ -441,14 +441,14 @@ def maf_mog(
     standardize_context: bool = True, bounded: Bounds = None,
     context_net: MLP | None = None,
 ) -> TransformedDistribution:  # fmt: skip
-    """MAF MoG: `maf` over a MADE MoG: a mixture per coordinate lies between it and its base.
+    """MAF MoG: the layers of `maf`, over one layer of mixtures (`made_mog`) next to the base.
 
     Parameters
     ----------
     dim : int
         D.
     layers : int
-        Layers of MAF, over one layer with a mixture of `components` Gaussians per coordinate.
+        Number of MAF layers. The layer of mixtures, of `components` Gaussians each, is not counted.
     hidden, context_dim, standardize, rng :
         As for `maf`.
     components :

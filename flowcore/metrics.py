@@ -29,17 +29,17 @@ def kl_to_truth(flow: HasLogProb, target: Density, n: int = 20_000, rng: Seed = 
 
         KL(p || q) = E_p[log p(x) - log q(x)] >= 0,       standard error = sd / sqrt(n)
 
-    In nats. KL is the excess of the flow's expected negative log-likelihood over the entropy, and
-    this estimate has less noise than their difference. KL does not depend on the units: flow and
-    target only have to be densities of the same x. An estimate may lie below 0 by a few standard
-    errors. If the flow's density vanishes on a draw, the divergence is inf, and its standard error
-    nan. Cost: one `log_prob` of flow and target on n rows.
+    In nats. KL is the flow's expected negative log-likelihood minus the truth's entropy; this
+    estimate has less noise than that difference. KL does not depend on the units: flow and target
+    only have to be densities of the same x. An estimate may lie below 0 by a few standard errors.
+    If the flow's density is 0 at a draw, the divergence is inf, and its standard error nan. Cost:
+    one `log_prob` of flow and target on n rows.
 
-    The standard error needs a finite variance of log p - log q. A flow with thinner tails than the
-    truth may have none: for a Gaussian flow and a Student t of 3 degrees of freedom, the estimate
-    is mostly too low, and two standard errors often do not hold the divergence. If a
-    single draw has a tenth of the variance, and the largest values have a Pareto tail with
-    k-hat > 1/2, there is a warning (n >= 1000).
+    The standard error is valid only if log p - log q has a finite variance. The variance may be
+    infinite if the flow has thinner tails than the truth. For a Gaussian flow and a Student t of 3
+    degrees of freedom, the estimate is mostly too low, often by more than two standard errors.
+    `kl_to_truth` warns (for n >= 1000) if a single draw contributes a tenth of the variance, and
+    the largest values have a Pareto tail with k-hat > 1/2.
 
     Errors: ValueError for n < 2, different dims, and for a log_prob that is NaN or +inf, or does
     not return one number per row.
@@ -107,10 +107,11 @@ def stray_mass(
 ) -> Share:
     """The share of a flow's mass that lies where the truth has almost none.
 
-    A place has "almost none" if its density is lower than the density at a share `kept` of the
-    truth's own samples. Samples that are not finite count as stray. Continuous maps of a connected
-    base cannot leave a gap empty: if the truth is in pieces, some of the flow's mass lies between
-    them, on bridges. Cost: n samples of both, and the density of the truth at them.
+    A sample of the flow is stray if the truth's density there is lower than at a share `kept` of
+    the truth's own samples. Samples that are not finite are stray, too. A continuous map cannot
+    tear a connected base apart: if the truth consists of separate pieces, some of the flow's mass
+    lies on bridges between them. Cost: n samples of both, and the density of the truth at all
+    samples.
 
     Let s(r) be the share of the flow's draws below the r-th lowest log-density of the truth's draws
     (linear between ranks, s(0) = 0), and e the standard error of the rank R:
@@ -118,10 +119,10 @@ def stray_mass(
         share = s(R),     R = (1 - kept) (n + 1),     e = sqrt(R kept)
         standard error^2 = S (1 - S) / n + ((s(R + 1.5 e) - s(R - 1.5 e)) / 3)^2
 
-    The second term is the error of the floor. S is the share with two more draws that are stray and
-    two that are not (Agresti and Coull 1998), so no error is 0. R should be 2 at least: below, the
-    share is too low.
-    Errors: ValueError for n < 2, `kept` not between 0 and 1, different dims.
+    The second term is the error of the estimated density threshold. S is the share after adding two
+    stray draws and two others (Agresti and Coull 1998), so that no error is 0. R should be at least
+    2; for a smaller R the share is too low. Errors: ValueError for n < 2, `kept` not between 0 and
+    1, different dims.
 
     Parameters
     ----------
@@ -139,7 +140,7 @@ def stray_mass(
     Returns
     -------
     Share
-        (share, standard_error); the truth itself has about 1 - kept.
+        (share, standard_error); the share of the truth itself is about 1 - kept.
 
     Examples
     --------

@@ -1,8 +1,9 @@
-"""Is a bijector right? `check_bijector(b)` holds any bijector, yours or ours, to the contract.
+"""`check_bijector(b)` checks that a bijector is correct: one of flowcore's, or your own.
 
-A new flow is the identity (its last layers are zero) and would pass nearly every test, so
-everything is tested at random parameters: `randomize`. Each property is one small function below,
-for one direction of the bijector. CHECKS begins with the properties whose failure explains most.
+A new flow is the identity (its last layers are zero) and would pass nearly every test. So
+everything is tested at random parameters: `randomize`. Each small function below checks one
+property, for one direction of the bijector. CHECKS begins with the properties whose failure
+explains most.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ P = TypeVar("P", bound=Parametric)
 def randomize(b: P, scale: float = 1.0, rng: Seed = 0) -> P:
     """The same object with every free parameter drawn from N(0, scale^2 / fan-in).
 
-    Works for bijectors, networks and distributions. The fan-in of a parameter without one is 1.
+    Works for bijectors, networks and distributions. A parameter without a fan-in counts as 1.
 
     Parameters
     ----------
@@ -73,12 +74,15 @@ def check_bijector(
     arguments: bool = False,
     float32: bool = False,
 ) -> None:
-    """Raise AssertionError with the property, the numbers and the usual cause, unless `b` is right.
+    """Check a bijector: the AssertionError names the failed property, the numbers and usual cause.
 
-    It always checks shapes; that no row depends on another; that log-dets equal the log-dets of
-    brute-force Jacobians, in both directions; round trips; that `params=` and `with_params` agree;
-    that gradients of parameters, points and context equal finite differences; that nothing is
-    mutated; that copies, Chain and Invert work.
+    It always checks that
+
+    * shapes are right, and no row depends on another;
+    * log-dets equal those of brute-force Jacobians, in both directions, and round trips close;
+    * `params=` and `with_params` agree;
+    * gradients of parameters, points and context equal finite differences;
+    * nothing is mutated, and copies, Chain and Invert work.
 
     `far_tails`, `arguments` and `float32` are optional: they check what every bijector of flowcore
     promises beyond the mathematics. Cost: about 200 evaluations of a few rows: well below a second

@@ -1,16 +1,18 @@
-r"""The lessons as notebooks, one file each.
+r"""The lessons as notebooks, one file each, beside the files that they need.
 
     python docs/builder/notebooks.py FOLDER
 
 A script has a docstring and cells that begin with `# %%`: the comments below it are text, what
 follows is code. The text is RST, and becomes Markdown here: titles, lists, simple tables, formulas,
-roles. The site's own notebooks are made in the same way.
+roles, functions of other files. The site's own notebooks are made in the same way.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+import runpy
+import shutil
 import sys
 import textwrap
 import zipfile
@@ -22,8 +24,22 @@ import nbformat
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 CELL = re.compile(r"# ?%%")
 INSTALL = """\
-# Where flowcore is not installed: remove the sign before %pip, and run this once in a clone of it.
-# %pip install -e ."""
+try:
+    import flowcore
+except ModuleNotFoundError:
+    %pip install -q git+{repository}"""
+FETCH = "\n    !curl -fsSLO {}/raw/{}/{}"  # a file that the notebook needs beside it
+BY_HAND = """\
+import flowcore  # an error? The page Install, docs/start/install.md, shows how to install it"""
+BADGE = """
+.. button-link:: {}
+   :color: primary
+   :outline:
+
+   Open in Colab
+
+"""
+BRANCH = "notebooks"  # of the repository: what this program writes, see .github/workflows/site.yml
 UNDERLINES = "=-~^"  # titles, from the first level on
 RULE = re.compile(r"=+( +=+)+$")
 
@@ -35,20 +51,35 @@ class Cell(NamedTuple):
     text: str
 
 
-def write_all(folder: Path) -> list[Path]:
+def write_all(folder: Path, repository: str = "") -> list[Path]:
     """The notebooks of all lessons, in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     scripts = sorted((EXAMPLES / "course").glob("lesson_*.py"))
-    return [write(script, folder / f"{script.stem}.ipynb") for script in scripts]
+    for file in {file for script in scripts for file in shown_in(script)}:
+        shutil.copy(file, folder)
+    return [write(script, folder / f"{script.stem}.ipynb", repository) for script in scripts]
 
 
-def write(script: Path, path: Path) -> Path:
-    """The notebook of one script; the same script gives the same bytes."""
+def shown_in(script: Path) -> set[Path]:
+    """The files of which a script shows functions: its notebook needs them beside it."""
+    found = re.findall(r"literalinclude:: (\S+)", script.read_text(encoding="utf-8"))
+    return {EXAMPLES / Path(name).name for name in found}
+
+
+def write(script: Path, path: Path, repository: str = "") -> Path:
+    """The notebook of one script; it installs flowcore from the repository, if that has an address.
+
+    The same script gives the same bytes.
+    """
     made = []
     for number, cell in enumerate(cells(script.read_text(encoding="utf-8"))):
         new = nbformat.v4.new_code_cell if cell.is_code else nbformat.v4.new_markdown_cell
         made.append(new(cell.text if cell.is_code else as_markdown(cell.text), id=str(number)))
-    made.insert(1, nbformat.v4.new_code_cell(INSTALL, id="install"))  # after the title
+    install = INSTALL.format(repository=repository) if repository else BY_HAND
+    if repository:
+        files = sorted(file.name for file in shown_in(script))
+        install += "".join(FETCH.format(repository, BRANCH, name) for name in files)
+    made.insert(1, nbformat.v4.new_code_cell(install, id="install"))  # after the title
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     book = nbformat.v4.new_notebook(cells=made, metadata={"kernelspec": kernel})
     nbformat.write(book, path)
@@ -135,9 +166,19 @@ def _directive(name: str, argument: str, inside: str) -> list[str]:
         if r"\\" in formula:  # as Sphinx does it
             formula = "\\begin{aligned}\n" + formula + "\n\\end{aligned}"
         return ["$$", formula, "$$", ""]
+    if name == "literalinclude":
+        function = re.search(r":pyobject: (\w+)", inside)[1]
+        name, argument, inside = "code", "python", _source(EXAMPLES / Path(argument).name, function)
     if name in ("code-block", "code"):
         return ["", f"```{argument}", inside, "```", ""]
     return [*filter(None, [argument, inside]), ""]
+
+
+def _source(path: Path, function: str) -> str:
+    """The lines of one function of a file."""
+    text = path.read_text(encoding="utf-8")
+    nodes = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
+    return "\n".join(text.splitlines()[nodes[function].lineno - 1 : nodes[function].end_lineno])
 
 
 def _table(lines: list[str]) -> list[str]:
@@ -167,7 +208,7 @@ def _roles(text: str) -> str:
     """Inline RST: formulas, code, roles, links; they may go over the end of a line."""
     text = re.sub(r":math:`([^`]+)`", lambda m: f"${' '.join(m[1].split())}$", text)
     text = re.sub(r":\w+(?::\w+)*:`~?([^`<]+?)\s*(?:<[^`]+>)?`", r"\1", text)
-    text = re.sub(r"``([^`]+)``", lambda m: f"`{' '.join(m[1].split())}`", text)
+    text = re.sub(r"(?<!`)``([^`]+)``(?!`)", lambda m: f"`{' '.join(m[1].split())}`", text)
     text = re.sub(r"`([^`<]+?)\s*<\.\.[^`>]+>`__?", r"\1", text)  # of the site, which is not there
     return re.sub(r"`([^`<]+?)\s*<([^`>]+)>`__?", r"[\1](\2)", text)
 
@@ -182,12 +223,35 @@ def replace_those_of_the_gallery(app) -> None:
             script = EXAMPLES / folder / f"{book.stem}.py"
             if not script.exists():  # any more: the rest of an earlier build
                 continue
-            write(script, book)
+            write(script, book, app.config.repository)
             with zipfile.ZipFile(book.with_suffix(".zip"), "w") as together:
-                for file in (script, book):
+                for file in (script, book, *sorted(shown_in(script))):
                     together.writestr(zipfile.ZipInfo(file.name), file.read_bytes())
 
 
+def in_colab(repository: str, name: str) -> str | None:
+    """The address at which Colab opens a notebook of the branch; None if it is not on GitHub.
+
+    >>> in_colab("https://github.com/owner/name", "lesson_1")
+    'https://colab.research.google.com/github/owner/name/blob/notebooks/lesson_1.ipynb'
+    """
+    _, _, owner_and_name = repository.partition("://github.com/")
+    if not owner_and_name:
+        return None
+    colab = "https://colab.research.google.com/github"
+    return f"{colab}/{owner_and_name}/blob/{BRANCH}/{name}.ipynb"
+
+
+def put_badge(app, docname: str, source: list[str]) -> None:
+    """For Sphinx's event `source-read`: below the title of a lesson, a link to Colab."""
+    folder, _, name = docname.rpartition("/")
+    address = in_colab(app.config.repository, name)
+    if folder == "built/course" and address:
+        badge = BADGE.format(address)
+        source[0] = re.sub(r"\n=+\n", lambda line: line[0] + badge, source[0], count=1)
+
+
 if __name__ == "__main__":
-    for written in write_all(Path(sys.argv[1])):
+    settings = runpy.run_path(str(EXAMPLES.parent / "docs" / "conf.py"))
+    for written in write_all(Path(sys.argv[1]), settings["repository"]):
         print(written)

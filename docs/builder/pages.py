@@ -16,6 +16,11 @@ from pathlib import Path
 from flowcore import teaching
 
 COPIED = {"CHANGELOG.md": "built/changelog.md", "CONTRIBUTING.md": "built/contributing.md"}
+PARTS = {  # of the course, in the order of reading
+    "The course": range(1, 9),
+    "In a hurry": [0],
+    "Further": range(9, 13),
+}
 MINUTES = re.compile(r"\{minutes:([\w/.]+)\}")
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!\w+:|#)([^)\s#]+)(#[^)\s]*)?\)")
 
@@ -76,6 +81,8 @@ def _page_of(path: str) -> str | None:
     if path.startswith("docs/"):
         return path.removeprefix("docs/")
     gallery = re.fullmatch(r"examples/(course|how_to)(?:/(?:README\.rst|(\w+)\.py))?", path)
+    if gallery and gallery[1] == "course" and not gallery[2]:
+        return "learn/index.rst"
     if gallery:
         return f"built/{gallery[1]}/{gallery[2] or 'index'}.rst"
     return COPIED.get(path)
@@ -94,6 +101,12 @@ def fill_minutes(app, docname: str, source: list[str]) -> None:
     source[0] = MINUTES.sub(lambda found: str(minutes(root / found[1])), source[0])
 
 
+def fill_address(app, docname: str, source: list[str]) -> None:
+    """For Sphinx's event `source-read`: the address of the repository, if it has one."""
+    if docname == "start/install" and app.config.repository:
+        source[0] = source[0].replace("ADDRESS", app.config.repository)
+
+
 def minutes(path: Path) -> int:
     """How long a page or a lesson takes: 100 words a minute, and five minutes an exercise."""
     lesson = re.match(r"lesson_(\d+)_", path.name)
@@ -103,19 +116,24 @@ def minutes(path: Path) -> int:
 
 
 def lesson_cards(course: Path) -> str:
-    """A card for each lesson, in RST: its picture, its question, its minutes."""
-    lines = [".. grid:: 1 2 3 4", "   :gutter: 2", ""]
-    for script in sorted(course.glob("lesson_*.py"), key=lambda path: ByNumber("")(path.name)):
-        lines += [
-            f"   .. grid-item-card:: {_title_of(script)}",
-            f"      :link: /built/course/{script.stem}",
-            "      :link-type: doc",
-            f"      :img-top: /built/course/images/thumb/sphx_glr_{script.stem}_thumb.png",
-            "      :img-alt:",
-            "",
-            f"      {minutes(script)} minutes",
-            "",
-        ]
+    """The lessons in RST, part by part: a card with picture, question and minutes; a toctree."""
+    lessons = {int(path.stem.split("_")[1]): path for path in course.glob("lesson_*.py")}
+    lines = []
+    for part, numbers in PARTS.items():
+        lines += [part, "-" * len(part), "", ".. grid:: 1 2 3 4", "   :gutter: 2", ""]
+        for script in map(lessons.get, numbers):
+            lines += [
+                f"   .. grid-item-card:: {_title_of(script)}",
+                f"      :link: /built/course/{script.stem}",
+                "      :link-type: doc",
+                f"      :img-top: /built/course/images/thumb/sphx_glr_{script.stem}_thumb.png",
+                "      :img-alt:",
+                "",
+                f"      {minutes(script)} minutes",
+                "",
+            ]
+    lines += [".. toctree::", "   :hidden:", ""]
+    lines += [f"   /built/course/{lessons[k].stem}" for part in PARTS.values() for k in part]
     return "\n".join(lines) + "\n"
 
 
@@ -150,7 +168,7 @@ class ByNumber:
 def solutions(course: Path) -> str:
     """The answers of the course's exercises, in Markdown, each behind its question."""
     lines = [
-        *("---", "orphan: true", "---", ""),  # no sidebar should offer them
+        *("---", "orphan: true", "nosearch: true", "---", ""),  # in no menu, and not found
         "# Solutions",
         "",
         "The exercises of the course, lesson by lesson; open a question to see its answer. In a",

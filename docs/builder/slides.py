@@ -1,28 +1,34 @@
-"""Slides for teachers: the pictures of a lesson, each question before the picture that answers it.
+"""Slides for teachers: what a lesson shows and asks, one thing a slide, with the speaker's notes.
 
     python docs/builder/slides.py docs/_build/html     # adds slides/ to a built site
 
-A slide fills the screen: Page Down or a swipe goes on; on paper each one is a page. They are made
-of what the gallery has written for the lessons, so pictures and questions are those of the site.
+They are taken from the lesson's page in its order, so a question stands before the picture that
+answers it. A slide is a question, or a formula, a picture, a table, a list or a code, below the
+sentences that lead to it; two short formulas share one. The rest of the page's text is in the
+notes, which N shows and hides, also for paper: one slide a page. The site's MathJax sets formulas.
+
+Minutes are estimates: half a minute to look, 120 words a minute, two minutes for a question. The
+notes of the first slide have the plan of the lecture of 90 minutes, from learn/teaching.md.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+from dataclasses import dataclass, field
 from html import escape
+from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
-from flowcore import teaching
+from bs4 import BeautifulSoup, Tag
 
-COURSE = Path(__file__).resolve().parents[1] / "built" / "course"
-PART = re.compile(
-    r"^(?P<title>\S.*)\n[-=]{3,}$"
-    r"|^\*\*(?P<question>\d+[a-z])\.\*\*"
-    r"|^ *\.\. image-sg:: /built/course/images/(?P<image>\S+)\n *:alt: (?P<alt>.*)",
-    flags=re.M,
-)
+PLAN = Path(__file__).resolve().parents[1] / "learn" / "teaching.md"
+SHOWN = "div.math, img, table, ul, ol, div.highlight-text, div.highlight-python"
+LEFT_OUT = ".sphx-glr-footer, .admonition, .bench-here, #where-this-comes-from, form"
+QUESTION = re.compile(r"(\d+[a-z]|Predict)\.")
+SENTENCE = re.compile(r"(?<=[.?!:]) (?=[A-Z(<])")
+TO_LOOK, WORDS_A_MINUTE, TO_ANSWER = 0.5, 120, 2  # minutes, words, minutes
+LEAD, FULL = 45, 60  # words: of the sentences that lead to it; of a slide that takes no more
 PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -30,73 +36,220 @@ PAGE = """<!doctype html>
 <title>{title}</title>
 <link rel="icon" href="../_static/favicon.svg">
 <style>
-html {{ scroll-snap-type: y mandatory; font: 2.2vmin/1.4 system-ui, sans-serif; color: #18222c; }}
+html {{ scroll-snap-type: y proximity; font: 2.2vmin/1.4 system-ui, sans-serif; color: #18222c;
+  background: white; }}
 body {{ margin: 0; }}
-section {{ box-sizing: border-box; height: 100vh; padding: 4vmin 6vmin; scroll-snap-align: start;
-  display: flex; flex-direction: column; gap: 3vmin; }}
+section {{ box-sizing: border-box; min-height: 100vh; padding: 4vmin 6vmin;
+  scroll-snap-align: start; display: flex; flex-direction: column; gap: 3vmin; }}
 h1 {{ margin: auto 0; font-size: 7vmin; line-height: 1.15; }}
 h2 {{ margin: 0; font-size: 3.2vmin; font-weight: 600; color: #55616c; }}
-p {{ margin: auto 0; font-size: 4.6vmin; max-width: 34em; }}
-img {{ flex: 1; min-height: 0; object-fit: contain; }}
+.shown {{ flex: 1; display: flex; flex-direction: column; justify-content: center; gap: 2.5vmin;
+  font-size: 3.6vmin; min-height: 0; }}
+.shown > * {{ margin: 0; }}
+.shown > .math {{ overflow: hidden; }}
+.shown.question {{ font-size: 4.4vmin; }}
+.shown li {{ margin: 1.5vmin 0; }}
+img {{ flex: 1 1 60vh; min-height: 0; object-fit: contain; }}
+pre {{ margin: 0; font: min(3vmin, 70vh / var(--lines) / 1.35, 88vw / var(--columns) / .61)/1.35
+  monospace; }}
+th, td {{ padding: .3em 2em .3em 0; text-align: left; }}
+th {{ border-bottom: 1px solid; }}
+p {{ margin: 0; }}
 a {{ color: #005f8a; }}
-@media print {{ section {{ page-break-after: always; }} }}
+aside {{ display: none; border-top: 1px solid; padding-top: 1vmin; color: #55616c; }}
+.notes aside {{ display: block; }}
+.notes img {{ flex-basis: 35vh; }}
+aside > * {{ margin: 0 0 .6em; max-width: 60em; }}
+@page {{ size: 297mm 210mm; margin: 0; }}
+@media print {{ section {{ break-after: page; }} section:last-child {{ break-after: auto; }} }}
 </style>
+<script>
+async function typeset() {{
+  await MathJax.startup.defaultPageReady();
+  for (const formula of document.querySelectorAll(".shown > .math")) {{
+    formula.style.fontSize = `${{Math.min(1.15, formula.clientWidth / formula.scrollWidth)}}em`;
+  }}
+}}
+MathJax = {{ options: {{ enableMenu: false }}, startup: {{ pageReady: typeset }} }};
+addEventListener("keydown", ({{ key }}) => key === "n" && document.body.classList.toggle("notes"));
+</script>
+<script defer src="../_static/mathjax/tex-chtml.js"></script>
+<main>
 {slides}
+</main>
 </html>
 """
 
 
-class Slide(NamedTuple):
-    """A question, or a picture with its alternative text; under the title of its section."""
+@dataclass
+class Slide:
+    """What is shown under the title of a section, in HTML, and the text that goes with it."""
 
     section: str
-    question: str = ""
-    image: str = ""
-    alt: str = ""
+    shown: list[str]
+    kind: str  # "title", "question", "formula", "other"
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def words(self) -> int:
+        """How many words, or signs of formulas, are shown."""
+        return n_words(self.shown)
+
+    @property
+    def minutes(self) -> float:
+        """About how long it takes: its text and its notes are spoken."""
+        spoken = (self.words + n_words(self.notes)) / WORDS_A_MINUTE
+        return TO_LOOK + spoken + TO_ANSWER * (self.kind == "question")
 
 
-def of_lesson(rst: str) -> tuple[str, list[Slide]]:
-    r"""The title of a lesson, and its slides in the order of the page.
+def n_words(html: list[str]) -> int:
+    """The number of words in pieces of HTML."""
+    return len(as_text(html).split())
 
-    >>> title, slides = of_lesson("4. Why?\n=======\n\nPredict\n-------\n\n**4a.** How many?\n")
-    >>> title, slides[0].section
-    ('4. Why?', 'Predict')
+
+def as_text(html: list[str]) -> str:
+    """The text of pieces of HTML, without their tags."""
+    return BeautifulSoup(" ".join(html), "html.parser").get_text()
+
+
+def of_lesson(html: str) -> list[Slide]:
+    r"""The slides of a lesson's page, in its order; the first one is its title.
+
+    >>> slides = of_lesson('<article><h1>4. Why?</h1><h2>A</h2><p>So</p><div class="math">x</div>')
+    >>> [(slide.kind, slide.section) for slide in slides], slides[1].shown[0]
+    ([('title', '4. Why?'), ('formula', 'A')], '<p>So</p>')
     """
-    lesson = section = ""
-    found = []
-    for part in PART.finditer(rst):
-        if part["title"] and not lesson:
-            lesson = section = part["title"]
-        elif part["title"]:
-            section = part["title"]
-        elif part["question"]:
-            found.append(Slide(section, question=teaching.question(part["question"])))
+    article = BeautifulSoup(html, "html.parser").article
+    _make_plain(article)
+    slides: list[Slide] = []
+    section, text, earlier = "", [], []  # what was read since the last slide, here and before
+
+    def add(shown: list[str], kind: str) -> None:
+        slides.append(Slide(section, shown, kind, [*earlier, *text]))
+        earlier.clear()
+        text.clear()
+
+    for block in article.select(f"h1, h2, p, {SHOWN}"):
+        if block.find_parent(["p", "ul", "ol", "table"]):  # a part of it
+            continue
+        if block.name in ("h1", "h2"):
+            section = block.get_text()
+            if not slides:
+                add([], "title")
+            # the notes of a question must not have the answer
+            (earlier if slides[-1].kind == "question" else slides[-1].notes).extend(text)
+            text.clear()
+        elif block.name == "p" and is_question(block, section):
+            add([without_none(block)], "question")
+        elif block.name == "p":
+            text.append(str(block))
         else:
-            found.append(Slide(section, image=part["image"], alt=part["alt"]))
-    return lesson, found
+            first, lead = parted(text.pop()) if text else ([], [])
+            text += first
+            kind, last = "formula" if "math" in block.get("class", []) else "other", slides[-1]
+            if kind == "other" and "?" in "".join(lead):
+                add(lead, "question")
+                add([str(block)], kind)
+            elif kind == last.kind == "formula" and last.section == section and last.words < FULL:
+                last.shown += [*lead, str(block)]
+                last.notes += text
+                text.clear()
+            else:
+                add([*lead, str(block)], kind)
+    slides[-1].notes += text
+    return slides
 
 
-def page(lesson: str, slides: list[Slide]) -> str:
+def _make_plain(article: Tag) -> None:
+    """What only the page needs is taken away: links, marks, colours of code."""
+    for tag in article.select(f"a.headerlink, {LEFT_OUT}"):
+        tag.decompose()
+    for code in article.select("pre"):
+        code.string = code.get_text().rstrip()
+        lines = code.string.splitlines()
+        code["style"] = f"--lines: {len(lines)}; --columns: {max(map(len, lines), default=1)}"
+    for image in article.select("img"):
+        image.attrs = {"src": image["src"].replace("../../", "../"), "alt": image.get("alt", "")}
+    pictures = "ul.sphx-glr-horizontal"  # several of one cell
+    for tag in article.select(f"a, p > span[id], {pictures}, {pictures} > li"):
+        tag.unwrap()
+
+
+def is_question(block: Tag, section: str) -> bool:
+    """Whether a paragraph asks: "2a. ..." or, among the predictions, any with a question mark."""
+    text = block.get_text()
+    return bool(QUESTION.match(text)) or (section == "Predict" and "?" in text)
+
+
+def sentences(html: str) -> list[str]:
+    """The sentences of a paragraph, without its tags <p>."""
+    inner = re.sub(r"</?p\b[^>]*>", "", html)
+    return SENTENCE.split(" ".join(inner.split()))
+
+
+def without_none(block: Tag) -> str:
+    """A question without the sentence that sends readers of a script to its `None`."""
+    return f"<p>{' '.join(part for part in sentences(str(block)) if '>None<' not in part)}</p>"
+
+
+def parted(html: str) -> tuple[list[str], list[str]]:
+    """A paragraph: its first sentences, if any, and the last ones, which have LEAD words at most.
+
+    >>> parted("<p>" + "word " * 45 + "end. So:</p>")[1]
+    ['<p>So:</p>']
+    """
+    found, first = sentences(html), []
+    while len(found) > 1 and n_words(found) > LEAD:
+        first.append(found.pop(0))
+    return [f"<p>{' '.join(first)}</p>"] if first else [], [f"<p>{' '.join(found)}</p>"]
+
+
+def planned(plan: str, lesson: str) -> list[str]:
+    r"""What the lecture of 90 minutes does with a lesson: a line of HTML for each row of its plan.
+
+    >>> planned("| 0:05 | 1 | Mass | Half? |\n| 0:14 | 2 | A shear | |\n", "1")
+    ['<p>0:05, 9 minutes: Mass. Hands up: Half?</p>']
+    """
+    rows = re.findall(r"^\| (\d):(\d\d) \| (\d*) *\| (.*) \| ?(.*) ?\|$", plan, flags=re.M)
+    found = []
+    for (h, m, number, what, hands), (later_h, later_m, *_) in pairwise([*rows, ("1", "30")]):
+        if number == lesson:
+            minutes = 60 * (int(later_h) - int(h)) + int(later_m) - int(m)
+            asked = f". Hands up: {hands.strip()}" if hands.strip() else ""
+            text = escape(f"{h}:{m}, {minutes} minutes: {what}{asked}".replace("\\|", "|"))
+            found.append(f"<p>{text}</p>")
+    return found
+
+
+def page(slides: list[Slide], plan: str = "") -> str:
     """The HTML of a lesson's slides, in the folder slides/ of the site."""
-    made = [f"<section><h1>{escape(lesson)}</h1></section>"]
-    for section, question, image, alt in slides:
-        inside = f"<p>{escape(question)}</p>"
-        if image:
-            inside = f'<img src="../_images/{image}" alt="{escape(alt)}">'
-        made.append(f"<section><h2>{escape(section)}</h2>{inside}</section>")
-    return PAGE.format(title=escape(lesson), slides="\n".join(made))
+    title, *others = slides
+    lecture = planned(plan, title.section.partition(".")[0])
+    minutes = sum(slide.minutes for slide in others)
+    whole = f"<p>{len(others)} slides, about {minutes:.0f} minutes in all.</p>"
+    if lecture:
+        whole += f"<p>In a lecture of 90 minutes:</p>{''.join(lecture)}"
+    made = [f"<section><h1>{escape(title.section)}</h1><p>N: notes, with minutes.</p>"]
+    made[0] += f"<aside>{whole}{''.join(title.notes)}</aside></section>"
+    for slide in others:
+        made.append(
+            f'<section><h2>{escape(slide.section)}</h2><div class="shown {slide.kind}">'
+            f"{''.join(slide.shown)}</div><aside><p>About {slide.minutes:.1f} minutes.</p>"
+            f"{''.join(slide.notes)}</aside></section>"
+        )
+    return PAGE.format(title=escape(title.section), slides="\n".join(made))
 
 
 def write(site: Path) -> None:
     """Slides of all lessons, and a list of them, into the folder slides/ of a built site."""
     folder = site / "slides"
     folder.mkdir(exist_ok=True)
-    links = []
-    scripts = COURSE.glob("lesson_*.rst")
-    for path in sorted(scripts, key=lambda path: int(path.stem.split("_")[1])):
-        lesson, slides = of_lesson(path.read_text(encoding="utf-8"))
-        (folder / f"{path.stem}.html").write_text(page(lesson, slides), encoding="utf-8")
-        links.append(f'<a href="{path.stem}.html">{escape(lesson)}</a> ({len(slides)})')
+    links, plan = [], PLAN.read_text(encoding="utf-8")
+    lessons = (site / "built" / "course").glob("lesson_*.html")
+    for path in sorted(lessons, key=lambda path: int(path.stem.split("_")[1])):
+        slides = of_lesson(path.read_text(encoding="utf-8"))
+        (folder / path.name).write_text(page(slides, plan), encoding="utf-8")
+        links.append(f'<a href="{path.name}">{escape(slides[0].section)}</a> ({len(slides)})')
     listed = "<h1>Slides</h1><p>" + "<br>".join(links) + "</p>"
     back = '<h2><a href="../learn/teaching.html">For teachers</a></h2>'
     text = PAGE.format(title="Slides", slides=f"<section>{back}{listed}</section>")

@@ -61,7 +61,7 @@ function unknown({ state, look }) {
   return [
     el("p", { class: "big" }, "NLL ", el("output", { id: "nll" }, tidy(look.nll)),
       el("small", {}, ` ± ${tidy(look.nll_error)} nats`)),
-    el("p", { class: "sum" }, `On the fifth that was set aside. KL unknown: nobody knows the truth ${whose}.`),
+    el("p", { class: "sum" }, `Measured on the fifth of the rows that training does not use. The KL is unknown: nobody knows the density ${whose}.`),
   ];
 }
 

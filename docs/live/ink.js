@@ -39,12 +39,14 @@ export class Ink {
   }
 
   clear() {
-    this.cells.fill(0);
-    this.changed();
+    this.show(null);
   }
 
-  get isEmpty() {
-    return this.cells.every((v) => v === 0);
+  /** A drawing, or null for none. */
+  show(cells) {
+    if (cells) this.cells.set(cells);
+    else this.cells.fill(0);
+    this.changed();
   }
 
   copy() {

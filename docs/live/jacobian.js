@@ -9,8 +9,9 @@ const SIZE = 118;
 export function showJacobian(session) {
   const draw = () => {
     const { at: point, built } = session;
-    at("jacobian").replaceChildren(...(point && built ? parts(session) : []));
-    cover(at("jacobian-panel"), covered(session, "log_det") && session.step > 0);
+    const hidden = covered(session, "log_det");
+    cover(at("jacobian-panel"), hidden);
+    at("jacobian").replaceChildren(...(point && built && !hidden ? parts(session) : []));
   };
   session.on("point prediction built", draw);
 }

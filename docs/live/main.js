@@ -66,7 +66,7 @@ function chooseTool() {
 
 session.on("prediction built state", chooseTool);
 session.on("state", ({ before, opened }) => {
-  if (opened && before?.task !== session.state.task) ink.clear();
+  if (opened && before?.task !== session.state.task) ink.show(session.prediction.ink);
 });
 
 // ------------------------------------------------------------ the theme

@@ -2,7 +2,7 @@
 
 import { at, setOptions } from "./dom.js";
 import { clamp } from "./numbers.js";
-import { covered } from "./prediction.js";
+import { covered, taskOf } from "./prediction.js";
 import { colours, degreeColour, onTheme } from "./theme.js";
 
 const GAP = 10; // between two masks
@@ -39,7 +39,7 @@ export function showMasks(session) {
   new ResizeObserver(draw).observe(canvas);
   onTheme(draw);
   session.on("prediction", () => {
-    const large = ["connections", "units"].includes(session.prediction.compare);
+    const large = isAsked(session);
     if (large !== panel.classList.contains("large")) place(panel, large);
     draw();
   });
@@ -49,6 +49,7 @@ export function showMasks(session) {
     setOptions(at("variables"), Array.from({ length: high - low + 1 }, (_, i) => [low + i, low + i]), low);
   });
   session.on("state", ({ before, opened }) => {
+    if (before?.task !== session.state.task) panel.open = !session.state.task || isAsked(session);
     at("variables").value = session.state.variables;
     if (!opened && before.variables !== session.state.variables) session.askNetwork();
   });
@@ -64,6 +65,9 @@ export function showMasks(session) {
   });
   session.on("built", () => (at("time-said").textContent = ""));
 }
+
+// Whether a task asks for them. In the other tasks they are folded: two variables have dull masks.
+const isAsked = (session) => ["connections", "units"].includes(taskOf(session)?.compare);
 
 // In a task about masks they stand above the pictures, and the form right below them.
 function place(panel, large) {

@@ -15,15 +15,6 @@ export const withError = (value, error, digits = 3) => `${tidy(value, digits)} �
 
 export const pair = ([x, y], digits = 2) => `(${tidy(x, digits)}, ${tidy(y, digits)})`;
 
-/** What somebody typed, a number or a sum: a comma may be a point, and any minus sign a minus. */
-export function typed(text) {
-  const plain = text.trim().replace(/[−–]/g, "-").replaceAll(",", ".").replace(/\s*([-+])\s*/g, "$1");
-  if (!new RegExp(`^[-+]?${UNSIGNED}([-+]${UNSIGNED})*$`, "i").test(plain)) return NaN;
-  return plain.match(new RegExp(`[-+]?${UNSIGNED}`, "gi")).reduce((sum, term) => sum + Number(term), 0);
-}
-
-const UNSIGNED = "(?:\\d+\\.?\\d*|\\.\\d+)(?:e[-+]?\\d+)?";
-
 /** Round numbers for the marks of a scale. */
 export function ticks(low, high, about = 5) {
   const raw = (high - low) / about;

@@ -12,7 +12,9 @@ import { recall, remember } from "./memory.js";
 import { pair, tidy, withError, withMinus } from "./numbers.js";
 
 export const NONE = Object.freeze({
-  phase: "none", compare: null, steps: 0, value: null, ink: null, message: "", said: "", misses: 0,
+  phase: "none", compare: null, steps: 0, // of training, after which the answer can be seen
+  text: "", value: null, ink: null, // what was typed, its number; or the cells of a drawing
+  problem: "", message: "", said: "", misses: 0,
 });
 
 export const taskOf = (session) =>
@@ -27,14 +29,15 @@ export const isOpen = ({ phase }) => phase === "asking" || phase === "again";
 export const isDrawn = ({ compare }) => compare === "drawing";
 export const unitOf = ({ compare }) => ({ connections: "connections", units: "units", width: "of the width" })[compare] ?? "nats";
 
-/** Whether only a hint has been given so far. */
-export const isHinted = ({ phase, misses }) => phase === "again" && misses < 2;
+/** Whether only a hint has been given so far, and the flow's number is kept back. */
+export const isHinted = (prediction) =>
+  prediction.phase === "again" && prediction.misses < 2 && !isDrawn(prediction);
 
 /** Whether training has to wait for a prediction. */
 export const bars = ({ state, prediction }) =>
   Boolean(state?.task) && (prediction.phase === "asking" || (isHinted(prediction) && prediction.steps === 0));
 
-const COVERS = { log_p: ["bars"], log_det: ["log_det"], connections: ["count"], units: ["count", "walk"] };
+const COVERS = { log_p: ["bars", "log_det"], connections: ["count"], units: ["count", "walk"] };
 
 /** Whether this would give the answer away: "gauge", "floor", "bars", "log_det", "count", "walk". */
 export function covered(session, what) {
@@ -53,10 +56,22 @@ export function setPrediction(session, changes) {
   session.emit("prediction");
 }
 
-/** Fix it. Its verdict comes now, or after training. */
-export async function lock(session, given) {
+/** Fix what was typed or drawn, or show why it cannot be read. The verdict on the answer before goes. */
+export async function submit(session, given) {
+  setPrediction(session, { ...given, problem: "", message: "", said: "" });
+  const { prediction } = session;
+  const { value = null, problem } = given.ink
+    ? { problem: given.ink.some(Boolean) ? "" : "Nothing is drawn yet." }
+    : (await session.ask("read", { text: given.text })) ?? {};
+  if (session.prediction !== prediction) return;
+  if (problem) setPrediction(session, { problem: capital(problem) });
+  else if (given.ink || value !== null) await lock(session, { value });
+}
+
+// Fix it. Its verdict comes now, or after training.
+async function lock(session, given) {
   const seen = session.prediction.phase === "again";
-  setPrediction(session, { ...given, phase: "locked", message: "", said: "" });
+  setPrediction(session, { ...given, phase: "locked" });
   if (seen || session.step >= session.prediction.steps) await settle(session);
 }
 
@@ -82,7 +97,7 @@ export async function compared(session) {
   const compare = {
     log_p: () => `${you}; the bars' sum at ${pair(session.point)} is ${tidy(session.at.log_p)}.`,
     log_det: () => `${you}; at ${pair(session.point)} the flow has ${tidy(session.at.log_det)}.`,
-    kl: () => `${you}; the gauge stands at ${withError(look.kl, look.kl_error)}${floorSaid(session)}.`,
+    kl: () => `${you}; after ${session.step} steps the gauge stood at ${withError(look.kl, look.kl_error)}${floorSaid(session)}.`,
     connections: () => `${you}; ${network.kept} of ${network.all} are left.`,
     units: () => `${you}; the walk computes ${network.walk.computed}.`,
     width: () => `${you}; ${widthAtHalf(look.stages)}.`,

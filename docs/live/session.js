@@ -6,6 +6,7 @@
 // loading, failed, note.
 
 import { Desk } from "./desk.js";
+import { recall } from "./memory.js";
 import { clamp } from "./numbers.js";
 import { changed, format, parse, sameFlow, settingsOf, usual } from "./state.js";
 
@@ -69,11 +70,13 @@ export class Session extends Desk {
     return going;
   }
 
-  /** Another task; Back returns to what is shown now. */
+  /** Another task, trained as far as its verdict if it has one; Back returns to what is shown now. */
   goTo(task) {
     this.writeNow();
     history.pushState(null, "");
-    return this.go(usual(this.about, task, this.state.theme));
+    const kept = recall(task);
+    const steps = kept && kept.phase !== "locked" ? kept.steps : 0;
+    return this.go(changed(usual(this.about, task, this.state.theme), { steps }));
   }
 
   /** Show all of a state: its flow, trained for as many steps as it has. */

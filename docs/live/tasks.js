@@ -2,9 +2,9 @@
 
 import { at, el } from "./dom.js";
 import { answered } from "./memory.js";
-import { tidy, typed, withMinus } from "./numbers.js";
+import { tidy, withMinus } from "./numbers.js";
 import {
-  NONE, asked, isDrawn, isHinted, isOpen, lock, setPrediction, taskOf, unitOf,
+  NONE, asked, isDrawn, isHinted, isOpen, setPrediction, submit, taskOf, unitOf,
 } from "./prediction.js";
 
 const LESSONS = [
@@ -56,7 +56,7 @@ export function showTasks(session, ink) {
     showNav(session);
   });
   for (const kind of ["pointerdown", "keydown"]) {
-    at("density").addEventListener(kind, () => at("answer-problem")?.replaceChildren());
+    at("density").addEventListener(kind, () => session.prediction.problem && setPrediction(session, { problem: "" }));
   }
   for (const button of document.querySelectorAll("[data-task]")) {
     button.addEventListener("click", () => choose(session, button));
@@ -148,14 +148,11 @@ function fixed(prediction) {
 
 function openQuestion(session, task, ink) {
   const { prediction } = session;
-  const problem = el("p", { class: "problem", id: "answer-problem", role: "alert" });
+  const problem = el("p", { class: "problem", id: "answer-problem", role: "alert" }, prediction.problem);
   const field = isDrawn(prediction) ? null : answerField(prediction);
   const send = (event) => {
     event.preventDefault();
-    if (!session.look) return;
-    const value = field ? typed(at("answer").value) : null;
-    problem.textContent = field ? wrongNumber(value) : ink.isEmpty ? "Nothing is drawn yet." : "";
-    if (!problem.textContent) lock(session, { value, ink: field ? null : ink.copy() });
+    if (session.look) submit(session, field ? { text: at("answer").value } : { ink: ink.copy() });
   };
   const skip = () => setPrediction(session, task ? { phase: "skipped" } : NONE);
   const rest = [
@@ -167,18 +164,15 @@ function openQuestion(session, task, ink) {
 }
 
 function answerField(prediction) {
-  const value = prediction.value === null ? "" : String(prediction.value);
   return [
     el("label", {}, el("span", { class: "heard" }, "Your prediction"),
       el("input", {
-        id: "answer", inputmode: "text", autocomplete: "off", size: 7, value,
+        id: "answer", inputmode: "text", autocomplete: "off", size: 9, value: prediction.text,
         "aria-describedby": "question answer-problem",
       })),
     el("span", { class: "unit" }, unitOf(prediction)),
   ];
 }
-
-const wrongNumber = (value) => (Number.isFinite(value) ? "" : "Type a number, such as −0.25.");
 
 // ------------------------------------------------------------ what is to be seen
 
@@ -198,7 +192,7 @@ function seeColumn(session, task) {
   if (message) found.push(verdict(phase === "right", message));
   if (isHinted(session.prediction)) found.push(showMe(session));
   else if (sentence) found.push(sentence);
-  if (phase !== "again") found.push(el("p", { id: "do" }, task.do));
+  if (phase !== "again") found.push(el("p", { id: "do" }, session.step ? task.do.replace(/^Train\b/, "Train on") : task.do));
   return found;
 }
 

@@ -1,31 +1,41 @@
 // The flow of the first page: trained by flowcore (docs/builder/front_door.py), run here without it.
-// Dots and grid lines of the base go through its layers once, then rest. Without this file, and where
-// less motion is wanted, the page shows the last picture.
+// Dots and grid lines of the base go through its layers once. Then the density is shaded, and all rests.
+// Where less motion is wanted, the page shows the last picture; without this file, that of the builder.
 
 const REACH = 3; // of the grid in the base, on both sides
 const LINES = 13;
 const DOTS = 161; // on a line
 const CLOUD = 900;
-const SECONDS = 4.4; // from the base to the data: below five, so nobody needs a button to stop it
+const SECONDS = 4.8; // from the base to the density: below five, so nobody needs a button to stop it
+const SHADING = 2; // at the end, in the time of a map
 const MARGIN = 1.3; // a frame has room around nearly all dots
+const COLUMNS = 200; // of cells, in which the density is computed
+const CELLS = 200; // in one frame of the motion, before they are shown: all at once would stop it
 const DOT = { light: "#3d4a55", dark: "#c8d1d8" };
 const LIGHT = ["#00798c", "#d1700f"];
 const DARK = ["#2fb4c6", "#f0963a"];
+const DENSITY = { light: [58, 84, 190], dark: [126, 161, 245] };
+
+/** Shift and log-scale of a layer's second coordinate, given the first in x. */
+function conditioned({ in: [w, b], out }, bound, known) {
+  let [mu, raw] = [out[0][1], out[1][1]];
+  for (let j = 0; j < w.length; j++) {
+    const h = Math.tanh(w[j] * known + b[j]);
+    mu += out[0][0][j] * h;
+    raw += out[1][0][j] * h;
+  }
+  return [mu, bound * Math.tanh(raw / bound)];
+}
 
 /** One layer of the MAF, z -> x, for points [x, y, x, y, ...]. */
-function layer({ first, shift, log_scale, in: [w, b], out }, bound, z) {
+function layer(one, bound, z) {
+  const { first, shift, log_scale } = one;
   const x = new Float64Array(z.length);
-  const scale = Math.exp(log_scale);
   for (let i = 0; i < z.length; i += 2) {
-    const known = shift + scale * z[i + first];
-    let [mu, raw] = [out[0][1], out[1][1]];
-    for (let j = 0; j < w.length; j++) {
-      const h = Math.tanh(w[j] * known + b[j]);
-      mu += out[0][0][j] * h;
-      raw += out[1][0][j] * h;
-    }
+    const known = shift + Math.exp(log_scale) * z[i + first];
+    const [mu, log_sigma] = conditioned(one, bound, known);
     x[i + first] = known;
-    x[i + 1 - first] = mu + Math.exp(bound * Math.tanh(raw / bound)) * z[i + 1 - first];
+    x[i + 1 - first] = mu + Math.exp(log_sigma) * z[i + 1 - first];
   }
   return x;
 }
@@ -36,6 +46,20 @@ export function stages({ layers, bound, mean, scale }, z) {
   for (const one of layers) found.push(layer(one, bound, found.at(-1)));
   found.push(found.at(-1).map((v, i) => mean[i % 2] + scale[i % 2] * v));
   return found;
+}
+
+/** log p of a point in the data's units, in nats: back through the layers, log-determinants taken off. */
+export function logProb({ layers, bound, mean, scale }, x) {
+  const z = x.map((v, axis) => (v - mean[axis]) / scale[axis]);
+  let log_p = -Math.log(2 * Math.PI * scale[0] * scale[1]);
+  for (const one of layers.toReversed()) {
+    const { first, shift, log_scale } = one;
+    const [mu, log_sigma] = conditioned(one, bound, z[first]);
+    z[first] = (z[first] - shift) / Math.exp(log_scale);
+    z[1 - first] = (z[1 - first] - mu) / Math.exp(log_sigma);
+    log_p -= log_scale + log_sigma;
+  }
+  return log_p - (z[0] ** 2 + z[1] ** 2) / 2;
 }
 
 // ------------------------------------------------------------ what is carried
@@ -81,7 +105,17 @@ class Picture {
     this.stages = stages(flow, ofTheBase());
     this.frames = this.stages.map(frameOf);
     this.last = this.stages.length - 1;
-    this.place = 0; // between which stages: from 0 to the last
+    this.shade = new Shade(flow, this.frames.at(-1));
+    this.end = this.last + SHADING;
+    this.place = 0; // between which stages: from 0 to the last; then the density is shaded, to the end
+  }
+
+  /** What is shown, in words. */
+  get label() {
+    const { place, last } = this;
+    const k = Math.round(place);
+    if (place > last) return "density p(x)";
+    return k === 0 ? "noise" : k === last ? "rescaled" : `after layer ${k} of ${last - 1}`;
   }
 
   draw() {
@@ -93,15 +127,28 @@ class Picture {
     const context = canvas.getContext("2d");
     context.scale(ratio, ratio);
     const k = Math.min(Math.floor(place), last - 1);
-    const t = place - k;
+    const t = Math.min(1, place - k);
     const [left, right, bottom, top] = this.frames[k].map((v, side) => between(v, this.frames[k + 1][side], t));
     const unit = Math.min(width / (right - left), height / (top - bottom));
-    const x = (i) => width / 2 + unit * (between(stages[k][i], stages[k + 1][i], t) - (left + right) / 2);
-    const y = (i) => height / 2 - unit * (between(stages[k][i + 1], stages[k + 1][i + 1], t) - (bottom + top) / 2);
+    const toX = (v) => width / 2 + unit * (v - (left + right) / 2);
+    const toY = (v) => height / 2 - unit * (v - (bottom + top) / 2);
+    const x = (i) => toX(between(stages[k][i], stages[k + 1][i], t));
+    const y = (i) => toY(between(stages[k][i + 1], stages[k + 1][i + 1], t));
+    const shaded = Math.max(0, (place - last) / SHADING);
+    if (shaded) {
+      context.globalAlpha = shaded;
+      const image = this.shade.image(DENSITY[isDark() ? "dark" : "light"]);
+      context.drawImage(image, toX(left), toY(top), unit * (right - left), unit * (top - bottom));
+    } else this.shade.grow(CELLS);
+    this.drawGrid(context, x, y, 0.6 - 0.45 * shaded);
+    this.drawDots(context, x, y, Math.min(1.8, width / 350), 1 - 0.6 * shaded);
+  }
+
+  drawGrid(context, x, y, alpha) {
+    context.lineWidth = 1;
+    context.globalAlpha = alpha;
     for (const [family, colour] of (isDark() ? DARK : LIGHT).entries()) {
       context.strokeStyle = colour;
-      context.lineWidth = 1;
-      context.globalAlpha = 0.6;
       context.beginPath();
       for (let line = family * LINES; line < (family + 1) * LINES; line++) {
         for (let dot = 0; dot < DOTS; dot++) {
@@ -111,15 +158,47 @@ class Picture {
       }
       context.stroke();
     }
-    context.globalAlpha = 1;
+  }
+
+  drawDots(context, x, y, radius, alpha) {
+    context.globalAlpha = alpha;
     context.fillStyle = isDark() ? DOT.dark : DOT.light;
-    const radius = Math.min(1.8, width / 350);
     context.beginPath();
-    for (let i = FIRST_OF_CLOUD; i < stages[0].length; i += 2) {
+    for (let i = FIRST_OF_CLOUD; i < this.stages[0].length; i += 2) {
       context.moveTo(x(i) + radius, y(i));
       context.arc(x(i), y(i), radius, 0, 7);
     }
     context.fill();
+  }
+}
+
+// The density over a frame, as a small canvas.
+class Shade {
+  constructor(flow, [left, right, bottom, top]) {
+    const size = (right - left) / COLUMNS;
+    this.rows = Math.round((top - bottom) / size);
+    this.p = [];
+    this.next = () => {
+      const [row, column] = [Math.floor(this.p.length / COLUMNS), this.p.length % COLUMNS];
+      return Math.exp(logProb(flow, [left + size * (column + 0.5), top - size * (row + 0.5)]));
+    };
+  }
+
+  /** Compute so many cells more. */
+  grow(cells) {
+    const all = this.rows * COLUMNS;
+    for (let i = 0; i < cells && this.p.length < all; i++) this.p.push(this.next());
+  }
+
+  /** Of a colour, whose opacity is the root of p / max p: linear, it would show the ridges only. */
+  image(colour) {
+    this.grow(Infinity);
+    const most = this.p.reduce((a, b) => Math.max(a, b));
+    const image = new ImageData(COLUMNS, this.rows);
+    this.p.forEach((p, i) => image.data.set([...colour, 255 * Math.sqrt(p / most)], 4 * i));
+    const canvas = Object.assign(document.createElement("canvas"), { width: COLUMNS, height: this.rows });
+    canvas.getContext("2d").putImageData(image, 0, 0);
+    return canvas;
   }
 }
 
@@ -138,22 +217,26 @@ const eased = (t) => {
   return t - u + u * u * (3 - 2 * u);
 };
 
+const afterLoad = (act) =>
+  document.readyState === "complete" ? act() : addEventListener("load", () => setTimeout(act), { once: true });
+
 function show(figure, flow) {
   const canvas = document.createElement("canvas");
   const image = figure.querySelector("img");
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", image.alt);
   image.replaceWith(canvas);
-  const [button, slider] = [figure.querySelector("button"), figure.querySelector("input")];
+  const [button, slider, label] = ["button", "input", ".stage"].map((one) => figure.querySelector(one));
   figure.querySelector(".controls").hidden = false;
   const picture = new Picture(canvas, flow);
-  slider.max = picture.last;
+  slider.max = picture.end;
   let running = 0;
 
   function moveTo(place) {
     picture.place = place;
     slider.value = place;
-    slider.setAttribute("aria-valuetext", `after ${Math.round(place)} of ${picture.last} maps`);
+    label.textContent = picture.label;
+    slider.setAttribute("aria-valuetext", picture.label);
     picture.draw();
   }
 
@@ -164,15 +247,15 @@ function show(figure, flow) {
   }
 
   function play() {
-    const from = slider.value >= picture.last ? 0 : Number(slider.value);
+    const from = slider.value >= picture.end ? 0 : Number(slider.value);
     let begin = null;
     button.textContent = "Stop";
     const step = (now) => {
       begin ??= now;
-      const place = Math.min(picture.last, from + ((now - begin) / 1000 / SECONDS) * picture.last);
-      moveTo(eased(place));
+      const place = Math.min(picture.end, from + ((now - begin) / 1000 / SECONDS) * picture.end);
+      moveTo(place < picture.last ? eased(place) : place);
       if (place > 0) figure.dataset.movedAfter ??= performance.now().toFixed(0); // ms from navigation
-      if (place < picture.last) running = requestAnimationFrame(step);
+      if (place < picture.end) running = requestAnimationFrame(step);
       else stop();
     };
     running = requestAnimationFrame(step);
@@ -186,8 +269,9 @@ function show(figure, flow) {
   new ResizeObserver(() => picture.draw()).observe(canvas);
   new MutationObserver(() => picture.draw()).observe(document.documentElement, { attributeFilter: ["data-theme"] });
   stop();
-  if (matchMedia("(prefers-reduced-motion: reduce)").matches) moveTo(picture.last);
-  else play();
+  if (!matchMedia("(prefers-reduced-motion: reduce)").matches) return play();
+  moveTo(picture.last);
+  afterLoad(() => moveTo(picture.end)); // the density takes long, and the page does not wait for it
 }
 
 const figure = document.querySelector("figure.learned");

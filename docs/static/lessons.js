@@ -1,14 +1,17 @@
 // Lessons that ask. Each cell of a lesson that checks an answer becomes a box: the question, a place
 // for the answer, the check. The lesson waits there: all that follows is folded, its headings in the
-// sidebar, too, until there is a right answer (or a good guess, where one is asked for), or until the
-// reader goes on without one. A box among the exercises at the end holds up nothing.
-// `flowcore.teaching` checks, in the Flow Bench's Python, which is loaded when the first answer is
-// being written. Code that only draws is folded, too. Without this file, and on paper, a lesson is
-// text, pictures and code.
+// sidebar, too, until there is a right answer (or a good guess, where one is asked for), or a second
+// wrong number, or until the reader goes on without one. A box among the exercises at the end holds
+// up nothing. `flowcore.teaching` checks, in the Flow Bench's Python, which is loaded when the first
+// answer is being written. Answers are kept (answers.js). Code that only draws is folded, too.
+// Without this file, and on paper, a lesson is text, pictures and code. Other pages stay as they are.
+
+import { answerTo, keepAnswer, keepPassed, passed, saveWork, seedOfClass, startAnew } from "./answers.js";
 
 const LIVE = new URL("../live/", import.meta.url);
 const PATIENCE = 5000; // ms, then a check can be stopped
 const STOPPED = "Stopped. Is there a loop that never ends?";
+const MISSES = 2; // of a number, then the lesson goes on
 const CHECK = /teaching\.check\(\s*"(\w+)",\s*(\w+)\s*\)/g;
 
 async function load() {
@@ -23,10 +26,11 @@ function element(name, properties = {}, ...children) {
 }
 
 const SOLUTION = "One solution:";
+const parted = (message) => message.split(`\n\n${SOLUTION}\n\n`);
 
 // The message of a verdict; a solution, which follows a right function, is folded.
 function showVerdict(place, message) {
-  const [text, code] = message.split(`\n\n${SOLUTION}\n\n`);
+  const [text, code] = parted(message);
   place.replaceChildren(text);
   if (code) {
     const pre = element("pre", { textContent: code });
@@ -34,22 +38,56 @@ function showVerdict(place, message) {
   }
 }
 
+// The question with the numbers of a class's seed, if it has any; it needs Python.
+function ownNumbers(name, seed) {
+  const place = element("p", { textContent: "Your own numbers are being drawn ..." });
+  load()
+    .then((engine) => engine.call("question", { exercise: name, seed }))
+    .then(({ text }) => (text ? place.replaceChildren(`With your own numbers: ${text}`) : place.remove()))
+    .catch((problem) => place.replaceChildren(problem.message));
+  return place;
+}
+
 // The box of one exercise; `pass` is called when it is answered, or left if the lesson waits for it.
 function box(name, question, code, waits, pass) {
   const isCode = code.includes("def ");
+  const seed = isCode ? null : SEED;
+  const before = answerTo(name, seed);
   const answer = isCode
-    ? element("textarea", { value: code, rows: code.split("\n").length + 1, spellcheck: false })
-    : element("input", { autocomplete: "off", placeholder: "a number, or Python such as log(2)" });
+    ? element("textarea", { value: before?.text || code, spellcheck: false })
+    : element("input", { value: before?.text ?? "", autocomplete: "off", placeholder: "a number, such as -0.25, 1/2 or log(2)" });
+  const grow = () => (answer.rows = answer.value.split("\n").length + 1);
   answer.setAttribute("aria-label", `your answer to ${name}`);
   const verdict = element("output", {});
   const check = element("button", { type: "submit", textContent: "Check" });
   const stop = element("button", { type: "button", className: "leave", textContent: "Stop", hidden: true });
-  const leave = element("button", { type: "button", className: "leave", textContent: "Go on without an answer", hidden: !waits });
+  const leave = element("button", { type: "button", className: "leave go-on", textContent: "Go on without an answer", hidden: !waits });
   const give = element("button", { type: "button", className: "leave", textContent: "Show a solution", hidden: true });
   const form = element("form", { className: "question" }, question, answer, check, stop, leave, give, verdict);
   form.dataset.name = name;
+  if (seed !== null) question.after(ownNumbers(name, seed));
+  if (isCode) {
+    const id = `keys-${name}`;
+    answer.after(element("small", { id, textContent: "Indent by four spaces: the Tab key leaves this box." }));
+    answer.setAttribute("aria-describedby", id);
+    grow();
+  }
+  if (before?.message) judged(before);
+  answer.addEventListener("input", () => {
+    judged(keepAnswer(name, seed, answer.value));
+    if (isCode) grow();
+  });
   answer.addEventListener("focus", () => load().catch(() => {}), { once: true });
   leave.addEventListener("click", pass);
+
+  // A verdict on another text stays, as one on an earlier answer (flowcore.css).
+  function judged({ right, message }) {
+    form.dataset.right = message ? right : "earlier";
+    if (!message) return;
+    showVerdict(verdict, message);
+    give.hidden = right || !isCode;
+    if (!right) leave.textContent = "Go on";
+  }
 
   // The verdict on code; null where there is none, and the reason stands in its place. A loop that
   // never ends can only be stopped with Python itself, which is loaded again.
@@ -70,7 +108,7 @@ function box(name, question, code, waits, pass) {
         stop.hidden = false;
         verdict.textContent = "This takes long. Stop it?";
       }, PATIENCE);
-      return await engine.call("check", { exercise: name, code });
+      return await engine.call("check", { exercise: name, code, seed });
     } catch (problem) {
       if (problem.message === STOPPED && !stopped) return await verdictOn(code); // by another box: the new Python checks it
       verdict.textContent = problem.message;
@@ -90,14 +128,20 @@ function box(name, question, code, waits, pass) {
     verdict.querySelector("details").open = true;
     pass();
   });
+  let misses = 0;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const found = await verdictOn(answer.value);
+    const text = answer.value;
+    const found = await verdictOn(text);
     if (!found) return;
-    form.dataset.right = found.right;
-    showVerdict(verdict, found.message);
-    give.hidden = found.right || !isCode;
-    if (found.right || found.message.startsWith(`${name}: a good guess`)) pass();
+    judged(found);
+    const { message } = keepAnswer(name, seed, answer.value, { ...found, text, message: parted(found.message)[0] });
+    if (!message) judged({});
+    if (found.right || found.message.startsWith(`${name}: a good guess`)) return pass();
+    misses += 1;
+    if (isCode || !waits || misses < MISSES) return;
+    verdict.append(" The lesson goes on below.");
+    pass();
   });
   return form;
 }
@@ -136,9 +180,9 @@ function ask(cell) {
   const code = cell.textContent;
   const checks = [...code.matchAll(CHECK)];
   const output = cell.nextElementSibling?.matches("[class*='sphx-glr-script-out']") ? cell.nextElementSibling : null;
-  const lesson = cell.closest("article");
   const parts = cell.closest("section")?.id === "exercises" ? [] : fold(output ?? cell, lesson);
   const open = new Set(checks.map(([, name]) => name));
+  const more = element("p", { className: "more", textContent: following(parts) });
   const questions = questionsOf(output);
   const boxes = checks.map(([, name, used]) => {
     const above = cell.previousElementSibling; // the question, if the text has it
@@ -147,45 +191,40 @@ function ask(cell) {
     passes.set(name, () => {
       open.delete(name);
       if (!open.size) for (const part of parts) part.hidden = false;
-      outline();
+      refresh();
     });
     return box(name, question, givenOf(code, used), parts.length > 0, () => {
-      remember(name);
+      keepPassed(name);
       passes.get(name)();
     });
   });
   const plain = element("details", { className: "as-code" }, element("summary", { textContent: "as code" }));
   cell.before(...boxes, plain);
   plain.append(cell, ...(output ? [output] : []));
+  plain.after(more);
+  holds.push({ parts, marks: [more, ...boxes.map((one) => one.querySelector(".go-on"))] });
 }
 
-// What was answered or left on this page before; nothing where the browser keeps nothing.
+// How much is folded.
+function following(parts) {
+  const count = parts.reduce((sum, part) => sum + part.querySelectorAll("h2").length, 0);
+  return `${count ? `${count} more section${count > 1 ? "s" : ""}` : "The rest"}, when you have answered.`;
+}
+
 const passes = new Map(); // name of an exercise: unfolds what it holds up
-const PLACE = `flowcore lesson ${location.pathname}`;
+const holds = []; // what each cell folds, and what stands in the page while it does
 
-function remembered() {
-  try {
-    return JSON.parse(localStorage.getItem(PLACE)) ?? [];
-  } catch {
-    return [];
+// What goes with the folded parts: lines and buttons, headings in the sidebar, the way to the next page.
+function refresh() {
+  for (const { parts, marks } of holds) {
+    for (const mark of marks) mark.hidden = !parts.some((part) => part.hidden);
   }
-}
-
-function remember(name) {
-  try {
-    localStorage.setItem(PLACE, JSON.stringify([...new Set([...remembered(), name])]));
-  } catch {
-    // the page works without
-  }
-}
-
-// The headings in the sidebar: those that can be seen.
-function outline() {
   for (const link of document.querySelectorAll(".page-toc a[href^='#']")) {
     const target = document.getElementById(decodeURIComponent(link.hash.slice(1)));
     link.closest("li").hidden = Boolean(target?.closest(".answered[hidden]"));
   }
   whole.hidden = !document.querySelector(".answered[hidden]");
+  for (const next of document.querySelectorAll(".prev-next-footer")) next.hidden = !whole.hidden;
 }
 
 // A link into a folded part unfolds it.
@@ -193,7 +232,7 @@ function show() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (!target?.closest(".answered[hidden]")) return;
   for (let part = target.closest(".answered"); part; part = part.parentElement.closest(".answered")) part.hidden = false;
-  outline();
+  refresh();
   target.scrollIntoView();
 }
 
@@ -227,22 +266,26 @@ function foldDrawing(cell) {
 const IN_A_SCRIPT = /\s*Put your numbers? in\s+the\s+place\s+of\s+<code.*?<\/code>(; this cell checks it)?\./gs;
 
 const whole = element("button", { type: "button", className: "whole", textContent: "Show the whole lesson" });
-const cells = [...document.querySelectorAll("[class*='highlight-Python'], [class*='highlight-python']")];
+const work = element("button", { type: "button", className: "whole", textContent: "Save my work", onclick: saveWork });
+work.title = "One file with your answers to all lessons: this browser keeps them, and sends them nowhere";
+const anew = element("button", { type: "button", className: "whole", textContent: "Start anew", onclick: startAnew });
+anew.title = "Forget all answers to all lessons, so that somebody else can begin";
+const lesson = document.querySelector(".sphx-glr-footer")?.closest("article"); // other pages have none
+const cells = [...(lesson?.querySelectorAll("[class*='highlight-Python'], [class*='highlight-python']") ?? [])];
 const asking = cells.filter((one) => one.textContent.match(CHECK));
+const SEED = asking.length ? seedOfClass() : null;
 if (asking.length) {
-  const end = document.querySelector(".sphx-glr-footer");
-  asking[0].closest("article").append(...(end ? [end] : [])); // script and notebook stay in sight
   for (const cell of [...asking].reverse()) ask(cell);
   for (const cell of cells.filter((one) => !asking.includes(one))) foldDrawing(cell);
-  for (const text of document.querySelectorAll("article p")) {
+  for (const text of lesson.querySelectorAll("p")) {
     if (text.innerHTML.match(IN_A_SCRIPT)) text.innerHTML = text.innerHTML.replace(IN_A_SCRIPT, "");
   }
-  asking[0].closest("article").querySelector("h1")?.after(whole);
+  lesson.querySelector("h1")?.after(whole, work, anew);
   whole.addEventListener("click", () => {
-    for (const [name, pass] of passes) remember(name), pass();
+    for (const [name, pass] of passes) keepPassed(name), pass();
   });
-  for (const name of remembered()) passes.get(name)?.();
-  outline();
+  for (const name of passed()) passes.get(name)?.();
+  refresh();
   addEventListener("hashchange", show);
   show();
 }

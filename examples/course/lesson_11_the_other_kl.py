@@ -3,10 +3,11 @@ r"""
 =======================================================
 
 So far there were rows, and no formula. Often it is the other way round. A physicist knows the
-energy of every state, a statistician the prior and the likelihood: :math:`\tilde p(x)`, a density
-up to its constant :math:`Z = \int \tilde p`, and not a single row. *Variational inference* fits a
-flow :math:`q` to it, with rows that the flow draws itself. The loss is a KL again, but the other
-one, and that changes what is learned, what is missed, and what can be known about it afterwards.
+energy of every state; a statistician knows the prior and the likelihood. Both know :math:`\tilde
+p(x)`, a density up to its constant :math:`Z = \int \tilde p`, but they have not a single row.
+*Variational inference* fits a flow :math:`q` to :math:`\tilde p`, with rows that the flow draws
+itself. The loss is again a KL, but the other one. This changes what the flow learns, what it
+misses, and how you can check it afterwards.
 
 .. math::
 
@@ -23,9 +24,9 @@ You need: lessons 1 to 3 (densities, KL), and the first half of lesson 8 (two pi
 # Predict
 # -------
 #
-# Half of :math:`p` is :math:`N(-6, 1)`, half :math:`N(6, 1)`. Before any flow, let :math:`q` be a
-# single Gaussian that covers only one of the two halves. How far is it from :math:`p`? Put your
-# number in the place of ``None``.
+# Let :math:`p` be an equal mixture of :math:`N(-6, 1)` and :math:`N(6, 1)`. Before any flow, let
+# :math:`q` be a single Gaussian that covers only one of the two pieces. How far is it from
+# :math:`p`? Put your number in the place of ``None``.
 
 import autograd.numpy as anp
 import matplotlib.pyplot as plt
@@ -38,14 +39,15 @@ from flowcore.training.reverse_kl import ReverseKL
 from flowcore.training.unnormalised import LogTarget
 
 # %%
-# **11a.** Half of p is N(-6, 1), half N(6, 1). q = N(6, 1) has one of them. What is KL(q \|\| p)?
+# **11a.** p is an equal mixture of N(-6, 1) and N(6, 1). q = N(6, 1) covers one of them. What is
+# KL(q \|\| p)?
 
 guess = None
 print(teaching.check("11a", guess))
 
 # %%
-# Now look. Below are both KLs of all Gaussians :math:`N(m, s^2)`, computed as sums over a fine
-# grid. On the left they are shown for each :math:`m`, with the best :math:`s`. On the right is the
+# Now look. The code computes both KLs of all Gaussians :math:`N(m, s^2)`, as sums over a fine grid.
+# The left picture shows them for each :math:`m`, with the best :math:`s`. The right one shows the
 # best Gaussian for each KL.
 
 two = fc.GaussianMixture([[-6.0], [6.0]], scales=1.0)
@@ -104,8 +106,9 @@ assert best["KL(q || p)"][1] > 5.5 and best["KL(p || q)"][1] < 0.2
 #
 #     E_q [\log \tilde p - \log q] = \log Z - \mathrm{KL}(q \| p) \; \le \; \log Z .
 #
-# The left side needs no :math:`Z`. It is called the *evidence lower bound*, ELBO. If you make it
-# large, the KL becomes small. :math:`Z` is called the *evidence*; it is used to compare models.
+# The left side needs no :math:`Z`. It is called the *evidence lower bound*, ELBO. If you make the
+# ELBO large, the KL becomes small. :math:`Z` is called the *evidence*; it is used to compare
+# models.
 
 # %%
 # **11b.** The same p and q, but only p~ = 5 p is known. What is the ELBO of q?
@@ -134,9 +137,9 @@ print(found)
 # %%
 # Read the verdict, then the log evidence. It should be log 5 = 1.609, but it is log 5 - log 2 =
 # 0.916: half of the mass is missing. And nothing shows it! Draws, weights and k-hat (see below)
-# only look at places where :math:`q` has draws. *No number that is computed from draws of q detects
-# a mode that q has never seen.* You need knowledge about p: start in other places, or use a base
-# with two pieces.
+# depend only on places where :math:`q` has draws. *No number that is computed from draws of q
+# detects a mode in which q has no draws.* You need knowledge about p: start in other places, or use
+# a base with two pieces.
 
 assert found.trusted and abs(found.log_evidence[0] - (np.log(5) - np.log(2))) < 0.01
 assert abs(found.expectation()[0][0] - 6) < 0.05
@@ -162,19 +165,21 @@ assert abs(both.log_evidence[0] - np.log(5)) < 0.05
 #     + \underbrace{\frac{\partial}{\partial \theta} \log q_\theta(x)}_{\text{score}} .
 #
 # The mean of the score is 0, since :math:`E_q[\partial_\theta \log q] = \int \partial_\theta q =
-# \partial_\theta 1`. So the gradient has the same mean with the score and without. But where
-# :math:`q = p`, the path is 0 for every single draw, and the score is not. Without the score, the
-# gradient is exactly 0 where the flow is right.
+# \partial_\theta 1`. So the gradient has the same mean with and without the score. But if :math:`q
+# = p`, the path is 0 for every single draw, and the score is not. Without the score, the gradient
+# is exactly 0 where the flow is right.
 
 # %%
 # **11c.** p = N(0, 1), q = N(m, 1), and x = m + z is a draw of q. Take m = 0.5 and z = 1. What is
-# the path derivative by m of log q(x) - log p(x): through x alone, with q's own m fixed?
+# the path derivative of log q(x) - log p(x) by m? (It goes through x alone; the m of q stays
+# fixed.)
 
 guess = None
 print(teaching.check("11c", guess))
 
 # %%
-# Here are both gradients, at a flow that is its own target, from 200 batches of 50 draws.
+# Here are both gradients from 200 batches of 50 draws. The flow is its own target, so it is already
+# right.
 
 flow = fc.testing.randomize(fc.flows.iaf(2, layers=1, hidden=[8], standardize=False), 0.3)
 own = LogTarget(lambda x: flow.log_prob(x), 2)
@@ -194,8 +199,8 @@ assert spread < 1e-8
 # enough? That depends on the largest weights.
 
 # %%
-# **11d.** p = N(0, 1), q = N(0, s^2), and weights are w = p / q at draws of q. Down to which s
-# have they a finite variance?
+# **11d.** p = N(0, 1), q = N(0, s^2), and weights are w = p / q at draws of q. Below which s
+# is their variance infinite?
 
 guess = None
 print(teaching.check("11d", guess))
@@ -218,9 +223,9 @@ ax.set(xlabel="s, the width of q", ylabel="k", ylim=(-0.6, 1.1))
 ax.legend()
 
 # %%
-# If a flow covers a little too much, the weights repair that. If it covers too little, they cannot,
-# and reverse KL tends to cover too little. So look at k-hat. If it is large, ``found.refit()``
-# trains on weighted draws with the other KL, which covers.
+# If a flow covers a little too much, the weights correct that. If it covers too little, they
+# cannot, and :math:`\mathrm{KL}(q \| p)` tends to cover too little. So look at k-hat. If it is
+# large, ``found.refit()`` trains on weighted draws with the other KL, which covers.
 #
 # Exercises
 # ---------
@@ -228,9 +233,9 @@ ax.legend()
 # Compute two things from draws: an estimate of the evidence, and a gradient. Your code takes the
 # place of the dots.
 #
-# **11e.** Write a function log\_evidence(log\_p, log\_q): log p~ and log q at n draws of q. It
-# returns the logarithm of the mean weight, an estimate of log Z, also where p~ is as small as
-# exp(-2000).
+# **11e.** Write a function log\_evidence(log\_p, log\_q). The arguments are log p~ and log q at n
+# draws of q. It returns the logarithm of the mean weight, an estimate of log Z, also where p~ is as
+# small as exp(-2000).
 
 
 def log_evidence(log_p, log_q):
@@ -242,8 +247,8 @@ print(teaching.check("11e", log_evidence))
 
 # %%
 # **11f.** p = N(0, 1), q = N(m, s^2), and draws are x = m + s z with fixed z (n,). Write a function
-# path\_gradient(m, s, z): the means over the draws of the path derivatives of log q(x) - log p(x)
-# by m and by s, as an array of two.
+# path\_gradient(m, s, z). It returns an array of two: the means over the draws of the path
+# derivatives of log q(x) - log p(x), by m and by s.
 
 
 def path_gradient(m, s, z):
@@ -257,18 +262,18 @@ print(teaching.check("11f", path_gradient))
 # What you know now
 # -----------------
 #
-# * It matters which density the draws come from: :math:`\mathrm{KL}(p \| q)` covers,
-#   :math:`\mathrm{KL}(q \| p)` selects.
-# * ELBO :math:`= \log Z - \mathrm{KL}(q \| p)`: a bound that needs no :math:`Z`.
+# * It matters which density the draws come from. With :math:`\mathrm{KL}(p \| q)` a flow covers all
+#   of :math:`p`, with :math:`\mathrm{KL}(q \| p)` it selects a part.
+# * The ELBO is :math:`\log Z - \mathrm{KL}(q \| p)`, a bound of :math:`\log Z` that you can compute
+#   without :math:`Z`.
 # * The path derivative has no variance where :math:`q = p`.
 # * Weights correct a flow if k-hat is below 0.7; no diagnosis from draws of :math:`q` finds a mode
-#   that :math:`q` has not seen.
+#   in which :math:`q` has no draws.
 #
-# ``docs/use/inference.md`` explains supports, names and corrections. Four programs continue from
-# here: `a known posterior <../how_to/gaussian_posterior.html>`_,
-# `a funnel <../how_to/funnel.html>`_,
-# `logistic regression <../how_to/logistic_regression.html>`_ and
-# `two modes <../how_to/two_modes.html>`_.
+# ``docs/use/inference.md`` explains supports, names and corrections. Four programs continue this
+# lesson: `a known posterior <../how_to/gaussian_posterior.html>`_, `a funnel
+# <../how_to/funnel.html>`_, `logistic regression <../how_to/logistic_regression.html>`_ and `two
+# modes <../how_to/two_modes.html>`_.
 #
 # Where this comes from
 # ---------------------

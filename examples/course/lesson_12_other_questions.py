@@ -2,13 +2,13 @@ r"""
 12. The same density, other questions
 =====================================
 
-A flow assigns a density to whole rows, :math:`p(x_1, \dots, x_D)`. The next day somebody asks
-something else: what values of :math:`x_2` are likely, given :math:`x_1`? How probable is a row with
-a missing cell? What could be in that cell? No network was trained for these questions. But the
-joint density contains all the answers; they only have to be computed.
+A flow assigns a density to whole rows, :math:`p(x_1, \dots, x_D)`. Other questions come up later.
+What values of :math:`x_2` are likely, given :math:`x_1`? How probable is a row with a missing cell?
+What could be in that cell? No network was trained for these questions, but the joint density
+contains all the answers. You only have to compute them.
 
 You need: lesson 3 (log-density, KL), and a flow from any lesson. The exact values in this lesson
-are those of Gaussians, of mixtures, and of integrals along a line.
+come from Gaussians, mixtures, and integrals along a line.
 """
 
 # %%
@@ -25,8 +25,8 @@ are those of Gaussians, of mixtures, and of integrals along a line.
 # Predict
 # -------
 #
-# Two normal columns with the correlation 0.8, cut at :math:`x_1 = 1.5`. How wide is the slice?
-# Put your number in the place of ``None``.
+# Two normal columns have the correlation 0.8. Cut their density at :math:`x_1 = 1.5`. How wide is
+# the slice? Put your number in the place of ``None``.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -65,12 +65,12 @@ right.legend()
 # Several heaps: the slice chooses among them
 # -------------------------------------------
 #
-# A mixture's slice is a mixture of the slices of its heaps. Their weights change: a heap that makes
-# the known value often gets more weight. This is Bayes' rule.
+# The slice of a mixture is a mixture of the slices of its heaps. The weights of the heaps change: a
+# heap that often produces the known value gets more weight. This is Bayes' rule.
 
 # %%
 # **12b.** Half of the rows are N((-2, -2), I), half N((2, 2), I). x1 = 1 is known. How probable is
-# it that the row is of the right half?
+# it that the row belongs to the right half?
 
 guess = None
 print(teaching.check("12b", guess))
@@ -89,20 +89,20 @@ assert abs(heaps.given({0: 1.0}).weights[1] - 1 / (1 + np.exp(-4))) < 1e-12
 # ----------------
 #
 # A flow has no formula for the mass under its slice. In the plane we can add up the density along
-# the line. With ten columns missing there is no such sum: a grid of 100 points a column has
+# the line. If ten columns are missing, no such sum is possible: a grid of 100 points per column has
 # :math:`100^{10}` points. So we use a *proposal* :math:`q`, a density whose slices are known
 # exactly, such as a mixture. Draw :math:`x_2` from the slice of :math:`q`, and give each draw a
 # weight:
 #
 # .. math:: w = \frac{p(x_1, x_2)}{q(x_2 \mid x_1)}, \qquad E\,w = p(x_1) .
 #
-# The mean weight is the mass under the slice. If you choose draws in proportion to their weights,
-# they are draws from :math:`p(x_2 \mid x_1)`. Where :math:`q` is far from the flow, the weights
-# differ much, and few of the draws count. How many?
+# The mean weight is the mass under the slice. If you choose among many draws in proportion to their
+# weights, you get draws from :math:`p(x_2 \mid x_1)`. Where :math:`q` is far from the flow, the
+# weights differ a lot, and only a few draws count. How many?
 
 # %%
-# **12c.** Four draws have the weights 4, 2, 1 and 1. How many draws of equal weight are they
-# worth: (sum of w)^2 / (sum of w^2)?
+# **12c.** Four draws have the weights 4, 2, 1 and 1. How many draws of equal weight are they worth?
+# Compute (sum of w)^2 / (sum of w^2).
 
 guess = None
 print(teaching.check("12c", guess))
@@ -142,8 +142,8 @@ right.set(xlabel="$x_2$", title=f"$x_2$ at $x_1$ = {known}")
 right.legend()
 
 # %%
-# Look at the mean: it lies between the two moons, where there are no rows. It is the number with
-# the least squared error, and a regression would return it. A density returns draws and quantiles.
+# Look at the mean: it lies between the two moons, where there are no rows. The mean has the least
+# squared error, so a regression would return it. A density returns draws and quantiles instead.
 
 print(f"density of the slice at its mean: {np.interp(mean, y, slice_ / mass):.3f}, "
       f"its highest: {slice_.max() / mass:.2f}")  # fmt: skip
@@ -153,11 +153,12 @@ assert np.interp(mean, y, slice_ / mass) < 0.25 * slice_.max() / mass
 # What belongs in a hole?
 # -----------------------
 #
-# A table has holes, and you fill each of them with its best guess. What does that do to the column?
+# A table has holes (missing cells), and you fill each of them with its best guess. How does that
+# change the column?
 
 # %%
-# **12d.** x1 and x2 as in 12a. Half of the x2 are lost, and filled with their best guess, 0.8 x1.
-# What is the variance of the filled column x2?
+# **12d.** x1 and x2 are as in 12a. Half of the x2 are lost, and filled with their best guess, 0.8
+# x1. What is the variance of the filled column x2?
 
 guess = None
 print(teaching.check("12d", guess))
@@ -177,19 +178,19 @@ assert abs(guessed[:, 1].var() - 0.82) < 0.03
 assert abs(drawn[:, 1].var() - 1) < 0.05 and abs(np.corrcoef(drawn.T)[0, 1] - 0.8) < 0.02
 
 # %%
-# Guesses make the table look more certain than it is: less variance, more correlation. Draws keep
-# both. But a single draw for each hole still hides that the values are not known. So fill several
-# tables, compute your result from each, and count the spread between the results as uncertainty
-# (*multiple imputation*).
+# Guesses make the table look more certain than it is: the variance falls and the correlation rises.
+# Draws keep both. But a single draw for each hole still hides that the values are not known. So
+# fill the table several times, compute your result from each filled table, and count the spread
+# between the results as uncertainty (*multiple imputation*).
 #
 # Learning from holes
 # -------------------
 #
 # So far the density was known before there were holes. Often it has to be learned from rows with
-# holes. If you drop these rows, you lose the values in them. The likelihood can use them: a row
-# contributes :math:`\log p` of its known values, the mass under its slice. EM does this exactly for
-# mixtures. (The holes may depend on values that are seen, not on those that they hide: if high
-# incomes are hidden because they are high, no method notices.)
+# holes. If you drop these rows, you lose their known values. The likelihood can use them: a row
+# contributes :math:`\log p` of its known values, the logarithm of the mass under its slice. EM does
+# this exactly for mixtures. (A cell may be missing because of known values, but not because of its
+# own value: if high incomes are missing because they are high, no method notices it.)
 
 few = gauss.sample(60, rng=3)
 few[:50, 1] = np.nan
@@ -204,17 +205,17 @@ for name, value in kl.items():
 assert kl["all rows"] < kl["rows without holes"]
 
 # %%
-# For a flow, holes are filled with draws from the present density, and the flow is fitted again.
-# ``fc.FlowDensity(missing="learn")`` does this.
+# For a flow, ``fc.FlowDensity(missing="learn")`` fills the holes with draws from the current
+# density, and fits the flow again.
 #
 # Exercises
 # ---------
 #
-# Write two slices in code: an exact one, and one by weighted draws. Your code takes the place of
+# Write code for two slices: an exact one, and one by weighted draws. Your code takes the place of
 # the dots.
 #
 # **12e.** Write a function conditional(mean, cov, x1) for two Gaussian columns with any mean (2,)
-# and covariance (2, 2): the mean and the variance of x2, once x1 is known.
+# and covariance (2, 2). It returns the mean and the variance of x2, once x1 is known.
 
 
 def conditional(mean, cov, x1):
@@ -225,9 +226,9 @@ def conditional(mean, cov, x1):
 print(teaching.check("12e", conditional))
 
 # %%
-# **12f.** Write a function slice\_mean(x2, log\_p, log\_q): draws x2 (n,) of a proposal, log p(x1,
-# x2) and log q(x2 \| x1) at them. It returns the mean of x2 given x1 under p, by weights that add
-# up to 1, also where all of p is as small as exp(-2000).
+# **12f.** Write a function slice\_mean(x2, log\_p, log\_q). The arguments are draws x2 (n,) of a
+# proposal, and log p(x1, x2) and log q(x2 \| x1) at these draws. It returns the mean of x2 given x1
+# under p, by weights that add up to 1, also where all of p is as small as exp(-2000).
 
 
 def slice_mean(x2, log_p, log_q):
@@ -241,10 +242,10 @@ print(teaching.check("12f", slice_mean))
 # What you know now
 # -----------------
 #
-# * A conditional is a slice of the joint density, divided by its mass; the mass is the density of
-#   the known values.
-# * Mixtures have exact slices. Other densities need weighted draws; the effective sample size
-#   measures what these are worth. Do not trust an answer without it.
+# * A conditional is a slice of the joint density, divided by the mass of the slice. This mass is
+#   the density of the known values.
+# * Mixtures have exact slices. Other densities need weighted draws. The effective sample size, the
+#   formula of 12c, measures what these are worth. Do not trust an answer without it.
 # * Draws keep the spread of a column; best guesses do not.
 #
 # ``docs/use/conditionals.md`` explains all of this for tables. `Rows with holes
@@ -253,9 +254,9 @@ print(teaching.check("12f", slice_mean))
 # Where this comes from
 # ---------------------
 #
-# Rubin (1976) studied when the cause of holes may be ignored. EM, by Dempster, Laird and Rubin
-# (1977), learns from rows with holes. Kong, Liu and Wong (1994) count draws by the formula of 12c,
-# when they fill holes one after the other.
+# Rubin (1976) studied when you may ignore why cells are missing. EM, by Dempster, Laird and Rubin
+# (1977), learns from rows with holes. Kong, Liu and Wong (1994), who fill holes one after the
+# other, count draws by the formula of 12c.
 #
 # * Rubin: `Inference and Missing Data <https://doi.org/10.1093/biomet/63.3.581>`__
 # * Dempster, Laird, Rubin: `Maximum Likelihood from Incomplete Data via the EM Algorithm

@@ -2,9 +2,8 @@ r"""
 1. What happens to a density when I stretch?
 ============================================
 
-A normalizing flow is a map that bends simple noise into data. All of it rests on one question:
-what does a map do to a density? In this lesson there is one dimension only, and you will know the
-answer by its end:
+A normalizing flow is a map that bends simple noise into data. All of it rests on one question: what
+does a map do to a density? This lesson answers it in one dimension. By its end you can derive
 
 .. math::
 
@@ -30,7 +29,7 @@ You need: what a density is, and the derivative of a function.
 # .. math:: p(x)\, dx = p(z)\, dz \quad\Rightarrow\quad p(x) = p(z)\, \frac{dz}{dx} .
 #
 # This is the *change of variables* formula. (Both densities are called :math:`p`; the letter in the
-# brackets shows whose. And :math:`z` is the point that lands on :math:`x`.)
+# brackets shows which one is meant. Here :math:`z` is the point that lands on :math:`x`.)
 #
 # Where the map stretches, :math:`dx > dz`, the density gets thinner. Where it squeezes, the density
 # gets thicker. (If the map is decreasing, lengths are still positive: hence the bars in
@@ -41,7 +40,7 @@ You need: what a density is, and the derivative of a function.
 #
 # Let :math:`x = 2 z`. The density of :math:`z` at 0 is :math:`1 / \sqrt{2 \pi} = 0.399`, and the
 # logarithm of that is -0.919. How high is the density of :math:`x` at 0: as high, twice, half?
-# Write down the *logarithm* of that height before you go on, and put your number in the place of
+# Write down the *logarithm* of that height before you go on. Put your number in the place of
 # ``None``.
 
 import matplotlib.pyplot as plt
@@ -81,12 +80,12 @@ ax.set(xlabel="value", ylabel="density")
 ax.legend()
 
 # %%
-# Twice as wide, so half as high: :math:`\log p` is lower by :math:`\log 2`, everywhere. Both areas
-# are 1.
+# The density of :math:`x` is twice as wide, so it is half as high. Its :math:`\log p` is lower by
+# :math:`\log 2`. Both areas are 1.
 #
 # Why logarithms? A flow is a chain of many maps, and their derivatives multiply. Logarithms turn
-# that into a sum, which neither overflows nor vanishes. All logarithms here are natural: the unit
-# is the *nat*.
+# this product into a sum, which neither overflows nor vanishes. All logarithms here are natural:
+# the unit is the *nat*.
 #
 # How spread out is it? Entropy
 # -----------------------------
@@ -97,9 +96,9 @@ ax.legend()
 #
 # .. math:: H(x) = H(z) + E \log \left| \frac{dx}{dz} \right| .
 #
-# A stretch by 2 adds :math:`\log 2`. And a shift? :math:`x = 2 z + 3` moves the density elsewhere.
-# Guess first. The entropy of :math:`z` is :math:`(\log (2 \pi) + 1) / 2`, since the mean of
-# :math:`z^2` is 1. Or estimate it from the draws:
+# A stretch by 2 adds :math:`\log 2`. What does the shift in :math:`x = 2 z + 3` add? Guess first.
+# You will also need the entropy of :math:`z`. It is :math:`(\log (2 \pi) + 1) / 2`, since the mean
+# of :math:`z^2` is 1. The draws give an estimate of it:
 
 print(f"H(z), by 100,000 draws: {-log_normal(z).mean():.2f} nats")
 # %%
@@ -113,10 +112,10 @@ print(teaching.check("1b", guess))
 # ----------------------------------------------------
 #
 # The formula holds piece by piece, so the map may be as bent as you like, as long as it can be
-# inverted. A *monotone spline* is a curve through a few knots whose slopes can be chosen freely:
-# the most flexible one-dimensional map that flows use. Below is a random one with eight bins
-# between -4 and 4; outside, :math:`x = z`, the dotted line. Where is it steep, and what will be
-# there: a hill of the density, or a valley?
+# inverted. A *monotone spline* is a rising curve through a few knots, with a slope of its own at
+# each. Below is a random one with eight bins between -4 and 4. Outside this interval :math:`x = z`,
+# as on the dotted line. Where is it steep, and what will be there: a hill of the density, or a
+# valley?
 
 spline = fc.Elementwise(1, fc.RationalQuadratic(bins=8, tail=4.0))
 spline = fc.testing.randomize(spline, scale=1.5, rng=4)
@@ -136,11 +135,11 @@ right.plot(x[top, 0], p[top], "ko")
 right.set(xlabel="x", ylabel="density", title="what it makes of N(0, 1)", xlim=(-6, 6))
 
 # %%
-# Steep means thin: a valley. Where the curve is flat, many :math:`z` are crowded together: a peak.
-# (At -3.5 it is flat as well, but few :math:`z` lie there: a bump that you can hardly see.) The
-# black dot is the same point in both pictures: its x is on the vertical axis at the left, and on
-# the horizontal one at the right. The line is the formula, with the derivative of the spline; the
-# histogram was made without it.
+# Where the curve is steep, the density is thin and has a valley. Where the curve is flat, many
+# :math:`z` are crowded together and the density has a peak. (At -3.5 the curve is flat as well, but
+# few :math:`z` lie there, so you can hardly see the bump.) The black dot is the same point in both
+# pictures: its x is on the vertical axis at the left, and on the horizontal one at the right. The
+# line is the formula, with the derivative of the spline; the histogram was made without it.
 #
 # In flowcore every map is a *bijector* with two methods, one for each direction. Each returns two
 # things at once: the value, and the log-derivative in its own direction. The log-derivative is
@@ -153,8 +152,8 @@ right.set(xlabel="x", ylabel="density", title="what it makes of N(0, 1)", xlim=(
 # ``inverse_and_log_det(x)``              :math:`z = f^{-1}(x)`   :math:`\log |dz/dx|`
 # ======================================  ======================  ==========================
 #
-# *forward* goes from the *base*, the noise, to the data, *inverse* back. The two log-dets are each
-# other's negative, and mixing them up is the mistake that flow libraries have shipped most often.
+# *forward* goes from the noise, called the *base*, to the data. *inverse* goes back. At the same
+# point one log-det is minus the other, and the two are easily mixed up.
 
 point = np.array([0.7])
 there, up = spline.forward_and_log_det(point)
@@ -192,9 +191,9 @@ print(teaching.check("1c", log_p))
 # On the Flow Bench
 # -----------------
 #
-# The same question in your browser, where a flow trains while you look: `task 1
-# <../../live/index.html#task=1>`_. It shows a stretch, and log p layer by layer, at a point that
-# you drag.
+# `Task 1 <../../live/index.html#task=1>`_ asks the same question in your browser, where a flow
+# trains while you look. The task shows a stretch, and log p layer by layer, at a point that you
+# drag.
 #
 # `Rational-quadratic splines <../how_to/splines.html>`_ explains the curve of this lesson knot by
 # knot.

@@ -2,18 +2,18 @@ r"""
 2. Why a determinant, and why a triangle?
 =========================================
 
-In lesson 1 a map stretched the line, and the density answered with :math:`\log |dz/dx|`. Data have
-more columns than one. What takes the place of the derivative there, and what does it cost? By the
-end of this lesson you can derive
+In lesson 1 a map stretched the line, and the log-density changed by :math:`\log |dz/dx|`. Data
+usually have more than one column. What takes the place of the derivative there, and what does it
+cost? By the end of this lesson you can derive
 
 .. math::
 
     \log p(x) = \log N(z; 0, I) + \log \left| \det \frac{\partial z}{\partial x} \right| ,
     \qquad x = f(z), \quad z \sim N(0, I),
 
-where :math:`N(z; 0, I)` is the noise of :math:`D` *independent* columns, the product of all
-:math:`N(z_i; 0, 1)`. And you will see why the layers of a flow have one peculiar shape, in which no
-coordinate sees those after it.
+where :math:`N(z; 0, I)` is the density of :math:`D` *independent* columns of noise, the product of
+all :math:`N(z_i; 0, 1)`. You will also see why the layers of a flow have one peculiar shape, in
+which no coordinate depends on those after it.
 
 You need: lesson 1, partial derivatives, and what a matrix does to a vector.
 """
@@ -64,8 +64,8 @@ axes[0].set_title("z")
 axes[1].set_title("x, sheared")
 
 # %%
-# Every cell is as wide as before, and its left side is as long as before; the right side is only
-# lifted. So the area, the width times the length of that side, is the same as before.
+# The shear keeps the width of every cell and the length of its left side; it only lifts the right
+# side. So the area, the width times the length of the left side, stays the same.
 #
 # A small square becomes a parallelogram
 # --------------------------------------
@@ -75,9 +75,10 @@ axes[1].set_title("x, sheared")
 #
 # .. math:: f(z + u) \approx f(z) + J u .
 #
-# The sides of the square are :math:`u = (h, 0)` and :math:`u = (0, h)`. They land on :math:`h`
-# times the first and the second column of :math:`J`. Below are a linear map and a bent one. The
-# black outline is the image of one cell, and the arrows are the columns of :math:`J` at its corner.
+# The sides of the square are :math:`u = (h, 0)` and :math:`u = (0, h)`. The linear map :math:`J`
+# turns them into :math:`h` times its first and its second column. Below are a linear map and a bent
+# one. The black outline is the image of one cell, and the arrows are the columns of :math:`J` at
+# its corner.
 
 linear = fc.LULinear.from_lu([[1.2, 0.5], [0.4, 0.9]])  # A = L U, both packed into one matrix
 bent = fc.flows.maf(2, layers=2, hidden=[16], standardize=False).bijector
@@ -161,19 +162,33 @@ ax.set_axis_off()
 # negative, hence the bars.
 #
 # In :math:`D` dimensions the volume of a cell whose edges are the columns of :math:`J` is
-# :math:`|\det J|`, too. Gaussian elimination shows it: it writes :math:`J` as a product of shears,
-# swaps of two coordinates, and one diagonal matrix. A shear or a swap leaves every volume as it is,
-# and has the determinant 1 or -1. A diagonal matrix multiplies volumes by the product of its
-# entries, which is its determinant (up to the sign). Along the product, both the volumes and the
-# determinants multiply. (``LULinear`` stores such factors, two triangles :math:`L` and :math:`U`.
-# So its log-det is a sum over one diagonal, and needs no elimination.)
+# :math:`|\det J|`, too. Gaussian elimination shows it: it writes an invertible :math:`J` as a
+# product of shears, swaps of two coordinates, and one diagonal matrix. What does one such factor
+# :math:`E` do, if it is applied after any matrix :math:`B`?
 #
-# The inverse map has the Jacobian :math:`\partial z / \partial x = J^{-1}` and undoes the factor.
+# * A shear adds a multiple of one row of :math:`B` to another. A determinant is linear in each row,
+#   and 0 if two rows are equal, so :math:`\det(E B) = \det B`. No volume changes.
+# * A swap exchanges two rows: :math:`\det(E B) = -\det B`. No volume changes.
+# * A diagonal matrix multiplies the rows by its entries: :math:`\det(E B) = d_1 \cdots d_D \det B`.
+#   Volumes are multiplied by :math:`|d_1 \cdots d_D|`.
+#
+# With :math:`B = I` these are the determinants of the factors themselves: 1, -1 and :math:`d_1
+# \cdots d_D`. So :math:`\det(E B) = \det E \det B` for each of the three. Factor by factor, it
+# follows for every product :math:`A` of them:
+#
+# .. math:: \det(A B) = \det A \, \det B .
+#
+# Volumes are multiplied by the same numbers, without the signs. (``LULinear`` stores such factors,
+# two triangles :math:`L` and :math:`U`. So its log-det is a sum over one diagonal, and needs no
+# elimination.)
+#
+# The inverse map has the Jacobian :math:`\partial z / \partial x = J^{-1}`, with
+# :math:`\det J^{-1} \det J = \det I = 1`: it undoes the factor.
 # So :math:`p(x) = p(z) / |\det J| = p(z)\, |\det \partial z / \partial x|`. Take the logarithm, and
 # the formula at the top is derived.
 #
-# Check the log-det: compare flowcore's with that of a Jacobian by brute force, for which each
-# coordinate is moved a little up and down.
+# Check flowcore's log-det against a Jacobian by brute force, which is computed by moving each
+# coordinate a little up and down.
 
 x = np.array([0.8, -0.6])
 z, log_det = bent.inverse_and_log_det(x)
@@ -182,7 +197,7 @@ print(f"log |det dz/dx|: {log_det:.6f}, by brute force {fc.reference.log_abs_det
 assert np.isclose(log_det, fc.reference.log_abs_det(J), atol=1e-6)
 
 # %%
-# **2b.** One by hand. x = A z with A = [[2, 1], [1, 3]]. What is log \|det dx/dz\|?
+# **2b.** Compute one by hand. x = A z with A = [[2, 1], [1, 3]]. What is log \|det dx/dz\|?
 
 guess = None
 print(teaching.check("2b", guess))
@@ -193,10 +208,10 @@ print(teaching.check("2b", guess))
 #
 # For any map of :math:`D` coordinates, two things are expensive:
 #
-# * To know :math:`J`. It has :math:`D^2` entries. Differentiation backwards gives one row for each
-#   pass through the map, so :math:`D` passes; moving each coordinate up and down takes
-#   :math:`2 D`.
-# * To know its determinant. Gaussian elimination clears :math:`D` columns, and for each of them
+# * The Jacobian :math:`J` has :math:`D^2` entries. Backward differentiation gives one row of
+#   :math:`J` per pass through the map, so it takes :math:`D` passes. Moving each coordinate up and
+#   down takes :math:`2 D`.
+# * The determinant needs Gaussian elimination. It clears :math:`D` columns, and for each of them
 #   changes up to :math:`D` rows of :math:`D` entries: :math:`D^3 / 3` multiplications in all.
 #
 # At :math:`D = 1000` these are a thousand passes and 300 million multiplications, for one row of
@@ -224,15 +239,15 @@ print(teaching.check("2b", guess))
 # The entries below the diagonal are a shear: they tilt cells and leave their volume alone. They may
 # be anything, and nobody has to compute them. Only :math:`D` logarithms are left.
 #
-# **2c.** The whole density once, by hand. z ~ N(0, I) in the plane; x1 = exp(0.5) z1 and x2 = x1
-# + exp(-1) z2. What is log p(x) at x = (0, 0)?
+# **2c.** Compute a whole density by hand. z ~ N(0, I) in the plane; x1 = exp(0.5) z1 and x2 = x1 +
+# exp(-1) z2. What is log p(x) at x = (0, 0)?
 
 guess = None
 print(teaching.check("2c", guess))
 
 # %%
-# **2d.** Now a function, for any triangle, in the direction that a density needs. x = L z with a
-# lower triangle L (D, D). Write a function log\_det\_inverse(L) for log \|det dz/dx\|.
+# **2d.** Now take any triangle, in the direction that a density needs. x = L z with a lower
+# triangle L (D, D). Write a function log\_det\_inverse(L) for log \|det dz/dx\|.
 
 
 def log_det_inverse(L):
@@ -254,10 +269,10 @@ print(teaching.check("2d", log_det_inverse))
 #           z_i = (x_i - \mu_i) e^{-\alpha_i} , \qquad
 #           \frac{\partial z_i}{\partial x_i} = e^{-\alpha_i} .
 #
-# (:math:`x_{<i}` is made of :math:`z_{<i}`, so no :math:`x_i` sees a later :math:`z`.)
+# (:math:`x_{<i}` is computed from :math:`z_{<i}`, so no :math:`x_i` depends on a later :math:`z`.)
 #
-# Left: the Jacobian of one such layer at one point. Right: the Jacobian of two layers, the second
-# in the opposite order.
+# The left picture shows the Jacobian of one such layer at one point. The right one shows that of
+# two layers, the second in the opposite order.
 
 
 def layer(order, rng):
@@ -284,15 +299,15 @@ print(f"the dense one: LU {fc.reference.log_abs_det(J):.4f}, flowcore {two.inver
 assert np.isclose(fc.reference.log_abs_det(J), two.inverse_log_det(x), atol=1e-5)
 
 # %%
-# The left one is known before it is computed: its grey cells are exactly 0, and its log-det is
+# In the left Jacobian the grey cells are exactly 0, whatever the weights. Its log-det is
 # :math:`-\sum_i \alpha_i`, a by-product of the pass that gives :math:`z`. The right one has no
-# zeros. Still no elimination was needed: determinants of a product multiply, so the log-dets of the
+# zeros. Still no elimination was needed: :math:`\det(A B) = \det A \det B`, so the log-dets of the
 # two layers are added. Only the layers must be triangles, not the flow.
 #
 # Is a triangle enough?
 # ---------------------
 #
-# (The lessons 3 to 5 need the chain rule of this section; the rest of it may wait.)
+# (Lessons 3 to 5 need only the chain rule of this section. You may read the rest later.)
 #
 # A triangle sounds like a poor sort of map. But for *every* density, and in any order of the
 # coordinates, the chain rule of probability holds:
@@ -305,14 +320,14 @@ assert np.isclose(fc.reference.log_abs_det(J), two.inverse_log_det(x), atol=1e-5
 #
 # Each factor is the density of one number. Lesson 1 shows how to make such a density: by an
 # increasing map :math:`x_i = t(z_i)`, which may depend on :math:`x_{<i}`. All these maps together
-# are a triangle, and its formula is the chain rule, term by term:
+# form a triangle. The change of variables is then the chain rule, term by term:
 #
 # .. math:: \log N(z_i; 0, 1) + \log \left| \frac{\partial z_i}{\partial x_i} \right|
 #           = \log p(x_i \mid x_{<i}) .
 #
-# So every density is a triangle, if :math:`t` may be any increasing function. A MAF's is
-# :math:`\mu_i + e^{\alpha_i} z_i`: it can shift and scale a Gaussian, so each of its conditionals
-# *is* a Gaussian. For some densities that is the truth. The *banana* is one,
+# So a triangle can make every density, if :math:`t` may be any increasing function. In a MAF,
+# :math:`t` is :math:`\mu_i + e^{\alpha_i} z_i`. It shifts and scales a Gaussian, so each of its
+# conditionals *is* a Gaussian. Some densities do have Gaussian conditionals, such as the *banana*,
 # :math:`x_1 = 1.5 z_1` and :math:`x_2 = \mu_2(x_1) + z_2`:
 
 banana, moons = fc.targets.banana(b=0.5, sd=1.5), fc.targets.two_moons(noise=0.1)
@@ -326,13 +341,13 @@ print("the density  ", banana.log_prob(x).round(4))
 assert np.allclose(log_p, banana.log_prob(x))
 
 # %%
-# For two moons it is not: at :math:`x_1 = 1/2`, for example, :math:`x_2` is on the upper moon or on
-# the lower one, and almost never in between. What map makes that? Let :math:`F_i` be the
-# *cumulative distribution* of :math:`x_i` given :math:`x_{<i}`: the mass to the left of
-# :math:`x_i`. Its slope is the density, so by lesson 1 the density of :math:`u = F_i(x_i)` is
-# :math:`p / p = 1`: it is uniform on (0, 1). And :math:`\Phi`, the cumulative distribution of N(0,
-# 1), turns a normal number into a uniform one. So the triangle for any density, *Rosenblatt's
-# transform*, is
+# The two moons have other conditionals: at :math:`x_1 = 1/2`, for example, :math:`x_2` is on the
+# upper moon or on the lower one, and almost never in between. Which map makes such a conditional?
+# Let :math:`F_i` be the *cumulative distribution* of :math:`x_i` given :math:`x_{<i}`: the mass to
+# the left of :math:`x_i`. Its slope is the density, so by lesson 1 the density of :math:`u =
+# F_i(x_i)` is :math:`p / p = 1`: it is uniform on (0, 1). In the same way :math:`\Phi`, the
+# cumulative distribution of N(0, 1), turns a normal number into a uniform one, and
+# :math:`\Phi^{-1}` goes back. So the triangle for any density, *Rosenblatt's transform*, is
 #
 # .. math:: z_i = \Phi^{-1}\big( F_i(x_i \mid x_{<i}) \big) .
 #
@@ -366,18 +381,18 @@ print("mean of z", z.mean(axis=0).round(2), "and its covariance", np.cov(z.T).ro
 assert np.abs(z.mean(axis=0)).max() < 0.1 and np.abs(np.cov(z.T) - np.eye(2)).max() < 0.1
 
 # %%
-# The colours are the four quarters of the noise. It has no trace of the moons left: one triangle
-# has straightened them. Its :math:`t` is steep in the gap and flat on the moons, as no straight
-# line can be. The best that one affine MAF can do is the dashed bell, with the same mean and
-# spread. There are two ways out, and flows use both: several layers in different orders (lesson 7),
-# and bent maps :math:`t`, the splines of lesson 1 (lesson 8).
+# The colours are the four quarters of the noise. The noise shows no trace of the moons: one
+# triangle has straightened them. Its :math:`t` is steep in the gap and flat on the moons. A
+# straight line cannot be both. The best that one affine MAF can do is the dashed bell, with the
+# same mean and spread. There are two ways out, and flows use both: several layers in different
+# orders (lesson 7), and bent maps :math:`t`, the splines of lesson 1 (lesson 8).
 #
 # On the Flow Bench
 # -----------------
 #
-# The same question in your browser, where a flow trains while you look: `task 2
-# <../../live/index.html#task=2>`_. There, one layer tilts the grid until it fits, and one entry of
-# the Jacobian stays 0.
+# `Task 2 <../../live/index.html#task=2>`_ asks the same question in your browser, where a flow
+# trains while you look. There, one layer tilts the grid until it fits, and one entry of the
+# Jacobian stays 0.
 #
 # To put a map of your own into a flow, see `Classes of your own <../how_to/your_own.html>`_.
 #
@@ -389,14 +404,15 @@ assert np.abs(z.mean(axis=0)).max() < 0.1 and np.abs(np.cov(z.T) - np.eye(2)).ma
 #   \partial z / \partial x|`.
 # * A shear costs nothing. For a triangle only the diagonal counts: :math:`D` logarithms, while a
 #   general map needs :math:`D` passes and :math:`D^3` operations.
-# * By the chain rule every density is a triangle. An affine triangle has Gaussian conditionals.
+# * By the chain rule a triangle can make every density. An affine triangle has Gaussian
+#   conditionals.
 #
 # Where this comes from
 # ---------------------
 #
-# Rosenblatt (1952) turned the columns of any known density into independent uniform ones by one
-# triangle, to test whether a table follows it; a flow has to learn such a map. The review by
-# Papamakarios and others (2021) goes from here to most of the flows of today.
+# Rosenblatt (1952) turned the columns of a known density into independent uniform ones by one
+# triangle, to test whether a table follows that density. A flow has to learn such a map. The review
+# by Papamakarios and others (2021) goes from here to most of the flows of today.
 #
 # * Rosenblatt: `Remarks on a Multivariate Transformation
 #   <https://doi.org/10.1214/aoms/1177729394>`__

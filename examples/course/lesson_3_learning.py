@@ -11,7 +11,7 @@ may it fall below zero, and is the flow good then? All three answers are in
 .. math:: E_p\left[ -\log q(x) \right] = H(p) + KL(p \,\|\, q) .
 
 :math:`E_p` is the mean over draws of :math:`p`, and :math:`H` the entropy, both of lesson 1. KL
-measures how far :math:`q` is from :math:`p`; it comes below.
+measures how far :math:`q` is from :math:`p`; it is defined below.
 
 You need: lessons 1 and 2.
 """
@@ -35,8 +35,8 @@ import flowcore as fc
 from flowcore import teaching
 
 # %%
-# **3a.** Any standardised table of two columns, and the model N(0, I). What is its mean negative
-# log-likelihood?
+# **3a.** A table has two columns and is standardised. What is the mean negative log-likelihood of
+# the model N(0, I)?
 
 guess = None
 print(teaching.check("3a", guess))
@@ -45,16 +45,16 @@ print(teaching.check("3a", guess))
 # What a network is
 # -----------------
 #
-# The shifts and log-scales of lesson 2 are functions of the coordinates before, and a flow has to
-# learn them. So they need a form with many adjustable numbers, the *weights*. A *layer* of a
-# network is :math:`h = \mathrm{act}(x W + b)`: each of its *units* adds up its inputs, multiplied
-# by its weights, adds one more number, the *bias*, and bends the sum by a fixed function, such as
-# tanh or :math:`\mathrm{relu}(u) = \max(u, 0)`. The next layer reads these units, and the last
-# layer does not bend. ``hidden=[16, 16]`` below means two layers of 16 units between input and
-# output. With enough units such a network comes as close as you like to any continuous function on
-# a closed and bounded region (Hornik and others, 1989). The last layer of a new network holds
-# zeros, so all shifts and log-scales start from 0. How the network keeps to the coordinates
-# *before* is the subject of lesson 4.
+# The shifts and log-scales of lesson 2 are functions of the earlier coordinates, and a flow has to
+# learn them. So these functions need a form with many adjustable numbers, the *weights*. A *layer*
+# of a network is :math:`h = \mathrm{act}(x W + b)`: each of its *units* adds up its inputs,
+# multiplied by its weights, adds one more number, the *bias*, and bends the sum by a fixed
+# function, such as tanh or :math:`\mathrm{relu}(u) = \max(u, 0)`. The next layer reads these units.
+# The last layer does not bend its sums. ``hidden=[16, 16]`` below means two layers of 16 units
+# between input and output. With enough units such a network comes as close as you like to any
+# continuous function on a closed and bounded region (Hornik and others, 1989). The last layer of a
+# new network holds zeros, so all shifts and log-scales start from 0. Lesson 4 shows how a network
+# reads only the *earlier* coordinates.
 #
 # What a gradient does
 # --------------------
@@ -106,16 +106,16 @@ ax.set(xlabel="step", ylabel="NLL of the table (nats)")
 #
 # .. math:: KL(p \,\|\, q) = E_p\left[ \log p(x) - \log q(x) \right] ,
 #
-# where the mean is taken over draws of :math:`p`. It has two properties that make it useful. First,
-# such a mean is an integral over the region where :math:`p > 0`,
-# :math:`E_p[g] = \int_{p > 0} p\, g \, dx`. And :math:`\log u \le u - 1`, with equality at
-# :math:`u = 1` only: the right side is the tangent at 1, and the logarithm lies below it. So
+# where the mean is taken over draws of :math:`p`. Two properties make it useful. For the first one,
+# write the mean as an integral over the region where :math:`p > 0`, :math:`E_p[g] = \int_{p > 0}
+# p\, g \, dx`. And :math:`\log u \le u - 1`, with equality at :math:`u = 1` only: the right side is
+# the tangent at 1, and the logarithm lies below it. So
 #
 # .. math:: -KL(p \,\|\, q) = E_p\left[ \log \frac{q}{p} \right]
 #           \le E_p\left[ \frac{q}{p} - 1 \right] = \int_{p > 0} q \, dx - 1 \le 0 :
 #
-# The divergence is never negative, and 0 only if the two densities are the same. Second, split the
-# logarithm:
+# The divergence is never negative, and it is 0 only if the two densities are the same. The second
+# property: the NLL contains the divergence. Split the logarithm:
 #
 # .. math:: E_p\left[ -\log q(x) \right] = \underbrace{E_p\left[ -\log p(x) \right]}_{H(p)}
 #           + KL(p \,\|\, q) .
@@ -139,7 +139,8 @@ ax.set(xlabel="step", ylabel="NLL of the table (nats)")
 x_val = truth.sample(2000, rng=1)
 recipe = fc.flows.maf(2, layers=2, hidden=[32, 32])
 many, of_many = fc.fit(recipe, x, epochs=60, validation_data=x_val)
-print(of_many)  # here the epochs count from 0, in the picture from 1
+best = of_many.best_epoch  # counted from 0; in words and pictures from 1
+print(f"2,000 rows, best epoch {best + 1}: validation {of_many.val_nll[best]:.3f} nats")
 
 reports = []
 bendy = fc.flows.nsf(2, layers=2, hidden=[32, 32])  # splines, which can bend at every row
@@ -148,8 +149,11 @@ few, of_few = fc.fit(bendy, x[:150], epochs=300, validation_data=x_val, **plain)
 last = reports[-1].flow  # after all epochs; `few` is the flow of the best epoch
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-for ax, history, name in zip(axes, (of_many, of_few), ("2,000 rows", "150 rows"), strict=True):
-    fc.plots.losses(history, truth.entropy(), ax=ax, ylim=(2.4, 5.0))
+for ax, history, name, frame in (
+    (axes[0], of_many, "2,000 rows", (3.2, 3.85)),
+    (axes[1], of_few, "150 rows", (2.4, 4.6)),
+):
+    fc.plots.losses(history, truth.entropy(), ax=ax, ylim=frame)
     ax.set_title(name)
 
 print("150 rows, last epoch (nats)")
@@ -160,11 +164,12 @@ assert of_few.train_nll[-1] < truth.entropy() - 0.2
 assert of_few.val_nll[-1] > of_few.val_nll[of_few.best_epoch] + 0.2
 
 # %%
-# With many rows both curves come within 0.03 nats of the line. With few rows, the training loss
-# crosses the line and falls far below the loss of the truth itself on these rows. That is no
-# success: :math:`H` is a floor for the mean over :math:`p`, not for the mean over 150 rows, and the
-# flow has begun to learn these rows by heart. This is *overfitting*. The validation loss shows it:
-# it turns round and rises. ``fit`` returns the flow of the best epoch.
+# With many rows both curves come within 0.03 nats of the line. (The left picture magnifies: it is
+# 0.65 nats high, the right one 2.2.) With few rows, the training loss crosses the line and falls
+# far below the loss of the truth itself on these rows. That is no success: :math:`H` is a floor for
+# the mean over :math:`p`, not for the mean over 150 rows, and the flow has begun to learn these
+# rows by heart. This is *overfitting*. The validation loss shows it: it turns round and rises.
+# ``fit`` returns the flow of the best epoch.
 #
 # (The line is the mean over all of :math:`p`. On 2,000 rows even the NLL of the truth differs from
 # it by about 0.02 nats.)
@@ -173,35 +178,34 @@ assert of_few.val_nll[-1] > of_few.val_nll[of_few.best_epoch] + 0.2
 # ------------------------
 #
 # A loss is negative when the density is above 1 where the data are. Densities have units, mass per
-# area, so that is a matter of scale. Take the same flow for :math:`x' = c\, x`, lengths in other
-# units. By lesson 2,
+# area, so that is a matter of scale. Take the same flow for :math:`x' = c\, x`, the same lengths in
+# other units. By lesson 2,
 #
 # .. math:: \log q'(x') = \log q(x) - D \log c ,
 #
 # so the NLL changes by :math:`D \log c`, and the flow is as good as it was.
 
-print("unit c      NLL       H      KL")
+print("unit c   NLL of the flow   of the truth   difference")
 for c in (1.0, 10.0, 0.1, 0.01):
     zoom = fc.Chain([fc.ElementwiseAffine([0.0, 0.0], c), many.bijector])
     there = fc.TransformedDistribution(many.base, zoom)
     nll_there = -there.log_prob(c * x_val).mean()
     shift = 2 * np.log(c)
-    log_p = truth.log_prob(x_val) - shift
-    kl = (log_p - there.log_prob(c * x_val)).mean()
-    print(f"{c:6g} {nll_there:8.3f} {truth.entropy() + shift:7.3f} {kl:7.3f}")
+    nll_truth = -truth.log_prob(x_val).mean() + shift
+    print(f"{c:6g} {nll_there:17.3f} {nll_truth:14.3f} {nll_there - nll_truth:12.3f}")
     assert np.isclose(nll_there, -many.log_prob(x_val).mean() + shift)
 assert nll_there < -5
 
 # %%
 # Numbers ten times as large make the NLL larger by :math:`2 \log 10 = 4.605`. Numbers a hundredth
-# as large make it negative. Only the KL, a difference, stays the same (the column shows the mean of
-# :math:`\log p - \log q` over these rows). So a loss by itself means nothing, be it negative or
-# large. Compare it with :math:`H` if that is known, or with another model's loss on the same rows
-# in the same units.
+# as large make it negative. The NLL of the truth on the same rows, which estimates :math:`H`,
+# changes by as much. So the difference, which estimates the KL, stays the same. A loss by itself
+# means nothing, be it negative or large. Compare it with the truth if that is known, or with
+# another model's loss on the same rows in the same units.
 #
-# **3b.** Standardising is such a change of units, another one for each column. Two moons have an
-# entropy of 0.289 nats and standard deviations of 0.867 and 0.497. They are standardised: what is
-# the entropy now?
+# **3b.** Standardising is such a change of units, a different one for each column. Two moons have
+# an entropy of 0.289 nats and standard deviations of 0.867 and 0.497. They are standardised: what
+# is the entropy now?
 
 guess = None
 print(teaching.check("3b", guess))
@@ -212,8 +216,8 @@ print(teaching.check("3b", guess))
 #
 # Where the truth is known, the KL can be measured: draw fresh points from :math:`p` and average
 # :math:`\log p - \log q`. The standard error is the standard deviation of these differences divided
-# by :math:`\sqrt{n}`. (NLL minus :math:`H` estimates the same with more noise: there :math:`\log p`
-# varies from point to point, here it cancels.)
+# by :math:`\sqrt{n}`. (NLL minus :math:`H` estimates the same KL with more noise. There :math:`\log
+# p` varies from point to point; in the difference this noise cancels.)
 
 fresh = truth.sample(20_000, rng=2)
 noise = many.log_prob(fresh).std() / np.sqrt(len(fresh))
@@ -230,10 +234,10 @@ fc.plots.densities(shown, (-5, 5), (-6, 4), ax=axes)
 axes[2].plot(*x[:150].T, ".", ms=3, color="#56B4E9")  # what it was given
 
 # %%
-# All pictures have one scale of colours, chosen by the truth ("2% outside": this share of the mass
-# lies beyond the frame). On the right, dark threads run along the training rows, the blue dots, and
-# little density is left in between, where fresh rows will fall. The flow of the best epoch is
-# better, and with more rows the choice of the epoch hardly matters.
+# All pictures have the same scale of colours, that of the truth. ("2% outside" means that this
+# share of the mass lies beyond the frame.) On the right, dark threads run along the training rows,
+# the blue dots, and little density is left in between, where fresh rows will fall. The flow of the
+# best epoch is better, and with more rows the choice of the epoch hardly matters.
 #
 # KL has a direction
 # ------------------
@@ -245,7 +249,7 @@ axes[2].plot(*x[:150].T, ".", ms=3, color="#56B4E9")  # what it was given
 #
 # Both variances are 1, as :math:`0.8^2 + 0.6^2 = 1`, and the correlation is 0.8. So their
 # covariance matrix :math:`C` has :math:`\det C = 1 - 0.8^2 = 0.6^2`. What is the log-det of the
-# triangle, and so its entropy? The rest is 3a.
+# triangle, and so the entropy of the narrow Gaussian? The rest is 3a.
 
 # %%
 # **3c.** The data are Gaussian, with variances 1 and correlation 0.8. The model is N(0, I). What
@@ -261,9 +265,9 @@ guess = None
 print(teaching.check("3d", guess))
 
 # %%
-# Which mistake costs what? Left and in the middle are 500 draws of the data. The colour of each
-# shows what it costs, :math:`\log p - \log q`; the mean cost is the KL. The ellipse holds 90% of
-# the model.
+# Where does each model lose? The left and the middle picture show 500 draws of the data. The colour
+# of a draw shows its cost, :math:`\log p - \log q`; the mean cost is the KL. The ellipse holds 90%
+# of the model.
 
 narrow, round_one = (fc.targets.correlated_gaussian(rho) for rho in (0.8, 0.0))
 fig, axes = plt.subplots(1, 3, figsize=(9.5, 3.2), layout="constrained")
@@ -312,16 +316,16 @@ assert abs(covers[0]) < 0.01 and abs(picks[0] - 2) < 0.05
 # points in its tails, and these cost a lot. So learning by likelihood, which minimises
 # :math:`KL(\text{data} \| \text{model})`, would rather cover too much than miss anything: its best
 # Gaussian lies over both heaps, and over the gap between them. In the other direction, the model's
-# own draws cost most where there are no data: it settles on one heap (the start decides which) and
-# misses the other. This direction needs no data, only a formula for :math:`\log p`; *variational
-# inference* is learning of this kind.
+# own draws cost most where there are no data. So the model settles on one heap (the start decides
+# which) and misses the other. This direction needs no data, only a formula for :math:`\log p`;
+# *variational inference* is learning of this kind.
 #
 # On the Flow Bench
 # -----------------
 #
-# The same question in your browser, where a flow trains while you look: `task 3
-# <../../live/index.html#task=3>`_. A gauge there shows the exact distance to the truth, before and
-# after training.
+# `Task 3 <../../live/index.html#task=3>`_ asks the same question in your browser, where a flow
+# trains while you look. A gauge there shows the exact distance to the truth, before and after
+# training.
 #
 # `The training loop without fit <../how_to/training_loop.html>`_ shows the loop of this lesson
 # beside ``fit``.
@@ -330,8 +334,8 @@ assert abs(covers[0]) < 0.01 and abs(picks[0] - 2) < 0.05
 # -----------------
 #
 # * NLL = entropy + KL. Learning makes the KL small; the expected NLL cannot fall below the entropy.
-# * A training loss well below that line is overfitting. Validation rows show it, even if the truth
-#   is unknown.
+# * A training loss well below the entropy is overfitting. Validation rows show it, even if the
+#   truth is unknown.
 # * A loss is negative where densities exceed 1. Data times :math:`c` have a loss that is
 #   :math:`D \log c` higher; only differences on the same rows in the same units mean something.
 # * If the truth is known, ``kl_to_truth`` measures how good a flow is, with a standard error.

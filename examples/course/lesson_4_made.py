@@ -2,10 +2,10 @@ r"""
 4. How does a network keep an order?
 ====================================
 
-A triangular Jacobian needs functions that keep an order: whatever moves :math:`x_i` may depend on
-:math:`x_1, \ldots, x_{i-1}`, and on nothing else. But a neural network mixes all of its inputs. How
-do you make it keep the order, exactly and whatever its weights? The answer is called MADE. It
-gives every unit a whole number :math:`d`, its degree, and compares:
+A triangular Jacobian needs functions that keep an order: the shift and the scale of :math:`x_i` may
+depend on :math:`x_1, \ldots, x_{i-1}`, and on nothing else. But a neural network mixes all of its
+inputs. How do you make it keep the order, exactly and whatever its weights? The answer is called
+MADE. It gives every unit a whole number :math:`d`, its degree, and compares:
 
 .. math::
 
@@ -29,9 +29,9 @@ You need: lesson 2, and from lesson 3 what a layer of a network is,
 #     p(x_i \mid x_{<i}) = N(x_i;\ \mu_i,\ \sigma_i^2) , \qquad
 #     \mu_i = \mu_i(x_{<i}), \quad \log \sigma_i = \alpha_i(x_{<i}) .
 #
-# That needs D functions with two values each. D networks would do. But you would have to store, run
-# and train D networks, and whatever one of them learns about :math:`x_1`, all others have to learn
-# again. One network with D inputs and D pairs of outputs would share its hidden units.
+# That needs D functions with two values each. You could use D networks. But you would have to
+# store, run and train all of them, and what one of them learns about :math:`x_1`, the others would
+# have to learn again. One network with D inputs and D pairs of outputs shares its hidden units.
 #
 # An ordinary network will not do. If :math:`\mu_1` may depend on :math:`x_1`, then training finds
 # :math:`\mu_1 = x_1`: every point is the mean of its own Gaussian. Now let :math:`\alpha_1` fall,
@@ -46,8 +46,9 @@ You need: lesson 2, and from lesson 3 what a layer of a network is,
 #
 # * Input :math:`x_i` has degree :math:`i`.
 # * Hidden units have degrees from 1 to D - 1, spread evenly over each layer.
-# * Output :math:`\phi_i = (\mu_i, \alpha_i)` has degree :math:`i`, but may depend on less:
-#   on :math:`x_1, \ldots, x_{i-1}`, since it defines the density of :math:`x_i`.
+# * For an output the degree is the number of the coordinate that it describes:
+#   :math:`\phi_i = (\mu_i, \alpha_i)` has degree :math:`i`, and may depend on
+#   :math:`x_1, \ldots, x_{i-1}` only.
 #
 # Two rules decide which connections stay:
 #
@@ -55,8 +56,8 @@ You need: lesson 2, and from lesson 3 what a layer of a network is,
 # * an output reads units of *lower degree* only: :math:`d_{in} < d_{out}`.
 #
 # **Why output i then sees** :math:`x_{<i}` **only.** Follow a path from input :math:`x_j` to output
-# :math:`i`, through hidden units of degrees :math:`d_1, \ldots, d_L`. By the rules, degrees never
-# fall along it, and at the end they rise:
+# :math:`i`, through hidden units of degrees :math:`d_1, \ldots, d_L`. By the rules, the degrees
+# never fall along the path, and in the last step they rise:
 #
 # .. math:: j \le d_1 \le d_2 \le \ldots \le d_L < i .
 #
@@ -67,8 +68,9 @@ You need: lesson 2, and from lesson 3 what a layer of a network is,
 # -------
 #
 # Take D = 3 and one hidden layer of four units, whose degrees are 1, 1, 2, 2. Which cells of its
-# two weight matrices stay? Colour them on paper, or here: 1 is a connection. A matrix is (in, out):
-# it has a row for each unit that is read, and a column for each unit that reads.
+# two weight matrices stay? A matrix is (in, out): it has a row for each unit that is read, and a
+# column for each unit that reads. Each answer is an array such as
+# ``[[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]``, with a 1 for each connection.
 
 import warnings
 from functools import reduce
@@ -81,38 +83,36 @@ from autograd import jacobian
 import flowcore as fc
 from flowcore import teaching
 
-guess_1 = [  # rows: x_1, x_2, x_3; columns: the hidden units
-    [0, 0, 0, 0],
-    [0, 0, 0, 0],
-    [0, 0, 0, 0],
-]
-guess_2 = [  # rows: the hidden units; columns: phi_1, phi_2, phi_3
-    [0, 0, 0],
-    [0, 0, 0],
-    [0, 0, 0],
-    [0, 0, 0],
-]
+# %%
+# **4e.** A hidden layer reads three inputs of degrees 1, 2, 3, and has four units of degrees 1, 1,
+# 2, 2. Which connections stay? A row for each input, a column for each unit; 1 is a connection.
 
-small = fc.MADE(3, hidden=[4], n_out=1)
-for name, guess, mask in zip(("first", "second"), (guess_1, guess_2), small.masks, strict=True):
-    differ = np.count_nonzero(np.array(guess, bool) != mask)
-    print(f"the {name} matrix: {differ} of {mask.size} cells differ from the rules' mask")
+guess = None
+print(teaching.check("4e", guess))
 
 # %%
-# And a larger one, counted instead of coloured:
+# **4f.** Three outputs of degrees 1, 2, 3 read four hidden units of degrees 1, 1, 2, 2. Which
+# connections stay? A row for each unit, a column for each output; 1 is a connection.
+
+guess = None
+print(teaching.check("4f", guess))
 
 # %%
-# **4a.** A MADE of five inputs, two hidden layers of eight units (two of each degree 1 to 4), two
-# numbers for each input: 184 weights without masks. How many are left?
+# Now count the connections of a larger network:
+
+# %%
+# **4a.** A MADE has five inputs, two hidden layers of eight units (two of each degree 1 to 4) and
+# two outputs for each input: 184 weights without masks. How many weights do the masks leave?
 
 guess = None
 print(teaching.check("4a", guess))
 
 # %%
-# Now look. At the left is the network, with the degree in every unit; all paths to :math:`\phi_3`
-# are blue. Then come its two masks, where blue is a connection. The last panel is the product of
-# the masks: it shows which outputs can be reached from which inputs.
+# Now look. The left panel shows the network, with the degree in every unit; all paths to
+# :math:`\phi_3` are blue. The next two panels show its masks, where blue is a connection. The last
+# panel is the product of the masks: it shows which outputs can be reached from which inputs.
 
+small = fc.MADE(3, hidden=[4], n_out=1)
 fig, axes = plt.subplots(
     1, 4, figsize=(8.5, 2.8), width_ratios=[5, 3.2, 2.6, 2.6], layout="constrained"
 )
@@ -133,8 +133,9 @@ above = reduce(np.matmul, small.masks)  # of booleans: is there a path
 assert np.array_equal(above, np.triu(np.ones((3, 3), bool), k=1))
 
 # %%
-# And the network of 4a, with the paths to :math:`\phi_3`; then its masks. Count the blue cells of
-# the first three. Each hidden degree occurs twice, so that they are staircases with steps of two.
+# Here is the network of 4a, with the paths to :math:`\phi_3`, and then its masks. Count the blue
+# cells of the first three. Each hidden degree occurs twice, so these masks are staircases with
+# steps of two.
 
 big = fc.MADE(5, hidden=[8, 8], activation="tanh")
 teaching.network(big, output=2, ax=plt.subplots(figsize=(6, 3.4), layout="constrained")[1])
@@ -148,8 +149,8 @@ panels = fc.plots.masks(big, ax=axes)
 # Each rule is one line of NumPy. Write them before you read on: your code takes the place of the
 # dots.
 #
-# **4b.** Write a function mask(d\_in, d\_out) for a hidden layer: (in, out), True where a unit of
-# degree d\_in may be read by one of degree d\_out.
+# **4b.** Write a function mask(d\_in, d\_out) for a hidden layer. It returns an array (in, out),
+# True where a unit of degree d\_in may be read by one of degree d\_out.
 
 
 def mask(d_in, d_out):
@@ -161,7 +162,8 @@ print(teaching.check("4b", mask))
 
 # %%
 # **4c.** Write a function output\_mask(d\_hidden, order), where order has the degrees of the
-# inputs: (hidden, D), True where the output for an input of that degree may read the unit.
+# inputs. It returns an array (hidden, D), True where the output for an input of that degree may
+# read the unit.
 
 
 def output_mask(d_hidden, order):
@@ -200,10 +202,10 @@ assert all(same)
 
 # %%
 # ``n_out=2``: every input has two numbers, :math:`\mu_i` and :math:`\alpha_i`. Both may depend on
-# the same inputs, so the last mask has every column twice. Column :math:`2 i` (from 0) is
-# :math:`\mu`, column :math:`2 i + 1` is :math:`\alpha`. If the map of each coordinate has more
-# numbers, there are more columns, and nothing else changes: a spline of eight bins, as in lesson 1,
-# has 23 numbers (8 widths, 8 heights, and the slopes at the 7 knots between them).
+# the same inputs, so the last mask has every column twice. Column :math:`2 i` (counted from 0) is
+# for :math:`\mu`, column :math:`2 i + 1` for :math:`\alpha`. If the map of each coordinate needs
+# more numbers, there are more columns, and nothing else changes: a spline of eight bins, as in
+# lesson 1, has 23 numbers (8 widths, 8 heights, and the slopes at the 7 knots between them).
 
 assert fc.Affine().n_out == 2 and fc.RationalQuadratic(bins=8).n_out == 23
 
@@ -284,9 +286,10 @@ teaching.network(other, output=0, ax=axes[0])
 teaching.network(other, output=1, ax=axes[1])
 
 # %%
-# Degree 1 comes first: :math:`x_3`, then :math:`x_1`, then :math:`x_2`. On the left the Jacobian
-# does not look like a triangle. On the right it does: its rows and columns are sorted by degree.
-# Sorting both does not change the determinant.
+# Degree 1 comes first: :math:`x_3`, then :math:`x_1`, then :math:`x_2`. So :math:`\phi_3` depends
+# on nothing, and :math:`\phi_2` on both of the others. In the next picture the Jacobian at the left
+# does not look like a triangle. The one at the right does: its rows and columns are sorted by
+# degree. Sorting both does not change the determinant.
 
 fig, axes = plt.subplots(1, 2, figsize=(8.5, 3.9), layout="constrained")
 maf, point = fc.MaskedAutoregressiveFlow(other), np.array([0.5, -1.0, 1.0])
@@ -314,9 +317,9 @@ print(teaching.check("4d", guess))
 
 # %%
 # Here is a network of four inputs with two hidden units only. It is a valid MADE, and its densities
-# are valid densities. But :math:`\phi_4` does not see :math:`x_3`, although it may: no hidden unit
-# has degree 3. If :math:`x_4` follows :math:`x_3` in the data, no training will find it. The engine
-# warns about it.
+# are valid densities. But :math:`\phi_4` does not depend on :math:`x_3`, although it may: no hidden
+# unit has degree 3. If :math:`x_4` depends on :math:`x_3` in the data, no training will find this.
+# The engine warns about it.
 
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
@@ -332,8 +335,8 @@ assert sees[:, 3].tolist() == [True, True, False, False]
 # On the Flow Bench
 # -----------------
 #
-# The same question in your browser, where a flow trains while you look: `task 4
-# <../../live/index.html#task=4>`_. It shows the masks of this lesson, in colours, for two to eight
+# `Task 4 <../../live/index.html#task=4>`_ asks the same question in your browser, where a flow
+# trains while you look. The task shows the masks of this lesson, in colours, for two to eight
 # variables.
 #
 # `A conditional flow <../how_to/conditional.html>`_ is a MADE with a context.

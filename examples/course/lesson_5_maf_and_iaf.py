@@ -4,7 +4,8 @@ r"""
 
 A masked autoregressive flow (MAF) has two directions: it computes :math:`\log p` of given points,
 and it draws samples. One of them is cheap. In the other one each step has to wait for the one
-before. Which is which, what does the waiting cost, and must it cost that much? All of it is in
+before. Which one has to wait? What does the waiting cost, and must it cost that much? The answers
+are in
 
 .. math::
 
@@ -27,8 +28,8 @@ You need: lesson 4.
 # Predict
 # -------
 #
-# In both directions the network reads x. Which direction has to wait for some of its input, and how
-# often must the network run for it? Write down a number before you go on. Put your number in the
+# In both directions the network reads x. In which direction does it have to wait for some of its
+# input, and how often must it run? Write down a number before you go on. Put your number in the
 # place of ``None``.
 
 import time
@@ -42,7 +43,7 @@ import flowcore as fc
 from flowcore import teaching
 
 # %%
-# **5a.** A MAF of 64 dimensions, sampled by the textbook's loop. How many passes of the network
+# **5a.** A MAF of 64 dimensions is sampled by the textbook's loop. How many passes of the network
 # make one sample?
 
 guess = None
@@ -52,9 +53,9 @@ print(teaching.check("5a", guess))
 # Density: everything is known
 # ----------------------------
 #
-# A small MAF to look at: four coordinates, two hidden layers of six units, two of each degree 1, 2
-# and 3. (``log_scale_bound=None`` is the formula as the papers print it; lesson 8 explains why the
-# engine bounds :math:`\alpha` otherwise.) Given x, one pass yields all :math:`\mu_i` and
+# Look at a small MAF. It has four coordinates and two hidden layers of six units, two of each
+# degree 1, 2 and 3. (``log_scale_bound=None`` gives the formula of the papers. Lesson 8 explains
+# why flowcore bounds :math:`\alpha` by default.) Given x, one pass yields all :math:`\mu_i` and
 # :math:`\alpha_i`, and then every :math:`z_i`, in any order or at once.
 
 D = 4
@@ -75,8 +76,8 @@ assert np.allclose(z, maf.inverse(x)) and np.allclose(log_det, maf.inverse_log_d
 # as neither :math:`\mu_i` nor :math:`\alpha_i` depends on :math:`x_i`. The logarithm of the product
 # is :math:`-\sum_i \alpha_i`; in the direction from z to x it is :math:`+\sum_i \alpha_i`.
 #
-# Adding log N(z) gives the log-density. It is the product of the conditionals again: the change of
-# variables and the chain rule of probability are the same formula here:
+# Adding log N(z) gives the log-density. It is the logarithm of the product of the conditionals: the
+# change of variables and the chain rule of probability are the same formula here:
 #
 # .. math::
 #
@@ -103,7 +104,7 @@ print(teaching.check("5c", guess))
 #
 # Now z is given, and x is wanted. :math:`\mu_2` reads :math:`x_1`, which has to be computed first,
 # from :math:`\mu_1`, a constant. The textbook's loop starts from an x of zeros and runs the whole
-# network once for every coordinate. Each pass gives D pairs of numbers, of which one pair is used:
+# network once for every coordinate. Each pass gives D pairs of numbers, but only one pair is used:
 
 
 def textbook(z):
@@ -126,8 +127,8 @@ assert np.allclose(log_det, maf.forward_log_det(z))
 # ----------------------------
 #
 # After a pass, which units are right, and which were computed from an x that is still zero? Below,
-# the loop runs once more and looks at all units. A unit is *final* as soon as it has the value that
-# it has in the last pass, on all 50 rows. This is measured: no degree is used.
+# the loop runs once more and records all units. A unit is *final* as soon as it has the value that
+# it has in the last pass, on all 50 rows. We find this by comparing values, without the degrees.
 
 
 def all_units(x):
@@ -193,14 +194,14 @@ for i, (ax, units) in enumerate(zip(axes.flat, passes, strict=True), start=1):
 # How many are needed? Predict it for a larger network.
 
 # %%
-# **5d.** A MAF of 64 dimensions, with hidden layers of 256 and 256 units, computes each unit as
-# soon as it can be final, and not before. How many units is that for one sample?
+# **5d.** A MAF of 64 dimensions, with hidden layers of 256 and 256 units, computes each hidden
+# unit as soon as it can be final, and not before. How many hidden units is that for one sample?
 
 guess = None
 print(teaching.check("5d", guess))
 
 # %%
-# Pass 1 knows no x at all: only :math:`\phi_1` is right, and gives :math:`x_1`. Then :math:`x_1`
+# In pass 1 no x is known: only :math:`\phi_1` is right, and gives :math:`x_1`. Then :math:`x_1`
 # makes the hidden units of degree 1 final. These give :math:`\phi_2`, and :math:`\phi_2` gives
 # :math:`x_2`. And so on: **a hidden unit of degree d is final as soon as** :math:`x_1, \ldots, x_d`
 # **are known**, and after that it never changes.
@@ -247,19 +248,19 @@ assert np.allclose(found, x) and np.allclose(log_det, alpha.sum(axis=1))
 assert computed == 12
 
 # %%
-# Over all i, each row of each :math:`A_l` is used once, with all the units that it may read. That
-# is the work of *one* pass, where the loop does the work of D. But the work comes in D small
-# pieces, one after the other, and many small products take longer than one large product with the
-# same arithmetic.
+# Over all steps i, each row of each :math:`A_l` is used once, with all the units that it may read.
+# That is the work of *one* pass; the textbook's loop does the work of D. But the work comes in D
+# small pieces, one after the other, and many small products take longer than one large product with
+# the same arithmetic.
 #
 # What does it cost?
 # ------------------
 #
 # The network has two hidden layers of 256 units and gets 100 rows; each time is the best of three
-# calls. The seconds depend on the machine and on what else it had to do; yours will differ. Look at
-# the slopes: on these axes a cost that grows as :math:`D^k` is a line of slope k. (BLAS, which
-# computes the products, is limited to one thread: on a busy machine several threads would wait for
-# each other, and blur the picture.)
+# calls. The times depend on the machine and on its load; yours will differ. Look at the slopes: on
+# these axes a cost that grows as :math:`D^k` is a line of slope k. (BLAS, which computes the
+# products, is limited to one thread: on a busy machine several threads would wait for each other,
+# and blur the picture.)
 
 
 def seconds(f, argument):
@@ -302,8 +303,8 @@ print(f"{walk / one_pass:.1f}")
 assert loop / walk > 4
 
 # %%
-# The line of the textbook's loop climbs with a slope of 1 or more: D passes, each a little larger
-# if D is larger. The line of the walk departs slowly from that of one pass.
+# The line of the textbook's loop climbs with a slope of 1 or more: it takes D passes, and each of
+# them grows a little with D. The line of the walk departs slowly from that of one pass.
 #
 # IAF: the same weights, another density
 # --------------------------------------
@@ -316,16 +317,16 @@ assert loop / walk > 4
 # to score a given x, it computes :math:`z_1`, then :math:`z_2` with the help of :math:`z_1`, and so
 # on.
 #
-# Same weights, so the same density? No: it is the same map in the opposite direction. To see the
-# difference, take a network in the plane whose functions can be written down, with three tanh units
-# and
+# The weights are the same. Is the density the same? No: the map is used in the opposite direction.
+# To see the difference, take a network in the plane whose functions can be written down. It has
+# three tanh units, and
 #
 # .. math::
 #
 #     \mu_2(u) = 2 \tanh(u + 1) - 2 \tanh(u - 1) - 1 , \qquad \alpha_2(u) = \tanh(u) ,
 #
-# a hill and a step, while :math:`\mu_1 = \alpha_1 = 0`. Say what both densities will look like:
-# where are they high up, and where are they wide?
+# a hill and a step, while :math:`\mu_1 = \alpha_1 = 0`. Predict both densities: for which
+# :math:`x_1` is :math:`x_2` large, and for which is it widely spread?
 
 hill = [
     (np.array([[1.0, 1, 1], [0, 0, 0]]), np.array([1.0, -1, 0])),
@@ -344,10 +345,9 @@ panels = fc.plots.densities(both, (-3.5, 3.5), (-5.5, 5.5), ax=axes)
 # The MAF adds the hill, and is wide on the right, where :math:`\alpha_2 > 0`. The IAF subtracts the
 # hill, and divides by the scale: it is narrow on the right, and wide on the left.
 #
-# Are IAFs another *family* then? For one layer, no: :math:`z_{<i}` is a function of :math:`x_{<i}`,
-# so given :math:`x_{<i}` the :math:`x_i` of an IAF is Gaussian, too, like that of a MAF. But the
-# densities that a network of a given size represents easily are not the same for both. Above all,
-# the costs differ:
+# Are IAFs another *family* then? One layer is not: :math:`z_{<i}` is a function of :math:`x_{<i}`,
+# so the :math:`x_i` of an IAF, given :math:`x_{<i}`, is Gaussian, as in a MAF. But a network of a
+# given size easily represents different densities in the two. Above all, the costs differ:
 #
 # ============================================  =============  =============
 # what is wanted                                MAF            IAF
@@ -359,10 +359,11 @@ panels = fc.plots.densities(both, (-3.5, 3.5), (-5.5, 5.5), ax=axes)
 # a step of training on data                    one pass       D steps
 # ============================================  =============  =============
 #
-# The fourth line is why IAF was invented: its own samples are scored for free, since their z is
-# known. Take a **MAF** for data: to learn from them, and to score them. Take an **IAF** if you need
-# many samples: as a fast substitute for a simulator, or for variational inference, which draws
-# samples and scores just these. "D steps" means D passes in textbooks, and the walk by degree here.
+# IAF was invented for the fourth row (a sample and its own log p): its own samples are scored for
+# free, since their z is known. Take a **MAF** to learn from data and to score them. Take an **IAF**
+# if you need many samples: as a fast substitute for a simulator, or for variational inference,
+# which draws samples and scores only these. "D steps" means D passes in textbooks, and the walk by
+# degree here.
 
 sample, log_p = iaf_2.sample_and_log_prob(1000, rng=0)
 assert np.allclose(log_p, iaf_2.log_prob(sample))
@@ -373,14 +374,14 @@ assert np.allclose(log_p, iaf_2.log_prob(sample))
 #
 # Every step of training an IAF on data needs log p(x), which is its slow direction, and the
 # gradient of log p(x). The textbook differentiates through D passes. (If you leave gradients to
-# autograd, skip to "Both ways give one gradient".) But the gradient is a walk, too, in the opposite
-# order. Let :math:`x_i` be the coordinate that step i of the walk computes (for the density of an
-# IAF, that is :math:`z_i`). ``x_bar``, ``z_bar`` and ``phi_bar`` are the gradients of the loss with
-# respect to x, z and :math:`\phi`, and ``log_det_bar`` is the gradient with respect to the
-# log-determinant. ``bar_l`` is the gradient with respect to the *pre-activations* of layer l, the
-# sums of its units before they are bent. Only units of degree i and more read :math:`x_i`, and
-# these are computed in step i and after it. So on the way back, from D to 1, the gradients of all
-# units that depend on :math:`x_i` are known when step i is reached:
+# autograd, skip to "Both ways give one gradient".) But the gradient can be computed by a walk, too,
+# in the opposite order. Let :math:`x_i` be the coordinate that step i of the walk computes (for the
+# density of an IAF, that is :math:`z_i`). ``x_bar``, ``z_bar`` and ``phi_bar`` are the gradients of
+# the loss with respect to x, z and :math:`\phi`, and ``log_det_bar`` is the gradient with respect
+# to the log-determinant. ``bar_l`` is the gradient with respect to the *pre-activations* of layer
+# l, the sums of its units before they are bent. Only units of degree i and more read :math:`x_i`,
+# and these are computed in step i and after it. So on the way back, from D to 1, the gradients of
+# all units that depend on :math:`x_i` are known when step i is reached:
 #
 # .. code-block:: text
 #
@@ -427,9 +428,9 @@ for name, recipe in (("MAF", fc.flows.maf), ("IAF", fc.flows.iaf)):
 # Exercises
 # ---------
 #
-# Both directions in code. Your code takes the place of the dots.
+# Write both directions in code. Your code takes the place of the dots.
 #
-# **5e.** Write a function inverse(x, net) for a MAF: net(x) returns mu and alpha, (n, D) each, and
+# **5e.** Write a function inverse(x, net) for a MAF. net(x) returns mu and alpha, (n, D) each.
 # inverse returns z (n, D) and log \|det dz/dx\| (n,).
 
 
@@ -457,17 +458,17 @@ print(teaching.check("5f", iaf_log_p))
 # On the Flow Bench
 # -----------------
 #
-# The same question in your browser, where a flow trains while you look: `task 5
-# <../../live/index.html#task=5>`_. It shows the walk, unit by unit, beside the textbook's loop.
+# `Task 5 <../../live/index.html#task=5>`_ asks the same question in your browser, where a flow
+# trains while you look. The task shows the walk, unit by unit, beside the textbook's loop.
 #
 # What you know now
 # -----------------
 #
-# * The network of a MAF reads x. If x is known, all :math:`\mu_i, \alpha_i` come in one pass; if x
-#   is wanted, each coordinate waits for those before it. The log-determinant is
-#   :math:`\pm \sum_i \alpha_i`.
+# * The network of a MAF reads x. If x is known, one pass gives all :math:`\mu_i, \alpha_i`; if x is
+#   wanted, each coordinate waits for those before it. The log-determinant is :math:`\pm \sum_i
+#   \alpha_i`.
 # * An IAF is the same map turned round: fast samples, and another density for the same weights.
-# * D passes are a habit, not a law: a unit of degree d is final once :math:`x_1, \ldots, x_d` are,
+# * D passes are not necessary: a unit of degree d is final once :math:`x_1, \ldots, x_d` are known,
 #   and the walk by degree computes it once, forwards and backwards.
 #
 # Where this comes from
@@ -483,5 +484,5 @@ print(teaching.check("5f", iaf_log_p))
 #   <https://arxiv.org/abs/1705.07057>`__
 # * Neal: `Slice Sampling <https://doi.org/10.1214/aos/1056562461>`__
 #
-# Still, one direction is a walk of D steps. Lesson 6 is about flows that take one pass both ways,
-# and about what they give up.
+# Still, one direction is a walk of D steps. Lesson 6 shows flows that take one pass both ways, and
+# what they give up for it.

@@ -23,10 +23,10 @@ pass or many). :math:`\odot` multiplies number by number, as in lesson 4.
 # feeds a network, and the network decides what happens to the second part. NICE only shifts it
 # (:math:`\alpha = 0`), RealNVP shifts and scales it.
 #
-# Why can this be inverted? Because :math:`x_A = z_A`: if you know :math:`x`, you know the input of
-# the network, and so its output. The network itself is never inverted. The network below could not
-# be: ``floor`` gives whole regions the same answer. (To learn, a network needs slopes. So the
-# networks of real flows are smooth, or at least without jumps; lesson 8 comes back to that.)
+# Why can this be inverted? Since :math:`x_A = z_A`, you know the input of the network if you know
+# :math:`x`, and so its output. The network itself is never inverted. The network below has no
+# inverse at all: ``floor`` gives whole regions the same answer. (To learn, a network needs slopes.
+# So the networks of real flows are smooth, or at least without jumps; lesson 8 comes back to that.)
 #
 # The network is called the *conditioner*. The map that it controls, a shift or a shift and a scale,
 # is called the *transformer*.
@@ -124,18 +124,18 @@ print(teaching.check("6a", guess))
 # ``num_masked`` is the number of coordinates that stay: the first ones, or the last ones if it is
 # negative. (The papers use a mask for this.) ``fraction_masked`` is the same as a fraction of
 # :math:`D`; without either, half of them stay. The next coupling has to change the part that
-# stayed: in a flow the two parts take turns.
+# stayed, so in a flow the two parts take turns.
 
 for choice in ({"num_masked": 2}, {"fraction_masked": 0.4}, {"num_masked": -2}):
     layer, number = fc.RealNVP(5, hidden=[16], **choice), np.arange(1, 6)
     print(f"{choice}: {number[layer.kept]} stay, {number[layer.changed]} change")
 
 # %%
-# How many couplings does it take? Take four coordinates and a pen.
+# How many couplings does it take to mix all coordinates? Use a pen.
 
 # %%
-# **6b.** Four coordinates, couplings that change two and two of them in turn. After how many may
-# every coordinate depend on every other?
+# **6b.** A flow has four coordinates. Its couplings change two of them, then the other two, and so
+# on. After how many couplings may every coordinate depend on every other?
 
 guess = None
 print(teaching.check("6b", guess))
@@ -176,8 +176,8 @@ assert cost["MAF, D passes"][1] > 5 * cost["coupling"][1]
 
 # %%
 # The coupling takes one pass in either direction. The textbook's MAF needs 64 passes for a sample.
-# By degree it does the work of one pass, but still in 64 small steps, each of which waits for the
-# last.
+# The MAF by degree does the work of one pass, but in 64 small steps, each of which waits for the
+# step before.
 #
 # The price of NICE: volume
 # -------------------------
@@ -190,11 +190,11 @@ assert cost["MAF, D passes"][1] > 5 * cost["coupling"][1]
 # Predict
 # -------
 #
-# The checkerboard is uniform on eight of sixteen squares, of side 2. Where it is not 0, its
-# density has one value only, 1/32. NICE starts from a Gaussian, whose density takes every value
-# below its peak. It can only move these values to other places, and multiply all of them by one
-# factor. How close can it come, with any number of layers? Is it 0, a little, or a lot, against the
-# :math:`\log 2 = 0.69` of a uniform density on all sixteen squares? Put your number in the place of
+# The checkerboard is uniform on eight of sixteen squares, of side 2. Where it is not 0, its density
+# has one value only, 1/32. NICE starts from a Gaussian, whose density takes every value below its
+# peak. It can only move these values to other places, and multiply all of them by one factor. How
+# small can its KL get, with any number of layers? (A uniform density on all sixteen squares has a
+# KL of :math:`\log 2 = 0.69`.) Is it 0, a little, or a lot? Put your number in the place of
 # ``None``. The hints lead to the exact number, and so does the proof below.
 
 # %%
@@ -225,15 +225,15 @@ for ax, name in zip(axes[1:], flows, strict=True):
     ax.set_title(f"{name}: KL {kl[name].kl:.2f} nats")
 
 # %%
-# NICE cannot make a square flat. Its squares are too dense (black) in places, and fade out in
-# others, as a bell does. RealNVP's squares are flatter.
+# NICE cannot make the density of a square constant. Its squares are too dense (black) in some
+# places and fade out in others, as a bell does. RealNVP's squares are flatter.
 #
 # Why 1 - log 2
 # -------------
 #
 # Let :math:`f` be a NICE flow, :math:`x = f(z)`. Its inverse multiplies all areas by the same
-# factor; call it :math:`1 / s^2`. Then :math:`y = g(x) = s f^{-1}(x)` keeps areas, so its log-det
-# is 0. And :math:`y = s z` is normal with the standard deviation :math:`s`:
+# factor, which we call :math:`1 / s^2`. Then :math:`y = g(x) = s f^{-1}(x)` keeps areas, so its
+# log-det is 0. And :math:`y = s z` is normal with the standard deviation :math:`s`:
 #
 # .. math:: \log q(x) = \log N(y; 0, s^2 I) + 0
 #           = -\log(2 \pi s^2) - \frac{|y|^2}{2 s^2} .
@@ -245,10 +245,10 @@ for ax, name in zip(axes[1:], flows, strict=True):
 # .. math:: KL = \log(2 \pi s^2) + \frac{E |y|^2}{2 s^2} - \log 32 .
 #
 # The board has the area 32, and so has its image :math:`g(\text{board})`, on which :math:`y` is
-# uniform. Which shape of area 32 has the least :math:`E |y|^2`? The disk about 0: in any other
-# shape, move the parts outside of the disk into the holes inside, and every piece comes closer to
-# 0. A disk of radius :math:`R` has :math:`\pi R^2 = 32`, its ring at :math:`r` has the share
-# :math:`2 \pi r\, dr / \pi R^2` of the area, and
+# uniform. Which shape of area 32 has the least :math:`E |y|^2`? It is the disk about 0. In any
+# other shape some parts lie outside of the disk; move them into the holes inside, and they come
+# closer to 0. The disk has a radius :math:`R` with :math:`\pi R^2 = 32`. Its ring at :math:`r` has
+# the share :math:`2 \pi r\, dr / \pi R^2` of the area, and
 #
 # .. math:: E |y|^2 = \int_0^R r^2\, \frac{2 r}{R^2}\, dr = \frac{R^2}{2} = \frac{16}{\pi} .
 #
@@ -268,9 +268,9 @@ assert kl["NICE"].kl > floor - 3 * kl["NICE"].standard_error
 assert kl["RealNVP"].kl < floor - 0.05
 
 # %%
-# The proof predicts what NICE will do to the board: press it into a disk. In units of :math:`s` its
-# radius is :math:`R / s = 2`. The latent points :math:`z = f^{-1}(x)` show it. Colours are the
-# columns of the board, the dashed circle has the radius 2.
+# The proof predicts that NICE presses the board into a disk. In units of :math:`s` the disk has the
+# radius :math:`R / s = 2`. The latent points :math:`z = f^{-1}(x)` show it. The colours mark the
+# columns of the board, and the dashed circle has the radius 2.
 
 fig, axes = plt.subplots(1, 3, figsize=(9.8, 3.5), layout="compressed")
 shown = board.sample(3000, rng=1)
@@ -290,10 +290,10 @@ for ax, title, flow in zip(axes, titles, (None, *flows.values()), strict=True):
 # RealNVP can stretch some places more than others, so its latent points look more like a Gaussian:
 # dense in the middle, thin outside.
 #
-# By the way, a floor of 0 does not mean that a flow gets there. Take eight equal Gaussians far
-# apart, and one Gaussian with eight times their variance, which gives it the same peak. Above every
-# height both densities have the same area. So the eight Gaussians are the one, cut into pieces, and
-# NICE may move pieces:
+# A floor of 0 does not mean that a flow reaches it. Take eight equal Gaussians far apart, and one
+# Gaussian with eight times their variance, so that the peaks are equally high. For every height,
+# the regions where the two densities exceed it have the same area. So you could cut the one
+# Gaussian into pieces and build the eight from them, and moving pieces keeps areas:
 
 eight = teaching.volume_preserving_floor(fc.targets.eight_gaussians())
 print(f"floor of eight Gaussians: {eight:.3f} nats")
@@ -305,11 +305,12 @@ assert eight < 0.02
 # Exercises
 # ---------
 #
-# A coupling whose parts are not halves, and a whole flow. Your code takes the place of the dots.
+# Write a coupling whose parts are not halves, and a whole flow. Your code takes the place of the
+# dots.
 #
-# **6d.** Write a function coupling\_inverse(x, kept, net): kept is a boolean array (D,), net(x[:,
-# kept]) returns mu and alpha of the others, and x[:, ~kept] = mu + exp(alpha) z[:, ~kept]. It
-# returns z (n, D) and log \|det dz/dx\| (n,).
+# **6d.** Write a function coupling\_inverse(x, kept, net). kept is a boolean array (D,), net(x[:,
+# kept]) returns mu and alpha of the others, and x[:, ~kept] = mu + exp(alpha) z[:, ~kept]. The
+# function returns z (n, D) and log \|det dz/dx\| (n,).
 
 
 def coupling_inverse(x, kept, net):
@@ -320,9 +321,9 @@ def coupling_inverse(x, kept, net):
 print(teaching.check("6d", coupling_inverse))
 
 # %%
-# **6e.** Write a function nice(z, nets), a NICE flow with an even number D of coordinates: the
-# first network reads the first half and its output is added to the second half, the next one reads
-# the second half and is added to the first, and so on in turn. It returns x (n, D).
+# **6e.** Write a function nice(z, nets), a NICE flow with an even number D of coordinates. The
+# first network reads the first half, and its output is added to the second half. The next one reads
+# the second half, and its output is added to the first, and so on. The function returns x (n, D).
 
 
 def nice(z, nets):
@@ -336,17 +337,16 @@ print(teaching.check("6e", nice))
 # On the Flow Bench
 # -----------------
 #
-# The same question in your browser, where a flow trains while you look: `task 6
-# <../../live/index.html#task=6>`_. There, NICE learns the board, and stops at its floor; RealNVP
-# goes on.
+# `Task 6 <../../live/index.html#task=6>`_ asks the same question in your browser, where a flow
+# trains while you look. There, NICE learns the board, and stops at its floor; RealNVP goes on.
 #
 # `Planar and radial layers <../how_to/planar_radial.html>`_ shows other layers, and their costs.
 #
 # What you know now
 # -----------------
 #
-# * A coupling changes one part of the coordinates, given the other. Both directions are one pass,
-#   and the network may be anything.
+# * A coupling changes one part of the coordinates, given the other. Both directions take one pass,
+#   and the network may be any function.
 # * NICE shifts: log-det 0. RealNVP shifts and scales: log-det :math:`\sum \alpha`.
 # * The price: a coupling is a weaker layer, so a flow needs more of them, with the parts in turn.
 #   NICE also keeps volumes, and stays at least 0.307 nats from the checkerboard, at any depth.

@@ -26,9 +26,9 @@ You need: lesson 3 (entropy and KL), lesson 5 (MAF) and lesson 6 (what a floor i
 #
 # Take a MAF of four affine layers. All of them have the order (1, 2): the first coordinate comes
 # first, and the second one is shifted and scaled given the first. It learns two moons, from as many
-# points and for as long as you like. How small can its KL get? Nobody can do that integral in their
-# head: say whether it is 0, and if not, whether it is nearer to 0.1 or to 1. Put your number in the
-# place of ``None``.
+# points and for as long as you like. How small can its KL get? You cannot do this integral in your
+# head. Just predict whether the KL is 0, and if not, whether it is nearer to 0.1 or to 1. Put your
+# number in the place of ``None``.
 
 import warnings
 
@@ -98,8 +98,8 @@ ax.invert_yaxis()
 ax.set(xlabel="KL to the truth (nats)", xlim=(0, 1.6), title="four affine layers on two moons")
 
 # %%
-# The bars of the flows with one order end at their black lines, or a little beyond. The third bar
-# is far below both.
+# The bars of the two flows with a single order end at their black lines, or a little above. The
+# third bar is far below both.
 
 for name, floor in floors.items():
     assert kl[name].kl > floor - 3 * kl[name].standard_error
@@ -127,27 +127,26 @@ assert kl["in turn"].kl < 0.5
 #
 # since :math:`u_1 = (x_1 - m') / s'` can be computed from :math:`x_1`. That is again one layer of
 # the same order, if its network is large enough. By induction the same holds for any number of
-# layers. In words: *given* :math:`x_1`, *the second coordinate stays Gaussian*, and :math:`x_1`
-# itself is Gaussian. But a line through two moons at a fixed :math:`x_1` may cross both, and then
-# :math:`x_2` has two humps.
+# layers. So, *given* :math:`x_1`, *the second coordinate stays Gaussian*, and :math:`x_1` itself is
+# Gaussian. But a vertical line through two moons may cross both of them, and then :math:`x_2`,
+# given this :math:`x_1`, has two humps.
 #
-# The best such density is easy to find. It has the mean and the variance of the truth, for
-# :math:`x_1`, and for :math:`x_2` at every :math:`x_1`. This mean and variance minimise
-# :math:`E[(x_2 - m)^2 / 2V + \tfrac12 \log V]` at each :math:`x_1`. The cross-entropy of a Gaussian
+# The best such density is easy to find. Its :math:`x_1` has the mean and the variance of the truth,
+# and so has its :math:`x_2` at every :math:`x_1`. For at each :math:`x_1`, the true mean and
+# variance minimise :math:`E[(x_2 - m)^2 / 2V + \tfrac12 \log V]`. The cross-entropy of a Gaussian
 # with the right variance :math:`V` is :math:`\tfrac12 \log(2 \pi e V)`. There are two Gaussians,
-# one for each coordinate. So the KL, which is a floor, is
+# one for each coordinate. So the floor, the least KL, is
 #
 # .. math::
 #
 #     \log(2 \pi e) + \tfrac12 \log V[x_1] + \tfrac12 E \log V[x_2 \mid x_1] - H(p) .
 #
 # ``affine_floor`` computes it on a grid. For the order (2, 1) the coordinates change their roles.
-# Given :math:`x_2` there are up to four humps, far apart, so this floor is higher.
+# Given :math:`x_2`, :math:`x_1` has up to four humps, far apart, so this floor is higher.
 
 print(f"floors: {floors['all (1, 2)']:.3f} and {floors['all (2, 1)']:.3f} nats")
 assert abs(floors["all (1, 2)"] - 0.844) < 0.002 and abs(floors["all (2, 1)"] - 1.335) < 0.002
 
-# sphinx_gallery_thumbnail_number = 2
 titles = {"truth": truth, **flows}
 fig, axes = plt.subplots(2, 2, figsize=(8, 5.6), layout="compressed")
 fc.plots.densities(titles, (-1.6, 2.6), (-1.2, 1.7), n=150, ax=axes)
@@ -162,11 +161,12 @@ fc.plots.densities(titles, (-1.6, 2.6), (-1.2, 1.7), n=150, ax=axes)
 #
 # A layer of the other order breaks the proof: it shifts :math:`u_1` by something that depends on
 # :math:`u_2`, so :math:`u_1` can no longer be computed from :math:`x_1`. There are two ways to
-# build such a flow. Give the MADEs different orders, as above; or give all of them the same order,
-# and swap the coordinates in between. ``Permute`` is a bijector like others; its log-det is 0.
+# build such a flow. Either give the MADEs different orders, as above, or give all of them the same
+# order and swap the coordinates between the layers. ``Permute`` swaps them; it is a bijector with
+# the log-det 0.
 #
 # ``Chain([f, g])`` is :math:`f(g(z))`: the last bijector of the list is applied first, and the
-# first one is next to the data. ``print`` shows a chain in the direction from z to x; here with a
+# first one is next to the data. ``print`` shows a chain in the direction from z to x, here with a
 # line for each step.
 
 swap = fc.Permute([1, 0])
@@ -189,10 +189,11 @@ print(teaching.check("7b", guess))
 # Six stages
 # ----------
 #
-# What does a stack do, layer by layer? Below is a flow of six layers with alternating orders, and a
-# grid that is carried through it, each quadrant in its own colour. Each cell keeps the mass that it
-# has under the base. Where cells grow, the density gets thinner. (Each panel has its own axes.)
+# What does a stack do, layer by layer? Below, a flow of six layers with alternating orders maps a
+# grid, with each quadrant in its own colour. Each cell keeps the mass that it has under the base.
+# Where cells grow, the density gets thinner. (Each panel has its own axes.)
 
+# sphinx_gallery_thumbnail_number = 3
 six, history = fc.fit(flow_of([there, turned] * 3), data, epochs=120)
 with warnings.catch_warnings():
     # its standard error, which is not printed, is too small: some points are very improbable
@@ -204,10 +205,10 @@ fig, axes = plt.subplots(2, 4, figsize=(10, 5.4), layout="compressed")
 teaching.grid(six, ax=axes)
 
 # %%
-# No single step is dramatic. Each shifts and scales one coordinate given the other, and the next
-# one exchanges their roles; the last panel only converts to the units of the data. Two moons are in
-# two pieces, but the grid is in one: look for the few large blue cells that join the moons. They
-# are large, so there is hardly any density in them. Lesson 8 is about such bridges.
+# Each step is small. It shifts and scales one coordinate given the other, and the next step
+# exchanges their roles. The last panel only converts to the units of the data. The moons are two
+# pieces, but the grid is one: look for the few large blue cells that join the moons. They are
+# large, so their density is low. Lesson 8 is about such bridges.
 #
 # Where does log p come from?
 # ---------------------------
@@ -240,9 +241,9 @@ teaching.log_dets(six, points, ax=axes[1])
 # On the moons the log-dets from data to base have a positive sum: the moons are small, so the
 # direction from base to data made areas smaller. How much, on average? If the flow is exact, lesson
 # 1 gives the answer: the entropy of :math:`N(0, I)`, :math:`\log(2 \pi e) = 2.838`, minus that of
-# the moons, 0.289. Off the moons :math:`\log p` is low, because the layers have stretched there, or
-# because this :math:`z` is rare under the base. Which is it for the fifth point? Compare the blue
-# blocks.
+# the moons, 0.289. Off the moons :math:`\log p` is low. There are two possible reasons: the layers
+# stretched there, or :math:`z` is rare under the base. Which is it for the fifth point? Compare the
+# blue blocks.
 
 mean_log_det = six.bijector.inverse_log_det(data).mean()
 exact = np.log(2 * np.pi * np.e) - truth.entropy()
@@ -252,14 +253,14 @@ assert abs(exact - (2.838 - 0.289)) < 1e-3
 assert six.base.log_prob(z)[4] < six.base.log_prob(z)[:4].min() - 0.5
 
 # %%
-# It is the base: the fifth point comes from a rare :math:`z`. Its log-dets are like those of the
-# other points.
+# The base is the reason: the fifth point comes from a rare :math:`z`. Its log-dets are like those
+# of the other points.
 #
 # Exercise 7c adds up such a column.
 
 # %%
-# **7c.** Three layers and a swap: the log-determinants of the way to x are 0.3, -1.2, 0.5, and
-# that of the swap. What is log \|det dz/dx\| of the whole?
+# **7c.** A flow has three layers and a swap. On the way to x the layers have the log-determinants
+# 0.3, -1.2 and 0.5. What is log \|det dz/dx\| of the whole flow?
 
 guess = None
 print(teaching.check("7c", guess))
@@ -273,7 +274,7 @@ print(teaching.check("7c", guess))
 #
 # **7d.** Two affine layers of the order (1, 2) leave x1 alone: u = m\_1 + exp(a\_1) z2 and then x2
 # = m\_2 + exp(a\_2) u, with all four numbers computed from x1. Write a function together(m\_1,
-# a\_1, m\_2, a\_2): the shift and the log-scale of the one layer that does the same.
+# a\_1, m\_2, a\_2). It returns the shift and the log-scale of the one layer that does the same.
 
 
 def together(m_1, a_1, m_2, a_2):
@@ -284,9 +285,10 @@ def together(m_1, a_1, m_2, a_2):
 print(teaching.check("7d", together))
 
 # %%
-# **7e.** Write a function stack\_floor(p, x2, entropy), the part of the floor that x2 has: p (n, m)
-# are the probabilities of the cells of a grid, a row for each x1, x2 (m,) its second coordinates,
-# entropy that of x2 given x1. It returns 1/2 log(2 pi e) + 1/2 E log V[x2 \| x1] - entropy.
+# **7e.** Write a function stack\_floor(p, x2, entropy) for the part of the floor that comes from
+# x2. p (n, m) holds the probabilities of the cells of a grid, with a row for each x1. x2 (m,) holds
+# the second coordinates. entropy is that of x2 given x1. The function returns 1/2 log(2 pi e) + 1/2
+# E log V[x2 \| x1] - entropy.
 
 
 def stack_floor(p, x2, entropy):
@@ -300,11 +302,10 @@ print(teaching.check("7e", stack_floor))
 # On the Flow Bench
 # -----------------
 #
-# The same question in your browser, where a flow trains while you look: `task 7
-# <../../live/index.html#task=7>`_. There, switch the permutations off, and watch the gauge stop at
-# 0.844.
+# `Task 7 <../../live/index.html#task=7>`_ asks the same question in your browser, where a flow
+# trains while you look. Switch the permutations off there, and watch the gauge stop at 0.844.
 #
-# Is a trained flow good? `Can it be trusted? <../how_to/trust.html>`_ finds out by one call.
+# `Can it be trusted? <../how_to/trust.html>`_ checks a trained flow by one call.
 #
 # What you know now
 # -----------------
@@ -313,8 +314,8 @@ print(teaching.check("7e", stack_floor))
 #   layer.
 # * Affine layers of one order are one layer: the floor on two moons is 0.844 nats for the order
 #   (1, 2), and 1.335 for (2, 1), whatever the depth.
-# * With orders in turn, or swaps between layers, both floors are gone. ``flows.maf`` and
-#   ``flows.realnvp`` take care of that.
+# * Alternating orders, or swaps between layers, remove both floors. ``flows.maf`` and
+#   ``flows.realnvp`` do that for you.
 #
 # Where this comes from
 # ---------------------

@@ -3,11 +3,11 @@ r"""
 =========================================
 
 A flow is continuous, and so is its inverse: it is made of sums, products, exp, splines and networks
-of tanh or relu, all without jumps (the ``floor`` of lesson 6 was a toy). It can bend, stretch and
-squeeze a cloud; it cannot tear it. Data often come in separate pieces. So what does a flow do with
-them, how much does it cost, and which parts make it cheaper? The second half, which can wait for
-another day, is about two failures that have nothing to do with pieces: an exponential that
-overflows, and tails that are too light. It also has their cures.
+of tanh or relu, all without jumps (the ``floor`` of lesson 6 was a toy). A flow can bend, stretch
+and squeeze a cloud, but it cannot tear it. Data often come in separate pieces. What does a flow do
+with them, how much does that cost, and which parts of a flow reduce the cost? The second half of
+the lesson can wait for another day. It explains two failures that have nothing to do with pieces,
+and their cures: an exponential that overflows, and tails that are too light.
 
 You need: lessons 1 to 3 (maps of a line, every density is a triangle, KL), and lesson 5 (MAF).
 """
@@ -79,8 +79,8 @@ left.legend()
 #
 # .. math:: \frac{dx}{dz} = \frac{N(0; 0, 1)}{p(0)} = e^{9/2} = 90 .
 #
-# So this is possible, but it needs large slopes. A spline can be that steep in one place and flat
-# in another (the kinks of its density are at its knots). An affine map has the same slope
+# So a continuous map can do it, but it needs large slopes. A spline can be that steep in one place
+# and flat in another (its density has kinks at the knots). An affine map has the same slope
 # everywhere. If there were nothing at all between the pieces, the exact map would have to jump.
 
 slope = fc.Normal(1).prob([0.0]) / two.prob([0.0])
@@ -93,32 +93,31 @@ assert fc.kl_to_truth(spline, two).kl < 0.05
 # Eight pieces in the plane: find the bridges
 # -------------------------------------------
 #
-# In the plane it is the same. Take a disk of the base that holds nearly all of its mass. A disk is
-# connected, and the continuous image of a connected set is connected. If it reaches all pieces,
-# then it also holds paths between them: *bridges*. The flow's density is above 0 there, where the
-# truth has nothing. Steep slopes can make a bridge thin, but never remove it. (Lesson 2 made a
-# triangle for every density. For pieces with nothing in between, its :math:`t` has jumps; that of a
-# flow has none.)
+# In the plane it is the same. Take a disk that holds nearly all of the base's mass. A disk is
+# connected, and the continuous image of a connected set is connected. If the image reaches all
+# pieces, it also holds paths between them: *bridges*. On a bridge the flow's density is above 0,
+# although the truth has nothing there. Steep slopes can make a bridge thin, but never remove it.
+# (Lesson 2 made a triangle for every density. For pieces with nothing in between, the :math:`t` of
+# this triangle has jumps. The :math:`t` of a flow has none.)
 #
-# And a disk has no hole, so its image has none. Eight Gaussians stand in a circle, and neighbours
-# touch at their edges: almost a ring. There are paths from cloud to cloud along the ring, but its
+# A disk also has no hole, so its image has none. Eight Gaussians stand in a circle, and neighbours
+# touch at their edges, so that they almost form a ring. Bridges can run along the ring, but its
 # hole is a new problem: the image of the disk has to cover the hole, or leave the ring open
 # somewhere.
 #
 # On a linear scale of colours you would not see any of this. ``teaching.bridges`` draws the density
 # in decades (powers of ten). The black lines bound the region of highest density that holds 99.9%
-# of the truth, and outside of it the density is hatched. *Stray* is the mass of the flow there; the
-# truth itself has 0.1%.
+# of the truth. Outside of this region the density is hatched. *Stray* is the mass of the flow
+# outside; the truth itself has 0.1% there.
 #
 # Below, four flows learn the same 10,000 points:
 #
 # * *affine*: five layers of MAF;
 # * *splines*: three layers, with rational-quadratic splines, which can be steep in one place and
 #   flat in another;
-# * *mixture conditionals*: MAF MoG, one affine layer on a layer in which every coordinate, given
-#   the ones before it, is a mixture of ten Gaussians;
-# * *mixture base*: two affine layers on a base that has eight modes before any map bends it, so
-#   it has its hole from the start.
+# * *mixture conditionals* (MAF MoG): one affine layer on top of a layer in which every coordinate,
+#   given the ones before it, is a mixture of ten Gaussians;
+# * *mixture base*: two affine layers on a base that already has eight modes, and so a hole.
 
 truth = fc.targets.eight_gaussians()
 data = truth.sample(10_000, rng=0)
@@ -150,8 +149,8 @@ for ax, (name, flow) in zip(axes.flat, flows.items(), strict=True):
 # The mixture base leaves the hole as empty as the truth does. But you have to know the number of
 # pieces, eight, in advance.
 #
-# Volumes are no obstacle here: lesson 6 found a floor near 0 for eight Gaussians. The cost comes
-# from tearing, and is smaller if a map can be steep.
+# Keeping volumes is no obstacle here: lesson 6 found a floor near 0 for eight Gaussians. The cost
+# comes from the tears that a flow cannot make, and is smaller if a map can be steep.
 
 assert kl["affine"].kl > kl["splines"].kl + 0.02
 assert kl["mixture base"].kl < 0.02 < kl["splines"].kl
@@ -198,8 +197,8 @@ for bound in (None, 2.0):
 
 # %%
 # In the inverse, :math:`z_2 = x_2 e^{-\alpha_2} = e^{100}` is too large for float32. One row has
-# made the loss infinite, and its gradient, too. Adam then divides infinity by infinity, and the
-# parameters stay NaN. (``fit`` stops before that happens, and names the row.)
+# made the loss and its gradient infinite. Adam then divides infinity by infinity, and the
+# parameters become NaN and stay so. (``fit`` stops before that happens, and names the row.)
 
 try:
     fc.fit(small_flow(fc.Affine(log_scale_bound=None)), table, epochs=1, validation_split=0)
@@ -213,9 +212,9 @@ except fc.TrainingDivergedError as error:
 # .. math:: \alpha = c \tanh(\mathrm{raw} / c) .
 #
 # This function has the slope 1 at 0, so little changes there, and it never leaves :math:`(-c, c)`.
-# Cutting :math:`\alpha` off at :math:`c` would keep it finite, too, but with a kink, and a gradient
-# of exactly 0 beyond it. flowcore's ``Affine()`` has :math:`c = 2`; a stack of five layers then
-# still reaches scales from :math:`e^{-10}` to :math:`e^{10}`.
+# Clipping :math:`\alpha` at :math:`c` would keep it finite, too, but the function would have a
+# kink, and a gradient of exactly 0 beyond it. flowcore's ``Affine()`` has :math:`c = 2`; a stack of
+# five layers then still reaches scales from :math:`e^{-10}` to :math:`e^{10}`.
 
 raw = np.linspace(-6, 6, 400)[:, None]
 fig, ax = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
@@ -228,7 +227,7 @@ ax.set(xlabel="raw, the network's output", ylabel="alpha, the log-scale")
 ax.legend()
 
 # %%
-# The last exercise:
+# One more number:
 
 # %%
 # **8c.** The cure: alpha = c tanh(raw / c) with c = 2. What is the scale exp(alpha) at raw = 2?
@@ -246,9 +245,9 @@ print(teaching.check("8c", guess))
 # and cannot make up for that: the density falls as fast as that of a Gaussian.
 #
 # The tails of some data fall only like a power of :math:`|x|`. Such data need a base with such
-# tails, too: ``base="student_t"``. Its *degrees of freedom* decide how fast its tails fall, and are
-# trained with the rest; the fewer, the heavier the tails. The data below are Student t with three
-# degrees of freedom.
+# tails, too: ``base="student_t"``. The fewer *degrees of freedom* this base has, the heavier are
+# its tails. Their number is trained with the other parameters. The data below are Student t with
+# three degrees of freedom.
 
 heavy = fc.StudentT(2, df=3.0)
 rows = heavy.sample(2000, rng=0)
@@ -273,7 +272,7 @@ assert tails["student_t"].kl < 0.05 < tails["normal"].kl
 #
 # **8d.** Write a function mixture\_log\_p(z, centres), a base with several pieces: z (n, D),
 # centres (K, D), and each piece is N(centre, I) with the weight 1/K. It returns log p(z), (n,),
-# also far out, where every exp is 0.
+# also for distant z, where every exp is 0.
 
 
 def mixture_log_p(z, centres):
@@ -284,9 +283,9 @@ def mixture_log_p(z, centres):
 print(teaching.check("8d", mixture_log_p))
 
 # %%
-# **8e.** Write a function stray(log\_p\_of\_truth, log\_p\_of\_flow): the truth's log p at its own
-# draws, and the truth's log p at draws of the flow. It returns the share of the flow's draws that
-# lie where the truth is less dense than at 99.9% of its own draws.
+# **8e.** Write a function stray(log\_p\_of\_truth, log\_p\_of\_flow). Both arguments hold log p of
+# the truth: the first at its own draws, the second at draws of the flow. The function returns the
+# share of the flow's draws that lie where the truth is less dense than at 99.9% of its own draws.
 
 
 def stray(log_p_of_truth, log_p_of_flow):
@@ -300,9 +299,8 @@ print(teaching.check("8e", stray))
 # On the Flow Bench
 # -----------------
 #
-# The same question in your browser, where a flow trains while you look: `task 8
-# <../../live/index.html#task=8>`_. There, draw what a flow will make of eight heaps, then let it
-# train.
+# `Task 8 <../../live/index.html#task=8>`_ asks the same question in your browser, where a flow
+# trains while you look. Draw there what a flow will make of eight heaps, then let it train.
 #
 # `A table with columns of every kind <../how_to/table.html>`_ is about integers, bounded columns
 # and heavy tails.
@@ -310,10 +308,11 @@ print(teaching.check("8e", stray))
 # What you know now
 # -----------------
 #
-# * A flow cannot tear. Between separate pieces it leaves bridges, and it cannot make a hole;
+# * A flow cannot tear. It leaves bridges between separate pieces, and it cannot make a hole;
 #   ``stray_mass`` measures the mass in such places.
 # * What helps: transformers that can be steep (splines), mixtures as conditionals, and a base that
-#   has the pieces or the tails already. A mixture as the base costs you the number of pieces.
+#   has the pieces or the tails already. For a mixture as the base you have to know the number of
+#   pieces.
 # * Keep exponentials bounded by the parametrisation: one distant row is enough for a NaN.
 #
 # Where this comes from
@@ -330,7 +329,5 @@ print(teaching.check("8e", stray))
 # * Jaini, Kobyzev, Yu, Brubaker: `Tails of Lipschitz Triangular Flows
 #   <https://arxiv.org/abs/1907.04481>`__
 #
-# This was the last lesson on flows of layers; lesson 9 leaves the layers out. You have stretched
-# a line, taken determinants, trained on a loss that may be negative, coloured masks, walked degree
-# by degree, coupled and permuted. Now take a table of your own: ``docs/use/your_own_data.md`` lists
-# what to watch.
+# This was the last lesson on flows of layers; lesson 9 has flows without layers. Now take a table
+# of your own: ``docs/use/your_own_data.md`` lists what to watch.

@@ -22,8 +22,9 @@ parser.add_argument("--quick", action="store_true", help="fewer rows and epochs,
 options, _ = parser.parse_known_args()
 
 # %%
-# The truth. On the left y is one broad hump around sin(x); to the right it splits into two narrow
-# branches, equally likely. Least squares would run between them, where there is no y.
+# The truth: for negative x, y has one broad hump around sin(x). For positive x it splits into two
+# narrow branches, equally likely. Least squares would predict values between them, where there is
+# no y.
 
 
 def branches(x):
@@ -50,8 +51,8 @@ x = rng.uniform(-3, 3, size=n)
 y = sample_y(x, rng)
 
 # %%
-# The flow: one coordinate, y, and a context of one number, x, on which its splines depend. `fit`
-# standardises both, from the training rows. (``flows.made`` with the transformer
+# The flow has one coordinate, y. Its splines depend on a context of one number, x. `fit`
+# standardises both by the training rows. (``flows.made`` with the transformer
 # ``MixtureOfGaussians`` contains this truth and comes closer; splines make no such assumption.)
 flow = fc.flows.nsf(1, layers=2, hidden=[32, 32], context_dim=1, activation="tanh", rng=0)
 flow, history = fc.fit(
@@ -80,7 +81,7 @@ print(f"KL to the truth {gap.mean():.3f} +- {error:.3f} nats")
 assert -0.01 < gap.mean() < (0.25 if options.quick else 0.04)
 
 # %%
-# Samples: n for every row of context, (n, rows, 1).
+# ``sample(n)`` draws n values for every row of the context: (n, rows, 1).
 grid = np.linspace(-3, 3, 241)
 samples = flow.sample(10, rng=1, context=grid[:, None])
 print("samples", samples.shape)
@@ -101,7 +102,7 @@ inside = np.mean(
 print(f"fresh y between the 5% and the 95% quantile: {inside:.1%}")
 
 # %%
-# The picture: bands over the data, samples, p(y | x) as a map and along three lines of it.
+# The picture shows bands over the data, samples, and p(y | x), as a map and at three values of x.
 figure, ((top_left, top_right), (left, right)) = plt.subplots(
     2, 2, figsize=(11, 8), layout="constrained"
 )

@@ -22,7 +22,7 @@ parser.add_argument("--quick", action="store_true", help="fewer epochs, no windo
 options, _ = parser.parse_known_args()
 
 # %%
-# Data: 1797 images of 8 x 8 pixels, integers 0..16; the class as a one-hot context.
+# The data are 1797 images of 8 x 8 pixels, integers 0..16. The class is a one-hot context.
 LEVELS = 17
 images, labels = load_digits(return_X_y=True)
 dim = images.shape[1]
@@ -31,16 +31,16 @@ parts = np.split(np.random.default_rng(0).permutation(len(images)), [1200, 1400]
 (x, c), (x_val, c_val), (x_test, c_test) = ((images[part], labels[part]) for part in parts)
 
 # %%
-# Pixels are integers: noise fills the cells [x, x + 1). Every image gets ten draws of noise, so
-# that the flow learns the images and not the noise. Copies of one image must not be on both sides
-# of a split, so we choose the validation rows ourselves.
+# Pixels are integers, so noise fills the cells [x, x + 1). Every image gets ten draws of noise, so
+# that the flow learns the images and not the noise. No copies of one image may be in both training
+# and validation rows, so we choose the validation rows ourselves.
 dequantize = fc.Dequantize()
 copies = 2 if options.quick else 10
 y = dequantize(np.tile(x, (copies, 1)), rng=1)
 y_val = dequantize(np.tile(x_val, (2, 1)), rng=2)
 
 # %%
-# The flow is a recipe over logits. The Sigmoid at the data end confines samples to the grey values,
+# The flow is a recipe on logits. The Sigmoid at the data end keeps samples within the grey values,
 # and its log-det is part of the density. ``fit`` standardises the logits, not the grey values.
 
 

@@ -2,8 +2,8 @@
 A funnel, centred and not
 =========================
 
-Scales that multiply are the hardest part of hierarchical models. The same density is easy in other
-coordinates.
+In a hierarchical model, a scale that multiplies other parameters is the hardest part. The same
+density is easy in other coordinates.
 """
 
 # %%
@@ -24,7 +24,7 @@ options, _ = parser.parse_known_args()
 
 # %%
 # Neal's funnel: v ~ N(0, 3^2) is a log variance, and nine effects are N(0, exp(v)). In the centred
-# form the effects are the parameters; where v is small they are confined to a neck.
+# form the effects are the parameters. Where v is small, they lie in a narrow neck.
 N, LOG_2_PI = 9, np.log(2 * np.pi)
 
 

@@ -24,8 +24,9 @@ parser.add_argument("--quick", action="store_true", help="fewer epochs, no windo
 options, _ = parser.parse_known_args()
 
 # %%
-# Data: 30 rows, a line with an intercept. The noise has the standard deviation 0.5, and both
-# coefficients have the prior N(0, 2^2). The years make intercept and slope strongly correlated.
+# The data are 30 rows of a line with an intercept. The noise has the standard deviation 0.5, and
+# both coefficients have the prior N(0, 2^2). The years make intercept and slope strongly
+# correlated.
 NOISE, WIDTH = 0.5, 2.0
 rng = np.random.default_rng(0)
 years = rng.uniform(0, 10, 30)
@@ -52,7 +53,7 @@ print(f"exact: a {mean[0]:.4f}, b {mean[1]:.4f}, correlation "
       f"log evidence {exact:.3f}\n")  # fmt: skip
 
 # %%
-# And the answer of a flow. The second number of each line is the standard error of 20,000 draws.
+# Now the answer of a flow. The second number of each line is the standard error, from 20,000 draws.
 epochs = 5 if options.quick else 20
 found = fc.infer(log_target, support={"a": "real", "b": "real"}, epochs=epochs)
 print(found)

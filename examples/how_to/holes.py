@@ -21,9 +21,10 @@ parser.add_argument("--quick", action="store_true", help="fewer rows and epochs,
 options, _ = parser.parse_known_args()
 
 # %%
-# A table: the wind, the power that a wind farm makes of it, and the price of power on that day. A
-# fifth of the cells is lost; where the power is high, some more prices are lost. That is allowed:
-# holes may depend on values that are seen. If the power itself is lost, no further price is lost.
+# The table has the wind, the power that a wind farm makes of it, and the price of power on that
+# day. A fifth of the cells is lost. Where the power is high, some more prices are lost. That is
+# allowed, because holes may depend on values that are seen. (If the power itself is lost, no
+# further price is lost.)
 NAMES = ["wind", "power", "price"]
 rng = np.random.default_rng(0)
 n = 200 if options.quick else 1000
@@ -39,14 +40,15 @@ print(f"{len(rows)} rows, {np.isnan(rows).mean():.0%} of the cells are lost, "
       f"{np.mean(~np.isnan(rows).any(axis=1)):.0%} of the rows are whole")  # fmt: skip
 
 # %%
-# Learn. Each row contributes the density of its known values.
+# Learn the density. Each row contributes the density of its known values.
 budget = 0.002 if options.quick else 0.05
 flow = "small" if options.quick else "auto"
 model = fc.FlowDensity(flow, missing="learn", budget=budget, random_state=0).fit(rows)
 print(model.summary_)
 
 # %%
-# Ask. The answers are twenty completed tables, and two numbers show how far to trust them.
+# Fill the holes. The answers are twenty completed tables, and two numbers show how far to trust
+# them.
 joint = fc.Conditionals(model.density_, names=NAMES)
 answers = joint.impute(rows, n=20, n_draws=100, rng=0)
 holes = np.isnan(rows)
@@ -55,8 +57,8 @@ print(f"effective sample size of 100 draws: median {ess:.0f}, "
       f"trusted: {answers.trusted.mean():.1%} of the rows")  # fmt: skip
 
 # %%
-# Pool. The mean price, by Rubin's rules: the spread between the tables is part of its error. The
-# mean of the seen prices is too high, since low prices are lost more often.
+# Pool the twenty mean prices by Rubin's rules: the spread between the tables is part of the error.
+# The mean of the seen prices is too high, since low prices are lost more often.
 prices = answers.draws[:, :, 2]
 means, within = prices.mean(axis=1), (prices.var(axis=1) / prices.shape[1]).mean()
 error = np.sqrt(within + (1 + 1 / len(means)) * means.var(ddof=1))
@@ -66,9 +68,9 @@ assert abs(means.mean() - complete[:, 2].mean()) < 5 * error
 assert np.nanmean(rows[:, 2]) > complete[:, 2].mean() + 0.3
 
 # %%
-# Check. Hide cells that are known, and rank them among their draws: if density and draws are right,
-# the ranks are uniform. (The wind is hidden: whether a price is lost depends on the power, which
-# stays known.)
+# Check the result. Hide cells that are known, and rank them among their draws: if density and draws
+# are right, the ranks are uniform. (Hide the wind, not the power: whether a price is lost depends
+# on the power.)
 known = rows[~holes.any(axis=1)][:300]
 hidden = known.copy()
 hidden[:, 0] = np.nan
@@ -79,7 +81,7 @@ print(f"hidden winds between the 5% and the 95% of their draws: {inside:.1%}")
 assert 0.8 < inside < 0.99
 
 # %%
-# The picture: bands of power given wind, slices at three winds, and the ranks.
+# The picture shows bands of the power given the wind, slices at three winds, and the ranks.
 figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
 winds = np.linspace(3, 13, 9 if options.quick else 25)
 asked = np.column_stack([winds, np.full((len(winds), 2), np.nan)])

@@ -38,9 +38,9 @@ x, x_new = scaler.transform(x), scaler.transform(x_new)
 dim = x.shape[1]
 
 # %%
-# The model: coefficients N(0, tau^2) with one unknown width, which is half normal. The coefficients
-# are written as tau times a standard normal, so that tau and the parameters are independent in the
-# prior.
+# In the model the coefficients are N(0, tau^2). Their unknown width tau has a half-normal prior.
+# The coefficients are written as tau times a standard normal z, so that tau and z are independent
+# in the prior.
 
 
 def coefficients(p):
@@ -61,9 +61,8 @@ found = fc.infer(log_target, support=support, **effort)
 print(found.verdict)
 
 # %%
-# Predictions: the mean of the probability over the posterior, with the weights of the draws. Beside
-# it is scikit-learn's estimate, a single vector of coefficients with scikit-learn's default
-# penalty.
+# The prediction is the mean of the probability over the posterior, with the weights of the draws.
+# Compare it with scikit-learn's estimate, a single vector of coefficients with the default penalty.
 
 
 def probability(p):

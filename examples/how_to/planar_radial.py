@@ -2,7 +2,7 @@
 Planar and radial layers
 ========================
 
-Space stretched or squeezed across a plane, or around a point.
+These layers stretch or squeeze space across a plane, or around a point.
 """
 
 # %%
@@ -32,13 +32,12 @@ apart = planar.with_params([*w, 2.0, 2 / 3, 0.0])
 together = planar.with_params([*w, -2.0, -2 / 3, 0.0])
 
 # %%
-# The condition :math:`w \cdot u \ge -1`. Across the plane, :math:`v = w \cdot z + b` becomes
-# :math:`y = w \cdot x + b = v + w \cdot u \tanh(v)`, a curve whose slope on the plane is
-# :math:`1 + w \cdot u`. If :math:`w \cdot u < -1`, it falls there: space is folded, and three
-# different z land on the same x. The map has no inverse, and the change of variables, which counts
-# one z for every x, would give a wrong density. The layer accepts any u: where
-# :math:`a = w \cdot u` is negative, it adds to u the multiple of w that turns a into
-# :math:`a / (1 - a) > -1`.
+# The layer needs :math:`w \cdot u \ge -1`. Across the plane, it turns :math:`v = w \cdot z + b`
+# into :math:`y = w \cdot x + b = v + w \cdot u \tanh(v)`, a curve whose slope on the plane is
+# :math:`1 + w \cdot u`. If :math:`w \cdot u < -1`, the curve falls there: space is folded, and
+# three different z land on the same x. Then the map has no inverse. The change of variables, which
+# counts one z for every x, would give a wrong density. The layer accepts any u: if :math:`a = w
+# \cdot u` is negative, it adds a multiple of w to u, which turns a into :math:`a / (1 - a) > -1`.
 
 
 def kept_product(layer):
@@ -60,8 +59,8 @@ assert np.allclose(folded - 3 * np.tanh(folded), 0.5) and np.all(np.diff(folded)
 # %%
 # The inverse needs a root search: :math:`y = v + w \cdot u \tanh(v)` cannot be solved for v in
 # closed form. But it is one equation with one unknown in any dimension, and its right side is
-# increasing, so it has one root. Then :math:`z = x - u \tanh(v)`. Newton's method does this for all
-# rows at once; here is one row, by hand.
+# increasing, so it has one root. Then :math:`z = x - u \tanh(v)`. The layer finds the root by
+# Newton's method, for all rows at once. Here is one row, by hand.
 m = kept_product(together)
 x = np.array([1.0, -0.4])
 y = w @ x
@@ -73,8 +72,9 @@ assert np.allclose(together.forward(z), x, atol=1e-12)
 
 # %%
 # A radial layer, :math:`x = z + \beta (z - z_0) / (\alpha + |z - z_0|)`, moves points away from
-# :math:`z_0` if :math:`\beta > 0`, towards it if :math:`-\alpha < \beta < 0`; again any parameter
-# is brought into that range. Its inverse is the root of a quadratic equation: no search.
+# :math:`z_0` if :math:`\beta > 0`, and towards it if :math:`-\alpha < \beta < 0`. The layer maps
+# any parameter into this range. Its inverse is the root of a quadratic equation and needs no
+# search.
 z0 = np.array([0.6, 0.4])
 radial = fc.Radial(2)  # params: z0, log alpha, beta
 outwards = radial.with_params([*z0, 0.0, 3.0])
@@ -103,10 +103,9 @@ for name, layer in layers.items():
     assert abs(mass - 1) < 2e-3 and round_trip < 1e-12
 
 # %%
-# One layer does little, ten do more. The target is known exactly, and has two modes where the
-# normal density has one. Fitting by maximum likelihood runs the inverse, so every step solves ten
-# equations a row; sampling is one cheap pass. With ``fc.Invert(fc.Planar(2))`` it is the other way
-# round.
+# One layer does little, ten do more. The target is known exactly, and has two modes. Fitting by
+# maximum likelihood runs the inverse, so every step solves ten equations per row. Sampling is one
+# cheap pass. With ``fc.Invert(fc.Planar(2))`` it is the other way round.
 target = fc.GaussianMixture([[-1.5, -1.0], [1.5, 1.0]], scales=0.6)
 data = target.sample(1500 if options.quick else 4000, rng=0)
 parts = [fc.Planar(2, rng=k) for k in range(10)]
@@ -137,7 +136,7 @@ print(f"samples on the upper right: {share:.1%}")
 assert abs(share - 0.5) < 0.04
 
 # %%
-# The picture: densities as shades, and a square grid of lines before and after.
+# The picture shows densities as shades, and a square grid of lines before and after.
 
 
 def draw_density(ax, values, title, top=None):

@@ -2,9 +2,9 @@
 A flow in the sampler that you have
 ===================================
 
-Samplers need three things from a flow: it is fitted to the latest points, again and again; it
-returns draws with their log-densities; and it returns log-densities of points. Here is such a flow,
-a move for emcee, and a backend for aspire. No torch, no JAX, nothing to compile.
+A sampler fits the flow to its latest points, again and again. The flow then returns draws with
+their log-densities, and log-densities of given points. This program uses such a flow as a move of
+emcee and as a backend of aspire. It needs no torch, no JAX and no compiler.
 """
 
 # %%
@@ -38,7 +38,8 @@ def backend_of(dim, **options):
 # -----
 #
 # `fc.adapters.independence_move(flow)` is a move of emcee. A walker at x accepts a draw y of the
-# flow q with the probability min(1, p(y) q(x) / (p(x) q(y))). Below is the same in plain NumPy.
+# flow q with the probability min(1, p(y) q(x) / (p(x) q(y))). Below is the same move in plain
+# NumPy.
 
 
 def independent_draws(flow):
@@ -69,9 +70,8 @@ def run(propose, start, n, rng):
 
 # %%
 # The flow learns from walkers that have not yet converged. It is fitted to them, its move carries
-# them further, and it is fitted again, each time from its last parameters, with the new points
-# standardised anew. The last run is exact whatever the flow is; with a better flow more moves are
-# accepted.
+# them further, and it is fitted again. Each fit starts from the last parameters and standardises
+# the new points. The last run is exact for every flow; with a better flow more moves are accepted.
 rng = np.random.default_rng(0)
 walkers, n = 40, 50 if options.quick else 400
 first = run(lambda x, rng: (x + 0.5 * rng.standard_normal(x.shape), 0.0),

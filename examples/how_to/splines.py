@@ -22,9 +22,9 @@ parser.add_argument("--quick", action="store_true", help="fewer rows and epochs,
 options, _ = parser.parse_known_args()
 
 # %%
-# One spline: an increasing curve :math:`x = g(z)` on [-3, 3] in :math:`K = 5` pieces, each the
-# quotient of two parabolas. :math:`3 K - 1` free numbers phi set where the pieces meet, at the
-# knots, and how steep g is there. Any numbers will do: these are random.
+# A spline is an increasing curve :math:`x = g(z)`, here on [-3, 3] in :math:`K = 5` pieces. Each
+# piece is the quotient of two parabolas. The pieces meet at the knots. :math:`3 K - 1` free numbers
+# phi set the places of the knots, and how steep g is there. Any numbers will do: these are random.
 spline = fc.RationalQuadratic(bins=5, tail=3.0)
 phi = 2 * np.random.default_rng(24).normal(size=spline.n_out)
 
@@ -44,8 +44,8 @@ x, log_slope = g(z, phi)
 print(spline, "with", spline.n_out, "parameters")
 
 # %%
-# From phi to knots. A softmax makes K positive sizes that add up to the whole interval; a softplus
-# makes positive slopes. So g is increasing, whatever phi is, and has an inverse.
+# The knots come from phi. A softmax makes K positive sizes that add up to the whole interval; a
+# softplus makes positive slopes. So g is increasing for every phi, and has an inverse.
 
 
 def edges(raw, least):
@@ -73,14 +73,15 @@ assert np.allclose(by_formula, np.stack([x, log_slope], axis=-1), atol=1e-9)
 assert np.all(np.diff(x) > 0)
 
 # %%
-# The inverse is the root of a quadratic equation in each piece: no search, the same cost.
+# In each piece the inverse is the root of a quadratic equation. It needs no search and costs the
+# same.
 back, inverse_log_slope = g_inverse(x, phi)
 print(f"round trip error {np.abs(back - z).max():.1e}")
 assert np.allclose(back, z, atol=1e-9) and np.allclose(inverse_log_slope, -log_slope, atol=1e-9)
 
 # %%
-# Linear tails: outside of [-3, 3] nothing is changed. (A flow standardises first, so that few data
-# are out there.) And phi = 0 is the identity everywhere: training starts there.
+# The tails are linear: outside of [-3, 3] nothing changes. (A flow standardises first, so few data
+# are outside.) And phi = 0 is the identity everywhere: training starts there.
 outside = np.abs(z) > spline.tail
 assert np.array_equal(x[outside], z[outside]) and np.all(log_slope[outside] == 0)
 assert np.allclose(g(z, np.zeros(spline.n_out)), (z, 0 * z), atol=1e-12)
@@ -101,10 +102,10 @@ print(f"the bent density integrates to {mass:.4f} over [-4.5, 4.5]")
 assert abs(mass - 1) < 1e-3
 
 # %%
-# A flow of splines: in every layer one coordinate is bent by one spline, the other by a spline
-# whose phi a network computes from the first. The target has eight modes and is known exactly.
-# Beside it is a MAF, which shifts and scales each coordinate (x = a z + b) instead of bending it.
-# The MAF has the same networks and one layer more, so that it has about the same number of
+# In every layer of a flow of splines, one spline bends one coordinate. Another spline, whose phi a
+# network computes from the first coordinate, bends the other. The target has eight modes and is
+# known exactly. Compare a MAF, which shifts and scales each coordinate (x = a z + b) instead of
+# bending it. It has the same networks and one layer more, so that it has about the same number of
 # parameters.
 target = fc.targets.eight_gaussians()
 data = target.sample(2500 if options.quick else 10_000, rng=0)
@@ -134,7 +135,7 @@ assert -0.01 < spline_kl < (0.4 if options.quick else 0.1)
 assert maf_kl > (1.5 if options.quick else 3) * spline_kl
 
 # %%
-# The picture: one spline above, the flows below.
+# The picture shows one spline above, and the flows below.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "0.45"
 figure, ((curve, slope, bent), below) = plt.subplots(2, 3, figsize=(11, 7.4), layout="constrained")
 frame = (-4.5, 4.5)

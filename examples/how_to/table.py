@@ -22,9 +22,10 @@ parser.add_argument("--quick", action="store_true", help="fewer rows and epochs,
 options, _ = parser.parse_known_args()
 
 # %%
-# The table: an income, which is positive; the part of it that is saved, between 0 and 1; the number
-# of people in a household; and the return on the savings, which has heavy tails. Each column
-# depends on those before it in a known way, so that the flow can be compared with the truth.
+# The table has four columns: an income, which is positive; the part of it that is saved, between 0
+# and 1; the number of people in a household; and the return on the savings, which has heavy tails.
+# Each column depends on those before it in a known way, so that the flow can be compared with the
+# truth.
 NAMES = ("income", "saved part", "people", "return")
 
 
@@ -69,7 +70,7 @@ base = fc.StudentT(4, df=5.0, trainable=True)
 flow = fc.TransformedDistribution(base, fc.Chain([ends, recipe.bijector]))
 
 # %%
-# Integers have no density: noise fills the cell [k, k + 1). Step 0 is a continuous column.
+# Integers have no density, so noise fills the cell [k, k + 1). Step 0 marks a continuous column.
 dequantize = fc.Dequantize(step=[0, 0, 1, 0])
 flow, history = fc.fit(
     flow,
@@ -98,8 +99,8 @@ assert (samples[:, 0] > 0).all() and ((samples[:, 1] > 0) & (samples[:, 1] < 1))
 assert (samples[:, 2] == samples[:, 2].round()).all()
 
 # %%
-# Outliers are rows of low log-density. Some are strange only as a whole: each of their numbers is
-# usual.
+# Outliers are rows with a low log-density. Some rows are strange only as a whole: each of their
+# numbers is usual.
 strange = np.array([
     [150_000.0, 0.08, 3.0, 0.01],  # rich, and saves next to nothing
     [15_000.0, 0.55, 2.0, 0.0],  # poor, and saves half of it
@@ -112,7 +113,7 @@ print("of 10,004 rows, the strange ones are number", (rank + 1).tolist(), "from 
 assert (rank < 0.02 * len(scores)).all()
 
 # %%
-# The picture: data and samples of every column, pairs of columns, and the scores.
+# The picture shows data and samples of every column, pairs of columns, and the scores.
 BLUE, ORANGE = "#0072B2", "#D55E00"
 figure, axes = plt.subplots(2, 3, figsize=(11, 6.4), layout="constrained")
 edges = [

@@ -2,12 +2,13 @@
 The training loop without ``fit``
 =================================
 
-A gradient by autograd, and Adam, in ten lines. ``fit`` with the plainest options computes the same
-numbers. The end shows how to add a penalty.
+The loop has ten lines: a gradient by autograd, and Adam. ``fit`` with the plainest options computes
+the same numbers. The end shows how to add a penalty.
 """
 
 # %%
-# A table, a flow, and the loss: the mean negative log-likelihood, a function of one flat vector.
+# Take a table, a flow, and the loss. The loss is the mean negative log-likelihood, as a function of
+# one flat vector.
 import autograd.numpy as np
 from autograd import value_and_grad
 

@@ -2,7 +2,7 @@
 Can it be trusted?
 ==================
 
-A flow is fitted, tested on held-out rows, and improved where the verdict names a fault.
+Fit a flow, test it on held-out rows, and improve it where the verdict names a fault.
 """
 
 # %%
@@ -21,9 +21,9 @@ parser.add_argument("--quick", action="store_true", help="fewer rows and epochs,
 options, _ = parser.parse_known_args()
 
 # %%
-# A table: the wind, the power that a wind farm makes of it, and the price of power on that day,
-# which has heavy tails. Two thirds of the rows are for training; the others are held out, also from
-# the choice of the best epoch.
+# The table has the wind, the power that a wind farm makes of it, and the price of power on that
+# day, which has heavy tails. Two thirds of the rows are for training. The others are held out, also
+# from the choice of the best epoch.
 NAMES = ["wind", "power", "price"]
 
 
@@ -38,24 +38,25 @@ x = draw(1500 if options.quick else 6000, np.random.default_rng(0))
 train, held_out = np.split(x, [len(x) * 2 // 3])
 
 # %%
-# A first flow: affine, over a normal base. The mean of log p alone does not show whether the flow
-# is good.
+# The first flow is affine, over a normal base. The mean of log p alone does not show whether the
+# flow is good.
 epochs = 5 if options.quick else 60
 first, history = fc.fit(fc.flows.maf(3, layers=3, hidden=[32, 32]), train, epochs=epochs)
 report = fc.diagnose(first, held_out, train, names=NAMES, history=history)
 print(report)
 
 # %%
-# The page. Left: every pair of columns, the rows below the diagonal, the flow's draws above it.
-# Right: the ranks of the rows among the draws, the least probable rows, and the losses.
+# The page shows every pair of columns on the left: the rows below the diagonal, draws of the flow
+# above it. On the right are the ranks of the rows among the draws, the least probable rows, and the
+# losses.
 page = report.figure()
 if options.save:
     Path(options.save).mkdir(parents=True, exist_ok=True)
     page.savefig(Path(options.save) / "trust.png", dpi=80)
 
 # %%
-# Heavy tails must come from the base: a Student t, whose degrees of freedom are trained with the
-# rest. Splines follow the steep part of the curve.
+# Heavy tails must come from the base. So take a Student t, whose degrees of freedom are trained
+# with the other parameters. Splines follow the steep part of the curve.
 flow = fc.flows.nsf(3, layers=3, hidden=[32, 32], base="student_t")
 second, history = fc.fit(flow, train, epochs=epochs)
 better = fc.diagnose(second, held_out, train, names=NAMES, history=history)
@@ -65,7 +66,7 @@ gain = better.mean - report.mean
 print(f"\n{gain:.2f} nats a row; trusted: {better.trusted}")
 
 # %%
-# For a program: all of it as plain numbers.
+# For a program, ``to_dict`` gives the report as plain numbers.
 found = better.to_dict()
 print({finding["name"]: round(finding["effect"], 3) for finding in found["findings"]})
 assert options.quick or gain > 0

@@ -23,7 +23,7 @@ parser.add_argument("--quick", action="store_true", help="fewer epochs, no windo
 options, _ = parser.parse_known_args()
 
 # %%
-# Two moons in the plane, 30% and 70% of the mass; the evidence is 1.
+# The target has two moons in the plane, with 30% and 70% of the mass. The evidence is 1.
 SHARES, WIDTH = np.array([0.3, 0.7]), 0.4
 
 
@@ -38,8 +38,8 @@ def log_target(x):
 
 
 # %%
-# From a start near one of them, the flow finds that one. Its verdict is good, and its log evidence
-# is the log of the share of that piece. From two starts you have both pieces, but not their shares.
+# From a start near one moon, the flow finds that moon. Its verdict is good, but its log evidence is
+# only the log of the share of that moon. Two starts find both pieces, but not their shares.
 effort = {"epochs": 5, "batches": 20} if options.quick else {"epochs": 25}
 for start in ([-5.0, 0.0], [5.0, 0.0]):
     one = fc.infer(log_target, 2, start=start, **effort)
@@ -47,9 +47,9 @@ for start in ([-5.0, 0.0], [5.0, 0.0]):
 print(f"the logarithms of the shares: {np.log(SHARES).round(3)}\n")
 
 # %%
-# A base with two modes, wide ones, at the places that the two starts have found. Now the evidence
-# is right, and so are the shares: the flow moves mass between the pieces, and the weights correct
-# the remaining error.
+# Now use a base with two wide modes, at the places that the two starts have found. The evidence is
+# right, and so are the shares: the flow moves mass between the pieces, and the weights correct the
+# remaining error.
 modes = fc.GaussianMixture([[-5.0, -0.5], [5.0, 0.5]], scales=1.2)
 flow = fc.flows.iaf(2, layers=4, hidden=[32, 32], base=modes, standardize=False)
 found = fc.infer(log_target, flow=flow, **effort)

@@ -47,8 +47,9 @@ class Swirl(fc.Bijector):
 
         angle = a s / (1 + s) + w . c,      s = |z|^2 / radius^2 = |x|^2 / radius^2
 
-    The distance does not change, so the angle of the way back is known, and volumes stay: log-det
-    0. Parameters: (a, w). The radius is set from data: their root mean square distance.
+    The distance does not change, so the inverse knows the angle. Volumes do not change either, so
+    the log-det is 0. The parameters are (a, w). The radius is the root mean square distance of the
+    data.
     """
 
     fitted = ("radius", "initialized")  # what `initialize` sets
@@ -160,8 +161,8 @@ class Skew(fc.Transformer):
 
 
 # %%
-# A base without parameters may be any object with ``dim``, ``sample`` and ``log_prob``. One with
-# parameters is a ``Distribution``; they come first in ``flow.params``.
+# A base without parameters may be any object with ``dim``, ``sample`` and ``log_prob``. A base with
+# parameters is a ``Distribution``. Its parameters come first in ``flow.params``.
 
 
 class Logistic(fc.Distribution):
@@ -196,8 +197,8 @@ def build(rng=0):
 print(build())
 
 # %%
-# Checks that flowcore's own bijectors pass, too: log-dets and gradients against finite
-# differences, round trips, copies. They use random parameters, scaled by ``param_scale``.
+# flowcore's own bijectors pass the same checks: log-dets and gradients against finite differences,
+# round trips, copies. The checks use random parameters, scaled by ``param_scale``.
 for bijector in (Swirl(), Swirl(n_context=1), build().bijector):
     fc.testing.check_bijector(bijector)
 

@@ -1,4 +1,4 @@
-"""Adapters: flows in other programs. The room can be imported without any of these programs.
+"""Adapters: flows in other programs. They can be imported without any of these programs.
 
 backend.py   `Backend`, the methods that a sampler needs, and `FlowBackend`, a flow with them
 aspire.py    `AspireFlow`, which aspire finds as `flow_backend="flowcore"`

@@ -68,7 +68,7 @@ class AspireFlow:
         self.backend = FlowBackend(make(dims, **options), seed)
 
     def fit(self, x: ArrayLike, **options: Any) -> Any:
-        """aspire's FlowHistory. options: of `flowcore.fit`."""
+        """Fit to x, and return aspire's FlowHistory. options: options of `flowcore.fit`."""
         from aspire.history import FlowHistory
 
         history = self.backend.fit(self.data_transform.fit(np.asarray(x)), **options)
@@ -112,7 +112,7 @@ class AspireFlow:
 
     @classmethod
     def load(cls, h5_file: Any, path: str = "flow") -> AspireFlow:
-        """The flow of such a file; its draws start at seed 0."""
+        """The flow that `save` wrote; its draws start at seed 0."""
         from aspire.transforms import BaseTransform
 
         group = h5_file[path]

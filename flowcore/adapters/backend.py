@@ -18,10 +18,10 @@ Pair = tuple[np.ndarray, np.ndarray]
 
 @runtime_checkable
 class Backend(Protocol):
-    """A density that is fitted to points, again and again, and maps them to a latent space.
+    """A density that can be fitted to points again and again, and maps them to a latent space.
 
-    Samplers differ in names, and in which direction they call forward. An adapter for another
-    sampler renames these five methods.
+    Samplers have other names for these five methods, and some call the direction from x to z
+    "forward". An adapter for another sampler renames them.
 
     Examples
     --------
@@ -32,7 +32,7 @@ class Backend(Protocol):
     """
 
     def fit(self, x: ArrayLike) -> Any:
-        """Learn the points x (n, D), starting from the last fit, if there was one."""
+        """Fit to the points x (n, D), starting from the last fit if there was one."""
 
     def log_prob(self, x: ArrayLike) -> np.ndarray:
         """log q(x), (n,), normalised, in the units of x; -inf outside of the support."""
@@ -50,13 +50,13 @@ class Backend(Protocol):
 class FlowBackend:
     """A flow as a `Backend`.
 
-    A sampler holds one object and fits it again and again, so this one has a state, unlike flows:
-    `fit` replaces `flow`, and draws advance `rng`.
+    A sampler holds one object and fits it again and again. So a FlowBackend has a state, unlike
+    flows: `fit` replaces `flow`, and draws advance `rng`.
 
     Parameters
     ----------
     flow : TransformedDistribution
-        A recipe, such as `flows.nsf(dim, layers=2, bounded=(low, high))`.
+        A flow, such as the recipe `flows.nsf(dim, layers=2, bounded=(low, high))`.
     rng : int or numpy Generator
         Seed of the draws, and of the fits.
     **options :
@@ -77,7 +77,7 @@ class FlowBackend:
         self.flow, self.rng, self.options = flow, np.random.default_rng(rng), options
 
     def fit(self, x: ArrayLike, **options: Any) -> History:
-        """A warm start: from the present parameters, with a standardisation by the points x.
+        """A warm start from the present parameters, after the points x are standardised anew.
 
         options: options of `flowcore.fit`, which override the constructor's.
         """

@@ -17,10 +17,10 @@ def independence_move(density: Density) -> Any:
 
         min(1, p(y) q(x) / (p(x) q(y)))
 
-    which leaves the target p unchanged, whatever q is; if q is closer to p, more moves are
-    accepted. Do not fit q while you collect draws: a chain whose proposal learns from it is no
-    longer exact. A walker at a point where q is 0 stays there, unless emcee has another move as
-    well, such as its `StretchMove()`.
+    which leaves the target p unchanged, whatever q is. The closer q is to p, the more moves are
+    accepted. Do not fit q while you collect draws, because a chain whose proposal learns from the
+    chain is no longer exact. A walker at a point where q is 0 stays there, unless emcee has another
+    move as well, such as its `StretchMove()`.
 
     Cost per step: a draw of q, and its log-density at two points, for each walker. The draws use
     emcee's random state, so its seed reproduces them. Errors: ImportError without emcee; ValueError

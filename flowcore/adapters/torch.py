@@ -16,12 +16,12 @@ def to_torch(function: Callable) -> Callable:
     """Turn a function of arrays, written in autograd.numpy, into a function of torch tensors.
 
     Any method of a flow, base, bijector or network is such a function: `to_torch(flow.log_prob)`
-    takes (x, params, context), tensors or None, and returns a tensor, or two if the method returns
-    a pair. flowcore computes the gradients with respect to all three, and second derivatives, too
-    (`create_graph=True`). Tensors are on the CPU. A result, like a gradient, has the dtype of the
-    tensors it is computed from: float32 if all are float32. bfloat16 is computed in float32.
-    Without gradients (`torch.no_grad()`, or arguments that need none) the cost is a call of the
-    function, and copies.
+    takes (x, params, context), tensors or None. The result is a tensor, or two if the method
+    returns a pair. flowcore computes the gradients with respect to all three, and second
+    derivatives, too (`create_graph=True`). Tensors are on the CPU. Results and gradients have the
+    dtype of the tensors they are computed from: float32 if all are float32. bfloat16 is computed in
+    float32. Without gradients (`torch.no_grad()`, or arguments that need none) the cost is a call
+    of the function, and copies.
 
     Errors: ImportError without torch.
 

@@ -144,7 +144,7 @@ class Chain(Composite):
 class Invert(Composite):
     """The inverse of a bijector: forward and inverse, and their costs, are exchanged.
 
-    `IAF = Invert(MAF)`. It has the part's parameters.
+    `IAF = Invert(MAF)`. Its parameters are those of `bijector`.
 
     Parameters
     ----------

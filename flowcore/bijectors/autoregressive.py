@@ -43,8 +43,9 @@ class MaskedAutoregressiveFlow(Bijector):
         Affine() (MAF), Shift(), ... : the map of one coordinate.
     method : str
         How the sequential direction is computed. "by_degree": a hidden unit of degree d is final
-        once x_1..x_d are known, so each is computed once, and the gradient does the same backwards.
-        "sequential": the textbook loop, which runs the whole network for every coordinate.
+        once x_1..x_d are known, so each unit is computed once. The gradient goes the same way
+        backwards. "sequential": the textbook loop, which runs the whole network for every
+        coordinate.
 
     References
     ----------

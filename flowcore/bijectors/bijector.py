@@ -160,7 +160,7 @@ class Bijector(Parametric):
     def initialize_inverted(
         self, x: ArrayLike, context: Context = None, rng: Seed = None
     ) -> Bijector:
-        """The same inside an `Invert`: x are inputs of this bijector."""
+        """`initialize` inside of an `Invert`: x are inputs of this bijector."""
         if not self.initialized:
             raise NotImplementedError(
                 f"{type(self).__name__} is set from data, and inside an Invert: write its "
@@ -173,16 +173,16 @@ class Bijector(Parametric):
         return [(self, direction)]
 
     def image(self, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
-        """(low, high): a box that holds the image, in this direction, of the box low to high.
+        """(low, high): a box that contains the image of the given box, in this direction.
 
         Points where the map is not defined do not count. Override it if every coordinate is mapped
-        independently: `image = increasing_image` if the map is increasing.
+        independently; write `image = increasing_image` if these maps are increasing.
         """
         return self.codomain if direction == "forward" else self.domain
 
 
 def increasing_image(bijector: Bijector, direction: str, low: ArrayLike, high: ArrayLike) -> Box:
-    """The image of a box under a map that takes each line onto itself, one by one, increasing.
+    """The image of a box, if each coordinate has an increasing map from the line onto itself.
 
     Write `image = increasing_image` in the class of such a bijector.
 

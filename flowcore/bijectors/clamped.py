@@ -26,19 +26,19 @@ class Clamped(Composite):
         x_i = f_i(z)    log |det dx_a/dz_a|         where a_i = 1
         x_i = z_i = 0                               where a_i = 0
 
-    a are the last D columns of the context, which the layers of f read, too. In every layer an
-    absent coordinate enters as 0 and leaves as 0, since its phi is 0, the identity; its log-det is
-    left out. For one a, each autoregressive or coupling layer is then a triangular map of the
-    coordinates that are present. So their density is normalised for every a, in one pass, and no
-    absent number is filled or integrated. Entries of absent coordinates are ignored, if they are
-    numbers. Cost: that of f. Errors: ValueError for layers that mix coordinates linearly or reorder
-    them, that are not set from data yet, or whose transformer is not the identity at phi = 0.
+    The last D columns of the context are a; the layers of f read these columns, too. In every layer
+    an absent coordinate has phi = 0, the identity. So the coordinate stays 0, and its log-det is
+    left out. For a fixed a, each autoregressive or coupling layer is then a triangular map of the
+    coordinates that are present. So one pass gives their normalised density, for every a, and no
+    absent number is filled in or integrated out. The entries of absent coordinates must be numbers,
+    and are ignored. Cost: that of f. Errors: ValueError for layers that mix coordinates linearly or
+    reorder them, that are not initialised yet, or whose transformer is not the identity at phi = 0.
 
     Parameters
     ----------
     bijector : Bijector
-        f, which reads at least a, or nothing: `MaskedAutoregressiveFlow`, `Coupling`,
-        `Elementwise`, `Standardize`, chains and inverses of them.
+        f, whose context contains a, or which reads no context: `MaskedAutoregressiveFlow`,
+        `Coupling`, `Elementwise`, `Standardize`, chains and inverses of them.
     context_dim : int
         The width of the context; None: that of f, or D if f reads none.
 

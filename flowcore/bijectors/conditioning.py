@@ -43,15 +43,15 @@ class OtherContext(Composite):
 
 
 class StandardizeContext(OtherContext):
-    """A bijector whose parts read the context standardised, with constants of the training data.
+    """A bijector that reads its context standardised, with constants from the training data.
 
         x = f(z; (c - mean) / scale)       log-det of f
 
     Recipes with a `context_dim` contain one, so contexts such as years or prices need no scaling by
     hand. `fit` (through `initialize`) sets mean and scale from the contexts of the training rows,
-    once; until then they are 0 and 1. A column of the context that does not vary keeps the scale 1.
-    The parameters are the bijector's. Cost per row: the bijector's, and O(C). Errors: ValueError
-    for a bijector that reads no context.
+    once; until then the constants are 0 and 1. A column of the context that does not vary keeps the
+    scale 1. The parameters are the bijector's. Cost per row: the bijector's, and O(C). Errors:
+    ValueError for a bijector that reads no context.
 
     Parameters
     ----------
@@ -124,13 +124,13 @@ class StandardizeContext(OtherContext):
 
 
 class EmbedContext(OtherContext):
-    """A bijector whose parts read the output of a network of the context.
+    """A bijector that reads a network's output in place of the context.
 
         x = f(z; h(c))       log-det of f
 
-    The recipes of `flows` make one if they get `context_net=`. A network that is trained with the
-    flow first reduces a context such as an image or a long series to a few numbers. `params` has
-    the network's parameters, then the bijector's. Cost per row: the bijector's, and one pass of the
+    The recipes of `flows` make one if you pass `context_net=`. The network is trained with the
+    flow. It reduces a context such as an image or a long series to a few numbers. `params` has the
+    network's parameters, then the bijector's. Cost per row: the bijector's, and one pass of the
     network. Errors: ValueError unless the network's output is a vector as wide as the bijector's
     context.
 

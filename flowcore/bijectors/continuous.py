@@ -35,29 +35,29 @@ class ContinuousFlow(Bijector):
         dx/dt = v(x, t; theta),   x(0) = z,   x = x(1)
         log |det dx/dz| = integral from 0 to 1 of div v(x(t), t) dt,    div v = sum_d dv_d/dx_d
 
-    Both are integrated together by a Runge-Kutta method on a fixed grid of `n_steps` equal steps,
-    in both directions. A step of size h of the classical method, of order 4, at (x, t) is, with
-    k_1 = v(x, t),
+    In both directions, a Runge-Kutta method integrates x and the log-det together, on a fixed grid
+    of `n_steps` equal steps. The classical method, of order 4, takes a step of size h from (x, t)
+    as follows, with k_1 = v(x, t):
 
         k_2 = v(x + h/2 k_1, t + h/2),   k_3 = v(x + h/2 k_2, t + h/2),   k_4 = v(x + h k_3, t + h)
         x <- x + h/6 (k_1 + 2 k_2 + 2 k_3 + k_4)
 
-    and the inverse has h < 0, from t = 1. Butcher's method of order 5 has six stages a step, and
-    needs fewer stages for the same error. The grid is the same for all rows. An adaptive solver
-    would couple the rows of a batch; here the result of a row does not depend on the others.
-    Forward and inverse undo each other, and the log-det belongs to the map, both up to the error of
-    the grid, O(n_steps^-order): `with_tolerance` chooses a grid, and so does `fit_matching`.
+    The inverse starts at t = 1, with h < 0. Butcher's method of order 5 has six stages a step, and
+    needs fewer stages for the same error. The grid is the same for all rows, so that the result of
+    a row does not depend on the others. (An adaptive solver would couple them.) Forward and inverse
+    undo each other only up to the error of the grid, O(n_steps^-order), and the log-det has an
+    error of this order, too. `with_tolerance` and `fit_matching` choose a grid.
 
-    The divergence is exact: the diagonal of the Jacobian, by D Jacobian-vector products. (A random
-    estimate of it costs fewer, but the exponential of an estimated log-density is no density.)
+    The divergence is exact: D Jacobian-vector products give the diagonal of the Jacobian. (A random
+    estimate needs fewer products, but the exponential of an estimated log-density is no density.)
 
-    Cost of a direction, per row: 1 + D passes of the network for each of 4 n_steps stages
-    (6 n_steps at order 5). A gradient takes about four times that, in the memory of one
-    pass, because stages are computed again on the way back. `sample` needs no divergence: one pass
-    a stage. `fit_matching` trains the flow without solving the equation.
+    Cost of a direction, per row: 1 + D passes of the network for each of 4 n_steps stages (6
+    n_steps at order 5). A gradient takes about four times as long, but needs only the memory of one
+    pass, because the way back computes the stages again. `sample` needs no divergence: one pass a
+    stage. `fit_matching` trains the flow without solving the equation.
 
     Errors: TypeError for anything but an MLP without angles; ValueError for a network of another
-    shape, and for one that is not smooth, whose divergence would jump.
+    shape, or a network that is not smooth, because its divergence would jump.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class ContinuousFlow(Bijector):
     frequencies : int
         F: the features of t are t, cos(pi k t) and sin(pi k t), k = 1..F; 0: t alone.
     order : int
-        Of the Runge-Kutta method: 4 or 5.
+        The order of the Runge-Kutta method: 4 or 5.
 
     References
     ----------
@@ -145,7 +145,7 @@ class ContinuousFlow(Bijector):
     def path(self, z: ArrayLike, times: ArrayLike, context: Context = None) -> np.ndarray:
         """x(t) of rows z (N, D) at rising times from 0 to 1, (len(times), N, D).
 
-        For pictures: between two times, it takes `n_steps` steps.
+        For pictures: it takes `n_steps` steps between any two of the times.
         """
         x, found = as_numbers("z", z), []
         for span in pairwise([0.0, *np.asarray(times, float)]):
@@ -163,13 +163,14 @@ class ContinuousFlow(Bijector):
     def with_tolerance(
         self, x: ArrayLike, tolerance: float = 1e-4, context: Context = None
     ) -> Self:
-        """The same flow, by the method of order 5, on a grid of few steps that suits rows x.
+        """The same flow, by the method of order 5, with few steps, but enough for rows x.
 
-        A grid suits them if twice as many steps change no coordinate of z = f^-1(x) by more than
-        the tolerance, and the log-dets by no more than that in root mean square; and if they lead
-        from f(z) back to z, up to ten tolerances. So f is precise in units of z, in which a narrow
-        cluster is as wide as any other. The number of steps grows from 2, with the error. There is
-        a warning if 1024 steps are too few.
+        The grid is compared with one of twice as many steps. The grid is fine enough if the finer
+        grid changes no coordinate of z = f^-1(x) by more than the tolerance, and the log-dets by at
+        most the tolerance in root mean square. The finer grid must also lead from f(z) back to z
+        with an error of at most ten tolerances. These errors are in units of z, in which a narrow
+        cluster is as wide as any other. The number of steps grows from 2. If 1024 steps are too
+        few, there is a warning.
         """
         positive("tolerance", tolerance)
         wide, n_steps = self.with_params(self.params.astype(float)), FEWEST

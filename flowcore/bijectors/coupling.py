@@ -38,8 +38,8 @@ class Coupling(Bijector):
     dim : int
         D >= 2.
     num_masked : int
-        Number of coordinates that do not change and feed the conditioner: the first num_masked
-        ones, or the last if negative; 1 <= |num_masked| <= D - 1.
+        Number of coordinates that do not change and feed the conditioner: the first num_masked, or
+        the last -num_masked if it is negative; 1 <= |num_masked| <= D - 1.
     fraction_masked : float
         Instead of num_masked: num_masked = round(D * fraction_masked), with Python's rounding; the
         default is one half.
@@ -54,8 +54,8 @@ class Coupling(Bijector):
     dtype, residual :
         As for `MLP`.
     circular : sequence of int
-        The coordinates that are angles: the conditioner reads the cosines and sines of those that
-        stay. You choose the transformers of the angles, see `PerCoordinate`.
+        The coordinates that are angles. The conditioner reads the cosines and sines of the angles
+        that stay. Choose the transformers of the angles yourself, see `PerCoordinate`.
 
     References
     ----------
@@ -107,7 +107,7 @@ class Coupling(Bijector):
         return self.parts[0]
 
     def weights(self) -> list[tuple]:
-        """The conditioner's [(W, b, C), ...], (in, out); last column d*n_out + j."""
+        """The conditioner's [(W, b, C), ...], W (in, out); the last has columns d*n_out + j."""
         return self.conditioner.weights()
 
     def with_weights(self, weights: Weights) -> Self:

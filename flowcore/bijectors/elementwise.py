@@ -19,7 +19,7 @@ class Elementwise(Bijector):
     """x_i = t(z_i; phi_i) with trainable phi, the same for all rows; log-det sum_i log t'(z_i).
 
     `Elementwise(D, Scale())` is the diagonal scaling of NICE. Cost: O(D) per row in both
-    directions. A new one has phi = 0, the identity.
+    directions. A new Elementwise has phi = 0, the identity.
 
     Parameters
     ----------
@@ -72,8 +72,9 @@ class Elementwise(Bijector):
 class ElementwiseAffine(FixedMap):
     """x = loc + scale z with fixed loc and scale; log-det sum log |scale|, z = (x - loc) / scale.
 
-    The scale may be negative. Errors: ValueError for a scale that is 0 or not finite, and if both
-    are numbers. `Elementwise(D, Affine())` has trainable ones, `Standardize` takes them from data.
+    The scale may be negative. Errors: ValueError for a scale that is 0 or not finite, and if loc
+    and scale are both numbers. `Elementwise(D, Affine())` trains loc and scale, `Standardize` takes
+    them from data.
 
     Parameters
     ----------

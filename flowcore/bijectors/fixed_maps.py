@@ -141,7 +141,8 @@ class Sigmoid(_Interval):
         log dx/dz = log(high - low) - softplus(z) - softplus(-z)     summed over the coordinates
         z = log(x - low) - log(high - x)
 
-    Errors: ValueError unless low < high, both finite. Outside of (low, high): see `maps`.
+    Errors: ValueError unless low < high, both finite. A flow's `log_prob` is -inf outside of (low,
+    high), and at its ends.
 
     Parameters
     ----------
@@ -215,8 +216,8 @@ class Softplus(FixedMap):
 
         log dx/dz = -softplus(-z / c)       z = y + c log(1 - exp(-y / c)) with y = x - low
 
-    It is nearly low + c exp(z / c) far to the left, nearly low + z far to the right: unlike Exp it
-    does not overflow. The smaller c is, the sharper is the bend between the two.
+    For very negative z, x is nearly low + c exp(z / c). For large z, x is nearly low + z, so unlike
+    Exp it does not overflow. The smaller c is, the sharper is the bend between the two.
 
     Parameters
     ----------
@@ -267,7 +268,7 @@ class Exp(FixedMap):
     """x = exp(z), from the line to (0, inf); log dx/dz = z, inverse z = log x.
 
     With a normal base it makes the log-normal density. exp(z) is inf for z above about 709 (88 in
-    float32): if z may be that large, take Softplus.
+    float32): if z may be that large, use Softplus.
 
     Parameters
     ----------
@@ -298,7 +299,7 @@ class SinhArcsinh(FixedMap):
         log dx/dz = log m + log tailweight + log cosh(u) - 1/2 log(1 + z^2)
         z = sinh(arcsinh(x / m) / tailweight - skewness)     u = (arcsinh(z) + skewness) tailweight
 
-    Skews a density (skewness > 0: to the right) and makes its tails heavier (tailweight > 1) or
+    It skews a density (skewness > 0: to the right) and makes its tails heavier (tailweight > 1) or
     lighter (< 1); skewness 0, tailweight 1 is the identity. Reference: Jones & Pewsey 2009 (their
     epsilon is skewness, their delta 1 / tailweight); with m, as in TensorFlow Probability, 2 maps
     to 2 at skewness 0.

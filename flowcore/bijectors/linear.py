@@ -21,12 +21,12 @@ EXAMINED = 10_000  # rows, evenly spaced, that show whether a dtype is too coars
 class Standardize(Bijector):
     """x = mean + scale * z, with mean and scale of the training data; log-det sum(log scale).
 
-    A flow that ends in a Standardize is trained on well-scaled values, while its `log_prob` is in
-    the data's own units: the log-det cannot be forgotten. `fit` (through `initialize`) sets the
-    constants from the training rows, once; `Standardize.from_data(X)` sets them at once. Until then
-    Standardize is the identity. The constants are not in `params`. It subtracts in float64 and then
-    casts, so a float32 flow does not lose the small differences of large numbers. Cost: O(D) per
-    row in both directions. Errors: ValueError naming a constant column.
+    A flow that ends in a Standardize is trained on well-scaled values, and its `log_prob` is in the
+    data's own units, because it includes the log-det. `fit` (through `initialize`) sets the
+    constants once, from the training rows; `Standardize.from_data(X)` sets them at once. Until then
+    Standardize is the identity. The constants are not in `params`. Standardize subtracts in float64
+    and then casts, so a float32 flow does not lose the small differences of large numbers. Cost:
+    O(D) per row in both directions. Errors: ValueError that names a constant column.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Standardize(Bijector):
         return self if self.initialized else self.with_moments(*_moments(x, self))
 
     def initialize_from_context(self, context: ArrayLike) -> Standardize:
-        """The same for a context, which needs no density: a constant column has the scale 1."""
+        """`initialize` for a context: a constant column has scale 1. A context needs no density."""
         if self.initialized:
             return self
         mean, scale, _ = _mean_and_scale(context, self)
@@ -143,15 +143,14 @@ class ActNorm(Bijector):
     `initialize(x)` chooses loc and scale such that the rows z = inverse(x) have mean 0 and standard
     deviation 1 in every coordinate. Inside an `Invert` the rows forward(z) get this mean and
     deviation. `fit` calls `initialize` once, with the training rows. Before that call ActNorm is
-    the identity, and values set by `with_params` would be overwritten. After it loc and log_scale
-    are trained like all other parameters. A constant column gets scale 1: inside a flow it is no
-    error. Cost: O(D) per row in both directions. Reference: Kingma & Dhariwal 2018 (Glow), section
-    3.1; the paper's s and b are exp(-log_scale) and -loc exp(-log_scale).
+    the identity, and values set by `with_params` would be overwritten. After the call loc and
+    log_scale are trained like all other parameters. A constant column gets scale 1, because it is
+    no error inside a flow. Cost: O(D) per row in both directions. Reference: Kingma & Dhariwal 2018
+    (Glow), section 3.1; the paper's s and b are exp(-log_scale) and -loc exp(-log_scale).
 
-    flowcore has no batch normalisation. Batch normalisation uses the mean and variance of the
-    batch, so the density of a row would depend on the rows beside it. Its averages for evaluation
-    would be a state that every training step changes. ActNorm has the same purpose without these
-    problems.
+    flowcore has no batch normalisation, because with the mean and variance of the batch the density
+    of a row would depend on the other rows. The averages for evaluation would be a state that every
+    training step changes. ActNorm has the same purpose without these problems.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class LULinear(Bijector):
-    """x = W z + b with W = P L (U + diag(s)), any invertible matrix up to the choice of P.
+    """x = W z + b with W = P L (U + diag(s)); for a suitable P, any invertible matrix.
 
         log |det dx/dz| = sum_i log |s_i|       z = (U + diag(s))^-1 L^-1 P^-1 (x - b)
 
@@ -25,10 +25,10 @@ class LULinear(Bijector):
     triangular; s_i = sign_i exp(B tanh(raw_i / B)), so that every value of the parameters is valid.
 
     `params` holds the free entries, D^2 + D numbers: L row by row, U column by column, raw, b. In a
-    new object all are 0, which is x = P z (for signs 1). Cost: O(D^2) per row in both directions,
-    one product with W or W^-1, and O(D^3) to compute these matrices, once per call (once per object
-    for its own parameters). Errors: ValueError for anything but a permutation, for signs other than
-    1 and -1, for a bound that is not positive.
+    new object all entries are 0, so x = P z (for signs 1). Cost: in both directions one product
+    with W or W^-1 per row, O(D^2). W and W^-1 take O(D^3), once per call (once per object for its
+    own parameters). Errors: ValueError for anything but a permutation, for signs other than 1 and
+    -1, for a bound that is not positive.
 
     Parameters
     ----------
@@ -106,8 +106,9 @@ class LULinear(Bijector):
         U + diag(s) on and above it, as LAPACK packs them.
 
         `permutation` as in the constructor: W = (L (U + diag(s)))[permutation], as in
-        `scipy.linalg.lu(W, p_indices=True)`. `tf.linalg.lu` returns the inverse permutation: pass
-        the np.argsort of it. ValueError for a zero on the diagonal, or for values beyond the bound.
+        `scipy.linalg.lu(W, p_indices=True)`. If you have the permutation of `tf.linalg.lu`, which
+        is the inverse, pass its np.argsort. ValueError for a zero on the diagonal, or for values
+        beyond the bound.
 
         >>> LULinear.from_lu([[2.0, 1.0], [3.0, -1.0]], [1, 0]).matrix()
         array([[6., 2.],

@@ -1,11 +1,12 @@
 """Planar and radial flows (Rezende & Mohamed 2015): one hyperplane, or one point, at a time.
 
-A layer has only 2D + 1 or D + 2 parameters, so flows are chains of many. The paper uses one
-direction only, to sample an approximate posterior, and keeps the layer invertible without ever
-inverting it. Here both directions are computed, to full precision and with exact gradients: they
-also fit data by maximum likelihood.
+A layer has only 2D + 1 or D + 2 parameters, so flows are chains of many layers. The paper uses one
+direction only, to sample an approximate posterior, and never inverts the layer. Here both
+directions are computed, to full precision and with exact gradients, so that the layers can also fit
+data by maximum likelihood.
 
-Both must keep a number above -1. The paper uses m(a) = -1 + log(1 + e^a); here
+Each layer is invertible only if one number is above -1: a function m of the parameters ensures it.
+The paper uses m(a) = -1 + log(1 + e^a); here
 
     m(a) = a  for a >= 0,     a/(1 - a)  for a < 0
 
@@ -34,12 +35,12 @@ class Planar(Bijector):
         u^ = u + [m(w.u) - w.u] w / |w|^2      so that w.u^ = m(w.u) > -1       (appendix A.1)
         log |det dx/dz| = log(1 + w.u^ h'),    h' = 1 - tanh^2(w.z + b)         (eqs. 10-12)
 
-    Inverse: y = w.x + b and v = w.z + b obey y = v + w.u^ tanh(v), an increasing function of v,
-    which Newton's method solves for every row; then z = x - u^ tanh(v).
+    Inverse: y = w.x + b and v = w.z + b obey y = v + w.u^ tanh(v). The right side increases with v,
+    so Newton's method finds v for every row; then z = x - u^ tanh(v).
 
     `params` = [w (D), u (D), b]. Cost: O(D) per row in both directions, and in the inverse
     about ten evaluations of tanh. Reference: Rezende & Mohamed 2015, "Variational inference with
-    normalizing flows". For m, see the module.
+    normalizing flows"; but here m(a) = a for a >= 0, and a/(1 - a) for a < 0.
 
     Parameters
     ----------
@@ -117,7 +118,7 @@ class Radial(Bijector):
     root; then z = z0 + (x - z0)/(1 + m q).
 
     `params` = [z0 (D), log alpha, beta]. Cost: O(D) per row in both directions. Reference: Rezende
-    & Mohamed 2015, "Variational inference with normalizing flows". For m, see the module.
+    & Mohamed 2015, "Variational inference with normalizing flows". For m, see `Planar`.
 
     Parameters
     ----------

@@ -77,8 +77,8 @@ Rows = Annotated[
 Missing = Annotated[
     Literal["error", "drop", "atom", "learn"],
     Option(
-        help="Missing numbers: an error, drop the row, or a value of their own (atom). learn: "
-        "missing cells are unknown, and rows contribute their known cells."
+        help="Missing numbers: raise an error, drop the row, or make them a value of their own "
+        "(atom). learn: missing cells are unknown, and rows contribute their known cells."
     ),
 ]
 Kinds = Annotated[
@@ -187,14 +187,12 @@ def fit(
         float | None,
         Option(help="Minutes on two cores (default: by the number of rows, 1.5 for 20,000)."),
     ] = None,
-    max_seconds: Annotated[float | None, Option(help="Stop the flows by the clock.")] = None,
+    max_seconds: Annotated[float | None, Option(help="Limit in seconds, by the clock.")] = None,
     quick: flag("--quick", "Use a tenth of the budget.") = False,
     seed: Seed = 0,
     columns: named("Model only these; set the others aside.", "--columns", "-c") = (),
     kind: Kinds = (),
-    suggested: flag(
-        "--suggested/--no-suggested", "Take columns for the kinds that they look like."
-    ) = True,
+    suggested: flag("--suggested/--no-suggested", "Use the kinds that columns look like.") = True,
     missing: Missing = "error",
     jobs: Annotated[
         int | None, Option(min=1, help="Number of processes (default: number of cores).")
@@ -227,10 +225,10 @@ def score(
 ) -> None:
     """Compute the log-density of every row.
 
-    In nats, in the order of the rows; nan for a row with a missing value. Rows are read and written
-    in blocks: memory does not grow with the table, except for an .npz, which is read whole.
-    --explain adds three columns: the cell whose change would raise the log-density most, by how
-    many nats, and the value that it would then have.
+    Log-densities are in nats, in the order of the rows; nan for a row with a missing value. Rows
+    are read and written in blocks: memory does not grow with the table, except for an .npz, which
+    is read whole. --explain adds three columns: the cell whose change would raise the log-density
+    most, by how many nats, and the likely value of that cell.
     """
 
 
@@ -251,8 +249,8 @@ def sample(
     With --given some columns are known: --given city=Bern --given "age=30..40".
 
     With --margins table each number is replaced by the value of the same rank in the training
-    table: the columns depend on each other as in the model, and each has the values of the table.
-    These rows are not draws from p.
+    table. The columns depend on each other as in the model, and each column has the values of the
+    table. These rows are not draws from p.
     """
 
 
@@ -308,7 +306,7 @@ def diagnose(
         str | None, Option("--out", "-o", metavar="PICTURE", help="Draw the page of pictures, too.")
     ] = None,
     missing: Annotated[
-        Literal["error", "drop"], Option(help="Rows with a missing number: an error, or left out.")
+        Literal["error", "drop"], Option(help="Rows with a missing number: an error, or drop them.")
     ] = "error",
     ignore_extra: IgnoreExtra = False,
     hide: Annotated[
@@ -350,7 +348,7 @@ def moons(
         int | None,
         Option(
             min=1, metavar="N",
-            help="Repeat for N seeds, from --seed on; print NLL and KL, draw nothing.",
+            help="Repeat for N seeds, from --seed on: print NLL and KL, without pictures.",
         ),
     ] = None,
 ) -> None:  # fmt: skip

@@ -31,7 +31,7 @@ def read_model(path: str) -> TableDensity:
 
 def _of_numbers(path: str, density, names: Iterable, context_dim: int, notes=None) -> TableDensity:
     if context_dim:
-        raise ValueError(f"{path} holds a density given a context, which the command line lacks")
+        raise ValueError(f"{path} holds a density given a context, which a command cannot pass")
     columns = tuple(Column(name, Kind("continuous")) for name in names)
     return TableRecord(Schema(columns).to_dict(), None, density, notes=notes).restored()
 

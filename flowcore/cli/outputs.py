@@ -128,7 +128,7 @@ def _parquet_rows(file: BinaryIO):
         try:
             writer.write_table(table.cast(writer.schema))
         except pa.ArrowInvalid as problem:
-            raise ValueError(f"{problem}: the first rows settle the types; write a CSV") from None
+            raise ValueError(f"{problem}: the first rows decide the types; write a CSV") from None
 
     yield write
     writer.close()

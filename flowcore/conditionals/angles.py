@@ -62,8 +62,8 @@ def angles_of(log_prob: Callable, x: np.ndarray) -> np.ndarray:
             if not angle[j]:
                 raise ValueError(
                     f"the density does not fall off in {named('column', [j])}, so it has no "
-                    "integral: an angle must have the period 2 pi (radians), in every part of a "
-                    "mixture; and a number that rows lack has none"
+                    "integral: an angle needs the period 2 pi (radians), in every part of a "
+                    "mixture. A number that rows lack has no integral, either"
                 )
     return angle
 

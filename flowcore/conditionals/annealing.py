@@ -1,4 +1,4 @@
-"""Draws by small steps from the proposal to the density, where plain weights fail.
+"""Where plain weights fail: draws that move in small steps from the proposal to the density.
 
 The densities q^(1 - t) p^t lead from q to p. Every step of t is the longest that keeps half of the
 effective draws and a k-hat of at most 1/2. Then the draws are resampled, and moved twice for every

@@ -47,8 +47,8 @@ class Answers(Judged):
     log_p, error : numpy.ndarray
         (n,), the log-density of the known values of each row, in nats, and its standard error.
     ess, k_hat : numpy.ndarray
-        (n,), the effective sample size and the Pareto k-hat. k-hat is -inf for exact answers, and
-        the effective sample size is inf for rows without holes.
+        (n,), the effective sample size and the Pareto k-hat. For exact answers k-hat is -inf; for
+        rows without holes the effective sample size is inf.
     annealed : numpy.ndarray
         (n,), True where the plain weights failed and annealed draws were used.
 

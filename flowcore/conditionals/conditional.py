@@ -79,9 +79,9 @@ class Conditional(DrawnConditional):
 
         log p(x_b | x_a) = log p(x_a, x_b) - log p(x_a)
 
-    Attributes: `columns`, the names or numbers of x_b; `dim`; `log_marginal`, log p(x_a) in nats,
-    and `error`, its standard error, which `log_prob` shares; `ess`, the effective sample size;
-    `k_hat`; `annealed`, True where plain weights failed.
+    Attributes: `columns`, the names or numbers of x_b; `dim`, how many there are; `log_marginal`,
+    log p(x_a) in nats; `error`, its standard error, which is also that of `log_prob`; `ess`, the
+    effective sample size; `k_hat`; `annealed`, True where plain weights failed.
 
     Examples
     --------
@@ -113,7 +113,7 @@ class Conditional(DrawnConditional):
         return replace(draws, x=draws.x[..., self._numbers.width :])
 
     def log_prob(self, x: ArrayLike) -> np.ndarray:
-        """log p(x_b | x_a) of x (..., dim), in nats; all values share the error of p(x_a)."""
+        """log p(x_b | x_a) of x (..., dim), in nats; all values share the error of log p(x_a)."""
         x = in_order("x", x, self.columns).astype(float)
         check_event(x, self.dim, self)
         rows = np.broadcast_to(self.known, (*x.shape[:-1], len(self.known))).copy()
@@ -122,21 +122,21 @@ class Conditional(DrawnConditional):
         return self.joint.density.log_prob(rows, **context) - self.log_marginal
 
     def sample(self, n: int = 1, rng: Seed = None) -> np.ndarray:
-        """n draws (n, dim), taken from at least 4 n fresh weighted ones."""
+        """n draws (n, dim), resampled from at least 4 n new weighted draws."""
         rng, n = np.random.default_rng(rng), check_dim("n", n, least=0)
         draws = self._draw(max(4 * n, self.n_draws), rng)
         return draws.resampled(n, [rng])[0][:, self.hole]
 
     def mean(self) -> np.ndarray:
-        """E(x_b | x_a), (dim,); of an angle its circular mean, in [-pi, pi]."""
+        """E(x_b | x_a), (dim,); for an angle the circular mean, in [-pi, pi]."""
         x, share = self.draws.x[0][:, self.hole], self.draws.share[0]
         return np.where(self.angle, circular_mean(x, share), share @ x)
 
     def quantiles(self, q: ArrayLike) -> np.ndarray:
         """The quantiles of every column, (len(q), dim).
 
-        Those of an angle are counted from half a turn before its circular mean to half a turn
-        behind it. So they rise with q, and may lie beyond [-pi, pi].
+        For an angle, values are counted from half a turn before the circular mean to half a turn
+        after it. So the quantiles rise with q, and may lie outside of [-pi, pi].
         """
         q, share, columns = as_probabilities(q), self.draws.share[0], []
         for column in turned(self.draws.x[0][:, self.hole], self.angle, self.mean()).T:

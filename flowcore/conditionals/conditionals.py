@@ -1,4 +1,4 @@
-"""Questions to a joint density: some columns given others, and how probable these are."""
+"""Questions to a joint density: some columns given others, and the density of some columns."""
 
 from __future__ import annotations
 
@@ -30,35 +30,36 @@ class Conditionals:
 
         p(x_a) = E_q p(x_a, x_b) / q(x_b | x_a)        x_b ~ q(x_b | x_a)
 
-    The proposal q is a mixture of multivariate t densities with 5 degrees of freedom, fitted to
-    8,000 draws of p; its conditionals are exact. The weights are Pareto smoothed. Where they fail
-    (k-hat > 0.7, or an effective sample size below 30), annealed draws are used. Nothing is trained
-    for a question, so answers about different columns agree with each other.
+    x_a are the known columns, x_b the others. The proposal q is a mixture of multivariate t
+    densities with 5 degrees of freedom, fitted to 8,000 draws of p. The conditionals of q are
+    exact. The weights p / q are Pareto smoothed. Where the weights fail (k-hat > 0.7, or an
+    effective sample size below 30), annealed draws are used. No answer needs training. All answers
+    use the same p, so they agree with each other.
 
-    Some densities need no weights, and their answers are exact: Gaussians, mixtures of Gaussians or
-    t densities, and one autoregressive layer over a normal base, if its order begins with the known
-    columns. The columns must be continuous, and range over the whole line; a bounded support is
+    The answers are exact, without weights, for Gaussians, for mixtures of Gaussians or of t
+    densities, and for one autoregressive layer over a normal base if the known columns come first
+    in its order. Columns must be continuous and range over the whole line. A bounded support is
     possible, but draws outside of it are wasted.
 
-    Angles, in radians, are the columns in which log p repeats after 2 pi. Integrals over them are
-    over one turn, known values may be in any turn, and draws are in [-pi, pi].
+    A column is an angle, in radians, if log p repeats in it after 2 pi. Integrals over an angle
+    cover one turn, known values may be in any turn, and draws are in [-pi, pi].
 
-    Cost: seconds once, to fit the proposal; one `log_prob` of p for every draw of a question.
-    Errors: ValueError for unknown columns, for infinite known values, for a period other than 2 pi,
-    and if no column is unknown.
+    Cost: seconds once, to fit the proposal; then one `log_prob` of p for every draw. Errors:
+    ValueError for a column that does not exist, an infinite known value, a period other than 2 pi,
+    and a question without unknown columns.
 
     Parameters
     ----------
     density : Distribution or your own
         Any object with `dim`, `sample(n, rng)` and `log_prob(x)`, with an optional `context=`.
     names : sequence of str, optional
-        Names of the columns, for known values by name, and tables in any order of columns.
+        Names of the columns. Known values can then be passed by name, and tables in any order.
     proposal : MultivariateTMixture, optional
-        A proposal to use instead of fitting one, such as `proposal` of an earlier object. Not used
-        with a context.
+        Replaces the fitted proposal: for example the `proposal` of an earlier object. Not used with
+        a context.
     donors : array_like, optional
-        Rows (m, D), such as training rows: half of the draws start from kernels around 200 of them.
-        Not used with a context.
+        Rows (m, D), such as training rows. Half of the draws then start from kernels around 200 of
+        these rows. Not used with a context.
 
     References
     ----------
@@ -113,9 +114,9 @@ class Conditionals:
     ) -> Conditional:  # fmt: skip
         """p(x_b | x_a): the density of the other columns, given some known ones.
 
-        known: {column: value}, by name or number, or a row (D,) with NaN for unknown values. A
-        warning if the effective sample size or k-hat shows that the answer cannot be trusted.
-        ValueError for known values with the density 0, for example outside of a support.
+        known: {column: value}, by name or number, or a row (D,) with NaN for unknown values. Warns
+        if the effective sample size or k-hat shows that the answer cannot be trusted. Raises
+        ValueError if the known values have the density 0, for example outside of the support.
         """
         row = known_row(known, self.dim, self.names)
         return Conditional(self, row, n_draws, rng, context)
@@ -131,7 +132,7 @@ class Conditionals:
         self, X: ArrayLike, n_draws: int = 200, rng: Seed = 0, context: Context = None,
         progress: bool = False,
     ) -> Answers:  # fmt: skip
-        """The log-density of the known values (not NaN, None) of each row of X, with its error."""
+        """The log-density of the known values (not NaN or None) of each row of X, and its error."""
         return self.impute(X, 0, n_draws, rng, context, progress)
 
     def impute(
@@ -140,11 +141,11 @@ class Conditionals:
     ) -> Answers:  # fmt: skip
         """n draws of the unknown values of each row of X: n completed tables, (n, rows, D).
 
-        n_draws: number of weighted draws per row, at least 30; n draws are taken from them. Rows
-        are answered in blocks of bounded memory. The draws of a row depend on its known values and
-        rng alone, not on other rows; those of equal rows are independent, if n > 0, and the first
-        one has those of the row alone. With a context, the proposal depends on all contexts. A
-        warning counts the rows whose answers cannot be trusted.
+        n_draws: number of weighted draws per row, at least 30; n draws are resampled from them.
+        Rows are answered in blocks of bounded memory. The draws of a row depend only on its known
+        values and rng, not on other rows. If n > 0, equal rows get independent draws, and the first
+        of these rows gets the draws that it would get alone. With a context, the proposal depends
+        on all contexts. A warning counts the rows whose answers cannot be trusted.
         """
         X, n = in_order("X", X, self.names, holes=True).astype(float), check_dim("n", n, least=0)
         check_event(X, self.dim, self.density)
@@ -160,7 +161,7 @@ class Conditionals:
         return replace(result, draws=result.draws[..., numbers.width :])
 
     def numbers(self, context: Context, n: int) -> Numbers:
-        """What answers questions about n rows, given the context."""
+        """The object that answers questions about n rows, given the context."""
         context = np.zeros((n, 0)) if context is None else self.known(context)
         turn = self.turn(context if context.shape[-1] else None)
         contexts = np.broadcast_to(context, (n, context.shape[-1]))

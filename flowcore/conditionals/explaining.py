@@ -30,8 +30,8 @@ class Explanation:
     log_p : numpy.ndarray
         (n,), log p of the rows, in nats.
     gains : numpy.ndarray
-        (n, D), max over x_j of log p(x) minus log p(x), in nats; NaN for a row with a missing cell,
-        inf if the density of the row is 0 and a change of this cell alone makes it positive.
+        (n, D), (max over x_j of log p) - log p(x), in nats; NaN for a row with a missing cell, inf
+        if the density of the row is 0 and a change of this cell alone makes it positive.
     values : list of numpy.ndarray
         For each column (n,), the x_j of that maximum: a likely value of the cell.
 

@@ -22,11 +22,12 @@ NOISE = 1e-3  # of a context, whose columns may be constant, in standard deviati
 
 
 class Numbers:
-    """A density of numbers as one of rows (c, x) on the line: p(x | c) prod_j w(x_j - middle_j).
+    """A density of numbers, as one of rows (c, x) on the line: p(x | c) prod_j w(x_j - middle_j).
 
-    A context c is columns that are always known: contexts (m, C), one for each row, or C = 0. Of
-    the angles x_j only one turn counts, by a `window` around its middle. proposal_for(hole (D,))
-    has `sample_given` and `log_prob`; with a context, a mixture is fitted to draws of (c, x).
+    The context c has columns that are always known: contexts (m, C), one for each row; C = 0
+    without a context. The `window` w makes only one turn of an angle x_j count, around its middle.
+    proposal_for(hole (D,)) returns an object with `sample_given` and `log_prob`. With a context, a
+    mixture fitted to draws of (c, x) takes its place.
     """
 
     def __init__(self, density: Any, turn: OneTurn, contexts: np.ndarray, proposal_for: Callable):
@@ -40,7 +41,7 @@ class Numbers:
         return fitted_proposal(self)
 
     def proposal_of(self, row: np.ndarray) -> Any:
-        """What has `sample_given` and `log_prob` for the NaN of a row (C + D,)."""
+        """The proposal, with `sample_given` and `log_prob`, for the NaN of a row (C + D,)."""
         return self._with_context if self.width else self.proposal_for(np.isnan(row))
 
     def question(self, X: np.ndarray) -> Question:
@@ -85,7 +86,7 @@ class Numbers:
         return np.stack([hole.any(axis=1), hole.all(axis=1)], axis=1)
 
     def without_weights(self, question: Question, n: int, rngs: list) -> Weighted | None:
-        """Of complete rows, and of rows of which nothing is known."""
+        """Answers for complete rows, and for rows without any known value."""
         x, hole = question.x, question.hole[0, self.width :]
         if not hole.any():
             rows = self.in_turn(x)

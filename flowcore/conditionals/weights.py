@@ -13,7 +13,7 @@ MOST_K, LEAST_ESS = 0.7, 30.0  # beyond them an answer is not to be trusted
 
 
 class Judged:
-    """What has an effective sample size `ess` and a Pareto `k_hat`, of one row or of many."""
+    """Answers with an effective sample size `ess` and a Pareto `k_hat`, for one row or many."""
 
     ess: np.ndarray
     k_hat: np.ndarray
@@ -70,8 +70,10 @@ def weighted(x: np.ndarray, log_ratio: np.ndarray) -> Weighted:
 
 
 def counted(x: np.ndarray, kept: np.ndarray, log_p: np.ndarray) -> Weighted:
-    """Draws x (m, S, D) of p, of which those that are kept (m, S) answer the question; log_p (m,):
-    of what all of them agree with."""
+    """Draws x (m, S, D) of p; those that kept (m, S) marks answer the question, with equal weights.
+
+    log_p (m,): the log-density of the known values in which all draws agree.
+    """
     n, total = kept.shape[1], np.maximum(kept.sum(axis=1), 1)
     with np.errstate(divide="ignore"):
         log_p = log_p + np.log(kept.mean(axis=1))

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 def generators(rows: np.ndarray, rng: Seed, apart: bool = True) -> list[np.random.Generator]:
     """A generator for each row (n, D), seeded by its values and by one number of rng.
 
-    So a row has the same random numbers in any order of the rows, and beside any other ones. apart:
-    the k-th of equal rows has the k-th generator of these values, since draws of equal rows are to
-    be independent; else equal rows have equal ones. Cost: a new generator a row.
+    So a row's random numbers depend neither on the order of the rows nor on the other rows. apart:
+    the k-th of equal rows gets the k-th generator of these values, so that the draws of equal rows
+    are independent; otherwise equal rows have equal draws. Cost: a new generator for each row.
     """
     seed = int(np.random.default_rng(rng).integers(2**63))
     values = row_hashes([np.where(np.isnan(rows), np.nan, rows)])  # NaN has many bit patterns
@@ -31,7 +31,8 @@ def row_hashes(parts: list[np.ndarray]) -> np.ndarray:
     """A number in 64 bits for every row: equal rows have equal ones.
 
     Every value is mixed in by the finaliser of SplitMix64 (Steele, Lea and Flood, "Fast splittable
-    pseudorandom number generators", 2014), a bijection: of one column no two values meet.
+    pseudorandom number generators", 2014). It is a bijection: in a table of one column, different
+    values have different hashes.
     """
     found = np.zeros(len(parts[0]), np.uint64)
     for part in parts:

@@ -154,7 +154,7 @@ class Parametric:
         return pieces[0] if len(pieces) == 1 else anp.concatenate([params[:0], *pieces])
 
     def param_scale(self) -> np.ndarray:
-        """For every parameter, a standard deviation of random values that keeps the map tame."""
+        """For every parameter, the standard deviation that `testing.randomize` takes at scale 1."""
         if self.parts:
             return np.concatenate([np.zeros(0), *(leaf.param_scale() for leaf in self.leaves)])
         return np.ones(self.n_params)

@@ -71,8 +71,8 @@ def warn_of_shared(held_out: GivenRows, train: GivenRows) -> None:
 def distinct(rows: GivenRows, drawn: Callable[[int], GivenRows]) -> np.ndarray:
     """Indices of the rows, without copies of earlier ones; many copies are a warning.
 
-    All rows, if as many draws, drawn(n), repeat half as often once they are rounded like the rows:
-    then rows are equal because their values are on a grid, and each counts.
+    If as many draws, drawn(n), are rounded like the rows and then repeat at least half as often,
+    the values are on a grid. Equal rows are then no copies: each counts, and all are returned.
     """
     n, index = len(rows.x), _first(rows)
     copies = n - len(index)
@@ -82,9 +82,9 @@ def distinct(rows: GivenRows, drawn: Callable[[int], GivenRows]) -> np.ndarray:
             return np.arange(n)
     if copies > FEW_COPIES * n:
         warn(
-            f"X_held_out has {n:,} rows, but only {len(index):,} different ones, as a Markov chain "
-            "or a bootstrap sample: each counts once here. Thin a chain: its rows depend on each "
-            "other, and p-values assume independent rows",
+            f"X_held_out has {n:,} rows, but only {len(index):,} different ones, like a Markov "
+            "chain or a bootstrap sample: each counts once here. Thin a chain: its rows depend on "
+            "each other, and p-values assume independent rows",
             always=True,
         )
     return index

@@ -53,40 +53,48 @@ def diagnose(
 ) -> Diagnosis:
     """Test a density on held-out rows: a verdict in words, a page, and numbers.
 
-    Mean log p is compared with the mean log p of a Gaussian and of a mixture of Gaussians (best
-    BIC). Draws from the density are compared with the rows: the values of every column, and log p
-    itself. For a flow, z = f^-1(x) is compared with the base. A classifier tries to separate rows
-    from draws, rows far in the tails are counted, and training rows are compared with held-out
-    ones. For a table, the shares of values (categories, atoms, the commonest number of a column,
-    pairs of them) and the ranges of columns are also compared between rows and draws. All p-values
-    are adjusted together, by Holm's method: if the density is the truth, 95% of the reports find
-    nothing (alpha=0.05). The least probable row is no test: it counts if it is less probable than
-    all draws and lowers the mean much; of the truth, the first is so in n / (n + draws) of the
-    reports. Log-densities are in nats.
+    These checks are made:
 
-    Rows that chose the best epoch or stopped the training are not held out: set others aside. If
-    most of the held-out rows are training rows, there is a warning. Equal held-out rows count once,
-    unless draws repeat, too; if 5% are copies, there is a warning. Shares of values, ranges, and
-    hidden cells of a table take all rows, and so do densities of categories alone. Cost:
-    log_prob of all rows, `draws` samples and their log_prob, a classifier on at most 5000 rows;
-    seconds for most flows. Errors: ValueError for rows of a wrong shape, fewer than 10 rows, NaN, a
-    wrong number of names, and columns other than those of X_held_out or of an estimator's `fit`;
-    for a density whose log_prob is NaN or +inf, or which has no finite draws; TypeError for
-    anything but a density.
+    * Mean log p is compared with that of a Gaussian and of a mixture of Gaussians (best BIC).
+    * Draws from the density are compared with the rows: the values of every column, and log p. A
+      classifier tries to separate rows from draws.
+    * For a flow, z = f^-1(x) is compared with the base.
+    * Rows far in the tails are counted.
+    * Training rows are compared with held-out rows.
+    * For a table, rows and draws are also compared by the ranges of columns, and by the shares of
+      values (categories, atoms, the commonest number of a column, pairs of values).
+
+    All p-values are adjusted together, by Holm's method: if the density is the truth, 95% of the
+    reports find nothing (alpha=0.05). The least probable row is no test. This row counts against
+    the density if it is less probable than all draws and lowers the mean much. If the density is
+    the truth, the row is less probable than all draws in n / (n + draws) of the reports.
+    Log-densities are in nats.
+
+    Validation rows are not held out, because they chose the best epoch or stopped the training. Set
+    other rows aside. `diagnose` warns if most of the held-out rows are training rows, or if more
+    than 5% are copies. Copies count once, unless draws repeat, too. But all copies count for shares
+    of values, ranges and hidden cells of a table, and for densities of categories alone.
+
+    Cost: log_prob of all rows, `draws` samples and their log_prob, a classifier on at most 5000
+    rows; seconds for most flows. Errors: ValueError for rows of a wrong shape, fewer than 10 rows,
+    NaN, or a wrong number of names; if the columns of X_train differ from those of X_held_out, or
+    the columns of X_held_out from those of an estimator's `fit`; for a density whose log_prob is
+    NaN or +inf, or which has no finite draws. TypeError for anything but a density.
 
     Parameters
     ----------
     density : Density
         A flow, a base, a target, a `FlowDensity`: anything with log_prob(x) and sample(n, rng), or
-        scikit-learn's score_samples(x) and sample(n, random_state=). For a `TableDensity`, log p
-        means the log-density of the numbers given the categories (of the row, if there are no
-        numbers). Rows with a missing value are left out, with a warning, and so are extra columns
+        scikit-learn's score_samples(x) and sample(n, random_state=). For a `TableDensity`, log p is
+        the log-density of the numbers given the categories, or of the whole row if there are no
+        numbers. Rows with a missing value are left out, with a warning. Extra columns are left out
         if the density ignores them.
     X_held_out : array_like
         (n, D), rows that were held out; a table with names is fine.
     X_train : array_like
-        (m, D), the rows of the fit: for the baselines, and for overfitting. None: the
-        baselines learn from half of the held-out rows, and are compared on the other half.
+        (m, D), the rows of the fit. The baselines are fitted to these rows, and a comparison with
+        them shows overfitting. None: the baselines learn from half of the held-out rows, and are
+        compared on the other half.
     context, context_train : array_like
         (n, C) and (m, C), for a conditional density.
     names : sequence of str
@@ -98,13 +106,13 @@ def diagnose(
     alpha : float
         The chance that any test is significant if the density is the truth.
     hide : float
-        Share of the cells, in at most 1,000 rows, that are hidden at random and drawn given the
-        others, as in `Conditionals.impute`, to test conditionals as well. The ranks of the hidden
-        values among the draws should be uniform, and intervals should cover them. 0: no such test.
-        Cost: about 200 evaluations of the density per row.
+        The share of the cells, in at most 1,000 rows, that are hidden at random to test
+        conditionals. The hidden cells are drawn given the other cells, as in `Conditionals.impute`.
+        The ranks of the hidden values among the draws should be uniform, and intervals should cover
+        the hidden values. 0: no such test. Cost: about 200 evaluations of the density per row.
     strict : bool
-        Of a table: ValueError for the first row with a cell that the density cannot have, such as a
-        number beyond the ends of its column. False: such rows are left out, and a warning counts
+        For a table: ValueError for the first row with a cell that the density cannot have, such as
+        a number beyond the ends of its column. False: such rows are left out, and a warning counts
         them and names three.
     rng : int or numpy Generator
         Seed of the draws, the halves, the classifier and the hidden cells.

@@ -98,9 +98,8 @@ class Finding:
 def adjusted(findings: Sequence[Finding], alpha: float) -> list[Finding]:
     """The findings with Holm's p-values, over all tests; significant large effects are faults.
 
-    The tests of all columns together share the weight of a single test. So do the tests of
-    baselines, of latent coordinates, of shares and of ranges. So a hundred columns cannot hide the
-    result of another test.
+    Each group in `ONE_TEST` (columns, baselines, ranges, ...) has the weight of one test, so a
+    hundred columns cannot hide the result of another test.
     """
     tests = [k for k, found in enumerate(findings) if not math.isnan(found.p)]
     kinds = [findings[k].kind for k in tests]

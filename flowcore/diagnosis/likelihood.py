@@ -83,7 +83,7 @@ def _baselines(learn: GivenRows, rows: GivenRows, rng) -> Iterator[tuple[str, np
     """
     dim, known = learn.x.shape[1], learn.joint
     if len(known) < 2:
-        raise ValueError("X_train has one row: a Gaussian beside the density needs two at least")
+        raise ValueError("X_train has one row, but the Gaussian baseline needs at least two")
     known = known[rng.permutation(len(known))[:MOST_ROWS]]
     unit = np.frexp(np.abs(known).max(axis=0))[1]
     known, x = np.ldexp(known, -unit), np.ldexp(rows.joint, -unit)

@@ -54,7 +54,7 @@ ESTIMATORS = "FlowDensity", "TableDensity"
 class Diagnosis:
     """The result of `diagnose`: print it for the verdict, `figure()` draws the page.
 
-    All log-densities are in nats, in the units of the rows. Every `adjusted` p-value is Holm's,
+    All log-densities are in nats, in the units of the rows. The `adjusted` p-values are Holm's,
     over all tests of the report: if the density is the truth, at most a share `alpha` of all
     reports has an adjusted p-value below `alpha`.
 
@@ -66,7 +66,7 @@ class Diagnosis:
         The number of held-out rows, and the names of their columns.
     given : tuple of str
         The categories of a `TableDensity`: the report is about the density of the numbers given
-        them.
+        these categories.
     mean, standard_error, median : float
         Statistics of the held-out rows' log p; -inf and nan if the density of some row is 0.
     draws : int
@@ -81,7 +81,7 @@ class Diagnosis:
     rows, drawn : ndarray
         At most 2000 of the rows, and 10,000 of the draws, for the page.
     history : History or None
-        As given: for the page.
+        The `history` of `diagnose`, for the page.
 
     Examples
     --------
@@ -114,7 +114,7 @@ class Diagnosis:
     def sentences(self) -> list[str]:
         """The largest significant effects of each kind, or a sentence that there are none.
 
-        "- ..." speaks against the density, "+ ..." does not.
+        A sentence "- ..." speaks against the density; a sentence "+ ..." does not.
         """
         lines = []
         for kind, group in groupby(self.findings, lambda found: found.kind):

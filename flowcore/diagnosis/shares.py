@@ -57,10 +57,11 @@ def shares(
 
 
 def _compared(coded: dict, names: Sequence[str], n: int) -> Finding | None:
-    """The values of columns whose shares among n rows and among draws differ most surely.
+    """The values of columns whose shares among n rows and among draws differ most significantly.
 
-    coded: name -> (texts of the values, "" for others; place of that of each row, then draw). The
-    p-value is that of these values times the number of tests (Bonferroni). None: all are rare.
+    coded: name -> (the distinct texts, "" for other values; the index of the text of each row, then
+    of each draw). The p-value is that of these values times the number of tests (Bonferroni). None:
+    all are rare.
     """
     sizes = [len(coded[name][0]) for name in names]
     places = np.ravel_multi_index([coded[name][1] for name in names], sizes)
@@ -89,7 +90,7 @@ def _compared(coded: dict, names: Sequence[str], n: int) -> Finding | None:
 def _range(name: str, rows: np.ndarray, drawn: np.ndarray, held_out: bool) -> Finding:
     """The share of draws outside of the range of N rows.
 
-    So many of m draws or more have the p-value of a beta-binomial, BB(m, 2, N - 1).
+    The p-value of this number of m draws, or more, is that of a beta-binomial, BB(m, 2, N - 1).
     """
     rows, drawn = rows[np.isfinite(rows)], drawn[np.isfinite(drawn)]
     low, high = rows.min(initial=np.inf), rows.max(initial=-np.inf)

@@ -176,7 +176,7 @@ class StudentT(BaseDistribution):
         log p(z) = sum_i [ log Gamma((df_i + 1)/2) - log Gamma(df_i/2) - 1/2 log(df_i pi)
                            - (df_i + 1)/2 log(1 + z_i^2/df_i) ]
 
-    A Lipschitz map of a normal z has normal tails: heavy ones must come from the base (Jaini,
+    A Lipschitz map of a normal z has normal tails, so heavy tails must come from the base (Jaini,
     Kobyzev, Yu, Brubaker 2020). Cost: O(D) per row. Errors: ValueError for df <= 0.
 
     Parameters

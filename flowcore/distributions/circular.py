@@ -55,7 +55,8 @@ class VonMises(BaseDistribution):
 
         log p(z) = sum_i [k_i cos(z_i - loc_i) - log(2 pi I_0(k_i))]
 
-    Periodic; samples are in [-pi, pi). Errors: ValueError for a concentration that is not positive.
+    The density is periodic; samples are in [-pi, pi). Errors: ValueError for a concentration that
+    is not positive.
 
     Parameters
     ----------
@@ -109,7 +110,7 @@ class VonMises(BaseDistribution):
 class Product(Distribution):
     """Independent blocks of coordinates: p(z) = p_1(z_1) ... p_K(z_K), z = (z_1, ..., z_K).
 
-    `params` has the parameters of the blocks. Errors: ValueError for no block, or one with a
+    `params` has the parameters of the blocks. Errors: ValueError for no block, or a block with a
     context.
 
     Parameters

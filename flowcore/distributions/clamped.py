@@ -14,22 +14,23 @@ if TYPE_CHECKING:
 
 
 class ClampedBase(Distribution):
-    """The marginal density of the coordinates that a row has: p(z_a), a_i = 1 if it has z_i.
+    """The marginal density p(z_a) of the coordinates that a row has: a_i = 1 if it has z_i.
 
         log p(z_a) = sum_i a_i log p_i(z_i)                  independent coordinates
         log p(z_a) = log sum_k w_k p_k(z_a)                  mixtures: marginals of the components
 
-    a are the last D columns of the context. Absent coordinates are 0 in draws, and ignored in
-    `log_prob`. It is the base of a `Clamped` bijector; with a mixture of Gaussians it is a density
-    of rows that lack some numbers by itself. Cost: that of p; for full covariances also O(K D^3)
-    for each different a. Errors: ValueError for another density than those below.
+    The last D columns of the context are a. Absent coordinates are 0 in draws, and ignored in
+    `log_prob`. Use it as the base of a `Clamped` bijector. Over a mixture of Gaussians, a
+    ClampedBase is, by itself, a density of rows that lack some numbers. Cost: that of p; for full
+    covariances also O(K D^3) for each different a. Errors: ValueError for a density not listed
+    below.
 
     Parameters
     ----------
     base : Distribution
         p: Normal, StudentT, GaussianMixture, MultivariateNormalMixture or MultivariateTMixture.
     context_dim : int
-        The width of the context, at least D, of which it reads the last D columns; None: D.
+        The width of the context, at least D; only the last D columns are read. None: D.
 
     Examples
     --------

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 class Distribution(Parametric):
     """A density over vectors of length `dim`: a base for a flow, or a flow.
 
-    Write `sample(n, rng)` and `log_prob(z, params=None, context=None)`, the latter in
-    autograd.numpy. Any object with `dim`, `sample(n, rng) -> (n, D)` and `log_prob(z) -> (...)` can
-    be a base, too; a base with its own parameters must derive from this class.
+    Write `sample(n, rng)` and, in autograd.numpy, `log_prob(z, params=None, context=None)`. Any
+    object with `dim`, `sample(n, rng) -> (n, D)` and `log_prob(z) -> (...)` can be a base, too; a
+    base with its own parameters must derive from this class.
 
-    Built-in densities have `bind` instead of `log_prob`; it holds value and gradient together.
+    Built-in densities have `bind` instead of `log_prob`; `bind` holds value and gradient together.
 
     Examples
     --------
@@ -78,11 +78,12 @@ class Distribution(Parametric):
     ) -> Array:
         """log p(x) of x (..., D), shape x.shape[:-1], in nats; differentiable in params and x.
 
-        -inf outside of the support, for rows with an infinite coordinate, and where an intermediate
-        number overflows (under differentiation, the latter two may be NaN); NaN for rows with a
-        NaN. A finite number that overflows the dtype of the flow counts as infinite. Many rows are
-        evaluated in blocks by `threads` threads (None: the environment variable FLOWCORE_THREADS,
-        else the number of cores); the result does not depend on their number.
+        The result is NaN for rows with a NaN. It is -inf outside of the support, for rows with an
+        infinite coordinate, and where an intermediate number overflows. (Under autograd, the result
+        in the last two cases may be NaN.) A finite number that overflows the dtype of the flow
+        counts as infinite. Many rows are evaluated in blocks by `threads` threads (None: the
+        environment variable FLOWCORE_THREADS, else the number of cores); the result does not depend
+        on `threads`.
         """
         x = as_numbers("x", x)
         if isbox(x) or isbox(params) or isbox(context):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class EllipticalMixture(BaseDistribution):
-    """A mixture of Gaussians (df = inf) or of multivariate t densities, all of it fixed.
+    """A fixed mixture of Gaussians (df = inf) or of multivariate t densities.
 
         log p(x) = log sum_k w_k g(|L_k^-1 (x - m_k)|^2) / det L_k
         g(s) ~ exp(-s/2)   or   (1 + s/df)^(-(df + D)/2)

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 class GaussianMixture(BaseDistribution):
-    """A mixture of K Gaussians with diagonal covariances; all of it is trained.
+    """A trained mixture of K Gaussians with diagonal covariances.
 
         log p(z) = log sum_k w_k prod_i N(z_i; mu_ki, s_ki^2)
 
     `params` = [logits (K), means (K D), log scales (K D)] with w = softmax(logits), so that every
-    value is valid. A flow is continuous: it cannot map one mode onto two without a bridge between
-    them. A base of two modes needs no bridge. `from_data` starts at the modes of data, `spread` at
-    random places. The likelihood of a mixture has no upper bound: if a component shrinks onto one
-    row, there are too many components, and validation data show it.
+    value is valid. Because a flow is continuous, it cannot map one mode onto two without a bridge
+    between them. A base of two modes needs no bridge. `from_data` starts at the modes of data,
+    `spread` at random places. The likelihood of a mixture has no upper bound, because a component
+    can shrink onto one row. There are then too many components, and the validation NLL shows it.
 
     Cost: O(K D) per row. Errors: ValueError for values of a wrong shape, or out of range.
 
@@ -75,7 +75,7 @@ class GaussianMixture(BaseDistribution):
     def from_data(
         cls, X: ArrayLike, n_components: int, rng: Seed = 0, dtype: DTypeLike = float
     ) -> GaussianMixture:
-        """Fitted to the rows of X (n, D), in their own units, by scikit-learn's EM algorithm."""
+        """Fit a mixture to the rows of X (n, D), in their own units, by scikit-learn's EM."""
         mixture = imported("sklearn.mixture")
         n_components = check_dim("n_components", n_components)
         standardize = Standardize.from_data(X)  # EM's tolerances are absolute numbers
@@ -92,7 +92,7 @@ class GaussianMixture(BaseDistribution):
     def spread(
         cls, n_components: int, dim: int, rng: Seed = 0, dtype: DTypeLike = float
     ) -> GaussianMixture:
-        """Components of scale 1/2 at random places: in total about zero mean and unit variance.
+        """Components of scale 1/2 at random places; the mixture has about mean 0 and variance 1.
 
         >>> GaussianMixture.spread(3, dim=2).n_params
         15
@@ -108,12 +108,12 @@ class GaussianMixture(BaseDistribution):
 
     @property
     def scales(self) -> np.ndarray:
-        """Their standard deviations, (K, D)."""
+        """The standard deviations of the components, (K, D)."""
         return np.exp(self._split(self.params)[2])
 
     @property
     def weights(self) -> np.ndarray:
-        """Their weights, (K,), which sum to one."""
+        """The weights of the components, (K,), which sum to one."""
         return log_sum_exp(self._split(self.params)[0])[1]
 
     def _split(self, theta):

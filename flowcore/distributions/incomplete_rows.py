@@ -60,8 +60,8 @@ def check_seen(x: np.ndarray, labels: list | None = None) -> None:
 
 
 class IncompleteRows:
-    """Standardised rows x (n, D) with NaN in their holes, weight (n,) with the sum 1; each row
-    knows something."""
+    """Standardised rows x (n, D) with NaN in their holes, weight (n,) with the sum 1; each row has
+    at least one value."""
 
     def __init__(self, x: np.ndarray, weight: np.ndarray):
         patterns, which = np.unique(~np.isnan(x), axis=0, return_inverse=True)
@@ -72,7 +72,7 @@ class IncompleteRows:
 
     @property
     def together(self) -> float:
-        """The effective number of rows that know both of two columns, of the rarest pair."""
+        """The effective number of rows that have both columns of the rarest pair."""
         known = self.seen[self.which].astype(float)
         return float(((known.T * self.weight) @ known).min()) * self.n_rows
 

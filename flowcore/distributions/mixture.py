@@ -22,8 +22,8 @@ class Mixture(Distribution):
         log p(x) = log sum_k exp(log w_k + log p_k(x))
 
     The weights are constants, and `params` has the parameters of the densities. (`GaussianMixture`
-    has trained weights; it is a base for a flow.) By concavity, the mean log-likelihood of the
-    average of K densities is at least the average of their mean log-likelihoods. Cost: K
+    has trained weights; it is a base for a flow.) Because log is concave, the mean log-likelihood
+    of the average of K densities is at least the average of their mean log-likelihoods. Cost: K
     log-densities per row, but one draw per sample. Errors: ValueError for densities of different
     dim, or weights that are not positive.
 

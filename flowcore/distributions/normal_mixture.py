@@ -20,7 +20,7 @@ SIZES = (1, 2, 3, 4, 5, 6, 8, 10)  # numbers of components that the BIC compares
 
 
 class MultivariateNormalMixture(EllipticalMixture):
-    """A mixture of K Gaussians with full covariance matrices, all of it fixed.
+    """A fixed mixture of K Gaussians with full covariance matrices.
 
         log p(x) = log sum_k w_k N(x; m_k, L_k L_k^T)
 
@@ -61,23 +61,24 @@ class MultivariateNormalMixture(EllipticalMixture):
         rng: Seed = 0,
         missing: str = "error",
     ) -> MultivariateNormalMixture:
-        """Fitted to the rows of X (n, D) by EM, in any units.
+        """Fit a mixture to the rows of X (n, D) by EM, in any units.
 
-        One Gaussian has the maximum likelihood if n is many times D. With fewer rows its prior
-        matters, which shrinks the covariance S of the standardised columns:
+        If n is many times D, one Gaussian is fitted by maximum likelihood. With fewer rows a prior
+        noticeably shrinks the covariance matrix S of the standardised columns:
 
             (1 - r) S + r I        r = min(1, D/n)^2 times the OAS rule (Chen et al. 2010)
 
-        If there are holes, r = m / (n + m) with m = D min(1, D/n')^2, where n' rows know both
-        columns of the rarest pair. Several components have D pseudo-rows each, with the covariance
-        of all rows times K^(-2/D), so that none collapses onto a single row.
+        If there are holes, r = m / (n + m) with m = D min(1, D/n')^2. Here n' is the least number
+        of rows that have both values of a pair of columns. If there are several components, each
+        gets D pseudo-rows, with the covariance of all rows times K^(-2/D), so that no component
+        collapses onto a single row.
 
         n_components: a number, or "bic": the number with the best Bayesian information criterion,
         at most 10. sample_weight: (n,) >= 0. missing: "error", or "learn": NaN is unknown, and rows
-        contribute the log-density of their known values; rows without a value are left out. The
-        holes may depend on seen values, not on those that they hide. Cost: O(n K D^2) per step of
-        EM; there are at most 200 steps. Errors: ValueError for rows that are not finite, columns
-        that are constant or without a value, fewer rows than components.
+        contribute the log-density of their known values; rows without a value are left out. Whether
+        a value is missing may depend on known values, but not on the value itself. Cost: O(n K D^2)
+        per step of EM; there are at most 200 steps. Errors: ValueError for rows that are not
+        finite, columns that are constant or without a value, fewer rows than components.
 
         >>> x = MultivariateNormalMixture([[0], [9]], [[[1]], [[2]]]).sample(500, rng=0)
         >>> MultivariateNormalMixture.from_data(x).means.round(1).tolist()
@@ -93,15 +94,15 @@ class MultivariateNormalMixture(EllipticalMixture):
 
 
 class MultivariateTMixture(EllipticalMixture):
-    """A mixture of K multivariate t densities with full matrices, all of it fixed.
+    """A fixed mixture of K multivariate t densities with full matrices.
 
         log p(x) = log sum_k w_k t(x; m_k, L_k L_k^T, df)
         t(x; m, S, df) ~ (1 + (x - m)^T S^-1 (x - m) / df)^(-(df + D)/2) / det(S)^(1/2)
 
-    The tails are heavier than Gaussian tails, which makes it a good proposal for importance
-    weights. `marginal` and `given` are exact; the latter has df + (number of known columns) degrees
-    of freedom. Cost: O(K D^2) per row. Errors: ValueError for values of a wrong shape, or out of
-    range.
+    Because its tails are heavier than Gaussian tails, it is a good proposal for importance weights.
+    `marginal` and `given` are exact; the result of `given` has df + (number of known columns)
+    degrees of freedom. Cost: O(K D^2) per row. Errors: ValueError for values of a wrong shape, or
+    out of range.
 
     Parameters
     ----------
@@ -151,7 +152,7 @@ class MultivariateTMixture(EllipticalMixture):
         df: float = 5.0,
         missing: str = "error",
     ) -> MultivariateTMixture:
-        """Fitted to the rows of X (n, D) by EM with df fixed; see `MultivariateNormalMixture`."""
+        """Fit a mixture to the rows X (n, D) by EM, df fixed; see `MultivariateNormalMixture`."""
         x, weight, standardize = _weighted_rows(X, n_components, sample_weight, missing)
         df = positive("df", df)
         return cls(*_components(x, weight, n_components, rng, standardize, df), df)

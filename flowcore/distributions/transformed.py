@@ -50,8 +50,8 @@ class TransformedDistribution(Distribution):
     bijector : Bijector
         f; its forward goes from base to data.
     context_names : sequence of str, optional
-        The columns of the context, as `fit` has seen them. A context that is a table with names is
-        then read by name; one with other columns is a ValueError.
+        The names of the context's columns in `fit`. A later context with names is read by name;
+        other columns raise a ValueError.
 
     Examples
     --------
@@ -116,9 +116,9 @@ class TransformedDistribution(Distribution):
     def unseen(self) -> TransformedDistribution:
         """This flow, flagged as not fitted.
 
-        `sample` then warns, and `log_prob` and `to_latent` warn about distant rows. The flag
-        belongs to these parts; copies and pickles keep it. The flows that `fit`, `initialize` and
-        `with_params` return have other parts, and so no flag.
+        `sample` then warns, and `log_prob` and `to_latent` warn about distant rows. Copies and
+        pickles keep the flag. The flows that `fit`, `initialize` and `with_params` return have no
+        flag, because the flag belongs to the parts, and these flows have new parts.
         """
         self._memo_new = self.parts
         return self
@@ -177,9 +177,9 @@ class TransformedDistribution(Distribution):
     ) -> tuple[Array, Array]:
         """Draws and their log-densities, from one forward pass.
 
-        With `params` they come from the flow with these parameters, and can be differentiated: the
-        reparameterised draw x = f(z; params), for objectives of your own. Errors: ValueError for a
-        base whose own parameters are trained, since its draws are not differentiable.
+        With `params`, the draws x = f(z; params) come from the flow with these parameters, and can
+        be differentiated (reparameterised draws), for objectives of your own. Errors: ValueError
+        for a base whose own parameters are trained, since its draws are not differentiable.
         """
         z, context, lead = self._base_sample(n, rng, context)
         if params is not None:
@@ -208,8 +208,8 @@ class TransformedDistribution(Distribution):
     def restandardized(self) -> TransformedDistribution:
         """This flow with uninitialised Standardize parts: for a warm start on other rows.
 
-        `fit` then sets their means and scales from its rows, and starts from the present
-        parameters. (Otherwise it would warn about rows of another scale.) A Standardize of the
+        `fit` then sets their means and scales from the new rows, and starts from the present
+        parameters. (Otherwise `fit` would warn about rows of another scale.) A Standardize of the
         context is set anew, too. Other data-dependent parts, such as ActNorm, keep their values,
         which are parameters.
 

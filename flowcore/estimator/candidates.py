@@ -136,8 +136,9 @@ class FlowCandidate:
     def fitted(
         self, fold: Fold, seed: int, epochs: int, snapshots: int, n_modes: int, threads=None
     ) -> Fit:
-        """To the training rows of a fold, until the log-density of held-out ones stops improving,
-        or the time is over; OutOfTime if it is before the training begins.
+        """Fit to the training rows of a fold, until held-out rows stop improving or time is over.
+
+        OutOfTime if the time is over before the training begins.
 
         snapshots: how many to take, so that the epoch is chosen later; 0: it is chosen here
         """

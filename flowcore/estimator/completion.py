@@ -1,4 +1,4 @@
-"""Rows with holes: completed several times, and scored by the density of their known values.
+"""Rows with missing values: completed several times, scored by the density of the known values.
 
 A mixture q of t densities is fitted to the known values x_a (exact EM). Each row gets S draws x_j
 of its hidden values from q(x_b | x_a). Then for any density p
@@ -105,7 +105,7 @@ def fit_with_holes(
 
 
 def completed(rows: Sample, rng: np.random.Generator) -> Sample:
-    """The rows with draws of q; the first one is in place of x."""
+    """The rows with draws of q; x is the first draw."""
     whole, context = rows.x, rows.context
     if context is not None:  # columns that are always known, except for constants
         whole = np.hstack([whole, context[:, (context != context[0]).any(axis=0)]])

@@ -44,77 +44,81 @@ if TYPE_CHECKING:
 class FlowDensity(
     ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator
 ):  # fmt: skip
-    """The density of a table's rows: flows and simpler densities, weighted by held-out rows.
+    """The density of a table's rows: a mixture of flows and simpler densities.
 
         p(x) = sum_c w_c mean_k p_ck(x)
 
-    The rows are cut into folds. Candidates are a Gaussian, a mixture of Gaussians, a wide Student
-    t, an affine and a spline flow, and a flow whose base has modes; for few rows also a small
-    affine flow, and one that starts at the Gaussian. For every fold k, each candidate c is fitted
-    to the other rows, until the log-density of the held-out rows stops improving. The weights w_c
-    make all held-out rows together as probable as possible (stacking): a flow with a lower score
-    than a Gaussian may have some weight, if it is better in places. A weight below 0.01 becomes 0.
-    No single row decides. `summary_` has all scores.
+    The rows are cut into folds. For every fold k, each candidate c is fitted to the other rows,
+    until the log-density of the held-out rows stops improving. The weights w_c maximise the
+    log-density of all held-out rows (stacking). So a flow that scores lower than a Gaussian may
+    have some weight, if the flow is better for some rows. A weight below 0.01 becomes 0. No single
+    row decides a weight. `summary_` has all scores. The candidates are
 
-    Folds depend on the distances of the rows from the centre, and on `random_state`, but not on the
-    order of the rows, nor on the signs, units or order of the columns. Equal rows are one row with
-    a weight. Columns must be continuous numbers: a column on a grid, or one that follows from
-    others, has no density (a warning). Errors: ValueError for anything but a table of finite
-    numbers (TypeError for objects and complex numbers), for constant columns, for other columns
-    than in `fit`, for more than 3,450 columns. Cost: `fit` takes the minutes of `budget` on two
-    cores, and about 2 GB at most. Flows and covariances of wide tables have a multiple of D^2
-    numbers; `summary_` lists the candidates that were left out for that. `score_samples` costs one
-    inverse of every flow in the density.
+    * a Gaussian, a mixture of Gaussians and a wide Student t;
+    * an affine flow, a spline flow, and a flow whose base has modes;
+    * for few rows also a small affine flow, and one that starts at the Gaussian.
+
+    The folds depend on `random_state` and on the distances of the rows from the centre. They do not
+    depend on the order of the rows, nor on the order, signs or units of the columns. Equal rows are
+    one row with a weight. Columns must be continuous numbers. `fit` warns about columns on a grid,
+    and about columns that follow from others, because both have no density.
+
+    Errors: ValueError for anything but a table of finite numbers (TypeError for objects and complex
+    numbers), for constant columns, for other columns than in `fit`, and for more than 3,450
+    columns. Cost: `fit` takes `budget` minutes on two cores, and about 2 GB at most. Flows and
+    covariances have a multiple of D^2 numbers; `summary_` lists the candidates that are too large
+    for wide tables. `score_samples` costs one inverse of every flow in the density.
 
     Parameters
     ----------
     flow : str or TransformedDistribution
-        "auto", as above; or the only flow to be fitted: "affine", "spline", "modes", "small"
+        "auto": the candidates above. Otherwise one flow: "affine", "spline", "modes", "small"
         (affine), "white" (affine, starts at the Gaussian), the name of a recipe of
-        `flowcore.flows`, or a flow of your own, which gets standardised rows, apart from its angles
-        (`nsf(circular=)`). The simpler densities are then only listed in the summary.
+        `flowcore.flows`, or a flow of your own. Only this flow is then fitted; the summary also
+        lists the simpler densities. Your own flow gets standardised rows, apart from its angles
+        (`nsf(circular=)`).
     budget : float
-        Minutes on two cores. They determine the number of folds first, then the number of epochs.
-        The conversion uses measured costs, not a clock, so results are reproducible. Flows get at
-        least ten seconds of one core. None: a third of a minute up to 500 rows, then as n^0.41: 1.5
-        for 20,000, 3 for 100,000.
+        Minutes on two cores. The budget sets first the number of folds, then the number of epochs.
+        It uses measured costs, not a clock, so results are reproducible. Flows get at least ten
+        seconds of one core. None: a third of a minute up to 500 rows, then as n^0.41: 1.5 minutes
+        for 20,000 rows, 3 for 100,000.
     max_seconds : float
-        A limit by the clock, which also holds on a busy machine; it caps `budget`. When it is
-        reached, mixtures and flows that have not begun are left out, and running fits keep their
-        best held-out epoch so far: `summary_` lists them, with a warning. Results then depend on
-        the clock. The Gaussian is always fitted. Below ten seconds no processes are started. The
+        A limit by the clock, which also holds on a busy machine. It caps `budget`. When the time is
+        over, mixtures and flows that have not begun are left out, and running fits keep their best
+        held-out epoch so far. `fit` warns, and `summary_` lists them. Results then depend on the
+        clock. The Gaussian is always fitted. Below ten seconds no processes are started. The
         evaluation of the held-out rows may exceed the limit. None: no limit.
     trim : float
         The share of rows, in [0, 0.5], that is left out of the fit: the rows that an isolation
-        forest (scikit-learn's) finds most isolated. Then clusters of outliers are not learned.
-        Choose clearly more than the share of outliers, such as twice the share: a few outliers that
-        stay teach the density their whole cluster. On a clean table the density is then worse in
-        the tails; `summary_` does not show this loss, since it scores the other rows only.
+        forest (scikit-learn's) finds most isolated. So clusters of outliers are not learned. Choose
+        clearly more than the share of outliers, such as twice that share, because the density
+        learns a whole cluster if a few of its rows stay. On a clean table trimming makes the
+        density worse in the tails. `summary_` does not show this loss, because only kept rows are
+        scored.
     missing : str
-        "error", or "learn": NaN is an unknown value, and a row contributes the log-density of its
-        known values (see `completion.py`), also to the scores; `offset_` comes from completed rows.
-        The holes may depend on seen values, not on those that they hide. Rows without any value are
-        left out. The density takes complete rows: `conditionals_.impute` fills holes.
+        "error": NaN is an error. "learn": NaN is an unknown value, and both the fit and the scores
+        use the log-density of the known values of a row (see `completion.py`). `offset_` comes from
+        completed rows. Whether a value is missing may depend on known values, but not on missing
+        ones. Rows without any value are left out. The fitted density takes complete rows:
+        `conditionals_.impute` fills holes.
     contamination : float
         The share of rows, in (0, 0.5], that count as outliers.
     n_jobs : int
-        Processes that fit flows (joblib). None: all cores, or those of a joblib context; one
-        inside of another worker.
+        Number of processes that fit flows (joblib). None: all cores, or the number that a joblib
+        context sets; one inside of another worker.
     random_state : int, RandomState or None
-        Decides folds, initial weights, batches.
+        Seed of the folds, initial weights and batches.
     progress : bool
         Show a progress bar.
 
     Attributes
     ----------
     density_ : Distribution
-        The density, in the units of X and of the context, an object of flowcore that
-        `flowcore.save` accepts. It takes a context only if a part of it reads one:
-        `density_.context_dim`.
+        The density, in the units of X and of the context; `flowcore.save` accepts it. It takes a
+        context only if one of its parts reads one: see `density_.context_dim`.
     conditionals_ : Conditionals
-        Conditionals of some columns given others, by their names; it also answers for rows with
-        holes. Its proposal is fitted at the first question, then kept, and saved with the
-        estimator.
+        Conditionals of some columns given others, by name, also for rows with holes. The proposal
+        is fitted at the first question, then kept, and saved with the estimator.
     latent_ : TransformedDistribution
         The single flow (or Gaussian) with the largest weight, which `transform` uses.
     summary_ : Summary
@@ -122,11 +126,12 @@ class FlowDensity(
     held_out_scores_ : ndarray
         (n,), the log-density of every row by fits that had not seen it. NaN for rows without
         weight, and for rows that were never held out (a large table may have a single fold). For
-        rows that `trim` left out it is `score_samples`. With missing="learn" it is the log-density
-        of the known values.
+        rows that `trim` left out: the result of `score_samples`. With missing="learn": the
+        log-density of the known values.
     offset_ : float
         The `contamination` quantile of `held_out_scores_`: a row below it is an outlier. With
-        missing="learn" holes are filled for it, and rows that had holes are not held out.
+        missing="learn" it is computed from completed rows, and rows that had holes are not held
+        out.
     n_features_in_, feature_names_in_ :
         As in scikit-learn.
     context_dim_ : int
@@ -176,9 +181,9 @@ class FlowDensity(
 
         sample_weight: (n,) >= 0; rows of weight 0 are left out. context: (n, C), the columns that
         the density is conditional on; every other method then needs a context, too. present: (n, D)
-        of booleans: the numbers that a row has. The density is then that of the present numbers,
-        given which ones they are: see `Clamped`. Other entries of X are ignored, and every other
-        method takes the D columns of `present` after those of the context.
+        of booleans: which numbers a row has. The density is then that of the present numbers, given
+        `present`: see `Clamped`. Other entries of X are ignored. Every other method then takes a
+        context that ends with the D columns of `present`.
         """
         check_options(self)
         seeds, ends = seed_sequence(self.random_state), moment_after(self.max_seconds)
@@ -290,14 +295,14 @@ class FlowDensity(
         return self.score_samples(X, context) - self.offset_
 
     def predict(self, X: ArrayLike, context: Context = None) -> np.ndarray:
-        """-1 for outliers, rows less probable than the `contamination` quantile, 1 for others."""
+        """-1 for outliers (less probable than the `contamination` quantile), 1 for other rows."""
         return np.where(self.decision_function(X, context) < 0, -1, 1)
 
     def fit_predict(
         self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None, *,
         context: Context = None,
     ) -> np.ndarray:  # fmt: skip
-        """`fit`, then -1 for rows that were outliers while they were held out, 1 for others.
+        """`fit`, then -1 for rows that were outliers while they were held out, 1 for other rows.
 
         So the share of outliers is `contamination`. `predict` on the training rows finds fewer
         outliers, because training rows are more probable. For rows that were never held out it
@@ -305,7 +310,7 @@ class FlowDensity(
         """
         if np.isnan(check_rows(self, X, reset=True, holes=self.missing == "learn")[0]).any():
             raise ValueError(
-                "fit_predict takes complete rows: scores of rows that know different columns "
+                "fit_predict takes complete rows: scores of rows with different known columns "
                 "cannot be compared. Call fit, and predict for complete rows"
             )
         scores = self.fit(X, y, sample_weight, context=context).held_out_scores_
@@ -314,7 +319,7 @@ class FlowDensity(
         return np.where(scores < self.offset_, -1, 1)
 
     def explain(self, X: ArrayLike, context: Context = None) -> Explanation:
-        """Which cell makes a row improbable: max over x_j of log p(x), less log p(x), by cell.
+        """Which cells make a row improbable: for cell j, (max over x_j of log p) - log p(x).
 
         Print `explain(X).worst`, or draw `fc.plots.cells(explain(X))`. Cost: 63 evaluations of the
         density for each cell.
@@ -338,7 +343,7 @@ class FlowDensity(
         return self.latent_.to_latent(X, context=self._read_by(self.latent_, context, len(X)))
 
     def inverse_transform(self, X: ArrayLike, context: Context = None) -> np.ndarray:
-        """The rows that `transform` takes to X (n, D)."""
+        """The rows that `transform` maps to X (n, D)."""
         check_is_fitted(self)
         Z = as_table("X", X, self.n_features_in_)
         return self.latent_.from_latent(Z, context=self._read_by(self.latent_, context, len(Z)))

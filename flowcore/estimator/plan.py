@@ -1,4 +1,4 @@
-"""Candidates, numbers of folds and epochs: decided by n, D and the budget alone.
+"""Candidates, numbers of folds and epochs depend only on n, D and the budget.
 
 So the same table gives the same density on a busy machine, too. Seconds are those of one core of
 the machine on which the costs of an update were measured (`benchmarks.studies.estimator.costs`).

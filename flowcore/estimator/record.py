@@ -41,7 +41,7 @@ class Scored:
 class Summary:
     """The scores behind a fitted `FlowDensity`, as numbers; print it.
 
-    candidates   all that were tried; density   their mixture; n_rows   of the table;
+    candidates   all that were tried; density   their mixture; n_rows   in the table;
     n_held_out   number of rows that were scored by fits that had not seen them; n_folds;
     left_out     candidates that would need too much time or memory, and how much
     """
@@ -65,7 +65,7 @@ class Summary:
         return f"{', '.join(map(str, self.candidates))}, {total} (held out, +- {total.error:.2g})"
 
     def shifted(self, nats: float) -> Summary:
-        """The same in other units: a number of nats is added to every log-density."""
+        """The summary in other units: a number of nats is added to every log-density."""
         shifted = tuple(replace(s, score=s.score + nats) for s in self.candidates)
         total = replace(self.density, score=self.density.score + nats)
         return replace(self, candidates=shifted, density=total)
@@ -112,7 +112,7 @@ class FlowDensityRecord:
     Parameters
     ----------
     options : dict
-        The estimator's arguments; a `random_state` that is an object is None.
+        The estimator's arguments; a `random_state` that is not an integer becomes None.
     density, latent : Distribution
         `density_` and `latent_`.
     names : sequence of str or None

@@ -1,4 +1,4 @@
-"""The table: checked, equal rows one row with a weight, standardised; folds and quantiles."""
+"""The table: checked, equal rows merged, standardised; folds and quantiles."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Sample:
     """Different rows: x (n, D), context (n, C) or None, weight (n,), place (n,) in the table.
 
     drawn: for rows with holes, draws of the missing cells; x is then one of them.
-    times: how often each is there on average, completed in other ways
+    times: the mean number of copies of a row, each completed in another way
     """
 
     x: np.ndarray

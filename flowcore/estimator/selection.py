@@ -31,8 +31,8 @@ def select(
     """Fit the candidates of the plan to every fold, and stack them; see `stacked`.
 
     alone: only the flows get weights; the simpler densities are just listed in the summary
-    ends: at that moment (`time.time()`) fits that are not done return their best so far, with a
-    warning; the first family is fitted in any case
+    ends: the time (`time.time()`) at which unfinished fits stop; they return their best so far,
+    with a warning; the first family is always fitted
     """
     folds, left_out, late = Folds(rows, plan, seeds), [*plan.left_out], []
     now = time.time()

@@ -1,10 +1,10 @@
-"""The weights of candidates: by the log-densities of rows that they have not seen.
+"""The weights of candidates, from the log-densities of rows that they have not seen.
 
     maximise over w   sum_n v_n log sum_c w_c p_c(x_n),        w >= 0,  sum_c w_c = 1
 
 with p_c(x_n) from a fit that has not seen row n (stacking: Smyth and Wolpert, "Linearly combining
 density estimators via stacking", 1999). The problem is concave; EM climbs to its maximum.
-A single row, at any distance from the others, has a part of 1/n in every weight: it cannot decide.
+One row adds at most 1/n to a weight, however far from the others it lies, so it cannot decide.
 """
 
 from __future__ import annotations

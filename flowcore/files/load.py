@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 def load(path: str | PathLike[str], classes: Iterable[type] = ()) -> Any:
     """Load a file of `save`; every number equals the saved object's, bit for bit.
 
-    Nothing in the file is executed, but constructors of flowcore and of `classes` get its
-    arguments: load files of people you trust. Parameters that are not finite, as in a diverged
-    flow, are loaded unchanged. Constants must be valid. Errors: FileNotFoundError, or another
-    OSError; ValueError for a file that is truncated, damaged, not from flowcore, of a newer format,
-    or with a class that is neither in flowcore nor in `classes`.
+    Nothing in the file is executed, but its arguments are passed to constructors of flowcore and of
+    `classes`: load only files of people you trust. Parameters that are not finite, as in a diverged
+    flow, are loaded unchanged; constants must be valid. Errors: FileNotFoundError, or another
+    OSError; ValueError for a file that is truncated, damaged, not from flowcore or of a newer
+    format, and for a class that is neither in flowcore nor in `classes`.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def load(path: str | PathLike[str], classes: Iterable[type] = ()) -> Any:
 def rebuilt(description: dict, arrays: dict[str, np.ndarray], foreign: dict[str, type]) -> list:
     """All objects of a file, the saved one last; its errors continue '<path> ...'."""
     if "kind" in description:
-        raise ValueError(f"is a {description['kind']}, not a flow: give it to fit(checkpoint=)")
+        raise ValueError(f"is a {description['kind']}, not a flow: pass it to fit(checkpoint=)")
     number, writer = description["format"], description.get("flowcore")
     if number > FORMAT:
         raise ValueError(

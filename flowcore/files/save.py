@@ -1,4 +1,4 @@
-"""`save`: a flow as a file, once it is proven that `load` makes the same flow again."""
+"""`save`: a flow as a file, after a proof that `load` makes the same flow again."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 def save(flow: object, path: str | PathLike[str]) -> None:
     """Write a flow (or a bijector, network, transformer, base, ...) to `path`, whole or not at all.
 
-    The flow is rebuilt from its description and compared before anything is written, so every saved
-    file can be loaded. The same flow gives the same bytes. Your own classes are saved like
-    flowcore's: argument `foo` of the constructor is the attribute `foo`, or a method `config()`
-    returns the arguments as a dict. Errors: ValueError for an object that cannot be described, with
-    the fix; OSError, also if `path` is a folder, a device or a FIFO: only an ordinary file is
-    replaced. Cost: the flow is made twice; memory for about four copies of the weights.
+    Before anything is written, the flow is rebuilt from its description and compared with the
+    original, so every saved file can be loaded. The same flow gives the same bytes. Your own
+    classes can be saved if each argument `foo` of the constructor is an attribute `foo`, or if a
+    method `config()` returns the arguments as a dict. Errors: ValueError, with the fix, for an
+    object that cannot be described; OSError, also if `path` is a folder, a device or a FIFO: only
+    an ordinary file is replaced. Cost: the flow is made twice; memory for about four copies of the
+    weights.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ def save(flow: object, path: str | PathLike[str]) -> None:
         A flow or a part of one, or a fitted `FlowDensity`, ...
     path : str or PathLike
         The file; ".npz" is customary, but is not added. The bytes are written to a temporary file
-        in the same folder, which then replaces `path`: an earlier file survives any failure. If
+        in the same folder, which then replaces `path`. So an earlier file survives any failure. If
         `path` is a link, its target is written.
 
     Examples

@@ -37,27 +37,28 @@ def evidence(
 ) -> tuple[float, float]:
     """(log Z, standard error) of p(x) = p~(x) / Z, from draws of p, in nats.
 
-    A flow q is fitted to the first half of every chain, or, from 8 chains on, to every other chain.
-    The draws of p that are left, and as many draws of q, give the fixed point of the optimal bridge
-    (Meng and Wong 1996), with l = p~ / q,
+    A flow q is fitted to half of the draws: the first half of every chain or, from 8 chains on,
+    every other chain. The other half, and as many draws of q, give Z as the fixed point of the
+    optimal bridge (Meng and Wong 1996). With l = p~ / q,
 
         Z = mean over q of  l / (s_1 l + s_2 Z)  /  mean over p of  1 / (s_1 l + s_2 Z),
 
-    s_1, s_2 the effective shares of draws of p and q. The error is as in Fruehwirth-Schnatter 2004,
-    but with an effective number of draws of p. It comes from the autocorrelations of log l (initial
-    positive sequence, Geyer 1992), about the mean of all chains: so chains that disagree count for
-    little. Equal rows, as in a chain that rejects or a resampled table, are on one side, and count
-    as one draw with a weight. A mode that all chains miss is not detected. Angles, in radians, may
-    be in any turn; a target that repeats after 2 pi is integrated over one turn.
+    where s_1, s_2 are the effective shares of draws of p and q. The error is that of
+    Fruehwirth-Schnatter 2004, with an effective number of draws of p. This number comes from the
+    autocorrelations of log l (initial positive sequence, Geyer 1992) about the mean of all chains,
+    so chains that disagree count for little. Equal rows (from a chain that rejects, or a resampled
+    table) are in the same half, and count as one draw with a weight. A mode that all chains miss is
+    not detected. Angles, in radians, may be in any turn; a target that repeats after 2 pi is
+    integrated over one turn.
 
-    The error needs the order of correlated draws: do not shuffle a chain. A warning follows if the
-    flow fits the draws that are left better than it fits p, as after a shuffle; but a weak
-    correlation is not noticed.
+    The error is computed from the order of the draws, so do not shuffle a chain. `evidence` warns
+    if the flow fits the other half of the draws better than p, as after a shuffle. `evidence` does
+    not notice a weak correlation.
 
-    Errors: ValueError for less than 100 distinct rows, a target of the wrong shape, not finite at a
-    sample or inf at a draw of q, and if flow and target hardly overlap, so that the number would be
-    worthless. Cost: one `fit`, and the target at half of the rows and at an equal number of draws
-    of q.
+    Errors: ValueError for fewer than 100 distinct rows; for a target that returns a wrong shape, is
+    not finite at a sample, or is inf at a draw of q; and if flow and target hardly overlap, because
+    log Z would be worthless. Cost: one `fit`, and the target at half of the rows and at as many
+    draws of q.
 
     Parameters
     ----------
@@ -66,14 +67,14 @@ def evidence(
     log_target : callable
         Rows (n, D) -> log p~ (n,); no gradient is needed.
     flow : TransformedDistribution or None
-        None: `flows.maf(D)` as it is.
+        None: `flows.maf(D)` with its defaults.
     chains : array_like or None
-        (n,), the chain of every row. None: one chain, or the walkers of an ensemble, such as the
-        flat chain of emcee; their number is the lag at which rows are most correlated.
+        (n,), the chain of every row. None: one chain, or the walkers of an ensemble, as in the flat
+        chain of emcee. The number of walkers is then the lag at which rows are most correlated.
     rng : int or Generator
-        Decides the fit, and the draws of q.
+        Seed of the fit and of the draws of q.
     **options
-        Of `fit`.
+        Options of `fit`.
 
     Returns
     -------
@@ -136,8 +137,10 @@ def _n_walkers(x: np.ndarray) -> int:
 
 
 def _halves(x: np.ndarray, chain: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The halves of every chain, or of many chains every other: of each half the indices of its
-    distinct rows, in the order of their chains, and how often each was drawn.
+    """The halves of every chain; of many chains, every other chain is a half.
+
+    For each half: the indices of its distinct rows, in the order of their chains, and how often
+    each row was drawn.
 
     All copies of a row are together, in the half where their mean place is: so a row is in either
     half with the same probability, however many copies it has.
@@ -173,9 +176,9 @@ def _log_p(log_target, x: np.ndarray, may_vanish: bool = False) -> np.ndarray:
 
 
 def _repeated(log_target, drawn, log_p, j: int, middle: float) -> np.ndarray:
-    """Draws (n,) of a q on the line, beyond the turn around the middle of an angle j of the target.
+    """Which draws (n,) lie beyond the turn around the middle of column j, where the target repeats.
 
-    Where the target repeats itself, one turn has all of Z.
+    q is a density on the line. One turn of the target has all of Z.
     """
     beyond = np.abs(drawn[:, j] - middle) > TURN / 2
     if beyond.any():
@@ -214,7 +217,7 @@ def _bridge(of_p: np.ndarray, of_q: np.ndarray, n_p: float) -> tuple[float, floa
 def _check_agreement(of_p: np.ndarray, of_q: np.ndarray, n_p: float) -> None:
     """A warning if draws of p are too near to those that q was fitted to.
 
-    The mean of log p~/q over p, by draws of p, is then less than by weighted draws of q.
+    The mean of log p~/q over p is then smaller by draws of p than by weighted draws of q.
     """
     share = np.exp(of_q - _log_mean(of_q)) / len(of_q)
     of_q = np.where(share > 0, of_q, 0.0)
@@ -222,9 +225,9 @@ def _check_agreement(of_p: np.ndarray, of_q: np.ndarray, n_p: float) -> None:
     variance = share**2 @ (of_q - share @ of_q) ** 2 + of_p.var() / n_p
     if apart > DISAGREE * math.sqrt(variance):
         warn(
-            "the error of the evidence is too small: the flow is nearer to the draws that it was "
-            "not fitted to than to log_target. Correlated draws must keep the order of their "
-            "chains: do not shuffle them, and pass chains="
+            "the error of the evidence is too small: the flow fits the draws that were held back "
+            "better than it fits log_target. Correlated draws must keep the order of their chains: "
+            "do not shuffle them, and pass chains="
         )
 
 

@@ -33,42 +33,44 @@ def infer(
 ) -> Inference:
     """Fit a flow to an unnormalised density by reverse KL, weight its draws, and judge the fit.
 
-    Errors: as for `fit_reverse_kl`; ValueError for a support that does not fit. Cost: its training,
-    and one call of the target with `draws` rows.
+    Errors: those of `fit_reverse_kl`; ValueError for a support that is invalid, or does not fit
+    `dim` or the flow. Cost: the training, and one call of the target with `draws` rows.
 
     Parameters
     ----------
     log_target : callable
-        A function of rows (n, D) that returns log p~ (n,), in autograd.numpy; or log p~ and its
-        gradient (n, D). With named parameters it takes a dictionary of arrays (n, *shape), and the
-        gradient is a dictionary, too.
+        A function of rows (n, D). It returns log p~ (n,), computed in autograd.numpy, or the pair
+        of log p~ and its gradient (n, D). With named parameters it takes a dictionary of arrays of
+        shape (n, *shape), and the gradient is a dictionary, too.
     dim : int or None
         D; None: the dim of the flow, or of the named parameters.
     flow : TransformedDistribution or None
-        None: an IAF of four layers, after a search for the Gaussian that is closest to the target.
-        A new flow of your own is initialised with rows near the target. With a support its dim is
-        the number of free coordinates.
+        None: the Gaussian closest to the target is found first, and an IAF of four layers starts
+        from it. A new flow of your own is initialised with rows near the target. With a support,
+        the dim of the flow is the number of free coordinates.
     support : str, pair, list, dict or None
-        The support of p. For rows: None or "real", "positive", (low, high) with ends that may be
-        infinite; or a list of these, one for every coordinate. For named parameters: {name: one of
-        these, or (one of these, shape)}, where "simplex", "ordered" and "correlation_cholesky" are
-        vectors and matrices on the last axes of the shape. Log-determinants are included.
+        The support of p. For rows: None or "real", "positive", or (low, high) with ends that may be
+        infinite; or a list of these, one for every coordinate. For named parameters: {name:
+        support} or {name: (support, shape)}. Three more supports are for vectors and matrices on
+        the last axes of the shape: "simplex", "ordered" and "correlation_cholesky".
+        The log-determinants of the maps are included.
     start : array_like or dict
-        Parameters near the mass of p, see `fit_reverse_kl`; within the support.
+        Parameters near the mass of p and inside of the support: see `fit_reverse_kl`.
     anneal : int
-        For targets of several modes: the number of epochs, such as 25 of the 50, that learn a
-        flatter target. The Gaussian is then fitted to the flattest one. See `fit_reverse_kl`.
+        For targets with several modes: the number of epochs at the beginning, such as 25 of the 50,
+        that learn a flatter target. The Gaussian is then fitted to the flattest target. See
+        `fit_reverse_kl`.
     draws : int
         Number of weighted draws.
     rng : int or Generator
-        Decides everything random.
+        Seed of all random numbers.
     **options
-        Options of `fit_reverse_kl`; max_seconds counts from the end of the search for the Gaussian.
+        Options of `fit_reverse_kl`; max_seconds does not include the search for the Gaussian.
 
     Returns
     -------
     Inference
-        Print it.
+        The flow with its weighted draws; print it for the verdict.
 
     References
     ----------

@@ -109,7 +109,8 @@ class Inference:
     def elbo(self) -> tuple[float, float]:
         """(E_q[log p~ - log q], standard error) in nats; log Z - ELBO = KL(q || p) >= 0.
 
-        If p~ is 0 or not finite at some draws, q is the flow without them: see `elbo_and_error`.
+        If p~ is 0 or not finite at some draws, q is the flow restricted to the other draws: see
+        `elbo_and_error`.
         """
         return elbo_and_error(self.log_p - self.log_q)
 
@@ -125,7 +126,7 @@ class Inference:
     def k_hat(self) -> float:
         """Pareto's k of the tail of the weights (Vehtari et al. 2024): see `trusted`.
 
-        -inf: no tail that counts; inf: no tail can be fitted.
+        -inf: the weights have no tail that matters; inf: no tail can be fitted.
         """
         return self._weighted[3]
 
@@ -141,12 +142,12 @@ class Inference:
 
     @property
     def log_evidence(self) -> tuple[float, float]:
-        """(log Z, standard error), by the mean weight, in nats."""
+        """(log Z, standard error) in nats, from the mean weight."""
         n = len(self.rows)
         return self._weighted[0], float(n * self.weights.std() / math.sqrt(n))
 
     def expectation(self, function: Callable = lambda x: x) -> tuple[Any, Any]:
-        """(E_p[f], standard error) of f(x) (n, ...): self-normalised weights.
+        """(E_p[f], standard error) of f(x) (n, ...), by self-normalised weights.
 
         function gets the same argument as the target. If it returns a dictionary, as it does by
         default for named parameters, the results are two dictionaries.
@@ -168,19 +169,20 @@ class Inference:
         return mapped(lambda x: x[index], self.draws)
 
     def _chosen(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Places of n draws, by their weights."""
+        """Indices of n draws, chosen by their weights."""
         if not self.weights.any():
             raise ValueError("the target is finite at no draw: there is nothing to resample")
         return rng.choice(len(self.rows), n, p=self.weights)
 
     @cached_property
     def stretch(self) -> tuple[float, float]:
-        """(slope of the ELBO as q is stretched about its mean, standard error): nats a factor of e.
+        """(slope of the ELBO as q is stretched about its mean, standard error), nats per factor e.
 
             d + E_q[(y - E y) . grad log p~(y)]            0 where q is the best of its family
 
-        A proper target pulls draws back as much as they spread. An improper one does not; the slope
-        is then about the number of improper directions. NaN if p~ is not finite at some draws.
+        A proper target (of finite integral) pulls draws back as much as they spread. An improper
+        target does not, so its slope is about the number of improper directions. NaN if p~ is not
+        finite at some draws.
         """
         pull = np.sum((self.rows - self.rows.mean(axis=0)) * self.slope, axis=1)
         if not np.isfinite(self.log_p).all():
@@ -189,13 +191,14 @@ class Inference:
 
     @cached_property
     def missing_tail(self) -> tuple[float, float]:
-        """(about the share of p in a tail that no draw reaches, standard error).
+        """(estimated share of p in a tail that no draw reaches, standard error).
 
             E_p[1(y > t)] + E_p[(y - t)_+ d log p / dy]         0 for a proper p, by parts
 
-        at the coordinate, and the side of its median t, where it is surest. If the draws end at e,
-        it is p(e) (e - t). A p that ends in a bound is not 0 there, either: so it is NaN if p~ is
-        not finite at some draws.
+        where t is the median of a coordinate. The estimate is that of the coordinate and the side
+        of t with the most significant result. If the draws end at e, the estimate is p(e) (e - t).
+        For a p that ends at a bound the estimate is not 0 either, so it is NaN if p~ is not finite
+        at some draws.
         """
         if not np.isfinite(self.log_p).all():
             return math.nan, math.nan
@@ -209,12 +212,13 @@ class Inference:
     def doubts(self) -> list[str]:
         """The reasons why weighted draws cannot be used; none if the fit is `trusted`.
 
-        - The draws must be worth 30 exact ones. Where k-hat is above 0.5 (the variance of the
-          weights is infinite), they must be worth a tenth of all, above 0.7 a half; 1 is the limit.
-        - `missing_tail` must be at most 0.03, or 4 of its standard errors.
-        - `stretch` must be at most 0.25, or 5 of its standard errors: else training was too short,
-          or p~ is improper.
-        - The target may be NaN at a hundredth of the draws.
+        - The effective sample size must be at least 30. If k-hat is above 0.5 (the variance of the
+          weights is infinite), the size must be a tenth of all draws, and half of them if k-hat is
+          above 0.7. If k-hat is above 1, no size is enough.
+        - `missing_tail` must be at most 0.03, or 4 of its standard errors if that is more.
+        - `stretch` must be at most 0.25, or 5 of its standard errors if that is more. A larger
+          slope means that training was too short, or p~ is improper.
+        - The target must not be NaN at more than a hundredth of the draws.
         """
         k, ess, n, reasons = self.k_hat, self.effective_sample_size, len(self.rows), []
         least = max(LEAST_ESS, n * next((share for most, share in SHARES if k <= most), math.inf))
@@ -260,8 +264,8 @@ class Inference:
     def refit(self, n: int = DRAWS, rng: Seed = 0, **options: Any) -> Inference:
         """The flow after more training, by maximum likelihood on the weighted draws: forward KL.
 
-        It covers mass that reverse KL misses at the edges. A mode without a draw is still missed.
-        options: options of `fit`.
+        Forward KL covers mass that reverse KL misses at the edges. A mode without a draw is still
+        missed. options: options of `fit`.
         """
         flow, history = fit(self.flow, self.rows, sample_weight=self.weights, rng=rng, **options)
         return Inference.of(flow, self.target, n, rng, history, self.space)
@@ -287,9 +291,10 @@ class Inference:
 
     @property
     def latent_target(self) -> LogTarget:
-        """log p~(f(z)) + log |det df/dz| of rows z, with its gradient: nearly the base of the flow.
+        """log p~(f(z)) + log |det df/dz| of rows z, with its gradient: close to log p of the base.
 
-        NeuTra samples from it; `space.from_line(flow.from_latent(z))[0]` converts z to draws.
+        NeuTra samples from this density; `space.from_line(flow.from_latent(z))[0]` converts z to
+        draws.
         """
         forward = self.flow.bijector.forward_and_log_det
         return LogTarget(pulled_back(self.target.anywhere, forward), self.flow.dim)
@@ -305,7 +310,7 @@ class Inference:
 
         n, chains : draws of each chain, and how many chains
         warm_up : updates in which the step size is found; they are dropped
-        leapfrogs, step : of a trajectory: how many steps, and their size at first
+        leapfrogs, step : the number of steps of a trajectory, and their size at first
         """
         rng = np.random.default_rng(rng)
         start = self.rows[self._chosen(chains, rng)]

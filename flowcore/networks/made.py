@@ -48,17 +48,17 @@ class MADE(Network):
     context_dim : int
         Width of the context; its degree is 0, so that every output can read it.
     context_layers : str
-        The layers that read the context: "all" (with the output) or "first".
+        The layers that read the context: "all" (also the output layer) or "first".
     rng : int or numpy Generator
         Seed of the initial weights, and of random orders and degrees.
     dtype : dtype
         float64 or float32.
     residual : bool
         True: residual blocks of two hidden layers, as in `MLP`. Layers 1, 3, 5, ... share their
-        degrees, so that a unit adds only units of its own degree.
+        degrees, so that each sum is over units of the same degree.
     circular : sequence of int
-        The inputs that are angles, as in `MLP`: cosine and sine have the degree of their angle, and
-        each has a row in the first mask, after the other inputs.
+        The inputs that are angles, as in `MLP`. Cosine and sine have the degree of their angle. In
+        the first mask their rows come after the rows of other inputs.
 
     References
     ----------

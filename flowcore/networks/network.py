@@ -27,8 +27,8 @@ class Network(Parametric):
 
     degrees   [inputs, hidden 1, ..., hidden L, outputs] of all units, in the caller's order
     circular  which inputs are angles. The first layer reads the features of x: the other inputs,
-              then the cosines of the angles, then their sines. `features` lists the input that
-              each is of, and whose degree it has
+              then the cosines of the angles, then their sines. `features` lists, for each of
+              them, the input that it comes from, whose degree it has
 
     theta: per layer, by degree of the unit, the dense block of its weights (bias, context, units
     of the layer before). At first the output layer is zero: phi = 0, every transformer's identity.
@@ -330,16 +330,16 @@ class MLP(Network):
 
         h_l = act(h_{l-1} W_l + c C_l + b_l),    phi = h_L W_{L+1} + c C_{L+1} + b_{L+1}
 
-    If it is residual, every two hidden layers form a block whose input is added to its output. With
-    h_l = act(a_l):
+    In a residual MLP, every two hidden layers form a block, and the block's input is added to its
+    output. With h_l = act(a_l):
 
         a_2 = h_1 W_2 + b_2,    a_3 = h_2 W_3 + b_3 + a_1,
         a_4 = h_3 W_4 + b_4,    a_5 = h_4 W_5 + b_5 + a_3, ...
 
     m blocks have 2 m + 1 hidden layers; layers 1, 3, 5, ... have the same width.
 
-    Cost: O(weights) per row. A new one returns 0 (its last layer is zero). Errors: ValueError for
-    bad widths.
+    Cost: O(weights) per row. A new MLP returns 0, because its last layer is zero. Errors:
+    ValueError for bad widths.
 
     Parameters
     ----------
@@ -360,8 +360,8 @@ class MLP(Network):
     residual : bool
         True: every two hidden layers form a block, see above.
     circular : sequence of int
-        The inputs that are angles, in radians: the network reads their cosines and sines, after the
-        other inputs, and is periodic in them.
+        The inputs that are angles, in radians. The network reads their cosines and sines, after the
+        other inputs, so it is periodic in the angles.
 
     References
     ----------

@@ -27,15 +27,16 @@ def bridges(
     n: int = 200,
     ax: Axes | None = None,
 ) -> Axes:
-    """The density of a flow on a scale of decades, and hatched where the truth has next to nothing.
+    """The density of a flow on a logarithmic scale, hatched where the truth has next to nothing.
 
-    A continuous map of one connected cloud cannot leave a gap empty: between the pieces of a truth
-    lie bridges, thin and long, which a linear scale of colours hides. The title gives their share
-    of the flow's mass, `flowcore.stray_mass`, wherever it lies. Hatched is what is more than a
-    ten-thousandth as dense as the flow at its highest. If 1% of the flow's samples or more lie
-    outside of the rectangle, their share is shown; grid points where its density is not finite are
-    marked and counted, as in `density`. Errors: ValueError for dim other than 2, an empty
-    rectangle, one without a single sample or any density of the flow, a flow with a context.
+    A continuous map cannot tear a connected base apart: between the pieces of a truth the flow has
+    thin, long bridges, which a linear scale of colours hides. The title gives the share of the
+    flow's mass that is stray, `flowcore.stray_mass`, also outside of the picture. In hatched places
+    the truth has almost no density, but the flow more than a ten-thousandth of its maximum. If 1%
+    of the flow's samples or more lie outside of the rectangle, their share is shown; grid points
+    where the flow's density is not finite are marked and counted, as in `density`. Errors:
+    ValueError for dim other than 2, an empty rectangle, a rectangle without any sample or density
+    of the flow, a flow with a context.
 
     Parameters
     ----------

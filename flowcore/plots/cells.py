@@ -22,8 +22,8 @@ def cells(explanation: Explanation, most: int = 20, ax: Axes | None = None) -> A
     """The cells of the least probable rows: dark where another value would raise log p by much.
 
     A cell whose gain is at least 3 nats is labelled with its most probable value, given the rest of
-    the row. Rows without a log-density (NaN) are left out, and counted. Errors: ValueError if none
-    is left.
+    the row. Rows without a log-density (NaN) are left out, and counted. Errors: ValueError if no
+    row is left.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ def scatter(
     ax : Axes
         Where to draw; None: a new figure.
     xlim, ylim : (float, float)
-        The frame; None: around the points. Those outside are counted in the picture.
+        The frame; None: around the points. Points outside are counted in the picture.
 
     Returns
     -------
@@ -74,8 +74,8 @@ def compare(
     data, samples : array_like
         (n, 2) and (m, 2).
     ax : Axes or sequence of Axes
-        None or two Axes: side by side, returned as an array of two Axes; one Axes: on top of each
-        other, data first.
+        None or two Axes: data and samples side by side; an array of two Axes is returned. One Axes:
+        the samples are drawn over the data.
 
     Returns
     -------
@@ -115,8 +115,8 @@ def stages(
 ) -> np.ndarray:
     """How sampling deforms the base: a panel for the base sample, and one after every bijector.
 
-    All panels share a frame, unless the stages differ so much in place or size that some would be a
-    dot: then each panel has its own frame.
+    All panels share a frame, unless the stages differ so much in place or size that a stage would
+    look like a dot. Then each panel has its own frame.
 
     Parameters
     ----------

@@ -32,8 +32,8 @@ def density(
 
     If 1% of the samples or more lie outside of the rectangle, their share is shown ("12% outside").
     log p = -inf is a density of 0. Grid points where p is NaN or infinite become a hatched hole,
-    and are counted in the legend. The colours end at the density that only 1% of the mass exceeds
-    (the bar then ends in an arrow), so that a narrow spike does not make all the rest pale. Errors:
+    and are counted in the legend. The colours end at the density that only 1% of the mass exceeds,
+    so that a narrow spike does not make all the rest pale. The bar then ends in an arrow. Errors:
     ValueError for dim other than 2, an empty rectangle, a rectangle without a single sample,
     results of a wrong shape or below 0.
 
@@ -81,18 +81,17 @@ def densities(
 ) -> np.ndarray:
     """Several densities side by side, in one frame and with one scale of colours.
 
-    The first density decides the window, unless it is given, and the colours, as in `density`. So
-    put the truth first. Where another density is higher than the scale, it has the colour of the
-    arrow at the end of the bar. Each panel shows the share outside of the frame and the points that
-    are not finite, as in `density`. Errors: as in `density`; ValueError for no flows, or a wrong
-    number of Axes.
+    The first density determines the colours, as in `density`, and the window, unless you pass it.
+    So put the truth first. Densities above the scale have the colour of the arrow at the end of the
+    bar. Each panel shows the share outside of the frame and the points that are not finite, as in
+    `density`. Errors: as in `density`; ValueError for no flows, or a wrong number of Axes.
 
     Parameters
     ----------
     flows : dict
         title -> flow, base, target or function, as for `density`.
     xlim, ylim : (float, float)
-        The rectangle; None: around the samples of the first one.
+        The rectangle; None: around the samples of the first density.
     n : int
         Grid points along each side; cost: n^2 density evaluations of each, and the samples.
     ax : sequence of Axes

@@ -43,8 +43,9 @@ def losses(
     ax : Axes
         Where to draw; None: a new figure.
     ylim : (float, float)
-        The frame, e.g. to compare two runs; None: all epochs. If a loss is more than six times as
-        far above the lowest as nine in ten epochs reach, the frame ends at three times that.
+        The frame, e.g. to compare two runs; None: all epochs, unless there is a spike. Let h be the
+        height above the lowest loss within which nine in ten epochs lie. If a loss lies more than 6
+        h above the lowest, the frame ends at 3 h.
 
     Returns
     -------

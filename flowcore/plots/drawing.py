@@ -22,7 +22,7 @@ SMALL = 8  # points, for remarks and crowded ticks; all else has matplotlib's ow
 
 
 def new_figure(size, layout="compressed"):
-    """A figure: of pyplot's at a prompt or in a notebook; in a script, of its caller alone.
+    """A new figure: pyplot's at a prompt or in a notebook; in a script it belongs to its caller.
 
     "compressed" is matplotlib's constrained layout for panels of one fixed aspect;
     "constrained" can cut off their titles, but keeps the sizes of unequal panels in proportion.
@@ -138,7 +138,7 @@ def square(xlim, ylim):
 
 
 def frames_of(clouds) -> tuple[list, bool]:
-    """The frame of each cloud, and whether it is one for all: not if some cloud would be a dot."""
+    """The frame of each cloud, and whether all share one: not if a cloud would be a dot."""
     (left, right), (low, high) = shared = square(*limits_of(*clouds))
     own = [square(*limits_of(x)) for x in clouds]
     sizes = np.diff(own)[..., 0] / [right - left, high - low]
@@ -148,7 +148,7 @@ def frames_of(clouds) -> tuple[list, bool]:
 def film_strip(axes, clouds) -> tuple[np.ndarray, list]:
     """Axes for one cloud of points after the other, and the frame of each.
 
-    New Axes of one frame have numbers along the left and lower edge only.
+    New Axes that share a frame have numbers along the left and lower edge only.
     """
     frames, shared = frames_of(clouds)
     columns = min(len(clouds), 4 if len(clouds) <= 16 else 6)

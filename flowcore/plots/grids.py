@@ -32,19 +32,19 @@ def grid(
 ) -> np.ndarray:
     """A grid over the base, and what every layer makes of it: where cells grow, density thins out.
 
-    The cells of a quadrant have its colour, light and dark in turn, and keep it; `stages` has the
-    same colours. A cell's area is multiplied by |det dx/dz|; the mass in it stays what it was. All
-    panels share a frame, unless some would be a dot in it: then each has its own. Cells that are
-    not wholly in the frame are counted in the picture, those that are not finite included. Errors:
-    ValueError for a dim other than 2, fewer than two cells, a reach that is not positive, an empty
-    frame; TypeError for what is neither flow nor bijector.
+    Each cell keeps the colour of its quadrant of the base, light and dark in turn; `stages` has the
+    same colours. A layer multiplies a cell's area by |det dx/dz| and does not change the mass in
+    it. All panels share a frame, unless a grid would be a dot in it. Then each panel has its own
+    frame. Cells that are not finite, or not wholly in the frame, are counted in the picture.
+    Errors: ValueError for a dim other than 2, fewer than two cells, a reach that is not positive,
+    an empty frame; TypeError for anything but a flow or a bijector.
 
     Parameters
     ----------
     flow : flow or bijector
         A flow (base, then one panel for every bijector), or one bijector (before, after).
     cells : int
-        On each side of the square [-reach, reach]^2 of the base.
+        Number of cells along each side of the square [-reach, reach]^2 of the base.
     reach : float
         Half the side of that square; 2.5 holds 97.5% of N(0, I).
     ax : sequence of Axes
@@ -89,15 +89,15 @@ def grid_animation(
     """The grid of `grid` on its way through the layers, as a film.
 
     `grid_animation(flow).save("grid.gif", writer="pillow", fps=12)` writes it. Between two stages
-    the points go straight on: the layer itself has no "half of the way". Where the stages cannot
-    share a frame, the frame moves along. Errors: as in `grid`.
+    the points move along straight lines, because the layer itself has no state halfway. If the
+    stages cannot share a frame, the frame moves, too. Errors: as in `grid`.
 
     Parameters
     ----------
     flow : flow or bijector
         As for `grid`.
     cells : int
-        On each side of the square of the base.
+        Number of cells along each side of the square of the base.
     reach : float
         Half the side of that square.
     frames : int

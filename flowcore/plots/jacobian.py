@@ -29,8 +29,8 @@ def jacobian(
 ) -> Axes:
     """Heat map of the Jacobian at one point: J[i, j] = d z_i / d x_j, or d x_i / d z_j.
 
-    Entries that are exactly 0 are grey, however small the others are. The title gives log |det J|
-    in nats. Cost: one pass over D rows and its gradient, in float64. Errors: ValueError for a
+    Entries that are exactly 0 are grey, however small other entries are. The title gives log |det
+    J| in nats. Cost: one pass over D rows and its gradient, in float64. Errors: ValueError for a
     wrong shape, direction or order, and for a Jacobian that is not finite.
 
     Parameters
@@ -38,13 +38,13 @@ def jacobian(
     bijector : Bijector or TransformedDistribution
         A bijector, or a flow (its bijector is taken).
     x : array_like
-        (D,), where: a point of the data for "inverse", of the base for "forward".
+        (D,), the point: of the data for "inverse", of the base for "forward".
     direction : str
         "inverse" or "forward".
     order : array_like
         The degrees of the coordinates, a permutation of 1..D as for a MADE (for a MAF:
-        `maf.made.degrees[0]`): rows and columns are sorted by it, which makes the Jacobian of an
-        autoregressive bijector a lower triangle whatever its order.
+        `maf.made.degrees[0]`). Rows and columns are sorted by degree, so that the Jacobian of an
+        autoregressive bijector is lower triangular whatever its order.
     ax : Axes
         Where to draw; None: a new figure.
     context : array_like

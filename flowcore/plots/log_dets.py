@@ -33,9 +33,10 @@ def log_dets(
 
     The log-determinants are log |det dz/dx|, from x to z. They are numbered as in `stages`, from
     the base on. Positive parts stand on the zero line, and negative parts hang from it. The black
-    line is log p(x), their sum. Parts that are 0 at all points, such as permutations, are left out.
-    Where log p(x) is not finite, its value is written in place of a bar. Errors: ValueError for
-    points of a wrong shape, or more than 12 of them; TypeError for anything but a flow.
+    line is log p(x), the sum of all parts. Parts that are 0 at all points, such as permutations,
+    are left out. Where log p(x) is not finite, its value is written in place of a bar. Errors:
+    ValueError for points of a wrong shape, or more than 12 of them; TypeError for anything but a
+    flow.
 
     Parameters
     ----------

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 def masks(made: MADE, ax: Sequence[Axes] | None = None) -> np.ndarray:
     """The masks of a MADE, layer by layer, and their product: which output reads which input.
 
-    Rows are the units that a layer reads, columns those that it computes, both labelled by degree,
-    so that the columns of one panel are the rows of the next. Blue is a connection: degree of the
-    row <= degree of the column, and < in the output layer. In the product the units are labelled by
-    name: output phi_d depends on x_i if some path leads from one to the other. Errors: TypeError
-    for anything but a MADE.
+    Rows are the units that a layer reads, columns the units that it computes. So the columns of one
+    panel are the rows of the next. Rows and columns are labelled by degree. Blue is a connection:
+    degree of the row <= degree of the column, and < in the output layer. In the product the units
+    are labelled by name: output phi_d depends on x_i if some path leads from one to the other.
+    Errors: TypeError for anything but a MADE.
 
     Parameters
     ----------

@@ -20,19 +20,19 @@ AREA = 150  # of a unit, in square points
 def network(made: MADE, output: int | None = None, ax: Axes | None = None) -> Axes:
     """The units of a MADE, left to right from inputs to outputs, and the edges between them.
 
-    The number in a unit is its degree d. A hidden unit of degree d depends at most on the
-    inputs of degree 1..d: it reads units of the same degree or lower. An output reads lower ones
-    only. With `output`, what that output depends on is drawn dark, and all else pale. Not drawn:
-    biases, and a context, which every unit may read. Errors: TypeError for anything but a MADE;
-    ValueError for more than 24 units in a layer, for the skips of a residual one, for an output
-    that does not exist.
+    The number in a unit is its degree d. A hidden unit of degree d reads units of the same degree
+    or lower, so it depends at most on the inputs of degree 1..d. An output reads units of lower
+    degree only. With `output`, the units and edges that this output depends on are dark, all others
+    pale. Biases and the context, which every unit may read, are not drawn. Errors: TypeError for
+    anything but a MADE; ValueError for more than 24 units in a layer, for a residual MADE, for an
+    output that does not exist.
 
     Parameters
     ----------
     made : MADE
         One unit is drawn for each output phi_d, whatever its `n_out`.
     output : int
-        0-based: whose paths to show; None: all edges alike.
+        The output whose paths are shown, counted from 0; None: all edges alike.
     ax : Axes
         Where to draw; None: a new figure.
 

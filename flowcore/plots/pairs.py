@@ -37,10 +37,10 @@ def pairs(
 
     A panel and its mirror image show the same two columns within the same limits. Lines over the
     data enclose 50% and 95% of the samples. Panels show at most 2000 rows, and the same number of
-    samples, evenly spaced; lines and histograms use all of them. A few distant outliers are left
-    out of the frame, and counted in the histogram of their column: rows, then samples. Codes of
-    categories are spread by noise, and each has a bar for its share. A NaN is not drawn in the
-    panels of its column. Errors: ValueError for rows that are not (n, D) with 1 <= D <= 12, for
+    samples, evenly spaced; lines and histograms use all rows and samples. A few distant outliers
+    are left out of the frame, and counted in the histogram of their column: rows, then samples.
+    Codes of categories are spread by noise, and each has a bar for its share. A NaN is not drawn in
+    the panels of its column. Errors: ValueError for rows that are not (n, D) with 1 <= D <= 12, for
     samples of another D, and for a wrong number of names.
 
     Parameters

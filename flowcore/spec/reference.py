@@ -90,7 +90,7 @@ def change_of_variables(base_log_prob: Callable, z: np.ndarray, jacobian: np.nda
 
 
 def compose(steps: Sequence[Step], v: np.ndarray) -> tuple[np.ndarray, float]:
-    """Maps one after the other, the first of the list first (Rezende & Mohamed 2015, eqs 6-7).
+    """A composition of maps, the first of the list applied first (Rezende & Mohamed 2015, eqs 6-7).
 
     z_K = f_K(... f_1(z_0)),  log |det dz_K / dz_0| = sum_k log |det df_k / dz_{k-1}|.
 
@@ -422,8 +422,8 @@ def spline_forward(
 ) -> tuple[float, float]:
     """x = g(z) and log g'(z) of a rational-quadratic spline (Durkan et al. 2019, eqs. 4 and 5).
 
-    Knots (xs[k], ys[k]), k = 0..K, both increasing, with the slopes of g there, (K+1,). Outside of
-    the outer knots: the identity.
+    The knots are (xs[k], ys[k]), k = 0..K, both increasing; slopes (K+1,) are those of g there.
+    Outside of the outer knots, g is the identity.
 
     >>> knots = np.array([-1.0, 0.0, 1.0])
     >>> spline_forward(0.5, knots, knots, np.ones(3))                  # equal bins, slope 1

@@ -1,7 +1,7 @@
 """p(c) of several categories: counts, a tree, latent classes, weighted by held-out rows.
 
-Codes (n, K) are 0..L_k - 1 for the values of column k, and L_k for all unseen values together;
-their probability u_k depends on no other column. Each density is exact and sums to 1.
+Codes (n, K) are 0..L_k - 1 for the values of column k, and L_k for all unseen values together. The
+probability u_k of an unseen value depends on no other column. Each density is exact and sums to 1.
 """
 
 from __future__ import annotations
@@ -73,11 +73,12 @@ class CategoricalMixture:
         weight: np.ndarray | None,
         rng: np.random.Generator,
     ) -> CategoricalMixture:
-        """All three kinds, with the weights that make held-out rows most probable.
+        """Fit all three kinds, with the weights that maximise the log-density of held-out rows.
 
-        Numbers of classes are tried until two are no better. In a large table, the weights are
-        chosen on a sample of rows with 300,000 codes in all, and the tree and classes are fitted to
-        it. Cost: about 5 s for ten columns of 10,000 rows, half a minute for the largest tables.
+        Increasing numbers of classes are tried until two in a row are no better. In a large table,
+        the weights are chosen on a sample of rows with 300,000 codes in all, and the tree and
+        classes are fitted to it. Cost: about 5 s for ten columns of 10,000 rows, half a minute for
+        the largest tables.
         """
         counts = Frequencies.fit(codes, sizes, closed, weight)
         if len(sizes) == 1 or len(codes) < LEAST_ROWS:
@@ -144,9 +145,9 @@ class CategoricalMixture:
     ) -> tuple[np.ndarray, np.ndarray]:
         """n draws (m, n, K) from p(c_b | c_a) for each row of codes (m, K), exact.
 
-        -1 is an unknown code, in the same columns of every row; draws are values that were seen.
-        Also returns log p(c_a, c_b is among the seen values), (m,). Cost for each column: the
-        distinct rows in the counts, O(L^2) in the tree, O(H) in the classes.
+        -1 is an unknown code, in the same columns of every row. Only values that were seen are
+        drawn. Also returns log p(c_a, c_b is among the seen values), (m,). Cost for each column:
+        the distinct rows in the counts, O(L^2) in the tree, O(H) in the classes.
         """
         distinct, which = np.unique(codes, axis=0, return_inverse=True)
         which = which.reshape(-1)

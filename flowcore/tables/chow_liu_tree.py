@@ -14,14 +14,15 @@ if TYPE_CHECKING:
 
 
 class ChowLiuTree:
-    """Every column depends on one other column: the tree of the largest mutual information.
+    """The tree of the largest mutual information: every column depends on at most one other.
 
         p(c) = prod_k p(c_k | c_parent(k)),
         p(l | m) = (n(l, m) + A_k p_k(l)) / (n(m) + A_k)
 
-    with the strength A_k that makes each row as probable as possible given the others. Pairs with
-    no more information than chance gives are not joined, so the tree may be a forest. A parent
-    value that was never seen carries no information.
+    n(l, m) counts rows with value l of column k and value m of its parent. The strength A_k makes
+    each row as probable as possible given the others. Two columns are not joined if their
+    information is no more than chance gives, so the tree may be a forest. A parent value that was
+    never seen carries no information.
 
     Chow and Liu, "Approximating discrete probability distributions with dependence trees", 1968.
 
@@ -130,8 +131,8 @@ class ChowLiuTree:
 
             b_k(l) = e_k(l) prod_(children j) sum_l' p(l' | l) b_j(l')
 
-        e_k is 1 - u at the values that column k may have, u at its unseen one if it is known.
-        Cost: O(L_parent L_k) a row and column.
+        e_k is 1 - u at the values that column k may have. If its value is known to be an unseen
+        one, e_k is u there. Cost: O(L_parent L_k) a row and column.
         """
         upward, rows = self._order()[::-1], np.arange(len(codes))
         b, moves = {}, {k: self._moves(k) for k in upward}
@@ -234,7 +235,7 @@ def _totals(codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def _strength(pairs: np.ndarray, marginal: np.ndarray) -> float:
-    """A of p(l | m): under it, rows that are left out one by one are most probable."""
+    """The A of p(l | m) under which rows that are left out one by one are most probable."""
     m, l, n = pairs.T
     q, total = marginal[l.astype(int)], np.bincount(m.astype(int), n)[m.astype(int)]
     joint, total = np.maximum(n - 1, 0), np.maximum(total - 1, 0)

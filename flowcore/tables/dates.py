@@ -17,9 +17,11 @@ MONTH = 2629746  # its mean, which stands for the unit
 UNITS = {"month": MONTH, "day": DAY, "hour": 3600, "minute": 60, "second": 1}
 EPOCH, MONDAY = datetime(1970, 1, 1), 3 * DAY  # 1970-01-01 was a Thursday
 DAYS = (
-    "%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%-d.%-m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%-m/%-d/%Y",
-    "%d-%m-%Y", "%b %d %Y", "%b %-d %Y", "%b %d, %Y", "%b %-d, %Y", "%d %b %Y", "%-d %b %Y",
-    "%B %-d, %Y", "%-d %B %Y", "%Y-%m", "%m/%Y", "%b %Y", "%Y%m%d",
+    "%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%-d.%-m.%Y", "%d/%m/%Y", "%-d/%m/%Y", "%-d/%-m/%Y",
+    "%m/%d/%Y", "%-m/%-d/%Y", "%d/%m/%y", "%-d/%-m/%y", "%m/%d/%y", "%-m/%-d/%y", "%d-%m-%Y",
+    "%d-%b-%Y", "%-d-%b-%Y", "%d-%b-%y", "%-d-%b-%y", "%b %d %Y", "%b %-d %Y", "%b %d, %Y",
+    "%b %-d, %Y", "%d %b %Y", "%-d %b %Y", "%B %-d, %Y", "%-d %B %Y", "%Y-%m", "%m/%Y", "%b %Y",
+    "%Y%m%d",
 )  # fmt: skip
 CLOCKS = (
     "", " %H:%M", " %H:%M:%S", "T%H:%M:%S", "T%H:%M", "T%H:%M:%SZ", "T%H:%M:%S.000Z",
@@ -31,8 +33,13 @@ FIRST, LAST = 17000101, 21991231  # of numbers that may be days
 HOURS, CHANCE = 8, 1e-3  # different hours of clock times; how rarely other numbers look like them
 
 
+def has_year(form: str) -> bool:
+    """Whether a format is that of days; else it is of times of day."""
+    return "%y" in form.lower()
+
+
 def seconds_of(values: np.ndarray, form: str) -> np.ndarray:
-    """(n,): seconds of dates, or of texts and numbers in a format; NaN where missing or no date."""
+    """Seconds (n,) of dates, or of texts and numbers in a format; NaN if missing or not a date."""
     if values.dtype.kind == "M":
         whole = values.astype("datetime64[s]").astype(np.int64).astype(float)
         return np.where(np.isnat(values), np.nan, whole)
@@ -58,7 +65,7 @@ def written(seconds: np.ndarray, form: str, number: bool) -> np.ndarray:
 def formats_of(values: Sequence, number: bool = False) -> list[str]:
     """The date or time formats that fit all values, which are distinct; empty if none fits.
 
-    Two of different meaning, as day and month in either order, come with the larger unit first.
+    If formats of different meaning fit (day and month in either order), the larger unit is first.
     """
     if len(values) < LEAST:
         return []
@@ -113,8 +120,10 @@ def resolution_of(seconds: np.ndarray) -> str:
 
 
 def repeats_of(seconds: np.ndarray, unit: str) -> str:
-    """The period that repeats, "week" or "year": if each day is more probable given the weekdays or
-    months of all others than with equal frequencies, by two standard errors; else "".
+    """The period that repeats: "week", "year", or "" for none.
+
+    It repeats if each day is more probable given the weekdays (or months) of all other days than
+    with equal frequencies, by two standard errors.
 
     gain = mean log(L p(l)), where l is one of L weekdays or months, and p from the other days
     """
@@ -162,7 +171,7 @@ def _texts(values: np.ndarray, form: str) -> list:
 
 
 def _parsed(text, form: str) -> float:
-    start = EPOCH if not form or "%Y" in form else datetime(1900, 1, 1)
+    start = EPOCH if not form or has_year(form) else datetime(1900, 1, 1)
     try:
         if not form:  # a date that was one, and is in a file of text
             return (datetime.fromisoformat(text) - start).total_seconds()
@@ -172,6 +181,6 @@ def _parsed(text, form: str) -> float:
 
 
 def _formatted(seconds: float, form: str) -> str:
-    date = (EPOCH if "%Y" in form else datetime(1900, 1, 1)) + timedelta(seconds=seconds)
+    date = (EPOCH if has_year(form) else datetime(1900, 1, 1)) + timedelta(seconds=seconds)
     own = form.replace("%-d", f"{date.day}").replace("%-m", f"{date.month}")
     return date.strftime(own)

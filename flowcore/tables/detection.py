@@ -17,7 +17,7 @@ import numpy as np
 from ..discrete import EPS
 from ..training.checks import EXAMINED
 from .column import MOST_VALUES, Column, Value
-from .dates import formats_of, repeats_of, resolution_of, seconds_of, written
+from .dates import formats_of, has_year, repeats_of, resolution_of, seconds_of, written
 from .frame import DATES, NUMBERS, Frame, Name, is_missing
 from .kind import Date, Kind, Time
 from .patterns import FEW, pattern_of, reads_as_number
@@ -189,7 +189,7 @@ def _dates(name: Name, values: np.ndarray, form: str = "", type: str = "date") -
     if values.dtype.kind == "m":
         return Column(name, Kind("text"), "text", why=f"{values.dtype}", note=DURATIONS)
     seconds = seconds_of(values, form)
-    if form and "%Y" not in form:
+    if form and not has_year(form):
         kind = Time.of(resolution_of(np.append(seconds, 3600.0)), form)
     else:
         unit = resolution_of(seconds)

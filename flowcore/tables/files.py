@@ -45,19 +45,21 @@ def read_blocks(
     member: str | None = None,
     block_bytes: int = 2**22,
 ) -> Iterator[Frame]:
-    r"""The rows of a file, a `Frame` for every block. The first bytes decide the type of file.
+    r"""The rows of a file in blocks, each a `Frame`. The first bytes decide the type of the file.
 
-    CSV: a header, one record per line, quotes doubled inside of quotes. Blank lines are skipped;
-    comments are not supported. pandas reads all cells as text. A number becomes the nearest
-    float64, a whole number an exact integer. The first block decides which columns are text; later,
-    text among numbers is an error, as are rows of other lengths and broken quotes. .npy: an array
-    (n, D), or records; .npz: one such array, or columns (n,). Parquet: by pyarrow. Files compressed
-    by gzip, bzip2, xz or zip are unpacked. A URL is not fetched.
+    * CSV: a header, then one record per line. A quote inside of quotes is doubled. Blank lines are
+      skipped; comments are not supported. pandas reads all cells as text. A number becomes the
+      nearest float64, a whole number an exact integer. The first block decides which columns are
+      text. Later text among numbers is an error, as are rows of other lengths and broken quotes.
+    * .npy: an array (n, D), or records; .npz: one such array, or columns (n,).
+    * Parquet: by pyarrow.
 
-    Errors: ValueError, naming file, row, column and value, for anything else; OSError as `open`
-    raises it; ModuleNotFoundError if pandas or pyarrow is needed. Memory: a few blocks, but all of
-    an array that is compressed or comes from a pipe. .npz, .zip and Parquet cannot be read from a
-    pipe.
+    Files compressed by gzip, bzip2, xz or zip are unpacked. A URL is not fetched.
+
+    Errors: ValueError for any other content, which names file, row, column and value; OSError as
+    `open` raises it; ModuleNotFoundError if pandas or pyarrow is needed and absent. Memory: a few
+    blocks; but an array that is compressed or comes from a pipe is read whole. .npz, .zip and
+    Parquet cannot be read from a pipe.
 
     Parameters
     ----------
@@ -66,11 +68,11 @@ def read_blocks(
     columns : sequence or None
         The columns to read, by name (without a header 0, 1, ...), in this order; None: all.
     schema : Schema or None
-        Read the columns of a schema (without those set aside), with the types that they had. A text
-        for missing values that is one of a column's categories is read as that category.
+        Read the columns of a schema (without those set aside), with the types that they had. If a
+        text for missing values is also a category of a column, it is read as the category.
     others : bool
-        With a schema: read all columns. Those set aside are text; they may hold anything, or be
-        absent.
+        With a schema: read all columns. Those set aside are read as text; they may hold anything,
+        or be absent.
     text : sequence
         Columns that are text although they look like numbers, such as postal codes.
     header : bool
@@ -88,12 +90,12 @@ def read_blocks(
     member : str or None
         Which array of an .npz.
     block_bytes : int
-        Size of a block, about.
+        Approximate size of a block.
 
     Yields
     ------
     Frame
-        At least one, which may have no rows.
+        At least one frame, which may have no rows.
 
     Examples
     --------

@@ -26,7 +26,7 @@ AS_NUMBER = "make it a number first, such as days since a day"
 
 
 class Frame:
-    """Some rows of a table: named columns, each numbers, booleans, objects, or dates.
+    """Some rows of a table, as named columns of numbers, booleans, objects or dates.
 
     Readers yield frames, and functions that take a table convert it to a frame. NaN and None are
     missing values. `frame.to_pandas()` returns a DataFrame, and `dict(frame)` a mapping that polars
@@ -40,9 +40,9 @@ class Frame:
     source : str
         Where the rows come from, for messages: the name of a file.
     first_row : int or ndarray
-        The number of the first row there, or the numbers of all rows.
+        The number of the first row in the source, or the numbers of all rows.
     declared : set
-        The columns that the library declares as categories.
+        The columns that the original library declares as categories.
     library : str or None
         The library of the original table.
 
@@ -102,14 +102,14 @@ class Frame:
         return np.column_stack([np.empty((self._n, 0)), *map(self.as_floats, self.names)])
 
     def as_floats(self, name: Name) -> np.ndarray:
-        """A column as float64; a ValueError that names the first text, or for dates."""
+        """A column as float64; a ValueError for dates, or for text, whose first cell it names."""
         column = self._columns[name]
         if column.dtype.kind in DATES:
             first = f", such as {str(column[0])!r:.40}" if self._n else ""
             raise ValueError(f"column {name!r:.40} holds {column.dtype}{first}: {AS_NUMBER}")
         if column.dtype == object:
             texts = [isinstance(value, str) for value in column.tolist()]
-            self.check(name, texts, "no number: make it one, or missing")
+            self.check(name, texts, "no number: make it a number, or missing")
         return column.astype(float, copy=False)  # None is NaN
 
     def to_pandas(self) -> DataFrame:
@@ -215,9 +215,9 @@ def as_frame(X: TableLike, source: str = "", first_row: int = 0) -> Frame:
     """A table of any kind as a `Frame`.
 
     Integers stay integers, other numbers become float64; objects become numbers, booleans or text.
-    Dates and durations do not change: functions that need numbers refuse them, by name. Errors:
-    ValueError for anything but a table, for two columns of one name, and, naming column and row,
-    for complex numbers, masked values and objects that are neither numbers nor text.
+    Dates and durations stay; functions that need numbers refuse them and name the column. Errors:
+    ValueError for anything but a table, and for two columns of one name. For complex numbers,
+    masked values, and objects that are neither numbers nor text, it names the column and the row.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ def as_frame(X: TableLike, source: str = "", first_row: int = 0) -> Frame:
     source : str
         Where it comes from, for messages.
     first_row : int
-        The number of its first row there.
+        The number of its first row in the source.
 
     Returns
     -------

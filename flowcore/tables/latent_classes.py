@@ -56,10 +56,10 @@ class LatentClasses:
         n_classes: int,
         rng: np.random.Generator,
     ) -> LatentClasses:
-        """H classes by EM, which starts at different rows drawn at random.
+        """Fit H classes by EM, which starts at H different rows drawn at random.
 
-        A code -1 is unknown: a row contributes its known codes. There are fewer classes if there
-        are fewer distinct rows. Cost: H n K per iteration.
+        A code -1 is unknown: a row contributes its known codes. If there are fewer distinct rows
+        than H, there are fewer classes. Cost: H n K per iteration.
         """
         codes, weight = distinct_rows(codes[weight > 0], weight[weight > 0])
         n_classes = min(n_classes, len(codes))

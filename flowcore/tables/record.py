@@ -35,17 +35,17 @@ class TableRecord:
     density : Distribution or None
         The density of the numbers on the whole line; None without numbers.
     fillers, reach : ndarray or None
-        Those of the `Coordinates`, (2, D).
+        Arguments of `Coordinates`, (2, D).
     margins : list of ndarray or None
-        Sorted values of every number of the table.
+        The sorted values of every column of numbers.
     notes : dict or None
         How it was fitted: plain data.
     scores : list or None
-        For every number the knots of its `NormalScores` or `SoftLog`, or None.
+        The knots of the `NormalScores` or `SoftLog` of every column of numbers, or None.
     proposal, shares : Distribution and list, or None
         The mixture and the probabilities of its `MixedMixture`, if that has been fitted.
     n_points : int or None
-        That of the `Coordinates`.
+        An argument of `Coordinates`.
 
     Examples
     --------

@@ -64,7 +64,7 @@ class Target(ABC):
         raise NotImplementedError(f"{type(self).__name__} has no std(): write one")
 
     def prob(self, x: ArrayLike) -> np.ndarray:
-        """p(x): x of shape (..., dim) gives (...); 0 if it is too small for a float."""
+        """p(x): x of shape (..., dim) gives (...); 0 if p is too small for a float."""
         return np.exp(self.log_prob(x))
 
 

@@ -72,7 +72,7 @@ class BlurredCircles(Exact):
 
 @dataclass(frozen=True)
 class Circles(BlurredCircles):
-    """scikit-learn's `make_circles` with random instead of evenly spaced angles, exactly.
+    """The exact density of scikit-learn's `make_circles`, with random, not evenly spaced, angles.
 
     Two circles of radius 1 and `factor`, equally likely; see `BlurredCircles` for formulas.
 
@@ -123,7 +123,7 @@ class Ring(BlurredCircles):
 
     See `BlurredCircles` for formulas. The blur is in the plane, so the density is also smooth at
     the origin. (The other usual ring, p proportional to exp(-(|x| - R)^2 / (2 s^2)), has a kink
-    there; for s << R they agree.)
+    there; for s << R both rings agree.)
 
     Parameters
     ----------

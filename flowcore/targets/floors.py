@@ -21,20 +21,21 @@ LOST = 0.02  # of the mass: more outside the grid is an error
 
 
 def affine_floor(target: Target, order: Sequence[int] = (1, 2), n: int = 400) -> float:
-    """The floor of affine autoregressive layers of one order, however many: MAF, RealNVP.
+    """The least KL of any number of affine autoregressive layers of one order: MAF, RealNVP.
 
-    One such layer over a Gaussian base makes the first coordinate a Gaussian, and the second one a
-    Gaussian whose mean and scale depend on the first in any way:
+    One such layer over a Gaussian base makes the first coordinate Gaussian. The second is Gaussian
+    given the first, which sets its mean and scale in any way:
 
         q(x) = N(x_a; m, s^2) N(x_b; mu(x_a), sigma(x_a)^2)
 
-    Layers of the same order, one upon the other, are again of this form. The best of them has the
-    target's own moments. With V for variances, in nats,
+    Several layers of the same order have this form, too. The best q has the target's own moments.
+    With V for variances, the divergence of the best q is, in nats,
 
         KL = log(2 pi e) + 1/2 log V[x_a] + 1/2 E[log V[x_b | x_a]] - H(p)
 
-    Errors: ValueError for a target that is not in the plane, for an order that is not (1, 2) or
-    (2, 1), for a target too heavy in its tails for a grid, or too fine. Cost: 1.4 n^2 densities.
+    Errors: ValueError for a target that is not in the plane, for an order that is not (1, 2) or (2,
+    1), for a target whose tails are too heavy for a grid, or whose details are too fine. Cost: 1.4
+    n^2 densities.
 
     Parameters
     ----------
@@ -52,8 +53,8 @@ def affine_floor(target: Target, order: Sequence[int] = (1, 2), n: int = 400) ->
 
     References
     ----------
-    That a composition of affine layers of one order is one affine layer: Papamakarios, Pavlakou,
-    Murray 2017, Masked autoregressive flow, section 3.1, of the conditionals of one layer.
+    Papamakarios, Pavlakou, Murray 2017, Masked autoregressive flow, section 3.1 (the conditionals
+    of one layer; affine layers of one order compose to one such layer).
 
     Examples
     --------
@@ -86,18 +87,18 @@ def _variances(mass, x) -> np.ndarray:
 
 
 def volume_preserving_floor(target: Target, n: int = 400) -> float:
-    """The floor of maps that keep volumes, up to one constant factor: NICE, whatever its depth.
+    """The least KL of maps that keep volumes, up to one constant factor: NICE of any depth.
 
-    Over a Gaussian base such a map only moves the base's density values around. The best it can do
-    is to put the highest of them where p is highest. Let V(x) be the area of {y: p(y) >= p(x)};
-    then the radius at which the base's value for x stands is r^2 = V(x) / pi, and with the best
-    constant factor
+    Over a Gaussian base such a map only rearranges the values of the base's density. The best map
+    puts the highest values where p is highest. Let V(x) be the area of {y: p(y) >= p(x)}. Then the
+    best map takes the value for x from the base at the radius r, with r^2 = V(x) / pi. With the
+    best constant factor, its divergence is
 
         KL = 1 + log E[V(x)] - H(p)
 
-    For a uniform density of area A, E[V] = A / 2 and H = log A: the floor is 1 - log 2, whatever
-    its shape. Errors: ValueError for a target that is not in the plane, too heavy in its tails for
-    a grid, or too fine in its details for n. Cost: 1.4 n^2 densities.
+    For a uniform density of area A, E[V] = A / 2 and H = log A, so the floor is 1 - log 2 for any
+    shape. Errors: ValueError for a target that is not in the plane, whose tails are too heavy for a
+    grid, or whose details are too fine for n. Cost: 1.4 n^2 densities.
 
     Parameters
     ----------

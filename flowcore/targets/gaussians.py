@@ -23,7 +23,7 @@ def correlated_gaussian(
 ) -> CorrelatedGaussian:
     """A Gaussian with mean 0, unit variances and correlation rho, or with any covariance.
 
-    Errors: ValueError for anything else, or for both.
+    Errors: ValueError for values outside of these ranges, and if rho and covariance are both given.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ class CorrelatedGaussian(Exact):
 class Funnel(Exact):
     """Neal's funnel: the first coordinate is the log-variance of all others.
 
-    x1 ~ N(0, scale^2), and x2 ... xD ~ N(0, exp(x1)) given x1, exp(x1) being their variance:
+    x1 ~ N(0, scale^2). Given x1, x2 ... xD ~ N(0, exp(x1)), where exp(x1) is the variance:
 
         log p(x) = log N(x1; 0, scale^2) - (D-1)/2 (x1 + log(2 pi)) - exp(-x1)/2 sum x_i^2
         H        = D/2 log(2 pi e) + log scale            (E x1 = 0)

@@ -14,7 +14,7 @@ from .base import Exact, normal_grid
 class Checkerboard(Exact):
     """The checkerboard of the FFJORD paper's code: a uniform density on 8 of 16 squares.
 
-    They are every other of the 4 x 4 squares of side 2 that make up [-4, 4)^2:
+    The 8 squares are every other one of the 4 x 4 squares of side 2 in [-4, 4)^2:
 
         p(x) = 1/32  if -4 <= x1, x2 < 4 and floor(x1 / 2) + floor(x2 / 2) is even, else 0
 
@@ -63,7 +63,7 @@ SHRINK = 1.414  # the source's rounded square root of 2, by which it divides eve
 class EightGaussians(Exact):
     """Eight Gaussians on a circle, as in the FFJORD paper's code and in many papers on GANs.
 
-    They are equal and round, at evenly spaced angles, one of them 0:
+    The Gaussians are equal and round, at evenly spaced angles, starting at 0:
 
         p(x) = 1/8 sum over k of  N(x; R (cos(k pi/4), sin(k pi/4)), s^2 I)
         R = 4 / 1.414,   s = 0.5 / 1.414

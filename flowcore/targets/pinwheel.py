@@ -34,19 +34,20 @@ class Pinwheel(Exact):
 
         f1 = r cos(w + 2 pi k / arms + v),     f2 = r sin(w + 2 pi k / arms + v).     (*)
 
-    The first equation is one in v (f1 = log(v / rate)) and may have several solutions, since the
-    angle depends on f1, not on r: the map f -> x folds, where 1 + v f2 = 0. All of them count:
+    The first equation has one unknown, v (f1 = log(v / rate)). It may have several solutions, since
+    the angle depends on f1, not on r: the map f -> x folds where 1 + v f2 = 0. The density is the
+    sum over all of them:
 
         p(x) = sum over k and solutions f of  N(f; (1, 0), diag(a^2, b^2)) / |1 + v f2|
                / (arms scale^2),          det dx/df = scale^2 (1 + v f2).
 
-    p is infinite on the folds: curves that at the default parameters are 5.9 standard deviations
-    away from the centre of their arm, or more.
+    p is infinite on the folds. At the default parameters these curves are at least 5.9 standard
+    deviations away from the centre of their arm.
 
-    `log_prob` finds all solutions of (*) with f1 <= `far`, one by one; larger f1, more than 9
-    radial standard deviations out, have folds so dense that they are averaged over the angle of x.
-    Its error is below 1e-8 (1 + |log p|) away from the folds. It takes 15 microseconds a row near
-    the arms, ten times as much at |x| = scale `far`.
+    `log_prob` finds all solutions of (*) with f1 <= `far`, one by one. For larger f1, more than 9
+    radial standard deviations out, the folds are so dense that it averages over the angle of x. The
+    error is below 1e-8 (1 + |log p|) away from the folds. It takes 15 microseconds a row near the
+    arms, ten times as much at |x| = scale `far`.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ class Angles(Exact):
 class VonMisesProduct(Angles):
     """Independent von Mises angles: log p(x) = sum_i [k_i cos(x_i - m_i) - log(2 pi I_0(k_i))].
 
-    Exact. Errors: ValueError unless there are as many means as concentrations > 0.
+    `log_prob` is exact. Errors: ValueError unless there are as many means as concentrations > 0.
 
     Parameters
     ----------
@@ -75,9 +75,9 @@ class Torus(Angles):
     """Two correlated angles: log p(x) = k cos(x_1) + c cos(x_1 - 2 x_2) - log Z.
 
     x_1 is von Mises with concentration k. Given x_1, the angle 2 x_2 is von Mises around x_1, with
-    concentration c. So x_2 has two modes, x_1/2 and x_1/2 + pi. The second one crosses the seam of
-    x_2, and the two change places at the seam of x_1. With u = x_1 - 2 x_2,
-    Z = (2 pi)^2 I_0(k) I_0(c), and the entropy is closed. Exact.
+    concentration c. So x_2 has two modes, x_1/2 and x_1/2 + pi. The second mode crosses the seam of
+    x_2, and the two modes change places at the seam of x_1. With u = x_1 - 2 x_2, Z = (2 pi)^2
+    I_0(k) I_0(c), and the entropy has a closed form. `log_prob` is exact.
 
     Parameters
     ----------

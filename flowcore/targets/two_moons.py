@@ -1,4 +1,4 @@
-"""Two interleaved half circles, blurred by a Gaussian, with the density in closed quadrature."""
+"""Two interleaved half circles, blurred by a Gaussian, with the density by exact quadrature."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .base import Exact, by_blocks, falling_integral, gauss_legendre, set_positi
 
 @dataclass(frozen=True)
 class TwoMoons(Exact):
-    """scikit-learn's `make_moons` with random instead of evenly spaced angles, exactly.
+    """The exact density of scikit-learn's `make_moons`, with random, not evenly spaced, angles.
 
     Two interleaved half circles of radius 1, blurred by a Gaussian of standard deviation s:
 
@@ -43,7 +43,7 @@ class TwoMoons(Exact):
         a(u) = 1 / (2 pi^2 s^2)  sum over both pieces of  exp(-d^2 / (2 s^2)) J
         J = int_0^length exp(-kappa (cos(start) - cos(start + h))) dh
 
-    With half angles nothing cancels in it, be kappa 0 or 1e12:
+    Written with half angles, it has no cancellation, for any kappa from 0 to 1e12:
 
         cos(start) - cos(start + h) = 2 sin(start + h/2) sin(h/2)
 

@@ -17,9 +17,9 @@ SCAN = np.linspace(0.0, LAST, 97)  # where the slope of the energy is looked at 
 class TwoSpirals(Exact):
     """The two spirals of the FFJORD paper's code, of one and a half turns each.
 
-    That code also jitters every point by U(0, 1/6)^2, which moves the mean off the centre: left
-    out here. Two Archimedean spirals, half a turn apart, blurred by a Gaussian of standard
-    deviation s:
+    The FFJORD code also adds noise U(0, 1/6)^2 to every point, which moves the mean off the centre;
+    this target does not. The spirals are Archimedean, half a turn apart, and blurred by a Gaussian
+    of standard deviation s:
 
         x = c(t) + s n  or  -c(t) + s n,   each with probability 1/2,
         c(t) = t/3 (-cos t, sin t),   t = T sqrt(u),   u ~ U(0, 1),   T = 3 pi,   n ~ N(0, I)

@@ -1,6 +1,7 @@
-"""The course: its exercises, and the moons' story; floors and pictures, where lessons find them.
+"""The course: exercises, marks, the story of the moons, and what lessons use: floors, pictures.
 
 exercises/   questions, answers that are checked, and hints that name the mistake: start here
+marks.py     a CSV of marks, from the files that students save in the browser
 moons/       the story of the command `flowcore moons`
 
 Everything is imported at its first use: the exercises compute their answers, which takes a moment.
@@ -10,6 +11,8 @@ from .._imports import lazy_names
 
 _ROOMS = {
     ".exercises": ("EXERCISES", "Exercise", "Mistake", "Verdict", "check", "question", "solution"),
+    ".exercises.reading": ("read_number",),
+    ".marks": ("Mark", "mark"),
     "flowcore.targets": ("affine_floor", "volume_preserving_floor"),
     "flowcore.plots": ("bridges", "grid", "grid_animation", "jacobian", "log_dets", "network"),
 }

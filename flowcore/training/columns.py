@@ -53,9 +53,9 @@ def dependent_columns(
     """(columns that are linearly dependent, how many of them the others determine).
 
     Some combination sum_j a_j x_j is constant, up to `tiny` times the scale of each: then the
-    correlation matrix has an eigenvalue of (nearly) zero, with the eigenvector v_j = a_j sd_j.
-    It uses about 4 D evenly spaced rows, without those far from all others, which would make the
-    rest look like one point. (D rows, or fewer, would always be dependent.)
+    correlation matrix has an eigenvalue of (nearly) zero, with the eigenvector v_j = a_j sd_j. It
+    uses about 4 D evenly spaced rows. Outliers are left out: beside them the other rows would look
+    like one point. (D rows, or fewer, would always be dependent.)
     """
     most = max(1000, 4 * x.shape[1])
     sample = _without_outliers(x[rows[:: math.ceil(len(rows) / most)]].astype(float))
@@ -95,10 +95,11 @@ def few_valued_columns(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int
     """Columns whose values come back too often for a density; (columns, distinct, examined).
 
     Values drawn from a density are all different, whatever n is: only whole rows may repeat, in
-    resampled data. So a column is on a grid (or has a spike) if its values occur more than twice
-    on average among *different* rows, or more than ten times among all, and not for the reason
-    that whole rows repeat; if D = 1, that reason cannot be seen. At most 10,000 rows, evenly
-    spaced, are looked at (`examined`); `distinct` is the number of values of the first such column.
+    resampled data. So a column is on a grid (or has a spike) if its values occur more than twice on
+    average among *different* rows. It is one, too, if they occur more than ten times among all
+    rows, unless that is because whole rows repeat (which cannot be seen if D = 1). At most 10,000
+    rows, evenly spaced, are examined (`examined`); `distinct` is the number of values of the first
+    such column.
     """
     sample = x[rows[:: math.ceil(len(rows) / EXAMINED)]]
     ordered = np.sort(sample.T, axis=1)

@@ -68,47 +68,56 @@ def fit(
 
     The flow is not changed: other threads may continue to evaluate it.
 
-    "auto" stands for a choice by the number of rows, see `training/defaults.py`; the history has
-    the chosen values. The textbook's loop is schedule="constant", average=None, with numbers for
+    "auto" values depend on the number of rows, see `training/defaults.py`; the history has the
+    chosen values. For the textbook's loop pass schedule="constant", average=None, and numbers for
     epochs, batch_size and learning_rate.
 
-    Equal rows (of X and context) count as one row, with the sum of their weights. A Metropolis
-    chain and a bootstrap repeat rows, and a copy of a training row must not be held out. The split,
-    "auto" and an epoch count distinct rows, in the order of their first appearance; the history
-    then has the numbers of `rows` and of `distinct_rows`.
+    Equal rows (of X and context) count as one row, with the sum of their weights, because a copy of
+    a training row must not be held out. (Metropolis chains and bootstraps repeat rows.) The split,
+    "auto" and the epochs use the distinct rows, in the order of their first appearance. If rows
+    repeat, the history has the numbers of `rows` and of `distinct_rows`.
 
-    With validation data, `fit` returns the parameters with the best validation NLL, otherwise the
-    last ones. After a KeyboardInterrupt it does the same (`history.interrupted`). If the initial
-    parameters are better than those of every epoch, by more than a standard error of their
-    validation NLL, it returns these, with a warning. Without validation data it warns if the loss
-    of the first batch (in the order of the data) is larger at the end than at the start.
+    `fit` returns the parameters with the best validation NLL or, without validation data, the last
+    parameters. After a KeyboardInterrupt `fit` does the same (`history.interrupted`). If the
+    validation NLL of the initial parameters is better than that of every epoch, by more than its
+    standard error, `fit` warns and returns the initial parameters. Without validation data `fit`
+    warns if the loss of the first batch (in the order of the data) is larger at the end than at the
+    start.
 
-    A penalty is a function in autograd's np, such as `lambda theta: 1e-3 * np.sum(theta**2)`. If it
-    evaluates the flow, it has to pass theta on, as in `flow.bijector.inverse(x, params=theta)`. It
-    is also called before the first update, to see that it works. The history's train_nll and
-    val_nll, and so the choice of the best epoch, do not include it.
+    A penalty is a function in autograd's np, such as `lambda theta: 1e-3 * np.sum(theta**2)`. If a
+    penalty evaluates the flow, it has to pass theta on, as in
+    `flow.bijector.inverse(x, params=theta)`. The penalty is also called before the first update, as
+    a check. The history's train_nll and val_nll do not include the penalty, so the choice of the
+    best epoch ignores it.
 
-    With a checkpoint, a run may be stopped at any moment, or even killed: the same call, made
-    again, continues it. It ends with exactly the numbers of an uninterrupted run: parameters,
-    history (seconds add up), and the state of a Generator given as rng. For a finished run the call
-    returns the result at once. The file is replaced atomically and belongs to one run. After an
-    interrupt or an error it holds the last whole epoch, or a later moment. A call that differs in
-    the flow, the data or an option is refused (a Generator must be in the state that it had). Only
-    `patience` may change, and `epochs` if the schedule does not depend on them, as with
-    schedule="constant": more epochs then continue a finished run. `fit` compares numbers, texts,
-    arrays and flowcore's own objects. It cannot compare a function (a learning rate, a penalty), an
-    optimizer of your own class, or a part of a flow that `save` cannot describe: with these, pass
-    checkpoint_key="1", and another text whenever you change them. The callbacks are not compared.
-    They are not called again for epochs in the file; epochs after the last checkpoint are run, and
-    reported, once more. A lock on a hidden file beside the path keeps other runs from it. If a
-    checkpoint cannot be written, for example to a full disk, `fit` warns, continues, and tries
-    again when the next one is due.
+    With a checkpoint, a run may be stopped or killed at any moment. Make the same call again to
+    continue it. The result is exactly that of an uninterrupted run: parameters, history (seconds
+    add up), and the state of a Generator given as rng. For a finished run the call returns the
+    result at once.
 
-    Errors: ValueError for bad input, or a checkpoint that is damaged, in use, or from another run;
-    OSError if a checkpoint cannot be read, or none can be written at the start;
-    `TrainingDivergedError`, which holds the best finite flow, if the loss, the penalty or a
-    gradient is not finite. Cost of an epoch: a density and its gradient for every training row, a
-    density for every validation row.
+    The checkpoint file is replaced atomically. It belongs to one run. A lock on a hidden file
+    beside it keeps other runs away. After an interrupt or an error the file holds the last whole
+    epoch, or a later state. Callbacks are not called again for epochs in the file. Epochs after the
+    last checkpoint are run, and reported, once more. If a checkpoint cannot be written, for example
+    to a full disk, `fit` warns, continues, and tries again at the next checkpoint.
+
+    `fit` refuses to continue with another flow, other data or other options (a Generator must be in
+    the state that it had). Only callbacks and `patience` may change. If the schedule does not
+    depend on `epochs`, as with schedule="constant", `epochs` may change, too: more epochs continue
+    a finished run. `fit` compares numbers, texts, arrays and flowcore's own objects. It cannot
+    compare a function (a learning rate, a penalty), an optimizer of your own class, or a part of a
+    flow that `save` cannot describe. If you use one of these, pass checkpoint_key="1", and another
+    text whenever you change your code.
+
+    Errors:
+
+    * ValueError for bad input, or a checkpoint that is damaged, in use, or from another run;
+    * OSError if a checkpoint cannot be read, or none can be written at the start;
+    * `TrainingDivergedError`, which holds the best finite flow, if the loss, the penalty or a
+      gradient is not finite.
+
+    Cost of an epoch: a density and its gradient for every training row, a density for every
+    validation row.
 
     Parameters
     ----------
@@ -118,8 +127,8 @@ def fit(
     X : array_like
         (n, D); integers are cast to float64, a float array (or memmap) is not copied. A memmap may
         be larger than memory: it is read in blocks and batches, and `initialize` gets at most
-        100,000 evenly spaced training rows (from 84 columns on: 2^23 numbers). The search for equal
-        rows takes 8 bytes of memory per row, or 50 if there are equal rows.
+        100,000 evenly spaced training rows (if it has 84 columns or more: 2^23 numbers). The search
+        for equal rows takes 8 bytes of memory per row, or 50 if there are equal rows.
     epochs : int or "auto"
         Passes over the training rows.
     batch_size : int or "auto"
@@ -130,9 +139,9 @@ def fit(
     optimizer : str or Optimizer
         "adam", or an object such as `Adam(1e-3, beta2=0.99)`, which has its own learning rate.
     schedule : str
-        "constant"; or "cosine": a learning rate that is a number falls to 0 over the planned
-        updates, epochs * ceil(training rows / batch_size), see `cosine_decay`; "auto": cosine if
-        the learning rate is a number.
+        "constant"; "cosine" (see `cosine_decay`): the learning rate, a number, falls to 0 over the
+        epochs * ceil(training rows / batch_size) planned updates; or "auto": cosine if the learning
+        rate is a number, else constant.
     warm_up : int or "auto"
         Number of updates at the start during which the learning rate grows linearly; "auto": a
         twentieth of all updates if the schedule is cosine, else none.
@@ -152,8 +161,8 @@ def fit(
     clip_norm : float
         Largest norm of a gradient (Euclidean); a longer gradient is scaled down to it.
     sample_weight : array_like
-        (n,) weights >= 0; rows of weight 0 are left out, also of validation. `initialize` gets rows
-        about in proportion to their weights, 10,000 of them at least. So a Standardize has the
+        (n,) weights >= 0; rows of weight 0 are left out of training and validation. `initialize`
+        gets at least 10,000 rows, about in proportion to their weights. So a Standardize has the
         weighted mean to about three digits.
     context : array_like
         (n, context_dim), one row for each row of X. The flow keeps the names of a table's columns,
@@ -164,22 +173,22 @@ def fit(
     progress : bool
         Show a progress bar; if standard error is no terminal, print it about ten times.
     checkpoint : str or PathLike
-        The file for the state of the run, from which the same call continues (see above).
+        The file for the state of the run. The same call continues from this file.
     checkpoint_every : float
         Least number of seconds between two checkpoints; they may fall in the middle of an epoch.
     checkpoint_key : str
-        Your name for the present version of your own functions and classes (see above).
+        With a checkpoint: your name for the present version of your own functions and classes.
     threads : int
         Number of threads for a large batch, and for validation rows; None: the environment variable
-        FLOWCORE_THREADS, or the cores that this process may use, at most 8. Any number gives the
-        same bits. While `fit` runs, BLAS has one thread (in the whole process).
+        FLOWCORE_THREADS, or the cores that this process may use, at most 8. The number does not
+        change the result, bit for bit. While `fit` runs, BLAS has one thread (in the whole
+        process).
     penalty : callable
         A function of the flat parameter vector in autograd.numpy, penalty(theta), or of theta and
-        the (initialised) flow, penalty(theta, flow): one number, added to the loss of every batch
-        (see above).
+        the (initialised) flow, penalty(theta, flow): one number, added to the loss of every batch.
     max_seconds : float
-        Training ends after this number of seconds, as by an interrupt: the best epoch so far is
-        returned, and `history.interrupted` is True. None: no limit. A schedule ignores it.
+        Training ends after this number of seconds, as if interrupted: the best epoch so far is
+        returned, and `history.interrupted` is True. None: no limit. A schedule ignores this limit.
     rng : int or numpy Generator
         Decides the split, `initialize` and the batches.
     objective : callable
@@ -189,7 +198,7 @@ def fit(
     Returns
     -------
     flow, history : TransformedDistribution, History
-        The flow with the parameters of the best epoch (see above), and what happened.
+        The flow with the parameters of the best epoch, and the record of the run.
 
     Examples
     --------

@@ -28,7 +28,7 @@ class History:
     seconds : float
         Wall time of the whole `fit`; if it was resumed from a checkpoint, of all its runs.
     interrupted : bool
-        True if a KeyboardInterrupt ended it (the last of its runs).
+        True if a KeyboardInterrupt ended the fit (the last run of a resumed fit).
     settings : dict
         The options that decided the updates, with a value for each "auto": epochs, batch_size,
         optimizer (with its schedule), average, clip_norm; if rows repeat, the numbers of rows and
@@ -64,8 +64,7 @@ class EpochReport:
     epoch       counted from 0
     train_nll   the epoch's mean training loss, val_nll the validation NLL after it, or None
     history     the `History` so far
-    flow        the flow with the parameters after this epoch, an independent copy, made
-                when it is read (also later: the parameters stay those of this epoch)
+    flow        a copy of the flow as it was after this epoch, even if you read it later
     """
 
     epoch: int
@@ -90,9 +89,9 @@ class TrainingDivergedError(RuntimeError):
     epoch, batch : int
         Where, both counted from 0.
     flow : TransformedDistribution
-        The flow with the best finite parameters so far. With validation data they have the best
-        validation NLL, and may be the initial ones. Without it they are the parameters at the start
-        of the last epoch that began with a finite loss.
+        The flow with the best finite parameters so far. With validation data these parameters have
+        the best validation NLL, and may be the initial ones. Without validation data they are those
+        at the start of the last epoch that began with a finite loss.
     history : History
         The `History` up to this update.
     """

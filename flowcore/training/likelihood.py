@@ -51,7 +51,7 @@ class Likelihood(MeanLoss):
         self._threads, self._steps = threads, {}
 
     def values(self, theta: np.ndarray, rows: Rows) -> np.ndarray:
-        """-log p of the rows; what is not finite is looked for, not warned about."""
+        """-log p of the rows; values may be infinite or NaN, without a warning of NumPy."""
         built_in = getattr(type(self.flow), "log_prob", None) is Distribution.log_prob
         options = {"threads": self._threads} if built_in else {}
         with np.errstate(all="ignore"):

@@ -226,10 +226,10 @@ def fit_matching(
         minimise over theta   E |v(x_t, t; theta) - (x - z)|^2 / D,     x_t = (1 - t) z + t x
 
     over rows x, draws z of the base and uniform times t. Loop, batches, checkpoints, interrupts and
-    divergence are those of `fit`, but the loss differs: history.train_nll and .val_nll are this
-    loss, not a negative log-likelihood, and it does not fall to 0 (x - z is not a function of x_t).
-    So every `nll_every` epochs, and at the end, the exact NLL of at most 500 validation rows is
-    computed: history.settings["nll"] is {epochs done: NLL in nats} (after a resumption only the
+    divergence are those of `fit`. But history.train_nll and .val_nll are this squared distance, not
+    a negative log-likelihood. This distance does not fall to 0, because x - z is not a function of
+    x_t. So the exact NLL of at most 500 validation rows is computed every `nll_every` epochs, and
+    at the end: history.settings["nll"] is {epochs done: NLL in nats} (after a resumption only the
     later ones).
 
     After training, `ContinuousFlow.with_tolerance` chooses the grid of the solver for 500 training
@@ -248,13 +248,13 @@ def fit_matching(
         As in `fit`.
     pairing : str
         The pairing of rows with base draws. "random"; or "optimal": the pairing within a batch that
-        has the least sum of squared distances. Its paths cross less, so that the loss is less noisy
-        and trajectories are straighter (Tong et al. 2024). "optimal" takes no context: the draws of
-        a row would no longer be independent of its context. With "optimal", each batch draws
-        weighted and repeated rows by their weights.
+        has the least sum of squared distances. The paths of this pairing cross less, so that the
+        loss is less noisy and trajectories are straighter (Tong et al. 2024). "optimal" takes no
+        context, because the draws of a row would depend on its context. With "optimal", each batch
+        draws weighted and repeated rows in proportion to their weights.
     tolerance : float
-        Error that the solver may make: in units of the standardised rows, in the worst of 500; and
-        in nats, in root mean square over these rows.
+        Largest error of the solver. For points: the error of the worst of 500 rows, in standardised
+        units. For log-densities: the root mean square error over these rows, in nats.
     nll_every : int
         Epochs between two exact NLLs.
     **options

@@ -119,7 +119,7 @@ class Search:
 
 
 def check_proper(mean: np.ndarray, log_scale: np.ndarray) -> None:
-    """A ValueError if the Gaussian that a search has found is wider than any that is meant."""
+    """A ValueError if a search's Gaussian is so wide that the target must be improper."""
     endless = np.flatnonzero((log_scale > ENDLESS) | (np.abs(mean) > math.exp(ENDLESS)))
     if endless.size:
         raise ValueError(

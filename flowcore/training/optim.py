@@ -56,10 +56,10 @@ class Adam:
                                                                                  t = 1, 2, ...
 
     With a weight_decay it is AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization",
-    2019, Algorithm 2); its lambda is learning_rate * weight_decay.
+    2019, Algorithm 2); the paper's lambda is learning_rate * weight_decay.
 
     Errors: ValueError for values outside these ranges. Cost of a step: ten passes over the vector
-    (eleven with weight decay), a piece at a time, nothing allocated; the state is two vectors of
+    (eleven with weight decay), a piece at a time, without allocations. The state is two vectors of
     theta's dtype.
 
     Parameters

@@ -223,15 +223,15 @@ def fit_reverse_kl(
 
     The history's train_nll and val_nll are -ELBO in nats: ELBO <= log Z, with equality where q = p.
     The parameters of the epoch with the best -ELBO of 2,000 fixed draws are returned. Reverse KL
-    seeks modes: if no draw of q comes near a mode, it is not found, and nothing shows that.
+    seeks modes: if no draw of q comes near a mode, q misses the mode, and nothing shows this.
 
     Loop, callbacks, checkpoints, interrupts and divergence are those of `fit`. The base draws of a
     batch come from `default_rng([seed, epoch, batch])`.
 
-    Errors: ValueError for a target of the wrong shape, without a gradient, that is finite nowhere,
-    or whose ELBO climbs without end; for a flow with a context. Cost of an update: a forward pass
-    with its gradient, and with gradient="path" a density and its gradient by x; one call of the
-    target. For an IAF and for couplings both are fast.
+    Errors: ValueError for a flow with a context, and for a target that has the wrong shape or no
+    gradient, is finite nowhere, or has an ELBO that climbs without end. Cost of an update: one call
+    of the target and a forward pass with its gradient; with gradient="path" also a density and its
+    gradient by x. Both are fast for an IAF and for couplings.
 
     Parameters
     ----------
@@ -240,9 +240,9 @@ def fit_reverse_kl(
         initialised with rows of a Gaussian near the target, or with `start`.
     log_target : callable
         A function of rows (n, D) that returns log p~ (n,), in autograd.numpy; or log p~ and its
-        gradient (n, D). Rows where it is not finite are left out, and counted in
-        history.settings["bad_rows"]: the ELBO then belongs to q without these draws, and its
-        gradient does not push draws away from them.
+        gradient (n, D). Draws where log p~ is not finite are left out, and counted in
+        history.settings["bad_rows"]: the ELBO is then that of q without these draws, and its
+        gradient does not push other draws away from such places.
     epochs : int or "auto"
         "auto": 50.
     batches, batch_size : int
@@ -250,10 +250,10 @@ def fit_reverse_kl(
     gradient : str
         "path", the path derivative ("sticking the landing"); "total", the textbook's.
     anneal : int
-        The number of epochs that learn p~^beta, with beta rising from 1 / anneal to 1. At first the
-        target is flat and its modes are joined, so that q reaches more of them. A new flow is
-        initialised with rows near the flattest target. The history's train_nll is the loss for
-        p~^beta.
+        The number of epochs in which q learns p~^beta, with beta rising from 1 / anneal to 1. At
+        first the target is flat and its modes are joined, so that q reaches more of them. A new
+        flow is initialised with rows near the flattest target. The history's train_nll is the loss
+        for p~^beta.
     tolerance : float
         Training ends after the first epoch with KL(q || p) <= tolerance, in nats; KL is estimated
         by half of the variance of log p~ - log q at the fixed draws. 0: train for all epochs.

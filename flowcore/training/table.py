@@ -82,7 +82,7 @@ class Table:
         return self.data.take(self.rows[evenly_spaced(n, len(self.rows), weight)])
 
     def compared(self) -> tuple[dict, dict]:
-        """({name: array or None}, {name: value}) by which a checkpoint knows the table."""
+        """({name: array or None}, {name: value}) by which a checkpoint recognises the table."""
         data, validation = self.data, self.validation_data or Rows(None)
         tables = {"X": data.x, "sample_weight": data.weight, "context": data.context}
         tables["validation_data"] = validation.x

@@ -45,7 +45,7 @@ class LogTarget:
         return value, slope
 
     def anywhere(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The same for proposals, which may be anywhere: without an error."""
+        """The same without an error, for proposals, which may be anywhere."""
         with np.errstate(all="ignore"):
             value, slope = self._value_and_slope(x)
         value = np.where(np.isfinite(value) & ~np.isfinite(slope).all(axis=1), np.nan, value)

@@ -18,9 +18,9 @@ class PerCoordinate(Transformer):
     """x_i = t_i(z_i; phi_i): a different transformer for each coordinate, as on a cylinder.
 
     n_out is the largest of the transformers' n_out; t_i reads the first t_i.n_out numbers of phi_i.
-    `of(i)` is t_i. Equal transformers run together. It can be used like any transformer, except in
-    a `Compose`: put the `Compose` into it. A coupling uses the transformers of the coordinates that
-    it changes. Errors: ValueError for no transformer, or for another number of coordinates.
+    `of(i)` is t_i. Equal transformers run together. Do not put a `PerCoordinate` into a `Compose`:
+    put the `Compose` into the `PerCoordinate`. A coupling uses the transformers of the coordinates
+    that it changes. Errors: ValueError for no transformer, or for another number of coordinates.
 
     Parameters
     ----------

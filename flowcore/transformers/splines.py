@@ -28,8 +28,9 @@ MINIMUM = 1e-3  # of a bin's width and height, as fractions, and of a slope at a
 class RationalQuadratic(Transformer):
     """x = g(z): a monotonic rational-quadratic spline on [L, H], the identity outside of it.
 
-    In bin k, between the knots (x^k, y^k) and (x^{k+1}, y^{k+1}), with xi = (z - x^k) / w in
-    [0, 1], the slope of the chord s = h / w and the slopes delta^k of g at the knots:
+    Bin k, of width w and height h, lies between the knots (x^k, y^k) and (x^{k+1}, y^{k+1}). With
+    xi = (z - x^k) / w in [0, 1], the slope s = h / w of the chord, and delta^k the slope of g at
+    knot k:
 
         g  = y^k + h (s xi^2 + delta^k xi (1-xi)) / d                                (eq. 4)
         g' = s^2 (delta^{k+1} xi^2 + 2 s xi (1-xi) + delta^k (1-xi)^2) / d^2         (eq. 5)
@@ -39,29 +40,29 @@ class RationalQuadratic(Transformer):
 
     phi[..., :K], phi[..., K:2K] and phi[..., 2K:] (n_out = 3K - 1 numbers) give the widths (by a
     softmax of phi / C), heights (the same) and slopes at the K - 1 inner knots (by a softplus).
-    phi = 0 gives K equal bins and slope 1: the identity; every phi is a valid spline. C = 4,
-    because the round trip of ten random layers (`testing.randomize`) must be exact to 1e-6, and
-    with C = 1 it is not.
+    With phi = 0 there are K equal bins of slope 1: the identity. Every phi is a valid spline. C is
+    4, because the round trip of ten random layers (`testing.randomize`) must be exact to 1e-6, and
+    with C = 1 this round trip is not.
 
     Cost: O(K) per coordinate in both directions, and one product of K^2 multiplications for the
-    sums of the widths, which shows beyond about 64 bins. The gradient is written by hand, and uses
-    only the bin of each point. Errors: ValueError for arguments out of range.
+    sums of the widths, which matters beyond about 64 bins. The gradient is written by hand, and
+    uses only the bin of each point. Errors: ValueError for arguments out of range.
 
     Steepness: g' is continuous, but chords may have slopes between about 1e-3 and 1e3, and slopes
-    at knots have no upper bound. So phi of size 100 can move log g' by many nats within a tiny
-    step of z: docs/measured/accuracy.md has figures.
+    at knots have no upper bound. So with phi of size 100, log g' can change by many nats within a
+    tiny step of z: docs/measured/accuracy.md has figures.
 
     Parameters
     ----------
     bins : int
         K, the number of bins.
     tail : float or (float, float)
-        L < H, or one number B > 0 for [-B, B]: outside nothing is changed (linear tails, slope 1 at
-        both ends).
+        L < H, or one number B > 0 for [-B, B]. Outside, the map is the identity (linear tails,
+        slope 1 at both ends).
     min_width : float
         Least width of a bin as a fraction of [L, H].
     min_height : float
-        Least height of a bin, likewise.
+        Least height of a bin as a fraction of [L, H].
     min_slope : float
         Least slope at an inner knot, 0 < min_slope < 1.
 

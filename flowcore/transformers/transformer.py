@@ -25,11 +25,11 @@ class Transformer:
     """x = t(z; phi) with t' > 0; `n_out` parameters per coordinate.
 
     Write the two methods in autograd.numpy: autograd differentiates them. Built-in transformers
-    have `bind` instead, which holds value and gradient together, and get the two methods from it.
+    have `bind` instead, which holds value and gradient together. Both methods follow from `bind`.
 
     t' must be continuous. At a kink, where t' jumps, log t' jumps, too. As phi moves, points cross
-    the kink: this changes the mean log-density, but no row's gradient shows it. So the gradient of
-    the mean would be wrong.
+    the kink. Each crossing changes the mean log-density, but no row's gradient shows this change.
+    So the gradient of the mean would be wrong.
 
     Examples
     --------

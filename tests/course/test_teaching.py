@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from support.places import ROOT
 
+from flowcore import MADE
 from flowcore.teaching import EXERCISES, Exercise, Mistake, check, question, solution
+from flowcore.teaching.exercises.exercise import exercise as make
+from flowcore.teaching.exercises.exercise import numbers
 
 MISTAKES = [(name, k) for name, e in EXERCISES.items() for k in range(len(e.mistakes))]
 
@@ -58,7 +61,7 @@ def test_three_or_four_questions_a_lesson_and_two_functions_from_lesson_5_on():
     assert sorted(set(lessons)) == [*range(13)]
     for lesson in range(13):
         functions = [bool(EXERCISES[n].inputs) for n in EXERCISES if int(n[:-1]) == lesson]
-        assert 3 <= len(functions) <= 6
+        assert 3 <= len(functions) <= (9 if lesson == 10 else 6)  # a circle has four conditions
         assert lesson < 5 or sum(functions) == 2
 
 
@@ -101,7 +104,6 @@ def test_of_two_mistakes_that_are_neighbours_each_has_its_hint():
 def test_a_function_that_stops_is_named():
     assert "ZeroDivisionError: division by zero" in str(check("1c", lambda x: 1 / 0))
     assert "the answer must be a function, not 3.0" in str(check("1c", 3.0))
-    assert "ValueError" in str(check("1a", "minus one"))
     assert str(check("4b", lambda a, b: a <= b)).endswith(f") (5,). {EXERCISES['4b'].hint}")
 
 
@@ -110,6 +112,26 @@ def test_a_wrong_shape_is_named():
     assert "Its shape is (5, 1), and should be (4, 5). " in str(verdict)
     assert "Its shape is (3,), and should be (). " in str(check("2d", np.diag))  # then (2,)
     assert "Its shape is (2,), and should be (). " in str(check("1a", [0, 0]))
+
+
+def test_a_list_of_one_number_is_this_number_and_a_decimal_comma_makes_two():
+    assert check("1a", [-1.61]) and check("1a", np.array([[-1.61]]))
+    assert "Its shape is (), and should be (3, 4). " in str(check("4e", [1]))
+    assert str(check("1a", (-1, 61))).startswith("1a: Python reads -1,61 as 2 numbers: write -1.61")
+
+
+def test_whole_numbers_may_be_typed_as_the_course_prints_them():
+    assert check("4a", "5,100", seed=1) and check("4a", "5100", seed=1)
+    assert check("9a", "-2,000")
+
+
+@pytest.mark.parametrize("name", ["0b", "0e"])
+def test_two_decimals_of_each_column_are_enough(name):
+    for seed in range(20):
+        right = EXERCISES[name].variant(seed).answer
+        column = np.sign(right) * 0.5 * np.log(2 * np.pi)
+        assert check(name, right / column * round(column, 2), seed)
+        assert "close" not in str(check(name, right - column, seed))
 
 
 def test_an_exercise_that_there_is_not():
@@ -188,11 +210,24 @@ def test_arguments_arrive_as_they_are():
 
 
 @pytest.mark.parametrize("name", ["6c", "7a"])
-@pytest.mark.parametrize("guess", [[0.3], [0.8, 0.9], [[0.5]]])
+@pytest.mark.parametrize("guess", [[0.8, 0.9], [[0.5, 0.5]]])
 def test_of_several_numbers_none_is_a_guess(name, guess):
     verdict = check(name, guess)
     assert f"Its shape is {np.shape(guess)}, and should be (). " in str(verdict)
     assert not verdict and "a good guess" not in str(verdict)
+
+
+@pytest.mark.parametrize("shown", [str, lambda rows: repr(rows.tolist())])
+def test_the_masks_of_lesson_4_are_the_engines_and_are_read_as_text(shown):
+    masks = [mask.astype(int) for mask in MADE(3, hidden=[4], n_out=1).masks]
+    assert all(check(*pair) for pair in zip(("4e", "4f"), map(shown, masks), strict=True))
+    assert check("4e", "1, 1, 1, 1; 0, 0, 1, 1; 0, 0, 0, 0")
+
+
+@pytest.mark.parametrize("text", ["", "abc", "[]", "[[1, 1], [1]]"])
+def test_a_text_that_is_no_matrix_has_a_message_of_its_own(text):
+    assert "mark cells in the table, or type 3 rows of 4 cells" in str(check("4e", text))
+    assert "are asked for; this has 2 of 2" in str(check("4e", "[[0, 1], [1, 1]]"))
 
 
 def test_a_forgotten_return_is_named():
@@ -221,7 +256,10 @@ def test_of_two_values_the_wrong_one_is_named():
         return (x - mu) * np.exp(-alpha), 3 - alpha.sum(axis=1)
 
     verdict = str(check("5e", inverse))
-    assert "The first value is right; look at the second one. It is too large by 3" in verdict
+    assert "The first value is right; look at the second one." in verdict
+    right = EXERCISES["5e"].answer
+    exchanged = check("5e", lambda x, net: right(x, net)[::-1])
+    assert str(exchanged).startswith("5e: not yet. The two values are exchanged. ")
     assert "It returns 3 value(s), and should return 2. " in str(
         check("5e", lambda x, net: (x,) * 3)
     )
@@ -230,13 +268,12 @@ def test_of_two_values_the_wrong_one_is_named():
 @pytest.mark.parametrize(
     ("name", "answer", "hint"),
     [
-        ("8c", 4.588 / 2, "This is half of the answer"),
+        ("8c", 4.588 / 2, "A factor is off"),
+        ("0b", -3.68, "A factor is off"),
         ("8b", 1 / 88.7228, "Upside down"),
-        ("12c", 64 / 22 - 0.5, "It is too small by 1/2"),
+        ("11a", 0.6931 + 0.9189, "It is too large by 1/2 log(2 pi)"),
         ("8a", 0.4586 / np.log(2), "This is in bits"),
         ("9c", -0.785, "close, but off by more than rounding"),
-        ("5d", 513, "It is too large by 1."),
-        ("2a", -1, "It is too small by 1."),
     ],
 )
 def test_what_an_answer_has_in_common_with_the_right_one(name, answer, hint):
@@ -245,37 +282,117 @@ def test_what_an_answer_has_in_common_with_the_right_one(name, answer, hint):
     assert verdict.endswith(EXERCISES[name].hint)
 
 
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [("9c", -0.3), ("6b", 2.5), ("6b", 1.5), ("6b", 9), ("5d", 513), ("11c", 0.25), ("2a", -1),
+     ("12c", 64 / 22 - 0.5)],
+)  # fmt: skip
+def test_a_number_that_is_near_by_chance_gets_the_hint_of_the_exercise_alone(name, answer):
+    assert str(check(name, answer)) == f"{name}: not yet. {EXERCISES[name].hint}"
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "hint"),
+    [
+        ("0d", 0, "It is 0 where"),
+        ("5b", 0.368, "A factor is off. Solve"),
+        ("6c", 0.153, "A factor is off. Put"),
+        ("12b", "100%", "The left half"),
+        ("9f", lambda *given: 0.5 * EXERCISES["9f"].answer(*given), "A factor is off."),
+        ("8e", lambda own, drawn: np.mean(drawn < np.percentile(own, 0.001)), "This edge is"),
+        ("12e", lambda m, C, x: (m[1] - C[1, 0] / C[0, 0] * (x - m[0]),
+                                 EXERCISES["12e"].answer(m, C, x)[1]),
+         "The second value is right; look at the first one. slope ="),
+    ],
+)  # fmt: skip
+def test_no_hint_misleads(name, answer, hint):
+    assert str(check(name, answer)).startswith(f"{name}: not yet. {hint}")
+
+
+def test_an_array_that_was_asked_for_is_named():
+    path_gradient = EXERCISES["11f"].answer
+    verdict = str(check("11f", lambda m, s, z: tuple(path_gradient(m, s, z))))
+    assert "It returns 2 value(s), and should return an array of shape (2,). " in verdict
+
+
 # ---------------------------------------------------------------- variants
+
+FEW = {  # these numbers vary little, or not at all
+    "6b": "three couplings are enough, however many coordinates there are",
+    "6c": "1 - log 2 for a board of any area",
+    "10a": "a circle has one length in radians",
+    "4e": "a mask, whose cells are shown",
+    "4f": "a mask, whose cells are shown",
+}
+NUMBERS = [name for name, e in EXERCISES.items() if not e.inputs and name not in FEW]
+
+
+def seeds(name, n):
+    """Two for 7a, whose integrals take a second for each noise."""
+    return range(2 if name == "7a" else n)
+
+
+def assert_sheets_differ(name):
+    """200 students have 50 different answers or more; cut off to two decimals they are close."""
+    variants = [EXERCISES[name].variant(seed) for seed in range(200)]
+    answers = {float(variant.answer) for variant in variants}
+    assert len(answers) >= 50, (name, len(answers))
+    for variant in {v.question: v for v in variants}.values():
+        verdict = variant.check(np.trunc(100 * variant.answer) / 100)
+        assert verdict or "close" in str(verdict), (variant.question, verdict)
+
+
+@pytest.mark.parametrize("name", [name for name in NUMBERS if name != "7a"])
+def test_in_200_seeds_are_50_answers_that_may_be_cut_off(name):
+    assert_sheets_differ(name)
+
+
+@pytest.mark.slow
+def test_in_200_seeds_are_50_floors_that_may_be_cut_off():
+    assert_sheets_differ("7a")
+
+
+def test_numbers_are_drawn_again_until_each_mistake_can_be_named():
+    @numbers(k=range(10))
+    def squared(k=10):
+        return make("x", "?", k * k, "Yes.", "Hm.", (2 * k, "Twice."), (2**k, "Power."))
+
+    assert {squared.variant(seed).answer for seed in range(200)} == {9, 25, 36, 49, 64, 81}
+
+    @numbers(k=[2])
+    def always(k=3):
+        return make("x", "?", k * k, "Yes.", "Hm.", (2 * k, "Twice."))
+
+    with pytest.raises(StopIteration):
+        always.variant(0)
 
 
 @pytest.mark.parametrize("name", EXERCISES)
 def test_variants_have_other_numbers_and_their_answers(name):
     exercise, questions = EXERCISES[name], set()
-    for seed in range(8):
+    for seed in seeds(name, 8):
         variant = exercise.variant(seed)
         assert question(name, seed) == variant.question and variant.name == name
         assert check(name, variant.answer, seed) and not check(name, None, seed)
         assert solution(name, seed).endswith(variant.why)
         questions.add(variant.question)
         if variant.question != exercise.question and not exercise.inputs and name != "11c":
-            assert variant.answer == exercise.answer or not check(name, exercise.answer, seed)
+            same = np.array_equal(variant.answer, exercise.answer)
+            assert same or not check(name, exercise.answer, seed)
     assert len(questions) == 1 if exercise.others is None else len(questions) > 1
     assert exercise.variant(None) is exercise
 
 
-def test_most_numbers_have_variants_and_no_typical_mistake_is_right_in_one():
-    numbers = [e for e in EXERCISES.values() if not e.inputs]
-    assert sum(e.others is not None for e in numbers) >= 0.85 * len(numbers)
-    for exercise in numbers:
-        variants = {v.question: v for v in map(exercise.variant, range(20))}
-        for seed, variant in enumerate(variants.values()):
-            if variant is not exercise:
-                right = [k for k, m in enumerate(variant.mistakes) if variant.check(m.answer)]
-                assert not right, (exercise.name, seed, right)
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_typical_mistake_of_a_variant_gets_its_hint(name):
+    for variant in map(EXERCISES[name].variant, seeds(name, 4)):
+        for mistake in variant.mistakes:
+            assert str(variant.check(mistake.answer)) == f"{name}: not yet. {mistake.hint}"
 
 
 def variants_of(exercise):
-    return [exercise, *(exercise.variant(seed) for seed in range(20) if exercise.others)]
+    seen = seeds(exercise.name, 20) if exercise.others else ()
+    return [exercise, *map(exercise.variant, seen)]
 
 
 @pytest.mark.parametrize("name", EXERCISES)
@@ -304,11 +421,15 @@ def test_a_hint_that_compares_is_true_in_every_variant():
                         assert is_true(mistake.answer, variant.answer), (variant.question, mistake)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_hints_name_the_numbers_of_their_variant(seed):
+@pytest.mark.parametrize("seed", seeds("7a", 6))
+def test_hints_name_the_floor_of_their_variant(seed):
     floor = EXERCISES["7a"].variant(seed).answer
     assert "It is more" in str(check("7a", 0.2 * floor, seed))
     assert "costs more" not in str(check("7a", np.log(2), seed))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_hints_name_the_numbers_of_their_variant(seed):
     k = EXERCISES["9b"].variant(seed).answer + 0.5 * np.log(2 * np.pi)
     assert f"multiplied by exp({k:g})" in str(check("9b", -0.919 * np.exp(k), seed))
     assert f"multiplied by exp({-k:g})" in str(check("9b", -0.919 * np.exp(-k), seed))
@@ -317,5 +438,5 @@ def test_hints_name_the_numbers_of_their_variant(seed):
     assert "third moment" not in str(check("11d", width / np.sqrt(3), seed))
     largest = np.exp(EXERCISES["8b"].variant(seed).answer)
     assert "Close to it" in str(check("8b", 1.05 * np.log(largest), seed))
-    r = next(r for r in (0.5, 0.6, 0.7, 0.9) if f"correlation {r}." in question("3d", seed))
+    r = float(re.search(r"correlation (0\.\d+)\.", question("3d", seed))[1])
     assert "the other way round, as in 3c" in str(check("3d", -0.5 * np.log(1 - r**2), seed))

@@ -4,9 +4,15 @@ That the site can be built, without a warning, is CI's to find out: it builds it
 """
 
 import ast
+import configparser
 import doctest
 import importlib
+import json
 import re
+import shutil
+import sys
+import zipfile
+from types import SimpleNamespace
 
 import pytest
 from support.places import PAGES, ROOT
@@ -16,6 +22,7 @@ import flowcore.distributed
 from flowcore import teaching
 
 DOCS = ROOT / "docs"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 LESSONS = sorted((ROOT / "examples" / "course").glob("lesson_*.py"))
 
 
@@ -111,18 +118,24 @@ def test_modules_load_nothing_from_elsewhere(builder, tmp_path):
 
 def test_solutions_have_every_exercise(builder):
     text = builder("pages").solutions(ROOT / "examples" / "course")
+    assert "\norphan: true\nnosearch: true\n" in text
     assert re.findall(r"^:::\{dropdown\} (\w+)\.", text, flags=re.M) == list(teaching.EXERCISES)
     assert "\n## 1. What happens to a density when I stretch?\n" in text
 
 
 def test_no_lesson_shows_a_solution():
     for script in LESSONS:
-        called = {
-            node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            for node in ast.walk(ast.parse(script.read_text(encoding="utf-8")))
-            if isinstance(node, ast.Call)
-        }
-        assert "check" in called and "solution" not in called, script.name
+        nodes = list(ast.walk(ast.parse(script.read_text(encoding="utf-8"))))
+        names = {getattr(node, "attr", getattr(node, "id", "")) for node in nodes}
+        assert "check" in names and not names & {"solution", "answer"}, script.name
+
+
+def test_none_is_in_the_one_sentence_that_the_page_leaves_out():
+    """`IN_A_SCRIPT` of lessons.js: on the site there is no None, but a box."""
+    for script in LESSONS:
+        text = script.read_text("utf-8").replace("\n# ", " ")
+        found = re.findall(r"Put your numbers? in the place of ``None``[.;]", text)
+        assert text.count("``None``") == len(found), script.name
 
 
 def test_every_lesson_asks_before_it_answers():
@@ -160,32 +173,164 @@ def test_the_api_page_has_everything_public():
 def test_every_page_has_its_place():
     """In the site's skeleton, and in the list of pages for a code host."""
     listed = (DOCS / "README.md").read_text(encoding="utf-8")
+    skeletons = [path.read_text(encoding="utf-8") for path in DOCS.glob("**/index.rst")]
     for page in PAGES:
-        skeleton = (page.parent / "index.rst").read_text(encoding="utf-8")
-        assert re.search(rf"^   {page.stem}$", skeleton, flags=re.M), page.name
+        name = rf"^   (?:/?{page.parent.name}/)?{page.stem}$"
+        assert any(re.search(name, text, flags=re.M) for text in skeletons), page.name
         assert f"]({page.parent.name}/{page.name})" in listed, page.name
+
+
+# ---------------------------------------------------------------- install
+
+
+INSTALL = (DOCS / "start" / "install.md").read_text(encoding="utf-8")
+
+
+def test_the_install_page_names_every_extra_and_no_other():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    extras = config["options.extras_require"]
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", INSTALL, flags=re.M)
+    assert [name for name, _ in rows] == list(extras)
+    for name, adds in rows:
+        for package in re.split(r", | and ", adds.lower().removesuffix(" and others")):
+            assert re.search(rf"^{package}\b", extras[name], flags=re.M), (name, package)
+    texts = [*(page.read_text(encoding="utf-8") for page in PAGES), README]
+    used = re.findall(r"pip \w+ [^`\n]*(?:flowcore|\.)\[([\w,]+)\]", "\n".join(texts))
+    assert len(used) > 5 and {name for names in used for name in names.split(",")} <= set(extras)
+
+
+def test_the_line_that_shows_that_it_works(capsys):
+    line = re.search(r'python -c "(.*)"', INSTALL)[1]
+    exec(line, {})
+    assert f"prints {capsys.readouterr().out.strip()}," in INSTALL
+
+
+@pytest.mark.parametrize(
+    ("repository", "shown"), [("", "ADDRESS"), ("https://x.y/z", "https://x.y/z")]
+)
+def test_the_install_page_clones_the_repository(builder, repository, shown):
+    app, source = SimpleNamespace(config=SimpleNamespace(repository=repository)), [INSTALL]
+    builder("pages").fill_address(app, "start/install", source)
+    assert f"git clone {shown} flowcore" in source[0] and f" {shown} is the address" in source[0]
 
 
 # ---------------------------------------------------------------- notebooks
 
 
+@pytest.fixture
+def notebooks(builder):
+    """docs/builder/notebooks.py."""
+    pytest.importorskip("nbformat")
+    return builder("notebooks")
+
+
+@pytest.fixture
+def written(notebooks, tmp_path):
+    """All lessons as notebooks, in a folder of their own."""
+    return notebooks.write_all(tmp_path / "books")
+
+
+def test_lessons_become_notebooks(written):
+    nbformat = pytest.importorskip("nbformat")
+    assert [path.stem for path in written] == [path.stem for path in LESSONS]
+    for path in written:
+        cells = nbformat.read(path, as_version=4).cells
+        assert cells[0].cell_type == "markdown" and cells[0].source.startswith("# ")
+        kinds = [cell.cell_type for cell in cells]
+        assert kinds.count("code") >= 4 and kinds.count("markdown") >= 4
+        assert "docs/start/install.md" in cells[1].source
+
+
+def test_a_function_that_a_lesson_shows_is_code_in_its_notebook(notebooks, written):
+    nbformat = pytest.importorskip("nbformat")
+    file = ROOT / "examples" / "micro.py"
+    book = nbformat.read(written[0], as_version=4)
+    text = "\n".join(cell.source for cell in book.cells if cell.cell_type == "markdown")
+    shown = dict(re.findall(r"\n```python\n(def (\w+)\(.*?)\n```\n", text, flags=re.S))
+    source = file.read_text("utf-8")
+    assert set(shown.values()) >= {"made", "run_made", "inverse", "sample", "made_back", "fit"}
+    assert all(f"\n{code}\n" in source for code in shown)
+    assert notebooks.shown_in(LESSONS[0]) == {file} and not notebooks.shown_in(LESSONS[-1])
+    assert (written[0].parent / "micro.py").read_bytes() == file.read_bytes()
+
+
+def test_a_notebook_that_misses_a_file_names_it(notebooks, tmp_path, monkeypatch):
+    first = next(cell for cell in notebooks.cells(LESSONS[0].read_text("utf-8")) if cell.is_code)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "micro", raising=False)
+    with pytest.raises(ModuleNotFoundError, match=r"^put micro\.py into"):
+        exec(first.text, {})
+
+
+def test_the_zip_of_the_site_has_what_a_notebook_needs(notebooks, tmp_path):
+    folder = tmp_path / "built" / "course"
+    folder.mkdir(parents=True)
+    for script in (LESSONS[0], LESSONS[-1]):
+        (folder / f"{script.stem}.ipynb").touch()
+    config = SimpleNamespace(repository="")
+    notebooks.replace_those_of_the_gallery(SimpleNamespace(srcdir=tmp_path, config=config))
+    names = [zipfile.ZipFile(path).namelist() for path in sorted(folder.glob("*.zip"))]
+    stems = LESSONS[0].stem, LESSONS[-1].stem
+    assert names == [
+        [f"{stems[0]}.py", f"{stems[0]}.ipynb", "micro.py"],
+        [f"{stems[1]}.py", f"{stems[1]}.ipynb"],
+    ]
+
+
+GITHUB = "https://github.com/owner/name"
+PIP = f"    %pip install -q git+{GITHUB}"
+BY_HAND = "docs/start/install.md, shows how to install it"
+
+
+@pytest.mark.parametrize(
+    ("lesson", "repository", "cell"),
+    [
+        (0, "", BY_HAND),
+        (1, GITHUB, PIP),
+        (0, GITHUB, f"{PIP}\n    !curl -fsSLO {GITHUB}/raw/notebooks/micro.py"),
+    ],
+)
+def test_a_notebook_fetches_what_it_needs_or_names_the_page(
+    notebooks, tmp_path, lesson, repository, cell
+):
+    path = notebooks.write(LESSONS[lesson], tmp_path / "a.ipynb", repository)
+    install = json.loads(path.read_text("utf-8"))["cells"][1]
+    assert install["id"] == "install" and "".join(install["source"]).endswith(cell)
+
+
+def badge(notebooks, repository, page="built/course/lesson_1_stretching"):
+    app = SimpleNamespace(config=SimpleNamespace(repository=repository))
+    source = [".. _x:\n\n1. What?\n========\n\nText.\n\nTwo\n===\n"]
+    notebooks.put_badge(app, page, source)
+    return source[0]
+
+
+def test_a_lesson_has_a_link_to_colab_if_the_repository_has_an_address(notebooks):
+    colab = "https://colab.research.google.com/github/owner/name/blob/notebooks"
+    text = badge(notebooks, GITHUB)
+    assert text.count(f".. button-link:: {colab}/lesson_1_stretching.ipynb\n") == 1
+    assert text.index("1. What?") < text.index("Open in Colab") < text.index("Text.")
+    assert "\n\n   Open in Colab\n\n\nText." in text
+    plain = badge(notebooks, "")
+    for other in ("https://codeberg.org/owner/name", ""):  # Colab reads GitHub only
+        assert badge(notebooks, other) == plain
+    assert badge(notebooks, GITHUB, "built/how_to/trust") == plain
+
+
 @pytest.mark.slow
-def test_lessons_become_notebooks_that_run(builder, tmp_path):
-    """All of them are written; the first and the last are run, warnings as errors."""
+@pytest.mark.parametrize("script", LESSONS, ids=lambda path: path.stem)
+def test_a_notebook_runs_in_a_folder_of_its_own(script, notebooks, tmp_path):
+    """Beside the files that it needs; warnings are errors."""
     nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
     pytest.importorskip("ipykernel")
-    written = builder("notebooks").write_all(tmp_path)
-    assert [path.stem for path in written] == [path.stem for path in LESSONS]
-    books = [nbformat.read(path, as_version=4) for path in written]
-    for book in books:
-        assert book.cells[0].cell_type == "markdown" and book.cells[0].source.startswith("# ")
-        kinds = [cell.cell_type for cell in book.cells]
-        assert kinds.count("code") >= 4 and kinds.count("markdown") >= 4
-        assert "%pip install" in book.cells[1].source
-    for book in {0: books[0], len(books) - 1: books[-1]}.values():
-        strict = nbformat.v4.new_code_cell("import warnings\nwarnings.simplefilter('error')")
-        book.cells.insert(0, strict)
-        nbclient.NotebookClient(book, timeout=300, kernel_name="python3").execute()
-        outputs = [out for cell in book.cells if cell.cell_type == "code" for out in cell.outputs]
-        pictures = [out for out in outputs if "image/png" in out.get("data", {})]
-        assert pictures or book is books[0]  # lesson 0 draws in letters
+    for file in notebooks.shown_in(script):
+        shutil.copy(file, tmp_path)
+    book = nbformat.read(notebooks.write(script, tmp_path / "book.ipynb"), as_version=4)
+    strict = nbformat.v4.new_code_cell("import warnings\nwarnings.simplefilter('error')")
+    book.cells.insert(0, strict)
+    place = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(book, timeout=300, kernel_name="python3", resources=place).execute()
+    outputs = [out for cell in book.cells if cell.cell_type == "code" for out in cell.outputs]
+    assert any("image/png" in out.get("data", {}) for out in outputs)

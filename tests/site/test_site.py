@@ -15,10 +15,10 @@ import pytest
 from support.places import ROOT
 
 import flowcore as fc
-from flowcore import teaching
 
 DOCS = ROOT / "docs"
 COURSE = ROOT / "examples" / "course"
+LESSONS = sorted(COURSE.glob("lesson_*.py"))
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_the_first_pages_flow_has_learned_two_moons(builder):
     assert picture.count("<polyline") == 26 and picture.count("<circle") == 400
 
 
-def test_four_doors_have_their_minutes(builder):
+def test_doors_and_cards_have_their_minutes(builder):
     pages = builder("pages")
     app, source = SimpleNamespace(srcdir=str(DOCS)), [(DOCS / "index.rst").read_text("utf-8")]
     pages.fill_minutes(app, "index", source)
@@ -73,7 +73,10 @@ def test_four_doors_have_their_minutes(builder):
     cards = pages.lesson_cards(COURSE)
     lessons = sorted(COURSE.glob("lesson_*.py"))
     assert cards.count("grid-item-card") == len(lessons) == cards.count(" minutes")
-    assert [int(n) for n in re.findall(r"card:: (\d+)\.", cards)] == list(range(len(lessons)))
+    order = [*range(1, 9), 0, *range(9, 13)]
+    assert [int(n) for n in re.findall(r"card:: (\d+)\.", cards)] == order
+    read = cards.partition(".. toctree::")[2]  # in the order of the cards
+    assert re.findall(r"/built/course/(\w+)", read) == re.findall(r":link: \S+/(\w+)", cards)
     assert 20 <= pages.minutes(COURSE / "lesson_1_stretching.py") <= 45
 
 
@@ -108,48 +111,76 @@ PART_JS = (DOCS / "live" / "part.js").read_text("utf-8")
 # ------------------------------------------------------------ slides
 
 
-RST = """
-.. _x:
-
-7. Why compose?
-===============
-
-Predict
--------
-
-.. rst-class:: note
-
-**7a.** What?
-
-Six stages
-----------
-
-.. image-sg:: /built/course/images/sphx_a_001.png
-   :alt: two & three
-   :srcset: x
-
-      .. image-sg:: /built/course/images/sphx_a_002.png
-         :alt: more
-"""
+PAGE = """<article><div class="admonition"><p>Go to the end</p></div>
+<h1>7. Why compose?<a class="headerlink" href="#x">#</a></h1><p>You need: lesson 6.</p>
+<h2>Predict</h2><p>What comes? Put it in the place of <code>None</code>.</p>
+<p><strong>7a.</strong> How much?</p><pre>7a: How much?</pre><p>It is two.</p>
+<h2>Stages</h2><p>Look <a href="x.html">left</a>.</p>
+<ul class="sphx-glr-horizontal"><li><img src="../../_images/1.png" alt="two &amp; three"
+srcset="x"></li><li><img src="../../_images/2.png" alt="more"></li></ul>
+<p>Much before. So</p><div class="math">a</div><p>and</p><div class="math">b</div>
+<h2>Two</h2><p>Why this shape?</p><img src="../../_images/3.png" alt="">
+<div class="highlight-python"><div><pre><span>def</span> f():
+    pass</pre></div></div><ul><li><p>One.</p></li></ul><p>The end.</p>
+<section id="where-this-comes-from"><h2>Where</h2><ul><li>A paper</li></ul></section></article>"""
 
 
-def test_slides_have_questions_and_pictures_in_order(builder, tmp_path, monkeypatch):
-    slides = builder("slides")
+@pytest.fixture
+def slides(builder):
+    """docs/builder/slides.py."""
+    pytest.importorskip("bs4")
+    return builder("slides")
+
+
+def test_a_slide_has_one_thing_and_a_question_stands_before_its_picture(slides):
     assert doctest.testmod(slides).failed == 0
-    lesson, found = slides.of_lesson(RST)
-    assert lesson == "7. Why compose?"
-    assert [(one.section, bool(one.question), one.image) for one in found] == [
-        ("Predict", True, ""),
-        ("Six stages", False, "sphx_a_001.png"),
-        ("Six stages", False, "sphx_a_002.png"),
-    ]
-    assert found[0].question == teaching.question("7a")
-    (tmp_path / "lesson_7_composing.rst").write_text(RST, "utf-8")
-    monkeypatch.setattr(slides, "COURSE", tmp_path)
+    title, *found = slides.of_lesson(PAGE)
+    assert title.section == "7. Why compose?" and title.notes == ["<p>You need: lesson 6.</p>"]
+    assert [(one.section, one.kind, "".join(one.shown)) for one in found] == [
+        ("Predict", "question", "<p>What comes?</p>"),
+        ("Predict", "question", "<p><strong>7a.</strong> How much?</p>"),
+        ("Stages", "other", '<p>Look left.</p><img alt="two &amp; three" src="../_images/1.png"/>'),
+        ("Stages", "other", '<img alt="more" src="../_images/2.png"/>'),
+        ("Stages", "formula", '<p>Much before. So</p><div class="math">a</div>'
+         '<p>and</p><div class="math">b</div>'),
+        ("Two", "question", "<p>Why this shape?</p>"),
+        ("Two", "other", '<img alt="" src="../_images/3.png"/>'),
+        ("Two", "other", '<div class="highlight-python"><div><pre style="--lines: 2; --columns: 8">'
+         "def f():\n    pass</pre></div></div>"),
+        ("Two", "other", "<ul><li><p>One.</p></li></ul>"),
+    ]  # fmt: skip
+    assert [one.notes for one in found if one.notes] == [["<p>It is two.</p>"], ["<p>The end.</p>"]]
+    assert not found[1].notes  # the answer
+    assert found[1].minutes == pytest.approx(0.5 + 2 + 3 / 120)
+    assert found[2].minutes == pytest.approx(0.5 + 5 / 120)  # of which its notes have three
+
+
+def test_slides_of_a_site(slides, tmp_path):
+    lessons = tmp_path / "built" / "course"
+    lessons.mkdir(parents=True)
+    (lessons / "lesson_5_x.html").write_text(PAGE.replace("7.", "5."), "utf-8")
     slides.write(tmp_path)
-    page = (tmp_path / "slides" / "lesson_7_composing.html").read_text("utf-8")
-    assert page.count("<section>") == 4 and "two &amp; three" in page
-    assert 'href="lesson_7_composing.html"' in (tmp_path / "slides" / "index.html").read_text()
+    page = (tmp_path / "slides" / "lesson_5_x.html").read_text("utf-8")
+    assert page.count("<section>") == 10 and page.count("<main>") == page.count("<h1>") == 1
+    plan = slides.planned(slides.PLAN.read_text("utf-8"), "5")  # the lecture of 90 minutes
+    assert len(plan) >= 3 and all(line in page for line in plan)
+    assert 'href="lesson_5_x.html"' in (tmp_path / "slides" / "index.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("script", LESSONS, ids=lambda path: path.stem)
+def test_every_formula_of_a_lesson_is_on_its_slides(builder, slides, script):
+    pytest.importorskip("nbformat")
+    docutils = pytest.importorskip("docutils.core")
+    html5 = importlib.import_module("docutils.writers").get_writer_class("html5")
+    source = script.read_text("utf-8")
+    text = [cell.text for cell in builder("notebooks").cells(source) if not cell.is_code]
+    options = {"report_level": 5, "doctitle_xform": False, "math_output": "MathJax none"}
+    html = docutils.publish_parts("\n\n".join(text), writer=html5(), settings_overrides=options)
+    made = slides.of_lesson(f"<article>{html['html_body']}</article>")
+    shown = "".join(part for slide in made for part in slide.shown)
+    assert shown.count('<div class="math') == source.count(".. math::")
+    for name in re.findall(r'teaching\.check\("(\w+)"', source):
+        assert f"<strong>{name}.</strong>" in shown
 
 
 # ------------------------------------------------------------ one command

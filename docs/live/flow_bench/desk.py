@@ -186,16 +186,37 @@ def sequential_seconds(n: int = 2000) -> dict:
     return walks.sequential_seconds(bench.training, int(n))
 
 
+def read(text: str) -> dict:
+    """The number that somebody typed, {"value": 2.5}; or {"problem": why it is none}."""
+    try:
+        value = teaching.read_number(text)
+    except ValueError as problem:
+        return {"problem": str(problem)}
+    return {"value": value} if math.isfinite(value) else {"problem": "type a finite number."}
+
+
 def judge(task: int, answer) -> dict:
     """The verdict on a prediction: a number, or the cells of a drawing."""
     verdict = tasks.judge(int(task), answer)
     return {"right": verdict.right, "message": verdict.message}
 
 
-def check(exercise: str, code: str) -> dict:
-    """What the course answers to code that is a number or a function: for the lessons' boxes."""
-    names = {**vars(math), "fc": fc, "np": np, "anp": anp}
-    verdict = teaching.check(exercise, cell.value(code, names))
+def question(exercise: str, seed: int) -> dict:
+    """The text of an exercise with the numbers of a seed; "" if it has no others."""
+    text = teaching.question(exercise, seed)
+    return {"text": "" if text == teaching.question(exercise) else text}
+
+
+def check(exercise: str, code: str, seed: int | None = None) -> dict:
+    """What the course answers to a number, rows of them, or a function's code: for the boxes.
+
+    Errors: ValueError for text that is none of these, or code that fails.
+    """
+    if teaching.EXERCISES[exercise].inputs:
+        answer = cell.value(code, {**vars(math), "fc": fc, "np": np, "anp": anp})
+    else:
+        answer = teaching.EXERCISES[exercise].read(code)
+    verdict = teaching.check(exercise, answer, seed)
     return {"right": bool(verdict), "message": str(verdict)}
 
 
@@ -230,7 +251,7 @@ CALLS: Mapping[str, Callable[..., dict]] = {
     function.__name__: function
     for function in (
         about, build, walk_by, described, floor, train, look, truth, point, measure, network,
-        sequential_seconds, judge, check, overlap, read_table, run,
+        sequential_seconds, read, judge, question, check, overlap, read_table, run,
     )
 }  # fmt: skip
 

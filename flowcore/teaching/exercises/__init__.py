@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .exercise import Exercise, Mistake, Verdict
 from .lesson_0 import ONE_PAGE
 from .lesson_5 import DIRECTIONS
@@ -46,8 +48,9 @@ def check(name: str, answer: Answer, seed: int | None = None) -> Verdict:
     ----------
     name : str
         Lesson and letter, such as "3b".
-    answer : number, function or None
-        Your answer to the question; None prints the question.
+    answer : number, array, text, function or None
+        Your answer to the question; None prints the question. Text is read by `read_number`, or as
+        rows of an array, "[[0, 1], [1, 1]]".
     seed : int or None
         None is the course's own exercise. Another seed has other numbers, and their answers; an
         exercise that asks for a function, and a few others, stay as they are.
@@ -55,17 +58,17 @@ def check(name: str, answer: Answer, seed: int | None = None) -> Verdict:
     Returns
     -------
     Verdict
-        True if it is right; it is printed as its reason, or as a hint. After a function that is
-        right a solution is printed, to compare.
+        True if the answer is right. It prints the reason or a hint, and after a right function one
+        solution, to compare.
 
     Examples
     --------
     >>> check("1a", -0.226)
     1a: not yet. The sign: a stretch makes the density thinner, so subtract log 2.
-    >>> bool(check("1a", -1.612))
+    >>> bool(check("1a", "-1,61 nats"))
     True
     >>> check("1a", None, seed=1)
-    1a: z ~ N(0, 1) and x = 8 z. What is log p(x = 0), in nats?
+    1a: z ~ N(0, 1) and x = 65 z. What is log p(x = 0), in nats?
     """
     return _find(name).variant(seed).check(answer)
 
@@ -94,7 +97,7 @@ def question(name: str, seed: int | None = None) -> str:
 
 
 def solution(name: str, seed: int | None = None) -> str:
-    """The answer of an exercise and why it is so; of a function, its reason and no code.
+    """The answer of an exercise and its reason; for a function, only the reason.
 
     `check` prints the code of a function, after one that is right. Errors: ValueError for an
     exercise that there is not.
@@ -119,6 +122,8 @@ def solution(name: str, seed: int | None = None) -> str:
     exercise = _find(name).variant(seed)
     if exercise.inputs:
         return exercise.why
+    if np.ndim(exercise.answer):
+        return f"{np.asarray(exercise.answer, int).tolist()}. {exercise.why}"
     value = float(exercise.answer)
     shown = f"{value:g}" if value == round(value, 1) else f"{value:.3f}"
     return f"{shown}. {exercise.why}"

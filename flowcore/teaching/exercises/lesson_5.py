@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from .constants import N_0
-from .exercise import but, exercise, given, numbers
+from .exercise import but, decimals, exercise, given, numbers
 
 
-@numbers(D=(10, 32, 100, 784))
+@numbers(D=range(10, 201))
 def _loop(D=64):
     return exercise(
         "5a",
-        f"A MAF of {D} dimensions, sampled by the textbook's loop. How many passes of the network "
-        "make one sample?",
+        f"A MAF of {D} dimensions is sampled by the textbook's loop. How many passes of the "
+        "network make one sample?",
         D,
         "One for each coordinate: x_i must be known before phi_{i+1} can be computed.",
         "Which coordinates are known after the first pass? After the second?",
@@ -24,31 +24,30 @@ def _loop(D=64):
          "each coordinate, not for each pair."),
         (2 * D, "One pass outputs the shift and the log-scale together."),
         (D // 2, "A pass makes one more coordinate right, not two."),
-        ([D * (D - 1) // 2, D * (D + 1) // 2], "A pass is counted once, whatever number of "
-         "coordinates it knows."),
-        (2, "Two passes know x_1 and x_2. How does it go on?"),
+        ([D * (D - 1) // 2, D * (D + 1) // 2], "Count a pass once, whatever is known in it."),
+        (2, "After two passes x_1 and x_2 are known. How does it go on?"),
         (0, "The network gives the shifts and scales: without a pass there are none."),
     )  # fmt: skip
 
 
-@numbers(c=(3, 4, 5), x2=(2, 4, 5))
+@numbers(c=range(3, 7), x2=decimals(1.5, 9.5, 0.1))
 def _back(c=2, x2=3):
     return exercise(
         "5b",
         f"x1 = {c} z1 and x2 = mu(x1) + exp(alpha(x1)) z2 with mu(u) = alpha(u) = u. What is z2 "
         f"for x = (1, {x2})?",
         (x2 - 1) / np.e,
-        "z2 = (x2 - mu) exp(-alpha), and both are known at once, since x is: MAF's fast direction.",
+        "z2 = (x2 - mu) exp(-alpha). x is known, so this is the fast direction of a MAF.",
         "Solve the second equation for z2; x1 = 1 is known.",
-        (x2 / np.e, "The shift mu(x1) = 1 is to be taken off first."),
+        (x2 / np.e, "Subtract the shift mu(x1) = 1 first."),
         ((x2 - 1) * np.e, "This multiplies by exp(alpha); the way back divides."),
         ((x2 - 1 / c) * np.exp(-1 / c), f"mu and alpha were read at z1 = 1/{c}: an IAF. A MAF "
          "reads them at x1."),
         (float(x2 - 1), "x2 - mu is still to be divided by the scale, exp(alpha)."),
         (1 + x2 * np.e, f"This is the way from z to x, with z2 = {x2}."),
-        (x2 / np.e - 1, "First the shift is taken off, then the scale divides: in this order."),
-        ((x2 + 1) / np.e, "The shift is taken off on the way back, not added."),
-        (x2 - 1 - np.e, "The scale divides; it is not taken off."),
+        (x2 / np.e - 1, "First the shift is subtracted, then the scale divides, in this order."),
+        ((x2 + 1) / np.e, "The way back subtracts the shift."),
+        (x2 - 1 - np.e, "Divide by the scale; do not subtract it."),
         (x2 - 1 / np.e, "The shift is mu = 1, and the scale divides what is left."),
         (0.0, "alpha is 1 at x1 = 1, so exp(alpha) is e, and x2 - mu is not 0."),
         (1 / c, "This is z1. The question is for z2."),
@@ -59,7 +58,7 @@ def _back(c=2, x2=3):
     )  # fmt: skip
 
 
-@numbers(c=(3, 4, 5))
+@numbers(c=range(3, 81))
 def _log_det(c=2):
     log_c = np.log(c)
     return exercise(
@@ -68,38 +67,39 @@ def _log_det(c=2):
         "at x1 = 1. What is log |det dz/dx|?",
         -(log_c + 1),
         f"-(log {c} + alpha(x1)): both log-scales, with the sign of the way back.",
-        "dz/dx is a triangle. What stands on its diagonal?",
+        "dz/dx is a triangle. What is on its diagonal?",
         (log_c + 1, "This is dx/dz, the way to the data; the way back has the opposite sign."),
         (-1.0, f"x1 = {c} z1 stretches, too: its log {c} is missing."),
         (-log_c, "This is the part of x1 alone: that of x2, alpha(x1), is missing."),
         (-(log_c + 1 / c), f"alpha is read at x1 = 1, not at z1 = 1/{c}."),
         (-(c + np.e), "Logarithms of the scales are added, not the scales."),
         (-(c + 1.0), f"The log-scale of x1 is log {c}, not {c}."),
-        ([1 - log_c, log_c - 1], "Both coordinates are stretched: their log-scales have one "
+        ([1 - log_c, log_c - 1], "Both coordinates are stretched: their log-scales have the same "
          "sign."),
         (-log_c - np.e, "alpha = 1 is the log-scale already; exp(alpha) is the scale."),
         (c * np.e, "This is the determinant of dx/dz; the logarithm of the way back is asked for."),
         (-(log_c + 2), "mu is a shift: it adds nothing to the determinant."),
         (0.0, "Neither coordinate keeps its length: both are scaled."),
-        (log_c, "This is the part of x1 alone, and of the way to x."),
-        (1.0, "This is alpha alone, and of the way to x."),
+        (log_c, "This is the part of x1 alone, and for the way to x."),
+        (1.0, "This is alpha alone, and for the way to x."),
     )  # fmt: skip
 
 
-@numbers(D=(32, 128), width=(256, 512))
+@numbers(D=range(10, 41), width=range(48, 600, 8))
 def _units(D=64, width=256):
     return exercise(
         "5d",
         f"A MAF of {D} dimensions, with hidden layers of {width} and {width} units, computes each "
-        "unit as soon as it can be final, and not before. How many units is that for one sample?",
+        "hidden unit as soon as it can be final, and not before. How many hidden units is that for "
+        "one sample?",
         2 * width,
         "Each once: a unit of degree d is final as soon as x_1..x_d are known.",
         "How often does a unit of degree d change, once x_1..x_d are known?",
         (D * 2 * width, f"This is the textbook's loop, which computes all units {D} times."),
-        (2 * width // D, "These are those of one degree: all degrees have their turn."),
-        (width // D, "These are those of one degree and one layer: all have their turn."),
+        (2 * width // D, "These are the units of one degree: count all degrees."),
+        (width // D, "These are the units of one degree and one layer: count them all."),
         (width, "There are two hidden layers."),
-        (D, "One unit for each coordinate would be enough to depend on all, but there are more."),
+        (D, "This counts one unit for each coordinate, but the layers have more units."),
         (4 * width, "mu and alpha read the same hidden units."),
         (D * width, "Each layer's units are computed once, not once for each coordinate; and there "
          "are two layers."),
@@ -108,7 +108,7 @@ def _units(D=64, width=256):
         (2 * width + D, "The inputs are no hidden units: they are what is sampled."),
         (2 * width + 2 * D, "The outputs are no hidden units."),
         (2 * width + 3 * D, "Inputs and outputs are no hidden units."),
-        (1, "One unit at a time, but all of them have their turn."),
+        (1, "Units may be computed one at a time, but all of them are."),
     )  # fmt: skip
 
 
@@ -158,8 +158,8 @@ _maf = given(lambda x, net: (x, *net(x)))  # x, mu and alpha
 _iaf = given(lambda x, net: (x, *_iaf_z(x, net, x.shape[1])))  # x, z and its log-det
 
 _ONE_PASS = exercise("5e",
-    "Write a function inverse(x, net) for a MAF: net(x) returns mu and alpha, (n, D) each, and "
-    "inverse returns z (n, D) and log |det dz/dx| (n,).",
+    "Write a function inverse(x, net) for a MAF. net(x) returns mu and alpha, (n, D) each. inverse "
+    "returns z (n, D) and log |det dz/dx| (n,).",
     inverse,
     "One pass, all coordinates at once: x is known.",
     "Solve x = mu + exp(alpha) z for z; the diagonal of dz/dx is exp(-alpha).",
@@ -171,8 +171,8 @@ _ONE_PASS = exercise("5e",
      "row: sum over the coordinates."),
     (but(inverse, 0, _maf(lambda x, mu, alpha: (x - mu) * np.exp(alpha))), "The way back divides "
      "by exp(alpha)."),
-    (but(inverse, 0, _maf(lambda x, mu, alpha: x * np.exp(-alpha) - mu)), "First the shift is "
-     "taken off, then the scale divides."),
+    (but(inverse, 0, _maf(lambda x, mu, alpha: x * np.exp(-alpha) - mu)), "First subtract the "
+     "shift, then divide by the scale."),
     (but(inverse, 0, _maf(lambda x, mu, alpha: (x - mu) / alpha)), "alpha is the logarithm of the "
      "scale: divide by exp(alpha)."),
     (_maf(lambda x, mu, alpha: (mu + np.exp(alpha) * x, alpha.sum(axis=1))), "This is the formula "
@@ -201,8 +201,8 @@ _SLOW_DENSITY = exercise("5f",
      "-1/2 log(2 pi) for each coordinate, is missing."),
     (_iaf(lambda x, z, log_det: N_0 - 0.5 * (z**2).sum(axis=1) + log_det), "The constant "
      "-1/2 log(2 pi) comes once for each coordinate."),
-    (lambda x, net: _stopped(x, net, 1), "One pass knows no z but the first. Repeat it for every "
-     "coordinate."),
+    (lambda x, net: _stopped(x, net, 1), "After one pass only the first z is right. Repeat it for "
+     "every coordinate."),
     (lambda x, net: _stopped(x, net, x.shape[1] - 1), "One pass too few: the last coordinate is "
      "not right yet."),
     inputs=[(ROWS, _net), (ROWS[:2, :3], _net)],

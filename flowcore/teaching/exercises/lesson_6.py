@@ -6,12 +6,13 @@ from functools import partial
 
 import numpy as np
 
-from .exercise import but, exercise, given, numbers
+from .exercise import but, decimals, exercise, given, numbers
 from .lesson_5 import ROWS
 
 
-@numbers(scales=((0.2, -0.5, 0.7), (-0.4, 0.3, 0.6), (0.8, -0.1, -0.3)))
-def _sum(scales=(0.1, -0.3, 0.5)):
+@numbers(a=decimals(0.1, 0.9, 0.05), b=decimals(-0.9, -0.1, 0.05), c=decimals(0.1, 0.9, 0.05))
+def _sum(a=0.1, b=-0.3, c=0.5):
+    scales = (a, b, c)
     total = sum(scales)
     shown = f"{scales[0]:g}, {scales[1]:g} and {scales[2]:g}"
     return exercise(
@@ -20,12 +21,12 @@ def _sum(scales=(0.1, -0.3, 0.5)):
         f"{shown}. What is log |det dx/dz|?",
         total,
         "The sum of the log-scales; the two that stay add nothing.",
-        "What stands on the diagonal of the Jacobian? Take its logarithm.",
+        "What is on the diagonal of the Jacobian? Take its logarithm.",
         (-total, "This is dz/dx, the way back."),
         (sum(map(abs, scales)), "Log-scales are added with their signs: a negative one squeezes."),
         (np.exp(scales).sum(), "Logarithms of the scales are added, not the scales."),
-        (np.exp(scales).sum() + 2, "Logarithms of the scales are added, not the scales; those of "
-         "what stays are 0."),
+        (np.exp(scales).sum() + 2, "Logarithms of the scales are added, not the scales. "
+         "Coordinates that stay have the log-scale 0."),
         (total + 2, "What stays has the slope 1, whose logarithm is 0."),
         (np.prod(scales), "Scales are multiplied, so log-scales are added."),
         ([total / 3, total / 5], "A sum, not a mean."),
@@ -38,18 +39,18 @@ def _sum(scales=(0.1, -0.3, 0.5)):
 
 
 _TURNS = exercise("6b",
-    "Four coordinates, couplings that change two and two of them in turn. After how many may "
-    "every coordinate depend on every other?",
+    "A flow has four coordinates. Its couplings change two of them, then the other two, and so on. "
+    "After how many couplings may every coordinate depend on every other?",
     3,
-    "After two, those that were changed last see everything; after three, the others do, too.",
+    "After two, the pair changed last depends on everything; after three, so does the other.",
     "Write down, after each coupling, which of z1..z4 each coordinate depends on.",
     (1, "One coupling leaves two coordinates as they were."),
-    (2, "In the pair that was changed first, neither has seen the other one yet."),
-    (4, "One fewer: follow who has seen whom after each coupling."),
-    (6, "These are the pairs. One coupling serves two coordinates at once."),
-    (8, "It goes faster: a coupling lets two coordinates see two others at once."),
-    (12, "These are the ordered pairs. One coupling serves four of them at once."),
-    (5, "Fewer: follow who has seen whom after each coupling."),
+    (2, "In the pair that was changed first, neither depends on the other one yet."),
+    (4, "There is not one coupling for each coordinate: a coupling changes two of them."),
+    (6, "This is the number of pairs. One coupling changes two coordinates at once."),
+    (8, "It goes faster: a coupling makes two coordinates depend on two others at once."),
+    (12, "This is the number of ordered pairs. One coupling serves four of them at once."),
+    (5, "Fewer: write down which coordinates depend on which after each coupling."),
     (0, "Without a coupling no coordinate depends on another one."),
 )  # fmt: skip
 
@@ -61,17 +62,18 @@ _BOARD = exercise("6c",
     "1 - log 2: the best it can do is to lay a Gaussian bell, cut into pieces, over the board.",
     "Put the board's area into a disk: pi R^2 = 32, and the mean of r^2 is R^2 / 2. A bell of "
     "deviation s has the cross-entropy log(2 pi s^2) + E r^2 / (2 s^2): choose the best s.",
-    (0.0, "The board is flat; a Gaussian, areas kept, takes every value below its peak."),
-    (np.log(2), "log 2 is what the empty half of the frame costs whoever covers it evenly; "
-     "NICE may keep the empty squares almost empty."),
+    (0.0, "The board has one density value; a Gaussian takes every value below its peak, also "
+     "after a map that keeps areas."),
+    (np.log(2), "log 2 is the KL of a uniform density on the whole frame. NICE may keep the empty "
+     "squares almost empty."),
     (np.log(32) + 1 - np.log(2), "This is the cross-entropy. Take off the entropy, log 32."),
     (np.log(32), "This is the entropy of the board, the loss of the truth itself."),
-    (1.0, "The best constant factor makes the mean of r^2 / (2 s^2) one, but log(2 pi s^2) is "
-     "log 32 - log 2 then, not log 32."),
+    (1.0, "With the best constant factor the mean of r^2 / (2 s^2) is 1, but log(2 pi s^2) is log "
+     "32 - log 2, not log 32."),
     (0.5, "It is less: NICE may keep the empty squares almost empty, and choose its factor.", 1e-6),
     (0.05, "It is more: half of the bell's heights do not occur on a flat board.", 0.05),
     (-np.log(2), "A KL is never negative."),
-    (2.0, "It is less: a bell over the board is not that far from flat.", 1.2),
+    (2.0, "It is less: NICE can move the mass of a bell to the squares.", 1.2),
     rough=(0.1, 0.5),
 )  # fmt: skip
 
@@ -109,23 +111,23 @@ _alpha = given(lambda x, kept, net: net(x[:, kept])[1:])
 _z = given(lambda x, kept, net: (coupling_inverse(x, kept, net)[0], kept))
 _to_x = _changed(lambda v, mu, alpha: mu + np.exp(alpha) * v)
 _COUPLING = exercise("6d",
-    "Write a function coupling_inverse(x, kept, net): kept is a boolean array (D,), net(x[:, "
-    "kept]) returns mu and alpha of the others, and x[:, ~kept] = mu + exp(alpha) z[:, ~kept]. "
-    "It returns z (n, D) and log |det dz/dx| (n,).",
+    "Write a function coupling_inverse(x, kept, net). kept is a boolean array (D,), net(x[:, "
+    "kept]) returns mu and alpha of the others, and x[:, ~kept] = mu + exp(alpha) z[:, ~kept]. The "
+    "function returns z (n, D) and log |det dz/dx| (n,).",
     coupling_inverse,
-    "What stays feeds the network, so the network is never inverted.",
+    "The coordinates that stay feed the network, so the network is never inverted.",
     "z and x agree where kept is True. Elsewhere solve for z; the log-det has one summand for each "
     "coordinate that changes.",
     (_but(1, _alpha(lambda alpha: alpha.sum(axis=1))), "z is right. The log-det is that of dx/dz: "
      "turn its sign."),
-    (_but(1, _alpha(lambda alpha: 0 * alpha.sum(axis=1))), "z is right. Its log-det is 0 for NICE "
-     "only: here scales divide."),
+    (_but(1, _alpha(lambda alpha: 0 * alpha.sum(axis=1))), "z is right. The log-det is 0 for NICE "
+     "only: here z is divided by scales."),
     (_but(1, _alpha(lambda alpha: -alpha.sum(axis=0))), "z is right. Sum over the coordinates, "
      "axis 1, not over the rows."),
     ([_but(0, _to_x), but(_but(0, _to_x), 1, _alpha(lambda alpha: alpha.sum(axis=1)))], "This is "
      "the way from z to x."),
-    (_but(0, _changed(lambda v, mu, alpha: v * np.exp(-alpha) - mu)), "First the shift is taken "
-     "off, then the scale divides."),
+    (_but(0, _changed(lambda v, mu, alpha: v * np.exp(-alpha) - mu)), "First subtract the shift, "
+     "then divide by the scale."),
     (_but(0, _changed(lambda v, mu, alpha: (v - mu) * np.exp(alpha))), "The way back divides by "
      "exp(alpha)."),
     (_but(0, _changed(lambda v, mu, alpha: v - mu)), "This is NICE: the scale exp(alpha) is "
@@ -163,27 +165,37 @@ def _nice(z, nets, *, first=0, fresh=True, turns=True, sign=1):
     return x
 
 
+def _places(z, nets):
+    """A mistake of 6e: the halves change places in each layer, and stay so."""
+    half = z.shape[1] // 2
+    read, other = z[:, :half], z[:, half:]
+    for net in nets:
+        read, other = other + net(read), read
+    return np.hstack([read, other])
+
+
 _NETS = (np.sin, np.cos, np.tanh)
 
 _ALTERNATE = exercise("6e",
-    "Write a function nice(z, nets), a NICE flow with an even number D of coordinates: the first "
-    "network reads the first half and its output is added to the second half, the next one reads "
-    "the second half and is added to the first, and so on in turn. It returns x (n, D).",
+    "Write a function nice(z, nets), a NICE flow with an even number D of coordinates. The first "
+    "network reads the first half, and its output is added to the second half. The next one reads "
+    "the second half, and its output is added to the first, and so on. The function returns x (n, "
+    "D).",
     nice,
     "Every layer is a shear, so the log-det of the whole is 0.",
     "Keep one array x, and change one half of it in each step; networks read x as it is now.",
     (lambda z, nets: _nice(z, nets, first=1), "The halves are exchanged: the first network reads "
      "the first half."),
-    (lambda z, nets: _nice(z, nets, fresh=False), "A network reads the half as it is now, after "
-     "the layers before, not that of z."),
+    (lambda z, nets: _nice(z, nets, fresh=False), "A network reads the half as the layers before "
+     "left it, not that of z."),
     (lambda z, nets: _nice(z, nets, turns=False), "The halves take turns: otherwise the first one "
      "never changes."),
-    (lambda z, nets: _nice(z, nets, sign=-1), "The output is added: taking it off is part of the "
-     "way back."),
+    (lambda z, nets: _nice(z, nets, sign=-1), "Add the output: subtracting it is the way back."),
     (lambda z, nets: _nice(z, nets[:1]), "This is one layer: `nets` holds several."),
     (lambda z, nets: _nice(z, nets[:2]), "These are two layers: `nets` may hold more."),
     (lambda z, nets: _nice(z, nets[::-1]), "The networks come in the order of the list."),
-    (lambda z, nets: _nice(z, nets) - z, "This is what was added; x is z and that."),
+    (_places, "Your halves change places in each layer: put them back at the end."),
+    (lambda z, nets: _nice(z, nets) - z, "This is only what was added; x is z plus that."),
     (lambda z, nets: z, "Nothing has changed. Does the function change a copy, and return it?"),
     inputs=[(ROWS, _NETS), (ROWS[:2], _NETS[:2]), (ROWS, _NETS[:1])],
 )  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 from ...targets import two_moons
 from ...targets.floors import affine_floor
 from .constants import H_NORMAL
-from .exercise import exercise, numbers
+from .exercise import decimals, exercise, numbers
 
 
 @cache
@@ -19,7 +19,7 @@ def _of_moons(noise):
     return *(affine_floor(moons, order, n=60) for order in ((1, 2), (2, 1))), moons.entropy()
 
 
-@numbers(noise=(0.1, 0.15))
+@numbers(noise=decimals(0.06, 0.2, 0.002))  # a second of quadrature each
 def _least(noise=0.05):
     floor, other, entropy = _of_moons(noise)
     which = "two moons" if noise == 0.05 else f"two moons with the noise {noise}"
@@ -28,17 +28,18 @@ def _least(noise=0.05):
         f"Any number of affine autoregressive layers, all in the order (1, 2), learn {which}. "
         "What is the least KL?",
         floor,
-        "The layers collapse into one: given x1, x2 stays Gaussian. Two branches are not.",
-        "Given x1, x2 is one Gaussian, however many layers there are; the best one has the moons' "
-        "own mean and variance there. The rest is an integral, which teaching.affine_floor takes.",
+        "The layers collapse into one: given x1, x2 stays Gaussian. Two branches are not Gaussian.",
+        "Given x1, x2 is one Gaussian, however many layers there are. The best one has the moons' "
+        "own mean and variance there. The rest is an integral, which teaching.affine_floor "
+        "computes.",
         (0.0, "A Gaussian that is shifted and scaled, however often, stays a Gaussian."),
         (other, "This is the floor of the order (2, 1): up to four branches."),
         (entropy, "This is the entropy of the moons: the NLL at which KL is 0."),
-        (entropy + floor, "This is the NLL at the floor; take off the entropy."),
+        (entropy + floor, "This is the NLL at the floor; subtract the entropy."),
         (0.29 * floor, "It is more: where there are two branches, one Gaussian has to cover both, "
          "and all that lies between them.", 0.29 * floor),
-        (np.log(2), "log 2 is the choice between two branches far apart, whatever their width. The "
-         "floor depends on how much wider than each of them the bell over both is.", 1e-3),
+        (np.log(2), "log 2 is the entropy of the choice between two branches. The floor depends on "
+         "how much wider the bell over both is than each branch.", 1e-3),
         (2 * floor, "It is less: one Gaussian with the right mean and variance at each x1 does "
          "better.", 0.45 * floor),
         (4.0, "It is less: x1 alone is fitted well, and x2 has the right mean and variance.", 1.5),
@@ -46,14 +47,14 @@ def _least(noise=0.05):
     )  # fmt: skip
 
 
-@numbers(z=(2, 4, 5), a=(3, 4), b=(2, 3))
+@numbers(z=range(2, 10), a=range(2, 10), b=range(1, 10))
 def _order(z=3, a=2, b=1):
     double = "doubles" if a == 2 else f"multiplies by {a}"
     return exercise(
         "7b",
         f"f {double}, g adds {b}. What does Chain([f, g]) make of z = {z}, forward?",
         float(a * (z + b)),
-        "f after g, as in f(g(z)): the last of the list comes first.",
+        "It is f(g(z)): the last of the list is applied first.",
         f"Chain([f, g]) is f(g(z)): work out g({z}) first.",
         (float(a * z + b), "That is g after f. Chain([f, g]) is f(g(z)): g comes first."),
         (float(z + b), "That is g alone; f follows."),
@@ -66,20 +67,19 @@ def _order(z=3, a=2, b=1):
         (float(z), "Nothing has happened: g and f both change it."),
         (float(a * b), "z itself is missing."),
         (float(a + z + b), "f multiplies."),
-        (float(a * (z + b) - 1), "One too few: first g, then f, of its whole result."),
-        (float(a * (z + b) + 1), "One too many: first g, then f, of its whole result."),
     )  # fmt: skip
 
 
-@numbers(dets=((0.2, -1.5, 0.6), (-0.4, 0.9, 0.3), (0.7, 0.5, -1.9)))
-def _added(dets=(0.3, -1.2, 0.5)):
+@numbers(a=decimals(0.1, 0.9, 0.05), b=decimals(-1.9, -0.3, 0.05), c=decimals(0.1, 0.9, 0.05))
+def _added(a=0.3, b=-1.2, c=0.5):
+    dets = (a, b, c)
     total = sum(dets)
     return exercise(
         "7c",
-        f"Three layers and a swap: the log-determinants of the way to x are {dets[0]:g}, "
-        f"{dets[1]:g}, {dets[2]:g}, and that of the swap. What is log |det dz/dx| of the whole?",
+        "A flow has three layers and a swap. On the way to x the layers have the log-determinants "
+        f"{dets[0]:g}, {dets[1]:g} and {dets[2]:g}. What is log |det dz/dx| of the whole flow?",
         -total,
-        f"They add up to {total:.1f}, a swap counts 0, and the way back turns the sign.",
+        f"They add up to {round(total, 2):g}, a swap counts 0, and the way back turns the sign.",
         "The chain rule multiplies Jacobians; log |det| turns products into sums.",
         (total, "This is the way to x; dz/dx is the way back."),
         (-np.prod(dets), "Determinants are multiplied, their logarithms added; and dz/dx turns the "
@@ -109,25 +109,24 @@ def together(m_1, a_1, m_2, a_2):
 _COLLAPSE = exercise("7d",
     "Two affine layers of the order (1, 2) leave x1 alone: u = m_1 + exp(a_1) z2 and then x2 = m_2 "
     "+ exp(a_2) u, with all four numbers computed from x1. Write a function together(m_1, a_1, "
-    "m_2, a_2): the shift and the log-scale of the one layer that does the same.",
+    "m_2, a_2). It returns the shift and the log-scale of the one layer that does the same.",
     together,
     "x2 = (m_2 + exp(a_2) m_1) + exp(a_1 + a_2) z2, and both are functions of x1: one layer.",
-    "Put u into the second equation, and collect what stands before z2, and what does not.",
+    "Put u into the second equation. The factor of z2 is the scale; the rest is the shift.",
     (lambda m, a, n, b: (n + m, a + b), "The log-scale is right. The first shift is scaled by the "
      "second layer: exp(a_2) m_1."),
     (lambda m, a, n, b: (m + np.exp(a) * n, a + b), "The log-scale is right. The shift is that of "
      "the layers in the other order."),
     (lambda m, a, n, b: (n + np.exp(a) * m, a + b), "The log-scale is right. The first shift is "
      "multiplied by the second scale, not by its own."),
-    (lambda m, a, n, b: (n + np.exp(a + b) * m, a + b), "The log-scale is right. The first shift "
-     "passes the second scale only."),
+    (lambda m, a, n, b: (n + np.exp(a + b) * m, a + b), "The log-scale is right. Only the second "
+     "scale multiplies the first shift."),
     (lambda m, a, n, b: (n + b * m, a + b), "The scale is exp(a_2), not a_2."),
     (lambda m, a, n, b: (n * m, a + b), "The log-scale is right. Shifts are not multiplied."),
     ([lambda m, a, n, b: (n + np.exp(b) * m, a * b),
       lambda m, a, n, b: (n + np.exp(b) * m, np.exp(a) + np.exp(b))], "The shift is right. Scales "
      "are multiplied, so log-scales are added."),
-    (lambda m, a, n, b: (n + np.exp(b) * m, b), "The shift is right. z2 passes the first scale, "
-     "too."),
+    (lambda m, a, n, b: (n + np.exp(b) * m, b), "The shift is right. The first scale is missing."),
     (lambda m, a, n, b: (n + np.exp(b) * m, -(a + b)), "The shift is right. The log-scale is that "
      "of the way back."),
     inputs=[_AT, tuple(v[:1] for v in reversed(_AT))],
@@ -158,11 +157,12 @@ _P = _P / _P.sum()
 
 
 _STACK = exercise("7e",
-    "Write a function stack_floor(p, x2, entropy), the part of the floor that x2 has: p (n, m) are "
-    "the probabilities of the cells of a grid, a row for each x1, x2 (m,) its second coordinates, "
-    "entropy that of x2 given x1. It returns 1/2 log(2 pi e) + 1/2 E log V[x2 | x1] - entropy.",
+    "Write a function stack_floor(p, x2, entropy) for the part of the floor that comes from x2. p "
+    "(n, m) holds the probabilities of the cells of a grid, with a row for each x1. x2 (m,) holds "
+    "the second coordinates. entropy is that of x2 given x1. The function returns 1/2 log(2 pi e) "
+    "+ 1/2 E log V[x2 | x1] - entropy.",
     stack_floor,
-    "However many layers there are: one Gaussian for each x1 is all that they have.",
+    "However many layers there are, they have only one Gaussian for each x1.",
     "Divide each row by its sum p1: its mean, then its variance. E is the mean over x1, with the "
     "weights p1.",
     (_floor(lambda p1, m, s: 0.5 * np.log(s - m**2).mean()), "The mean over x1 has weights: rows "
@@ -178,15 +178,15 @@ _STACK = exercise("7e",
     (_floor(lambda p1, m, s: 0.5 * np.log((p1 * s).sum() - (p1 * m).sum() ** 2)), "This is the "
      "variance of x2 alone. Each x1 has a variance of its own."),
     (_floor(lambda p1, m, s: 0.5 * (p1 * np.log(s)).sum()), "V is the mean of the squares minus "
-     "the square of the mean: the latter is missing."),
-    (_floor(lambda p1, m, s: 0.5 * (p1 * np.log(p1 * s - (p1 * m) ** 2)).sum()), "Each row of p is "
-     "to be divided by its sum before moments are taken."),
-    (lambda p, x2, H: stack_floor(p, x2, 0), "The entropy is to be taken off: this is the "
-     "cross-entropy."),
-    (lambda p, x2, H: stack_floor(p, x2, -H), "The entropy is taken off, not added."),
-    (lambda p, x2, H: stack_floor(p, x2, H) - 0.5, "log(2 pi e) has the e: this is 1/2 too small."),
-    (lambda p, x2, H: stack_floor(p, x2, H) + H_NORMAL, "log(2 pi e) is to be halved: x2 "
-     "is one coordinate."),
+     "the square of the mean. The square of the mean is missing."),
+    (_floor(lambda p1, m, s: 0.5 * (p1 * np.log(p1 * s - (p1 * m) ** 2)).sum()), "Divide each row "
+     "of p by its sum before you take moments."),
+    (lambda p, x2, H: stack_floor(p, x2, 0), "This is the cross-entropy: subtract the entropy."),
+    (lambda p, x2, H: stack_floor(p, x2, -H), "Subtract the entropy; do not add it."),
+    (lambda p, x2, H: stack_floor(p, x2, H) - 0.5, "It is log(2 pi e), not log(2 pi): this is 1/2 "
+     "too small."),
+    (lambda p, x2, H: stack_floor(p, x2, H) + H_NORMAL, "Take half of log(2 pi e): x2 is one "
+     "coordinate."),
     inputs=[(_P, _GRID, 0.3), (_P[::-1, ::-1] ** 2 / (_P**2).sum(), _GRID, 0.1)],
 )  # fmt: skip
 

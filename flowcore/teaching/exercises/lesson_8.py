@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .constants import H_NORMAL, LOG_2, LOG_2_PI, N_0
-from .exercise import exercise, given, numbers
+from .exercise import decimals, exercise, given, numbers
 
 
 def _mixture_entropy(a: float) -> float:
@@ -15,62 +15,66 @@ def _mixture_entropy(a: float) -> float:
     return float(-(p * np.log(p)).sum() * (x[1] - x[0]))
 
 
-@numbers(a=(4, 5, 6))
+@numbers(a=decimals(3.5, 5.5, 0.02))
 def _gap(a=3):
     V = 1 + a * a
+    shown = f"{V:g}"
     cross, entropy = H_NORMAL + 0.5 * np.log(V), _mixture_entropy(a)
     return exercise(
         "8a",
         f"Half of the data are N(-{a}, 1), half N({a}, 1). One affine layer over N(0, 1) learns "
         "them. What is the least KL?",
         cross - entropy,
-        f"1/2 log(2 pi e {V}) minus the entropy of the two: the best Gaussian bridges the gap.",
-        f"The best Gaussian has the variance {V}. The data's entropy is about log 2 + 1/2 log(2 pi "
-        "e).",
-        (LOG_2, "log 2 is the share of the choice in the entropy of the data."),
-        (cross, "This is the cross-entropy; take off the entropy of the data."),
-        (entropy, "This is the entropy of the data; take it off the cross-entropy."),
-        (0.5 * np.log(V), "log 2 is missing: the entropy of the two is that of one of them plus "
-         "log 2, since a point also shows which of the two it came from."),
-        (np.log(V) - LOG_2, f"Half of the logarithm of the variance, 1 + {a}^2."),
-        (np.log(V), f"Half of the logarithm of the variance, 1 + {a}^2, and then less log 2."),
+        f"1/2 log(2 pi e {shown}) minus the entropy of the two: the best Gaussian bridges the gap.",
+        f"The best Gaussian has the variance {shown}. The data's entropy is about log 2 + "
+        "1/2 log(2 pi e).",
+        (LOG_2, "log 2 is only the part of the data's entropy that comes from the choice."),
+        (cross, "This is the cross-entropy; subtract the entropy of the data."),
+        (entropy, "This is the entropy of the data; subtract it from the cross-entropy."),
+        (0.5 * np.log(V), "log 2 is missing: the entropy of the data is that of one piece plus log "
+         "2, since a point also shows which piece it came from."),
+        (np.log(V) - LOG_2, f"Take half of the logarithm of the variance, 1 + {a}^2."),
+        (np.log(V), f"Take half of the logarithm of the variance, 1 + {a}^2, and subtract log 2."),
         (np.log(a) - LOG_2, f"The variance is 1 + {a}^2: the pieces are wide themselves."),
-        (np.log(a), f"The variance is 1 + {a}^2, and log 2 comes off."),
-        (0.5 * np.log(V) + LOG_2, "log 2 is taken off: it is part of the data's entropy."),
+        (np.log(a), f"The variance is 1 + {a}^2. Subtract log 2, too."),
+        (0.5 * np.log(V) + LOG_2, "Subtract log 2: it is part of the data's entropy."),
         (0.0, "One Gaussian is not two: it has to bridge the gap."),
         (0.5 * a * a, "That is a Gaussian on 0 with the width of one piece; a wider one is "
          "better."),
-        (0.5 * (2 * a) ** 2, "That is one piece as seen from the other. The best Gaussian covers "
+        (0.5 * (2 * a) ** 2, "That is the KL from one piece to the other. The best Gaussian covers "
          "both."),
         (0.5 * (2 * a) ** 2 / 2, "That is a Gaussian on one of the two; one that covers both is "
          "better."),
-        (np.log(np.sqrt(V) / 2) + 0.5, "The best variance makes the mean of the squares 1, which "
-         "is in both entropies."),
-        (float(V), "This is the variance of the best Gaussian. Which cross-entropy has it?"),
+        (np.log(np.sqrt(V) / 2) + 0.5, "With the best variance the mean of z^2 / 2 is 1/2, and the "
+         "data's entropy has the same 1/2: they cancel."),
+        (float(V), "This is the variance of the best Gaussian. What is its cross-entropy?"),
         (float(a), "A distance is no KL: take the cross-entropy, minus the entropy."),
     )  # fmt: skip
 
 
-@numbers(dtype=("float16", "float64"))
-def _overflow(dtype="float32"):
-    largest = float(np.finfo(dtype).max)
-    other = "float32" if dtype == "float64" else "float64"
+@numbers(kind=[None], digits=range(10, 300))
+def _overflow(kind="float32", digits=0):
+    largest = float(np.finfo(kind).max) if kind else 10.0**digits
+    where = f"in {kind}" if kind else f"where the largest number is 1e{digits}"
+    finite = f"np.finfo(np.{kind}).max" if kind else f"1e{digits}"
     return exercise(
         "8b",
-        f"The textbook's scale is exp(alpha). From which alpha on does it overflow in {dtype}?",
+        f"The textbook's scale is exp(alpha). From which alpha on does it overflow {where}?",
         np.log(largest),
-        f"log of the largest {dtype}. A single far row is enough to make the loss infinite.",
-        f"np.finfo(np.{dtype}).max is the largest; exp(alpha) reaches it at its logarithm.",
-        (np.log(float(np.finfo(other).max)), f"That is {other}'s."),
+        f"log of the largest {kind or 'number'}. A single distant row is enough to make the loss "
+        "infinite.",
+        f"{finite} is the largest; exp(alpha) reaches it at its logarithm.",
+        *((np.log(float(np.finfo(other).max)), f"That is {other}'s.")
+          for other in ("float32", "float64") if other != kind),
         ([np.log10(largest), np.round(np.log10(largest)), np.ceil(np.log10(largest))], "exp has "
          "the base e, not 10."),
         (np.round(np.log2(largest)), "exp has the base e, not 2.", 0.5),
         (np.round(np.log2(largest)) - 1, "exp has the base e, not 2: these are exponents of 2."),
         (-np.log(largest), "Towards minus infinity exp goes to 0: it overflows at the other end."),
-        (np.log(float(np.finfo(dtype).tiny)), "There it becomes too small. It overflows at the "
-         "other end."),
-        ([16.0, 32.0, 64.0], "Bits are shared by the sign, an exponent and digits. Which is the "
-         "largest number?"),
+        (np.log(float(np.finfo("float32").tiny)), "There exp becomes too small. It overflows at "
+         "the other end."),
+        ([16.0, 32.0, 64.0], "These are numbers of bits. Sign, exponent and digits share the bits: "
+         "what is the largest number?"),
         (np.log(2.0**31), "That is the largest integer of 32 bits; a float has an exponent."),
         (np.log(2.0**32), "That is for integers of 32 bits; a float has an exponent."),
         (0.5 * np.log(largest), "There its square overflows; exp(alpha) itself goes further."),
@@ -79,7 +83,7 @@ def _overflow(dtype="float32"):
     )  # fmt: skip
 
 
-@numbers(c=(1.5, 3, 4))
+@numbers(c=decimals(0.6, 2.9, 0.02))
 def _bound(c=2):
     right = np.exp(c * np.tanh(1.0))
     return exercise(
@@ -87,23 +91,22 @@ def _bound(c=2):
         f"The cure: alpha = c tanh(raw / c) with c = {c}. What is the scale exp(alpha) at raw = "
         f"{c}?",
         right,
-        f"Near 0 it is exp(raw), far out it never leaves (exp(-{c}), exp({c})).",
+        f"Near raw = 0 the scale is about exp(raw), and it always stays in (exp(-{c}), exp({c})).",
         "raw / c = 1. Take its tanh, c times that, and then exp.",
-        (np.exp(c), "That is exp(raw), or a clip of it. tanh is smooth: at raw = c it has "
-         "turned."),
+        (np.exp(c), "That is exp(raw), perhaps clipped. But c tanh(1) is less than c."),
         (np.exp(c * np.tanh(c)), "raw is divided by c inside, so that the slope at 0 stays 1."),
         (c * np.tanh(1.0), "This is alpha; the scale is its exponential."),
         (np.tanh(1.0), "This is tanh(raw / c): times c it is alpha, and exp(alpha) the scale."),
-        (np.exp(np.tanh(c)), "c stands in front of the tanh and below raw."),
-        (np.exp(np.tanh(1.0)), "c stands in front of the tanh, too."),
+        (np.exp(np.tanh(c)), "c multiplies the tanh and divides raw."),
+        (np.exp(np.tanh(1.0)), "c multiplies the tanh, too."),
         (c * np.tanh(c), "raw is divided by c inside; and the scale is the exponential of alpha."),
         (float(c), "This is the bound of alpha; tanh(1) is less than 1, and exp follows."),
         (1.0, "exp(0) = 1, but alpha is not 0 there."),
         (np.exp(-c * np.tanh(1.0)), "The sign: exp(-alpha) is the scale of the way back."),
         (np.exp(1.0), "raw / c = 1; take its tanh, and c times that, before exp."),
-        (c * np.exp(np.tanh(1.0)), "c stands within the exponential: alpha = c tanh(raw / c)."),
-        (np.tanh(c), "c stands in front of the tanh and below raw; and the scale is exp(alpha)."),
-        (np.exp(c) * np.tanh(1.0), "The whole of c tanh(raw / c) stands in the exponent."),
+        (c * np.exp(np.tanh(1.0)), "c belongs in the exponent: alpha = c tanh(raw / c)."),
+        (np.tanh(c), "c multiplies the tanh and divides raw; and the scale is exp(alpha)."),
+        (np.exp(c) * np.tanh(1.0), "The whole of c tanh(raw / c) belongs in the exponent."),
     )  # fmt: skip
 
 
@@ -124,11 +127,11 @@ _CENTRES = np.array([[-3.0, 0.0], [3.0, 1.0], [0.0, 4.0]])
 _Z = np.array([[0.0, 0.0], [-3.0, 0.2], [2.0, 2.0], [60.0, -40.0]])
 
 _BASE = exercise("8d",
-    "Write a function mixture_log_p(z, centres), a base with several pieces: z (n, D), centres "
-    "(K, D), and each piece is N(centre, I) with the weight 1/K. It returns log p(z), (n,), also "
-    "far out, where every exp is 0.",
+    "Write a function mixture_log_p(z, centres), a base with several pieces: z (n, D), centres (K, "
+    "D), and each piece is N(centre, I) with the weight 1/K. It returns log p(z), (n,), also for "
+    "distant z, where every exp is 0.",
     mixture_log_p,
-    "A mean of densities; np.logaddexp takes its logarithm without leaving logarithms.",
+    "np.logaddexp computes the logarithm of a sum of densities from their logarithms.",
     "log N(z; centre, I) for all pairs, (n, K). Then the logarithm of the mean of their "
     "exponentials, which np.logaddexp.reduce computes safely; minus log K.",
     (_right(lambda log_p, D, K: log_p + np.log(K)), "The weights 1/K are missing: subtract "
@@ -141,15 +144,15 @@ _BASE = exercise("8d",
      "-D/2 log(2 pi), is missing."),
     (_right(lambda log_p, D, K: log_p + 0.5 * (D - 1) * LOG_2_PI), "The constant -1/2 log(2 pi) "
      "comes once for each coordinate."),
-    (_mixed(lambda each: each.mean(axis=1)), "The mean of the densities is asked for, not that of "
+    (_mixed(lambda each: each.mean(axis=1)), "Take the mean of the densities, not the mean of "
      "their logarithms."),
     (_mixed(lambda each: each.sum(axis=1)), "This multiplies the densities; a mixture adds them."),
     (_mixed(lambda each: each.max(axis=1)), "This takes the nearest piece alone; the others add to "
      "it. And each has the weight 1/K."),
     (_mixed(lambda each: each.max(axis=1) - np.log(each.shape[1])), "This takes the nearest piece "
      "alone; the others add to it."),
-    (_mixed(lambda each: np.log(np.exp(each).mean(axis=1))), "Far out every exp is 0, and its "
-     "logarithm -inf: use np.logaddexp.reduce, or take the largest exponent out first."),
+    (_mixed(lambda each: np.log(np.exp(each).mean(axis=1))), "At distant z every exp is 0, and the "
+     "logarithm -inf: use np.logaddexp.reduce, or factor the largest exponential out first."),
     (lambda z, centres: mixture_log_p(z, centres.mean(axis=0)[None]), "One Gaussian in the middle "
      "is no mixture: each centre has a piece."),
     inputs=[(_Z, _CENTRES), (_Z[:2], _CENTRES[:2])],
@@ -172,14 +175,15 @@ _DRAWN = np.concatenate([np.random.default_rng(1).standard_normal(800) - 2,
                          np.linspace(-30, -6, 200)])  # fmt: skip
 
 _STRAY = exercise("8e",
-    "Write a function stray(log_p_of_truth, log_p_of_flow): the truth's log p at its own draws, "
-    "and the truth's log p at draws of the flow. It returns the share of the flow's draws that lie "
-    "where the truth is less dense than at 99.9% of its own draws.",
+    "Write a function stray(log_p_of_truth, log_p_of_flow). Both arguments hold log p of the "
+    "truth: the first at its own draws, the second at draws of the flow. The function returns the "
+    "share of the flow's draws that lie where the truth is less dense than at 99.9% of its own "
+    "draws.",
     stray,
     "The region that holds 99.9% of the truth ends where log p falls below its 0.001 quantile.",
     "np.quantile of the truth's own values gives the edge; then count the flow's values below it.",
-    (lambda own, drawn: 1 - stray(own, drawn), "This is the share inside of the region; the stray "
-     "one is outside."),
+    (lambda own, drawn: 1 - stray(own, drawn), "This is the share inside of the region; stray "
+     "draws are outside."),
     (lambda own, drawn: 100 * stray(own, drawn), "This is in percent; the share is a number from 0 "
      "to 1."),
     (lambda own, drawn: len(drawn) * stray(own, drawn), "This is a number of draws; their share is "
@@ -190,8 +194,8 @@ _STRAY = exercise("8e",
      "own values, not of the flow's."),
     ([_below(lambda own, drawn: 0.001), _below(lambda own, drawn: np.log(0.001))], "0.001 is a "
      "share of draws, not a density: take the quantile."),
-    (_below(lambda own, drawn: own.min()), "The edge is the 0.001 quantile, not the least dense "
-     "draw: that one depends on how many were drawn."),
+    (_below(lambda own, drawn: own.min()), "This edge is the least dense draw, or close to it. The "
+     "edge is the quantile of the share 0.001; np.percentile counts in percent."),
     (_below(lambda own, drawn: np.quantile(own, 0.01)), "This keeps 99%, not 99.9%."),
     (_below(lambda own, drawn: np.quantile(own, 0.05)), "This keeps 95%, not 99.9%."),
     inputs=[(_OWN, _DRAWN), (_OWN[:2000] * 1.5, _DRAWN[::3])],

@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from .constants import H_NORMAL, LOG_2, LOG_2_PI, N_0
-from .exercise import exercise, numbers
+from .exercise import decimals, exercise, numbers
 
 
-@numbers(s=(3, 4, 5, 6, 8, 10))
+@numbers(s=range(3, 81))
 def _stretch(s=2):
     log_s = np.log(s)
     return exercise(
@@ -21,19 +21,20 @@ def _stretch(s=2):
         f"x = 0 comes from z = 0, where log N is -0.919; the stretch thins it out by log {s} = "
         f"{log_s:.3f}.",
         "Which z lands on x = 0? Take log N there, and add log |dz/dx|.",
+        (1 / s, "This is p / N(0; 0, 1), a ratio. Take its logarithm, and add log N."),
         (N_0 + log_s, f"The sign: a stretch makes the density thinner, so subtract log {s}."),
         (N_0, f"This is log N(0; 0, 1), of z. The stretch is missing: log |dz/dx| = -log {s}."),
-        (-log_s, f"This is log 1/{s}, how much lower x is than z. Add log N(0; 0, 1)."),
+        (-log_s, f"This is log 1/{s}, the change of log p. Add log N(0; 0, 1)."),
         (N_0 - log_s / LOG_2, "A logarithm to base 2 slipped in: in nats log 2 is 0.693, not 1."),
         (N_0 / s, f"The density is divided by {s}, not its logarithm: subtract log {s}."),
         (s * N_0, f"The axis is stretched, not the logarithm: subtract log {s}."),
         (N_0 - s, f"The density is divided by {s}, so its logarithm falls by log {s}, not by {s}."),
         (N_0 - 2 * log_s, f"log {s * s}: the variance grows by {s * s}, but lengths by {s}."),
-        (np.exp(N_0), "This is the density of z; the one of x is lower, and its logarithm asked."),
+        (np.exp(N_0), "This is the density of z. That of x is lower; take its logarithm."),
     )
 
 
-@numbers(s=(4, 5, 6, 8), shift=(-1, 1, 3, 7))
+@numbers(s=range(3, 81), shift=(-2, -1, 1, 2, 3, 5, 7, 9))
 def _entropy(s=2, shift=3):
     log_s = np.log(s)
     return exercise(
@@ -44,9 +45,10 @@ def _entropy(s=2, shift=3):
         H_NORMAL + log_s,
         f"H(x) = H(z) + log {s}. A shift moves the density and does not thin it out.",
         "H(x) = -E log p(x) = H(z) + E log |dx/dz|.",
-        (H_NORMAL, f"This is the entropy of z; a stretch by {s} spreads it by log {s}."),
+        (H_NORMAL, f"This is the entropy of z; a stretch by {s} adds log {s}."),
         (H_NORMAL - log_s, "The sign: x is spread out more than z, so its entropy is higher."),
-        (H_NORMAL + log_s + np.log(abs(shift)) if abs(shift) > 1 else H_NORMAL + log_s + shift,
+        ([H_NORMAL + log_s + shift, H_NORMAL + shift,
+          H_NORMAL + log_s + (np.log(abs(shift)) or shift)],
          f"The shift by {shift} adds nothing: its slope is 1."),
         (H_NORMAL + log_s / LOG_2, "A logarithm to base 2 slipped in: log 2 is 0.693 nats."),
         (H_NORMAL + 2 * log_s, f"log {s * s}: the variance grows by {s * s}, but lengths by {s}, "
@@ -82,7 +84,7 @@ STRETCH = (
         (lambda x: N_0 - 0.5 * x**2, "This is log N at x itself: the map is missing altogether."),
         (lambda x: N_0 - 0.5 * np.exp(x) ** 2 - x, "z = log x, not exp(x): go back from x to z."),
         (lambda x: N_0 - 0.5 * np.exp(x) ** 2 + x, "z = log x, not exp(x): go back from x to z. "
-         "The slope is that of the way back, too."),
+         "Take the slope of this way back, too."),
         (lambda x: log_p(x) + np.log(x) - x, "log |dz/dx| is the logarithm of 1/x, so -log x."),
         (lambda x: log_p(x) + np.log(x) + 1 / x, "1/x is the slope; its logarithm is added."),
         inputs=[(np.array([0.5, 1.0, 2.0, 5.0]),)],
@@ -90,29 +92,40 @@ STRETCH = (
 )  # fmt: skip
 
 
-@numbers(k=(2, 4, 5, 6))
-def _shear(k=3):
+@numbers(a=range(2, 20), d=range(2, 20), k=range(2, 10))
+def _shear(a=1, d=1, k=3):
+    det = a * d
+    if det == 1:
+        shown = f"The shear x1 = z1, x2 = z2 + {k} z1."
+        why = "Area is base times height, and a shear changes neither: only the diagonal counts."
+        ways_back = []
+    else:
+        shown = f"The map x1 = {a} z1, x2 = {d} z2 + {k} z1."
+        why = f"log {a} + log {d}: the {k} is a shear, which keeps areas. Only the diagonal counts."
+        ways_back = [(-np.log(det), "The sign: this is dz/dx, the way back.")]
     return exercise(
         "2a",
-        f"The shear x1 = z1, x2 = z2 + {k} z1. What is its log |det dx/dz|?",
-        0.0,
-        "Area is base times height, and a shear changes neither: only the diagonal counts.",
+        f"{shown} What is its log |det dx/dz|?",
+        np.log(det),
+        why,
         "Write down the matrix of dx/dz, and multiply its diagonal: it is a triangle.",
-        (np.log(k), f"The {k} stands off the diagonal: it tilts the cell, and leaves its area "
-         "alone."),
-        ([0.5 * np.log(1 + k * k), np.sqrt(1 + k * k)], "This is the length of a side of the "
+        (np.log(k), f"The {k} is off the diagonal: it tilts the cell and keeps its area."),
+        ([0.5 * np.log(a * a + k * k), np.hypot(a, k)], "This is the length of a side of the "
          "tilted cell, or its logarithm, not its area."),
-        (1.0, "The determinant is 1; its logarithm is asked for."),
-        (float(k), f"The {k} is a slope: it tilts the cell. The diagonal holds 1 and 1."),
-        (-np.log(k), f"The {k} stands off the diagonal: it counts in neither direction."),
-        (np.log(1 + k), "The entries are not added: only the diagonal counts, 1 and 1."),
-        (1.0 + k, "The entries are not added: multiply the diagonal, and take its logarithm."),
-        (2.0, "This is the sum of the diagonal; its product is 1, whose logarithm is asked for."),
-        (np.log(2), "The diagonal is multiplied, not added."),
+        (float(det), f"The determinant is {det}; its logarithm is asked for."),
+        (float(k), f"The {k} is a slope: it tilts the cell. The diagonal holds {a} and {d}."),
+        (-np.log(k), f"The {k} is off the diagonal: it counts in neither direction."),
+        (np.log(det + k), f"The entries are not added: only the diagonal counts, {a} and {d}."),
+        (float(det + k), "The entries are not added: multiply the diagonal, and take its "
+         "logarithm."),
+        (float(a + d), f"This is the sum of the diagonal; its product is {det}, whose logarithm is "
+         "asked for."),
+        (np.log(a + d), "The diagonal is multiplied, not added."),
+        *ways_back,
     )  # fmt: skip
 
 
-@numbers(a=(2, 3, 4), d=(5, 6))
+@numbers(a=range(5, 12), b=range(1, 5), c=range(1, 5), d=range(5, 12))
 def _two_rows(a=2, b=1, c=1, d=3):
     det = a * d - b * c
     return exercise(
@@ -124,16 +137,17 @@ def _two_rows(a=2, b=1, c=1, d=3):
         "For two rows, det [[a, b], [c, d]] = ad - bc. Then the logarithm.",
         (np.log(a * d), "The product of the diagonal is enough for a triangle only."),
         (np.log(a * d + b * c), "ad - bc: the second product is subtracted."),
-        (float(a * d), f"This is the product of the diagonal: take off {b} * {c}, and then the "
+        (float(a * d), f"This is the product of the diagonal: subtract {b} * {c}, then take the "
          "logarithm."),
         (-np.log(det), "This is the log-determinant of the way back, dz/dx."),
         (np.log(a + d), "This is the trace, the sum of the diagonal. The determinant is ad - bc."),
-        (np.log(abs(a * b - c * d)), "ad - bc: multiply along the diagonals, not along the rows."),
+        (np.log(max(abs(a * b - c * d), 1)), "ad - bc: multiply along the diagonals, not along the "
+         "rows."),
         (float(a * d + b * c), "ad - bc: the second product is subtracted; then the logarithm."),
     )  # fmt: skip
 
 
-@numbers(u=(0.3, 0.4, 0.8), v=(-0.7, -1.2, -1.5))
+@numbers(u=decimals(0.1, 0.9, 0.05), v=decimals(-1.96, -0.24, 0.04))
 def _by_hand(u=0.5, v=-1.0):
     return exercise(
         "2c",

@@ -74,8 +74,15 @@ def test_what_the_theme_leaves_out(browser, url, tmp_path):
     assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
 
 
+AT_REST = "(({ value, max }) => value === max)(document.querySelector('figure.learned input'))"
+
+
 def place(page):
     return float(page.locator("figure.learned input").input_value())
+
+
+def label(page):
+    return page.locator("figure.learned .stage").inner_text()
 
 
 def test_it_moves_soon_and_comes_to_rest(opened):
@@ -84,10 +91,37 @@ def test_it_moves_soon_and_comes_to_rest(opened):
     seconds = int(page.locator("figure.learned").get_attribute("data-moved-after")) / 1000
     print(f"\nfirst movement {seconds:.1f} s after navigation")
     assert seconds < 60
-    page.wait_for_function("document.querySelector('figure.learned input').value === '9'")
+    page.wait_for_function(AT_REST)
     page.get_by_role("button", name="Play").wait_for()
     pixels = "document.querySelector('canvas').getContext('2d').getImageData(0, 0, 900, 300).data"
     assert page.evaluate(f"{pixels}.some((v) => v > 0)")
+    assert label(page) == "density p(x)"
+
+
+def blue(page):
+    """The share of the pixels of the canvas that are blue, not teal or another colour."""
+    return page.evaluate(
+        """() => {
+          const { width, height } = document.querySelector("canvas");
+          const context = document.querySelector("canvas").getContext("2d");
+          const { data } = context.getImageData(0, 0, width, height);
+          let found = 0;
+          for (let i = 0; i < data.length; i += 4) {
+            found += data[i + 3] > 40 && data[i + 2] > 60 + Math.max(data[i], data[i + 1]);
+          }
+          return found / (width * height);
+        }"""
+    )
+
+
+def test_at_the_end_the_density_is_shaded_and_every_stage_has_its_label(opened):
+    page = opened(reduced_motion="reduce")
+    page.wait_for_function(AT_REST)
+    shaded, slider = blue(page), page.locator("figure.learned input")
+    for place, words in [("0", "noise"), ("3", "after layer 3 of 8"), ("9", "rescaled")]:
+        slider.fill(place)
+        assert label(page) == words == slider.get_attribute("aria-valuetext")
+    assert shaded > 0.05 > 5 * blue(page)
 
 
 def test_what_it_computes_is_flowcores(opened, monkeypatch):
@@ -98,7 +132,8 @@ def test_what_it_computes_is_flowcores(opened, monkeypatch):
     flow = flow.initialize(np.random.default_rng(0).normal(size=(50, 2)) * [2, 3] + 1)
     flow = fc.testing.randomize(flow, rng=1)
     z = np.random.default_rng(2).normal(size=(40, 2))
-    found = opened().evaluate(
+    page = opened()
+    found = page.evaluate(
         """async ([flow, z]) => {
           const { stages } = await import("/_static/front_door.js");
           return stages(flow, z).map((points) => Array.from(points));
@@ -109,11 +144,19 @@ def test_what_it_computes_is_flowcores(opened, monkeypatch):
     assert len(found) == len(expected) == 5
     for here, there in zip(found, expected, strict=True):
         np.testing.assert_allclose(np.reshape(here, (-1, 2)), there, atol=5e-3)
+    log_p = page.evaluate(
+        """async ([flow, x]) => {
+          const { logProb } = await import("/_static/front_door.js");
+          return x.map((point) => logProb(flow, point));
+        }""",
+        [front_door.exported(flow), expected[-1].tolist()],
+    )
+    np.testing.assert_allclose(log_p, flow.log_prob(expected[-1]), atol=2e-2)
 
 
 def test_who_wants_less_motion_sees_the_last_picture(opened):
     page = opened(reduced_motion="reduce")
-    page.wait_for_function("document.querySelector('figure.learned input').value === '9'")
+    page.wait_for_function(AT_REST)
     assert page.locator("figure.learned").get_attribute("data-moved-after") is None
     page.get_by_role("button", name="Play").click()  # asked for, it moves
     page.wait_for_selector("figure.learned[data-moved-after]")
@@ -121,7 +164,7 @@ def test_who_wants_less_motion_sees_the_last_picture(opened):
 
 def test_by_the_keyboard(opened):
     page = opened(reduced_motion="reduce")
-    page.wait_for_function("document.querySelector('figure.learned input').value === '9'")
+    page.wait_for_function(AT_REST)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Play"
     page.keyboard.press("Tab")

@@ -1,8 +1,11 @@
-"""A lesson's questions in the page: asked, checked, and what follows folded until then."""
+"""A lesson's questions in the page: asked, checked, kept, and what follows folded until then."""
 
+import json
 import shutil
 
 import pytest
+
+from flowcore import teaching
 
 from .conftest import DOCS, served, until
 
@@ -45,7 +48,8 @@ def log_p(x):
 print(teaching.check("1c", log_p))</pre></div>
 <div class="sphx-glr-script-out"><pre>1c: Write log_p.</pre></div>
 <p id="end">The end.</p><div class="sphx-glr-footer">The notebook</div>
-</section></section></article></html>"""
+</section></section></article>
+<footer class="prev-next-footer">Next: lesson 2</footer></html>"""
 
 
 @pytest.fixture
@@ -80,7 +84,10 @@ def test_an_answer_is_hidden_until_it_is_given(lesson):
     assert "1a. How high is it?" in question.inner_text()  # the text's question, not the output's
     assert not page.get_by_text("-1.612").first.is_visible()  # nor in the sidebar
     assert not page.locator("#answer").is_visible() and not page.locator("#later").is_visible()
-    assert not page.locator("#end").is_visible() and page.get_by_text("The notebook").is_visible()
+    assert not page.locator("#end").is_visible() and not page.get_by_text("Next").is_visible()
+    assert not page.get_by_text("The notebook").is_visible()
+    more = page.locator("p.more >> visible=true")
+    assert more.all_inner_texts() == ["2 more sections, when you have answered."]
     assert not page.get_by_text("guess = None").first.is_visible()
     question.locator("input").fill("-0.226")
     question.get_by_text("Check").click()
@@ -97,6 +104,8 @@ def test_an_answer_is_hidden_until_it_is_given(lesson):
     rough.locator("input").press("Enter")
     until(page, rough.locator("output").inner_text, "7a: a good guess. Now the number")
     page.locator("#close").wait_for()
+    assert not more.count() and not page.get_by_text("Go on").locator("visible=true").count()
+    assert page.get_by_text("Next").is_visible() and page.get_by_text("The notebook").is_visible()
     function = page.locator("form[data-name='1c']")
     assert "1c. Write log_p." in function.inner_text()
     assert function.locator("textarea").input_value() == "def log_p(x):\n    return ..."
@@ -158,6 +167,160 @@ def test_a_reader_may_go_on_without_an_answer(lesson):
     assert not page.get_by_text("Show the whole lesson").is_visible()
     page.reload()
     page.locator("#close").wait_for()
+
+
+def answered(page, name, text, verdict):
+    """Type an answer, and wait for its verdict."""
+    form = page.locator(f"form[data-name='{name}']")
+    form.locator("input, textarea").fill(text)
+    form.get_by_text("Check", exact=True).click()
+    until(page, form.locator("output").inner_text, verdict)
+    return form
+
+
+def test_the_second_wrong_number_opens_the_picture(lesson):
+    page, errors = opened(lesson)
+    form = page.locator("form[data-name='1a']")
+    assert form.get_by_text("Go on without an answer").is_visible()
+    answered(page, "1a", "half a mile", "'half a mile' has 'a' in it: type a number, such as")
+    assert form.get_by_text("Go on without an answer").is_visible()  # this was no answer
+    answered(page, "1a", "0,3 nats", "1a: not yet. ")
+    assert form.get_by_role("button", name="Go on", exact=True).is_visible()
+    assert not page.locator("#answer").is_visible()
+    answered(page, "1a", "-0,226", "subtract log 2. The lesson goes on below.")
+    page.locator("#answer").wait_for()
+    assert not form.get_by_text("Go on", exact=True).is_visible() and not errors
+
+
+def test_answers_are_kept_and_saved_as_a_file_that_can_be_marked(lesson, tmp_path):
+    page, errors = opened(lesson)
+    answered(page, "1a", "−1,61", "1a: right. ")  # noqa: RUF001
+    page.locator("form[data-name='7a'] input").fill("0.3")  # written and not checked
+    page.get_by_text("Show the whole lesson").click()
+    code = "def log_p(x):\n    return 0 * x"
+    answered(page, "1c", code, "1c: not yet. ")
+    message = page.locator("form[data-name='1c'] output").inner_text()
+    page.reload()
+    number, function = (page.locator(f"form[data-name='{name}']") for name in ("1a", "1c"))
+    assert number.locator("input").input_value() == "−1,61"  # noqa: RUF001
+    assert number.locator("output").inner_text().startswith("1a: right. ")
+    assert number.get_attribute("data-right") == "true"
+    assert page.locator("form[data-name='7a'] input").input_value() == "0.3"
+    assert function.locator("textarea").input_value() == code
+    assert function.locator("output").inner_text() == message
+    assert page.locator("#close").is_visible()
+    with page.expect_download() as saving:
+        page.get_by_text("Save my work").click()
+    file = tmp_path / saving.value.suggested_filename
+    saving.value.save_as(file)
+    rows = [
+        ("1a", None, "right", "right"),
+        ("7a", None, "not yet", ""),
+        ("1c", None, "code", "not yet"),
+    ]
+    assert [row[1:] for row in teaching.mark(file)] == rows
+    kept = json.loads(file.read_text("utf-8"))["answers"]
+    assert [answer["text"] for answer in kept] == ["−1,61", "0.3", code]  # noqa: RUF001
+    assert [set(answer) for answer in kept] == 3 * [
+        {"exercise", "seed", "text", "right", "message", "time"}
+    ]
+    function.locator("textarea").fill(code + " ")  # the verdict was on another text
+    page.reload()
+    assert function.locator("output").inner_text() == ""
+    function.locator("textarea").fill(code)
+    assert function.locator("output").inner_text() == message
+    assert not errors
+
+
+def saved(page, path):
+    """The answers in the file that the page saves, each name with its text and verdict."""
+    with page.expect_download() as saving:
+        page.get_by_text("Save my work").click()
+    saving.value.save_as(path)
+    answers = json.loads(path.read_text("utf-8"))["answers"]
+    return {answer["exercise"]: (answer["text"], answer["right"]) for answer in answers}
+
+
+def test_a_verdict_belongs_to_the_text_that_was_checked(lesson, tmp_path):
+    page, errors = opened(lesson)
+    form = answered(page, "1a", "-1.61", "1a: right. ")
+    right, box = form.locator("output").inner_text(), form.locator("input")
+    box.fill("-1.61 ")
+    assert form.get_attribute("data-right") == "earlier"  # in the page before the verdict
+    assert saved(page, tmp_path / "edited.json") == {"1a": ("-1.61 ", None)}
+    box.fill("-1.61")
+    assert form.get_attribute("data-right") == "true"
+    assert form.locator("output").inner_text() == right
+    assert saved(page, tmp_path / "back.json") == {"1a": ("-1.61", True)} and not errors
+
+
+def test_a_browser_that_keeps_nothing_saves_what_is_in_the_page(lesson, tmp_path):
+    lesson[0].add_init_script(
+        "Object.defineProperty(globalThis, 'localStorage', {get() { throw Error('none'); }})"
+    )
+    page, errors = opened(lesson)
+    page.locator("form[data-name='1a'] input").fill("0.3")
+    assert saved(page, tmp_path / "work.json") == {"1a": ("0.3", None)} and not errors
+
+
+def test_the_next_reader_starts_anew(lesson):
+    page, errors = opened(lesson)
+    box = page.locator("form[data-name='1a'] input")
+    box.fill("0.3")
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.get_by_text("Start anew").click()
+    assert box.input_value() == "0.3"
+    page.once("dialog", lambda dialog: dialog.accept())
+    with page.expect_navigation():
+        page.get_by_text("Start anew").click()
+    box.wait_for()
+    assert box.input_value() == "" and not errors
+
+
+def test_a_class_has_other_numbers_by_its_seed(lesson, tmp_path):
+    (context, url), question = lesson, teaching.question("1a", 7)
+    page = context.new_page()
+    page.goto(f"{url}?seed=7")
+    form = page.locator("form[data-name='1a']")
+    until(page, form.inner_text, f"With your own numbers: {question}")
+    assert question != teaching.question("1a")
+    answered(page, "1a", "-1.612", "1a: not yet. ")
+    answered(page, "1a", f"{teaching.EXERCISES['1a'].variant(7).answer:.3f}", "1a: right. ")
+    page.goto(url)  # the next lesson knows it, too
+    until(page, form.inner_text, question)
+    assert form.get_attribute("data-right") == "true"
+    with page.expect_download() as saving:
+        page.get_by_text("Save my work").click()
+    saving.value.save_as(tmp_path / "work.json")
+    assert [row[1:] for row in teaching.mark(tmp_path / "work.json")] == [
+        ("1a", 7, "right", "right")
+    ]
+    page.goto(f"{url}?seed=")
+    form.wait_for()
+    assert "numbers" not in form.inner_text() and form.locator("input").input_value() == ""
+
+
+def test_a_page_that_is_no_lesson_stays_as_it_is(lesson, tmp_path):
+    context, url = lesson
+    (tmp_path / "teaching.html").write_text(
+        LESSON.replace('<div class="sphx-glr-footer">The notebook</div>', ""), "utf-8"
+    )
+    page = context.new_page()
+    page.goto(url.replace("lesson.html", "teaching.html"))
+    assert page.locator("#end").is_visible() and page.get_by_text("Next").is_visible()
+    assert not page.locator("form, .answered, button").count()
+
+
+def test_a_box_prints_what_is_in_it(lesson):
+    page, _ = opened(lesson)
+    code = "def log_p(x):\n" + "    # a line\n" * 20
+    page.get_by_text("Show the whole lesson").click()
+    box = page.locator("form[data-name='1c'] textarea")
+    box.fill(code)
+    page.emulate_media(media="print")
+    assert box.evaluate("box => box.scrollHeight <= box.clientHeight")
+    assert not page.get_by_text("Check", exact=True).first.is_visible()
+    assert not page.get_by_text("Save my work").is_visible()
 
 
 def test_a_link_into_a_folded_part_unfolds_it(lesson):

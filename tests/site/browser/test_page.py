@@ -159,6 +159,8 @@ def test_what_is_drawn_is_judged_and_laid_over_the_density(open_page):
     page.click("#lock")
     train(page, 400, by_itself=True)
     page.locator("#verdict.again", has_text="lies in the middle").wait_for()
+    shows(page, "compared", "overlap by")  # at once: there is no number to keep back
+    assert page.locator("#show-me").count() == 0
     for strokes, hint in [
         ([heap(*at) for at in HEAPS], "islands"),
         ([[p for k in range(8) for p in arc(k)]] * 4, "closed ring"),
@@ -174,6 +176,76 @@ def test_what_is_drawn_is_judged_and_laid_over_the_density(open_page):
     page.locator("#verdict.right", has_text="bridges").wait_for()
     overlap = int(re.search(r"overlap by (\d+)", text(page, "compared"))[1])
     assert 30 < overlap < 95
+    ink = "Math.round(window.flowBench.prediction.ink.reduce((sum, v) => sum + v))"
+    before = page.evaluate(ink)
+    page.reload()
+    ready(page)
+    page.locator("#verdict.right", has_text="bridges").wait_for()
+    shows(page, "compared", f"overlap by {overlap}")
+    shows(page, "do", "Compare: your drawing")
+    assert abs(page.evaluate(ink) - before) <= 2 and step(page) == 400
+
+
+def test_task_1_covers_both_numbers_until_a_prediction(open_page):
+    page = open_page("task=1")
+    for panel in ("bars-panel", "jacobian-panel"):
+        shows(page, panel, "Covered until")
+    assert page.locator("#jacobian > *, #bars > *").count() == 0
+    predict(page, -1)
+    page.click("#show-me")
+    shows(page, "jacobian", "0.693")
+    shows(page, "bars", "-2.531")
+
+
+def test_an_answer_may_be_arithmetic_and_the_verdict_before_it_goes(open_page):
+    page = open_page("task=1")
+    page.fill("#answer", "-log(2)")
+    page.click("#lock")
+    page.locator("#verdict.again").wait_for()
+    assert page.input_value("#answer") == "-log(2)"
+    page.fill("#answer", "abc")
+    page.click("#lock")
+    shows(page, "answer-problem", "type a number")
+    assert page.locator("#verdict").count() == 0 and page.input_value("#answer") == "abc"
+    page.fill("#answer", "\N{MINUS SIGN}1,838 - ln(2) nats")
+    page.click("#lock")
+    page.locator("#verdict.right").wait_for()
+    assert page.locator("#answer-problem").count() == 0
+
+
+def test_masks_are_folded_where_no_task_asks_for_them(open_page):
+    page = open_page("task=3")
+    canvas = page.locator("#masks")
+    assert not canvas.is_visible()
+    page.click("#masks-panel > summary")
+    canvas.wait_for()
+    for task, shown in [(4, True), (6, False), (0, True)]:
+        page.click(f"#task-{task}")
+        page.wait_for_function(f"window.flowBench.state.task === {task}")
+        ready(page)
+        assert canvas.is_visible() == shown
+    box = page.locator("#density").bounding_box()
+    assert box["width"] > 1.15 * page.locator("#base").bounding_box()["width"]
+
+
+def test_a_task_that_is_visited_again_shows_what_its_verdict_is_about(open_page):
+    page = open_page("task=7")
+    predict(page, 0.8)
+    train(page, 400, by_itself=True)
+    page.locator("#verdict.again").wait_for()
+    predict(page, 0.844)
+    page.locator("#verdict.right").wait_for()
+    shows(page, "do", "Train on until the gauge stops")
+    stood = text(page, "kl")
+    shows(page, "compared", f"after 400 steps the gauge stood at {stood}")
+    page.click("#task-8")
+    page.wait_for_function("window.flowBench.state.task === 8")
+    ready(page)
+    assert step(page) == 0
+    page.click("#task-7")
+    page.wait_for_function("document.documentElement.dataset.step == 400")
+    ready(page)
+    assert text(page, "kl") == stood in text(page, "compared")
 
 
 def test_a_drawing_by_the_keyboard(open_page):
@@ -184,6 +256,10 @@ def test_a_drawing_by_the_keyboard(open_page):
         page.keyboard.press("Space")
     page.click("#lock")
     page.wait_for_function("window.flowBench.prediction.phase === 'locked'")
+    page.reload()  # it is kept before it is judged, too
+    ready(page)
+    assert page.evaluate("window.flowBench.prediction.phase") == "locked"
+    assert page.evaluate("window.flowBench.prediction.ink.some(Boolean)")
 
 
 def test_a_prediction_may_be_skipped_or_free(open_page):
