@@ -194,6 +194,14 @@ def fit(
     kind: Kinds = (),
     suggested: flag("--suggested/--no-suggested", "Use the kinds that columns look like.") = True,
     missing: Missing = "error",
+    auto: flag(
+        "--auto",
+        "Set aside what has no density (constants, identifiers, text, copies), learn from missing "
+        "cells, and note it.",
+    ) = False,
+    schema: Annotated[
+        str | None, Option(metavar="MODEL", help="Take the kinds of columns from this model.")
+    ] = None,
     jobs: Annotated[
         int | None, Option(min=1, help="Number of processes (default: number of cores).")
     ] = None,

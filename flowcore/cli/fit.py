@@ -10,11 +10,13 @@ from ..estimator import FlowDensity
 from ..estimator.plan import default_minutes
 from ..files import save
 from ..tables import Column, Frame, Kind, Schema, fit_table
+from ..tables.fitting import training_rows
+from ..tables.frame import is_missing
 from ..tables.schema import complete_rows
 from .info import as_json, as_text
 from .inputs import own_names, read
 from .messages import note, printable
-from .model import digest
+from .model import digest, read_model
 from .outputs import check_model
 
 QUICK = 0.1  # of the budget
@@ -23,7 +25,8 @@ QUICK = 0.1  # of the budget
 def run(
     data: str, out: str, columns: Sequence[str], kind: Sequence[tuple[str, str]], suggested: bool,
     missing: str, flow: str, budget: float | None, max_seconds: float | None, quick: bool,
-    seed: int, jobs: int | None, json: bool, progress: bool, reading: dict,
+    auto: bool, schema: str | None, seed: int, jobs: int | None, json: bool, progress: bool,
+    reading: dict,
 ) -> None:  # fmt: skip
     """Read, find the kinds, learn, write, print."""
     check_model(out, data)
@@ -31,24 +34,37 @@ def run(
     aside = [name for name in kinds if kinds[name] == "aside"]
     frame = read(data, reading, aside)  # as text: what is left out may be anything
     _check_separator(frame)
-    found = schema_of(frame, columns, kinds, missing)
-    schema = found.suggested() if suggested else found
+    if schema is not None:
+        kinds = {f"{c.name}": str(c.kind) for c in read_model(schema).schema_.columns} | kinds
+    try:
+        found = schema_of(frame, columns, kinds, missing, auto)
+        chosen = found.suggested() if suggested else found
+        if auto and missing == "error" and _misses_some(chosen.select(frame)):
+            missing = "learn"
+        training_rows(frame, chosen, missing, None, False)
+    except ValueError as problem:
+        raise problem if auto else _with_all_fixes(problem, frame, kinds) from None
     notes = {"flow": flow, "budget": budget, "quick": quick, "seed": seed, "flowcore": __version__}
     if quick:
         budget = QUICK * (default_minutes(len(frame)) if budget is None else budget)
     learn = FlowDensity(flow, budget=budget, max_seconds=max_seconds, n_jobs=jobs,
                         random_state=seed, progress=progress)  # fmt: skip
-    density = fit_table(frame, schema, learn=learn, missing=missing, rng=seed)
-    own = schema.select(frame)
-    known = digest(own.take(complete_rows(own, missing, schema)), schema)
+    density = fit_table(frame, chosen, learn=learn, missing=missing, rng=seed)
+    own = chosen.select(frame)
+    known = digest(own.take(complete_rows(own, missing, chosen)), chosen)
     density.notes |= {"digest": known, **notes}
     save(density, out)
     text = as_text(density) + printable(f"\nwritten to {out}")
     print(as_json(out, density) if json else text)
     _note_kinds(found, suggested)
+    if auto:
+        _note_aside(chosen)
+        note(f"to fit next month's table in the same way: --schema {out}")
 
 
-def schema_of(frame: Frame, columns: Sequence[str], kinds: dict[str, str], missing: str) -> Schema:
+def schema_of(
+    frame: Frame, columns: Sequence[str], kinds: dict[str, str], missing: str, auto: bool = False
+) -> Schema:
     """The kinds of the columns: found, then edited; columns that are not chosen are aside."""
     name_of = own_names(frame, (*columns, *kinds))
     kinds = {name_of[typed]: kind for typed, kind in kinds.items()}
@@ -56,11 +72,33 @@ def schema_of(frame: Frame, columns: Sequence[str], kinds: dict[str, str], missi
     chosen = [name for name in frame.names if name in wanted and kinds.get(name) != "aside"]
     if not chosen:
         raise ValueError("all columns are aside: there is nothing to model")
-    schema = Schema.from_data(frame.select(chosen), missing)
+    schema = Schema.from_data(frame.select(chosen), missing, auto=auto)
     schema = schema.edit({name: kinds[name] for name in chosen if name in kinds})
     own = {column.name: column for column in schema.columns}
     every = (own.get(name) or Column(name, Kind("aside")) for name in frame.names)
     return Schema(tuple(every), schema.n_rows)
+
+
+def _misses_some(frame: Frame) -> bool:
+    return any(is_missing(frame[name]).any() for name in frame.names)
+
+
+def _with_all_fixes(problem: ValueError, frame: Frame, kinds: dict[str, str]) -> ValueError:
+    """The error with all that this table needs as one alternative, and --auto as another."""
+    if not getattr(problem, "fix", ()):
+        return problem
+    schema = Schema.from_data(frame, auto=True)
+    aside = {c.name: "aside" for c in schema.columns if c.kind.name == "aside"}
+    _note_aside(schema)
+    every = {"missing": "learn"} if _misses_some(schema.select(frame)) else {}
+    every |= {"kind": aside | kinds} if aside else {}
+    return with_fix(ValueError, problem.problem, *problem.fix, *[every] * bool(every), {"auto": True})
+
+
+def _note_aside(schema: Schema) -> None:
+    for column in schema.columns:
+        if column.kind.name == "aside" and column.note:
+            note(f"{column.name!r:.40} is best set aside: {column.note.removesuffix(': ')}")
 
 
 def _check_separator(frame: Frame) -> None:

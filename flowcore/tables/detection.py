@@ -40,7 +40,9 @@ ROUND = (1, 5, *(step * 10**k for k in range(1, 16) for step in (1, 2.5, 5)))
 DURATIONS = "make it a number first, such as seconds"
 TOO_LARGE = "whole numbers beyond 2^53, which float64 does not distinguish: codes"
 ROW_NUMBER = "whole numbers that identify rows, as row numbers do"
-_NUMBERS_ROWS = re.compile(r"(^|[^a-zA-Z])(?i:id|nr|row|index|key)$|[a-z]I[Dd]$")
+CODE = "codes, whose differences mean nothing"
+_CODES = re.compile(r"(?i)(^|[^a-z])(zip|post(al)?|plz|fips)[ _]?(code)?$|(?i:zip|post|postal)code$")
+_NUMBERS_ROWS = re.compile(r"(^|[^a-zA-Z])(?i:id|nr|row|index|key)$|[a-z]I[Dd]$|^Unnamed: 0$")
 CONTINUOUS, CATEGORICAL = Kind("continuous"), Kind("categorical")
 
 
@@ -91,6 +93,9 @@ def _number(name: Name, values: np.ndarray, declared: bool, repeated: float) -> 
         return replace(column, kind=CATEGORICAL)
     if is_row_number(f"{name}", distinct, n=len(values)):
         return replace(column, suggestion=Kind("aside"), note=ROW_NUMBER)
+    if _CODES.search(f"{name}") and decimals == 0:
+        few = kept and 2 * len(kept) <= len(values)
+        return replace(column, suggestion=CATEGORICAL if few else Kind("aside"), note=CODE)
     if decimals == 0 and low >= 0 and (forms := formats_of(distinct.tolist(), number=True)):
         kind = _dates(name, values, forms[0], "number").kind
         return replace(column, suggestion=kind, note=f"all of them are {kind.name}s as {forms[0]}")
@@ -166,7 +171,7 @@ def find_atoms(counts: np.ndarray) -> np.ndarray:
 def is_row_number(name: str, distinct: np.ndarray, n: int) -> bool:
     """Whether whole numbers only identify n rows.
 
-    They hardly repeat, and the column is named like an identifier; or they start at 0 or 1 with
+    Half of them differ, and the column is named like an identifier; or they start at 0 or 1 with
     hardly a gap; or they start in the first twentieth and none repeats, although ten repeats would
     be expected by chance (the rows are then a part of a larger table). (Years have no gaps either,
     and are informative.)
@@ -175,13 +180,17 @@ def is_row_number(name: str, distinct: np.ndarray, n: int) -> bool:
     >>> is_row_number("x", x, 1000), is_row_number("year", 1940 + x[:80], 80)
     (True, False)
     """
-    if n < FEW_ROWS or len(distinct) < 0.9 * n or (distinct != np.rint(distinct)).any():
+    if n < FEW_ROWS or 2 * len(distinct) < n or (distinct != np.rint(distinct)).any():
+        return False
+    if _NUMBERS_ROWS.search(name):
+        return True
+    if len(distinct) < 0.9 * n:
         return False
     first, last = float(distinct[0]), float(distinct[-1])
     counted = first in (0, 1) and last < 1.1 * len(distinct)
     drawn = len(distinct) == n and n * n / 2 > COLLISIONS * (last - first + 1)
     part = drawn and 0 <= first < 0.05 * last
-    return bool(counted or part or _NUMBERS_ROWS.search(name))
+    return bool(counted or part)
 
 
 def _dates(name: Name, values: np.ndarray, form: str = "", type: str = "date") -> Column:

@@ -166,7 +166,8 @@ class Csv:
         """(the names of the columns, the rows below them) of the first block."""
         names: tuple = tuple(range(len(cells) - 1))
         if self.header:
-            names, cells = tuple(name.strip() for name in cells[:-1, 0]), cells[:, 1:]
+            texts, cells = [name.strip() for name in cells[:-1, 0]], cells[:, 1:]
+            names = tuple(text or f"Unnamed: {k}" for k, text in enumerate(texts))  # as in pandas
             self._check_names(names)
         check_there([*self.text, *(self.columns or ())], names, self.source)
         return names, cells
@@ -180,11 +181,6 @@ class Csv:
                 {"header": False},
             )
         counts, wanted = Counter(names), self.columns or names
-        if "" in wanted and counts[""]:
-            raise ValueError(
-                f"{self.source}: column {names.index('')} has no name in the header: name it "
-                "(pandas' index? write with index=False; lines end in separators? delete these)"
-            )
         for name in wanted:
             if counts[name] > 1:
                 raise ValueError(

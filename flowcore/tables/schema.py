@@ -66,15 +66,23 @@ class Schema:
     # ------------------------------------------------------------ made
 
     @classmethod
-    def from_data(cls, X: TableLike, missing: str = "error") -> Schema:
+    def from_data(cls, X: TableLike, missing: str = "error", *, auto: bool = False) -> Schema:
         """Find the columns of X: a table of pandas, polars or pyarrow, a mapping, an array (n, D).
 
         missing: a missing number is an error ("error"), or "missing" is a value ("atom"); with
         both, a missing category is a value. "drop": rows with any missing cell are ignored.
         "learn": no missing cell is a value. Errors: ValueError for infinite numbers, too, and for
         text among numbers, naming row, column and value. Cost: a sort of each column.
+
+        auto: follow every proposal. The suggestions are adopted, columns without a density are set
+        aside (their `note` has the reason), and missing cells are unknown: then pass
+        `missing="learn"` to `fit_table`, too, if there are some.
         """
         frame = as_frame(X)
+        if auto:
+            from .proposing import proposed
+
+            return proposed(frame, cls)
         complete = complete_rows(frame, missing)
         frame = frame if complete.all() else frame.take(complete)
         return cls(find_columns(frame, unknown=missing == "learn"), len(frame))

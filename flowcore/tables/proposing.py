@@ -1,0 +1,57 @@
+"""A schema for a table as it comes: what cannot be modelled is set aside, and the rest suggested."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..core import without_warnings
+from .checks import check_numbers
+from .column import Column
+from .coordinates import Coordinates
+from .encoding import Encoding
+from .frame import Frame, is_missing
+from .kind import Kind
+from .question import encoded_with_holes
+
+if TYPE_CHECKING:
+    from .schema import Schema
+
+
+def proposed(frame: Frame, find: type[Schema]) -> Schema:
+    """The schema that follows every proposal; the `note` of a column set aside has the reason.
+
+    Set aside are columns without values, constants, free text, identifiers and codes with many
+    values, and numbers that repeat others or follow from them. Missing cells are unknown.
+    """
+    gone = {name: is_missing(frame[name]).all() for name in frame.names}
+    empty = {name: "it has no values" for name in frame.names if gone[name]}
+    found = find.from_data(frame.select(name for name in frame.names if not gone[name]), "learn")
+    reasons = {c.name: c.note or c.why for c in found.columns if _is_refused(c)}
+    schema = found.edit(dict.fromkeys(reasons, "aside")).suggested()
+    while problem := _dependence(schema, frame):
+        (name,) = problem.fix[0]["kind"]
+        reasons[name] = problem.problem
+        schema = schema.edit({name: "aside"})
+    own = {c.name: replace(c, note=reasons.get(c.name, "")) for c in schema.columns}
+    own |= {name: Column(name, Kind("aside"), note=why) for name, why in empty.items()}
+    return find(tuple(own[name] for name in frame.names), len(frame))
+
+
+def _is_refused(column: Column) -> bool:
+    """Whether a column has no density, or one that says nothing."""
+    aside = column.suggestion is not None and column.suggestion.name == "aside"
+    return aside or column.kind.name in ("constant", "text")
+
+
+def _dependence(schema: Schema, frame: Frame) -> ValueError | None:
+    """The error about a column of numbers that follows from others, if there is one."""
+    encoding = Encoding(schema)
+    with without_warnings():
+        _, x, _, _ = encoded_with_holes(encoding, schema.select(frame, True), values=True)
+        names = [column.name for column in encoding.of_coordinates]
+        try:
+            check_numbers(x, names, Coordinates(encoding.kinds))
+        except ValueError as problem:
+            return problem
+    return None
