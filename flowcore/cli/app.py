@@ -226,6 +226,7 @@ def score(
     explain: flag(
         "--explain", "Also write which cell makes the row improbable, and its likely value."
     ) = False,
+    strict: Strict = False,
     json: flag("--json", "Print a summary as JSON, and no scores.") = False,
     *,
     progress: Progress,

@@ -92,7 +92,9 @@ def _with_all_fixes(problem: ValueError, frame: Frame, kinds: dict[str, str]) ->
     _note_aside(schema)
     every = {"missing": "learn"} if _misses_some(schema.select(frame)) else {}
     every |= {"kind": aside | kinds} if aside else {}
-    return with_fix(ValueError, problem.problem, *problem.fix, *[every] * bool(every), {"auto": True})
+    return with_fix(
+        ValueError, problem.problem, *problem.fix, *[every] * bool(every), {"auto": True}
+    )
 
 
 def _note_aside(schema: Schema) -> None:

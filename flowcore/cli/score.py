@@ -23,7 +23,7 @@ MOMENTS = ("mean_log_prob", "standard_error", "least", "most")
 
 def run(
     model: str, data: str, out: str | None, keep: Sequence[str], ignore_extra: bool, explain: bool,
-    json: bool, progress: bool, reading: dict,
+    strict: bool, json: bool, progress: bool, reading: dict,
 ) -> None:  # fmt: skip
     """Score a file's rows, in order."""
     check_table(out, model, data)
@@ -41,8 +41,12 @@ def run(
         for frame in blocks(data, reading, schema, carried):
             kept = {typed: frame[name] for typed, name in own_names(frame, keep).items()}
             own = arranged(frame, schema, keep, ignore_extra)
+            possible, odd, said = density.encoding.without_odd(own)
+            own = own if strict else possible
             log_p = density.log_prob(own)
-            scores.add(own, log_p)
+            for cells in odd.values():
+                log_p[cells] = -np.inf
+            scores.add(own, log_p, said)
             bar.update(len(log_p))
             if write is not None:
                 write({**kept, "log_prob": log_p, **(explained(density, own) if explain else {})})
@@ -77,17 +81,16 @@ class Scores:
         self.reason = ""  # of the first row of density 0
         self.unseen: dict = {}  # name of a column -> a value that fit has not seen
 
-    def add(self, frame: Frame, log_p: np.ndarray) -> None:
-        """One more block; frame: the columns of the schema."""
+    def add(self, frame: Frame, log_p: np.ndarray, odd: str) -> None:
+        """One more block; frame: the columns of the schema; odd: which cells cannot be, or ""."""
         finite, zero = log_p[np.isfinite(log_p)], np.flatnonzero(np.isneginf(log_p))
         self.counts += (len(log_p), np.count_nonzero(np.isnan(log_p)), len(zero))
         if len(finite):
             moments = (finite.mean(), finite.var(), finite.min(), finite.max())
             self.moments.append((len(finite), *moments))
-        possible, _, odd = self.encoding.without_odd(frame)
         if len(zero) and not self.reason:
             self.reason = odd or f"the first is row {frame.row_numbers(zero[0])}"
-        codes, own = self.encoding.encode(possible)[0], self.encoding
+        codes, own = self.encoding.encode(frame)[0], self.encoding
         for column, code, size in zip(own.of_codes, codes.T, own.sizes, strict=True):
             new = np.flatnonzero(code == size)
             if len(new) and column.kind.name == "categorical":

@@ -253,16 +253,15 @@ class TableDensity(DensityMixin, BaseEstimator):
 
         It depends on that row alone. It is exact without gridded columns, otherwise by 32 or 64
         points of the row's cell. It is NaN for a row with a missing cell, unless "missing" is a
-        value of the column, and -inf for a row with a cell that the model cannot have: beyond the
-        ends of its column, off its grid.
+        value of the column, and -inf for a row outside of a column's support.
 
         missing: "nan", as above. "marginal": such a missing cell is unknown, and log p is an
         estimate, by 200 weighted draws, of the probability of the known values (and that unknown
         categories are seen values). `impute(X, n=0)` also returns its error, if "missing" is a
         value of no column.
 
-        Errors: ValueError for columns that differ from the schema's, and for text among numbers;
-        the message then names row, column and value. Cost: one pass of the
+        Errors: ValueError for columns that differ from the schema's, and for text among numbers and
+        values off a grid; the message then names row, column and value. Cost: one pass of the
         density, or 32 with a gridded column, 64 with several; at most 256 times
         that for a row with a category that was never seen.
         """
@@ -270,13 +269,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         if missing not in ("nan", "marginal"):
             raise ValueError(f'missing is "nan" or "marginal": got {missing!r:.40}')
         frame = self.schema_.select(X, self.ignore_extra)
-        unknown = self.encoding.is_unknown(frame)
-        possible, odd, _ = self.encoding.without_odd(frame)
-        codes, x, _ = self.encoding.encode(possible)
-        log_p, out = (
-            np.full(len(codes), np.nan),
-            np.any([np.zeros(len(codes), bool), *odd.values()], axis=0),
-        )
+        codes, x, unknown = self.encoding.encode(frame)
+        log_p, out = np.full(len(codes), np.nan), self.coordinates_.outside(x).any(axis=1)
         rows = np.flatnonzero(~(unknown | out))
         log_p[rows] = self.log_prob_of(codes[rows], x[rows])
         holes = np.flatnonzero(unknown & ~out) if missing == "marginal" else np.zeros(0, int)

@@ -41,7 +41,9 @@ DURATIONS = "make it a number first, such as seconds"
 TOO_LARGE = "whole numbers beyond 2^53, which float64 does not distinguish: codes"
 ROW_NUMBER = "whole numbers that identify rows, as row numbers do"
 CODE = "codes, whose differences mean nothing"
-_CODES = re.compile(r"(?i)(^|[^a-z])(zip|post(al)?|plz|fips)[ _]?(code)?$|(?i:zip|post|postal)code$")
+_CODES = re.compile(
+    r"(?i)(^|[^a-z])(zip|post(al)?|plz|fips)[ _]?(code)?$|(?i:zip|post|postal)code$"
+)
 _NUMBERS_ROWS = re.compile(r"(^|[^a-zA-Z])(?i:id|nr|row|index|key)$|[a-z]I[Dd]$|^Unnamed: 0$")
 CONTINUOUS, CATEGORICAL = Kind("continuous"), Kind("categorical")
 

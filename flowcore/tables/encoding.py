@@ -285,11 +285,6 @@ class Encoding:
             x.append(own_x)
         return np.concatenate(codes, axis=1), np.concatenate(x, axis=1), unknown
 
-    def is_unknown(self, frame: Frame) -> np.ndarray:
-        """(n,): the rows in which a cell is missing, and no value of its column."""
-        gone = [is_missing(frame[p.column.name]) for p in self.parts if not p.column.missing]
-        return np.any([np.zeros(len(frame), bool), *gone], axis=0)
-
     def decode(self, codes: np.ndarray, x: np.ndarray) -> dict:
         """name -> values with the types of the data."""
         return {p.column.name: p.decode(codes[:, k], x[:, d]) for p, k, d in self.places}

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import flowcore as fc
+from flowcore.cli import main
 from flowcore.tables import Schema, TableDensity, fit_table
 
 N = 300
@@ -45,15 +46,18 @@ def with_odd(n=8) -> pd.DataFrame:
     return rows
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")
-def test_log_p_of_an_odd_row_is_minus_infinity_and_that_of_the_others_as_before(density):
-    found, alone = density.log_prob(with_odd()), density.log_prob(TABLE.iloc[:8])
+def test_the_command_scores_the_rows_beside_odd_ones(density, tmp_path, capsys):
+    fc.save(density, tmp_path / "m.npz")
+    with_odd().to_csv(tmp_path / "rows.csv", index=False)
+    files = [str(tmp_path / name) for name in ("m.npz", "rows.csv")]
+    assert main(["score", *files]) == 0
+    printed, said = capsys.readouterr()
+    found, alone = np.array(printed.split()[1:], float), density.log_prob(TABLE.iloc[:8])
     assert np.isneginf(found[:4]).all() and np.isfinite(found[4:]).all()
-    assert np.array_equal(found[5:], alone[5:])
-    gone = with_odd()
-    gone.loc[0, "pay"] = None
-    assert np.isnan(density.log_prob(gone)[0])  # a missing cell comes first
-    assert density.score(with_odd()) == -np.inf
+    assert found[5:] == pytest.approx(alone[5:])
+    assert "4 of 8 rows have the density 0" in said and "row 0, column 'age'" in said
+    assert f"the mean log_prob of the other rows is {found[4:].mean():.4f}" in said
+    assert main(["score", "--strict", *files]) and "'dose'" in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("ignore:column 'city' never")
