@@ -154,8 +154,8 @@ print(teaching.check("10i", guess))
 # m`. With the mean 0 there is no jump, but a corner: the slope of :math:`\log p` is :math:`-z`,
 # which is :math:`-\pi` on one side of the seam and :math:`\pi` on the other. A layer that turns the
 # circle moves this corner to another place. Which density has no special place? It has to stay the
-# same when the circle turns, :math:`p(z + a) = p(z)` for all :math:`a`. At :math:`z = 0`
-# this says :math:`p(a) = p(0)`: p is the constant :math:`1 / (2 \pi)`. So the base is uniform, its
+# same when the circle turns, :math:`p(z + a) = p(z)` for all :math:`a`. At :math:`z = 0` this is
+# :math:`p(a) = p(0)`: p is the constant :math:`1 / (2 \pi)`. So the base is uniform, its
 # log-density is your answer to 10a, and a new flow prefers no direction.
 #
 # What a network reads
