@@ -46,8 +46,8 @@ notebook needs this file in its own folder.
 #
 # The columns of the data are standardised: mean 0, variance 1. So at first the noise is not a bad
 # guess. The score of a density is the mean of :math:`\log p` over the data. Under the true density
-# of the moons this mean is -0.289 nats. A column that is divided by its deviation :math:`s` gains
-# :math:`\log s`, so in standardised units the mean is :math:`-0.289 + \log s_1 + \log s_2 =
+# of the moons this mean is -0.289 nats. Dividing a column by its deviation :math:`s` adds
+# :math:`\log s` to the mean, so in standardised units it is :math:`-0.289 + \log s_1 + \log s_2 =
 # -1.139`. On new rows no density beats that number in expectation (lesson 3). On its own training
 # rows a flow can beat it, by learning these rows by heart.
 
@@ -324,8 +324,8 @@ assert np.isclose(slope, b_bar[3], atol=1e-6)
 # --------------------------------------
 #
 # ``fit`` goes over the rows in batches, and moves all weights against their gradient. Adam divides
-# each step by the usual size of that weight's gradient. The rate falls to 0, so that the weights
-# come to rest although every batch has another gradient.
+# the step of each weight by the usual size of its gradient. The rate falls to 0, so that the
+# weights come to rest although every batch has another gradient.
 #
 # .. literalinclude:: ../../../examples/micro.py
 #    :language: python

@@ -70,7 +70,7 @@ assert fc.kl_to_truth(circle, truth).kl < 0.05
 # -------------
 #
 # The first thing to change is the map from the base to the data, :math:`x = f(z)`. It maps the
-# circle to itself, and increases.
+# circle to itself, and it increases.
 
 # %%
 # **10f.** An increasing map f of the circle to itself has f(-pi) = -2.5. Follow f(z) without jumps

@@ -47,8 +47,8 @@ print(teaching.check("11a", guess))
 
 # %%
 # Now look. The code computes both KLs of all Gaussians :math:`N(m, s^2)`, as sums over a fine grid.
-# The left picture shows them for each :math:`m`, with the best :math:`s`. The right picture shows
-# the best Gaussian for each KL.
+# The left picture shows both KLs for each :math:`m`, with the best :math:`s`. The right picture
+# shows the best Gaussian for each KL.
 
 two = fc.GaussianMixture([[-6.0], [6.0]], scales=1.0)
 x = np.linspace(-30, 30, 3001)

@@ -236,8 +236,8 @@ print(teaching.check("2b", guess))
 #     = J_{11} J_{22} J_{33} , \qquad
 #     \log |\det J| = \sum_i \log |J_{ii}| .
 #
-# The entries below the diagonal are a shear: they tilt cells and leave their volume alone. They may
-# be anything, and nobody has to compute them. Only :math:`D` logarithms are left.
+# The entries below the diagonal are a shear: they tilt cells and leave their volume alone. These
+# entries may be anything, and nobody has to compute them. Only :math:`D` logarithms are left.
 #
 # **2c.** Compute a whole density by hand. z ~ N(0, I) in the plane; x1 = exp(0.5) z1 and x2 = x1 +
 # exp(-1) z2. What is log p(x) at x = (0, 0)?

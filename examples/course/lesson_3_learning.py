@@ -200,8 +200,8 @@ assert nll_there < -5
 # Numbers ten times as large make the NLL larger by :math:`2 \log 10 = 4.605`. Numbers a hundredth
 # as large make it negative. The NLL of the truth on the same rows, which estimates :math:`H`,
 # changes by as much. So the difference of the two, which estimates the KL, stays the same. A loss
-# by itself means nothing, be it negative or large. Compare it with the truth if that is known, or
-# with another model's loss on the same rows in the same units.
+# by itself means nothing, be it negative or large. Compare it with the loss of the truth, if known,
+# or with another model's loss on the same rows in the same units.
 #
 # **3b.** Standardising is such a change of units, a different one for each column. Two moons have
 # an entropy of 0.289 nats and standard deviations of 0.867 and 0.497. They are standardised: what

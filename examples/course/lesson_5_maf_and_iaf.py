@@ -53,10 +53,10 @@ print(teaching.check("5a", guess))
 # Density: everything is known
 # ----------------------------
 #
-# Look at a small MAF. It has four coordinates and two hidden layers of six units, two of each
-# degree 1, 2 and 3. (``log_scale_bound=None`` gives the formula of the papers. Lesson 8 explains
-# why flowcore bounds :math:`\alpha` by default.) Given x, one pass yields all :math:`\mu_i` and
-# :math:`\alpha_i`, and then every :math:`z_i`, in any order or at once.
+# A small MAF has four coordinates and two hidden layers of six units, two of each degree, 1 to 3.
+# (``log_scale_bound=None`` gives the formula of the papers. Lesson 8 explains why flowcore bounds
+# :math:`\alpha` by default.) Given x, one pass yields all :math:`\mu_i` and :math:`\alpha_i`, and
+# then every :math:`z_i`, in any order or at once.
 
 D = 4
 made = fc.testing.randomize(fc.MADE(D, hidden=[6, 6], activation="tanh"), rng=0)
@@ -312,7 +312,7 @@ assert loop / walk > 4
 # IAF: the same weights, another density
 # --------------------------------------
 #
-# Turn the bijector round: let the network read z instead of x. ``Invert`` does this in one word.
+# Turn the bijector round: let the network read z instead of x. ``Invert`` does this.
 #
 # .. math:: x_i = (z_i - \mu_i(z_{<i}))\, e^{-\alpha_i(z_{<i})}
 #
@@ -380,12 +380,12 @@ assert np.allclose(log_p, iaf_2.log_prob(sample))
 # gradient of log p(x). The textbook differentiates through D passes. (If you leave gradients to
 # autograd, skip to "Both ways give one gradient".) But a walk in the opposite order can compute the
 # gradient, too. Let :math:`x_i` be the coordinate that step i of the walk computes (:math:`z_i` for
-# the density of an IAF). ``x_bar``, ``z_bar`` and ``phi_bar`` are the gradients of the loss with
-# respect to x, z and :math:`\phi`, and ``log_det_bar`` is the gradient with respect to the
-# log-determinant. ``bar_l`` is the gradient with respect to the *pre-activations* of layer l, the
-# sums of its units before they are bent. Only units of degree i and more read :math:`x_i`, and they
-# are computed in step i or later. So on the way back, from D to 1, the gradients of all units that
-# depend on :math:`x_i` are known when step i is reached:
+# the density of an IAF). ``x_bar``, ``z_bar``, ``phi_bar`` and ``log_det_bar`` are the gradients of
+# the loss with respect to x, z, :math:`\phi` and the log-determinant. ``bar_l`` is the gradient
+# with respect to the *pre-activations* of layer l, the sums of its units before they are bent. Only
+# units of degree i and more read :math:`x_i`, and they are computed in step i or later. So on the
+# way back, from D to 1, the gradients of all units that depend on :math:`x_i` are known when step i
+# is reached:
 #
 # .. code-block:: text
 #

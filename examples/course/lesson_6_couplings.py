@@ -193,7 +193,7 @@ assert cost["MAF, D passes"][1] > 5 * cost["coupling"][1]
 #
 # The checkerboard is uniform on eight of sixteen squares of side 2. Its density is 1/32 on these
 # squares, and 0 elsewhere. NICE starts from a Gaussian, whose density takes every value below its
-# peak. It can only move these values to other places, and multiply all of them by one factor. How
+# peak. NICE can only move these values to other places, and multiply all of them by one factor. How
 # small can the KL of NICE get, with any number of layers? (A uniform density on all sixteen squares
 # has a KL of :math:`\log 2 = 0.69`.) Is NICE's least KL 0, a little, or a lot? Put your number in
 # the place of ``None``. The hints lead to the exact number, and so does the proof below.

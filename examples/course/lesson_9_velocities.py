@@ -172,9 +172,9 @@ assert 12 < errors[2] / errors[3] < 20
 # 2. For any smooth :math:`f`, :math:`\tfrac{d}{dt} E f(x_t) = E[\nabla f(x_t) \cdot (x - z)] =
 #    E[\nabla f(x_t) \cdot v^*(x_t, t)]`. Let :math:`p` be the density of :math:`x_t`, and let
 #    :math:`f` be 0 far out. Integration by parts turns this into :math:`\int f\, \partial p /
-#    \partial t = \int \nabla f \cdot v^* p = -\int f \operatorname{div}(p\, v^*)`. As :math:`f` is
-#    arbitrary, :math:`p` obeys the continuity equation of :math:`v^*`. The density of points that
-#    follow :math:`v^*` obeys this equation, too, and both densities start as the base.
+#    \partial t = \int \nabla f \cdot v^* p = -\int f \operatorname{div}(p\, v^*)`. Because
+#    :math:`f` is arbitrary, :math:`p` obeys the continuity equation of :math:`v^*`. The density of
+#    points that follow :math:`v^*` obeys this equation, too, and both densities start as the base.
 #
 # One step is left: the two densities are the same if the equation has *one* solution. It has only
 # one if :math:`v^*` is smooth. Then exactly one path leads through each point, and along a path
@@ -289,7 +289,7 @@ ax.legend()
 # **For which points is the moon decided late?** Look at the last picture, and mark on it where such
 # points start. At the time :math:`t` a point is at :math:`y`. Of the pairs whose line passes
 # through :math:`y` at this time, some end on one moon, some on the other. Such a pair has the noise
-# :math:`z = (y - t x) / (1 - t)`, so the density of this :math:`z` is the weight of its row. The
+# :math:`z = (y - t x) / (1 - t)`, so the density of this :math:`z` is the weight of that row. The
 # colour of a point below is the time from which on at least 9 of 10 of these pairs go to the same
 # moon.
 

@@ -70,7 +70,7 @@ blind, _ = fc.fit(digits_flow(context_dim=0), y, validation_data=y_val, **traini
 
 # %%
 # Bits per dimension on held-out images measure the probability of the integers, not a density. One
-# draw of noise gives the bound that papers report; more draws give a tighter one.
+# draw of noise gives the bound that papers report; more draws give a tighter bound.
 
 
 def test_bits(flow, draws, context=None):

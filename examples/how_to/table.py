@@ -22,7 +22,7 @@ parser.add_argument("--quick", action="store_true", help="fewer rows and epochs,
 options, _ = parser.parse_known_args()
 
 # %%
-# The table has four columns: an income, which is positive; the part of it that is saved, between 0
+# The table has four columns: an income, which is positive; the saved part of this income, between 0
 # and 1; the number of people in a household; and the return on the savings, which has heavy tails.
 # Each column depends in a known way on the columns before it, so that the flow can be compared with
 # the truth.
