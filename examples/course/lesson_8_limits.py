@@ -144,7 +144,7 @@ for ax, (name, flow) in zip(axes.flat, flows.items(), strict=True):
 
 # %%
 # The truth lies between the two black lines. Look at the hole, and at the outside. An affine flow
-# fills the hole, or cuts the ring open elsewhere, or both. The splines fill the hole more thinly,
+# fills the hole, cuts the ring open somewhere, or does both. The splines fill the hole more thinly,
 # and leave fine dark lines across it. The mixture conditionals leave strips along one coordinate.
 # The mixture base leaves the hole as empty as the truth does. But you have to know the number of
 # pieces, eight, in advance.

@@ -75,9 +75,9 @@ assert (np.diff(path[:, order], axis=1) > 0).all()  # at every time in the order
 
 # %%
 # The lines cross; the paths of the averaged motion do not. At each place and time this motion has
-# one velocity. So two points that met would never part again, nor could they have come from
-# different places. Still the moved points form the two heaps: the right panel shows all 1,000
-# points at time 1, beside the rows. **Why does a mean of velocities arrive where the rows are?**
+# one velocity. So two points that met would share one path, before and after. Still the moved
+# points form the two heaps: the right panel shows all 1,000 points at time 1, beside the rows.
+# **Why does a mean of velocities arrive where the rows are?**
 # The answer needs the determinant of a motion.
 #
 # From many small layers to a motion
