@@ -16,8 +16,8 @@ Here :math:`x` is a row of data, :math:`z` is noise, and :math:`f` is the map fr
 data. You need: NumPy, and the chain rule.
 
 Open an empty file of your own, and type each function into it when you have understood it. The
-finished file is :download:`micro.py <../../../examples/micro.py>`. This lesson runs it: a notebook
-needs it in its own folder.
+finished file is :download:`micro.py <../../../examples/micro.py>`. This lesson runs it, so a
+notebook needs this file in its own folder.
 """
 
 # %%
@@ -46,10 +46,10 @@ needs it in its own folder.
 #
 # The columns of the data are standardised: mean 0, variance 1. So at first the noise is not a bad
 # guess. The score of a density is the mean of :math:`\log p` over the data. Under the true density
-# of the moons this mean is -0.289 nats. A column that is divided by its deviation :math:`s` gains
-# :math:`\log s`, so in standardised units it is :math:`-0.289 + \log s_1 + \log s_2 = -1.139`.
-# On new rows no density beats that number in expectation (lesson 3). On its own training rows a
-# flow can, by learning them by heart. Keep the number in mind.
+# of the moons this mean is -0.289 nats. Dividing a column by its deviation :math:`s` adds
+# :math:`\log s` to the mean, so in standardised units it is :math:`-0.289 + \log s_1 + \log s_2 =
+# -1.139`. On new rows no density beats that number in expectation (lesson 3). On its own training
+# rows a flow can beat it, by learning these rows by heart.
 
 import sys
 from pathlib import Path
@@ -90,7 +90,7 @@ for ax, points, name in zip(axes, (noise, x), ("noise z", "data x"), strict=True
 #
 # Let each factor be a normal density, whose mean :math:`\mu_i` and log-scale :math:`\alpha_i` come
 # from a network. Then :math:`\mu_i` and :math:`\alpha_i` may depend on :math:`x_1, \ldots,
-# x_{i-1}`, and on nothing else. One network computes them all: MADE.
+# x_{i-1}`, and on nothing else. One network computes all :math:`\mu_i` and :math:`\alpha_i`: MADE.
 #
 # A network is a chain of layers. Each unit adds up what it reads, with a weight for each number,
 # and bends the sum by a fixed function (lesson 3 has more). In a MADE every unit has a number.
@@ -104,16 +104,16 @@ guess = None
 print(teaching.check("0a", guess))
 
 # %%
-# Hidden units have the numbers 1 to :math:`D - 1`. No output could read a hidden unit with the
-# number :math:`D`.
+# Hidden units have the numbers 1 to :math:`D - 1`, because no output could read a hidden unit with
+# the number :math:`D`.
 #
 # .. literalinclude:: ../../../examples/micro.py
 #    :language: python
 #    :pyobject: degrees
 #
 # Masks express the two rules. A mask is an array (in, out), with a row for each unit that is read
-# and a column for each unit that reads. The comparison ``below[:, None] <= above`` makes all its
-# cells at once.
+# and a column for each unit that reads. The comparison ``below[:, None] <= above`` makes all cells
+# of a mask at once.
 #
 # .. literalinclude:: ../../../examples/micro.py
 #    :language: python
@@ -133,9 +133,10 @@ print(micro.masks(d)[1].astype(int))
 #    :language: python
 #    :pyobject: made
 #
-# One pass computes all :math:`\mu_i` and :math:`\alpha_i`. The second ``tanh`` keeps
-# :math:`\alpha = 2 t`, with :math:`t = \tanh(a / 2)` of the network's number :math:`a`, between -2
-# and 2, so that no exponential overflows. The gradient will need what the third value remembers.
+# One pass computes all :math:`\mu_i` and :math:`\alpha_i`. For each :math:`\alpha` the network
+# outputs a number :math:`a`. With :math:`t = \tanh(a / 2)`, :math:`\alpha = 2 t` lies between -2
+# and 2, so no exponential overflows. The function also returns a memory, which the gradient will
+# need.
 #
 # .. literalinclude:: ../../../examples/micro.py
 #    :language: python
@@ -159,8 +160,8 @@ print(moves(net).round(2))
 assert not np.tril(moves(net)).any()
 
 # %%
-# Nothing changes :math:`\mu_1`: it is a constant. Only :math:`x_1, x_2, x_3` change :math:`\mu_4`.
-# On and below the diagonal there are zeros.
+# No input changes :math:`\mu_1`, because :math:`\mu_1` is a constant. Only :math:`x_1, x_2, x_3`
+# change :math:`\mu_4`. On and below the diagonal there are zeros.
 #
 # One layer, and its density
 # --------------------------
@@ -176,8 +177,9 @@ assert not np.tril(moves(net)).any()
 # .. math:: \log \left| \det \frac{dz}{dx} \right| = -\sum_i \alpha_i .
 #
 # No determinant has to be computed. A flow is a list of such layers, and their log-dets add up.
-# Every second layer has the opposite order, so that of any two numbers each comes after the other
-# somewhere. (The list begins at the noise, ``orders`` at the data: hence ``orders[::-1]``.)
+# Every second layer has the opposite order. So for any two numbers, each comes after the other in
+# some layer. (The list begins at the noise, but ``orders`` begins at the data: hence
+# ``orders[::-1]``.)
 #
 # .. literalinclude:: ../../../examples/micro.py
 #    :language: python
@@ -202,7 +204,8 @@ flow = micro.maf()
 print(micro.log_prob(flow, np.zeros((1, 2))), -np.log(2 * np.pi))
 
 # %%
-# It is the log-density of the noise: with :math:`\mu = \alpha = 0` a layer changes nothing.
+# This is the log-density of the noise, because a layer with :math:`\mu = \alpha = 0` changes
+# nothing.
 #
 # Is ``log_prob`` a density? Then its sum over the cells of a grid, times the area of a cell, is 1.
 # Test it with random weights: zeros would hide a mistake.
@@ -252,8 +255,8 @@ for i in range(1, 6):
     print(f"after pass {i}, z is wrong by", np.abs(micro.inverse([net], now)[0] - z).round(6)[0])
 
 # %%
-# The draw needs four passes, one for each number. A fifth changes nothing. An IAF is the same layer
-# the other way round: it draws in one pass, and its density is slow (lesson 5).
+# The draw needs four passes, one for each number. A fifth pass changes nothing. An IAF is the same
+# layer the other way round: it draws in one pass, and its density is slow (lesson 5).
 #
 # The gradient, by hand
 # ---------------------
@@ -278,8 +281,8 @@ print(teaching.check("0d", guess))
 #     \bar \alpha_i = -\bar z_i z_i - \bar \ell ,
 #
 # where :math:`\bar \ell` is the derivative of the loss by a row's log-det, :math:`\ell = -\sum_i
-# \alpha_i`: it is :math:`-1 / n` for each row. The network reads :math:`x`, too. So a part of
-# :math:`\bar x` comes through the network:
+# \alpha_i`: this derivative is :math:`-1 / n` for each row. The network reads :math:`x`, too. So a
+# part of :math:`\bar x` comes through the network:
 #
 # .. literalinclude:: ../../../examples/micro.py
 #    :language: python
@@ -300,13 +303,13 @@ print(teaching.check("0d", guess))
 #    :language: python
 #    :pyobject: made_back
 #
-# The loss starts the way back. It is a mean over the rows, so :math:`\bar z = z / n`.
+# The way back starts at the loss. The loss is a mean over the rows, so :math:`\bar z = z / n`.
 #
 # .. literalinclude:: ../../../examples/micro.py
 #    :language: python
 #    :pyobject: loss_and_gradient
 #
-# Is it right? Move one weight a little, and compare:
+# Is the gradient right? Move one weight a little, and compare:
 
 loss, grads = micro.loss_and_gradient(flow, x)
 b, b_bar = flow[0][1][1], grads[0][1][1]  # the biases of one layer, and their gradient
@@ -321,8 +324,8 @@ assert np.isclose(slope, b_bar[3], atol=1e-6)
 # --------------------------------------
 #
 # ``fit`` goes over the rows in batches, and moves all weights against their gradient. Adam divides
-# each step by the usual size of that weight's gradient. The rate falls to 0, so that the weights
-# come to rest although every batch has another gradient.
+# the step of each weight by the usual size of its gradient. The rate falls to 0, so that the
+# weights come to rest although every batch has another gradient.
 #
 # .. literalinclude:: ../../../examples/micro.py
 #    :language: python
@@ -384,10 +387,11 @@ print(f"the sum of p over the grid {mass:.2f}")
 assert mass > 2
 
 # %%
-# It is far better than the truth, so something is broken. The sum over the grid shows it: this "p"
-# is no density. The network outputs nearly :math:`\mu_1 = x_1`, so that :math:`z_1` is nearly 0 for
-# every row. The diagonal of the Jacobian is then not :math:`e^{-\alpha_1}`, and the map cannot be
-# undone. A score far above that of the truth is the sign of a broken Jacobian.
+# The score is far better than that of the truth, so something is broken. The sum over the grid
+# shows that this "p" is no density. The network outputs nearly :math:`\mu_1 = x_1`, so that
+# :math:`z_1` is nearly 0 for every row. The diagonal of the Jacobian is then not
+# :math:`e^{-\alpha_1}`, and the map cannot be undone. A score far above that of the truth is the
+# sign of a broken Jacobian.
 #
 # One layer, five layers
 # ----------------------
@@ -415,8 +419,8 @@ for ax, flow, name in zip(axes, (one, five), ("one layer", "five layers"), stric
 # %%
 # One layer covers both moons by one band, and fills what is between them. Five layers find the
 # moons, but also put a bridge between them: one connected piece of noise has to cover both (lesson
-# 8). The score of five layers comes near to that of the truth. (On new points it is a little lower:
-# ``main`` in the file measures that, and draws the moons in letters.)
+# 8). The score of five layers comes near to that of the truth. (On new points the score is a little
+# lower. ``main`` in ``micro.py`` measures it, and draws the moons in letters.)
 #
 # The library is the same
 # -----------------------
@@ -451,8 +455,8 @@ def maf_log_p(x, W1, b1, W2, b2, d):
 print(teaching.check("0f", maf_log_p))
 
 # %%
-# Then close this page, open an empty file, and write the whole flow. You can check it yourself. Use
-# random weights, and test:
+# Then close this page, open an empty file, and write the whole flow. Check it yourself, with random
+# weights:
 #
 # * the masks: move one input, and see which :math:`\mu` change;
 # * the density: its sum over a grid is 1;

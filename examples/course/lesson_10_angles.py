@@ -13,7 +13,8 @@ You need: lesson 1 (splines), lesson 6 (couplings).
 # ------
 #
 # If angles lie around :math:`\pi`, half of them are near 3 in the table, and half near -3. For a
-# flow on a line these are two pieces, so by lesson 8 it puts a bridge of density between them.
+# flow on a line these are two pieces, so by lesson 8 the flow puts a bridge of density between the
+# pieces.
 #
 # Predict
 # -------
@@ -63,13 +64,13 @@ assert fc.kl_to_truth(circle, truth).kl < 0.05
 
 # %%
 # On the line the density has two different values where the circle closes. Four things have to
-# change, so that the circle begins nowhere. Each of them follows from a question.
+# change, so that the circle begins nowhere. Each change follows from a question.
 #
 # The ends meet
 # -------------
 #
-# The first is the map from the base to the data, :math:`x = f(z)`. It maps the circle to itself,
-# and it increases.
+# The first thing to change is the map from the base to the data, :math:`x = f(z)`. It maps the
+# circle to itself, and it increases.
 
 # %%
 # **10f.** An increasing map f of the circle to itself has f(-pi) = -2.5. Follow f(z) without jumps
@@ -81,15 +82,15 @@ print(teaching.check("10f", guess))
 # %%
 # :math:`-\pi` and :math:`\pi` are the same angle, so :math:`f(-\pi)` and :math:`f(\pi)` are the
 # same angle, too: :math:`f(\pi) = f(-\pi) + 2 \pi k` with a whole number :math:`k`. Since f
-# increases, :math:`k` is at least 1. Since f has an inverse, it takes each angle only once, and
+# increases, :math:`k` is at least 1. Since f has an inverse, f takes each angle only once, so
 # :math:`k` is not 2 or more:
 #
 # .. math:: f(\pi) = f(-\pi) + 2 \pi .
 #
-# Every such map is made of two steps. The first one, the ``CircularSpline``, is a spline on this
-# interval that keeps the ends, :math:`f(-\pi) = -\pi` and :math:`f(\pi) = \pi`. The second one, the
-# ``CircularShift``, turns the circle, :math:`x \leftarrow x + a` modulo :math:`2 \pi`. Its log-det
-# is 0.
+# Every such map is made of two steps. The first step, the ``CircularSpline``, is a spline on this
+# interval that keeps the ends, :math:`f(-\pi) = -\pi` and :math:`f(\pi) = \pi`. The second step,
+# the ``CircularShift``, turns the circle, :math:`x \leftarrow x + a` modulo :math:`2 \pi`. Its
+# log-det is 0.
 #
 # The slopes meet
 # ---------------
@@ -108,10 +109,11 @@ print(teaching.check("10g", guess))
 # .. math:: \log p(x) = -\log 2 \pi - \log f'(z) , \qquad x = f(z) .
 #
 # The density contains the slope. Where f has a kink, with the slope :math:`f'_-` before it and
-# :math:`f'_+` behind it, the map itself does not jump, but :math:`\log p` does: before the kink
-# minus behind it, it is :math:`\log f'_+ - \log f'_-`. On a line a spline has no kink at its inner
-# knots, as both sides share a slope there. On a circle the knot at :math:`-\pi` is an inner knot,
-# too: its two sides are the first and the last bin. So these have to share *one* slope.
+# :math:`f'_+` behind it, the map itself does not jump, but :math:`\log p` does: its value before
+# the kink minus its value behind the kink is :math:`\log f'_+ - \log f'_-`. On a line a spline has
+# no kink at its inner knots, because both sides of a knot share a slope. On a circle the knot at
+# :math:`-\pi` is an inner knot, too. Its two sides are the first and the last bin, so these bins
+# have to share *one* slope.
 #
 # Here are two maps through the same knots: one with the slopes of 10g, the other with one shared
 # slope. The circle is cut open at 0, so that the seam is in the middle.
@@ -136,8 +138,8 @@ axes[1].set(xlabel="x", ylabel="density", ylim=(0, None), title="its density: a 
 axes[0].legend()
 
 # %%
-# With one slope the density is continuous. It may still have a corner there, as at any knot of a
-# spline.
+# With one slope the density is continuous. It may still have a corner at the seam, as at any knot
+# of a spline.
 #
 # The base
 # --------
@@ -155,8 +157,8 @@ print(teaching.check("10i", guess))
 # which is :math:`-\pi` on one side of the seam and :math:`\pi` on the other. A layer that turns the
 # circle moves this corner to another place. Which density has no special place? It has to stay the
 # same when the circle turns, :math:`p(z + a) = p(z)` for all :math:`a`. At :math:`z = 0` this is
-# :math:`p(a) = p(0)`: p is the constant :math:`1 / (2 \pi)`. So the base is uniform, its
-# log-density is your answer to 10a, and a new flow prefers no direction.
+# :math:`p(a) = p(0)`, so p is the constant :math:`1 / (2 \pi)`. Hence the base is uniform, its
+# log-density is :math:`-\log 2 \pi`, and a new flow prefers no direction.
 #
 # What a network reads
 # --------------------
@@ -170,8 +172,8 @@ print(teaching.check("10c", guess))
 
 # %%
 # An angle that is read as a number has a seam: 3.1 and -3.1 are far apart for a network, but
-# neighbours on the circle. So networks read the cosine and the sine of an angle. These have no
-# seam, and the pair is different for every angle. Do they change the log-det?
+# neighbours on the circle. So networks read the cosine and the sine of an angle. Cosine and sine
+# have no seam, and the pair is different for every angle. Do these features change the log-det?
 #
 # **10h.** A coupling keeps the angle x1 = z1, and moves a number, x2 = mu + exp(alpha) z2. Its
 # network reads cos x1 and sin x1: alpha = 0.6 cos x1, mu = 2 sin x1. What is log \|det dx/dz\| at
@@ -192,8 +194,8 @@ print(teaching.check("10h", guess))
 #
 # The derivatives of the cosine and the sine occur only in the entry below the diagonal, and by
 # lesson 2 this entry does not count in the determinant. The log-det is :math:`\alpha`, as it would
-# be without them. Features cost nothing, since the network reads them but the layer does not pass
-# them on. Check this by brute force:
+# be without the features. They cost nothing, because the network reads them but the layer does not
+# pass them on. Check this by brute force:
 
 
 def coupling(z):
@@ -210,7 +212,7 @@ assert np.isclose(fc.reference.log_abs_det(J), 0.6 * np.cos(2), atol=1e-6)
 # Two angles
 # ----------
 #
-# Two angles are a point on a torus. Drawn as a square, it has two seams, which cross. Here the
+# Two angles are a point on a torus. Drawn as a square, a torus has two seams, which cross. Here the
 # second angle has two modes for each value of the first.
 
 torus = fc.targets.torus()

@@ -6,16 +6,16 @@ So far there were rows, and no formula. Often it is the other way round. A physi
 energy of every state; a statistician knows the prior and the likelihood. Both know :math:`\tilde
 p(x)`, a density up to its constant :math:`Z = \int \tilde p`, but they have not a single row.
 *Variational inference* fits a flow :math:`q` to :math:`\tilde p`, with rows that the flow draws
-itself. The loss is again a KL, but the other one. This changes what the flow learns, what it
-misses, and how you can check it afterwards.
+itself. The loss is again a KL, but in the other direction. The direction changes what the flow
+learns, what it misses, and how you can check it afterwards.
 
 .. math::
 
     \mathrm{KL}(p \| q) = E_p [\log p - \log q] , \qquad
     \mathrm{KL}(q \| p) = E_q [\log q - \log p] .
 
-The first needs draws of :math:`p`: it is maximum likelihood, lesson 3. The second needs draws of
-:math:`q`, which a flow has, and :math:`\log p`, which is known up to :math:`\log Z`.
+The first KL needs draws of :math:`p`, as in the maximum likelihood of lesson 3. The second KL needs
+draws of :math:`q`, which a flow has, and :math:`\log p`, which is known up to :math:`\log Z`.
 
 You need: lessons 1 to 3 (densities, KL), and the first half of lesson 8 (two pieces on a line).
 """
@@ -25,7 +25,7 @@ You need: lessons 1 to 3 (densities, KL), and the first half of lesson 8 (two pi
 # -------
 #
 # Let :math:`p` be an equal mixture of :math:`N(-6, 1)` and :math:`N(6, 1)`. Before any flow, let
-# :math:`q` be a single Gaussian that covers only one of the two pieces. How far is it from
+# :math:`q` be a single Gaussian that covers only one of the two pieces. How far is :math:`q` from
 # :math:`p`? Put your number in the place of ``None``.
 
 import autograd.numpy as anp
@@ -47,8 +47,8 @@ print(teaching.check("11a", guess))
 
 # %%
 # Now look. The code computes both KLs of all Gaussians :math:`N(m, s^2)`, as sums over a fine grid.
-# The left picture shows them for each :math:`m`, with the best :math:`s`. The right one shows the
-# best Gaussian for each KL.
+# The left picture shows both KLs for each :math:`m`, with the best :math:`s`. The right picture
+# shows the best Gaussian for each KL.
 
 two = fc.GaussianMixture([[-6.0], [6.0]], scales=1.0)
 x = np.linspace(-30, 30, 3001)
@@ -100,7 +100,7 @@ assert best["KL(q || p)"][1] > 5.5 and best["KL(p || q)"][1] < 0.2
 # The bound
 # ---------
 #
-# Only :math:`\tilde p = Z p` is known. Insert it:
+# Only :math:`\tilde p = Z p` is known. Put it in the place of :math:`p`:
 #
 # .. math::
 #
@@ -135,11 +135,11 @@ found = fc.infer(log_target, flow=fc.flows.maf(1, layers=1, hidden=[]), start=[4
 print(found)
 
 # %%
-# Read the verdict, then the log evidence. It should be log 5 = 1.609, but it is log 5 - log 2 =
-# 0.916: half of the mass is missing. And nothing shows it! Draws, weights and k-hat (see below)
-# depend only on places where :math:`q` has draws. *No number that is computed from draws of q
-# detects a mode in which q has no draws.* You need knowledge about p: start in other places, or use
-# a base with two pieces.
+# Read the verdict, then the log evidence. It should be log 5 = 1.609. But it is log 5 - log 2 =
+# 0.916, because half of the mass is missing. And nothing shows this! Draws, weights and k-hat
+# (explained below) depend only on places where :math:`q` has draws. *No number that is computed
+# from draws of q detects a mode in which q has no draws.* Use knowledge about p: start in other
+# places, or use a base with two pieces.
 
 assert found.trusted and abs(found.log_evidence[0] - (np.log(5) - np.log(2))) < 0.01
 assert abs(found.expectation()[0][0] - 6) < 0.05
@@ -155,7 +155,8 @@ assert abs(both.log_evidence[0] - np.log(5)) < 0.05
 # Sticking the landing
 # --------------------
 #
-# How is that loss differentiated? Draws are maps of fixed noise, :math:`x = f_\theta(z)`, so
+# How is :math:`\mathrm{KL}(q \| p)` differentiated? Draws are maps of fixed noise, :math:`x =
+# f_\theta(z)`, so
 #
 # .. math::
 #
@@ -196,7 +197,7 @@ assert spread < 1e-8
 #
 # The draws of :math:`q` get *importance weights* :math:`w = \tilde p / q`. With enough draws,
 # weighted means are means under :math:`p`, and the mean weight is :math:`Z`. How many draws are
-# enough? That depends on the largest weights.
+# enough? The number depends on the largest weights.
 
 # %%
 # **11d.** p = N(0, 1), q = N(0, s^2), and weights are w = p / q at draws of q. Below which s
@@ -207,7 +208,7 @@ print(teaching.check("11d", guess))
 
 # %%
 # Take :math:`p = N(0, 1)` and a :math:`q` that is too narrow. *Pareto's k* describes the tail of
-# the weights: the mean of :math:`w^j` is finite for :math:`j < 1/k`. Here it is
+# the weights: the mean of :math:`w^j` is finite for :math:`j < 1/k`. With :math:`q = N(0, s^2)`,
 # :math:`k = 1 - s^2`. Above 0.7 no practicable number of draws is enough.
 
 narrow, k_hat = np.linspace(0.3, 1.1, 17), []
@@ -223,9 +224,9 @@ ax.set(xlabel="s, the width of q", ylabel="k", ylim=(-0.6, 1.1))
 ax.legend()
 
 # %%
-# If a flow covers a little too much, the weights correct that. If it covers too little, they
-# cannot, and :math:`\mathrm{KL}(q \| p)` tends to cover too little. So look at k-hat. If it is
-# large, ``found.refit()`` trains on weighted draws with the other KL, which covers.
+# If a flow covers a little too much, the weights correct it. If the flow covers too little, they
+# cannot, and training by :math:`\mathrm{KL}(q \| p)` tends to cover too little. So look at k-hat.
+# If k-hat is large, ``found.refit()`` trains on weighted draws with the other KL, which covers.
 #
 # Exercises
 # ---------

@@ -19,7 +19,7 @@ come from Gaussians, mixtures, and integrals along a line.
 #           p(x_1) = \int p(x_1, x_2) \, dx_2 .
 #
 # The numerator is the joint density along a line: a *slice*. The denominator is one number, the
-# mass under the slice. It also answers another question: how probable is :math:`x_1`, if
+# mass under the slice. This mass also answers another question: how probable is :math:`x_1`, if
 # :math:`x_2` is missing?
 #
 # Predict
@@ -108,9 +108,9 @@ guess = None
 print(teaching.check("12c", guess))
 
 # %%
-# Now take a flow that has learned two moons. ``flow.given`` does what is described above, with a
-# mixture that was fitted to draws from the flow. The picture compares it with the sum along the
-# line, which is exact.
+# Now take a flow that has learned two moons. ``flow.given`` draws and weights in this way. Its
+# proposal is a mixture that was fitted to draws from the flow. The picture compares the result with
+# the sum along the line, which is exact.
 
 truth = fc.targets.two_moons(noise=0.1)
 data = truth.sample(2000, rng=0)
@@ -153,7 +153,7 @@ assert np.interp(mean, y, slice_ / mass) < 0.25 * slice_.max() / mass
 # What belongs in a hole?
 # -----------------------
 #
-# A table has holes (missing cells), and you fill each of them with its best guess. How does that
+# A table has holes (missing cells), and you fill each hole with its best guess. How do the guesses
 # change the column?
 
 # %%
@@ -179,18 +179,18 @@ assert abs(drawn[:, 1].var() - 1) < 0.05 and abs(np.corrcoef(drawn.T)[0, 1] - 0.
 
 # %%
 # Guesses make the table look more certain than it is: the variance falls and the correlation rises.
-# Draws keep both. But a single draw for each hole still hides that the values are not known. So
-# fill the table several times, compute your result from each filled table, and count the spread
-# between the results as uncertainty (*multiple imputation*).
+# Draws keep variance and correlation. But a single draw for each hole still hides that the values
+# are not known. So fill the table several times, compute your result from each filled table, and
+# count the spread between the results as uncertainty (*multiple imputation*).
 #
 # Learning from holes
 # -------------------
 #
 # So far the density was known before there were holes. Often it has to be learned from rows with
-# holes. If you drop these rows, you lose their known values. The likelihood can use them: a row
-# contributes :math:`\log p` of its known values, the logarithm of the mass under its slice. EM does
-# this exactly for mixtures. (A cell may be missing because of known values, but not because of its
-# own value: if high incomes are missing because they are high, no method notices it.)
+# holes. If you drop these rows, you lose their known values. The likelihood can use these values: a
+# row contributes :math:`\log p` of its known values, the logarithm of the mass under its slice. EM
+# does this exactly for mixtures. (A cell may be missing because of known values, but not because of
+# its own value: if high incomes are missing because they are high, no method notices it.)
 
 few = gauss.sample(60, rng=3)
 few[:50, 1] = np.nan
@@ -245,7 +245,7 @@ print(teaching.check("12f", slice_mean))
 # * A conditional is a slice of the joint density, divided by the mass of the slice. This mass is
 #   the density of the known values.
 # * Mixtures have exact slices. Other densities need weighted draws. The effective sample size, the
-#   formula of 12c, measures what these are worth. Do not trust an answer without it.
+#   formula of 12c, measures what these draws are worth. Do not trust an answer without it.
 # * Draws keep the spread of a column; best guesses do not.
 #
 # ``docs/use/conditionals.md`` explains all of this for tables. `Rows with holes
@@ -256,7 +256,7 @@ print(teaching.check("12f", slice_mean))
 #
 # Rubin (1976) studied when you may ignore why cells are missing. EM, by Dempster, Laird and Rubin
 # (1977), learns from rows with holes. Kong, Liu and Wong (1994), who fill holes one after the
-# other, count draws by the formula of 12c.
+# other, count draws by the effective sample size.
 #
 # * Rubin: `Inference and Missing Data <https://doi.org/10.1093/biomet/63.3.581>`__
 # * Dempster, Laird, Rubin: `Maximum Likelihood from Incomplete Data via the EM Algorithm

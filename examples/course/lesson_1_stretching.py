@@ -10,9 +10,8 @@ does a map do to a density? This lesson answers it in one dimension. By its end 
     \log p(x) = \log N(z; 0, 1) + \log \left| \frac{dz}{dx} \right| ,
     \qquad x = f(z), \quad z \sim N(0, 1).
 
-The simple noise is the bell curve, the *standard normal* density
-:math:`N(z; 0, 1) = e^{-z^2 / 2} / \sqrt{2 \pi}`, and :math:`z \sim N(0, 1)` means: z is drawn from
-it.
+The simple noise is the bell curve, the *standard normal* density :math:`N(z; 0, 1) = e^{-z^2 / 2} /
+\sqrt{2 \pi}`, and :math:`z \sim N(0, 1)` means: z is drawn from this density.
 
 You need: what a density is, and the derivative of a function.
 """
@@ -24,7 +23,7 @@ You need: what a density is, and the derivative of a function.
 # A density is mass per length; the mass of a piece is the share of all draws that fall there. Take
 # a short piece of the :math:`z` axis, of length :math:`dz`. It holds the mass :math:`p(z)\, dz`.
 # Now apply an increasing map :math:`x = f(z)`. The piece lands on the :math:`x` axis with the
-# length :math:`dx = f'(z)\, dz`, and what was in it is still in it:
+# length :math:`dx = f'(z)\, dz`, and still holds the same mass:
 #
 # .. math:: p(x)\, dx = p(z)\, dz \quad\Rightarrow\quad p(x) = p(z)\, \frac{dz}{dx} .
 #
@@ -90,15 +89,15 @@ ax.legend()
 # How spread out is it? Entropy
 # -----------------------------
 #
-# The mean of :math:`-\log p(x)` over the density's own draws is its *entropy* :math:`H`, in nats.
-# Such a mean over all draws is written :math:`E`. Take the logarithm of the formula at the top,
-# change the signs, and take the mean on both sides:
+# The *entropy* :math:`H` of a density is the mean of :math:`-\log p(x)` over its own draws, in
+# nats. Such a mean over all draws is written :math:`E`. Take the logarithm of the formula at the
+# top, change the signs, and take the mean on both sides:
 #
 # .. math:: H(x) = H(z) + E \log \left| \frac{dx}{dz} \right| .
 #
 # A stretch by 2 adds :math:`\log 2`. What does the shift in :math:`x = 2 z + 3` add? Guess first.
 # You will also need the entropy of :math:`z`. It is :math:`(\log (2 \pi) + 1) / 2`, since the mean
-# of :math:`z^2` is 1. The draws give an estimate of it:
+# of :math:`z^2` is 1. The draws give an estimate of :math:`H(z)`:
 
 print(f"H(z), by 100,000 draws: {-log_normal(z).mean():.2f} nats")
 # %%
@@ -113,9 +112,9 @@ print(teaching.check("1b", guess))
 #
 # The formula holds piece by piece, so the map may be as bent as you like, as long as it can be
 # inverted. A *monotone spline* is a rising curve through a few knots, with a slope of its own at
-# each. Below is a random one with eight bins between -4 and 4. Outside this interval :math:`x = z`,
-# as on the dotted line. Where is it steep, and what will be there: a hill of the density, or a
-# valley?
+# each knot. Below is a random spline with eight bins between -4 and 4. Outside this interval
+# :math:`x = z`, as on the dotted line. Where is it steep, and what will be there: a hill of the
+# density, or a valley?
 
 spline = fc.Elementwise(1, fc.RationalQuadratic(bins=8, tail=4.0))
 spline = fc.testing.randomize(spline, scale=1.5, rng=4)
@@ -139,7 +138,8 @@ right.set(xlabel="x", ylabel="density", title="what it makes of N(0, 1)", xlim=(
 # :math:`z` are crowded together and the density has a peak. (At -3.5 the curve is flat as well, but
 # few :math:`z` lie there, so you can hardly see the bump.) The black dot is the same point in both
 # pictures: its x is on the vertical axis at the left, and on the horizontal one at the right. The
-# line is the formula, with the derivative of the spline; the histogram was made without it.
+# line is the formula, with the derivative of the spline. The histogram was made without this
+# formula.
 #
 # In flowcore every map is a *bijector* with two methods, one for each direction. Each returns two
 # things at once: the value, and the log-derivative in its own direction. The log-derivative is
@@ -203,8 +203,8 @@ print(teaching.check("1c", log_p))
 #
 # * Mass stays, space is stretched: :math:`\log p(x) = \log p(z) + \log |dz/dx|`.
 # * A shift costs nothing; a stretch by :math:`s` lowers :math:`\log p` by :math:`\log s`.
-# * A density may be larger than 1, and then its logarithm is positive: it happens if you squeeze
-#   hard enough, as at the black dot.
+# * A density may be larger than 1, and then its logarithm is positive. This happens where a map
+#   squeezes hard enough, as at the black dot.
 #
 # Where this comes from
 # ---------------------

@@ -23,21 +23,21 @@ You need: lesson 1, partial derivatives, and what a matrix does to a vector.
 # --------------------
 #
 # In the plane a density is mass per area. Take a small square of side :math:`h` at :math:`z`: it
-# holds the mass :math:`p(z)\, h^2`. A map :math:`x = f(z)` turns it into some other shape, of area
-# :math:`A`, and what was in it is still in it:
+# holds the mass :math:`p(z)\, h^2`. A map :math:`x = f(z)` turns the square into some other shape,
+# of area :math:`A`, which holds the same mass:
 #
 # .. math:: p(x)\, A = p(z)\, h^2 .
 #
-# So only one number is needed: the factor :math:`A / h^2` by which the map multiplies
-# areas near :math:`z`. It is called :math:`\left| \det \partial x / \partial z \right|`, and its
+# So only one number is needed: the factor :math:`A / h^2` by which the map multiplies areas near
+# :math:`z`. This factor is called :math:`\left| \det \partial x / \partial z \right|`, and its
 # logarithm the log-det.
 #
 # Predict
 # -------
 #
 # A *shear* lifts every point by three times its first coordinate. Squares become long and thin.
-# What happens to their area? Write down its log-det before you go on. Put your number in the
-# place of ``None``.
+# What happens to their area? Write down the log-det of the shear before you go on. Put your number
+# in the place of ``None``.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -123,9 +123,10 @@ assert np.isclose(factor, np.exp(log_det), rtol=0.01)
 # How large is it?
 # ----------------
 #
-# Let the columns be :math:`(a, c)` and :math:`(b, d)`, all four positive and :math:`ad > bc`, so
-# that the second column lies to the left of the first, as in the picture. Put the parallelogram
-# into a box of width :math:`a + b` and height :math:`c + d`, and subtract the rest of the box:
+# Let the columns be :math:`(a, c)` and :math:`(b, d)`. All four numbers are positive, and :math:`ad
+# > bc`, so the second column lies to the left of the first, as in the picture. Put the
+# parallelogram into a box of width :math:`a + b` and height :math:`c + d`, and subtract the rest of
+# the box:
 
 BLUE = "#0072B2"
 a, b, c, d = 3.0, 1.2, 1.0, 2.2
@@ -162,7 +163,7 @@ ax.set_axis_off()
 # negative, hence the bars.
 #
 # In :math:`D` dimensions the volume of a cell whose edges are the columns of :math:`J` is
-# :math:`|\det J|`, too. Gaussian elimination shows it: it writes an invertible :math:`J` as a
+# :math:`|\det J|`, too. Gaussian elimination shows why. It writes an invertible :math:`J` as a
 # product of shears, swaps of two coordinates, and one diagonal matrix. What does one such factor
 # :math:`E` do, if it is applied after any matrix :math:`B`?
 #
@@ -173,22 +174,21 @@ ax.set_axis_off()
 #   Volumes are multiplied by :math:`|d_1 \cdots d_D|`.
 #
 # With :math:`B = I` these are the determinants of the factors themselves: 1, -1 and :math:`d_1
-# \cdots d_D`. So :math:`\det(E B) = \det E \det B` for each of the three. Factor by factor, it
-# follows for every product :math:`A` of them:
+# \cdots d_D`. So :math:`\det(E B) = \det E \det B` for each of the three. Factor by factor, this
+# rule follows for every product :math:`A` of such factors:
 #
 # .. math:: \det(A B) = \det A \, \det B .
 #
-# Volumes are multiplied by the same numbers, without the signs. (``LULinear`` stores such factors,
-# two triangles :math:`L` and :math:`U`. So its log-det is a sum over one diagonal, and needs no
+# Volumes are multiplied by the same determinants, without their signs. (``LULinear`` stores such
+# factors, two triangles :math:`L` and :math:`U`. So its log-det is a sum over one diagonal, without
 # elimination.)
 #
-# The inverse map has the Jacobian :math:`\partial z / \partial x = J^{-1}`, with
-# :math:`\det J^{-1} \det J = \det I = 1`: it undoes the factor.
-# So :math:`p(x) = p(z) / |\det J| = p(z)\, |\det \partial z / \partial x|`. Take the logarithm, and
-# the formula at the top is derived.
+# The inverse map has the Jacobian :math:`\partial z / \partial x = J^{-1}`, with :math:`\det J^{-1}
+# \det J = \det I = 1`. So the inverse undoes the factor. Hence :math:`p(x) = p(z) / |\det J| =
+# p(z)\, |\det \partial z / \partial x|`. Take the logarithm, and the formula at the top is derived.
 #
-# Check flowcore's log-det against a Jacobian by brute force, which is computed by moving each
-# coordinate a little up and down.
+# Check flowcore's log-det against brute force: a Jacobian computed by moving each coordinate a
+# little up and down.
 
 x = np.array([0.8, -0.6])
 z, log_det = bent.inverse_and_log_det(x)
@@ -236,8 +236,8 @@ print(teaching.check("2b", guess))
 #     = J_{11} J_{22} J_{33} , \qquad
 #     \log |\det J| = \sum_i \log |J_{ii}| .
 #
-# The entries below the diagonal are a shear: they tilt cells and leave their volume alone. They may
-# be anything, and nobody has to compute them. Only :math:`D` logarithms are left.
+# The entries below the diagonal are a shear: they tilt cells and leave their volume alone. These
+# entries may be anything, and nobody has to compute them. Only :math:`D` logarithms are left.
 #
 # **2c.** Compute a whole density by hand. z ~ N(0, I) in the plane; x1 = exp(0.5) z1 and x2 = x1 +
 # exp(-1) z2. What is log p(x) at x = (0, 0)?
@@ -271,8 +271,8 @@ print(teaching.check("2d", log_det_inverse))
 #
 # (:math:`x_{<i}` is computed from :math:`z_{<i}`, so no :math:`x_i` depends on a later :math:`z`.)
 #
-# The left picture shows the Jacobian of one such layer at one point. The right one shows that of
-# two layers, the second in the opposite order.
+# The left picture shows the Jacobian of one such layer at one point. The right picture shows the
+# Jacobian of two layers in opposite orders.
 
 
 def layer(order, rng):
@@ -300,9 +300,9 @@ assert np.isclose(fc.reference.log_abs_det(J), two.inverse_log_det(x), atol=1e-5
 
 # %%
 # In the left Jacobian the grey cells are exactly 0, whatever the weights. Its log-det is
-# :math:`-\sum_i \alpha_i`, a by-product of the pass that gives :math:`z`. The right one has no
-# zeros. Still no elimination was needed: :math:`\det(A B) = \det A \det B`, so the log-dets of the
-# two layers are added. Only the layers must be triangles, not the flow.
+# :math:`-\sum_i \alpha_i`, a by-product of the pass that gives :math:`z`. The right Jacobian has no
+# zeros. Still no elimination was needed: because :math:`\det(A B) = \det A \det B`, the log-dets of
+# the two layers are added. Only the layers must be triangles, not the flow.
 #
 # Is a triangle enough?
 # ---------------------
@@ -326,9 +326,9 @@ assert np.isclose(fc.reference.log_abs_det(J), two.inverse_log_det(x), atol=1e-5
 #           = \log p(x_i \mid x_{<i}) .
 #
 # So a triangle can make every density, if :math:`t` may be any increasing function. In a MAF,
-# :math:`t` is :math:`\mu_i + e^{\alpha_i} z_i`. It shifts and scales a Gaussian, so each of its
-# conditionals *is* a Gaussian. Some densities do have Gaussian conditionals, such as the *banana*,
-# :math:`x_1 = 1.5 z_1` and :math:`x_2 = \mu_2(x_1) + z_2`:
+# :math:`t` is :math:`\mu_i + e^{\alpha_i} z_i`. This map shifts and scales a Gaussian, so each
+# conditional of a MAF *is* a Gaussian. Some densities do have Gaussian conditionals, such as the
+# *banana*, :math:`x_1 = 1.5 z_1` and :math:`x_2 = \mu_2(x_1) + z_2`:
 
 banana, moons = fc.targets.banana(b=0.5, sd=1.5), fc.targets.two_moons(noise=0.1)
 x = banana.sample(5, rng=0)
@@ -345,8 +345,8 @@ assert np.allclose(log_p, banana.log_prob(x))
 # upper moon or on the lower one, and almost never in between. Which map makes such a conditional?
 # Let :math:`F_i` be the *cumulative distribution* of :math:`x_i` given :math:`x_{<i}`: the mass to
 # the left of :math:`x_i`. Its slope is the density, so by lesson 1 the density of :math:`u =
-# F_i(x_i)` is :math:`p / p = 1`: it is uniform on (0, 1). In the same way :math:`\Phi`, the
-# cumulative distribution of N(0, 1), turns a normal number into a uniform one, and
+# F_i(x_i)` is :math:`p / p = 1`, and :math:`u` is uniform on (0, 1). In the same way :math:`\Phi`,
+# the cumulative distribution of N(0, 1), turns a normal number into a uniform one, and
 # :math:`\Phi^{-1}` goes back. So the triangle for any density, *Rosenblatt's transform*, is
 #
 # .. math:: z_i = \Phi^{-1}\big( F_i(x_i \mid x_{<i}) \big) .
@@ -382,10 +382,11 @@ assert np.abs(z.mean(axis=0)).max() < 0.1 and np.abs(np.cov(z.T) - np.eye(2)).ma
 
 # %%
 # The colours are the four quarters of the noise. The noise shows no trace of the moons: one
-# triangle has straightened them. Its :math:`t` is steep in the gap and flat on the moons. A
-# straight line cannot be both. The best that one affine MAF can do is the dashed bell, with the
-# same mean and spread. There are two ways out, and flows use both: several layers in different
-# orders (lesson 7), and bent maps :math:`t`, the splines of lesson 1 (lesson 8).
+# triangle has straightened them. The :math:`t` of this triangle is steep in the gap and flat on the
+# moons. A straight line cannot be both steep and flat. The best conditional of one affine MAF is
+# the dashed bell, with the same mean and spread. There are two ways out, and flows use both:
+# several layers in different orders (lesson 7), and bent maps :math:`t`, the splines of lesson 1
+# (lesson 8).
 #
 # On the Flow Bench
 # -----------------
@@ -399,9 +400,9 @@ assert np.abs(z.mean(axis=0)).max() < 0.1 and np.abs(np.cov(z.T) - np.eye(2)).ma
 # What you know now
 # -----------------
 #
-# * A small cell becomes a parallelogram with the columns of :math:`J` as sides; its area is
-#   :math:`|\det J|` times what it was: :math:`\log p(x) = \log p(z) + \log |\det
-#   \partial z / \partial x|`.
+# * A small cell becomes a parallelogram with the columns of :math:`J` as sides. Its area is
+#   :math:`|\det J|` times that of the cell, so :math:`\log p(x) = \log p(z) + \log |\det \partial z
+#   / \partial x|`.
 # * A shear costs nothing. For a triangle only the diagonal counts: :math:`D` logarithms, while a
 #   general map needs :math:`D` passes and :math:`D^3` operations.
 # * By the chain rule a triangle can make every density. An affine triangle has Gaussian

@@ -3,15 +3,15 @@ r"""
 ==================================================================
 
 A flow with parameters :math:`\theta` is a density :math:`q(x; \theta)` that is known exactly. The
-data are draws from some density :math:`p` that nobody knows. Learning makes one number small, the
-mean of :math:`-\log q(x; \theta)` over the data: the *negative log-likelihood*, NLL, in nats. (The
-:math:`\theta` that makes it smallest is the *maximum likelihood* estimate.) How small can it get,
-may it fall below zero, and is the flow good then? All three answers are in
+data are draws from some density :math:`p` that nobody knows. Learning makes one number small: the
+*negative log-likelihood*, NLL, which is the mean of :math:`-\log q(x; \theta)` over the data, in
+nats. (The :math:`\theta` that makes it smallest is the *maximum likelihood* estimate.) How small
+can the NLL get, may it fall below zero, and is the flow good then? All three answers are in
 
 .. math:: E_p\left[ -\log q(x) \right] = H(p) + KL(p \,\|\, q) .
 
-:math:`E_p` is the mean over draws of :math:`p`, and :math:`H` the entropy, both of lesson 1. KL
-measures how far :math:`q` is from :math:`p`; it is defined below.
+:math:`E_p` is the mean over draws of :math:`p`, and :math:`H` the entropy, both of lesson 1. KL,
+defined below, measures how far :math:`q` is from :math:`p`.
 
 You need: lessons 1 and 2.
 """
@@ -22,9 +22,9 @@ You need: lessons 1 and 2.
 #
 # The table of data is *standardised*: every column has its mean subtracted, and is divided by its
 # standard deviation. So in each column the mean is 0, and the mean of the squares is 1. All shifts
-# and log-scales of a new flow are 0: it is the map :math:`x = z`, and its density is N(0, I). So
-# you can say what the loss is before training, without the data. Put your number in the place of
-# ``None``.
+# and log-scales of a new flow are 0. So the flow is the map :math:`x = z`, and its density is N(0,
+# I). Hence you can say what the loss is before training, without the data. Put your number in the
+# place of ``None``.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -47,27 +47,27 @@ print(teaching.check("3a", guess))
 #
 # The shifts and log-scales of lesson 2 are functions of the earlier coordinates, and a flow has to
 # learn them. So these functions need a form with many adjustable numbers, the *weights*. A *layer*
-# of a network is :math:`h = \mathrm{act}(x W + b)`: each of its *units* adds up its inputs,
-# multiplied by its weights, adds one more number, the *bias*, and bends the sum by a fixed
-# function, such as tanh or :math:`\mathrm{relu}(u) = \max(u, 0)`. The next layer reads these units.
-# The last layer does not bend its sums. ``hidden=[16, 16]`` below means two layers of 16 units
-# between input and output. With enough units such a network comes as close as you like to any
-# continuous function on a closed and bounded region (Hornik and others, 1989). The last layer of a
-# new network holds zeros, so all shifts and log-scales start from 0. Lesson 4 shows how a network
-# reads only the *earlier* coordinates.
+# of a network is :math:`h = \mathrm{act}(x W + b)`: each of its *units* multiplies its inputs by
+# weights, adds the products and one more number, the *bias*, and bends the sum by a fixed function,
+# such as tanh or :math:`\mathrm{relu}(u) = \max(u, 0)`. The next layer reads these units. The last
+# layer does not bend its sums. ``hidden=[16, 16]`` below means two layers of 16 units between input
+# and output. With enough units such a network comes as close as you like to any continuous function
+# on a closed and bounded region (Hornik and others, 1989). The last layer of a new network holds
+# zeros, so all shifts and log-scales start from 0. Lesson 4 shows how a network reads only the
+# *earlier* coordinates.
 #
 # What a gradient does
 # --------------------
 #
 # All parameters of a flow, every weight of every layer, are one flat vector :math:`\theta`, and
-# every value of it is a valid flow. So the loss is a function of one vector. Its *gradient* is a
-# vector of the same length, which points to where the loss grows fastest. Take a small step the
-# other way, and repeat: that is all of learning. autograd computes the gradient by the chain rule,
-# from the last operation back to the first, at the cost of about two more passes.
+# every value of this vector gives a valid flow. So the loss is a function of one vector. Its
+# *gradient* is a vector of the same length, which points to where the loss grows fastest. Take a
+# small step the other way, and repeat: this is all of learning. autograd computes the gradient by
+# the chain rule, from the last operation back to the first, at the cost of about two more passes.
 #
-# The step :math:`-\text{rate} \cdot \text{gradient}` is gradient descent. *Adam* averages the last
-# gradients and divides the average, for each parameter, by their typical size, so that one rate
-# suits all.
+# The step :math:`-\text{rate} \cdot \text{gradient}` is gradient descent. For each parameter,
+# *Adam* divides the average of the last gradients by their typical size, so that one rate suits all
+# parameters.
 
 truth = fc.targets.banana(b=0.5, sd=1.5)
 x = truth.sample(2000, rng=0)
@@ -96,8 +96,8 @@ ax.plot(nll, color="#0072B2", lw=2)
 ax.set(xlabel="step", ylabel="NLL of the table (nats)")
 
 # %%
-# The loss starts at the answer of 3a, falls, and flattens out. What decides the height at which it
-# ends?
+# The loss starts at the NLL of exercise 3a, falls, and flattens out. What decides the height at
+# which it ends?
 #
 # The line below which it cannot settle
 # -------------------------------------
@@ -108,8 +108,8 @@ ax.set(xlabel="step", ylabel="NLL of the table (nats)")
 #
 # where the mean is taken over draws of :math:`p`. Two properties make it useful. For the first one,
 # write the mean as an integral over the region where :math:`p > 0`, :math:`E_p[g] = \int_{p > 0}
-# p\, g \, dx`. And :math:`\log u \le u - 1`, with equality at :math:`u = 1` only: the right side is
-# the tangent at 1, and the logarithm lies below it. So
+# p\, g \, dx`. Also, :math:`\log u \le u - 1`, with equality at :math:`u = 1` only, because the
+# logarithm lies below its tangent at 1, the right side. So
 #
 # .. math:: -KL(p \,\|\, q) = E_p\left[ \log \frac{q}{p} \right]
 #           \le E_p\left[ \frac{q}{p} - 1 \right] = \int_{p > 0} q \, dx - 1 \le 0 :
@@ -122,17 +122,17 @@ ax.set(xlabel="step", ylabel="NLL of the table (nats)")
 #
 # The entropy :math:`H(p)` does not depend on :math:`\theta`. So making the NLL small *is* bringing
 # :math:`q` close to :math:`p`, although :math:`p` is unknown: the mean over the data takes the
-# place of :math:`E_p`. The mean over :math:`p` cannot fall below the line :math:`H(p)`, and reaches
-# it when nothing is left to learn. In this lesson the data are drawn from a density with a formula,
-# so the line is known.
+# place of :math:`E_p`. The expected NLL cannot fall below the line :math:`H(p)`, and reaches this
+# line when nothing is left to learn. In this lesson the data are drawn from a density with a
+# formula, so the line is known.
 #
 # ``fit`` does the same, and more
 # -------------------------------
 #
 # ``fc.fit`` is this loop with some improvements. It takes batches of rows in random order instead
-# of the whole table; one pass over the rows is an *epoch*. Its rate falls to zero, and it averages
-# the last values of :math:`\theta`. Some rows are set aside for *validation*: they are not used to
-# learn, but to choose the best epoch. flowcore's flows standardise the table themselves, so that
+# of the whole table; one pass over the rows is an *epoch*. The rate falls to zero, and ``fit``
+# averages the last values of :math:`\theta`. Some rows are set aside for *validation*: they serve
+# to choose the best epoch, not to learn. flowcore's flows standardise the table themselves, so that
 # ``log_prob`` is in the data's own units. (The 2.21 above would be 3.25 in these units: 3b asks
 # why.) Here are fresh draws for validation, and two tables, with 2,000 rows and with 150.
 
@@ -168,7 +168,7 @@ assert of_few.val_nll[-1] > of_few.val_nll[of_few.best_epoch] + 0.2
 # 0.65 nats high, the right one 2.2.) With few rows, the training loss crosses the line and falls
 # far below the loss of the truth itself on these rows. That is no success: :math:`H` is a floor for
 # the mean over :math:`p`, not for the mean over 150 rows, and the flow has begun to learn these
-# rows by heart. This is *overfitting*. The validation loss shows it: it turns round and rises.
+# rows by heart. This is *overfitting*. The validation loss shows it by turning round and rising.
 # ``fit`` returns the flow of the best epoch.
 #
 # (The line is the mean over all of :math:`p`. On 2,000 rows even the NLL of the truth differs from
@@ -178,8 +178,8 @@ assert of_few.val_nll[-1] > of_few.val_nll[of_few.best_epoch] + 0.2
 # ------------------------
 #
 # A loss is negative when the density is above 1 where the data are. Densities have units, mass per
-# area, so that is a matter of scale. Take the same flow for :math:`x' = c\, x`, the same lengths in
-# other units. By lesson 2,
+# area, so the sign of a loss is a matter of scale. Take the same flow for :math:`x' = c\, x`, the
+# same lengths in other units. By lesson 2,
 #
 # .. math:: \log q'(x') = \log q(x) - D \log c ,
 #
@@ -199,9 +199,9 @@ assert nll_there < -5
 # %%
 # Numbers ten times as large make the NLL larger by :math:`2 \log 10 = 4.605`. Numbers a hundredth
 # as large make it negative. The NLL of the truth on the same rows, which estimates :math:`H`,
-# changes by as much. So the difference, which estimates the KL, stays the same. A loss by itself
-# means nothing, be it negative or large. Compare it with the truth if that is known, or with
-# another model's loss on the same rows in the same units.
+# changes by as much. So the difference of the two, which estimates the KL, stays the same. A loss
+# by itself means nothing, be it negative or large. Compare it with the loss of the truth, if known,
+# or with another model's loss on the same rows in the same units.
 #
 # **3b.** Standardising is such a change of units, a different one for each column. Two moons have
 # an entropy of 0.289 nats and standard deviations of 0.867 and 0.497. They are standardised: what
@@ -216,8 +216,8 @@ print(teaching.check("3b", guess))
 #
 # Where the truth is known, the KL can be measured: draw fresh points from :math:`p` and average
 # :math:`\log p - \log q`. The standard error is the standard deviation of these differences divided
-# by :math:`\sqrt{n}`. (NLL minus :math:`H` estimates the same KL with more noise. There :math:`\log
-# p` varies from point to point; in the difference this noise cancels.)
+# by :math:`\sqrt{n}`. (NLL minus :math:`H` estimates the same KL with more noise. The noise comes
+# from :math:`\log p`, which varies from point to point. In the difference it cancels.)
 
 fresh = truth.sample(20_000, rng=2)
 noise = many.log_prob(fresh).std() / np.sqrt(len(fresh))
@@ -247,9 +247,9 @@ axes[2].plot(*x[:150].T, ".", ms=3, color="#56B4E9")  # what it was given
 #
 # .. math:: x_1 = z_1 , \qquad x_2 = 0.8\, z_1 + 0.6\, z_2 .
 #
-# Both variances are 1, as :math:`0.8^2 + 0.6^2 = 1`, and the correlation is 0.8. So their
+# Both variances are 1, because :math:`0.8^2 + 0.6^2 = 1`, and the correlation is 0.8. So the
 # covariance matrix :math:`C` has :math:`\det C = 1 - 0.8^2 = 0.6^2`. What is the log-det of the
-# triangle, and so the entropy of the narrow Gaussian? The rest is 3a.
+# triangle, and so the entropy of the narrow Gaussian? For the rest you need 3a.
 
 # %%
 # **3c.** The data are Gaussian, with variances 1 and correlation 0.8. The model is N(0, I). What
@@ -312,9 +312,9 @@ axes[2].legend(fontsize=8)
 assert abs(covers[0]) < 0.01 and abs(picks[0] - 2) < 0.05
 
 # %%
-# If a model is too wide, it wastes mass, but few points cost much. If it is too narrow, it leaves
-# points in its tails, and these cost a lot. So learning by likelihood, which minimises
-# :math:`KL(\text{data} \| \text{model})`, would rather cover too much than miss anything: its best
+# A model that is too wide wastes mass, but few points cost much. A model that is too narrow leaves
+# points in its tails, and these points cost a lot. So learning by likelihood, which minimises
+# :math:`KL(\text{data} \| \text{model})`, would rather cover too much than miss anything. Its best
 # Gaussian lies over both heaps, and over the gap between them. In the other direction, the model's
 # own draws cost most where there are no data. So the model settles on one heap (the start decides
 # which) and misses the other. This direction needs no data, only a formula for :math:`\log p`;

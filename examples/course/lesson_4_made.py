@@ -4,8 +4,8 @@ r"""
 
 A triangular Jacobian needs functions that keep an order: the shift and the scale of :math:`x_i` may
 depend on :math:`x_1, \ldots, x_{i-1}`, and on nothing else. But a neural network mixes all of its
-inputs. How do you make it keep the order, exactly and whatever its weights? The answer is called
-MADE. It gives every unit a whole number :math:`d`, its degree, and compares:
+inputs. How do you make the network keep the order, exactly and whatever its weights? The answer is
+called MADE. MADE gives every unit a whole number :math:`d`, its degree, and compares:
 
 .. math::
 
@@ -29,14 +29,14 @@ You need: lesson 2, and from lesson 3 what a layer of a network is,
 #     p(x_i \mid x_{<i}) = N(x_i;\ \mu_i,\ \sigma_i^2) , \qquad
 #     \mu_i = \mu_i(x_{<i}), \quad \log \sigma_i = \alpha_i(x_{<i}) .
 #
-# That needs D functions with two values each. You could use D networks. But you would have to
-# store, run and train all of them, and what one of them learns about :math:`x_1`, the others would
-# have to learn again. One network with D inputs and D pairs of outputs shares its hidden units.
+# This product needs D functions with two values each. You could use D networks. But you would have
+# to store, run and train D networks, and each would have to learn again what another has learned
+# about :math:`x_1`. One network with D inputs and D pairs of outputs shares its hidden units.
 #
 # An ordinary network will not do. If :math:`\mu_1` may depend on :math:`x_1`, then training finds
 # :math:`\mu_1 = x_1`: every point is the mean of its own Gaussian. Now let :math:`\alpha_1` fall,
-# and the "likelihood" grows beyond all bounds. The formula is no longer a density: its area is not
-# 1. So the network itself has to enforce the order, whatever its weights are.
+# and the "likelihood" grows beyond all bounds. The area of the formula is no longer 1, so it is no
+# density. So the network itself has to enforce the order, whatever its weights are.
 #
 # Degrees
 # -------
@@ -46,9 +46,8 @@ You need: lesson 2, and from lesson 3 what a layer of a network is,
 #
 # * Input :math:`x_i` has degree :math:`i`.
 # * Hidden units have degrees from 1 to D - 1, spread evenly over each layer.
-# * For an output the degree is the number of the coordinate that it describes:
-#   :math:`\phi_i = (\mu_i, \alpha_i)` has degree :math:`i`, and may depend on
-#   :math:`x_1, \ldots, x_{i-1}` only.
+# * The degree of an output is the number of the coordinate that the output describes: :math:`\phi_i
+#   = (\mu_i, \alpha_i)` has degree :math:`i`, and may depend on :math:`x_1, \ldots, x_{i-1}` only.
 #
 # Two rules decide which connections stay:
 #
@@ -57,7 +56,7 @@ You need: lesson 2, and from lesson 3 what a layer of a network is,
 #
 # **Why output i then sees** :math:`x_{<i}` **only.** Follow a path from input :math:`x_j` to output
 # :math:`i`, through hidden units of degrees :math:`d_1, \ldots, d_L`. By the rules, the degrees
-# never fall along the path, and in the last step they rise:
+# never fall along the path, and rise in its last step:
 #
 # .. math:: j \le d_1 \le d_2 \le \ldots \le d_L < i .
 #
@@ -120,21 +119,22 @@ teaching.network(small, output=2, ax=axes[0])
 panels = fc.plots.masks(small, ax=axes[1:])
 
 # %%
-# The row of :math:`x_3` is empty: no unit reads the last input. The column of :math:`\phi_1` is
-# empty: the first output is its bias, a constant, as :math:`p(x_1)` depends on nothing.
+# The row of :math:`x_3` is empty, because no unit reads the last input. The column of
+# :math:`\phi_1` is empty, because :math:`p(x_1)` depends on nothing: the first output is its bias,
+# a constant.
 #
 # Libraries differ here. In flowcore matrices are (in, out), and units of higher degree are further
 # to the right, so the connections lie *above* the diagonal. The Jacobian of the outputs has the
 # entries :math:`\partial \phi_i / \partial x_j`, the output first, so its non-zero entries lie
-# *below* the diagonal. If weights are stored as (out, in), the masks look like the Jacobian. It is
-# the same network.
+# *below* the diagonal. If weights are stored as (out, in), the masks look like the Jacobian. The
+# network is the same.
 
 above = reduce(np.matmul, small.masks)  # of booleans: is there a path
 assert np.array_equal(above, np.triu(np.ones((3, 3), bool), k=1))
 
 # %%
 # Here is the network of 4a, with the paths to :math:`\phi_3`, and then its masks. Count the blue
-# cells of the first three. Each hidden degree occurs twice, so these masks are staircases with
+# cells of the three masks. Each hidden degree occurs twice, so these masks are staircases with
 # steps of two.
 
 big = fc.MADE(5, hidden=[8, 8], activation="tanh")
@@ -201,11 +201,12 @@ print("the masks by sets are those of the engine:", same)
 assert all(same)
 
 # %%
-# ``n_out=2``: every input has two numbers, :math:`\mu_i` and :math:`\alpha_i`. Both may depend on
-# the same inputs, so the last mask has every column twice. Column :math:`2 i` (counted from 0) is
-# for :math:`\mu`, column :math:`2 i + 1` for :math:`\alpha`. If the map of each coordinate needs
-# more numbers, there are more columns, and nothing else changes: a spline of eight bins, as in
-# lesson 1, has 23 numbers (8 widths, 8 heights, and the slopes at the 7 knots between them).
+# ``n_out=2`` means that every input has two numbers, :math:`\mu_i` and :math:`\alpha_i`. These two
+# may depend on the same inputs, so the last mask has every column twice. Column :math:`2 i`
+# (counted from 0) is for :math:`\mu`, column :math:`2 i + 1` for :math:`\alpha`. If the map of each
+# coordinate needs more numbers, there are more columns, and nothing else changes. A spline of eight
+# bins, as in lesson 1, has 23 numbers (8 widths, 8 heights, and the slopes at the 7 knots between
+# them).
 
 assert fc.Affine().n_out == 2 and fc.RationalQuadratic(bins=8).n_out == 23
 
@@ -214,7 +215,7 @@ assert fc.Affine().n_out == 2 and fc.RationalQuadratic(bins=8).n_out == 23
 # --------------
 #
 # A masked layer is a dense layer whose weights have been multiplied by the mask, cell by cell:
-# :math:`h = \mathrm{act}(x\, (W \odot M) + b)`. All of MADE:
+# :math:`h = \mathrm{act}(x\, (W \odot M) + b)`. Here is all of MADE:
 
 rng = np.random.default_rng(1)
 weights = [
@@ -237,9 +238,9 @@ print("by hand and the engine differ by", np.abs(by_hand(x) - made(x)).max())
 assert np.allclose(by_hand(x), made(x), atol=1e-12)
 
 # %%
-# The engine computes the same numbers with less work: it sorts the units by degree, so that the
-# free weights of a layer form a staircase of solid blocks. It stores only these blocks, so masked
-# weights do not exist.
+# The engine computes the same numbers with less work. It sorts the units by degree, so that the
+# free weights of a layer form a staircase of solid blocks, and it stores only these blocks, not the
+# masked weights.
 
 assert made.n_params == sum(M.sum() for M in made.masks) + 8 + 8 + 10  # and the biases
 
@@ -248,9 +249,9 @@ assert made.n_params == sum(M.sum() for M in made.masks) + 8 + 8 + 10  # and the
 # ------------
 #
 # The claim was: the Jacobian of the outputs is zero on and above the diagonal, whatever the
-# weights. So look at weights that are not special. (A new MADE will not do: its last layer is zero,
-# and so are all its outputs, so that a flow starts as the identity. A test of such a network would
-# pass with any masks.)
+# weights. So look at weights that are not special. (A new MADE will not do. Its last layer is zero,
+# so that a flow starts as the identity. All its outputs are zero, too, and a test would pass with
+# any masks.)
 
 assert not fc.MADE(5, hidden=[8, 8])(x).any()
 made = fc.testing.randomize(big, scale=1.5, rng=45)
@@ -264,9 +265,10 @@ for number in (J[:, 0], J[:, 1]):
 
 # %%
 # A MAF turns the network into a map, :math:`z_i = (x_i - \mu_i)\, e^{-\alpha_i}`. The Jacobian of
-# the map, in the picture below, is the same triangle with a diagonal. The diagonal is just
-# :math:`e^{-\alpha_i}`, since :math:`\mu_i` and :math:`\alpha_i` do not depend on :math:`x_i`. This
-# is why the output layer has the strict :math:`<`; lesson 5 shows what it makes possible.
+# the map, in the picture below, is the same triangle with a diagonal. This diagonal is just
+# :math:`e^{-\alpha_i}`, because :math:`\mu_i` and :math:`\alpha_i` do not depend on :math:`x_i`.
+# This is why the output layer has the strict :math:`<`. Lesson 5 shows what the simple diagonal
+# makes possible.
 
 maf = fc.MaskedAutoregressiveFlow(made)
 teaching.jacobian(maf, x[0], ax=plt.subplots(figsize=(5.2, 4.3), layout="constrained")[1])
@@ -275,9 +277,9 @@ teaching.jacobian(maf, x[0], ax=plt.subplots(figsize=(5.2, 4.3), layout="constra
 # Another order
 # -------------
 #
-# "Before" need not mean "to the left". Any numbering of the inputs is an order, and the proof above
-# holds for each of them. Let the degrees of :math:`x_1, x_2, x_3` be 2, 3, 1. Which output depends
-# on nothing, and which on both of the others? Answer first; then look at the two networks.
+# "Before" need not mean "to the left". Any numbering of the inputs is an order, and the proof under
+# "Degrees" holds for every order. Let the degrees of :math:`x_1, x_2, x_3` be 2, 3, 1. Which output
+# depends on nothing, and which on both of the others? Answer first; then look at the two networks.
 
 other = fc.MADE(3, hidden=[4], order=[2, 3, 1], activation="tanh")
 other = fc.testing.randomize(other, rng=0)
@@ -288,8 +290,8 @@ teaching.network(other, output=1, ax=axes[1])
 # %%
 # Degree 1 comes first: :math:`x_3`, then :math:`x_1`, then :math:`x_2`. So :math:`\phi_3` depends
 # on nothing, and :math:`\phi_2` on both of the others. In the next picture the Jacobian at the left
-# does not look like a triangle. The one at the right does: its rows and columns are sorted by
-# degree. Sorting both does not change the determinant.
+# does not look like a triangle. The Jacobian at the right does, because its rows and columns are
+# sorted by degree. Sorting both does not change the determinant.
 
 fig, axes = plt.subplots(1, 2, figsize=(8.5, 3.9), layout="constrained")
 maf, point = fc.MaskedAutoregressiveFlow(other), np.array([0.5, -1.0, 1.0])
@@ -317,9 +319,9 @@ print(teaching.check("4d", guess))
 
 # %%
 # Here is a network of four inputs with two hidden units only. It is a valid MADE, and its densities
-# are valid densities. But :math:`\phi_4` does not depend on :math:`x_3`, although it may: no hidden
-# unit has degree 3. If :math:`x_4` depends on :math:`x_3` in the data, no training will find this.
-# The engine warns about it.
+# are valid densities. But :math:`\phi_4` does not depend on :math:`x_3`, although it may, because
+# no hidden unit has degree 3. If :math:`x_4` depends on :math:`x_3` in the data, no training will
+# find this dependence. The engine warns:
 
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
@@ -346,20 +348,20 @@ assert sees[:, 3].tolist() == [True, True, False, False]
 #
 # * One network gives all D conditionals, if every unit has a degree: ``<=`` between hidden units,
 #   ``<`` to the outputs. Along a path degrees never fall, so output i sees :math:`x_{<i}` only.
-# * Masks as (in, out) lie above the diagonal. The Jacobian of the outputs lies strictly below it,
-#   exactly, whatever the weights.
+# * Masks as (in, out) lie above the diagonal. The Jacobian of the outputs lies strictly below the
+#   diagonal, exactly, whatever the weights.
 # * You choose the order. A layer that is too narrow loses dependences, and only a warning shows it.
 #
 # Where this comes from
 # ---------------------
 #
-# Bengio and Bengio (2000) gave each conditional a part of one network; NADE, by Larochelle and
-# Murray (2011), shared the weights in between. MADE, a *masked autoencoder for distribution
-# estimation*, by Germain, Gregor, Murray and Larochelle (2015), made it one pass of an ordinary
-# network with masks.
+# Bengio and Bengio (2000) gave each conditional a part of one network. In NADE, by Larochelle and
+# Murray (2011), the conditionals share weights. MADE, a *masked autoencoder for distribution
+# estimation*, by Germain, Gregor, Murray and Larochelle (2015), computes all conditionals in one
+# pass of an ordinary network with masks.
 #
 # * Germain and others: `MADE: Masked Autoencoder for Distribution Estimation
 #   <https://arxiv.org/abs/1502.03509>`__
 #
 # One pass of this network computes all :math:`\mu_i` and :math:`\alpha_i`, if all of x is known.
-# When you draw a sample, x is not known: that is lesson 5.
+# When you draw a sample, x is not known: see lesson 5.

@@ -3,9 +3,9 @@ r"""
 ===============================
 
 A masked autoregressive flow (MAF) has two directions: it computes :math:`\log p` of given points,
-and it draws samples. One of them is cheap. In the other one each step has to wait for the one
-before. Which one has to wait? What does the waiting cost, and must it cost that much? The answers
-are in
+and it draws samples. One direction is cheap. In the other, each step has to wait for the step
+before. Which direction has to wait? What does the waiting cost, and must it cost that much? The
+answers are in
 
 .. math::
 
@@ -20,17 +20,17 @@ You need: lesson 4.
 # -----------------------------
 #
 # Lesson 4 had Gaussian conditionals, :math:`x_i \sim N(\mu_i, e^{2 \alpha_i})` given
-# :math:`x_{<i}`. To draw from one, shift and scale a standard normal :math:`z_i`, as in the formula
-# above. As a map from z to x, this is the MAF. Solve it for :math:`z_i`:
+# :math:`x_{<i}`. To draw from such a conditional, shift and scale a standard normal :math:`z_i`, as
+# in the formula at the top. This map from z to x is the MAF. Solve its formula for :math:`z_i`:
 #
 # .. math:: z_i = (x_i - \mu_i(x_{<i}))\, e^{-\alpha_i(x_{<i})} .
 #
 # Predict
 # -------
 #
-# In both directions the network reads x. In which direction does it have to wait for some of its
-# input, and how often must it run? Write down a number before you go on. Put your number in the
-# place of ``None``.
+# In both directions the network reads x. In which direction does the network have to wait for some
+# of its input, and how often must it run? Write down a number before you go on. Put your number in
+# the place of ``None``.
 
 import time
 
@@ -53,10 +53,10 @@ print(teaching.check("5a", guess))
 # Density: everything is known
 # ----------------------------
 #
-# Look at a small MAF. It has four coordinates and two hidden layers of six units, two of each
-# degree 1, 2 and 3. (``log_scale_bound=None`` gives the formula of the papers. Lesson 8 explains
-# why flowcore bounds :math:`\alpha` by default.) Given x, one pass yields all :math:`\mu_i` and
-# :math:`\alpha_i`, and then every :math:`z_i`, in any order or at once.
+# A small MAF has four coordinates and two hidden layers of six units, two of each degree, 1 to 3.
+# (``log_scale_bound=None`` gives the formula of the papers. Lesson 8 explains why flowcore bounds
+# :math:`\alpha` by default.) Given x, one pass yields all :math:`\mu_i` and :math:`\alpha_i`, and
+# then every :math:`z_i`, in any order or at once.
 
 D = 4
 made = fc.testing.randomize(fc.MADE(D, hidden=[6, 6], activation="tanh"), rng=0)
@@ -73,11 +73,12 @@ assert np.allclose(z, maf.inverse(x)) and np.allclose(log_det, maf.inverse_log_d
 # %%
 # The log-determinant needs no determinant. :math:`z_i` depends on :math:`x_1, \ldots, x_i`, so the
 # Jacobian is a lower triangle. Its diagonal is :math:`\partial z_i / \partial x_i = e^{-\alpha_i}`,
-# as neither :math:`\mu_i` nor :math:`\alpha_i` depends on :math:`x_i`. The logarithm of the product
-# is :math:`-\sum_i \alpha_i`; in the direction from z to x it is :math:`+\sum_i \alpha_i`.
+# because neither :math:`\mu_i` nor :math:`\alpha_i` depends on :math:`x_i`. So the log-determinant
+# is :math:`-\sum_i \alpha_i`. In the direction from z to x it is :math:`+\sum_i \alpha_i`.
 #
-# Adding log N(z) gives the log-density. It is the logarithm of the product of the conditionals: the
-# change of variables and the chain rule of probability are the same formula here:
+# Adding log N(z) gives the log-density, which is also the logarithm of the product of the
+# conditionals. So the change of variables and the chain rule of probability are the same formula
+# here:
 #
 # .. math::
 #
@@ -102,9 +103,10 @@ print(teaching.check("5c", guess))
 # Sampling: each coordinate waits for the one before
 # --------------------------------------------------
 #
-# Now z is given, and x is wanted. :math:`\mu_2` reads :math:`x_1`, which has to be computed first,
-# from :math:`\mu_1`, a constant. The textbook's loop starts from an x of zeros and runs the whole
-# network once for every coordinate. Each pass gives D pairs of numbers, but only one pair is used:
+# Now z is given, and x is wanted. :math:`\mu_2` reads :math:`x_1`, so :math:`x_1` has to be
+# computed first, from the constants :math:`\mu_1` and :math:`\alpha_1`. The textbook's loop starts
+# from an x of zeros and runs the whole network once for every coordinate. Each pass gives D pairs
+# of numbers, but only one pair is used:
 
 
 def textbook(z):
@@ -128,7 +130,8 @@ assert np.allclose(log_det, maf.forward_log_det(z))
 #
 # After a pass, which units are right, and which were computed from an x that is still zero? Below,
 # the loop runs once more and records all units. A unit is *final* as soon as it has the value that
-# it has in the last pass, on all 50 rows. We find this by comparing values, without the degrees.
+# it has in the last pass, on all 50 rows. The code finds final units by comparing values, without
+# the degrees.
 
 
 def all_units(x):
@@ -191,7 +194,7 @@ for i, (ax, units) in enumerate(zip(axes.flat, passes, strict=True), start=1):
 # %%
 # Blue units became final in this pass, grey ones were final before, white ones are not right yet.
 # Follow one hidden unit of degree 2 from panel to panel. The loop computed 4 times 12 hidden units.
-# How many are needed? Predict it for a larger network.
+# How many are needed? Predict this number for a larger network.
 
 # %%
 # **5d.** A MAF of 64 dimensions, with hidden layers of 256 and 256 units, computes each hidden
@@ -209,10 +212,10 @@ print(teaching.check("5d", guess))
 # The walk by degree
 # ------------------
 #
-# Each of the 12 units became final in one of the passes. So compute each unit then, and never
-# again. Let :math:`H_l` be the units of layer l (:math:`H_0 = x`), and :math:`A_l` its weights,
-# with a row for each unit that reads. :math:`A_l[i, \le i]` are the rows of degree i and the
-# columns of degree up to i:
+# Each of the 12 hidden units became final in one of the passes. So compute a unit in this pass, and
+# never again. Let :math:`H_l` be the units of layer l (:math:`H_0 = x`), and :math:`A_l` its
+# weights, with a row for each unit that reads. :math:`A_l[i, \le i]` are the rows of degree i and
+# the columns of degree up to i:
 #
 # .. code-block:: text
 #
@@ -249,15 +252,15 @@ assert computed == 12
 
 # %%
 # Over all steps i, each row of each :math:`A_l` is used once, with all the units that it may read.
-# That is the work of *one* pass; the textbook's loop does the work of D. But the work comes in D
-# small pieces, one after the other, and many small products take longer than one large product with
-# the same arithmetic.
+# This is the work of *one* pass; the textbook's loop does the work of D passes. But the work of the
+# walk comes in D small pieces, one after the other, and many small products take longer than one
+# large product with the same arithmetic.
 #
 # What does it cost?
 # ------------------
 #
-# The network has two hidden layers of 256 units and gets 100 rows; each time is the best of three
-# calls. The times depend on the machine and on its load; yours will differ. Look at the slopes: on
+# The network has two hidden layers of 256 units and gets 100 rows. Each time is the best of three
+# calls. The times depend on the machine and its load, so yours will differ. Look at the slopes: on
 # these axes a cost that grows as :math:`D^k` is a line of slope k. (BLAS, which computes the
 # products, is limited to one thread: on a busy machine several threads would wait for each other,
 # and blur the picture.)
@@ -303,23 +306,23 @@ print(f"{walk / one_pass:.1f}")
 assert loop / walk > 4
 
 # %%
-# The line of the textbook's loop climbs with a slope of 1 or more: it takes D passes, and each of
-# them grows a little with D. The line of the walk departs slowly from that of one pass.
+# The line of the textbook's loop climbs with a slope of 1 or more: it takes D passes, and the time
+# of a pass grows a little with D. The line of the walk departs slowly from the line of one pass.
 #
 # IAF: the same weights, another density
 # --------------------------------------
 #
-# Turn the bijector round: let the network read z instead of x. ``Invert`` does it in one word.
+# Turn the bijector round: let the network read z instead of x. ``Invert`` does this.
 #
 # .. math:: x_i = (z_i - \mu_i(z_{<i}))\, e^{-\alpha_i(z_{<i})}
 #
 # Now *sampling* takes one pass, since all inputs of the network are known. The density has to wait:
-# to score a given x, it computes :math:`z_1`, then :math:`z_2` with the help of :math:`z_1`, and so
-# on.
+# to score a given x, the IAF computes :math:`z_1`, then :math:`z_2` with the help of :math:`z_1`,
+# and so on.
 #
-# The weights are the same. Is the density the same? No: the map is used in the opposite direction.
-# To see the difference, take a network in the plane whose functions can be written down. It has
-# three tanh units, and
+# The weights are the same. Is the density the same? No, because the map is used in the opposite
+# direction. To see the difference, take a network in the plane whose functions can be written down.
+# It has three tanh units, and
 #
 # .. math::
 #
@@ -343,11 +346,12 @@ panels = fc.plots.densities(both, (-3.5, 3.5), (-5.5, 5.5), ax=axes)
 
 # %%
 # The MAF adds the hill, and is wide on the right, where :math:`\alpha_2 > 0`. The IAF subtracts the
-# hill, and divides by the scale: it is narrow on the right, and wide on the left.
+# hill, and divides by the scale. So it is narrow on the right, and wide on the left.
 #
-# Are IAFs another *family* then? One layer is not: :math:`z_{<i}` is a function of :math:`x_{<i}`,
-# so the :math:`x_i` of an IAF, given :math:`x_{<i}`, is Gaussian, as in a MAF. But a network of a
-# given size easily represents different densities in the two. Above all, the costs differ:
+# Are IAFs another *family* then? With one layer they are not. Because :math:`z_{<i}` is a function
+# of :math:`x_{<i}`, the :math:`x_i` of an IAF, given :math:`x_{<i}`, is Gaussian, as in a MAF. But
+# the densities that a network of a given size easily represents differ between MAF and IAF. Above
+# all, the costs differ:
 #
 # ============================================  =============  =============
 # what is wanted                                MAF            IAF
@@ -360,10 +364,10 @@ panels = fc.plots.densities(both, (-3.5, 3.5), (-5.5, 5.5), ax=axes)
 # ============================================  =============  =============
 #
 # IAF was invented for the fourth row (a sample and its own log p): its own samples are scored for
-# free, since their z is known. Take a **MAF** to learn from data and to score them. Take an **IAF**
-# if you need many samples: as a fast substitute for a simulator, or for variational inference,
-# which draws samples and scores only these. "D steps" means D passes in textbooks, and the walk by
-# degree here.
+# free, because their z is known. Take a **MAF** to learn from data and to score data. Take an
+# **IAF** if you need many samples: as a fast substitute for a simulator, or for variational
+# inference, which draws samples and scores only these. "D steps" means D passes in textbooks, and
+# the walk by degree here.
 
 sample, log_p = iaf_2.sample_and_log_prob(1000, rng=0)
 assert np.allclose(log_p, iaf_2.log_prob(sample))
@@ -374,14 +378,14 @@ assert np.allclose(log_p, iaf_2.log_prob(sample))
 #
 # Every step of training an IAF on data needs log p(x), which is its slow direction, and the
 # gradient of log p(x). The textbook differentiates through D passes. (If you leave gradients to
-# autograd, skip to "Both ways give one gradient".) But the gradient can be computed by a walk, too,
-# in the opposite order. Let :math:`x_i` be the coordinate that step i of the walk computes (for the
-# density of an IAF, that is :math:`z_i`). ``x_bar``, ``z_bar`` and ``phi_bar`` are the gradients of
-# the loss with respect to x, z and :math:`\phi`, and ``log_det_bar`` is the gradient with respect
-# to the log-determinant. ``bar_l`` is the gradient with respect to the *pre-activations* of layer
-# l, the sums of its units before they are bent. Only units of degree i and more read :math:`x_i`,
-# and these are computed in step i and after it. So on the way back, from D to 1, the gradients of
-# all units that depend on :math:`x_i` are known when step i is reached:
+# autograd, skip to "Both ways give one gradient".) But a walk in the opposite order can compute the
+# gradient, too. Let :math:`x_i` be the coordinate that step i of the walk computes (:math:`z_i` for
+# the density of an IAF). ``x_bar``, ``z_bar``, ``phi_bar`` and ``log_det_bar`` are the gradients of
+# the loss with respect to x, z, :math:`\phi` and the log-determinant. ``bar_l`` is the gradient
+# with respect to the *pre-activations* of layer l, the sums of its units before they are bent. Only
+# units of degree i and more read :math:`x_i`, and they are computed in step i or later. So on the
+# way back, from D to 1, the gradients of all units that depend on :math:`x_i` are known when step i
+# is reached:
 #
 # .. code-block:: text
 #
@@ -393,7 +397,7 @@ assert np.allclose(log_p, iaf_2.log_prob(sample))
 #         alpha_bar_i = v_i exp(alpha_i) z_i + log_det_bar
 #
 # ``v_i`` is the whole gradient with respect to :math:`x_i`: the direct part from the loss, and the
-# part through the units that read it. The last three lines are the derivatives of
+# part through the units that read :math:`x_i`. The last three lines are the derivatives of
 # :math:`x_i = \mu_i + e^{\alpha_i} z_i` and of the log-determinant, a sum in which each
 # :math:`\alpha_i` counts once. ``bar_{L+1}`` is ``phi_bar``, the pairs of ``mu_bar`` and
 # ``alpha_bar``, of higher degrees only. (This is back-substitution: a triangular system is solved
@@ -464,9 +468,9 @@ print(teaching.check("5f", iaf_log_p))
 # What you know now
 # -----------------
 #
-# * The network of a MAF reads x. If x is known, one pass gives all :math:`\mu_i, \alpha_i`; if x is
-#   wanted, each coordinate waits for those before it. The log-determinant is :math:`\pm \sum_i
-#   \alpha_i`.
+# * The network of a MAF reads x. If x is known, one pass gives all :math:`\mu_i, \alpha_i`. If x is
+#   wanted, each coordinate waits for the coordinates before it. The log-determinant is :math:`\pm
+#   \sum_i \alpha_i`.
 # * An IAF is the same map turned round: fast samples, and another density for the same weights.
 # * D passes are not necessary: a unit of degree d is final once :math:`x_1, \ldots, x_d` are known,
 #   and the walk by degree computes it once, forwards and backwards.
@@ -474,9 +478,9 @@ print(teaching.check("5f", iaf_log_p))
 # Where this comes from
 # ---------------------
 #
-# IAF, by Kingma and others (2016), came first: variational inference needs fast samples. MAF, by
-# Papamakarios, Pavlakou and Murray (2017), turned it round for density estimation. Neal (2003) made
-# the funnel to test samplers.
+# IAF, by Kingma and others (2016), came first, because variational inference needs fast samples.
+# MAF, by Papamakarios, Pavlakou and Murray (2017), is the IAF turned round for density estimation.
+# Neal (2003) made the funnel to test samplers.
 #
 # * Kingma and others: `Improving Variational Inference with Inverse Autoregressive Flow
 #   <https://arxiv.org/abs/1606.04934>`__

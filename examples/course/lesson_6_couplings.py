@@ -4,8 +4,8 @@ r"""
 
 A MAF scores data in one pass and draws samples coordinate by coordinate. An IAF does the opposite.
 Often you need both: to train on data, and to sample without waiting. A *coupling* is cheap in both
-directions, and its inverse takes two lines. In this lesson you read one in plain NumPy, see
-what its Jacobian looks like, and work out what the cheapness costs:
+directions, and its inverse takes two lines. In this lesson you read a coupling in plain NumPy, look
+at its Jacobian, and work out the price of a cheap layer:
 
 .. math::
 
@@ -23,10 +23,11 @@ pass or many). :math:`\odot` multiplies number by number, as in lesson 4.
 # feeds a network, and the network decides what happens to the second part. NICE only shifts it
 # (:math:`\alpha = 0`), RealNVP shifts and scales it.
 #
-# Why can this be inverted? Since :math:`x_A = z_A`, you know the input of the network if you know
-# :math:`x`, and so its output. The network itself is never inverted. The network below has no
-# inverse at all: ``floor`` gives whole regions the same answer. (To learn, a network needs slopes.
-# So the networks of real flows are smooth, or at least without jumps; lesson 8 comes back to that.)
+# Why can a coupling be inverted? Because :math:`x_A = z_A`, an :math:`x` gives you the input of the
+# network, and so its output. The network itself is never inverted. The network below has no inverse
+# at all, because ``floor`` gives whole regions the same output. (To learn, a network needs slopes.
+# So the networks of real flows are smooth, or at least without jumps; lesson 8 comes back to
+# jumps.)
 #
 # The network is called the *conditioner*. The map that it controls, a shift or a shift and a scale,
 # is called the *transformer*.
@@ -85,9 +86,9 @@ assert np.allclose(back, z) and np.allclose(up, -down)
 #     \end{pmatrix},
 #     \qquad \log \left| \det \frac{\partial x}{\partial z} \right| = \sum_{i \in B} \alpha_i .
 #
-# It is a triangle, as for a MAF. The lower left block holds the slopes of the network, and does not
-# matter for the determinant. The pictures show the Jacobians at one point, for five coordinates of
-# which two stay. Grey is exactly 0.
+# This Jacobian is a triangle, as for a MAF. The lower left block holds the slopes of the network,
+# which do not matter for the determinant. The pictures show the Jacobians at one point, for five
+# coordinates of which two stay. Grey is exactly 0.
 
 nice_layer = fc.testing.randomize(fc.NICE(5, num_masked=2, hidden=[16], activation="tanh"), rng=1)
 realnvp_layer = fc.testing.randomize(
@@ -108,7 +109,7 @@ assert nice_layer.forward_log_det(point) == 0
 print(f"log-det of NICE: 0, of RealNVP: {realnvp_layer.forward_log_det(point):.3f}")
 
 # %%
-# Exercise 6a asks for such a sum.
+# Exercise 6a asks for the log-det of a RealNVP.
 
 # %%
 # **6a.** A RealNVP coupling of five coordinates keeps the first two; at some z its log-scales are
@@ -122,9 +123,9 @@ print(teaching.check("6a", guess))
 # -----------------
 #
 # ``num_masked`` is the number of coordinates that stay: the first ones, or the last ones if it is
-# negative. (The papers use a mask for this.) ``fraction_masked`` is the same as a fraction of
-# :math:`D`; without either, half of them stay. The next coupling has to change the part that
-# stayed, so in a flow the two parts take turns.
+# negative. (The papers use a mask for this choice.) ``fraction_masked`` gives the same number as a
+# fraction of :math:`D`. Without either option, half of the coordinates stay. The next coupling has
+# to change the part that stayed, so in a flow the two parts take turns.
 
 for choice in ({"num_masked": 2}, {"fraction_masked": 0.4}, {"num_masked": -2}):
     layer, number = fc.RealNVP(5, hidden=[16], **choice), np.arange(1, 6)
@@ -145,8 +146,8 @@ print(teaching.check("6b", guess))
 # -------------
 #
 # Each flow has 64 coordinates and one layer, and runs on 500 points. The second row is a MAF that
-# samples as in textbooks, with one pass for each coordinate. The third is a MAF that samples degree
-# by degree, as in lesson 5.
+# samples as in textbooks, with one pass for each coordinate. The third row is a MAF that samples
+# degree by degree, as in lesson 5.
 
 D = 64
 coupling = fc.RealNVP(D, hidden=[256])
@@ -190,12 +191,12 @@ assert cost["MAF, D passes"][1] > 5 * cost["coupling"][1]
 # Predict
 # -------
 #
-# The checkerboard is uniform on eight of sixteen squares, of side 2. Where it is not 0, its density
-# has one value only, 1/32. NICE starts from a Gaussian, whose density takes every value below its
-# peak. It can only move these values to other places, and multiply all of them by one factor. How
-# small can its KL get, with any number of layers? (A uniform density on all sixteen squares has a
-# KL of :math:`\log 2 = 0.69`.) Is it 0, a little, or a lot? Put your number in the place of
-# ``None``. The hints lead to the exact number, and so does the proof below.
+# The checkerboard is uniform on eight of sixteen squares of side 2. Its density is 1/32 on these
+# squares, and 0 elsewhere. NICE starts from a Gaussian, whose density takes every value below its
+# peak. NICE can only move these values to other places, and multiply all of them by one factor. How
+# small can the KL of NICE get, with any number of layers? (A uniform density on all sixteen squares
+# has a KL of :math:`\log 2 = 0.69`.) Is NICE's least KL 0, a little, or a lot? Put your number in
+# the place of ``None``. The hints lead to the exact number, and so does the proof below.
 
 # %%
 # **6c.** NICE learns the checkerboard, whose eight squares have an area of 32 in all. Its layers
@@ -225,15 +226,16 @@ for ax, name in zip(axes[1:], flows, strict=True):
     ax.set_title(f"{name}: KL {kl[name].kl:.2f} nats")
 
 # %%
-# NICE cannot make the density of a square constant. Its squares are too dense (black) in some
+# NICE cannot make the density of a square constant. NICE's squares are too dense (black) in some
 # places and fade out in others, as a bell does. RealNVP's squares are flatter.
 #
 # Why 1 - log 2
 # -------------
 #
 # Let :math:`f` be a NICE flow, :math:`x = f(z)`. Its inverse multiplies all areas by the same
-# factor, which we call :math:`1 / s^2`. Then :math:`y = g(x) = s f^{-1}(x)` keeps areas, so its
-# log-det is 0. And :math:`y = s z` is normal with the standard deviation :math:`s`:
+# factor, which we call :math:`1 / s^2`. Then the map :math:`y = g(x) = s f^{-1}(x)` keeps areas, so
+# its log-det is 0. Since :math:`z` is normal, :math:`y = s z` is normal with the standard deviation
+# :math:`s`:
 #
 # .. math:: \log q(x) = \log N(y; 0, s^2 I) + 0
 #           = -\log(2 \pi s^2) - \frac{|y|^2}{2 s^2} .
@@ -245,10 +247,10 @@ for ax, name in zip(axes[1:], flows, strict=True):
 # .. math:: KL = \log(2 \pi s^2) + \frac{E |y|^2}{2 s^2} - \log 32 .
 #
 # The board has the area 32, and so has its image :math:`g(\text{board})`, on which :math:`y` is
-# uniform. Which shape of area 32 has the least :math:`E |y|^2`? It is the disk about 0. In any
-# other shape some parts lie outside of the disk; move them into the holes inside, and they come
-# closer to 0. The disk has a radius :math:`R` with :math:`\pi R^2 = 32`. Its ring at :math:`r` has
-# the share :math:`2 \pi r\, dr / \pi R^2` of the area, and
+# uniform. Which shape of area 32 has the least :math:`E |y|^2`? It is the disk about 0. Any other
+# shape has parts outside of the disk, and holes inside. Move these parts into the holes, and they
+# come closer to 0. The disk has a radius :math:`R` with :math:`\pi R^2 = 32`. Its ring at :math:`r`
+# has the share :math:`2 \pi r\, dr / \pi R^2` of the area, and
 #
 # .. math:: E |y|^2 = \int_0^R r^2\, \frac{2 r}{R^2}\, dr = \frac{R^2}{2} = \frac{16}{\pi} .
 #
@@ -291,9 +293,9 @@ for ax, title, flow in zip(axes, titles, (None, *flows.values()), strict=True):
 # dense in the middle, thin outside.
 #
 # A floor of 0 does not mean that a flow reaches it. Take eight equal Gaussians far apart, and one
-# Gaussian with eight times their variance, so that the peaks are equally high. For every height,
-# the regions where the two densities exceed it have the same area. So you could cut the one
-# Gaussian into pieces and build the eight from them, and moving pieces keeps areas:
+# Gaussian with eight times their variance. Then all peaks are equally high. For every height, the
+# regions where the two densities exceed this height have the same area. So you could cut the one
+# Gaussian into pieces and build the eight from these pieces. Moving pieces keeps areas:
 
 eight = teaching.volume_preserving_floor(fc.targets.eight_gaussians())
 print(f"floor of eight Gaussians: {eight:.3f} nats")
@@ -354,8 +356,8 @@ print(teaching.check("6e", nice))
 # Where this comes from
 # ---------------------
 #
-# NICE, by Dinh, Krueger and Bengio (2015), introduced couplings; they keep volumes. RealNVP, by
-# Dinh, Sohl-Dickstein and Bengio (2017), scales as well, and made flows known for images. Glow, by
+# NICE, by Dinh, Krueger and Bengio (2015), introduced couplings, which keep volumes there. RealNVP,
+# by Dinh, Sohl-Dickstein and Bengio (2017), also scales, and made flows known for images. Glow, by
 # Kingma and Dhariwal (2018), learns how to mix coordinates between couplings.
 #
 # * Dinh, Krueger, Bengio: `NICE: Non-linear Independent Components Estimation

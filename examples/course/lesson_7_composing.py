@@ -2,10 +2,10 @@ r"""
 7. Why compose, and why permute?
 ================================
 
-One layer of a MAF or one coupling is a simple map. Flows stack five or ten of them. What is gained
-by that, and is a stack always more than one layer? The answer depends on something that looks like
-a detail: the order of the coordinates. In this lesson four layers are no better than one, and four
-others are much better. You can prove the first, and measure both.
+One layer of a MAF or one coupling is a simple map. Flows stack five or ten of them. What does a
+stack gain, and is it always more than one layer? The answer depends on something that looks like a
+detail: the order of the coordinates. In this lesson four layers are no better than one, and four
+others are much better. You can prove the first claim, and measure both.
 
 .. math::
 
@@ -24,11 +24,10 @@ You need: lesson 3 (entropy and KL), lesson 5 (MAF) and lesson 6 (what a floor i
 # Predict
 # -------
 #
-# Take a MAF of four affine layers. All of them have the order (1, 2): the first coordinate comes
-# first, and the second one is shifted and scaled given the first. It learns two moons, from as many
-# points and for as long as you like. How small can its KL get? You cannot do this integral in your
-# head. Just predict whether the KL is 0, and if not, whether it is nearer to 0.1 or to 1. Put your
-# number in the place of ``None``.
+# Take a MAF of four affine layers. All layers have the order (1, 2): the first coordinate comes
+# first, and the second one is shifted and scaled given the first. The flow learns two moons, from
+# as many points and for as long as you like. How small can its KL get? Just predict whether the KL
+# is 0, nearer to 0.1, or nearer to 1. Put your number in the place of ``None``.
 
 import warnings
 
@@ -113,36 +112,36 @@ assert kl["in turn"].kl < 0.5
 #
 # .. math:: u_1 = m + s\, z_1, \qquad u_2 = \mu(u_1) + e^{\alpha(u_1)} z_2
 #
-# (:math:`m` and :math:`s` are constants, as the first coordinate depends on no other), and then the
-# second layer, of the same order, from :math:`u` to :math:`x`:
+# (:math:`m` and :math:`s` are constants, because the first coordinate depends on no other). Then
+# write down the second layer, of the same order, from :math:`u` to :math:`x`:
 #
 # .. math:: x_1 = m' + s' u_1, \qquad x_2 = \mu'(x_1) + e^{\alpha'(x_1)} u_2 .
 #
-# Insert the first into the second. :math:`x_1` is a shifted and scaled :math:`z_1`. And
+# Insert the first layer into the second. Then :math:`x_1` is a shifted and scaled :math:`z_1`, and
 #
 # .. math::
 #
 #     x_2 = \underbrace{\mu'(x_1) + e^{\alpha'(x_1)} \mu(u_1)}_{\text{a function of } x_1}
 #         + \underbrace{e^{\alpha'(x_1) + \alpha(u_1)}}_{\text{a function of } x_1} z_2 ,
 #
-# since :math:`u_1 = (x_1 - m') / s'` can be computed from :math:`x_1`. That is again one layer of
-# the same order, if its network is large enough. By induction the same holds for any number of
-# layers. So, *given* :math:`x_1`, *the second coordinate stays Gaussian*, and :math:`x_1` itself is
-# Gaussian. But a vertical line through two moons may cross both of them, and then :math:`x_2`,
-# given this :math:`x_1`, has two humps.
+# since :math:`u_1 = (x_1 - m') / s'` can be computed from :math:`x_1`. So the two layers are again
+# one layer of the same order, if its network is large enough. By induction the same holds for any
+# number of layers. So, *given* :math:`x_1`, *the second coordinate stays Gaussian*, and :math:`x_1`
+# itself is Gaussian. But a vertical line through two moons may cross both of them, and then
+# :math:`x_2`, given this :math:`x_1`, has two humps.
 #
-# The best such density is easy to find. Its :math:`x_1` has the mean and the variance of the truth,
-# and so has its :math:`x_2` at every :math:`x_1`. For at each :math:`x_1`, the true mean and
-# variance minimise :math:`E[(x_2 - m)^2 / 2V + \tfrac12 \log V]`. The cross-entropy of a Gaussian
-# with the right variance :math:`V` is :math:`\tfrac12 \log(2 \pi e V)`. There are two Gaussians,
-# one for each coordinate. So the floor, the least KL, is
+# The best such density is easy to find. Its :math:`x_1` has the true mean and variance. At every
+# :math:`x_1` its :math:`x_2` has the true mean and variance of :math:`x_2` given this :math:`x_1`,
+# because these two minimise :math:`E[(x_2 - m)^2 / 2V + \tfrac12 \log V]`. The cross-entropy of a
+# Gaussian with the right variance :math:`V` is :math:`\tfrac12 \log(2 \pi e V)`. There are two
+# Gaussians, one for each coordinate. So the floor, the least KL, is
 #
 # .. math::
 #
 #     \log(2 \pi e) + \tfrac12 \log V[x_1] + \tfrac12 E \log V[x_2 \mid x_1] - H(p) .
 #
-# ``affine_floor`` computes it on a grid. For the order (2, 1) the coordinates change their roles.
-# Given :math:`x_2`, :math:`x_1` has up to four humps, far apart, so this floor is higher.
+# ``affine_floor`` computes this floor on a grid. For the order (2, 1) the coordinates change their
+# roles. Given :math:`x_2`, :math:`x_1` has up to four humps, far apart, so this floor is higher.
 
 print(f"floors: {floors['all (1, 2)']:.3f} and {floors['all (2, 1)']:.3f} nats")
 assert abs(floors["all (1, 2)"] - 0.844) < 0.002 and abs(floors["all (2, 1)"] - 1.335) < 0.002
@@ -161,9 +160,9 @@ fc.plots.densities(titles, (-1.6, 2.6), (-1.2, 1.7), n=150, ax=axes)
 #
 # A layer of the other order breaks the proof: it shifts :math:`u_1` by something that depends on
 # :math:`u_2`, so :math:`u_1` can no longer be computed from :math:`x_1`. There are two ways to
-# build such a flow. Either give the MADEs different orders, as above, or give all of them the same
-# order and swap the coordinates between the layers. ``Permute`` swaps them; it is a bijector with
-# the log-det 0.
+# build such a flow. Either give the MADEs different orders, as above, or give all MADEs the same
+# order and swap the coordinates between the layers. ``Permute``, a bijector with the log-det 0,
+# swaps coordinates.
 #
 # ``Chain([f, g])`` is :math:`f(g(z))`: the last bijector of the list is applied first, and the
 # first one is next to the data. ``print`` shows a chain in the direction from z to x, here with a
@@ -239,11 +238,11 @@ teaching.log_dets(six, points, ax=axes[1])
 
 # %%
 # On the moons the log-dets from data to base have a positive sum: the moons are small, so the
-# direction from base to data made areas smaller. How much, on average? If the flow is exact, lesson
-# 1 gives the answer: the entropy of :math:`N(0, I)`, :math:`\log(2 \pi e) = 2.838`, minus that of
-# the moons, 0.289. Off the moons :math:`\log p` is low. There are two possible reasons: the layers
-# stretched there, or :math:`z` is rare under the base. Which is it for the fifth point? Compare the
-# blue blocks.
+# direction from base to data made areas smaller. By how much, on average? If the flow is exact,
+# lesson 1 gives the answer: the entropy of :math:`N(0, I)`, :math:`\log(2 \pi e) = 2.838`, minus
+# the entropy of the moons, 0.289. Off the moons :math:`\log p` is low. There are two possible
+# reasons: the layers stretched there, or :math:`z` is rare under the base. Which is it for the
+# fifth point? Compare the blue blocks.
 
 mean_log_det = six.bijector.inverse_log_det(data).mean()
 exact = np.log(2 * np.pi * np.e) - truth.entropy()
@@ -253,10 +252,10 @@ assert abs(exact - (2.838 - 0.289)) < 1e-3
 assert six.base.log_prob(z)[4] < six.base.log_prob(z)[:4].min() - 0.5
 
 # %%
-# The base is the reason: the fifth point comes from a rare :math:`z`. Its log-dets are like those
-# of the other points.
+# The base is the reason. The fifth point comes from a rare :math:`z`, but its log-dets are like
+# those of the other points.
 #
-# Exercise 7c adds up such a column.
+# Exercise 7c adds up the log-dets of a flow.
 
 # %%
 # **7c.** A flow has three layers and a swap. On the way to x the layers have the log-determinants

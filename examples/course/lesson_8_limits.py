@@ -2,12 +2,12 @@ r"""
 8. What stays impossible, and what helps?
 =========================================
 
-A flow is continuous, and so is its inverse: it is made of sums, products, exp, splines and networks
-of tanh or relu, all without jumps (the ``floor`` of lesson 6 was a toy). A flow can bend, stretch
-and squeeze a cloud, but it cannot tear it. Data often come in separate pieces. What does a flow do
-with them, how much does that cost, and which parts of a flow reduce the cost? The second half of
-the lesson can wait for another day. It explains two failures that have nothing to do with pieces,
-and their cures: an exponential that overflows, and tails that are too light.
+A flow and its inverse are continuous, because they are made of sums, products, exp, splines and
+networks of tanh or relu, all without jumps (the ``floor`` of lesson 6 was a toy). A flow can bend,
+stretch and squeeze a cloud, but it cannot tear it. Data often come in separate pieces. What does a
+flow do with the pieces, how much does this cost, and which parts of a flow reduce the cost? The
+second half of the lesson can wait for another day. It explains and cures two failures that have
+nothing to do with pieces: an exponential that overflows, and tails that are too light.
 
 You need: lessons 1 to 3 (maps of a line, every density is a triangle, KL), and lesson 5 (MAF).
 """
@@ -44,9 +44,9 @@ print(teaching.check("8a", guess))
 
 # %%
 # Now look. A spline learns the same data. On the left are the maps, on the right the densities that
-# they make. The black line is the exact map, :math:`x = F^{-1}(\Phi(z))` with the distribution
-# functions :math:`F` of the data and :math:`\Phi` of :math:`z`: the mass to the left of :math:`x`
-# equals the mass to the left of :math:`z`.
+# they make. The black line on the left is the exact map, :math:`x = F^{-1}(\Phi(z))`. Here
+# :math:`F` and :math:`\Phi` are the distribution functions of the data and of :math:`z`: the mass
+# to the left of :math:`x` equals the mass to the left of :math:`z`.
 
 two = fc.GaussianMixture([[-3.0], [3.0]], scales=1.0)
 rows = two.sample(2000, rng=0)
@@ -74,13 +74,13 @@ right.set(xlabel="x", ylabel="density", title="densities")
 left.legend()
 
 # %%
-# The gap between the pieces has to be crossed, since the map is continuous. The exact map crosses
+# Because the map is continuous, it has to cross the gap between the pieces. The exact map crosses
 # it very steeply: by lesson 1 its slope at 0 is
 #
 # .. math:: \frac{dx}{dz} = \frac{N(0; 0, 1)}{p(0)} = e^{9/2} = 90 .
 #
-# So a continuous map can do it, but it needs large slopes. A spline can be that steep in one place
-# and flat in another (its density has kinks at the knots). An affine map has the same slope
+# So a continuous map can cross the gap, but needs large slopes. A spline can be this steep in one
+# place and flat in another (its density has kinks at the knots). An affine map has the same slope
 # everywhere. If there were nothing at all between the pieces, the exact map would have to jump.
 
 slope = fc.Normal(1).prob([0.0]) / two.prob([0.0])
@@ -93,10 +93,10 @@ assert fc.kl_to_truth(spline, two).kl < 0.05
 # Eight pieces in the plane: find the bridges
 # -------------------------------------------
 #
-# In the plane it is the same. Take a disk that holds nearly all of the base's mass. A disk is
-# connected, and the continuous image of a connected set is connected. If the image reaches all
-# pieces, it also holds paths between them: *bridges*. On a bridge the flow's density is above 0,
-# although the truth has nothing there. Steep slopes can make a bridge thin, but never remove it.
+# In the plane there is the same problem. Take a disk that holds nearly all of the base's mass. A
+# disk is connected, and the continuous image of a connected set is connected. If the image reaches
+# all pieces, it also holds paths between them: *bridges*. On a bridge the flow's density is above
+# 0, although the truth has nothing there. Steep slopes can make a bridge thin, but never remove it.
 # (Lesson 2 made a triangle for every density. For pieces with nothing in between, the :math:`t` of
 # this triangle has jumps. The :math:`t` of a flow has none.)
 #
@@ -105,10 +105,10 @@ assert fc.kl_to_truth(spline, two).kl < 0.05
 # hole is a new problem: the image of the disk has to cover the hole, or leave the ring open
 # somewhere.
 #
-# On a linear scale of colours you would not see any of this. ``teaching.bridges`` draws the density
-# in decades (powers of ten). The black lines bound the region of highest density that holds 99.9%
-# of the truth. Outside of this region the density is hatched. *Stray* is the mass of the flow
-# outside; the truth itself has 0.1% there.
+# A linear scale of colours would hide all this. ``teaching.bridges`` draws the density in decades
+# (powers of ten). The black lines bound the region of highest density that holds 99.9% of the
+# truth. Outside of this region the density is hatched. *Stray* is the flow's mass in the hatched
+# part. The truth itself has 0.1% there.
 #
 # Below, four flows learn the same 10,000 points:
 #
@@ -144,7 +144,7 @@ for ax, (name, flow) in zip(axes.flat, flows.items(), strict=True):
 
 # %%
 # The truth lies between the two black lines. Look at the hole, and at the outside. An affine flow
-# fills the hole, or cuts the ring open elsewhere, or both. The splines fill the hole more thinly,
+# fills the hole, cuts the ring open somewhere, or does both. The splines fill the hole more thinly,
 # and leave fine dark lines across it. The mixture conditionals leave strips along one coordinate.
 # The mixture base leaves the hole as empty as the truth does. But you have to know the number of
 # pieces, eight, in advance.
@@ -198,7 +198,7 @@ for bound in (None, 2.0):
 # %%
 # In the inverse, :math:`z_2 = x_2 e^{-\alpha_2} = e^{100}` is too large for float32. One row has
 # made the loss and its gradient infinite. Adam then divides infinity by infinity, and the
-# parameters become NaN and stay so. (``fit`` stops before that happens, and names the row.)
+# parameters become NaN and stay NaN. (``fit`` stops before this step, and names the row.)
 
 try:
     fc.fit(small_flow(fc.Affine(log_scale_bound=None)), table, epochs=1, validation_split=0)
@@ -212,8 +212,8 @@ except fc.TrainingDivergedError as error:
 # .. math:: \alpha = c \tanh(\mathrm{raw} / c) .
 #
 # This function has the slope 1 at 0, so little changes there, and it never leaves :math:`(-c, c)`.
-# Clipping :math:`\alpha` at :math:`c` would keep it finite, too, but the function would have a
-# kink, and a gradient of exactly 0 beyond it. flowcore's ``Affine()`` has :math:`c = 2`; a stack of
+# Clipping at :math:`c` would keep :math:`\alpha` finite, too, but the function would have a kink,
+# and a gradient of exactly 0 beyond the kink. flowcore's ``Affine()`` has :math:`c = 2`; a stack of
 # five layers then still reaches scales from :math:`e^{-10}` to :math:`e^{10}`.
 
 raw = np.linspace(-6, 6, 400)[:, None]
@@ -239,15 +239,15 @@ print(teaching.check("8c", guess))
 # Heavy tails
 # -----------
 #
-# The bound has a price. If :math:`|\mu| \le M` (a tanh network is bounded) and
-# :math:`|\alpha| \le c`, then every layer has :math:`|x_i| \le M + e^c |z_i|`. So a distant
-# :math:`x` has a distant :math:`z`, where the base has almost no density. The log-dets are bounded
-# and cannot make up for that: the density falls as fast as that of a Gaussian.
+# The bound has a price. If :math:`|\mu| \le M` (a tanh network is bounded) and :math:`|\alpha| \le
+# c`, then every layer has :math:`|x_i| \le M + e^c |z_i|`. So a distant :math:`x` has a distant
+# :math:`z`, where the base has almost no density. The log-dets are bounded, so they cannot make up
+# for the base. The density of the flow falls as fast as that of a Gaussian.
 #
 # The tails of some data fall only like a power of :math:`|x|`. Such data need a base with such
 # tails, too: ``base="student_t"``. The fewer *degrees of freedom* this base has, the heavier are
-# its tails. Their number is trained with the other parameters. The data below are Student t with
-# three degrees of freedom.
+# its tails. The number of degrees is trained with the other parameters. The data below are Student
+# t with three degrees of freedom.
 
 heavy = fc.StudentT(2, df=3.0)
 rows = heavy.sample(2000, rng=0)
@@ -319,8 +319,8 @@ print(teaching.check("8e", stray))
 # ---------------------
 #
 # Cornish and others (2020) prove how badly a flow must behave if the data fall into pieces, and
-# Stimper and others (2022) solve this by another base. Jaini and others (2020) prove how bounded
-# layers limit the tails.
+# Stimper and others (2022) solve this problem by another base. Jaini and others (2020) prove how
+# bounded layers limit the tails.
 #
 # * Cornish, Caterini, Deligiannidis, Doucet: `Relaxing Bijectivity Constraints with Continuously
 #   Indexed Normalising Flows <https://arxiv.org/abs/1909.13833>`__

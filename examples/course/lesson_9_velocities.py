@@ -19,10 +19,10 @@ You need: lessons 1 to 3 (the change of variables, determinants, the loss).
 # each pair a point moves on a straight line from the noise to the row in a unit of time. Its
 # velocity is constant: the row minus the noise.
 #
-# The left panel shows twenty of these lines. The three orange ones are in one place at one time. A
-# velocity that depends on place and time only cannot have three values there. So take the mean of
-# the three: the thick arrow. In the middle panel the same twenty points follow such means. Here
-# each mean is taken over all pairs that are near that place at that time.
+# The left panel shows twenty of these lines. The three orange lines meet in one place at one time.
+# A velocity that depends on place and time only cannot have three values there. So take the mean of
+# the three velocities: the thick arrow. In the middle panel the same twenty points follow such
+# means. Each of these means is over all pairs that are near the point.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -74,11 +74,11 @@ order = np.argsort(noise)
 assert (np.diff(path[:, order], axis=1) > 0).all()  # at every time in the order of the start
 
 # %%
-# The lines cross; the averaged motion does not. At each place and time it has one velocity. So two
-# points that met would never part again, nor could they have come from different places. Still the
-# moved points form the two heaps: the right panel shows all 1,000 points at time 1, beside the
-# rows. **Why does a mean of velocities arrive where the rows are?** The answer needs the
-# determinant of a motion.
+# The lines cross; the paths of the averaged motion do not. At each place and time this motion has
+# one velocity. So two points that met would share one path, before and after. Still the moved
+# points form the two heaps: the right panel shows all 1,000 points at time 1, beside the rows.
+# **Why does a mean of velocities arrive where the rows are?**
+# The answer needs the determinant of a motion.
 #
 # From many small layers to a motion
 # ----------------------------------
@@ -99,10 +99,11 @@ assert (np.diff(path[:, order], axis=1) > 0).all()  # at every time in the order
 #           \log p(x(1)) = \log p(x(0)) - \int_0^1 \operatorname{div} v(x(t), t)\, dt .
 #
 # This is the change along a moving point. At a fixed place, the same law is the *continuity
-# equation* :math:`\partial p / \partial t + \operatorname{div}(p\, v) = 0`. To see it, follow p
+# equation* :math:`\partial p / \partial t + \operatorname{div}(p\, v) = 0`. To see this, follow p
 # along a path: :math:`\tfrac{d}{dt} p = \partial p / \partial t + v \cdot \nabla p`. By the formula
-# above this is :math:`-p \operatorname{div} v`. And :math:`v \cdot \nabla p + p \operatorname{div}
-# v` is :math:`\operatorname{div}(p\, v)`, by the product rule. Mass moves, but none is created.
+# for :math:`\log p(x(1))` this derivative is :math:`-p \operatorname{div} v`. And :math:`v \cdot
+# \nabla p + p \operatorname{div} v` is :math:`\operatorname{div}(p\, v)`, by the product rule. Mass
+# moves, but none is created.
 #
 # Predict
 # -------
@@ -122,8 +123,8 @@ guess = None
 print(teaching.check("9b", guess))
 
 # %%
-# Now compute it: a network without hidden layers gives the velocity :math:`-x`, and the flow its
-# density at 0.
+# Now compute 9b. A network without hidden layers gives the velocity :math:`-x`, and the flow gives
+# the density at 0.
 
 sink = fc.MLP(2, (1,), hidden=[], activation="tanh")
 sink = sink.with_weights([(np.array([[-1.0], [0.0]]), np.zeros(1))])  # it reads x and t
@@ -162,26 +163,28 @@ assert 12 < errors[2] / errors[3] < 20
 #
 # .. math:: E\, | v(x_t, t) - (x - z) |^2 .
 #
-# This needs no density, no determinant and no solver. **Why is that allowed?** For two reasons:
+# This regression needs no density, no determinant and no solver. **Why is that allowed?** For two
+# reasons:
 #
 # 1. The best :math:`v` is the mean of the velocities of all lines through the same point,
-#    :math:`v^*(y, t) = E[x - z \mid x_t = y]`, as in every regression. It is the thick arrow, for
-#    all pairs.
+#    :math:`v^*(y, t) = E[x - z \mid x_t = y]`, as in every regression. The thick arrow is such a
+#    mean.
 # 2. For any smooth :math:`f`, :math:`\tfrac{d}{dt} E f(x_t) = E[\nabla f(x_t) \cdot (x - z)] =
 #    E[\nabla f(x_t) \cdot v^*(x_t, t)]`. Let :math:`p` be the density of :math:`x_t`, and let
 #    :math:`f` be 0 far out. Integration by parts turns this into :math:`\int f\, \partial p /
-#    \partial t = \int \nabla f \cdot v^* p = -\int f \operatorname{div}(p\, v^*)`. As
+#    \partial t = \int \nabla f \cdot v^* p = -\int f \operatorname{div}(p\, v^*)`. Because
 #    :math:`f` is arbitrary, :math:`p` obeys the continuity equation of :math:`v^*`. The density of
-#    points that follow :math:`v^*` obeys it, too, and both start as the base.
+#    points that follow :math:`v^*` obeys this equation, too, and both densities start as the base.
 #
-# One step is left: the two densities are the same if the equation has *one* solution. It has, if
-# :math:`v^*` is smooth. Then exactly one path leads through each point, and along a path every
-# solution obeys :math:`\tfrac{d}{dt} \log p = -\operatorname{div} v^*`. So its value at time 0,
-# that of the base, decides all later ones. (For :math:`t < 1`, :math:`v^*` is smooth. For one row
-# :math:`x` the point :math:`(1 - t) z + t x` is Gaussian around :math:`t x` with deviation
-# :math:`1 - t`. So :math:`v^*(y, t)` is an average of :math:`x - z` over the rows, weighted with
-# these Gaussian densities at :math:`y`.) So points that follow :math:`v^*` have, at every
-# :math:`t`, the density of :math:`x_t`. As :math:`t` goes to 1, this becomes that of the data.
+# One step is left: the two densities are the same if the equation has *one* solution. It has only
+# one if :math:`v^*` is smooth. Then exactly one path leads through each point, and along a path
+# every solution obeys :math:`\tfrac{d}{dt} \log p = -\operatorname{div} v^*`. So the value of
+# :math:`\log p` at time 0, that of the base, decides all later values. (Why is :math:`v^*` smooth
+# for :math:`t < 1`? For one row :math:`x` the point :math:`(1 - t) z + t x` is Gaussian around
+# :math:`t x` with deviation :math:`1 - t`. So :math:`v^*(y, t)` is an average of :math:`x - z` over
+# the rows, weighted with these Gaussian densities at :math:`y`.) Hence points that follow
+# :math:`v^*` have, at every :math:`t`, the density of :math:`x_t`. As :math:`t` goes to 1, this
+# density becomes that of the data.
 #
 # Predict
 # -------
@@ -230,8 +233,8 @@ axes[0].legend()
 # ---------
 #
 # Now learn a velocity in the plane. Watch the loss: it does not go to 0 (9d asks why), so it does
-# not measure the fit. The exact log-density does. It comes from solving the equation backwards,
-# with its divergence.
+# not measure the fit. The exact log-density measures the fit. It comes from solving the
+# differential equation backwards, with the divergence.
 
 moons = fc.targets.two_moons()
 data = moons.sample(2000, rng=0)
@@ -246,13 +249,13 @@ assert kl.kl < 0.4
 
 # %%
 # **What a density costs.** ``fit_matching`` chooses the number of steps, and a method of order 5,
-# which takes six stages per step. Each stage computes :math:`v` in one pass of the network. Its
-# divergence takes one more pass for each of the :math:`D` entries :math:`dv_i / dx_i`. That makes
-# :math:`6 (1 + D)` passes per step. In the plane, 14 steps are :math:`14 \cdot 6 \cdot 3 = 252`
-# passes. A draw needs no divergence, so it takes :math:`14 \cdot 6 = 84` passes. The density of a
-# MAF takes one pass per layer.
+# which takes six stages per step. Each stage computes :math:`v` in one pass of the network. The
+# divergence of :math:`v` takes one more pass for each of the :math:`D` entries :math:`dv_i / dx_i`.
+# That makes :math:`6 (1 + D)` passes per step. In the plane, 14 steps are :math:`14 \cdot 6 \cdot 3
+# = 252` passes. A draw needs no divergence, so it takes :math:`14 \cdot 6 = 84` passes. The density
+# of a MAF takes one pass per layer.
 #
-# The upper picture shows the clouds at five times, with the velocity there. The lower one shows
+# The upper picture shows the clouds at five times, with the velocity there. The lower picture shows
 # some trajectories. The flow moves standardised columns, so both axes are in standardised units.
 
 times = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
@@ -280,14 +283,15 @@ ax.set(xlabel="$x_1$, standardised", ylabel="$x_2$, standardised")
 ax.legend()
 
 # %%
-# Two of these curves may cross on paper, because they pass that place at two different times. (In
-# the first picture time was an axis.)
+# Two of these curves may cross on paper, because their points pass the crossing at two different
+# times. (In the first picture time was an axis.)
 #
 # **For which points is the moon decided late?** Look at the last picture, and mark on it where such
 # points start. At the time :math:`t` a point is at :math:`y`. Of the pairs whose line passes
 # through :math:`y` at this time, some end on one moon, some on the other. Such a pair has the noise
-# :math:`z = (y - t x) / (1 - t)`, so the density of this :math:`z` is the weight of its row. The
-# colour below is the time from which on at least 9 of 10 of these pairs go to the same moon.
+# :math:`z = (y - t x) / (1 - t)`, so the density of this :math:`z` is the weight of that row. The
+# colour of a point below is the time from which on at least 9 of 10 of these pairs go to the same
+# moon.
 
 rows, moon = make_moons(500, noise=0.05, random_state=0)
 rows = units.inverse(rows)
@@ -318,11 +322,10 @@ print(f"one point in ten has decided at t = {early:.2f}, nine in ten at t = {lat
 assert early < 0.5 and late > 0.7
 
 # %%
-# The late points are dark. They lie on the border between the points that go to one moon and those
-# that go to the other. At :math:`t = 1/2` this border is a dark curve. Lines to both moons pass
-# there, so the mean of their velocities leads to neither. The moon is decided first for points far
-# from the middle. Late points end on the inner sides of the moons, or in between, on the bridge of
-# lesson 8.
+# The late points are dark. They lie on the border between the points of one moon and the points of
+# the other. At :math:`t = 1/2` this border is a dark curve. Lines to both moons pass there, so the
+# mean of their velocities leads to neither. The moon is decided first for points far from the
+# middle. Late points end on the inner sides of the moons, or in between, on the bridge of lesson 8.
 #
 # On the Flow Bench
 # -----------------
@@ -368,10 +371,10 @@ print(teaching.check("9f", matching_loss))
 #
 # * Many small layers are a motion; the log-determinant becomes the integral of the divergence.
 # * Flow matching minimises the mean squared distance of the velocity from :math:`x - z` on straight
-#   lines. That is allowed, since the best velocity is the mean of :math:`x - z` given
-#   :math:`x_t`. If it is smooth, it moves the base to the data.
+#   lines. The regression is allowed because the best velocity is the mean of :math:`x - z` given
+#   :math:`x_t`. If this velocity is smooth, it moves the base to the data.
 # * Training is a regression, and cheap. A density needs a solver, with :math:`6 (1 + D)` passes per
-#   step: 14 steps in the plane take 252.
+#   step: 14 steps in the plane take 252 passes.
 # * It is still a flow: the map is continuous, and the limits of lesson 8 hold for it.
 #
 # ``docs/use/continuous.md`` is about solvers, their steps and their costs.
@@ -379,9 +382,9 @@ print(teaching.check("9f", matching_loss))
 # Where this comes from
 # ---------------------
 #
-# Chen and others (2018) made the motion a layer, and found the formula for its log-density.
-# FFJORD, by Grathwohl and others (2019), made it cheap in many dimensions, by an estimate of the
-# divergence. Three groups proposed learning by regression in 2022; two of the papers are below.
+# Chen and others (2018) made the motion a layer, and found the formula for its log-density. FFJORD,
+# by Grathwohl and others (2019), made this log-density cheap in many dimensions, by an estimate of
+# the divergence. Three groups proposed learning by regression in 2022; two of the papers are below.
 #
 # * Chen, Rubanova, Bettencourt, Duvenaud: `Neural Ordinary Differential Equations
 #   <https://arxiv.org/abs/1806.07366>`__

@@ -22,9 +22,9 @@ parser.add_argument("--quick", action="store_true", help="fewer rows and epochs,
 options, _ = parser.parse_known_args()
 
 # %%
-# The truth: for negative x, y has one broad hump around sin(x). For positive x it splits into two
-# narrow branches, equally likely. Least squares would predict values between them, where there is
-# no y.
+# The truth: for negative x, y has one broad hump around sin(x). For positive x the hump splits into
+# two narrow branches, equally likely. Least squares would predict values between the branches,
+# where there is no y.
 
 
 def branches(x):
@@ -52,8 +52,8 @@ y = sample_y(x, rng)
 
 # %%
 # The flow has one coordinate, y. Its splines depend on a context of one number, x. `fit`
-# standardises both by the training rows. (``flows.made`` with the transformer
-# ``MixtureOfGaussians`` contains this truth and comes closer; splines make no such assumption.)
+# standardises x and y by the training rows. (``flows.made`` with the transformer
+# ``MixtureOfGaussians`` contains this truth and comes closer. Splines do not assume a mixture.)
 flow = fc.flows.nsf(1, layers=2, hidden=[32, 32], context_dim=1, activation="tanh", rng=0)
 flow, history = fc.fit(
     flow,

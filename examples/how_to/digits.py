@@ -32,8 +32,8 @@ parts = np.split(np.random.default_rng(0).permutation(len(images)), [1200, 1400]
 
 # %%
 # Pixels are integers, so noise fills the cells [x, x + 1). Every image gets ten draws of noise, so
-# that the flow learns the images and not the noise. No copies of one image may be in both training
-# and validation rows, so we choose the validation rows ourselves.
+# that the flow learns the images and not the noise. Copies of one image must not be in both
+# training and validation rows, so we choose the validation rows ourselves.
 dequantize = fc.Dequantize()
 copies = 2 if options.quick else 10
 y = dequantize(np.tile(x, (copies, 1)), rng=1)
@@ -70,7 +70,7 @@ blind, _ = fc.fit(digits_flow(context_dim=0), y, validation_data=y_val, **traini
 
 # %%
 # Bits per dimension on held-out images measure the probability of the integers, not a density. One
-# draw of noise gives the bound that papers report; more draws give a tighter one.
+# draw of noise gives the bound that papers report; more draws give a tighter bound.
 
 
 def test_bits(flow, draws, context=None):
@@ -105,7 +105,7 @@ samples = np.clip(dequantize.quantize(flow.sample(8, rng=3, context=one_hot)), 0
 assert samples.shape == (8, 10, dim)
 
 # %%
-# The picture: one row of images for every class, real ones beside samples.
+# The picture: one row of images for every class, real images beside samples.
 
 
 def grid_of(tiles):

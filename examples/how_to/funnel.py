@@ -35,7 +35,7 @@ def centred(p):
 
 
 # %%
-# In the other form the effects are exp(v/2) z with z ~ N(0, 1): v and z are independent.
+# In the other form the effects are exp(v/2) z with z ~ N(0, 1), so v and z are independent.
 
 
 def not_centred(p):
@@ -45,7 +45,7 @@ def not_centred(p):
 
 
 # %%
-# Both have the evidence 1, and v has the standard deviation 3. Compare the last lines.
+# In both forms the evidence is 1, and v has the standard deviation 3. Compare the output.
 effort = {"epochs": 4, "batches": 20} if options.quick else {"epochs": 30}
 found = {
     "centred": fc.infer(centred, support={"v": "real", "effect": ("real", (N,))}, **effort),
@@ -59,8 +59,8 @@ for name, one in found.items():
 assert found["not centred"].trusted and abs(found["not centred"].log_evidence[0]) < 0.05
 
 # %%
-# If you need the centred form, Hamiltonian Monte Carlo in the flow's latent space corrects its
-# draws.
+# If you need the centred form, Hamiltonian Monte Carlo in the flow's latent space corrects the
+# flow's draws.
 draws, taken = found["centred"].hmc(20 if options.quick else 200, chains=20, rng=0)
 print(f"HMC on z: sd of v {draws['v'].std():.2f}, {taken:.0%} of the proposals taken")
 

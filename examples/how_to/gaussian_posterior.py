@@ -35,7 +35,7 @@ y = x @ [1.0, 0.3] + NOISE * rng.standard_normal(30)
 
 
 def log_target(p):
-    """log p(y | a, b) + log p(a, b), one a row; constants too, so that Z is the evidence."""
+    """log p(y | a, b) + log p(a, b) of each row, with constants, so that Z is the evidence."""
     miss = y - p["a"][:, None] - p["b"][:, None] * years
     data = -0.5 * anp.sum((miss / NOISE) ** 2, axis=1) - 30 * np.log(NOISE * np.sqrt(2 * np.pi))
     prior = -0.5 * (p["a"] ** 2 + p["b"] ** 2) / WIDTH**2 - 2 * np.log(WIDTH * np.sqrt(2 * np.pi))

@@ -22,8 +22,8 @@ options, _ = parser.parse_known_args()
 
 # %%
 # The table has the wind, the power that a wind farm makes of it, and the price of power on that
-# day. A fifth of the cells is lost. Where the power is high, some more prices are lost. That is
-# allowed, because holes may depend on values that are seen. (If the power itself is lost, no
+# day. A fifth of the cells is lost. Where the power is high, some more prices are lost. These holes
+# are allowed, because holes may depend on values that are seen. (If the power itself is lost, no
 # further price is lost.)
 NAMES = ["wind", "power", "price"]
 rng = np.random.default_rng(0)
@@ -58,7 +58,7 @@ print(f"effective sample size of 100 draws: median {ess:.0f}, "
 
 # %%
 # Pool the twenty mean prices by Rubin's rules: the spread between the tables is part of the error.
-# The mean of the seen prices is too high, since low prices are lost more often.
+# The mean of the seen prices is too high, because low prices are lost more often.
 prices = answers.draws[:, :, 2]
 means, within = prices.mean(axis=1), (prices.var(axis=1) / prices.shape[1]).mean()
 error = np.sqrt(within + (1 + 1 / len(means)) * means.var(ddof=1))
@@ -69,8 +69,8 @@ assert np.nanmean(rows[:, 2]) > complete[:, 2].mean() + 0.3
 
 # %%
 # Check the result. Hide cells that are known, and rank them among their draws: if density and draws
-# are right, the ranks are uniform. (Hide the wind, not the power: whether a price is lost depends
-# on the power.)
+# are right, the ranks are uniform. (Hide the wind, not the power, because the loss of prices
+# depends on the power.)
 known = rows[~holes.any(axis=1)][:300]
 hidden = known.copy()
 hidden[:, 0] = np.nan

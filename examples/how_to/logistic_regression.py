@@ -3,8 +3,8 @@ Bayesian logistic regression
 ============================
 
 Scikit-learn's breast-cancer table has 569 rows and 30 strongly correlated columns. This program
-computes the posterior of the coefficients, averages predictions over it, and tests whether they can
-be trusted.
+computes the posterior of the coefficients, averages predictions over it, and tests whether the
+result can be trusted.
 """
 
 # %%
@@ -48,7 +48,7 @@ def coefficients(p):
 
 
 def log_target(p):
-    """log p(y, parameters), one a row."""
+    """log p(y, parameters), one value a row."""
     logit = p["intercept"][:, None] + anp.dot(coefficients(p), x.T)
     data = -anp.sum(anp.logaddexp(0.0, (1 - 2 * y) * logit), axis=1)
     prior = -0.5 * (anp.sum(p["z"] ** 2, axis=1) + p["tau"] ** 2 + (p["intercept"] / 5) ** 2)
@@ -62,7 +62,8 @@ print(found.verdict)
 
 # %%
 # The prediction is the mean of the probability over the posterior, with the weights of the draws.
-# Compare it with scikit-learn's estimate, a single vector of coefficients with the default penalty.
+# Compare this mean with scikit-learn's estimate, a single vector of coefficients with the default
+# penalty.
 
 
 def probability(p):

@@ -24,16 +24,17 @@ options, _ = parser.parse_known_args()
 # %%
 # A planar layer, :math:`x = z + u \tanh(w \cdot z + b)`, shifts every point along :math:`u`: by
 # :math:`-u` on one side of the plane :math:`w \cdot z + b = 0`, by :math:`+u` on the other, with a
-# smooth change near the plane. There volumes change by up to the factor :math:`1 + w \cdot u`: the
-# two sides move apart if :math:`w \cdot u > 0`, and are pressed together if :math:`w \cdot u < 0`.
+# smooth change near the plane. Near it volumes change by up to the factor :math:`1 + w \cdot u`:
+# the two sides move apart if :math:`w \cdot u > 0`, and are pressed together if :math:`w \cdot u <
+# 0`.
 w = np.array([1.2, 0.9])
 planar = fc.Planar(2)  # params: w, u, b
 apart = planar.with_params([*w, 2.0, 2 / 3, 0.0])
 together = planar.with_params([*w, -2.0, -2 / 3, 0.0])
 
 # %%
-# The layer needs :math:`w \cdot u \ge -1`. Across the plane, it turns :math:`v = w \cdot z + b`
-# into :math:`y = w \cdot x + b = v + w \cdot u \tanh(v)`, a curve whose slope on the plane is
+# The layer needs :math:`w \cdot u \ge -1`. Across the plane, the layer turns :math:`v = w \cdot z +
+# b` into :math:`y = w \cdot x + b = v + w \cdot u \tanh(v)`, a curve whose slope on the plane is
 # :math:`1 + w \cdot u`. If :math:`w \cdot u < -1`, the curve falls there: space is folded, and
 # three different z land on the same x. Then the map has no inverse. The change of variables, which
 # counts one z for every x, would give a wrong density. The layer accepts any u: if :math:`a = w
@@ -57,8 +58,8 @@ print("v - 3 tanh(v) = 0.5 at v =", folded.round(3))
 assert np.allclose(folded - 3 * np.tanh(folded), 0.5) and np.all(np.diff(folded) > 0.5)
 
 # %%
-# The inverse needs a root search: :math:`y = v + w \cdot u \tanh(v)` cannot be solved for v in
-# closed form. But it is one equation with one unknown in any dimension, and its right side is
+# The inverse needs a root search, because :math:`y = v + w \cdot u \tanh(v)` cannot be solved for v
+# in closed form. But it is one equation with one unknown in any dimension, and its right side is
 # increasing, so it has one root. Then :math:`z = x - u \tanh(v)`. The layer finds the root by
 # Newton's method, for all rows at once. Here is one row, by hand.
 m = kept_product(together)
@@ -105,7 +106,7 @@ for name, layer in layers.items():
 # %%
 # One layer does little, ten do more. The target is known exactly, and has two modes. Fitting by
 # maximum likelihood runs the inverse, so every step solves ten equations per row. Sampling is one
-# cheap pass. With ``fc.Invert(fc.Planar(2))`` it is the other way round.
+# cheap pass. With ``fc.Invert(fc.Planar(2))`` fitting is cheap and sampling slow.
 target = fc.GaussianMixture([[-1.5, -1.0], [1.5, 1.0]], scales=0.6)
 data = target.sample(1500 if options.quick else 4000, rng=0)
 parts = [fc.Planar(2, rng=k) for k in range(10)]

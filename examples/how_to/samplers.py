@@ -69,9 +69,9 @@ def run(propose, start, n, rng):
 
 
 # %%
-# The flow learns from walkers that have not yet converged. It is fitted to them, its move carries
-# them further, and it is fitted again. Each fit starts from the last parameters and standardises
-# the new points. The last run is exact for every flow; with a better flow more moves are accepted.
+# The flow learns from walkers that have not yet converged. The flow is fitted to the walkers, its
+# move carries the walkers further, and the flow is fitted again. The last run is exact for every
+# flow; with a better flow more moves are accepted.
 rng = np.random.default_rng(0)
 walkers, n = 40, 50 if options.quick else 400
 first = run(lambda x, rng: (x + 0.5 * rng.standard_normal(x.shape), 0.0),

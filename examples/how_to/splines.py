@@ -24,7 +24,8 @@ options, _ = parser.parse_known_args()
 # %%
 # A spline is an increasing curve :math:`x = g(z)`, here on [-3, 3] in :math:`K = 5` pieces. Each
 # piece is the quotient of two parabolas. The pieces meet at the knots. :math:`3 K - 1` free numbers
-# phi set the places of the knots, and how steep g is there. Any numbers will do: these are random.
+# phi set the places of the knots, and how steep g is at the knots. Any numbers will do; here they
+# are random.
 spline = fc.RationalQuadratic(bins=5, tail=3.0)
 phi = 2 * np.random.default_rng(24).normal(size=spline.n_out)
 
@@ -73,22 +74,23 @@ assert np.allclose(by_formula, np.stack([x, log_slope], axis=-1), atol=1e-9)
 assert np.all(np.diff(x) > 0)
 
 # %%
-# In each piece the inverse is the root of a quadratic equation. It needs no search and costs the
-# same.
+# In each piece the inverse is the root of a quadratic equation. So it needs no search, and costs
+# the same as g.
 back, inverse_log_slope = g_inverse(x, phi)
 print(f"round trip error {np.abs(back - z).max():.1e}")
 assert np.allclose(back, z, atol=1e-9) and np.allclose(inverse_log_slope, -log_slope, atol=1e-9)
 
 # %%
 # The tails are linear: outside of [-3, 3] nothing changes. (A flow standardises first, so few data
-# are outside.) And phi = 0 is the identity everywhere: training starts there.
+# are outside.) Training starts from phi = 0, which is the identity everywhere.
 outside = np.abs(z) > spline.tail
 assert np.array_equal(x[outside], z[outside]) and np.all(log_slope[outside] == 0)
 assert np.allclose(g(z, np.zeros(spline.n_out)), (z, 0 * z), atol=1e-12)
 
 # %%
-# Here is what it does to a density: :math:`p(x) = N(z)\, dz/dx` at :math:`z = g^{-1}(x)`. Mass
-# gathers where g is flat. A line :math:`a z + b` would give one hump again; a spline gives several.
+# Here is what the spline does to a density: :math:`p(x) = N(z)\, dz/dx` at :math:`z = g^{-1}(x)`.
+# Mass gathers where g is flat. A line :math:`a z + b` would give one hump again; a spline gives
+# several.
 
 
 def normal_density(z):
@@ -105,8 +107,7 @@ assert abs(mass - 1) < 1e-3
 # In every layer of a flow of splines, one spline bends one coordinate. Another spline, whose phi a
 # network computes from the first coordinate, bends the other. The target has eight modes and is
 # known exactly. Compare a MAF, which shifts and scales each coordinate (x = a z + b) instead of
-# bending it. It has the same networks and one layer more, so that it has about the same number of
-# parameters.
+# bending it. The MAF has the same networks and one layer more, so it has about as many parameters.
 target = fc.targets.eight_gaussians()
 data = target.sample(2500 if options.quick else 10_000, rng=0)
 hidden = [32, 32] if options.quick else [64, 64]

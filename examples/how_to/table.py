@@ -22,10 +22,10 @@ parser.add_argument("--quick", action="store_true", help="fewer rows and epochs,
 options, _ = parser.parse_known_args()
 
 # %%
-# The table has four columns: an income, which is positive; the part of it that is saved, between 0
+# The table has four columns: an income, which is positive; the saved part of this income, between 0
 # and 1; the number of people in a household; and the return on the savings, which has heavy tails.
-# Each column depends on those before it in a known way, so that the flow can be compared with the
-# truth.
+# Each column depends in a known way on the columns before it, so that the flow can be compared with
+# the truth.
 NAMES = ("income", "saved part", "people", "return")
 
 
@@ -99,8 +99,8 @@ assert (samples[:, 0] > 0).all() and ((samples[:, 1] > 0) & (samples[:, 1] < 1))
 assert (samples[:, 2] == samples[:, 2].round()).all()
 
 # %%
-# Outliers are rows with a low log-density. Some rows are strange only as a whole: each of their
-# numbers is usual.
+# Outliers are rows with a low log-density. Some rows are strange only as a whole, although each of
+# their numbers is usual.
 strange = np.array([
     [150_000.0, 0.08, 3.0, 0.01],  # rich, and saves next to nothing
     [15_000.0, 0.55, 2.0, 0.0],  # poor, and saves half of it

@@ -23,7 +23,8 @@ def loss(theta):
 
 
 # %%
-# Adam (Kingma and Ba, 2015, Algorithm 1). Every theta is a valid flow, so there are no constraints.
+# Adam (Kingma and Ba, 2015, Algorithm 1). Every theta gives a valid flow, so there are no
+# constraints.
 def train(loss, theta, steps=60, rate=0.005, beta1=0.9, beta2=0.999, epsilon=1e-8):
     m, v, losses = np.zeros_like(theta), np.zeros_like(theta), []
     for t in range(1, steps + 1):
@@ -39,7 +40,8 @@ theta, losses = train(loss, flow.params)
 trained = flow.with_params(theta)
 
 # %%
-# The same by ``fit``: one batch of all rows, no validation, a constant learning rate, no average.
+# The same training by ``fit``: one batch of all rows, no validation, a constant learning rate, no
+# average.
 textbook = dict(batch_size=None, validation_split=0, schedule="constant", average=None)
 fitted, history = fc.fit(flow, x, epochs=60, learning_rate=0.005, **textbook)
 

@@ -22,8 +22,8 @@ options, _ = parser.parse_known_args()
 
 # %%
 # The table has the wind, the power that a wind farm makes of it, and the price of power on that
-# day, which has heavy tails. Two thirds of the rows are for training. The others are held out, also
-# from the choice of the best epoch.
+# day, which has heavy tails. Two thirds of the rows are for training. The other rows are held out,
+# also from the choice of the best epoch.
 NAMES = ["wind", "power", "price"]
 
 
@@ -55,8 +55,8 @@ if options.save:
     page.savefig(Path(options.save) / "trust.png", dpi=80)
 
 # %%
-# Heavy tails must come from the base. So take a Student t, whose degrees of freedom are trained
-# with the other parameters. Splines follow the steep part of the curve.
+# Heavy tails must come from the base. So take a Student t base, whose degrees of freedom are
+# trained with the other parameters. Splines follow the steep part of the curve.
 flow = fc.flows.nsf(3, layers=3, hidden=[32, 32], base="student_t")
 second, history = fc.fit(flow, train, epochs=epochs)
 better = fc.diagnose(second, held_out, train, names=NAMES, history=history)

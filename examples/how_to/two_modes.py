@@ -47,8 +47,8 @@ for start in ([-5.0, 0.0], [5.0, 0.0]):
 print(f"the logarithms of the shares: {np.log(SHARES).round(3)}\n")
 
 # %%
-# Now use a base with two wide modes, at the places that the two starts have found. The evidence is
-# right, and so are the shares: the flow moves mass between the pieces, and the weights correct the
+# Now use a base with two wide modes, at the places that the two starts have found. The evidence and
+# the shares are right, because the flow moves mass between the pieces, and the weights correct the
 # remaining error.
 modes = fc.GaussianMixture([[-5.0, -0.5], [5.0, 0.5]], scales=1.2)
 flow = fc.flows.iaf(2, layers=4, hidden=[32, 32], base=modes, standardize=False)

@@ -89,14 +89,14 @@ class Swirl(fc.Bijector):
 
 
 # %%
-# A bijector that wraps another one names it in ``parts``, and passes its arguments on to it.
+# A bijector that wraps another one names the inner one in ``parts``, and passes its arguments on.
 
 
 class Tilted(fc.Bijector):
     """x = R f(R^-1 z): another bijector f of the plane, in axes that are tilted by some degrees."""
 
     def __init__(self, bijector, degrees=0.0):
-        self.parts = (bijector,)  # and no `params`: they are those of the parts
+        self.parts = (bijector,)  # and no `params`: the parts have them
         self.dim, self.context_dim = 2, bijector.context_dim
         self.degrees = degrees
 
@@ -185,7 +185,7 @@ class Logistic(fc.Distribution):
 
 
 # %%
-# All of them in one flow.
+# All four classes in one flow.
 
 
 def build(rng=0):
@@ -216,7 +216,7 @@ rng = np.random.default_rng(0)
 context = rng.uniform(-2, 2, size=(n, 1))
 truth = build(rng=1)
 theta = fc.testing.randomize(truth, 0.7, rng=5).params.copy()
-theta[2:4] = 2.0, 0.8  # after the two of the base those of the first bijector: a and w
+theta[2:4] = 2.0, 0.8  # after the two of the base come a and w of the swirl
 truth = truth.with_params(theta)
 # a swirl keeps distances from the centre, so samples of the truth set its radius
 truth = truth.initialize(sample_rows(truth, context, rng=1), context=context)

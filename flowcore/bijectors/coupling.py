@@ -54,8 +54,8 @@ class Coupling(Bijector):
     dtype, residual :
         As for `MLP`.
     circular : sequence of int
-        The coordinates that are angles. The conditioner reads the cosines and sines of the angles
-        that stay. Choose the transformers of the angles yourself, see `PerCoordinate`.
+        The coordinates that are angles. The conditioner reads each unchanged angle as its cosine
+        and sine. Choose the transformers of the angles yourself, see `PerCoordinate`.
 
     References
     ----------

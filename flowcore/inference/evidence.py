@@ -37,8 +37,8 @@ def evidence(
 ) -> tuple[float, float]:
     """(log Z, standard error) of p(x) = p~(x) / Z, from draws of p, in nats.
 
-    A flow q is fitted to half of the draws: the first half of every chain or, from 8 chains on,
-    every other chain. The other half, and as many draws of q, give Z as the fixed point of the
+    A flow q is fitted to half of the draws: the first half of every chain (with 8 chains or more:
+    every other chain). The other half, and as many draws of q, give Z as the fixed point of the
     optimal bridge (Meng and Wong 1996). With l = p~ / q,
 
         Z = mean over q of  l / (s_1 l + s_2 Z)  /  mean over p of  1 / (s_1 l + s_2 Z),

@@ -37,8 +37,8 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         x_b ~ p(x_b | x_a)        x_a: the known cells of a row,  x_b: its missing cells
 
-    `sample` draws them jointly. It returns completed tables whose differences are the uncertainty,
-    for Rubin's rules. The uncertainty of the density itself is included: the tables are drawn in
+    `sample` draws them jointly. It returns completed tables for Rubin's rules: their spread is
+    the uncertainty. The uncertainty of the density itself is included: the tables are drawn in
     turn from densities that are fitted with random weights of the rows (the Bayesian bootstrap);
     with a single density, intervals would be too narrow. `transform` fills each cell with one value
     that predicts it well: the median of its draws, or the most frequent category. Do not use these

@@ -232,8 +232,8 @@ def fit_matching(
     at the end: history.settings["nll"] is {epochs done: NLL in nats} (after a resumption only the
     later ones).
 
-    After training, `ContinuousFlow.with_tolerance` chooses the grid of the solver for 500 training
-    rows; the grid is part of the flow, and of its file.
+    After training, `ContinuousFlow.with_tolerance` chooses the solver's grid by its error on 500
+    training rows; the flow and its file keep this grid.
 
     Errors: as for `fit`; ValueError unless the flow is a `ContinuousFlow` over a base without
     parameters, followed only by parts without parameters. Cost of an epoch: one pass of the

@@ -58,7 +58,7 @@ class Adam:
     With a weight_decay it is AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization",
     2019, Algorithm 2); the paper's lambda is learning_rate * weight_decay.
 
-    Errors: ValueError for values outside these ranges. Cost of a step: ten passes over the vector
+    Errors: ValueError outside of the ranges below. Cost of a step: ten passes over the vector
     (eleven with weight decay), a piece at a time, without allocations. The state is two vectors of
     theta's dtype.
 

@@ -260,8 +260,8 @@ def fit_reverse_kl(
     quasi_random : bool
         Draw the base by scrambled Sobol points (Owen 1997); the base must be a Normal.
     start : array_like or None
-        (n, D): rows near the mass of p, which initialise a new flow. One row: the start of the
-        search for the Gaussian near the target. None: the search starts at 0.
+        (n, D): rows near the mass of p, which initialise a new flow. One row, or None: a Gaussian
+        near the target is searched from this row, or from 0.
     average : float or None
         As in `fit`.
     **options
