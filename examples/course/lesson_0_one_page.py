@@ -420,7 +420,7 @@ for ax, flow, name in zip(axes, (one, five), ("one layer", "five layers"), stric
 # One layer covers both moons by one band, and fills what is between them. Five layers find the
 # moons, but also put a bridge between them: one connected piece of noise has to cover both (lesson
 # 8). The score of five layers comes near to that of the truth. (On new points the score is a little
-# lower. ``main`` in ``micro.py`` measures it, and draws the moons in letters.)
+# lower. ``main`` in ``micro.py`` measures it, and draws the moons as text.)
 #
 # The library is the same
 # -----------------------

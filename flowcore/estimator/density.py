@@ -67,7 +67,8 @@ class FlowDensity(
     numbers), for constant columns, for other columns than in `fit`, and for more than 3,450
     columns. Cost: `fit` takes `budget` minutes on two cores, and about 2 GB at most. Flows and
     covariances have a multiple of D^2 numbers; `summary_` lists the candidates that are left out,
-    because they are too large for a wide table. `score_samples` costs one inverse of every flow in the density.
+    because they are too large for a wide table. `score_samples` costs one inverse of every flow in
+    the density.
 
     Parameters
     ----------

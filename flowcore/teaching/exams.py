@@ -1,4 +1,4 @@
-"""Two exams of 60 minutes on lessons 1 to 8, with points for partial answers.
+"""Two exams of 60 minutes, with points for partial answers: lessons 1 to 8, and all but lesson 6.
 
     python -m flowcore.teaching exam --seed 7 [--number 2] [--answers]
 
