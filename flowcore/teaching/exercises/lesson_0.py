@@ -44,8 +44,10 @@ def _start(D=2):
         (-right, "The sign: N(0; 0, I) is less than 1 there, so its logarithm is negative."),
         (1.0, "This is the slope of each layer. Take its logarithm, and add log N(z)."),
         (right - D / 2, "-log N contains z^2 / 2. At x = 0 it is 0, and you took its mean."),
-        (-D / 2, "At z = 0 the square is 0. What is left is the constant, -1/2 log(2 pi) a "
-         "column."),
+        (
+            -D / 2,
+            "At z = 0 the square is 0. What is left is the constant, -1/2 log(2 pi) a column.",
+        ),
         (-D / 2 * LOG_2, "The constant of log N has a pi in it: log(2 pi)."),
         (-D / 2 * np.log(np.pi), "The constant of log N has a 2 in it: log(2 pi)."),
     )
