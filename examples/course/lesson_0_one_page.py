@@ -73,7 +73,8 @@ moons = micro.two_moons(2000, rng)
 x = (moons - moons.mean(axis=0)) / moons.std(axis=0)
 noise = rng.normal(size=x.shape)
 print(f"the score of the noise {micro.log_noise(x).mean():.3f} nats")
-print(f"the score of the truth {-0.289 + np.log(moons.std(axis=0)).sum():.3f} nats")
+truth = -fc.targets.two_moons().entropy() + np.log(moons.std(axis=0)).sum()
+print(f"the score of the truth {truth:.3f} nats")
 
 fig, axes = plt.subplots(1, 2, figsize=(7, 3.4), layout="constrained", sharex=True, sharey=True)
 for ax, points, name in zip(axes, (noise, x), ("noise z", "data x"), strict=True):
