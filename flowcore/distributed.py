@@ -185,7 +185,7 @@ def fit(
 
         gradient of a batch = sum_b gradient_b / sum_b w_b     b = the blocks of X
 
-    Every worker keeps its blocks in memory. In every update each worker gets theta, and returns the
+    Every worker keeps its blocks in memory. In every update each block gets theta, and returns the
     gradient of its part of the batch. In float64 the sum equals that of one machine up to rounding.
     Random numbers depend only on rng and the blocks, so results do not depend on the workers. If a
     worker dies, others load its blocks again, and the run continues with the same numbers, as long

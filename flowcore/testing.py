@@ -33,7 +33,8 @@ P = TypeVar("P", bound=Parametric)
 def randomize(b: P, scale: float = 1.0, rng: Seed = 0) -> P:
     """The same object with every free parameter drawn from N(0, scale^2 / fan-in).
 
-    Works for bijectors, networks and distributions. A parameter without a fan-in counts as 1.
+    Works for bijectors, networks and distributions. For a parameter without a fan-in,
+    the fan-in counts as 1.
 
     Parameters
     ----------

@@ -73,7 +73,8 @@ moons = micro.two_moons(2000, rng)
 x = (moons - moons.mean(axis=0)) / moons.std(axis=0)
 noise = rng.normal(size=x.shape)
 print(f"the score of the noise {micro.log_noise(x).mean():.3f} nats")
-print(f"the score of the truth {-0.289 + np.log(moons.std(axis=0)).sum():.3f} nats")
+truth = -fc.targets.two_moons().entropy() + np.log(moons.std(axis=0)).sum()
+print(f"the score of the truth {truth:.3f} nats")
 
 fig, axes = plt.subplots(1, 2, figsize=(7, 3.4), layout="constrained", sharex=True, sharey=True)
 for ax, points, name in zip(axes, (noise, x), ("noise z", "data x"), strict=True):
@@ -420,7 +421,7 @@ for ax, flow, name in zip(axes, (one, five), ("one layer", "five layers"), stric
 # One layer covers both moons by one band, and fills what is between them. Five layers find the
 # moons, but also put a bridge between them: one connected piece of noise has to cover both (lesson
 # 8). The score of five layers comes near to that of the truth. (On new points the score is a little
-# lower. ``main`` in ``micro.py`` measures it, and draws the moons in letters.)
+# lower. ``main`` in ``micro.py`` measures it, and draws the moons as text.)
 #
 # The library is the same
 # -----------------------

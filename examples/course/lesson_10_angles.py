@@ -87,10 +87,10 @@ print(teaching.check("10f", guess))
 #
 # .. math:: f(\pi) = f(-\pi) + 2 \pi .
 #
-# Every such map is made of two steps. The first step, the ``CircularSpline``, is a spline on this
-# interval that keeps the ends, :math:`f(-\pi) = -\pi` and :math:`f(\pi) = \pi`. The second step,
-# the ``CircularShift``, turns the circle, :math:`x \leftarrow x + a` modulo :math:`2 \pi`. Its
-# log-det is 0.
+# Every such map is a map that keeps the ends, :math:`f(-\pi) = -\pi` and :math:`f(\pi) = \pi`, and
+# then a turn. In flowcore the first step is a spline on this interval, the ``CircularSpline``. The
+# second step, the ``CircularShift``, turns the circle, :math:`x \leftarrow x + a` modulo
+# :math:`2 \pi`. Its log-det is 0.
 #
 # The slopes meet
 # ---------------

@@ -68,8 +68,9 @@ You need: lesson 2, and from lesson 3 what a layer of a network is,
 #
 # Take D = 3 and one hidden layer of four units, whose degrees are 1, 1, 2, 2. Which cells of its
 # two weight matrices stay? A matrix is (in, out): it has a row for each unit that is read, and a
-# column for each unit that reads. Each answer is an array such as
-# ``[[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]``, with a 1 for each connection.
+# column for each unit that reads. The first answer is an array such
+# as ``[[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]``, with a 1 for each connection. The second one
+# has four rows of three.
 
 import warnings
 from functools import reduce

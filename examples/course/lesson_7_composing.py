@@ -97,7 +97,7 @@ ax.invert_yaxis()
 ax.set(xlabel="KL to the truth (nats)", xlim=(0, 1.6), title="four affine layers on two moons")
 
 # %%
-# The bars of the two flows with a single order end at their black lines, or a little above. The
+# The bars of the two flows with a single order end at their black lines, or a little beyond. The
 # third bar is far below both.
 
 for name, floor in floors.items():
@@ -302,7 +302,7 @@ print(teaching.check("7e", stack_floor))
 # -----------------
 #
 # `Task 7 <../../live/index.html#task=7>`_ asks the same question in your browser, where a flow
-# trains while you look. Switch the permutations off there, and watch the gauge stop at 0.844.
+# trains while you look. The permutations are off there: watch the gauge stop at 0.844.
 #
 # `Can it be trusted? <../how_to/trust.html>`_ checks a trained flow by one call.
 #

@@ -74,8 +74,8 @@ assert np.allclose(together.forward(z), x, atol=1e-12)
 # %%
 # A radial layer, :math:`x = z + \beta (z - z_0) / (\alpha + |z - z_0|)`, moves points away from
 # :math:`z_0` if :math:`\beta > 0`, and towards it if :math:`-\alpha < \beta < 0`. The layer maps
-# any parameter into this range. Its inverse is the root of a quadratic equation and needs no
-# search.
+# any parameter into :math:`\beta > -\alpha`. Its inverse is the root of a quadratic equation and
+# needs no search.
 z0 = np.array([0.6, 0.4])
 radial = fc.Radial(2)  # params: z0, log alpha, beta
 outwards = radial.with_params([*z0, 0.0, 3.0])

@@ -145,7 +145,7 @@ class ContinuousFlow(Bijector):
     def path(self, z: ArrayLike, times: ArrayLike, context: Context = None) -> np.ndarray:
         """x(t) of rows z (N, D) at rising times from 0 to 1, (len(times), N, D).
 
-        For pictures: it takes `n_steps` steps between any two of the times.
+        For pictures: it takes `n_steps` steps from each time to the next, and from 0 to the first.
         """
         x, found = as_numbers("z", z), []
         for span in pairwise([0.0, *np.asarray(times, float)]):

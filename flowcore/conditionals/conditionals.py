@@ -46,7 +46,7 @@ class Conditionals:
 
     Cost: seconds once, to fit the proposal; then one `log_prob` of p for every draw. Errors:
     ValueError for a column that does not exist, an infinite known value, a period other than 2 pi,
-    and a question without unknown columns.
+    and, in `given`, a question without unknown columns.
 
     Parameters
     ----------

@@ -63,8 +63,8 @@ class MultivariateNormalMixture(EllipticalMixture):
     ) -> MultivariateNormalMixture:
         """Fit a mixture to the rows of X (n, D) by EM, in any units.
 
-        If n is many times D, one Gaussian is fitted by maximum likelihood. With fewer rows a prior
-        noticeably shrinks the covariance matrix S of the standardised columns:
+        A single Gaussian is nearly that of maximum likelihood if n is many times D. With fewer rows
+        a prior noticeably shrinks the covariance matrix S of the standardised columns:
 
             (1 - r) S + r I        r = min(1, D/n)^2 times the OAS rule (Chen et al. 2010)
 

@@ -66,8 +66,9 @@ class FlowDensity(
     Errors: ValueError for anything but a table of finite numbers (TypeError for objects and complex
     numbers), for constant columns, for other columns than in `fit`, and for more than 3,450
     columns. Cost: `fit` takes `budget` minutes on two cores, and about 2 GB at most. Flows and
-    covariances have a multiple of D^2 numbers; `summary_` lists the candidates that are too large
-    for wide tables. `score_samples` costs one inverse of every flow in the density.
+    covariances have a multiple of D^2 numbers; `summary_` lists the candidates that are left out,
+    because they are too large for a wide table. `score_samples` costs one inverse of every flow in
+    the density.
 
     Parameters
     ----------

@@ -65,7 +65,8 @@ def infer(
     rng : int or Generator
         Seed of all random numbers.
     **options
-        Options of `fit_reverse_kl`; max_seconds does not include the search for the Gaussian.
+        Options of `fit_reverse_kl`; without a flow of your own, max_seconds does not
+        include the search for the Gaussian.
 
     Returns
     -------

@@ -35,8 +35,8 @@ def bridges(
     the truth has almost no density, but the flow more than a ten-thousandth of its maximum. If 1%
     of the flow's samples or more lie outside of the rectangle, their share is shown; grid points
     where the flow's density is not finite are marked and counted, as in `density`. Errors:
-    ValueError for dim other than 2, an empty rectangle, a rectangle without any sample or density
-    of the flow, a flow with a context.
+    ValueError for dim other than 2, an empty rectangle, a rectangle without any sample of the truth
+    or density of the flow, a flow with a context.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Two interleaved half circles, blurred by a Gaussian, with the density by exact quadrature."""
+"""Two interleaved half circles, blurred by a Gaussian, with the density by quadrature."""
 
 from __future__ import annotations
 

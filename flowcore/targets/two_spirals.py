@@ -1,4 +1,4 @@
-"""Two interleaved spirals, blurred by a Gaussian, with the density in exact quadrature."""
+"""Two interleaved spirals, blurred by a Gaussian, with the density by quadrature."""
 
 from __future__ import annotations
 

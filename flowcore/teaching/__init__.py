@@ -2,6 +2,7 @@
 
 exercises/   questions, answers that are checked, and hints that name the mistake: start here
 marks.py     a CSV of marks, from the files that students save in the browser
+exams.py     two exams with points, from a seed
 moons/       the story of the command `flowcore moons`
 
 Everything is imported at its first use: the exercises compute their answers, which takes a moment.

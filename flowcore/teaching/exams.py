@@ -1,4 +1,4 @@
-"""Two exams of 60 minutes on lessons 1 to 8, with points for partial answers.
+"""Two exams of 60 minutes, with points for partial answers: lessons 1 to 8, and all but lesson 6.
 
     python -m flowcore.teaching exam --seed 7 [--number 2] [--answers]
 
@@ -25,7 +25,7 @@ ANSWER_RULES = (
 
 
 @dataclass(frozen=True)
-class Part:
+class ExamPart:
     """A question, or part of one, that is marked by itself.
 
     question   as the students read it
@@ -40,12 +40,12 @@ class Part:
     partial: Sequence[tuple[int, str]] = ()
 
 
-Make = Callable[[int], Part]  # of a seed
+Make = Callable[[int], ExamPart]  # of a seed
 
 
 def _text(points: int, question: str, answer: str, *partial: tuple[int, str]) -> Make:
     """A part that is the same for every seed."""
-    return lambda seed: Part(question, points, answer, partial)
+    return lambda seed: ExamPart(question, points, answer, partial)
 
 
 def _numbers(name: str, points: int, *partial: tuple[int, str]) -> Make:
@@ -54,13 +54,13 @@ def _numbers(name: str, points: int, *partial: tuple[int, str]) -> Make:
     A partial answer is a mistake of the exercise, named by the beginning of its hint.
     """
 
-    def part(seed: int) -> Part:
+    def part(seed: int) -> ExamPart:
         variant = EXERCISES[name].variant(seed)
         found = []
         for worth, start in partial:
             mistake = next(m for m in variant.mistakes if m.hint.startswith(start))
             found.append((worth, f"{float(mistake.answer):.4g}: {mistake.hint}"))
-        return Part(variant.question, points, solution(name, seed), found)
+        return ExamPart(variant.question, points, solution(name, seed), found)
 
     return part
 
@@ -199,7 +199,7 @@ EXAMS = {  # eight questions of one or two parts, 40 points
 }  # fmt: skip
 
 
-def exam(seed: int, number: int = 1) -> tuple[tuple[Part, ...], ...]:
+def exam(seed: int, number: int = 1) -> tuple[tuple[ExamPart, ...], ...]:
     """The questions of an exam, each with its parts. Same seed, same exam.
 
     Numbers differ from those of homework with this seed. Errors: KeyError for another number.
@@ -213,7 +213,7 @@ def exam(seed: int, number: int = 1) -> tuple[tuple[Part, ...], ...]:
 
     Returns
     -------
-    tuple of tuple of Part
+    tuple of tuple of ExamPart
         Eight questions, 40 points in all.
     """
     own = int(np.random.SeedSequence(seed).generate_state(1)[0])

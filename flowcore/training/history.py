@@ -28,7 +28,7 @@ class History:
     seconds : float
         Wall time of the whole `fit`; if it was resumed from a checkpoint, of all its runs.
     interrupted : bool
-        True if a KeyboardInterrupt ended the fit (the last run of a resumed fit).
+        True if a KeyboardInterrupt or `max_seconds` ended the fit (the last run of a resumed fit).
     settings : dict
         The options that decided the updates, with a value for each "auto": epochs, batch_size,
         optimizer (with its schedule), average, clip_norm; if rows repeat, the numbers of rows and

@@ -253,8 +253,8 @@ def fit_matching(
         context, because the draws of a row would depend on its context. With "optimal", each batch
         draws weighted and repeated rows in proportion to their weights.
     tolerance : float
-        Largest error of the solver. For points: the error of the worst of 500 rows, in standardised
-        units. For log-densities: the root mean square error over these rows, in nats.
+        Largest error of the solver. For points: the error of the worst of 500 rows, in units of z.
+        For log-densities: the root mean square error over these rows, in nats.
     nll_every : int
         Epochs between two exact NLLs.
     **options

@@ -18,8 +18,9 @@ class CircularSpline(RationalQuadratic):
     """x = g(z): a rational-quadratic spline of the circle [-pi, pi), which keeps the point -pi.
 
     It is a `RationalQuadratic` spline on [-pi, pi] with the same slope at both ends, so that the
-    density has no jump at the seam. To move the seam as well, use `Compose([CircularShift(),
-    CircularSpline()])`. Angles are in radians; any z is taken modulo 2 pi, and x is in [-pi, pi].
+    density has no jump at the seam. To move the seam as well, use
+    `Compose([CircularShift(), CircularSpline()])`. Angles are in radians; any z is taken modulo
+    2 pi, and x is in [-pi, pi].
 
     phi[..., :K], phi[..., K:2K] and phi[..., 2K:] (n_out = 3K numbers) give the widths, heights and
     the slopes at the K knots. phi = 0 is the identity. Cost and errors: as for `RationalQuadratic`.

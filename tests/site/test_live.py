@@ -669,6 +669,8 @@ def test_a_seed_has_its_own_question_and_answer():
     text = str(teaching.EXERCISES["1a"].variant(7).answer)
     assert call("check", exercise="1a", code=text, seed=7)["right"]
     assert not call("check", exercise="1a", code=text, seed=None)["right"]
+    thousands = f"{teaching.EXERCISES['4a'].variant(1).answer:,}"  # read by the variant, too
+    assert "," in thousands and call("check", exercise="4a", code=thousands, seed=1)["right"]
 
 
 def test_columns_with_few_values_are_named():

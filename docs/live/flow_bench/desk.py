@@ -215,7 +215,7 @@ def check(exercise: str, code: str, seed: int | None = None) -> dict:
     if teaching.EXERCISES[exercise].inputs:
         answer = cell.value(code, {**vars(math), "fc": fc, "np": np, "anp": anp})
     else:
-        answer = teaching.EXERCISES[exercise].read(code)
+        answer = teaching.EXERCISES[exercise].variant(seed).read(code)
     verdict = teaching.check(exercise, answer, seed)
     return {"right": bool(verdict), "message": str(verdict)}
 

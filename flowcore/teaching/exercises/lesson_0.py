@@ -44,7 +44,10 @@ def _start(D=2):
         (-right, "The sign: N(0; 0, I) is less than 1 there, so its logarithm is negative."),
         (1.0, "This is the slope of each layer. Take its logarithm, and add log N(z)."),
         (right - D / 2, "-log N contains z^2 / 2. At x = 0 it is 0, and you took its mean."),
-        (-D / 2, "At z = 0 the square is 0. What is left is the constant, 1/2 log(2 pi) a column."),
+        (
+            -D / 2,
+            "At z = 0 the square is 0. What is left is the constant, -1/2 log(2 pi) a column.",
+        ),
         (-D / 2 * LOG_2, "The constant of log N has a pi in it: log(2 pi)."),
         (-D / 2 * np.log(np.pi), "The constant of log N has a 2 in it: log(2 pi)."),
     )
@@ -91,7 +94,7 @@ def _slope(tenths=30, s=3, mu=1):
         (1 - 2 * z**2, "The square has a factor 1/2 before it, which takes the 2 away."),
         (1 - z**2 / 2, "The derivative of z^2 / 2 by z is z: the 1/2 goes."),
         (-1 - z**2, "log |dz/dx| is -alpha, and the loss has it with a minus: + alpha."),
-        (z**2, "Two signs: dz/dalpha is -z, and the loss has + alpha."),
+        (z**2, "A sign, and a term: dz/dalpha is -z, and the loss has + alpha."),
         (-z / s, "This is the derivative by mu. alpha stands in two places."),
         (0.0, "It is 0 where z^2 = 1: there both terms are equal."),
         (1.0, "This is the derivative of the log-det alone; z has an alpha, too."),

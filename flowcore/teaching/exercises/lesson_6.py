@@ -121,7 +121,7 @@ _COUPLING = exercise("6d",
     (_but(1, _alpha(lambda alpha: alpha.sum(axis=1))), "z is right. The log-det is that of dx/dz: "
      "turn its sign."),
     (_but(1, _alpha(lambda alpha: 0 * alpha.sum(axis=1))), "z is right. The log-det is 0 for NICE "
-     "only: here z is divided by scales."),
+     "only: here x - mu is divided by scales."),
     (_but(1, _alpha(lambda alpha: -alpha.sum(axis=0))), "z is right. Sum over the coordinates, "
      "axis 1, not over the rows."),
     ([_but(0, _to_x), but(_but(0, _to_x), 1, _alpha(lambda alpha: alpha.sum(axis=1)))], "This is "
@@ -190,7 +190,8 @@ _ALTERNATE = exercise("6e",
      "left it, not that of z."),
     (lambda z, nets: _nice(z, nets, turns=False), "The halves take turns: otherwise the first one "
      "never changes."),
-    (lambda z, nets: _nice(z, nets, sign=-1), "Add the output: subtracting it is the way back."),
+    (lambda z, nets: _nice(z, nets, sign=-1), "Add the output: subtracting it is part of the way "
+     "back."),
     (lambda z, nets: _nice(z, nets[:1]), "This is one layer: `nets` holds several."),
     (lambda z, nets: _nice(z, nets[:2]), "These are two layers: `nets` may hold more."),
     (lambda z, nets: _nice(z, nets[::-1]), "The networks come in the order of the list."),

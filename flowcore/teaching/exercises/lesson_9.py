@@ -100,7 +100,7 @@ _FLOOR_AT_HALF = exercise("9d",
     "- z?",
     2.0,
     "x_t is half of z + x, which is independent of x - z: its whole variance stays.",
-    "x and z are independent and equally wide. What do you know of x - z, given z + x?",
+    "x and z are independent, Gaussian and equally wide. What do you know of x - z, given z + x?",
     (0.0, "Many pairs cross at one x_t, and v has one value there: the loss has a floor."),
     (1.0, "This is the variance of one of the two; x - z has both."),
     (np.sqrt(2.0), "This is a standard deviation; the loss is squared."),
@@ -115,7 +115,7 @@ _FLOOR_AT_HALF = exercise("9d",
 
 
 @numbers(t=decimals(0.1, 0.9, 0.05), s=decimals(1.5, 4, 0.5))
-def _floor(t=0.5, s=1):
+def _least_loss(t=0.5, s=1):
     if s == 1:
         return _FLOOR_AT_HALF
     variance, shared = (1 - t) ** 2 + t**2 * s**2, t * s**2 - (1 - t)
@@ -263,4 +263,4 @@ _MATCHING = exercise("9f",
     inputs=[(_field, _STARTS, _ENDS, _T), (_field, _STARTS[:2], _ENDS[1:], _T[1:])],
 )  # fmt: skip
 
-VELOCITIES = (_trace, _sink, _regression, _floor, _EULER, _MATCHING)
+VELOCITIES = (_trace, _sink, _regression, _least_loss, _EULER, _MATCHING)

@@ -24,7 +24,8 @@ LESSON = """<!doctype html><html lang="en" data-theme="light"><meta charset="utf
 print(teaching.check("1a", guess))</pre></div>
 <div class="sphx-glr-script-out"><pre>
 1a: What is log p(x = 0), in nats?</pre></div>
-<p>It is -1.612.</p></section></section></article></main></html>"""
+<p>It is -1.612.</p></section>
+<div class="sphx-glr-footer">The notebook</div></section></article></main></html>"""
 
 
 @pytest.fixture
@@ -133,8 +134,8 @@ def test_axe_finds_no_serious_fault(lesson):
 
 def test_by_the_keyboard(lesson):
     page = lesson("lesson_2_triangles")
-    page.keyboard.press("Tab")  # "Show the whole lesson"
-    page.keyboard.press("Tab")
+    for _ in range(4):  # behind the lesson's own three buttons
+        page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.locator(".bench-here iframe").wait_for()
     assert page.evaluate("document.activeElement.tagName") == "IFRAME"

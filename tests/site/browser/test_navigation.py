@@ -50,7 +50,7 @@ def test_next_leads_through_the_course(opened):
     page, titles = opened("learn/index.html"), []
     for _ in range(10):
         titles.append(page.locator("h1").first.inner_text().rstrip("#"))
-        page.locator("a.right-next").click()
+        page.goto(page.locator("a.right-next").evaluate("link => link.href"))  # folded in a lesson
     assert titles[:2] == ["Learn", "Install"]
     assert [int(title.split(".")[0]) for title in titles[2:]] == [*range(1, 9)]
     assert page.locator("h1").first.inner_text().startswith("0. ")
