@@ -89,12 +89,13 @@ def _with_all_fixes(problem: ValueError, frame: Frame, kinds: dict[str, str]) ->
         return problem
     schema = Schema.from_data(frame, auto=True)
     aside = {c.name: "aside" for c in schema.columns if c.kind.name == "aside"}
-    _note_aside(schema)
     every = {"missing": "learn"} if _misses_some(schema.select(frame)) else {}
     every |= {"kind": aside | kinds} if aside else {}
-    return with_fix(
-        ValueError, problem.problem, *problem.fix, *[every] * bool(every), {"auto": True}
-    )
+    fixes = list(problem.fix)
+    if every and every not in fixes:
+        _note_aside(schema)
+        fixes.append(every)
+    return with_fix(ValueError, problem.problem, *fixes, {"auto": True})
 
 
 def _note_aside(schema: Schema) -> None:

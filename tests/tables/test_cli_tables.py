@@ -273,17 +273,18 @@ def test_a_summary_of_scores_is_added_up_block_by_block():
     log_p[[3, 700]], log_p[5] = np.nan, -np.inf
     scores = Scores(Schema((Column("a", Kind("continuous")),)))
     for rows in np.split(np.arange(1000), [0, 1, 500]):
-        scores.add(Frame({"a": np.zeros(len(rows))}, first_row=rows), log_p[rows])
+        scores.add(Frame({"a": np.zeros(len(rows))}, first_row=rows), log_p[rows], "")
     found, finite = scores.summary(), log_p[np.isfinite(log_p)]
     assert (found["rows"], found["missing"], found["density_zero"]) == (1000, 2, 1)
     assert found["mean_log_prob"] == pytest.approx(finite.mean(), rel=1e-12)
     assert found["standard_error"] == pytest.approx(finite.std(ddof=1) / np.sqrt(997), rel=1e-6)
     assert (found["least"], found["most"]) == (finite.min(), finite.max())
     assert [text.rpartition(": ")[2] for text in scores.notes()] == [
-        "their log_prob is nan", "the first is row 5"
+        "their log_prob is nan", "the first is row 5",
+        f"the mean log_prob of the other rows is {finite.mean():.4f}",
     ]  # fmt: skip
     none = Scores(Schema((Column("a", Kind("continuous")),)))
-    none.add(Frame({"a": np.zeros(0)}), np.zeros(0))
+    none.add(Frame({"a": np.zeros(0)}), np.zeros(0), "")
     assert none.summary()["rows"] == 0 and none.summary()["mean_log_prob"] is None
 
 
