@@ -1,4 +1,4 @@
-"""A schema for a table as it comes: what cannot be modelled is set aside, and the rest suggested."""
+"""A schema for a table as it comes: what cannot be modelled is set aside."""
 
 from __future__ import annotations
 
