@@ -72,7 +72,7 @@ def test_one_command_fits_what_a_refusal_has_listed(tmp_path, capsys, monkeypatc
     ],
 )  # fmt: skip
 def test_days_are_read_in_any_order_and_written_as_they_were(form, written):
-    days = [form for form in pd.date_range("2017-06-25", periods=60)]
+    days = list(pd.date_range("2017-06-25", periods=60))
     texts = [
         day.strftime(form.replace("%-d", str(day.day)).replace("%-m", str(day.month)))
         for day in days
