@@ -43,6 +43,14 @@ def test_every_proposal_is_followed_and_has_its_reason():
     pd.testing.assert_frame_equal(table[ASIDE], DIRTY[ASIDE].iloc[:20])  # they come back
 
 
+def test_what_nearly_follows_is_set_aside_too():
+    X = pd.DataFrame({"pounds": rng.normal(7, 1, N).round(2), "age": AGE})
+    X["grams"] = (453.6 * X["pounds"]).round(1)
+    schema = Schema.from_data(X, auto=True)
+    notes = {c.name: c.note for c in schema.columns if c.kind.name == "aside"}
+    assert list(notes) == ["grams"] and notes["grams"].endswith("a flow hardly learns that")
+
+
 def run(capsys, *arguments):
     status = main(list(arguments))
     return status, capsys.readouterr().err
