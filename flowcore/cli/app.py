@@ -316,7 +316,7 @@ def diagnose(
     ] = None,
     missing: Annotated[
         Literal["error", "drop"], Option(help="Rows with a missing number: an error, or drop them.")
-    ] = "error",
+    ] = "drop",
     ignore_extra: IgnoreExtra = False,
     hide: Annotated[
         float,
