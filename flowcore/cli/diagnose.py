@@ -24,6 +24,7 @@ def run(
 ) -> None:  # fmt: skip
     """Diagnose a model by rows that it has not seen."""
     density, rng = read_model(model), np.random.default_rng(seed)
+    reading = {**reading, "strict": strict}
     if out is not None:
         check_picture(out, model, held_out, train)
     schema, known = density.schema_, (density.notes or {}).get("digest")

@@ -10,6 +10,7 @@ from ..estimator import FlowDensity
 from ..estimator.plan import default_minutes
 from ..files import save
 from ..tables import Column, Frame, Kind, Schema, fit_table
+from ..tables.encoding import Encoding
 from ..tables.fitting import training_rows
 from ..tables.frame import is_missing
 from ..tables.schema import complete_rows
@@ -30,6 +31,7 @@ def run(
 ) -> None:  # fmt: skip
     """Read, find the kinds, learn, write, print."""
     check_model(out, data)
+    reading = {**reading, "strict": not auto}
     kinds = dict(kind)
     aside = [name for name in kinds if kinds[name] == "aside"]
     frame = read(data, reading, aside)  # as text: what is left out may be anything
@@ -39,8 +41,12 @@ def run(
     try:
         found = schema_of(frame, columns, kinds, missing, auto)
         chosen = found.suggested() if suggested else found
-        if auto and missing == "error" and _misses_some(chosen.select(frame)):
-            missing = "learn"
+        if auto:
+            frame, odd, said = Encoding(chosen).without_odd(chosen.select(frame))
+            if odd:
+                note(said)
+            if missing == "error" and _misses_some(frame):
+                missing = "learn"
         training_rows(frame, chosen, missing, None, False)
     except ValueError as problem:
         raise problem if auto else _with_all_fixes(problem, frame, kinds) from None

@@ -560,17 +560,19 @@ def test_help_and_wrong_arguments_load_no_numpy():
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-def test_the_commands_of_the_page(tmp_path):
-    page = (ROOT / "docs" / "use" / "command_line.md").read_text("utf-8")
-    commands = re.search(r"^```bash\n(.*?)^```", page, flags=re.M | re.S).group(1)
+@pytest.mark.parametrize("page", ["command_line", "dirty_csv"])
+def test_the_commands_of_the_page(tmp_path, page):
+    text = (ROOT / "docs" / "use" / f"{page}.md").read_text("utf-8")
+    commands = re.search(r"^```bash\n(.*?)^```", text, flags=re.M | re.S).group(1)
     ours = f'flowcore() {{ {shlex.quote(sys.executable)} -W error -m flowcore "$@"; }}\n'
     ours += f'python() {{ {shlex.quote(sys.executable)} "$@"; }}\n'
     done = subprocess.run(["bash", "-e", "-o", "pipefail", "-c", ours + commands], cwd=tmp_path,
                           capture_output=True, text=True)  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert len(read_table(tmp_path / "scores.csv")) == 50
+    n_scores = {"command_line": 50, "dirty_csv": 100}[page]
+    assert len(read_table(tmp_path / "scores.csv")) == n_scores
     assert len(read_table(tmp_path / "draws.csv")) == 1000
-    assert (tmp_path / "page.png").stat().st_size and (tmp_path / "pairs.png").stat().st_size
+    assert all(path.stat().st_size for path in [*tmp_path.glob("*.png"), *tmp_path.glob("*.npz")])
 
 
 @pytest.mark.slow
