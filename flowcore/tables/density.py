@@ -295,7 +295,8 @@ class TableDensity(DensityMixin, BaseEstimator):
             if self.density_ is not None:
                 own = x[block]
                 log_p[block] += self._averaged(
-                    codes[block], lambda rows, context, x=own: self._given(x[rows], context, n_points)
+                    codes[block],
+                    lambda rows, context, x=own: self._given(x[rows], context, n_points),
                 )
         if integrated.any():
             log_p[integrated] = without_absent(self, codes[integrated], x[integrated])

@@ -493,7 +493,10 @@ def test_odd_and_missing_cells_are_explained_too(density):
     """An odd cell is infinitely surprising; the others of its row are explained without it."""
     row = {"city": "Bern", "age": 1, "income": 1.0, "rain": 0.0, "smokes": True}
     table = {name: [value] * 6 for name, value in row.items()}
-    table["income"], table["city"] = [-1.0, np.nan, 1.0, 1.0, 1.0, np.nan], ["Bern"] * 4 + ["x", None]
+    table["income"], table["city"] = (
+        [-1.0, np.nan, 1.0, 1.0, 1.0, np.nan],
+        ["Bern"] * 4 + ["x", None],
+    )
     table["age"] = [1, 1, 1, -1, 1, np.nan]
     table["rain"], table["smokes"] = [0.0] * 5 + [np.nan], [True] * 5 + [None]
     found = density.explain(table)
@@ -511,7 +514,7 @@ def test_odd_and_missing_cells_are_explained_too(density):
 def test_categories_alone_are_explained():
     """By a mixture of classes: near p(c_j | the others), exact by sums over all values."""
     codes, _, _ = categories()
-    table = {name: column.astype(str).astype(object) for name, column in zip("abcd", codes.T)}
+    table = {name: column.astype(str).astype(object) for name, column in zip("abcd", codes.T, strict=True)}
     learned = fit_table(table)
     odd = {name: values[:200].copy() for name, values in table.items()}
     odd["b"][:100] = [str((int(value) + 1) % 3) for value in odd["a"][:100]]
@@ -546,7 +549,9 @@ def test_wrong_cells_and_clusters_have_high_outlier_scores():
     x = np.column_stack([a, a + 0.3 * rng.normal(size=600), rng.normal(size=600)])
     x[:15, 1] -= 3 * np.sign(x[:15, 0])  # wrong cells
     x[15:30] = [3, 2, -3] + 0.03 * rng.normal(size=(15, 3))  # a narrow cluster
-    density = fit_table(x, Schema.from_data(x), learn=fc.FlowDensity("modes", budget=2e-3, n_jobs=1))
+    density = fit_table(
+        x, Schema.from_data(x), learn=fc.FlowDensity("modes", budget=2e-3, n_jobs=1)
+    )
     scores, density_alone = density.outlier_score(x), -density.log_prob(x)
     limit = np.quantile(scores[30:], 0.95)
     assert (scores[:15] > limit).mean() > 0.7 and (scores[15:30] > limit).mean() > 0.9
