@@ -514,7 +514,10 @@ def test_odd_and_missing_cells_are_explained_too(density):
 def test_categories_alone_are_explained():
     """By a mixture of classes: near p(c_j | the others), exact by sums over all values."""
     codes, _, _ = categories()
-    table = {name: column.astype(str).astype(object) for name, column in zip("abcd", codes.T, strict=True)}
+    table = {
+        name: column.astype(str).astype(object)
+        for name, column in zip("abcd", codes.T, strict=True)
+    }
     learned = fit_table(table)
     odd = {name: values[:200].copy() for name, values in table.items()}
     odd["b"][:100] = [str((int(value) + 1) % 3) for value in odd["a"][:100]]
