@@ -408,19 +408,22 @@ class TableDensity(DensityMixin, BaseEstimator):
         Missing cells are unknown: the others are explained without them, and log p is NaN.
 
         Print `explain(X).worst`, or draw `fc.plots.cells(explain(X))`. Cost: 1.3
-        to 2.2 times that of `log_prob` on five tables, and seconds once, for g. Errors: as for `log_prob`.
+        to 2.2 times that of `log_prob` on five tables, and seconds once, for g. Errors: as for
+        `log_prob`.
         """
         check_is_fitted(self)
         return explanation_of(self, self.schema_.select(X, self.ignore_extra))
 
     def outlier_score(self, X: TableLike) -> np.ndarray:
-        """How unusual each row is, (n,), in nats: the surprise of its most surprising cell.
+        """How unusual each row is, (n,), in nats: for wrong cells and for clusters of outliers.
 
-        It is that of `explain`, but by g without its most isolated components, at most a tenth of
-        its weight. So a narrow cluster of outliers among the training rows scores high, too, as
-        well as wrong cells. NaN for a row without known cells, inf for one with a cell that its
-        column cannot have. Cost: below .1 ms a row, and seconds once, for g. Errors: as for
-        `log_prob`.
+            score(x) = (-log g(x) - its mean) + max_j surprise_j(x)
+
+        The surprises are those of `explain`, and means are over draws of p. g lacks the most
+        isolated of its components, at most a tenth of its weight: so a narrow cluster of outliers
+        among the training rows scores high, too. Unknown cells count as usual ones. NaN for a row
+        without known cells, inf for one with a cell that its column cannot have. Cost: below .1 ms
+        a row, and seconds once, for g. Errors: as for `log_prob`.
         """
         check_is_fitted(self)
         return outlier_scores(self, self.schema_.select(X, self.ignore_extra))
