@@ -20,6 +20,15 @@ def flow_density(table: np.ndarray, **options) -> np.ndarray:
     return -fc.FlowDensity(random_state=0, **options).fit(table).score_samples(table)
 
 
+def table_density(table: np.ndarray, **options) -> np.ndarray:
+    """`TableDensity.outlier_score`, the columns as they are."""
+    import flowcore as fc
+    from flowcore.tables import Schema, fit_table
+
+    learn = fc.FlowDensity(random_state=0, **options)
+    return fit_table(table, Schema.from_data(table), learn=learn).outlier_score(table)
+
+
 def pyod(module: str, name: str, **seed) -> Callable[[np.ndarray], np.ndarray]:
     """A detector of PyOD."""
 
@@ -36,6 +45,7 @@ US = "FlowDensity"
 DETECTORS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     US: flow_density,
     f"{US}, trim=0.1": partial(flow_density, trim=0.1),
+    "outlier_score": table_density,
     "IForest": pyod("iforest", "IForest", random_state=0),
     "KNN": pyod("knn", "KNN"),
     "ECOD": pyod("ecod", "ECOD"),

@@ -224,7 +224,7 @@ def score(
     keep: named("Columns of DATA to write beside the scores.") = (),
     ignore_extra: IgnoreExtra = False,
     explain: flag(
-        "--explain", "Also write which cell makes the row improbable, and its likely value."
+        "--explain", "Also write an outlier score, the cell to look at and its likely value."
     ) = False,
     strict: Strict = False,
     json: flag("--json", "Print a summary as JSON, and no scores.") = False,
@@ -236,8 +236,9 @@ def score(
 
     Log-densities are in nats, in the order of the rows; nan for a row with a missing value. Rows
     are read and written in blocks: memory does not grow with the table, except for an .npz, which
-    is read whole. --explain adds three columns: the cell whose change would raise the log-density
-    most, by how many nats, and the likely value of that cell.
+    is read whole. --explain adds four columns: a score that is high for wrong cells and for narrow
+    clusters of outliers, the most surprising cell given the rest of its row, by how many nats the
+    log-density rises if that cell has its likely value, and this value.
     """
 
 

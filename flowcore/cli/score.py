@@ -10,14 +10,15 @@ from json import dumps
 import numpy as np
 from tqdm import tqdm
 
-from ..tables import Frame, Schema, TableDensity
+from ..conditionals import Explanation
+from ..tables import Frame, Schema
 from ..tables.encoding import Encoding
 from .inputs import arranged, blocks, own_names
 from .messages import note
 from .model import read_model
 from .outputs import check_table, table_writer
 
-EXPLAINED = "cell", "gain", "likely"  # columns
+EXPLAINED = "outlier_score", "cell", "gain", "likely"  # columns
 MOMENTS = ("mean_log_prob", "standard_error", "least", "most")
 
 
@@ -43,14 +44,18 @@ def run(
             kept = {typed: frame[name] for typed, name in own_names(frame, keep).items()}
             own = arranged(frame, schema, keep, ignore_extra)
             possible, odd, said = density.encoding.without_odd(own)
-            own = own if strict else possible
-            log_p = density.log_prob(own)
-            for cells in odd.values():
-                log_p[cells] = -np.inf
-            scores.add(own, log_p, said)
+            found = density.explain(own) if explain and write is not None else None
+            if strict or found is None:
+                log_p = density.log_prob(own if strict else possible)
+                for cells in odd.values():
+                    log_p[cells] = -np.inf
+            else:
+                log_p = found.log_p
+            scores.add(own if strict else possible, log_p, said)
             bar.update(len(log_p))
             if write is not None:
-                write({**kept, "log_prob": log_p, **(explained(density, own) if explain else {})})
+                more = {} if found is None else cells_of(found, density.outlier_score(own))
+                write({**kept, "log_prob": log_p, **more})
     if json:
         print(dumps({"model": model, "data": data, "out": out, **scores.summary()}))
         return
@@ -58,19 +63,14 @@ def run(
         note(text)
 
 
-def explained(density: TableDensity, frame: Frame) -> dict[str, np.ndarray]:
-    """The cell of each row whose change gains most, its gain and value; empty if there is none."""
-    found = density.explain(frame)
-    names, rows = found.worst, range(len(frame))
-    place = [None if name is None else found.names.index(name) for name in names]
-    gain = [None if j is None else found.gains[i, j] for i, j in zip(rows, place, strict=True)]
-    likely = [None if j is None else found.values[j][i] for i, j in zip(rows, place, strict=True)]
+def cells_of(found: Explanation, outlier_score: np.ndarray) -> dict[str, np.ndarray]:
+    """The most surprising cell of each row, its gain and value, and the score of the row."""
+    place = [None if name is None else found.names.index(name) for name in found.worst]
+    gain = [np.nan if j is None else found.gains[i, j] for i, j in enumerate(place)]
+    likely = [None if j is None else found.values[j][i] for i, j in enumerate(place)]
     likely = [value.item() if isinstance(value, np.generic) else value for value in likely]
-    columns = names, np.array(gain, float), likely
-    return {
-        name: column if isinstance(column, np.ndarray) else np.array([*column, None], object)[:-1]
-        for name, column in zip(EXPLAINED, columns, strict=True)
-    }
+    cells = np.array([[*found.worst, None], [*likely, None]], object)[:, :-1]  # never a 3rd axis
+    return dict(zip(EXPLAINED, (outlier_score, cells[0], np.array(gain), cells[1]), strict=True))
 
 
 class Scores:

@@ -1,22 +1,30 @@
-"""Which cell makes a row an outlier: by how much log p would rise if that cell could change.
+"""Which cell makes a row an outlier: the one that is most improbable, given the rest of its row.
 
-    gain_j(x) = max_t log p(x_1, ..., x_j = t, ..., x_D) - log p(x)     >= 0
+    surprise_j(x) = -log g(x_j | the other columns) - its mean over draws of the density
 
-If the columns of a row contradict each other, it becomes probable when the wrong cell changes, even
-if other cells look more unusual in their own columns.
+g is the mixture that proposes the draws of `Conditionals`, whose conditionals are exact: so it
+costs about one log_prob of g to score all cells of a row. If the columns of a row contradict each
+other, the wrong cell is improbable given the others, even if others look more unusual alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-CANDIDATES = 49  # values of a column: quantiles of draws
-BLOCK = 2**15  # rows, of which one cell is another, at once
-ROUNDS, FINER = 2, 7  # around the best of them: rounds, and values a round
-DRAWS = 4000  # of the density, whose values are the candidates
+from ..core import log_sum_exp
+from .angles import turned
+from .proposal import fitted_proposal
+
+if TYPE_CHECKING:
+    from .conditionals import Conditionals
+
+DRAWS = 4000  # of the density, over which surprises have the mean 0
+BLOCK = 2**12  # rows whose components are in memory
+CELLS = 3  # of a row, the most surprising ones, for which another value is tried
 
 
 @dataclass(frozen=True)
@@ -29,83 +37,78 @@ class Explanation:
         The names of the columns.
     log_p : numpy.ndarray
         (n,), log p of the rows, in nats.
+    surprise : numpy.ndarray
+        (n, D), -log g(x_j | the others) less its mean, in nats: by how much the cell is less
+        probable than usual. NaN for a missing cell, inf for one that the column cannot have.
     gains : numpy.ndarray
-        (n, D), (max over x_j of log p) - log p(x), in nats; NaN for a row with a missing cell, inf
-        if the density of the row is 0 and a change of this cell alone makes it positive.
+        (n, D), by how many nats log p is larger if the cell has its likely value, and 0 if it is
+        not. NaN except for the three most surprising cells of rows without missing cells; inf for
+        a cell that the column cannot have.
     values : list of numpy.ndarray
-        For each column (n,), the x_j of that maximum: a likely value of the cell.
+        For each column (n,), a likely value of these three cells, given the rest of the row, and of
+        the missing ones among them; other cells are as they are.
 
     Examples
     --------
-    >>> import flowcore as fc
-    >>> from flowcore.conditionals.explaining import explained
-    >>> p = fc.MultivariateNormalMixture([[0.0, 5.0]], [[[1, 0], [0.8, 0.6]]])
-    >>> def log_prob(rows, index):
-    ...     return p.log_prob(rows)
-    >>> explanation = explained(log_prob, [[0.1, 9.0]], p.sample(4000, rng=0), ["a", "b"])
-    >>> explanation.gains.round(1), explanation.worst, explanation.values[1].round(1)
-    (array([[13.3, 21.3]]), ['b'], array([5.1]))
+    >>> from flowcore.conditionals import Explanation
+    >>> surprise, gains = np.array([[9.3, 13.1]]), np.array([[13.3, 21.3]])
+    >>> values = [np.array([3.2]), np.array([5.1])]
+    >>> Explanation(("a", "b"), np.array([-23.0]), surprise, gains, values).worst
+    ['b']
     """
 
     names: tuple
     log_p: np.ndarray
+    surprise: np.ndarray
     gains: np.ndarray
     values: list[np.ndarray]
 
     @property
     def worst(self) -> list:
-        """The column with the largest gain in each row; None if there is none."""
-        known = np.where(np.isnan(self.gains), -1, self.gains)
-        best, most = known.argmax(axis=1), known.max(axis=1)
-        return [self.names[j] if top > 0 else None for j, top in zip(best, most, strict=True)]
+        """The most surprising column of each row; None if nothing is known of it."""
+        best = np.where(np.isnan(self.surprise), -np.inf, self.surprise).argmax(axis=1)
+        gone = np.isnan(self.surprise).all(axis=1)
+        return [None if none else self.names[j] for j, none in zip(best, gone, strict=True)]
 
 
-def explained(log_prob: Callable, X: np.ndarray, draws: np.ndarray, names: Sequence) -> Explanation:
-    """The explanation of rows X (n, D) of numbers; draws (m, D) of the density.
-
-    log_prob(rows, index) is log p of rows (k, D), which are X[index] with one cell changed.
-    """
-    X = np.asarray(X, float)
-    log_p = np.asarray(log_prob(X, np.arange(len(X))), float)
-    levels = np.linspace(0, 1, CANDIDATES)
-    grids = [np.unique(np.quantile(column, levels))[:, None] for column in draws.T]
-    pairs = [highest(log_prob, X, log_p, [j], grid, True) for j, grid in enumerate(grids)]
-    gains, cells = zip(*pairs, strict=True)
-    return Explanation(tuple(names), log_p, np.stack(gains, axis=1), [c[:, 0] for c in cells])
+def most_surprising(surprise: np.ndarray) -> list[np.ndarray]:
+    """For each column, the rows in which its cell is among the three most surprising ones."""
+    order = np.argsort(np.where(np.isnan(surprise), np.inf, -surprise), axis=1, kind="stable")
+    is_first = order.argsort(axis=1) < CELLS
+    return [np.flatnonzero(own) for own in (is_first & ~np.isnan(surprise)).T]
 
 
-def highest(
-    log_prob: Callable, rows: np.ndarray, log_p: np.ndarray, columns: Sequence[int],
-    grid: np.ndarray, is_fine: bool,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """(gains (n,), the best cells (n, w)) of one column of a table.
+def explained(
+    conditionals: Conditionals, X: np.ndarray, context: np.ndarray | None, names: Sequence
+) -> Explanation:
+    """The explanation of rows X (n, D) of numbers, given contexts (n, C) or None."""
+    numbers = conditionals.numbers(context, len(X))
+    g = fitted_proposal(numbers) if numbers.width else conditionals.proposal
+    rows, columns = numbers.in_turn(numbers.question(X).x), np.arange(X.shape[1]) + numbers.width
 
-    columns: its w columns in rows (n, W), whose densities are log_p (n,). grid (k, w): cells to
-    try, in order. is_fine: values between these are possible, too. log_prob: see `explained`.
-    """
-    n, k = len(rows), len(grid)
-    top, best, steps = log_p.copy(), rows[:, columns], np.linspace(0, 1, FINER + 2)[:, None]
+    def log_prob(rows):
+        c, x = np.split(rows, [numbers.width], axis=1)
+        return conditionals.density.log_prob(x, **({"context": c} if numbers.width else {}))
 
-    def try_out(block, cells):
-        """Which of the cells (m, k, w) for rows of a block is best; it is kept if it is better."""
-        m, index = np.arange(len(block)), np.repeat(block, cells.shape[1])
-        changed = rows[index]
-        changed[:, columns] = cells.reshape(len(index), -1)
-        scores = np.asarray(log_prob(changed, index), float)
-        scores = np.where(np.isnan(scores), -np.inf, scores).reshape(cells.shape[:2])
-        at = scores.argmax(axis=1)
-        better = scores[m, at] > top[block]
-        top[block[better]] = scores[m, at][better]
-        best[block[better]] = cells[m, at][better]
-        return at
+    def surprises(rows):
+        blocks = np.split(rows, range(BLOCK, len(rows), BLOCK))
+        return np.concatenate([_minus_log_given_rest(g, block, columns) for block in blocks])
 
-    size = max(1, BLOCK // k)
-    for block in np.split(np.arange(n), range(size, n, size)):
-        at, m = try_out(block, np.tile(grid, (len(block), 1, 1))), np.arange(len(block))
-        low, high = grid[np.maximum(at - 1, 0)], grid[np.minimum(at + 1, k - 1)]
-        for _ in range(ROUNDS * is_fine):
-            cells = low[:, None] + steps * (high - low)[:, None]
-            at = try_out(block, cells[:, 1:-1])
-            low, high = cells[m, at], cells[m, at + 2]
-    with np.errstate(invalid="ignore"):  # 0 where both are -inf
-        return np.where(np.isneginf(top), 0.0, top - log_p), best
+    surprise, log_p = surprises(rows), log_prob(rows)
+    surprise -= surprises(numbers.sample(DRAWS, np.random.default_rng(0))).mean(axis=0)
+    gains, values = np.full(X.shape, np.nan), X.astype(float).T
+    for j, which in enumerate(most_surprising(surprise)):
+        new = rows[which]
+        new[:, columns[j]] = np.nan
+        new = turned(g.likely(new, g.log_prob_of_components(new)), numbers.angle)
+        with np.errstate(invalid="ignore"):  # of densities 0
+            gains[which, j] = np.fmax(log_prob(new) - log_p[which], 0)
+        better = gains[which, j] > 0
+        values[j, which[better]] = new[better, columns[j]]
+    return Explanation(tuple(names), log_p, surprise, gains, [*values])
+
+
+def _minus_log_given_rest(g, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """-log g(x_j | the others) of columns, (n, D)."""
+    whole, *rest = (log_sum_exp(log_p)[0] for log_p in g.log_prob_without(rows, [(), *columns]))
+    return np.stack(rest, axis=1) - whole[:, None]

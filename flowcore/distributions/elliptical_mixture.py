@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import inf, lgamma, log, pi
 from typing import TYPE_CHECKING, Any
 
@@ -140,6 +140,42 @@ class EllipticalMixture(BaseDistribution):
         if not known.size:
             return np.repeat(np.log(self.weights)[:, None], len(rows), axis=1)
         return self._conditional(known, rows[:, known])[0]
+
+    def log_prob_without(
+        self, rows: np.ndarray, blocks: Iterable[Sequence[int]]
+    ) -> Iterator[np.ndarray]:
+        """log w_k p_k of the known columns outside of a block, (K, n), for each block of columns.
+
+        rows (n, D) have NaN in the same columns. With u = L_k^-1 (x - m_k) and an orthonormal basis
+        Q of the block's columns of L_k^-1, the other columns have the squared length of
+        u - Q Q^T u. Cost: about one `log_prob` for all blocks together.
+        """
+        known = np.flatnonzero(~np.isnan(rows[:1]).all(axis=0))
+        whole, n = self.marginal(known) if known.size else self, known.size
+        lower, inverse = whole.scale_tril[:, :n, :n], whole.inverse_factors[:, :n, :n]
+        u = inverse @ (rows[:, known].T - whole.means[:, :n, None])  # (K, n known, rows)
+        constant = np.log(self.weights) - _log_diagonal(lower)
+        for block in blocks:
+            own = np.isin(known, block)
+            rest = n - np.count_nonzero(own)
+            basis, r = np.linalg.qr(inverse[:, :, own])
+            with np.errstate(over="ignore"):
+                squares = ((u - basis @ (basis.transpose(0, 2, 1) @ u)) ** 2).sum(axis=1)
+            height = constant - _log_diagonal(np.abs(r)) + self._log_norm(rest)
+            yield height[:, None] + self._profile(squares, rest)[0]
+
+    def likely(self, rows: np.ndarray, log_w: np.ndarray) -> np.ndarray:
+        """Rows (n, D) with likely values in place of NaN, which are in the same columns.
+
+        They are the centre of that component of the conditional whose density is highest at its own
+        centre. log_w (K, n): the weights of the components given the known values, as logarithms.
+        """
+        hole, filled = np.isnan(rows[:1]).all(axis=0), rows.copy()
+        known = np.flatnonzero(~hole)
+        _, means, stretch, factors = self._conditional(known, rows[:, known])
+        height = log_w - _log_diagonal(factors)[:, None] - hole.sum() * np.log(stretch)
+        filled[:, hole] = means[height.argmax(axis=0), np.arange(len(rows))]
+        return filled
 
     def sample_components(
         self, rows: np.ndarray, which: np.ndarray, rng: np.random.Generator

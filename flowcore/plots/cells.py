@@ -19,11 +19,11 @@ LETTERS = 9
 
 
 def cells(explanation: Explanation, most: int = 20, ax: Axes | None = None) -> Axes:
-    """The cells of the least probable rows: dark where another value would raise log p by much.
+    """The cells of the least probable rows: dark where a cell is surprising, given the others.
 
-    A cell whose gain is at least 3 nats is labelled with its most probable value, given the rest of
-    the row. Rows without a log-density (NaN) are left out, and counted. Errors: ValueError if no
-    row is left.
+    A cell whose gain is at least 3 nats is labelled with a likely value, given the rest of the row.
+    Rows without a log-density (NaN) are left out, and counted. Errors: ValueError if no row is
+    left.
 
     Parameters
     ----------
@@ -42,8 +42,9 @@ def cells(explanation: Explanation, most: int = 20, ax: Axes | None = None) -> A
     Examples
     --------
     >>> from flowcore.conditionals import Explanation
-    >>> gains, values = np.array([[0.1, 9.0]]), [np.array([1.0]), np.array([5.1])]
-    >>> ax = cells(Explanation(("a", "b"), np.array([-12.0]), gains, values))
+    >>> surprise, gains = np.array([[0.1, 8.0]]), np.array([[0.0, 9.0]])
+    >>> values = [np.array([1.0]), np.array([5.1])]
+    >>> ax = cells(Explanation(("a", "b"), np.array([-12.0]), surprise, gains, values))
     >>> [text.get_text() for text in ax.texts]
     ['5.1']
     """
@@ -52,21 +53,21 @@ def cells(explanation: Explanation, most: int = 20, ax: Axes | None = None) -> A
     rows = rows[: min(check_dim("most", most), np.count_nonzero(known))]
     if not len(rows):
         raise ValueError("no row has a log-density: there is nothing to draw")
-    gains = explanation.gains[rows]
+    surprise = np.minimum(explanation.surprise[rows], 2 * DARKEST)  # inf would be blank
     if ax is None:
         ax = new_axes((2.0 + 0.8 * len(explanation.names), 1.4 + 0.28 * len(rows)))
     labels = [f"{i}: {explanation.log_p[i]:.4g}" for i in rows]
     names = [f"{name:.12}" for name in map(str, explanation.names)]
-    image = heat_map(ax, gains, labels, names, most=40, cmap="Blues", vmin=0, vmax=DARKEST,
+    image = heat_map(ax, surprise, labels, names, most=40, cmap="Blues", vmin=0, vmax=DARKEST,
                      aspect="auto")  # fmt: skip
-    for i, j in np.argwhere(gains >= NAMED):
+    for i, j in np.argwhere(explanation.gains[rows] >= NAMED):
         value = explanation.values[j][rows[i]]
         text = f"{value:.3g}" if isinstance(value, (float, np.floating)) else f"{value}"
-        colour = "white" if gains[i, j] > DARKEST / 2 else "black"
+        colour = "white" if surprise[i, j] > DARKEST / 2 else "black"
         ax.text(j, i, f"{text:.{LETTERS}}".replace("$", r"\$"), ha="center", va="center",
                 fontsize=SMALL, color=colour)  # fmt: skip
     ax.set(ylabel="row: log p (nats)")
-    ax.set_title("nats gained if a cell were its likely value", fontsize="medium")
+    ax.set_title("nats by which a cell is less probable than usual", fontsize="medium")
     if left := np.count_nonzero(~known):
         ax.text(1, -0.02, f"{left:,} rows without log p", transform=ax.transAxes, ha="right",
                 va="top", fontsize=SMALL, color=GREY)  # fmt: skip

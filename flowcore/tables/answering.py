@@ -18,6 +18,7 @@ import numpy as np
 from ..conditionals.answering import not_nan
 from ..conditionals.weights import Weighted, counted, enumerated
 from ..core import BLAS
+from .explaining import Surprises
 from .proposal import MixedMixture, Proposal
 
 if TYPE_CHECKING:
@@ -42,6 +43,16 @@ class Answering:
         """The proposal of the draws."""
         with BLAS.single_threaded():
             return MixedMixture.fitted(self.density, np.random.default_rng(0))
+
+    @cached_property
+    def surprises(self) -> Surprises:
+        """How improbable cells are, given the rest of their rows."""
+        return Surprises(self.density, self.mixed)
+
+    @cached_property
+    def robust(self) -> Surprises:
+        """The same, by a mixture without isolated components."""
+        return Surprises(self.density, self.mixed.without_isolated(np.random.default_rng(0)))
 
     @property
     def kept(self) -> MixedMixture | None:

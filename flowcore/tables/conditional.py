@@ -280,4 +280,5 @@ def filled(known: np.ndarray, drawn: np.ndarray, gap: np.ndarray) -> np.ndarray:
     if known.dtype.kind in "mM":
         return np.where(gap, drawn.astype(known.dtype), known)
     values = np.where(gap, drawn, np.where(gap, 0, known))
-    return values.astype(drawn.dtype) if drawn.dtype.kind in "iub" else values
+    whole = drawn.dtype.kind in "iub" and (values == np.rint(values)).all()
+    return values.astype(drawn.dtype) if whole else values

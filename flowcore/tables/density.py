@@ -23,7 +23,7 @@ from .conditional import (
     without_absent,
 )
 from .encoding import Encoding
-from .explaining import explanation_of
+from .explaining import explanation_of, outlier_scores
 from .filled import Filled
 from .fitting import fitted_parts, learner, training_rows
 from .frame import Frame, is_missing
@@ -279,8 +279,13 @@ class TableDensity(DensityMixin, BaseEstimator):
         log_p[out if missing == "marginal" else out & ~unknown] = -np.inf
         return log_p
 
-    def log_prob_of(self, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """log p of rows that `Encoding` has encoded, nothing unknown, all in the support."""
+    def log_prob_of(
+        self, codes: np.ndarray, x: np.ndarray, n_points: int | None = None
+    ) -> np.ndarray:
+        """log p of rows that `Encoding` has encoded, nothing unknown, all in the support.
+
+        n_points: how many points of a cell are taken; None: all of them.
+        """
         log_p = np.zeros(len(codes))
         integrated = np.isnan(x).any(axis=1) & (not self._clamped)
         rows = np.flatnonzero(~integrated)
@@ -290,7 +295,8 @@ class TableDensity(DensityMixin, BaseEstimator):
             if self.density_ is not None:
                 own = x[block]
                 log_p[block] += self._averaged(
-                    codes[block], lambda rows, context, x=own: self._given(x[rows], context)
+                    codes[block],
+                    lambda rows, context, x=own: self._given(x[rows], context, n_points),
                 )
         if integrated.any():
             log_p[integrated] = without_absent(self, codes[integrated], x[integrated])
@@ -338,11 +344,11 @@ class TableDensity(DensityMixin, BaseEstimator):
                 log_p[rows] = np.logaddexp(log_p[rows], each)
         return log_p
 
-    def _given(self, x, context) -> np.ndarray:
+    def _given(self, x, context, n_points) -> np.ndarray:
         """log p(x | c): the mean of q w over the points u of each row."""
         log_p = np.empty(len(x))
         is_open = self.coordinates_.is_open(x)
-        u = self.coordinates_.points
+        u = self.coordinates_.points[:n_points]
         for rows, points in ((~is_open, u[:1]), (is_open, u)):
             index = np.flatnonzero(rows)
             for block in np.split(index, range(ROWS, len(index), ROWS)):
@@ -390,15 +396,37 @@ class TableDensity(DensityMixin, BaseEstimator):
         return answers_of(self, X, n, n_draws, rng, progress, strict=strict)
 
     def explain(self, X: TableLike) -> Explanation:
-        """Which cell makes a row improbable: max over x_j of log p, less log p, for each cell.
+        """Which cell makes a row improbable: the one that is least probable given the others.
 
-        A cell may become any value that the column has in 4,000 draws, or one of 49 spread over
-        them if there are many; a continuous number also a value between these (but not an atom,
-        since a probability cannot be compared with a density). Print `explain(X).worst`, or draw
-        `fc.plots.cells(explain(X))`. Cost: about 60 times `log_prob` for each column.
+            surprise_j(x) = -log g(x_j | the other cells) - its mean over draws of p
+
+        g is the mixture that `answering` keeps. For the three most surprising cells of each row a
+        likely value, the most probable under g, is tried: `gains` has the rise of log p, at 4
+        points of a cell on a grid. A continuous number is not replaced by an atom, since a
+        probability cannot be compared with a density. Cells that the column cannot have, beyond its
+        ends or off its grid, are infinitely surprising, and their rows have a log p of -inf.
+        Missing cells are unknown: the others are explained without them, and log p is NaN.
+
+        Print `explain(X).worst`, or draw `fc.plots.cells(explain(X))`. Cost: 1.3
+        to 2.2 times that of `log_prob` on five tables, and seconds once, for g. Errors: as for
+        `log_prob`.
         """
         check_is_fitted(self)
         return explanation_of(self, self.schema_.select(X, self.ignore_extra))
+
+    def outlier_score(self, X: TableLike) -> np.ndarray:
+        """How unusual each row is, (n,), in nats: for wrong cells and for clusters of outliers.
+
+            score(x) = (-log g(x) - its mean) + max_j surprise_j(x)
+
+        The surprises are those of `explain`, and means are over draws of p. g lacks the most
+        isolated of its components, at most a tenth of its weight: so a narrow cluster of outliers
+        among the training rows scores high, too. Unknown cells count as usual ones. NaN for a row
+        without known cells, inf for one with a cell that its column cannot have. Cost: below .1 ms
+        a row, and seconds once, for g. Errors: as for `log_prob`.
+        """
+        check_is_fitted(self)
+        return outlier_scores(self, self.schema_.select(X, self.ignore_extra))
 
     # ------------------------------------------------------------ samples
 

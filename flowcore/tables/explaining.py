@@ -6,59 +6,133 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..conditionals.explaining import CANDIDATES, DRAWS, Explanation, highest
-from .encoding import Number
-from .frame import as_frame
+from ..conditionals.explaining import DRAWS, Explanation, most_surprising
+from ..distributions.columns import equal_rows
+from .conditional import filled
+from .question import encoded_with_holes
 
 if TYPE_CHECKING:
     from .density import TableDensity
+    from .encoding import Part
     from .frame import Frame
+    from .proposal import MixedMixture
+
+POINTS = 4  # of a cell on a grid, for a gain
+ROWS = 2**12  # whose components are in memory
+FARTHEST = 1e100  # z whose squares, in units of a component, are floats
+
+
+class Surprises:
+    """How improbable each cell is, given the rest of its row, and the row, by a mixture g.
+
+        s_j(x) = -log g(x_j | the other columns), less its mean over draws of the density
+
+    A number counts by its density in units of the column's spread on the line, that of a cell on a
+    grid at its middle; an atom, a missing cell that is a value, and a category by its probability.
+    """
+
+    def __init__(self, density: TableDensity, mixed: MixedMixture):
+        self.density, self.mixed, rng = density, mixed, np.random.default_rng(0)
+        self.places, categories = list(density.encoding.places), density.categories_
+        self.mean, self.unseen = np.zeros(len(self.places) + 1), np.zeros(0)
+        codes = np.zeros((DRAWS, 0), np.int64)
+        if categories is not None:
+            codes = categories.sample(DRAWS, rng)
+            with np.errstate(divide="ignore"):  # a closed column has no unseen values
+                self.unseen = np.log(categories.counts.unseen)
+        x = density.sample_numbers(codes, rng)
+        x[~density.encoding.is_there(codes)] = np.nan
+        self.mean = self(codes, x, np.zeros(x.shape, bool)).mean(axis=0)
+
+    def __call__(self, codes: np.ndarray, x: np.ndarray, hole: np.ndarray) -> np.ndarray:
+        """(n, P + 1) of the cells of rows as `encoded_with_holes` has them, and of the rows; NaN
+        for unknown cells."""
+        z, there, encoding = self.on_line(x, hole), ~np.isnan(x), self.density.encoding
+        log_g = np.empty((len(codes), len(self.places) + 1))
+        for rows in equal_rows(np.hstack([codes < 0, hole])):
+            for block in np.split(rows, range(ROWS, len(rows), ROWS)):
+                own = codes[block], z[block], there[block]
+                log_g[block] = self.mixed.log_prob_given_rest(*own, self.places)
+        scale = np.log(self.density.coordinates_.fillers[1])
+        of_codes = np.where(codes == np.array(encoding.sizes, int), self.unseen, 0.0)
+        of_numbers = np.where(there, scale, 0.0)
+        for j, (_, k, d) in enumerate(self.places):
+            log_g[:, j] += of_codes[:, k].sum(axis=1) + of_numbers[:, d].sum(axis=1)
+            log_g[(codes[:, k] < 0).any(axis=1) | hole[:, d].any(axis=1), j] = np.nan
+        log_g[:, -1] += of_codes.sum(axis=1) + np.where(hole, 0.0, scale).sum(axis=1)
+        # cells that are unknown do not make a row more probable
+        log_g[:, -1] -= np.where(np.isnan(log_g), self.mean, 0.0).sum(axis=1)
+        return -log_g - self.mean
+
+    def on_line(self, x: np.ndarray, hole: np.ndarray) -> np.ndarray:
+        """z of rows: NaN for unknown numbers, the middle of their column for absent ones."""
+        u, coordinates = np.full(x.shape, 0.5), self.density.coordinates_
+        z = np.clip(coordinates.to_line(x, u)[0], -FARTHEST, FARTHEST)
+        return np.where(hole, np.nan, coordinates.filled(z, u))
+
+    def likely(
+        self, place: tuple[Part, slice, slice], codes: np.ndarray, x: np.ndarray, hole: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(codes, x) of rows in which the cell of one column has a likely value, given the rest.
+
+        A number without a grid stays one, and an atom an atom: the density of the one and the
+        probability of the other have no common unit.
+        """
+        (part, k, d), coordinates = place, self.density.coordinates_
+        values = np.arange(sum(part.sizes))[:, None]
+        free = (codes[:, k] < 0).any(axis=1) | (coordinates.step[d] > 0).all()
+        allowed = (part.is_there(values) == part.is_there(codes[:, k])[:, None]) | free[:, None]
+        z, new_codes, new_x = self.on_line(x, hole), codes.copy(), x.copy()
+        new_codes[:, k], z[:, d] = -1, np.nan
+        for rows in equal_rows(np.hstack([new_codes < 0, np.isnan(z)])):
+            new_codes[rows], found = self.mixed.likely(new_codes[rows], z[rows], k, allowed[rows])
+            if part.kinds:
+                found = coordinates.from_line(np.clip(found, *coordinates.reach))[:, d]
+                there = part.is_there(new_codes[rows][:, k])[:, None]
+                new_x[rows, d] = np.where(there, found, np.nan)
+        return new_codes, new_x
 
 
 def explanation_of(density: TableDensity, frame: Frame) -> Explanation:
     """The result of `TableDensity.explain`."""
+    surprises = density.answering.surprises
+    possible, odd, (codes, x, hole) = encoded(density, frame)
+    surprise = np.where(odd, np.inf, surprises(codes, x, hole)[:, :-1])
+    log_p, whole = density.log_prob(possible), ~np.isnan(surprise).any(axis=1) & ~odd.any(axis=1)
+    log_p[odd.any(axis=1)] = -np.inf
+    near = np.full(len(codes), np.nan)
+    near[whole] = density.log_prob_of(codes[whole], x[whole], POINTS)
+    gains, values = np.where(odd, np.inf, np.full(surprise.shape, np.nan)), []
+    for j, (place, rows) in enumerate(
+        zip(surprises.places, most_surprising(surprise), strict=True)
+    ):
+        new_codes, new_x = surprises.likely(place, codes[rows], x[rows], hole[rows])
+        tried, at = whole[rows], rows[whole[rows]]
+        with np.errstate(invalid="ignore"):  # of densities 0
+            rise = density.log_prob_of(new_codes[tried], new_x[tried], POINTS) - near[at]
+        gains[at, j] = np.maximum(rise, 0)
+        (part, k, d), better = place, gains[rows, j] != 0
+        own, changed = frame[part.column.name], np.zeros(len(frame), bool)
+        new = part.decode(new_codes[better][:, k], new_x[better][:, d])
+        changed[rows[better]], drawn = True, np.empty(len(frame), new.dtype)
+        drawn[changed] = new
+        values.append(filled(own, drawn, changed))
+    names = tuple(part.column.name for part, _, _ in surprises.places)
+    return Explanation(names, log_p, surprise, gains, values)
+
+
+def outlier_scores(density: TableDensity, frame: Frame) -> np.ndarray:
+    """The result of `TableDensity.outlier_score`."""
+    _, odd, arrays = encoded(density, frame)
+    surprise = density.answering.robust(*arrays)
+    cells = np.where(odd, np.inf, surprise[:, :-1])
+    return np.fmax.reduce(cells, axis=1) + surprise[:, -1]
+
+
+def encoded(density: TableDensity, frame: Frame) -> tuple:
+    """(the frame without odd cells, (n, P) where these are, (codes, x, hole))."""
     encoding = density.encoding
-    codes, x, unknown = encoding.encode(frame)
-    rows, n_codes = np.hstack([codes, x]), codes.shape[1]
-    drawn = density.schema_.select(as_frame(density.sample(DRAWS, 0)))
-    draws = np.hstack(encoding.encode(drawn)[:2])
-    gridded, present = density.coordinates_.step > 0, encoding.is_there(codes)
-
-    def log_prob(changed, index):
-        new_codes, new_x = changed[:, :n_codes].astype(np.int64), changed[:, n_codes:]
-        log_p = _log_prob(density, new_codes, new_x, unknown[index])
-        # the density of a number and the probability of an atom have no common unit
-        alike = (encoding.is_there(new_codes) == present[index]) | gridded
-        return np.where(alike.all(axis=1), log_p, np.nan)
-
-    log_p, gains, values = density.log_prob(frame), [], []
-    for part, k, d in encoding.places:
-        columns = np.r_[k, n_codes + d.start : n_codes + d.stop]
-        is_fine = isinstance(part, Number) and not part.sizes and not part.column.kind.is_gridded
-        grid = _distinct(draws[:, columns])
-        gain, cells = highest(log_prob, rows, log_p, columns, grid, is_fine)
-        better, n = gain > 0, len(part.sizes)
-        if not is_fine:  # a cell that stays may be of a value that no draw has
-            cells = np.where(better[:, None], cells, grid[0])
-        best = part.decode(cells[:, :n].astype(np.int64), cells[:, n:])
-        gains.append(gain)
-        values.append(best if is_fine else np.where(better, best, frame[part.column.name]))
-    names = tuple(part.column.name for part in encoding.parts)
-    return Explanation(names, log_p, np.stack(gains, axis=1), values)
-
-
-def _distinct(cells: np.ndarray) -> np.ndarray:
-    """The distinct cells (k, w) of draws (m, w), in order; of many some that are spread evenly."""
-    keys = np.nan_to_num(cells, nan=0.0)
-    first = np.unique(keys, axis=0, return_index=True)[1]
-    if len(first) > CANDIDATES:
-        first = np.lexsort(keys.T[::-1])[np.linspace(0, len(keys) - 1, CANDIDATES).astype(int)]
-    return cells[first]
-
-
-def _log_prob(density, codes, x, unknown) -> np.ndarray:
-    """log p of arrays; -inf outside of a support, NaN where something is missing."""
-    log_p, outside = np.full(len(codes), np.nan), density.coordinates_.outside(x).any(axis=1)
-    rows = np.flatnonzero(~(unknown | outside))
-    log_p[rows], log_p[outside & ~unknown] = density.log_prob_of(codes[rows], x[rows]), -np.inf
-    return log_p
+    possible, odd, _ = encoding.without_odd(frame)
+    none = np.zeros(len(frame), bool)
+    odd = np.stack([odd.get(part.column.name, none) for part in encoding.parts], axis=1)
+    return possible, odd, encoded_with_holes(encoding, possible, values=True)[:3]

@@ -34,6 +34,7 @@ FEATURES, PRODUCTS = 2**24, 2**26  # squares of all draws; and the same, times t
 IMAGINED = 2.0  # rows of every component, distributed as the whole column
 BINS, EVEN = 512, 0.1  # of a histogram; the share of it that is spread evenly
 NARROW = 1e-11  # of the mass: draws between such ends are even, since floats would show
+TRIM, FOREST = 0.1, 2000  # of the weight; draws for the forest
 NEAR, FAR = 5.0, 40.0  # widths of a component within which most of it is, and all of it
 
 
@@ -56,15 +57,18 @@ class MixedMixture:
     def fitted(cls, density: TableDensity, rng: np.random.Generator) -> MixedMixture:
         """Fitted by EM to 20,000 draws of the density; for wide tables to fewer.
 
+        A table without numbers has noise in their place, which no question reads.
         20 components, for wide tables fewer. (BIC would choose fewer, but it guards against few
         rows, and there can be any number of draws.)
         """
-        categories, dim = density.categories_, density.density_.dim
+        categories, dim = density.categories_, max(density.coordinates_.dim, 1)
         features = (dim + 1) * (dim + 2) // 2
         n = int(np.clip(FEATURES // features, *DRAWS))
         k = int(np.clip(PRODUCTS // (n * features), *COMPONENTS))
         codes = np.zeros((n, 0), np.int64) if categories is None else categories.sample(n, rng)
-        z = np.asarray(density.sample_on_line(codes, rng), float)
+        z = rng.standard_normal((n, 1))
+        if density.density_ is not None:
+            z = np.asarray(density.sample_on_line(codes, rng), float)
         near = np.isfinite(z).all(axis=1)
         codes, z = codes[near], z[near]
         weight, scale = np.full(len(z), 1 / len(z)), Standardize.from_data(z)
@@ -90,6 +94,57 @@ class MixedMixture:
         """log g of the known values of rows, (n,)."""
         return log_sum_exp(self._log_components(codes, z))[0]
 
+    def log_prob_given_rest(
+        self, codes: np.ndarray, z: np.ndarray, there: np.ndarray, places: Sequence
+    ) -> np.ndarray:
+        """log g(a column | the other columns) of rows, for each (part, codes, coordinates) of P
+        places; and log g of the rows: (n, P + 1).
+
+        there (n, D): whether a number is present; the other numbers do not count in their column.
+        """
+        own = [self._log_code(j, codes) for j in range(codes.shape[1])]
+        every, found = sum(own), []
+        blocks = [range(d.start, d.stop) for _, _, d in places]
+        whole, *without = self.mixture.log_prob_without(z, [(), *blocks])
+        whole = log_sum_exp(whole + every)[0]
+        for (_, k, d), log_p in zip(places, without, strict=True):
+            of_codes = log_sum_exp(log_p + every)[0]
+            rest = log_sum_exp(log_p + every - sum(own[k]))[0]
+            found.append(np.where(there[:, d].all(axis=1), whole, of_codes) - rest)
+        return np.stack([*found, whole], axis=1)
+
+    def likely(
+        self, codes: np.ndarray, z: np.ndarray, k: slice, allowed: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Rows whose unknown code, if there is one in k, and then numbers have likely values.
+
+        allowed (n, L): which codes are possible. The code is the most probable one, given the known
+        values; for the numbers see `EllipticalMixture.likely`.
+        """
+        codes, log_p = codes.copy(), self._log_components(codes, z)
+        for j in range(k.start, k.stop):
+            p = log_sum_exp(log_p)[1].T @ self.probabilities[j]
+            codes[:, j] = np.where(allowed, p, -1).argmax(axis=1)
+            log_p = log_p + self._log_code(j, codes)
+        return codes, self.mixture.likely(z, log_p) if z.shape[1] else z
+
+    def without_isolated(self, rng: np.random.Generator) -> MixedMixture:
+        """The same without the most isolated components, together at most a tenth of the weight.
+
+        Isolation: that of their centres, by a forest fitted to draws (Liu, Ting and Zhou 2008,
+        "Isolation forest").
+        """
+        from sklearn.ensemble import IsolationForest
+
+        own = self.mixture
+        forest = IsolationForest(random_state=int(rng.integers(2**31)))
+        forest.fit(own.sample(FOREST, rng) / own.std())
+        order = forest.score_samples(own.means / own.std()).argsort()
+        kept = np.sort(order[np.cumsum(own.weights[order]) > TRIM])
+        weights = own.weights[kept] / own.weights[kept].sum()
+        mixture = MultivariateTMixture(own.means[kept], own.scale_tril[kept], weights, own.df)
+        return MixedMixture(mixture, [p[kept] for p in self.probabilities])
+
     def sample_codes(
         self, codes: np.ndarray, z: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
@@ -113,11 +168,17 @@ class MixedMixture:
     def _log_components(self, codes, z) -> np.ndarray:
         """log w_k t_k(z_a) prod_a p_kj(c_j), (K, n)."""
         log_p = self.mixture.log_prob_of_components(z)
-        for p, column in zip(self.probabilities, codes.T, strict=True):
-            if (column >= 0).all():
-                with np.errstate(divide="ignore"):  # a value that was taken out
-                    log_p = log_p + np.log(np.column_stack([p, np.ones(len(p))]))[:, column]
+        for j in range(codes.shape[1]):
+            log_p = log_p + self._log_code(j, codes)
         return log_p
+
+    def _log_code(self, j: int, codes) -> np.ndarray | float:
+        """log p_kj(c_j), (K, n); 0 if it is unknown."""
+        p, column = self.probabilities[j], codes[:, j]
+        if not (column >= 0).all():
+            return 0.0
+        with np.errstate(divide="ignore"):  # a value that was taken out
+            return np.log(np.column_stack([p, np.ones(len(p))]))[:, column]
 
 
 class _Shares:

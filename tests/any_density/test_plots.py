@@ -26,6 +26,7 @@ HISTORY = fc.History([3.2, 2.1, 1.4, 1.2], [3.0, 2.0, 1.5, 1.7], best_epoch=2)
 FLOW = chain("maf", layers=2)
 EXPLANATION = Explanation(
     ("age", "city"), np.array([-30.0, np.nan, -np.inf, -2.0]),
+    np.array([[21.0, 5.0], [np.nan, np.nan], [np.inf, 0.0], [0.0, 2.0]]),
     np.array([[25.0, 4.0], [np.nan, np.nan], [np.inf, 0.0], [0.0, 1.0]]),
     [np.array([31.5, 0, 40, 3]), np.array(["Bern", None, "Rome", "$x$"], object)],
 )  # fmt: skip
@@ -550,6 +551,7 @@ def test_improbable_cells_are_labelled():
     assert labels == ["2: -inf", "0: -30", "3: -2"]
     assert [text.get_text() for text in ax.texts] == ["40", "31.5", "Bern", "1 rows without log p"]
     assert len(plots.cells(EXPLANATION, most=1, ax=new_axes()).get_yticklabels()) == 1
-    nothing = Explanation(("a",), np.array([np.nan]), np.array([[np.nan]]), [np.array([1.0])])
+    none = np.array([[np.nan]])
+    nothing = Explanation(("a",), none[0], none, none, [np.array([1.0])])
     with pytest.raises(ValueError, match="no row has a log-density"):
         plots.cells(nothing)

@@ -426,39 +426,139 @@ def test_answers_without_mass_are_an_error_or_a_warning(density):
 # ------------------------------------------------------------------------ which cell
 
 
+def test_components_without_a_block_are_marginals():
+    """log_prob_without leaves out what NaN leaves out, for rows with holes, too."""
+    rng = RNG(0)
+    factors = np.tril(rng.normal(size=(4, 5, 5)), -1) + np.eye(5) * np.exp(rng.normal(size=5))
+    p = fc.MultivariateTMixture(rng.normal(size=(4, 5)), factors, df=5.0)
+    blocks = [(), (0,), (1, 2), (3,), (4, 0)]
+    for hole in ([], [1], [0, 3], [0, 1, 2, 3], [0, 1, 2, 3, 4]):
+        rows = rng.normal(size=(7, 5))
+        rows[:, hole] = np.nan
+        for block, found in zip(blocks, p.log_prob_without(rows, blocks), strict=True):
+            rest = rows.copy()
+            rest[:, block] = np.nan
+            np.testing.assert_allclose(found, p.log_prob_of_components(rest), atol=1e-9)
+
+
+def arrays(density, table):
+    codes, x, _ = density.encoding.encode(density.schema_.select(table))
+    return codes, x, np.zeros(x.shape, bool)
+
+
+def test_surprises_are_joint_less_marginal(density):
+    """-log g(cell | rest), by sums over all values of a category, and by quadrature."""
+    g, surprises = density.answering.mixed, density.answering.surprises
+    codes, x, hole = arrays(density, density.sample(6, rng=2))
+    z, there, places = surprises.on_line(x, hole), ~np.isnan(x), surprises.places
+    found = g.log_prob_given_rest(codes, z, there, places)
+    np.testing.assert_allclose(found[:, -1], g.log_prob(codes, z))
+    cities = np.repeat(codes, 3, axis=0)
+    cities[:, 0] = np.tile(range(3), 6)
+    joint = g.log_prob(cities, np.repeat(z, 3, axis=0)).reshape(6, 3)
+    expected = joint[np.arange(6), codes[:, 0]] - np.logaddexp.reduce(joint, axis=1)
+    np.testing.assert_allclose(found[:, 0], expected)
+    line, step = np.linspace(-60, 60, 20_001, retstep=True)
+    row = np.repeat(z[:1], len(line), axis=0)
+    row[:, 1] = line
+    mass = np.exp(g.log_prob(np.repeat(codes[:1], len(line), axis=0), row)).sum() * step
+    assert found[0, 2] == pytest.approx(found[0, -1] - np.log(mass), abs=1e-3)
+
+
+def test_surprises_of_draws_have_mean_0(density):
+    found = density.answering.surprises(*arrays(density, density.sample(10_000, rng=5)))
+    error = found.std(axis=0) * np.sqrt(1 / len(found) + 1 / 4000)
+    assert (np.abs(found.mean(axis=0)) < 4 * error).all()
+
+
 def test_the_cell_that_was_changed_is_found(density):
-    """Gains are maxima over the other values of a cell, by brute force."""
     table = {name: np.array(values) for name, values in dict(density.sample(4, rng=3)).items()}
     table["income"][1], table["rain"][2], table["age"][3] = 4000.0, 1e-5, 40
     found = density.explain(table)
     assert found.names == density.schema_.names
     assert found.worst[1:4] == ["income", "rain", "age"]
     np.testing.assert_allclose(found.log_p, density.log_prob(table))
-    ages = {name: np.repeat(values[[3]], 60) for name, values in table.items()}
-    ages["age"] = np.arange(60)
-    best = density.log_prob(ages)
-    assert found.gains[3, 1] == pytest.approx(best.max() - found.log_p[3], abs=1e-9)
-    assert found.values[1][3] == best.argmax()
-    cities = {name: np.repeat(values[[0]], 3) for name, values in table.items()}
-    cities["city"] = np.array(CITIES)
-    assert found.gains[0, 0] == pytest.approx(density.log_prob(cities).max() - found.log_p[0])
-    incomes = {name: np.repeat(values[[1]], 400) for name, values in table.items()}
-    incomes["income"] = np.exp(np.linspace(-6, 9, 400))
-    top = density.log_prob(incomes).max()
-    assert found.gains[1, 2] == pytest.approx(top - found.log_p[1], abs=0.02)
-    assert found.values[2][1] == pytest.approx(
-        incomes["income"][density.log_prob(incomes).argmax()], rel=0.1
-    )
+    tried = np.sum(~np.isnan(found.gains), axis=1)
+    assert (tried == 3).all() and (found.gains[~np.isnan(found.gains)] >= 0).all()
+    better = {**table, "income": np.where(np.arange(4) == 1, found.values[2], table["income"])}
+    gain = density.log_prob(better)[1] - found.log_p[1]
+    assert found.gains[1, 2] == pytest.approx(gain, rel=0.02) and found.values[2][1] < 100
+    assert found.values[1][3] in range(10) and found.values[3][0] == table["rain"][0]
+    alone = density.explain({name: values[2:3] for name, values in table.items()})
+    np.testing.assert_allclose(alone.surprise[0], found.surprise[2], rtol=1e-9)
+    np.testing.assert_allclose(alone.gains[0], found.gains[2], rtol=1e-9)
 
 
-def test_rows_without_a_density_are_explained_too(density):
+def test_odd_and_missing_cells_are_explained_too(density):
+    """An odd cell is infinitely surprising; the others of its row are explained without it."""
     row = {"city": "Bern", "age": 1, "income": 1.0, "rain": 0.0, "smokes": True}
-    table = {name: [value] * 3 for name, value in row.items()}
-    table["income"] = [-1.0, np.nan, 1.0]
+    table = {name: [value] * 6 for name, value in row.items()}
+    table["income"], table["city"] = (
+        [-1.0, np.nan, 1.0, 1.0, 1.0, np.nan],
+        ["Bern"] * 4 + ["x", None],
+    )
+    table["age"] = [1, 1, 1, -1, 1, np.nan]
+    table["rain"], table["smokes"] = [0.0] * 5 + [np.nan], [True] * 5 + [None]
     found = density.explain(table)
-    assert found.gains[0].tolist() == [0, 0, np.inf, 0, 0] and found.worst[0] == "income"
-    assert np.isnan(found.gains[1]).all() and found.worst[1] is None
-    assert (found.gains[2] >= 0).all()
+    assert [found.worst[i] for i in (0, 3, 4, 5)] == ["income", "age", "city", None]
+    assert np.isinf(found.gains[0, 2]) and np.isinf(found.surprise[3, 1])
+    assert found.values[2][0] > 0 and found.values[1][3] in range(10)
+    assert np.isneginf(found.log_p[[0, 3]]).all() and np.isnan(found.log_p[[1, 5]]).all()
+    np.testing.assert_allclose(found.surprise[0, [0, 1, 3, 4]], found.surprise[1, [0, 1, 3, 4]])
+    assert np.isnan(found.gains[1]).all() and np.isnan(found.surprise[[1, 5], 2]).all()
+    score = density.outlier_score(table)
+    assert np.isinf(score[[0, 3]]).all() and np.isnan(score[5])
+    assert np.isfinite(score[[1, 2, 4]]).all() and score[4] > score[2] + 3  # never seen
+
+
+def test_categories_alone_are_explained():
+    """By a mixture of classes: near p(c_j | the others), exact by sums over all values."""
+    codes, _, _ = categories()
+    table = {
+        name: column.astype(str).astype(object)
+        for name, column in zip("abcd", codes.T, strict=True)
+    }
+    learned = fit_table(table)
+    odd = {name: values[:200].copy() for name, values in table.items()}
+    odd["b"][:100] = [str((int(value) + 1) % 3) for value in odd["a"][:100]]
+    found, p = learned.explain(odd), learned.categories_
+    own = learned.encoding.encode(learned.schema_.select(odd))[0]
+    exact = np.empty(found.surprise.shape)
+    for j, size in enumerate((3, 3, 4, 2)):
+        every = np.repeat(own, size, axis=0)
+        every[:, j] = np.tile(range(size), len(own))
+        every = p.log_prob(every).reshape(len(own), size)
+        exact[:, j] = np.logaddexp.reduce(every, axis=1) - p.log_prob(own)
+    for j in range(3):
+        assert np.corrcoef(found.surprise[:, j], exact[:, j])[0, 1] > 0.8
+    assert np.isfinite(learned.outlier_score(odd)).all()
+
+
+def test_dates_are_explained():
+    rng = RNG(0)
+    days = np.datetime64("2020-01-01") + rng.integers(0, 300, 400)
+    table = pd.DataFrame({"day": days, "month": days.astype("datetime64[M]").astype(int) % 12})
+    learned = fit_table(table, Schema.from_data(table), learn=normal)
+    odd = table[:3].copy()
+    odd.loc[1, "day"] = pd.Timestamp("2090-01-01")
+    found = learned.explain(odd)
+    assert found.worst[1] == "day" and found.gains[1, 0] > 3
+    assert pd.Timestamp(found.values[0][1]).year in (2019, 2020, 2021)
+
+
+def test_wrong_cells_and_clusters_have_high_outlier_scores():
+    rng = RNG(0)
+    a = rng.normal(size=600)
+    x = np.column_stack([a, a + 0.3 * rng.normal(size=600), rng.normal(size=600)])
+    x[:15, 1] -= 3 * np.sign(x[:15, 0])  # wrong cells
+    x[15:30] = [3, 2, -3] + 0.03 * rng.normal(size=(15, 3))  # a narrow cluster
+    density = fit_table(
+        x, Schema.from_data(x), learn=fc.FlowDensity("modes", budget=2e-3, n_jobs=1)
+    )
+    scores, density_alone = density.outlier_score(x), -density.log_prob(x)
+    limit = np.quantile(scores[30:], 0.95)
+    assert (scores[:15] > limit).mean() > 0.7 and (scores[15:30] > limit).mean() > 0.9
+    assert (density_alone[15:30] > np.quantile(density_alone[30:], 0.95)).mean() < 0.5
 
 
 # ------------------------------------------------------------------------ FlowImputer

@@ -8,7 +8,7 @@ value of another held-out row. Values like their own (nearer than a standard dev
 column) are drawn anew: nobody could find them. A method is right where the cell it names first is
 that cell. Chance is 1/D.
 
-explain: the largest gain, max over x_j of log p(x), less log p(x). residuals: the largest
+explain: the largest -log g(x_j | the others), less its mean over draws. residuals: the largest
 |x_j - E[x_j | the others]| / sd, of one multivariate normal. marginal: the largest
 |x_j - mean_j| / sd_j.
 """
@@ -45,8 +45,8 @@ def first_cells(known: np.ndarray, rows: np.ndarray, options: dict) -> dict[str,
     z = (rows - known.mean(axis=0)) / known.std(axis=0)
     precision = np.linalg.pinv(np.corrcoef(known.T))
     residuals = z @ precision / np.sqrt(np.diag(precision))
-    gains = fc.FlowDensity(**options).fit(known).explain(rows).gains
-    scores = {"explain": gains, "residuals": np.abs(residuals), "marginal": np.abs(z)}
+    surprise = fc.FlowDensity(**options).fit(known).explain(rows).surprise
+    scores = {"explain": surprise, "residuals": np.abs(residuals), "marginal": np.abs(z)}
     return {way: np.argmax(scores[way], axis=1) for way in WAYS}
 
 
