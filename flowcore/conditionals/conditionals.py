@@ -142,6 +142,8 @@ class Conditionals:
         """n draws of the unknown values of each row of X: n completed tables, (n, rows, D).
 
         n_draws: number of weighted draws per row, at least 30; n draws are resampled from them.
+        If the density is right, the k-th least and the k-th greatest of them hold the value with
+        the probability 1 - 2 k / (n + 1): 90% for n = 19 and k = 1.
         Rows are answered in blocks of bounded memory. The draws of a row depend only on its known
         values and rng, not on other rows. If n > 0, equal rows get independent draws, and the first
         of these rows gets the draws that it would get alone. With a context, the proposal depends

@@ -116,9 +116,8 @@ def read_blocks(
         columns = [*map(str, columns)] if schema.is_named else columns
     missing = {missing_values} if isinstance(missing_values, str) else set(missing_values)
     with _opened(source) as (stream, name, path):
-        table = Csv(
-            name, columns, schema, text, header, separator, decimal, quote, missing, encoding, strict
-        )
+        table = Csv(name, columns, schema, text, header, separator, decimal, quote, missing,
+                    encoding, strict)  # fmt: skip
         try:
             for frame in _blocks(stream, path, table, member, block_bytes):
                 if columns is not None:

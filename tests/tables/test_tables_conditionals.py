@@ -252,6 +252,33 @@ def test_hidden_cells_lie_among_the_draws_as_they_should(density):
     assert answers.tables[0]["age"].dtype.kind == "i"
 
 
+@pytest.mark.filterwarnings("ignore:.* of 700 rows have answers")
+def test_intervals_of_draws_cover_hidden_numbers(density):
+    """The least and the greatest of 19 draws hold 90%: of a continuous number, one on a grid, and
+    one with an atom. Draws at .8 of their distance from the middle do not hold 90%."""
+    truth = dict(density.sample(700, rng=7))
+    holes, hidden = with_holes(truth)
+    tables = density.impute(holes, n=19, n_draws=100, rng=1).tables
+    rng, inside, usual = RNG(2), {1.0: [], 0.8: []}, []
+    for name in ("age", "income", "rain"):
+        own = truth[name][hidden[name]]
+        drawn = np.stack([table[name][hidden[name]] for table in tables]).astype(float)
+        ends = np.quantile(drawn, [0.05, 0.95], axis=0, method="weibull")
+        np.testing.assert_array_equal(ends, [drawn.min(axis=0), drawn.max(axis=0)])
+        low, high = np.quantile(drawn, [0.05, 0.95], axis=0)
+        usual.append((low <= own) & (own <= high) if name == "income" else own[:0])
+        middle = np.median(drawn, axis=0)
+        for factor, found in inside.items():
+            scaled = middle + factor * (drawn - middle)
+            below, equal = (scaled < own).sum(axis=0), (scaled == own).sum(axis=0)
+            rank = (below + rng.random(len(own)) * (equal + 1)) / 20
+            found.append(np.abs(2 * rank - 1) < 0.9)
+    good, narrow, usual = (np.concatenate(each) for each in (*inside.values(), usual))
+    assert abs(good.mean() - 0.9) < 3 * np.sqrt(0.09 / len(good))
+    assert narrow.mean() < 0.9 - 3 * np.sqrt(0.09 / len(narrow))
+    assert abs(usual.mean() - 0.81) < 3 * np.sqrt(0.81 * 0.19 / len(usual))  # .9 18/20
+
+
 def test_rows_of_nothing_and_of_everything(density):
     truth = density.sample(5, rng=0)
     answers = density.impute(truth, n=0)
