@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from .frame import Name
 from .kind import FORMS, Kind
+from .rules import Rule
 
 MOST_VALUES = 1000  # of a category; more are no categories
 TYPES = {"number": (int, float), "boolean": bool, "text": str, "date": ()}  # of the values
@@ -40,6 +41,8 @@ class Column:
         Decimal places of all numbers, and of draws; None: more than 12.
     rounded : bool
         Whether numbers off the grid are rounded to it (if the grid was found, not chosen).
+    rule : Rule or None
+        How a category follows from another column: found by `fit`.
 
     Examples
     --------
@@ -60,6 +63,7 @@ class Column:
     missing: bool = False
     decimals: int | None = None
     rounded: bool = False
+    rule: Rule | None = None
 
     def __post_init__(self):
         named, kind, values = f"column {self.name!r:.40}", self.kind, self.values or ()
@@ -105,7 +109,9 @@ class Column:
         boolean = kind.name == "boolean" and set(self.values or ("?",)) <= {False, True}
         values = (False, True) if boolean else self.values
         rounded = self.rounded and kind == self.suggestion
-        return replace(self, kind=kind, values=values, suggestion=None, note="", rounded=rounded)
+        return replace(
+            self, kind=kind, values=values, suggestion=None, note="", rounded=rounded, rule=None
+        )
 
     def to_dict(self) -> dict:
         """The column as data for JSON."""
@@ -113,11 +119,14 @@ class Column:
         data |= {"kind": str(self.kind), "suggestion": str(self.suggestion or "")}
         data["values"] = None if self.values is None else list(self.values)
         data |= {"missing": self.missing or None, "rounded": self.rounded or None}
+        data |= {"rule": self.rule and self.rule.to_dict()}
         return {key: v for key, v in data.items() if key == "name" or v not in (None, "")}
 
     @classmethod
     def from_dict(cls, data: dict) -> Column:
         """The column that `to_dict` described."""
         kinds = {key: Kind.parse(data[key]) for key in ("kind", "suggestion") if key in data}
-        values = data.get("values")
-        return cls(**data | kinds | {"values": None if values is None else tuple(values)})
+        values, rule = data.get("values"), data.get("rule")
+        own = {"values": None if values is None else tuple(values)}
+        own |= {"rule": None if rule is None else Rule.from_dict(rule)}
+        return cls(**data | kinds | own)

@@ -54,16 +54,18 @@ class TableConditional(DrawnConditional):
         known = dict(zip(density.schema_.named_as(known), known.values(), strict=True))
         self.density, self.known = density, known
         self.columns = [
-            part.column.name for part in density.encoding.parts
-            if part.column.name not in known or isinstance(known[part.column.name], tuple)
+            column.name for column in density.encoding.columns
+            if column.name not in known or isinstance(known[column.name], tuple)
         ]  # fmt: skip
         if not self.columns:
             raise ValueError("all columns are known, so none is left: log_prob scores a whole row")
-        self._question = question_of(density, known)
+        self._question, self._log_ruled = question_of(density, known)
         self._set_draws(self.known, n_draws, rng)
 
     def _draw(self, n, rng):
-        return answer_block(self.density.answering, self._question, n, [rng])
+        answer = answer_block(self.density.answering, self._question, n, [rng])
+        answer.log_p[:] += self._log_ruled
+        return answer
 
     @property
     def exact(self) -> str:
@@ -86,7 +88,7 @@ class TableConditional(DrawnConditional):
         cells = dict(frame)
         for name in self.known.keys() - cells.keys():
             cells[name] = as_frame({name: [self.known[name]] * len(frame)})[name]
-        names = [part.column.name for part in self.density.encoding.parts]
+        names = [column.name for column in self.density.encoding.columns]
         log_p = self.density.log_prob(Frame({name: cells[name] for name in names}))
         for name in set(self.columns) & set(self.known):
             is_in = is_between(self.density, name, frame[name], self.known[name])
@@ -138,9 +140,9 @@ class TableConditional(DrawnConditional):
     def shares(self) -> dict:
         """name -> {value: p(value | x_a)} of each unknown category, the most probable first."""
         values, share, shares = self._decoded(self.draws.x[0]), self.draws.share[0], {}
-        for part in self.density.encoding.parts:
-            name = part.column.name
-            if name in self.columns and part.column.kind.is_category:
+        for column in self.density.encoding.columns:
+            name = column.name
+            if name in self.columns and column.kind.is_category:
                 texts, first, each = np.unique(
                     values[name].astype(str), return_index=True, return_inverse=True
                 )
@@ -234,9 +236,10 @@ def without_absent(density: TableDensity, codes: np.ndarray, x: np.ndarray) -> n
 
 def _answers(density, frame, question, n, n_draws, rng, progress, apart) -> Answers:
     """n draws of all rows, codes and numbers; a warning where they fail."""
-    rows = np.hstack([question.codes, question.x, question.hole])
+    rows = np.hstack([question.codes, question.x, question.hole, question.follow])
     rngs = generators(rows, rng, apart)
     result = answers(density.answering, question, n, n_draws, rngs, progress)
+    result.log_p[:] += density.encoding.log_prob_of_ruled(frame)
     result.warn_untrusted(frame.row_numbers(np.arange(len(frame))), "")
     return result
 

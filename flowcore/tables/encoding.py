@@ -1,7 +1,7 @@
 """Rows of a table as arrays, and back: codes of categories and atoms, coordinates of numbers.
 
-A column is a `Category` (one code), a `Number` (one coordinate), or a `Day`. A number with atoms
-also has a code: 0 for any other number, then the atoms, then a missing cell. In place of an atom or
+A column is a `Category` (one code), a `Number` (one coordinate), or a `Day`; or it is `Ruled`, and
+has neither codes nor coordinates. A number with atoms also has a code: 0 for any other number, then the atoms, then a missing cell. In place of an atom or
 a missing cell, the coordinate is NaN. `coordinates.py` maps the numbers to the line.
 """
 
@@ -18,6 +18,7 @@ from .column import Column
 from .dates import DAY, MONDAY, calendar, from_calendar, seconds_of, weekday, written
 from .frame import Frame, is_missing
 from .kind import Kind
+from .rules import Rule
 
 if TYPE_CHECKING:
     from .schema import Schema
@@ -238,6 +239,52 @@ class Day(Part):
         return written(seconds, kind.form, self.column.type == "number")
 
 
+@dataclass(frozen=True)
+class Ruled:
+    """A category that follows from another column by its `Rule`."""
+
+    part: Category
+    source: Part
+    rule: Rule
+
+    def implied(self, frame: Frame) -> np.ndarray:
+        """(n,): the codes that follow from the other column; -1 if its value is missing or new."""
+        name = self.rule.source
+        if self.rule.cuts:
+            x = frame.as_floats(name)
+            k = np.where(np.isnan(x), UNKNOWN, np.searchsorted(self.rule.cuts, x, side="right"))
+        else:
+            k = self.source.encode(frame)[0][:, 0]
+        return np.array([*self.rule.codes, UNKNOWN])[k]
+
+    def codes(self, frame: Frame) -> np.ndarray:
+        """(n,): the codes of the column itself."""
+        return self.part.encode(frame)[0][:, 0]
+
+    def open_codes(self, frame: Frame) -> np.ndarray:
+        """(n,): the same where the other column is unknown, and so has to agree; else -1."""
+        own, gone = self.codes(frame), is_missing(frame[self.rule.source])
+        return np.where(gone & (own < self.part.sizes[0]), own, UNKNOWN)
+
+    @property
+    def log_p(self) -> tuple[float, float, float]:
+        """log p of the value that follows, of each other one, and of each after a new value."""
+        m, u = self.part.sizes[0] + (not self.part.closed[0]), self.rule.u
+        return float(np.log1p(-u)), float(np.log(u / (m - 1))), -float(np.log(m))
+
+    def log_prob(self, frame: Frame) -> np.ndarray:
+        """log p given the other column, (n,): 0 where the cell is missing. Where the other one is
+        missing, it is a value from which this one follows."""
+        own, implied = self.codes(frame), self.implied(frame)
+        (follows, other, after_new), gone = self.log_p, is_missing(frame[self.rule.source])
+        log_p = np.where(own == implied, follows, other)
+        log_p[(implied == UNKNOWN) & ~gone] = after_new
+        log_p[self.open_codes(frame) != UNKNOWN] = follows
+        log_p[(own == self.part.sizes[0]) & self.part.closed[0]] = -np.inf
+        log_p[own == UNKNOWN] = 0.0
+        return log_p
+
+
 def part(column: Column) -> Part:
     """The `Part` that encodes a modelled column."""
     if column.kind.is_category:
@@ -249,10 +296,13 @@ class Encoding:
     """All modelled columns of a schema: rows of a frame as codes (n, K) and coordinates (n, D)."""
 
     def __init__(self, schema: Schema):
-        self.parts = [
-            part(column)
-            for column in schema.columns
-            if column.kind.is_category or column.kind.is_number
+        self.columns = [c for c in schema.columns if c.kind.is_category or c.kind.is_number]
+        of = {column.name: part(column) for column in self.columns}
+        self.parts = [own for own in of.values() if own.column.rule is None]
+        self.ruled = [
+            Ruled(Category(column), of[column.rule.source], column.rule)
+            for column in self.columns
+            if column.rule is not None
         ]
         self.kinds = [kind for part in self.parts for kind in part.kinds]
         self.sizes = [size for part in self.parts for size in part.sizes]
@@ -283,11 +333,21 @@ class Encoding:
             unknown |= (np.isnan(own_x) & part.is_there(own_codes)[:, None]).any(axis=1)
             codes.append(own_codes)
             x.append(own_x)
+        for ruled in self.ruled:
+            unknown |= is_missing(frame[ruled.part.column.name])
         return np.concatenate(codes, axis=1), np.concatenate(x, axis=1), unknown
 
     def decode(self, codes: np.ndarray, x: np.ndarray) -> dict:
         """name -> values with the types of the data."""
-        return {p.column.name: p.decode(codes[:, k], x[:, d]) for p, k, d in self.places}
+        found = {p.column.name: p.decode(codes[:, k], x[:, d]) for p, k, d in self.places}
+        for ruled in self.ruled:
+            implied = ruled.implied(Frame({ruled.rule.source: found[ruled.rule.source]}))
+            found[ruled.part.column.name] = ruled.part.decode(implied[:, None], x)
+        return found
+
+    def log_prob_of_ruled(self, frame: Frame) -> np.ndarray:
+        """log p of all ruled columns of rows, (n,), given the others."""
+        return sum((ruled.log_prob(frame) for ruled in self.ruled), np.zeros(len(frame)))
 
     def is_there(self, codes: np.ndarray) -> np.ndarray:
         """(n, D): whether a number is present, not replaced by an atom or a missing cell."""

@@ -32,18 +32,24 @@ def explanation_of(density: TableDensity, frame: Frame) -> Explanation:
         return np.where(alike.all(axis=1), log_p, np.nan)
 
     log_p, gains, values = density.log_prob(frame), [], []
+    learned = log_p - encoding.log_prob_of_ruled(frame)
     for part, k, d in encoding.places:
         columns = np.r_[k, n_codes + d.start : n_codes + d.stop]
         is_fine = isinstance(part, Number) and not part.sizes and not part.column.kind.is_gridded
         grid = _distinct(draws[:, columns])
-        gain, cells = highest(log_prob, rows, log_p, columns, grid, is_fine)
+        gain, cells = highest(log_prob, rows, learned, columns, grid, is_fine)
         better, n = gain > 0, len(part.sizes)
         if not is_fine:  # a cell that stays may be of a value that no draw has
             cells = np.where(better[:, None], cells, grid[0])
         best = part.decode(cells[:, :n].astype(np.int64), cells[:, n:])
         gains.append(gain)
         values.append(best if is_fine else np.where(better, best, frame[part.column.name]))
-    names = tuple(part.column.name for part in encoding.parts)
+    for ruled in encoding.ruled:
+        follows = np.maximum(ruled.implied(frame), 0)
+        gain = np.maximum(ruled.log_p[0] - ruled.log_prob(frame), 0.0)
+        gains.append(np.where(unknown, np.nan, gain))
+        values.append(ruled.part.decode(follows[:, None], x))
+    names = tuple(own.column.name for own in (*encoding.parts, *(r.part for r in encoding.ruled)))
     return Explanation(names, log_p, np.stack(gains, axis=1), values)
 
 

@@ -13,6 +13,7 @@ from .column import Column
 from .detection import find_columns
 from .frame import NUMBERS, Frame, Name, as_frame, is_missing, listed
 from .kind import DENSITY, PROBABILITY, Kind
+from .rules import Rule
 
 if TYPE_CHECKING:
     from ..core.typing import TableLike
@@ -107,6 +108,10 @@ class Schema:
         """The schema with all its suggestions adopted."""
         return self.edit({c.name: c.suggestion for c in self.columns if c.suggestion})
 
+    def with_rules(self, rules: Mapping[Name, Rule]) -> Schema:
+        """The schema in which these columns have a rule, and no others."""
+        return replace(self, columns=tuple(replace(c, rule=rules.get(c.name)) for c in self.columns))
+
     @property
     def suggestions(self) -> dict[Name, str]:
         """name -> kind: the changes that `suggested` would make."""
@@ -150,6 +155,9 @@ class Schema:
             atoms = [*map("{:g}".format, c.kind.atoms), *["missing"] * c.missing]
             if atoms and c.kind.counts_as == DENSITY:
                 unit += f"; a probability of {c.name} where it is {' or '.join(atoms)}"
+        for c in self.columns:
+            if c.rule is not None:
+                unit += f"; {c.name} follows: {c.rule.described(c.values or ())}"
         return f"p is {' times '.join(parts) or 'nothing'}{unit}{without}"
 
     def check_kinds(self, missing: str = "error") -> None:
