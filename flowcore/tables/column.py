@@ -42,7 +42,7 @@ class Column:
     rounded : bool
         Whether numbers off the grid are rounded to it (if the grid was found, not chosen).
     rule : Rule or None
-        How a category follows from another column: found by `fit`.
+        How a category follows from another column: every fit finds it anew.
 
     Examples
     --------
@@ -109,17 +109,16 @@ class Column:
         boolean = kind.name == "boolean" and set(self.values or ("?",)) <= {False, True}
         values = (False, True) if boolean else self.values
         rounded = self.rounded and kind == self.suggestion
-        return replace(
-            self, kind=kind, values=values, suggestion=None, note="", rounded=rounded, rule=None
-        )
+        own = {"kind": kind, "values": values, "rounded": rounded}
+        return replace(self, **own, suggestion=None, note="", rule=None)
 
     def to_dict(self) -> dict:
         """The column as data for JSON."""
         data = {name: getattr(self, name) for name in self.__dataclass_fields__}
         data |= {"kind": str(self.kind), "suggestion": str(self.suggestion or "")}
         data["values"] = None if self.values is None else list(self.values)
+        data |= {"rule": self.rule and [*vars(self.rule).values()]}
         data |= {"missing": self.missing or None, "rounded": self.rounded or None}
-        data |= {"rule": self.rule and self.rule.to_dict()}
         return {key: v for key, v in data.items() if key == "name" or v not in (None, "")}
 
     @classmethod
@@ -128,5 +127,5 @@ class Column:
         kinds = {key: Kind.parse(data[key]) for key in ("kind", "suggestion") if key in data}
         values, rule = data.get("values"), data.get("rule")
         own = {"values": None if values is None else tuple(values)}
-        own |= {"rule": None if rule is None else Rule.from_dict(rule)}
+        own |= {"rule": rule and Rule(*(tuple(v) if isinstance(v, list) else v for v in rule))}
         return cls(**data | kinds | own)

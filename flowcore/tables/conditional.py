@@ -54,8 +54,8 @@ class TableConditional(DrawnConditional):
         known = dict(zip(density.schema_.named_as(known), known.values(), strict=True))
         self.density, self.known = density, known
         self.columns = [
-            column.name for column in density.encoding.columns
-            if column.name not in known or isinstance(known[column.name], tuple)
+            part.column.name for part in density.encoding.parts
+            if part.column.name not in known or isinstance(known[part.column.name], tuple)
         ]  # fmt: skip
         if not self.columns:
             raise ValueError("all columns are known, so none is left: log_prob scores a whole row")
@@ -88,7 +88,7 @@ class TableConditional(DrawnConditional):
         cells = dict(frame)
         for name in self.known.keys() - cells.keys():
             cells[name] = as_frame({name: [self.known[name]] * len(frame)})[name]
-        names = [column.name for column in self.density.encoding.columns]
+        names = [part.column.name for part in self.density.encoding.parts]
         log_p = self.density.log_prob(Frame({name: cells[name] for name in names}))
         for name in set(self.columns) & set(self.known):
             is_in = is_between(self.density, name, frame[name], self.known[name])
@@ -140,9 +140,9 @@ class TableConditional(DrawnConditional):
     def shares(self) -> dict:
         """name -> {value: p(value | x_a)} of each unknown category, the most probable first."""
         values, share, shares = self._decoded(self.draws.x[0]), self.draws.share[0], {}
-        for column in self.density.encoding.columns:
-            name = column.name
-            if name in self.columns and column.kind.is_category:
+        for part in self.density.encoding.parts:
+            name = part.column.name
+            if name in self.columns and part.column.kind.is_category:
                 texts, first, each = np.unique(
                     values[name].astype(str), return_index=True, return_inverse=True
                 )
@@ -236,7 +236,7 @@ def without_absent(density: TableDensity, codes: np.ndarray, x: np.ndarray) -> n
 
 def _answers(density, frame, question, n, n_draws, rng, progress, apart) -> Answers:
     """n draws of all rows, codes and numbers; a warning where they fail."""
-    rows = np.hstack([question.codes, question.x, question.hole, question.follow])
+    rows = np.hstack([question.codes, question.x, question.hole, question.clues])
     rngs = generators(rows, rng, apart)
     result = answers(density.answering, question, n, n_draws, rngs, progress)
     result.log_p[:] += density.encoding.log_prob_of_ruled(frame)

@@ -1,8 +1,9 @@
 """Rows of a table as arrays, and back: codes of categories and atoms, coordinates of numbers.
 
 A column is a `Category` (one code), a `Number` (one coordinate), or a `Day`; or it is `Ruled`, and
-has neither codes nor coordinates. A number with atoms also has a code: 0 for any other number, then the atoms, then a missing cell. In place of an atom or
-a missing cell, the coordinate is NaN. `coordinates.py` maps the numbers to the line.
+has neither codes nor coordinates. A number with atoms also has a code: 0 for any other number, then
+the atoms, then a missing cell. In place of an atom or a missing cell, the coordinate is NaN.
+`coordinates.py` maps the numbers to the line.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from .column import Column
 from .dates import DAY, MONDAY, calendar, from_calendar, seconds_of, weekday, written
 from .frame import Frame, is_missing
 from .kind import Kind
-from .rules import Rule
 
 if TYPE_CHECKING:
     from .schema import Schema
@@ -240,53 +240,56 @@ class Day(Part):
 
 
 @dataclass(frozen=True)
-class Ruled:
-    """A category that follows from another column by its `Rule`."""
+class Ruled(Part):
+    """A category that follows from another column x by its `Rule`, and is not in the arrays."""
 
-    part: Category
     source: Part
-    rule: Rule
 
     def implied(self, frame: Frame) -> np.ndarray:
-        """(n,): the codes that follow from the other column; -1 if its value is missing or new."""
-        name = self.rule.source
-        if self.rule.cuts:
-            x = frame.as_floats(name)
-            k = np.where(np.isnan(x), UNKNOWN, np.searchsorted(self.rule.cuts, x, side="right"))
+        """(n,): the code that follows from x; -1 if x is missing or unseen."""
+        if self.source.column.kind.is_category:
+            x = self.source.encode(frame)[0][:, 0]
+            known = (x != UNKNOWN) & (x < self.source.sizes[0])
         else:
-            k = self.source.encode(frame)[0][:, 0]
-        return np.array([*self.rule.codes, UNKNOWN])[k]
+            x = frame.as_floats(self.source.column.name)
+            known = ~np.isnan(x)
+        return np.where(known, self.column.rule.implied(x), UNKNOWN)
 
-    def codes(self, frame: Frame) -> np.ndarray:
-        """(n,): the codes of the column itself."""
-        return self.part.encode(frame)[0][:, 0]
-
-    def open_codes(self, frame: Frame) -> np.ndarray:
-        """(n,): the same where the other column is unknown, and so has to agree; else -1."""
-        own, gone = self.codes(frame), is_missing(frame[self.rule.source])
-        return np.where(gone & (own < self.part.sizes[0]), own, UNKNOWN)
-
-    @property
-    def log_p(self) -> tuple[float, float, float]:
-        """log p of the value that follows, of each other one, and of each after a new value."""
-        m, u = self.part.sizes[0] + (not self.part.closed[0]), self.rule.u
-        return float(np.log1p(-u)), float(np.log(u / (m - 1))), -float(np.log(m))
+    def clues(self, frame: Frame) -> np.ndarray:
+        """(n,): the codes of known cells where x is missing, which tell about it; else -1."""
+        own, gone = self._codes(frame), is_missing(frame[self.source.column.name])
+        return np.where(gone & (own < len(self.column.values)), own, UNKNOWN)
 
     def log_prob(self, frame: Frame) -> np.ndarray:
-        """log p given the other column, (n,): 0 where the cell is missing. Where the other one is
-        missing, it is a value from which this one follows."""
-        own, implied = self.codes(frame), self.implied(frame)
-        (follows, other, after_new), gone = self.log_p, is_missing(frame[self.rule.source])
-        log_p = np.where(own == implied, follows, other)
-        log_p[(implied == UNKNOWN) & ~gone] = after_new
-        log_p[self.open_codes(frame) != UNKNOWN] = follows
-        log_p[(own == self.part.sizes[0]) & self.part.closed[0]] = -np.inf
-        log_p[own == UNKNOWN] = 0.0
-        return log_p
+        """log p of the cells given x, (n,): 0 for a missing cell, and a clue follows from its x."""
+        own, implied, clues = self._codes(frame), self.implied(frame), self.clues(frame)
+        n_values, u = len(self.column.values), self.column.rule.u
+        m = n_values + self.column.kind.has_unseen
+        log_p = np.where(own == implied, np.log1p(-u), np.log(u / (m - 1)))
+        log_p[implied == UNKNOWN] = -np.log(m)
+        log_p[clues != UNKNOWN] = np.log1p(-u)
+        log_p[own >= m] = -np.inf
+        return np.where(own == UNKNOWN, 0.0, log_p)
+
+    def encode(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+        """Arrays without columns."""
+        return np.empty((len(frame), 0), np.int64), np.empty((len(frame), 0))
+
+    def decode_from(self, found: dict) -> np.ndarray:
+        """The values that follow from those of x."""
+        name = self.source.column.name
+        return self.values(self.implied(Frame({name: found[name]})))
+
+    def values(self, codes: np.ndarray) -> np.ndarray:
+        """The values of codes (n,)."""
+        return Category(self.column).decode(codes[:, None], np.empty((len(codes), 0)))
+
+    def _codes(self, frame: Frame) -> np.ndarray:
+        return Category(self.column).encode(frame)[0][:, 0]
 
 
 def part(column: Column) -> Part:
-    """The `Part` that encodes a modelled column."""
+    """The `Part` that encodes a modelled column without a rule."""
     if column.kind.is_category:
         return Category(column)
     return Day(column) if column.kind.is_date else Number(column)
@@ -296,14 +299,12 @@ class Encoding:
     """All modelled columns of a schema: rows of a frame as codes (n, K) and coordinates (n, D)."""
 
     def __init__(self, schema: Schema):
-        self.columns = [c for c in schema.columns if c.kind.is_category or c.kind.is_number]
-        of = {column.name: part(column) for column in self.columns}
-        self.parts = [own for own in of.values() if own.column.rule is None]
-        self.ruled = [
-            Ruled(Category(column), of[column.rule.source], column.rule)
-            for column in self.columns
-            if column.rule is not None
+        modelled = [c for c in schema.columns if c.kind.is_category or c.kind.is_number]
+        own = {column.name: part(column) for column in modelled}
+        self.parts = [
+            own[c.name] if c.rule is None else Ruled(c, own[c.rule.source]) for c in modelled
         ]
+        self.ruled = [part for part in self.parts if isinstance(part, Ruled)]
         self.kinds = [kind for part in self.parts for kind in part.kinds]
         self.sizes = [size for part in self.parts for size in part.sizes]
         self.closed = [closed for part in self.parts for closed in part.closed]
@@ -334,19 +335,17 @@ class Encoding:
             codes.append(own_codes)
             x.append(own_x)
         for ruled in self.ruled:
-            unknown |= is_missing(frame[ruled.part.column.name])
+            unknown |= is_missing(frame[ruled.column.name])
         return np.concatenate(codes, axis=1), np.concatenate(x, axis=1), unknown
 
     def decode(self, codes: np.ndarray, x: np.ndarray) -> dict:
         """name -> values with the types of the data."""
-        found = {p.column.name: p.decode(codes[:, k], x[:, d]) for p, k, d in self.places}
-        for ruled in self.ruled:
-            implied = ruled.implied(Frame({ruled.rule.source: found[ruled.rule.source]}))
-            found[ruled.part.column.name] = ruled.part.decode(implied[:, None], x)
-        return found
+        learned = (place for place in self.places if not isinstance(place[0], Ruled))
+        found = {part.column.name: part.decode(codes[:, k], x[:, d]) for part, k, d in learned}
+        return found | {ruled.column.name: ruled.decode_from(found) for ruled in self.ruled}
 
     def log_prob_of_ruled(self, frame: Frame) -> np.ndarray:
-        """log p of all ruled columns of rows, (n,), given the others."""
+        """log p of the columns that follow from others, (n,), given these."""
         return sum((ruled.log_prob(frame) for ruled in self.ruled), np.zeros(len(frame)))
 
     def is_there(self, codes: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..conditionals.explaining import CANDIDATES, DRAWS, Explanation, highest
-from .encoding import Number
+from .encoding import Number, Ruled
 from .frame import as_frame
 
 if TYPE_CHECKING:
@@ -34,6 +34,12 @@ def explanation_of(density: TableDensity, frame: Frame) -> Explanation:
     log_p, gains, values = density.log_prob(frame), [], []
     learned = log_p - encoding.log_prob_of_ruled(frame)
     for part, k, d in encoding.places:
+        if isinstance(part, Ruled):  # the value that follows is the most probable one
+            implied, most = part.implied(frame), np.log1p(-part.column.rule.u)
+            gain = np.where(implied < 0, 0.0, most - part.log_prob(frame))
+            gains.append(np.where(unknown, np.nan, gain))
+            values.append(part.values(np.maximum(implied, 0)))
+            continue
         columns = np.r_[k, n_codes + d.start : n_codes + d.stop]
         is_fine = isinstance(part, Number) and not part.sizes and not part.column.kind.is_gridded
         grid = _distinct(draws[:, columns])
@@ -44,12 +50,7 @@ def explanation_of(density: TableDensity, frame: Frame) -> Explanation:
         best = part.decode(cells[:, :n].astype(np.int64), cells[:, n:])
         gains.append(gain)
         values.append(best if is_fine else np.where(better, best, frame[part.column.name]))
-    for ruled in encoding.ruled:
-        follows = np.maximum(ruled.implied(frame), 0)
-        gain = np.maximum(ruled.log_p[0] - ruled.log_prob(frame), 0.0)
-        gains.append(np.where(unknown, np.nan, gain))
-        values.append(ruled.part.decode(follows[:, None], x))
-    names = tuple(own.column.name for own in (*encoding.parts, *(r.part for r in encoding.ruled)))
+    names = tuple(part.column.name for part in encoding.parts)
     return Explanation(names, log_p, np.stack(gains, axis=1), values)
 
 

@@ -44,9 +44,9 @@ def with_holes(
                 f"column {column.name!r:.40} never was {value!r:.40} in fit: that carries no "
                 "information about the other columns"
             )
-    follow = [ruled.open_codes(frame) for ruled in encoding.ruled]
-    follow = np.array(follow, int).reshape(-1, len(frame)).T
-    return Question(codes, x, hole, forbidden=tuple(forbidden), follow=follow), gaps
+    clues = np.array([ruled.clues(frame) for ruled in encoding.ruled], int)
+    clues = clues.reshape(-1, len(frame)).T
+    return Question(codes, x, hole, forbidden=tuple(forbidden), clues=clues), gaps
 
 
 def encoded_with_holes(encoding: Encoding, frame: Frame, values: bool, odd: Mapping = {}) -> tuple:
@@ -61,19 +61,16 @@ def encoded_with_holes(encoding: Encoding, frame: Frame, values: bool, odd: Mapp
         gap = (is_missing(frame[name]) & (not is_value)) | is_odd
         codes[gap, k], x[gap, d], hole[gap, d] = UNKNOWN, np.nan, True
         gaps[name] = gap & ~is_odd
-    for ruled in encoding.ruled:
-        gaps[ruled.part.column.name] = is_missing(frame[ruled.part.column.name])
     return codes, x, hole, gaps
 
 
 def question_of(density: TableDensity, known: Mapping) -> tuple[Question, float]:
-    """(the question for a row whose values `known` are known, log p of those that follow from
-    others).
+    """(the question for a row whose values `known` are known, log p of those with a rule).
 
     Errors: ValueError for unknown columns, for values that a column cannot have, and for ranges
     without any number of the column.
     """
-    encoding, names = density.encoding, [column.name for column in density.encoding.columns]
+    encoding, names = density.encoding, [part.column.name for part in density.encoding.parts]
     for name in known:
         if name not in names:
             raise ValueError(f"no column is named {name!r:.40}: the columns are {listed(names)}")
@@ -83,12 +80,6 @@ def question_of(density: TableDensity, known: Mapping) -> tuple[Question, float]
         if part.column.rounded and part.column.name in fixed:  # off the grid, it is an error here
             replace(part, column=replace(part.column, rounded=False)).encode(frame)
     question, gaps = with_holes(density, frame, values=True)
-    for ruled in encoding.ruled:
-        name = ruled.part.column.name
-        if name in fixed:
-            _check_value(ruled.part, fixed[name], ruled.codes(frame)[None], gaps[name][0])
-        elif name in known:
-            _ends(ruled.part, known[name])  # a category has no ranges
     codes, x, hole, loose = question.codes, question.x, question.hole, {}
     for part, k, d in encoding.places:
         name = part.column.name
@@ -113,42 +104,35 @@ def question_of(density: TableDensity, known: Mapping) -> tuple[Question, float]
     return question, float(encoding.log_prob_of_ruled(frame)[0])
 
 
-def with_sources(density: TableDensity, question: Question) -> Question:
-    """The question with what values that follow from unknown ones imply about these: a range of a
-    number, values that a category cannot have. They are the same in all rows.
-
-    Errors: ValueError if a range has no number with such a value.
-    """
-    if question.follow is None or (question.follow == UNKNOWN).all():
+def with_clues(density: TableDensity, question: Question) -> Question:
+    """The question with what its clues, the same in all rows, tell: a range of a number, values
+    that a category cannot have, and draws that are rejected."""
+    if question.clues is None or (question.clues[0] == UNKNOWN).all():
         return question
-    ranges, forbidden, known = {**question.ranges}, [*question.forbidden], []
+    ranges, forbidden, kept_in = {**question.ranges}, [*question.forbidden], question.is_in
     places = {part.column.name: (part, k, d) for part, k, d in density.encoding.places}
-    for ruled, code in zip(density.encoding.ruled, question.follow[0].tolist(), strict=True):
-        name, (part, k, d) = ruled.rule.source, places[ruled.rule.source]
-        if code == UNKNOWN:
-            continue
-        known.append((ruled, code, part, k, d))
+    pairs = zip(density.encoding.ruled, question.clues[0].tolist(), strict=True)
+    clues = [(ruled, code, *places[ruled.source.column.name]) for ruled, code in pairs if code >= 0]
+    for ruled, code, part, k, d in clues:
+        rule = ruled.column.rule
         if part.column.kind.is_category:
-            forbidden += [(k.start, j) for j, own in enumerate(ruled.rule.codes) if own != code]
-        elif not part.sizes:  # draws of numbers with atoms are rejected
-            ends = density.coordinates_.interval(d.start, *ruled.rule.interval(code))
-            low, high = ranges.get(d.start, ends)
-            ranges[d.start] = ends = np.array([max(low, ends[0]), min(high, ends[1])])
-            if not ends[0] < ends[1]:
-                value = ruled.part.column.values[code]
-                raise ValueError(
-                    f"column {ruled.part.column.name!r:.40} is {value!r:.40}: no value of "
-                    f"{name!r:.40} in the range implies that"
-                )
+            other = rule.implied(np.arange(part.sizes[0])) != code
+            forbidden += [(k.start, j) for j in np.flatnonzero(other).tolist()]
+        elif not part.sizes:
+            low, high = density.coordinates_.interval(d.start, *rule.interval(code))
+            old = ranges.get(d.start, (low, high))
+            low, high = max(low, old[0]), min(high, old[1])
+            if low < high:  # else all draws are rejected
+                ranges[d.start] = np.array([low, high])
 
     def is_in(codes, x):
-        kept = np.ones(len(codes), bool) if question.is_in is None else question.is_in(codes, x)
-        for ruled, code, part, k, d in known:
+        kept = np.ones(len(codes), bool) if kept_in is None else kept_in(codes, x)
+        for ruled, code, part, k, d in clues:
             values = Frame({part.column.name: part.decode(codes[:, k], x[:, d])})
             kept = kept & (ruled.implied(values) == code)
         return kept
 
-    return replace(question, ranges=ranges, forbidden=tuple(forbidden), is_in=is_in, follow=None)
+    return replace(question, ranges=ranges, forbidden=tuple(forbidden), is_in=is_in, clues=None)
 
 
 def _check_value(part: Part, value, codes: np.ndarray, is_gap: bool) -> None:

@@ -110,7 +110,19 @@ class Schema:
 
     def with_rules(self, rules: Mapping[Name, Rule]) -> Schema:
         """The schema in which these columns have a rule, and no others."""
-        return replace(self, columns=tuple(replace(c, rule=rules.get(c.name)) for c in self.columns))
+        return replace(
+            self, columns=tuple(replace(c, rule=rules.get(c.name)) for c in self.columns)
+        )
+
+    @property
+    def rules(self) -> dict[Name, str]:
+        """name -> its rule in words, of each column that follows from another one."""
+        numbers, found = {column.name for column in self.numbers}, {}
+        for c in self.columns:
+            if c.rule is not None:
+                steps = f": {c.rule.described(c.values or ())}" * (c.rule.source in numbers)
+                found[c.name] = f"follows from {c.rule.source!r:.40}{steps}"
+        return found
 
     @property
     def suggestions(self) -> dict[Name, str]:
@@ -156,8 +168,7 @@ class Schema:
             if atoms and c.kind.counts_as == DENSITY:
                 unit += f"; a probability of {c.name} where it is {' or '.join(atoms)}"
         for c in self.columns:
-            if c.rule is not None:
-                unit += f"; {c.name} follows: {c.rule.described(c.values or ())}"
+            unit += f"; {c.name} follows from {c.rule.source}" if c.rule else ""
         return f"p is {' times '.join(parts) or 'nothing'}{unit}{without}"
 
     def check_kinds(self, missing: str = "error") -> None:
