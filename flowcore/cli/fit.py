@@ -25,8 +25,8 @@ QUICK = 0.1  # of the budget
 def run(
     data: str, out: str, columns: Sequence[str], kind: Sequence[tuple[str, str]], suggested: bool,
     missing: str, flow: str, budget: float | None, max_seconds: float | None, quick: bool,
-    auto: bool, rules: bool, schema: str | None, seed: int, jobs: int | None, json: bool, progress: bool,
-    reading: dict,
+    auto: bool, rules: bool, schema: str | None, seed: int, jobs: int | None, json: bool,
+    progress: bool, reading: dict,
 ) -> None:  # fmt: skip
     """Read, find the kinds, learn, write, print."""
     check_model(out, data)

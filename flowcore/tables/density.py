@@ -108,8 +108,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         `Schema.from_data(X, missing="learn")`: in other schemas
         "missing" may be a value of a column.
     rules : bool
-        Whether a category that follows from one other column in all rows follows from it in p, too:
-        see `Rule`, and docs/use/table_density. False: it is learned as any other category.
+        Whether a category that follows from one other column in all rows has that value in draws,
+        and a probability near 1 in p: see "Kinds of columns". False: it is learned like others.
     ignore_extra : bool
         Ignore columns that the schema does not have, instead of raising an error.
     random_state : int or Generator

@@ -260,6 +260,11 @@ class Ruled(Part):
         own, gone = self._codes(frame), is_missing(frame[self.source.column.name])
         return np.where(gone & (own < len(self.column.values)), own, UNKNOWN)
 
+    def breaks(self, frame: Frame) -> np.ndarray:
+        """(n,): whether a known cell is another one than follows from x."""
+        own, implied = self._codes(frame), self.implied(frame)
+        return (own != UNKNOWN) & (implied != UNKNOWN) & (own != implied)
+
     def log_prob(self, frame: Frame) -> np.ndarray:
         """log p of the cells given x, (n,): 0 for a missing cell, and a clue follows from its x."""
         own, implied, clues = self._codes(frame), self.implied(frame), self.clues(frame)
@@ -274,11 +279,6 @@ class Ruled(Part):
     def encode(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
         """Arrays without columns."""
         return np.empty((len(frame), 0), np.int64), np.empty((len(frame), 0))
-
-    def decode_from(self, found: dict) -> np.ndarray:
-        """The values that follow from those of x."""
-        name = self.source.column.name
-        return self.values(self.implied(Frame({name: found[name]})))
 
     def values(self, codes: np.ndarray) -> np.ndarray:
         """The values of codes (n,)."""
@@ -342,7 +342,8 @@ class Encoding:
         """name -> values with the types of the data."""
         learned = (place for place in self.places if not isinstance(place[0], Ruled))
         found = {part.column.name: part.decode(codes[:, k], x[:, d]) for part, k, d in learned}
-        return found | {ruled.column.name: ruled.decode_from(found) for ruled in self.ruled}
+        frame = Frame(found)
+        return found | {own.column.name: own.values(own.implied(frame)) for own in self.ruled}
 
     def log_prob_of_ruled(self, frame: Frame) -> np.ndarray:
         """log p of the columns that follow from others, (n,), given these."""

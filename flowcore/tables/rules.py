@@ -99,17 +99,19 @@ def find_rules(frame: Frame, encoding: Encoding, codes: np.ndarray) -> dict[Name
         if name in rules or (name in rows and rows[name].min() < LEAST_OF_VALUE):
             continue
         order, least = np.argsort(x[name], kind="stable"), 1 if name in rows else LEAST
-        for own in (own for own in finest[i + 1 :] if own in wanted and own not in rules):
-            if steps := _steps(x[name][order], x[own][order], least):
-                rules[own] = Rule(name, *steps, len(order))
+        in_order = x[name][order]
+        for own in finest[i + 1 :]:
+            if own in wanted and own not in rules:
+                steps = _steps(in_order, x[own][order], least)
+                rules |= {own: Rule(name, *steps, len(order))} if steps else {}
     return rules
 
 
 def _steps(x: np.ndarray, codes: np.ndarray, least: int) -> tuple[tuple, tuple] | None:
     """(the codes of the steps, their ends) of rows in the order of x; None if codes are no function
-    of x, or a step has less rows."""
+    of x, or if a step has fewer rows."""
     at = np.flatnonzero(np.diff(codes)) + 1
-    low, high, ends = x[at - 1], x[at], [0, *at, len(x)]
+    low, high, ends = x[at - 1], x[at], np.concatenate([[0], at, [len(x)]])
     if not (low < high).all() or np.diff(ends).min() < least:
         return None
     return tuple(codes[ends[:-1]].tolist()), tuple(map(_cut, low.tolist(), high.tolist()))
