@@ -256,7 +256,7 @@ class Ruled(Part):
         return np.where(known, self.column.rule.implied(x), UNKNOWN)
 
     def clues(self, frame: Frame) -> np.ndarray:
-        """(n,): the codes of known cells where x is missing, which tell about it; else -1."""
+        """(n,): the codes of known cells where x is missing, of which they are clues; else -1."""
         own, gone = self._codes(frame), is_missing(frame[self.source.column.name])
         return np.where(gone & (own < len(self.column.values)), own, UNKNOWN)
 

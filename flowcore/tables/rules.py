@@ -121,7 +121,7 @@ def _cut(low: float, high: float) -> float:
     """The roundest number from low to high, as the end of a step that does not include it.
 
     >>> _cut(36.0, 37.0), _cut(11.25, 38.0), _cut(5.5, 5.56) > 5.5
-    (37.0, 20.0, True)
+    (37.0, 30.0, True)
     """
     for digits in range(-DIGITS, DIGITS):
         for scale in (10.0**digits, 2 * 10.0**digits):
