@@ -105,8 +105,8 @@ def question_of(density: TableDensity, known: Mapping) -> tuple[Question, float]
 
 
 def with_clues(density: TableDensity, question: Question) -> Question:
-    """The question with what its clues imply, the same in all rows: a range of a number, values that
-    a category cannot have, and draws that are rejected."""
+    """The question with what its clues, the same in all rows, imply: a range of a number, values
+    that a category cannot have, draws that are rejected."""
     if question.clues is None or (question.clues[0] == UNKNOWN).all():
         return question
     ranges, forbidden, kept_in = {**question.ranges}, [*question.forbidden], question.is_in

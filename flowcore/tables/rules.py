@@ -12,7 +12,7 @@ from .frame import Frame, Name, is_missing
 if TYPE_CHECKING:
     from .encoding import Encoding
 
-LEAST, LEAST_OF_VALUE = 30, 10  # rows of each step, and of each value of a category in place of x
+LEAST, LEAST_OF_SOURCE = 30, 10  # rows of each value of c, and of a category in place of x
 DIGITS = 15  # that a threshold may have
 
 
@@ -77,10 +77,9 @@ class Rule:
 def find_rules(frame: Frame, encoding: Encoding, codes: np.ndarray) -> dict[Name, Rule]:
     """name -> the rule of a category that follows from another column in all rows of the frame.
 
-    codes: of the rows. Each step has 30 rows or more; so has each value of the category, and each
-    value of a category from which it follows has 10. Columns with missing cells have no rules, and
-    no rule refers to a column that has one. Cost: a sort of each column, and a comparison of each
-    pair.
+    codes: of the rows. Each value of the category has 30 rows or more, and one step of a number.
+    Each value of a category from which it follows has 10. Columns with missing cells have no rules, and
+    no rule refers to a column that has one. Cost: a sort of each column, a comparison of each pair.
     """
     x, rows, rules = {}, {}, {}
     for part, k, _ in encoding.places:
@@ -96,25 +95,26 @@ def find_rules(frame: Frame, encoding: Encoding, codes: np.ndarray) -> dict[Name
     finest = sorted(x, key=lambda name: (name in rows, -len(rows.get(name, ()))))
     wanted = {name for name, n in rows.items() if len(n) > 1 and n.min() >= LEAST}
     for i, name in enumerate(finest):
-        if name in rules or (name in rows and rows[name].min() < LEAST_OF_VALUE):
+        if name in rules or (name in rows and rows[name].min() < LEAST_OF_SOURCE):
             continue
-        order, least = np.argsort(x[name], kind="stable"), 1 if name in rows else LEAST
+        order = np.argsort(x[name], kind="stable")
         in_order = x[name][order]
         for own in finest[i + 1 :]:
             if own in wanted and own not in rules:
-                steps = _steps(in_order, x[own][order], least)
+                most = len(rows[name] if name in rows else rows[own])
+                steps = _steps(in_order, x[own][order], most)
                 rules |= {own: Rule(name, *steps, len(order))} if steps else {}
     return rules
 
 
-def _steps(x: np.ndarray, codes: np.ndarray, least: int) -> tuple[tuple, tuple] | None:
+def _steps(x: np.ndarray, codes: np.ndarray, most: int) -> tuple[tuple, tuple] | None:
     """(the codes of the steps, their ends) of rows in the order of x; None if codes are no function
-    of x, or if a step has fewer rows."""
+    of x, or have more steps."""
     at = np.flatnonzero(np.diff(codes)) + 1
-    low, high, ends = x[at - 1], x[at], np.concatenate([[0], at, [len(x)]])
-    if not (low < high).all() or np.diff(ends).min() < least:
+    low, high = x[at - 1], x[at]
+    if len(at) >= most or not (low < high).all():
         return None
-    return tuple(codes[ends[:-1]].tolist()), tuple(map(_cut, low.tolist(), high.tolist()))
+    return tuple(codes[[0, *at]].tolist()), tuple(map(_cut, low.tolist(), high.tolist()))
 
 
 def _cut(low: float, high: float) -> float:

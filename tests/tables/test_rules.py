@@ -137,20 +137,21 @@ def test_few_rows_missing_cells_and_a_wish_leave_a_category_as_it_is():
     assert not again.schema_.rules  # every fit decides
 
 
-def test_a_category_of_several_steps_and_of_another_category_of_the_same_size():
+def test_several_steps_a_copy_and_a_category_of_a_ruled_one():
     rng = RNG(1)
     age = rng.uniform(0, 90, 500)
-    group = np.array(["paid", "full", "paid"])[np.searchsorted([18, 65], age, side="right")]
+    group = np.array(["child", "adult", "old"])[np.searchsorted([18, 65], age, side="right")]
     letter = rng.choice(["a", "b", "c"], 500)
-    X = {"age": age, "group": group, "letter": letter, "copy": np.char.upper(letter)}
+    X = {"age": age, "group": group, "works": group == "adult", "letter": letter,
+         "copy": np.char.upper(letter)}  # fmt: skip
     density = fit_table(X, learn=shifted)
-    assert density.schema_.rules == {
-        "group": "follows from 'age': paid where age < 18, full where age < 65, else paid",
+    assert density.schema_.rules == {  # none of "works": two steps of age are False
+        "group": "follows from 'age': child where age < 18, adult where age < 65, else old",
         "copy": "follows from 'letter'",
     }
-    given = density.given({"group": "paid"})
-    young = given.sample(400, rng=0)["age"]
-    assert ((young < 18) | (young >= 65)).all() and 0.3 < (young < 18).mean() < 0.7
+    adults = density.given({"group": "adult", "copy": "B"}).sample(400, rng=0)
+    assert 18 <= adults["age"].min() < 25 and 58 < adults["age"].max() < 65
+    assert set(adults["letter"]) == {"b"}
 
 
 # ------------------------------------------------------------------------ p
@@ -294,6 +295,13 @@ def test_cells_are_imputed_by_the_rule_and_by_its_range(density):
     alone = density.impute(holes[17:18], n=3).tables
     for own, others in zip(alone, density.impute(holes, n=3).tables, strict=True):
         pd.testing.assert_frame_equal(own, others[17:18], check_dtype=False)
+
+
+def test_rows_that_differ_in_a_clue_alone_are_answered_alone(density):
+    rows = table(1, seed=6).assign(weeks=np.nan).loc[[0, 0]].reset_index(drop=True)
+    rows["premie"] = ["premie", "full term"]
+    (both,), (alone,) = (density.impute(own, n=1).tables for own in (rows, rows[1:]))
+    assert both["weeks"][1] == alone["weeks"][1] >= 37 > both["weeks"][0]
 
 
 def test_log_p_of_the_known_cells_is_that_of_all_rows_that_they_leave(density):
