@@ -78,8 +78,9 @@ def find_rules(frame: Frame, encoding: Encoding, codes: np.ndarray) -> dict[Name
     """name -> the rule of a category that follows from another column in all rows of the frame.
 
     codes: of the rows. Each value of the category has 30 rows or more, and one step of a number.
-    Each value of a category from which it follows has 10. Columns with missing cells have no rules, and
-    no rule refers to a column that has one. Cost: a sort of each column, a comparison of each pair.
+    Each value of a category from which it follows has 10. Columns with missing cells have no rules,
+    and no rule refers to a column that has one. Cost: a sort of each column, a comparison of each
+    pair.
     """
     x, rows, rules = {}, {}, {}
     for part, k, _ in encoding.places:
@@ -109,7 +110,7 @@ def find_rules(frame: Frame, encoding: Encoding, codes: np.ndarray) -> dict[Name
 
 def _steps(x: np.ndarray, codes: np.ndarray, most: int) -> tuple[tuple, tuple] | None:
     """(the codes of the steps, their ends) of rows in the order of x; None if codes are no function
-    of x, or have more steps."""
+    of x, or if there are more than `most` steps."""
     at = np.flatnonzero(np.diff(codes)) + 1
     low, high = x[at - 1], x[at]
     if len(at) >= most or not (low < high).all():

@@ -318,7 +318,7 @@ def test_log_p_of_the_known_cells_is_that_of_all_rows_that_they_leave(density):
 
 
 def test_a_cell_that_breaks_its_rule_is_the_improbable_one(density):
-    rows = table(6, seed=7)
+    rows = table(3, seed=7)
     rows.loc[2, "premie"] = "premie" if rows.loc[2, "weeks"] >= 37 else "full term"
     found = density.explain(rows)
     at = found.names.index("premie")
