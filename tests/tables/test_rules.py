@@ -11,6 +11,7 @@ from scipy import stats
 import flowcore as fc
 from flowcore.cli import main
 from flowcore.tables import Schema, TableDensity, fit_table
+from flowcore.tables.fitting import training_rows
 from flowcore.tables.rules import Rule
 
 pytestmark = pytest.mark.usefixtures("few_folds")
@@ -127,12 +128,17 @@ def test_few_rows_missing_cells_and_a_wish_leave_a_category_as_it_is():
     X = table(400)
     plain = Schema.from_data(X).edit(KINDS)
     assert fit_table(X, plain, learn=shifted, rules=False).schema_ == plain
-    few = X.drop(columns="premie").assign(early=np.where(X.weeks < np.sort(X.weeks)[25], "a", "b"))
+    few = X.assign(early=np.where(X.weight < np.sort(X.weight)[29], "a", "b"))
     holes = X.assign(premie=np.where(np.arange(len(X)) == 3, None, X.premie))
     for rows, name in ((few, "early"), (holes, "premie")):
         schema = Schema.from_data(rows).edit(KINDS)
         found = fit_table(rows, schema, learn=shifted).schema_.rules
         assert name not in found and "heavy" in found
+    for name in ("weeks", "premie"):  # where missing cells are unknown
+        rows = X.astype({"weeks": float}).assign(**{name: X[name].where(np.arange(len(X)) != 3)})
+        schema = Schema.from_data(rows, "learn").edit(KINDS)
+        found = training_rows(rows, schema, "learn", None, False).schema.rules
+        assert "premie" not in found and "heavy" in found
     again = fit_table(X, fit_table(X, plain, learn=shifted).schema_, learn=shifted, rules=False)
     assert not again.schema_.rules  # every fit decides
 
