@@ -199,6 +199,10 @@ def fit(
         "Set aside what has no density (constants, identifiers, text, copies), learn from missing "
         "cells, and note it.",
     ) = False,
+    rules: flag(
+        "--rules/--no-rules",
+        "Keep what holds in all rows: categories that follow from one other column.",
+    ) = True,
     schema: Annotated[
         str | None, Option(metavar="MODEL", help="Take the kinds of columns from this model.")
     ] = None,

@@ -26,8 +26,8 @@ QUICK = 0.1  # of the budget
 def run(
     data: str, out: str, columns: Sequence[str], kind: Sequence[tuple[str, str]], suggested: bool,
     missing: str, flow: str, budget: float | None, max_seconds: float | None, quick: bool,
-    auto: bool, schema: str | None, seed: int, jobs: int | None, json: bool, progress: bool,
-    reading: dict,
+    auto: bool, rules: bool, schema: str | None, seed: int, jobs: int | None, json: bool,
+    progress: bool, reading: dict,
 ) -> None:  # fmt: skip
     """Read, find the kinds, learn, write, print."""
     check_model(out, data)
@@ -47,7 +47,7 @@ def run(
                 note(said)
             if missing == "error" and _misses_some(frame):
                 missing = "learn"
-        training_rows(frame, chosen, missing, None, False)
+        training_rows(frame, chosen, missing, None, False, rules=False)
     except ValueError as problem:
         raise problem if auto else _with_all_fixes(problem, frame, kinds) from None
     notes = {"flow": flow, "budget": budget, "quick": quick, "seed": seed, "flowcore": __version__}
@@ -55,14 +55,15 @@ def run(
         budget = QUICK * (default_minutes(len(frame)) if budget is None else budget)
     learn = FlowDensity(flow, budget=budget, max_seconds=max_seconds, n_jobs=jobs,
                         random_state=seed, progress=progress)  # fmt: skip
-    density = fit_table(frame, chosen, learn=learn, missing=missing, rng=seed)
+    density = fit_table(frame, chosen, learn=learn, missing=missing, rules=rules, rng=seed)
     own = chosen.select(frame)
-    known = digest(own.take(complete_rows(own, missing, chosen)), chosen)
+    known = digest(own.take(complete_rows(own, missing, chosen)), density.schema_)
     density.notes |= {"digest": known, **notes}
     save(density, out)
     text = as_text(density) + printable(f"\nwritten to {out}")
     print(as_json(out, density) if json else text)
     _note_kinds(found, suggested)
+    _note_rules(density.schema_)
     if auto:
         _note_aside(chosen)
         note(f"to fit next month's table in the same way: --schema {out}")
@@ -117,6 +118,13 @@ def _check_separator(frame: Frame) -> None:
     if len(frame) and len(frame.names) == 1 and others and frame[frame.names[0]].dtype == object:
         problem = f"{frame.source} has a single column, {name!r:.60}: if it is several, "
         raise with_fix(ValueError, problem, {"separator": others[0]})
+
+
+def _note_rules(schema: Schema) -> None:
+    for name, rule in schema.rules.items():
+        note(f"{name!r:.40} {rule}, in all rows: so it does in the model")
+    if schema.rules:
+        note("to learn such columns like others: --no-rules")
 
 
 def _note_kinds(schema: Schema, suggested: bool) -> None:

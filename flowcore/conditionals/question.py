@@ -16,6 +16,8 @@ class Question:
     The same for all rows: ranges, column -> its ends on the line; forbidden, pairs of a column of
     codes and a value that its unknown cells cannot have; is_in(codes, x), whether draws lie in
     those ranges that are several intervals of the line.
+
+    clues (m, R): known values of columns that follow from unknown ones by a rule; -1 elsewhere.
     """
 
     codes: np.ndarray
@@ -24,6 +26,7 @@ class Question:
     ranges: dict[int, np.ndarray] = field(default_factory=dict)
     forbidden: tuple[tuple[int, int], ...] = ()
     is_in: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    clues: np.ndarray | None = None
 
     @classmethod
     def of_numbers(cls, rows: np.ndarray) -> Question:
@@ -33,7 +36,8 @@ class Question:
     def of(self, rows: np.ndarray) -> Question:
         """The same question about some of the rows."""
         parts = self.codes[rows], self.x[rows], self.hole[rows]
-        return Question(*parts, self.ranges, self.forbidden, self.is_in)
+        clues = None if self.clues is None else self.clues[rows]
+        return Question(*parts, self.ranges, self.forbidden, self.is_in, clues)
 
     def split(self, n: int) -> list[Question]:
         """The same question about n parts of the rows, one after the other."""

@@ -158,7 +158,7 @@ def diagnose(
         held_out, units = GivenRows(numbers.rows, numbers.context), numbers.units
         exact, there = _exact(numbers), ~np.isnan(numbers.values)
         redrawn = lambda n: _exact(density.numbers_of(density.sample(n, rng), rng))  # noqa: E731
-        given = tuple(f"{column.name}" for column in density.schema_.categories)
+        given = tuple(f"{c.name}" for c in density.schema_.categories if c.rule is None)
     else:
         adapter = AnyDensity.of(density, X_held_out, context)
         held_out = _rows("X_held_out", X_held_out, "context", context, adapter.dim)

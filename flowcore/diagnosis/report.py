@@ -40,6 +40,7 @@ OF_ESTIMATORS = {  # those have other options than flows
     f"columns {FIT_TABLE}",
     "shares": "Fit again, to more rows or newer ones. A number that many rows have is an atom: "
     "schema.edit(rain='positive atoms(0)').",
+    "rules": "Fit again with rows that break the rule, or without rules: rules=False, --no-rules.",
     "range": "If nothing can lie beyond the rows, give columns their ends, such as "
     "schema.edit(rain='positive').",
 }

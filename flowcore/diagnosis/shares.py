@@ -28,7 +28,7 @@ def shares(
     """Findings about a `TableDensity`: one per column, and one about pairs of the first 20 columns.
 
     Values are categories, atoms, missing cells and new values, or a column's commonest number. Also
-    a finding about the range of each column of numbers.
+    a finding about the range of each column of numbers, and one about each rule.
     """
     with without_warnings():  # warnings about these rows have been given
         tables = [held_out, density.sample(n_draws, rng), *([] if train is None else [train])]
@@ -53,6 +53,7 @@ def shares(
     if pairs := [one for one in pairs if one]:
         worst = min(pairs, key=lambda one: one.p)
         each.append(replace(worst, p=min(1.0, worst.p * len(pairs)), levels=()))
+    ranges += [_rule(ruled, frames[0]) for ruled in density.encoding.ruled]
     return [one for one in each if one] + ranges
 
 
@@ -85,6 +86,15 @@ def _compared(coded: dict, names: Sequence[str], n: int) -> Finding | None:
     tests = 1 if known.all() and len(known) == 2 else known.sum()  # two shares, one p-value
     size, p = abs(rows - draws)[worst], min(1.0, tests * p[worst])
     return Finding("shares", name, float(size), p=float(p), sentence=text, levels=tuple(levels))
+
+
+def _rule(ruled: Any, frame: Any) -> Finding:
+    """How many rows break the rule of a category, of which the density expects n u."""
+    name, rule, count = f"{ruled.column.name}", ruled.column.rule, int(ruled.breaks(frame).sum())
+    p = imported("scipy.stats").binom.sf(count - 1, len(frame), rule.u)
+    text = f"`{name}` does not follow from `{rule.source}` in {count:,} of {len(frame):,} rows."
+    return Finding("rules", f"rows against the rule of {name}", count / max(1, len(frame)),
+                   p=float(p), sentence=text)  # fmt: skip
 
 
 def _range(name: str, rows: np.ndarray, drawn: np.ndarray, held_out: bool) -> Finding:

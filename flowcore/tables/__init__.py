@@ -5,6 +5,7 @@ column.py      a column: kind and facts             detection.py how these are f
 dates.py       days and times, as seconds           patterns.py  texts that are numbers or days
 schema.py      all columns, printed, edited, saved
 encoding.py    rows as arrays, and back             coordinates.py numbers on the whole line
+rules.py       categories that follow from another column
 missing_categories.py unknown ones, filled in       filled.py    and absent numbers
 normal_scores.py numbers that stop, or repeat
 frequencies.py p(c) by counts                       chow_liu_tree.py by a tree

@@ -20,6 +20,7 @@ from ..conditionals.weights import Weighted, counted, enumerated
 from ..core import BLAS
 from .explaining import Surprises
 from .proposal import MixedMixture, Proposal
+from .question import with_clues
 
 if TYPE_CHECKING:
     from ..conditionals.question import Question
@@ -61,10 +62,12 @@ class Answering:
 
     def marks(self, question: Question) -> np.ndarray:
         """Which columns are known."""
-        return np.hstack([question.codes < 0, np.isnan(question.x), question.hole])
+        clues = [] if question.clues is None else [question.clues]
+        return np.hstack([question.codes < 0, np.isnan(question.x), question.hole, *clues])
 
     def without_weights(self, question: Question, n: int, rngs: list) -> Weighted | None:
         """Of the three exact cases at the top of this file."""
+        question = with_clues(self.density, question)
         codes, x, unknown = question.codes, question.x, question.codes[0] < 0
         if not (question.hole[0].any() or question.ranges):
             if not unknown.any():
@@ -80,7 +83,7 @@ class Answering:
 
     def target(self, question: Question, n: int) -> _Target:
         """p(c) q(z | c) |dz/dx_a|, and the proposal."""
-        return _Target(self, question, n)
+        return _Target(self, with_clues(self.density, question), n)
 
     def _of_all_values(self, question: Question) -> Weighted:
         """Every combination of the unknown categories, with its probability."""

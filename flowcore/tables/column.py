@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from .frame import Name
 from .kind import FORMS, Kind
+from .rules import Rule
 
 MOST_VALUES = 1000  # of a category; more are no categories
 TYPES = {"number": (int, float), "boolean": bool, "text": str, "date": ()}  # of the values
@@ -40,6 +41,8 @@ class Column:
         Decimal places of all numbers, and of draws; None: more than 12.
     rounded : bool
         Whether numbers off the grid are rounded to it (if the grid was found, not chosen).
+    rule : Rule or None
+        How a category follows from another column: every fit finds it anew.
 
     Examples
     --------
@@ -60,6 +63,7 @@ class Column:
     missing: bool = False
     decimals: int | None = None
     rounded: bool = False
+    rule: Rule | None = None
 
     def __post_init__(self):
         named, kind, values = f"column {self.name!r:.40}", self.kind, self.values or ()
@@ -105,13 +109,15 @@ class Column:
         boolean = kind.name == "boolean" and set(self.values or ("?",)) <= {False, True}
         values = (False, True) if boolean else self.values
         rounded = self.rounded and kind == self.suggestion
-        return replace(self, kind=kind, values=values, suggestion=None, note="", rounded=rounded)
+        own = {"kind": kind, "values": values, "rounded": rounded}
+        return replace(self, **own, suggestion=None, note="", rule=None)
 
     def to_dict(self) -> dict:
         """The column as data for JSON."""
         data = {name: getattr(self, name) for name in self.__dataclass_fields__}
         data |= {"kind": str(self.kind), "suggestion": str(self.suggestion or "")}
         data["values"] = None if self.values is None else list(self.values)
+        data |= {"rule": self.rule and [*vars(self.rule).values()]}
         data |= {"missing": self.missing or None, "rounded": self.rounded or None}
         return {key: v for key, v in data.items() if key == "name" or v not in (None, "")}
 
@@ -119,5 +125,7 @@ class Column:
     def from_dict(cls, data: dict) -> Column:
         """The column that `to_dict` described."""
         kinds = {key: Kind.parse(data[key]) for key in ("kind", "suggestion") if key in data}
-        values = data.get("values")
-        return cls(**data | kinds | {"values": None if values is None else tuple(values)})
+        values, rule = data.get("values"), data.get("rule")
+        own = {"values": None if values is None else tuple(values)}
+        own |= {"rule": rule and Rule(*(tuple(v) if isinstance(v, list) else v for v in rule))}
+        return cls(**data | kinds | own)

@@ -59,11 +59,13 @@ class TableConditional(DrawnConditional):
         ]  # fmt: skip
         if not self.columns:
             raise ValueError("all columns are known, so none is left: log_prob scores a whole row")
-        self._question = question_of(density, known)
+        self._question, self._log_ruled = question_of(density, known)
         self._set_draws(self.known, n_draws, rng)
 
     def _draw(self, n, rng):
-        return answer_block(self.density.answering, self._question, n, [rng])
+        answer = answer_block(self.density.answering, self._question, n, [rng])
+        answer.log_p[:] += self._log_ruled
+        return answer
 
     @property
     def exact(self) -> str:
@@ -234,9 +236,10 @@ def without_absent(density: TableDensity, codes: np.ndarray, x: np.ndarray) -> n
 
 def _answers(density, frame, question, n, n_draws, rng, progress, apart) -> Answers:
     """n draws of all rows, codes and numbers; a warning where they fail."""
-    rows = np.hstack([question.codes, question.x, question.hole])
+    rows = np.hstack([question.codes, question.x, question.hole, question.clues])
     rngs = generators(rows, rng, apart)
     result = answers(density.answering, question, n, n_draws, rngs, progress)
+    result.log_p[:] += density.encoding.log_prob_of_ruled(frame)
     result.warn_untrusted(frame.row_numbers(np.arange(len(frame))), "")
     return result
 

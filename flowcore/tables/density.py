@@ -107,6 +107,9 @@ class TableDensity(DensityMixin, BaseEstimator):
         once more from the fitted density. Then pass a `schema` from
         `Schema.from_data(X, missing="learn")`: in other schemas
         "missing" may be a value of a column.
+    rules : bool
+        Whether a category that follows from one other column in all rows has that value in draws,
+        and a probability near 1 in p: see "Kinds of columns". False: it is learned like others.
     ignore_extra : bool
         Ignore columns that the schema does not have, instead of raising an error.
     random_state : int or Generator
@@ -154,19 +157,23 @@ class TableDensity(DensityMixin, BaseEstimator):
         learn: Callable[..., Base] | FlowDensity | None = None,
         *,
         missing: str = "error",
+        rules: bool = True,
         ignore_extra: bool = False,
         random_state: int | np.random.Generator | None = 0,
     ):
         self.schema = schema
         self.learn = learn
         self.missing = missing
+        self.rules = rules
         self.ignore_extra = ignore_extra
         self.random_state = random_state
 
     def fit(self, X: TableLike, y: None = None, sample_weight: ArrayLike | None = None) -> Self:
         """Fit to the rows of a table; see `fit_table` for the kinds of tables, and for errors."""
         rng = np.random.default_rng(self.random_state)
-        rows = training_rows(X, self.schema, self.missing, sample_weight, self.ignore_extra)
+        rows = training_rows(
+            X, self.schema, self.missing, sample_weight, self.ignore_extra, self.rules
+        )
         learn = learner(self.learn, self.missing)
         codes, shares = rows.codes, (1.0,)
         if (codes < 0).any():
@@ -273,6 +280,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         log_p, out = np.full(len(codes), np.nan), self.coordinates_.outside(x).any(axis=1)
         rows = np.flatnonzero(~(unknown | out))
         log_p[rows] = self.log_prob_of(codes[rows], x[rows])
+        log_p[rows] += self.encoding.log_prob_of_ruled(frame)[rows]
         holes = np.flatnonzero(unknown & ~out) if missing == "marginal" else np.zeros(0, int)
         if len(holes):
             log_p[holes] = marginals_of(self, frame.take(holes))
@@ -582,6 +590,7 @@ def fit_table(
     *,
     learn: Callable[..., Base] | FlowDensity | None = None,
     missing: str = "error",
+    rules: bool = True,
     sample_weight: ArrayLike | None = None,
     rng: Seed = 0,
 ) -> TableDensity:
@@ -597,7 +606,7 @@ def fit_table(
     ----------
     X : table
         Of pandas, polars or pyarrow, a mapping of columns, a `Frame`, or an array (n, D).
-    schema, learn, missing
+    schema, learn, missing, rules
         See `TableDensity`.
     sample_weight : array_like or None
         (n,) >= 0; rows of weight 0 are left out.
@@ -622,7 +631,7 @@ def fit_table(
     >>> len(density.sample(5, rng=0))
     5
     """
-    found = TableDensity(schema, learn, missing=missing, random_state=rng)
+    found = TableDensity(schema, learn, missing=missing, rules=rules, random_state=rng)
     found.fit(X, sample_weight=sample_weight)
     return found.set_params(schema=found.schema_, learn=None)  # which pickle may not take
 

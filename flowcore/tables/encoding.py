@@ -1,8 +1,9 @@
 """Rows of a table as arrays, and back: codes of categories and atoms, coordinates of numbers.
 
-A column is a `Category` (one code), a `Number` (one coordinate), or a `Day`. A number with atoms
-also has a code: 0 for any other number, then the atoms, then a missing cell. In place of an atom or
-a missing cell, the coordinate is NaN. `coordinates.py` maps the numbers to the line.
+A column is a `Category` (one code), a `Number` (one coordinate), or a `Day`; or it is `Ruled`, and
+has neither codes nor coordinates. A number with atoms also has a code: 0 for any other number, then
+the atoms, then a missing cell. In place of an atom or a missing cell, the coordinate is NaN.
+`coordinates.py` maps the numbers to the line.
 """
 
 from __future__ import annotations
@@ -238,8 +239,57 @@ class Day(Part):
         return written(seconds, kind.form, self.column.type == "number")
 
 
+@dataclass(frozen=True)
+class Ruled(Part):
+    """A category that follows from another column x by its `Rule`, and is not in the arrays."""
+
+    source: Part
+
+    def implied(self, frame: Frame) -> np.ndarray:
+        """(n,): the code that follows from x; -1 if x is missing or unseen."""
+        if self.source.column.kind.is_category:
+            x = self.source.encode(frame)[0][:, 0]
+            known = (x != UNKNOWN) & (x < self.source.sizes[0])
+        else:
+            x = frame.as_floats(self.source.column.name)
+            known = ~np.isnan(x)
+        return np.where(known, self.column.rule.implied(x), UNKNOWN)
+
+    def clues(self, frame: Frame) -> np.ndarray:
+        """(n,): the codes of known cells where x is missing, of which they are clues; else -1."""
+        own, gone = self._codes(frame), is_missing(frame[self.source.column.name])
+        return np.where(gone & (own < len(self.column.values)), own, UNKNOWN)
+
+    def breaks(self, frame: Frame) -> np.ndarray:
+        """(n,): whether a known cell is another one than follows from x."""
+        own, implied = self._codes(frame), self.implied(frame)
+        return (own != UNKNOWN) & (implied != UNKNOWN) & (own != implied)
+
+    def log_prob(self, frame: Frame) -> np.ndarray:
+        """log p of the cells given x, (n,): 0 for a missing cell, and a clue follows from its x."""
+        own, implied, clues = self._codes(frame), self.implied(frame), self.clues(frame)
+        n_values, u = len(self.column.values), self.column.rule.u
+        m = n_values + self.column.kind.has_unseen
+        log_p = np.where(own == implied, np.log1p(-u), np.log(u / (m - 1)))
+        log_p[implied == UNKNOWN] = -np.log(m)
+        log_p[clues != UNKNOWN] = np.log1p(-u)
+        log_p[own >= m] = -np.inf
+        return np.where(own == UNKNOWN, 0.0, log_p)
+
+    def encode(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+        """Arrays without columns."""
+        return np.empty((len(frame), 0), np.int64), np.empty((len(frame), 0))
+
+    def values(self, codes: np.ndarray) -> np.ndarray:
+        """The values of codes (n,)."""
+        return Category(self.column).decode(codes[:, None], np.empty((len(codes), 0)))
+
+    def _codes(self, frame: Frame) -> np.ndarray:
+        return Category(self.column).encode(frame)[0][:, 0]
+
+
 def part(column: Column) -> Part:
-    """The `Part` that encodes a modelled column."""
+    """The `Part` that encodes a modelled column without a rule."""
     if column.kind.is_category:
         return Category(column)
     return Day(column) if column.kind.is_date else Number(column)
@@ -249,11 +299,12 @@ class Encoding:
     """All modelled columns of a schema: rows of a frame as codes (n, K) and coordinates (n, D)."""
 
     def __init__(self, schema: Schema):
+        modelled = [c for c in schema.columns if c.kind.is_category or c.kind.is_number]
+        own = {column.name: part(column) for column in modelled}
         self.parts = [
-            part(column)
-            for column in schema.columns
-            if column.kind.is_category or column.kind.is_number
+            own[c.name] if c.rule is None else Ruled(c, own[c.rule.source]) for c in modelled
         ]
+        self.ruled = [part for part in self.parts if isinstance(part, Ruled)]
         self.kinds = [kind for part in self.parts for kind in part.kinds]
         self.sizes = [size for part in self.parts for size in part.sizes]
         self.closed = [closed for part in self.parts for closed in part.closed]
@@ -283,11 +334,20 @@ class Encoding:
             unknown |= (np.isnan(own_x) & part.is_there(own_codes)[:, None]).any(axis=1)
             codes.append(own_codes)
             x.append(own_x)
+        for ruled in self.ruled:
+            unknown |= is_missing(frame[ruled.column.name])
         return np.concatenate(codes, axis=1), np.concatenate(x, axis=1), unknown
 
     def decode(self, codes: np.ndarray, x: np.ndarray) -> dict:
         """name -> values with the types of the data."""
-        return {p.column.name: p.decode(codes[:, k], x[:, d]) for p, k, d in self.places}
+        learned = (place for place in self.places if not isinstance(place[0], Ruled))
+        found = {part.column.name: part.decode(codes[:, k], x[:, d]) for part, k, d in learned}
+        frame = Frame(found)
+        return found | {own.column.name: own.values(own.implied(frame)) for own in self.ruled}
+
+    def log_prob_of_ruled(self, frame: Frame) -> np.ndarray:
+        """log p of the columns that follow from others, (n,), given these."""
+        return sum((ruled.log_prob(frame) for ruled in self.ruled), np.zeros(len(frame)))
 
     def is_there(self, codes: np.ndarray) -> np.ndarray:
         """(n, D): whether a number is present, not replaced by an atom or a missing cell."""

@@ -9,6 +9,8 @@ import numpy as np
 from ..conditionals.explaining import DRAWS, Explanation, most_surprising
 from ..distributions.columns import equal_rows
 from .conditional import filled
+from .encoding import Ruled
+from .frame import is_missing
 from .question import encoded_with_holes
 
 if TYPE_CHECKING:
@@ -97,7 +99,7 @@ def explanation_of(density: TableDensity, frame: Frame) -> Explanation:
     """The result of `TableDensity.explain`."""
     surprises = density.answering.surprises
     possible, odd, (codes, x, hole) = encoded(density, frame)
-    surprise = np.where(odd, np.inf, surprises(codes, x, hole)[:, :-1])
+    surprise = of_cells(surprises, possible, odd, (codes, x, hole))[:, :-1]
     log_p, whole = density.log_prob(possible), ~np.isnan(surprise).any(axis=1) & ~odd.any(axis=1)
     log_p[odd.any(axis=1)] = -np.inf
     near = np.full(len(codes), np.nan)
@@ -106,27 +108,32 @@ def explanation_of(density: TableDensity, frame: Frame) -> Explanation:
     for j, (place, rows) in enumerate(
         zip(surprises.places, most_surprising(surprise), strict=True)
     ):
-        new_codes, new_x = surprises.likely(place, codes[rows], x[rows], hole[rows])
-        tried, at = whole[rows], rows[whole[rows]]
-        with np.errstate(invalid="ignore"):  # of densities 0
-            rise = density.log_prob_of(new_codes[tried], new_x[tried], POINTS) - near[at]
-        gains[at, j] = np.maximum(rise, 0)
-        (part, k, d), better = place, gains[rows, j] != 0
-        own, changed = frame[part.column.name], np.zeros(len(frame), bool)
-        new = part.decode(new_codes[better][:, k], new_x[better][:, d])
+        (part, k, d), tried = place, whole[rows]
+        if isinstance(part, Ruled):  # the value that follows is the most probable one
+            better, implied = part.breaks(possible)[rows], part.implied(possible)[rows]
+            rise = np.where(better, surprise[rows, j] + np.log1p(-part.column.rule.u), 0.0)[tried]
+            new = part.values(implied[better])
+        else:
+            new_codes, new_x = surprises.likely(place, codes[rows], x[rows], hole[rows])
+            with np.errstate(invalid="ignore"):  # of densities 0
+                rise = density.log_prob_of(new_codes[tried], new_x[tried], POINTS)
+                rise = np.maximum(rise - near[rows[tried]], 0)
+            better = np.ones(len(rows), bool)
+            better[tried] = rise != 0
+            new = part.decode(new_codes[better][:, k], new_x[better][:, d])
+        gains[rows[tried], j] = rise
+        changed = np.zeros(len(frame), bool)
         changed[rows[better]], drawn = True, np.empty(len(frame), new.dtype)
         drawn[changed] = new
-        values.append(filled(own, drawn, changed))
+        values.append(filled(frame[part.column.name], drawn, changed))
     names = tuple(part.column.name for part, _, _ in surprises.places)
     return Explanation(names, log_p, surprise, gains, values)
 
 
 def outlier_scores(density: TableDensity, frame: Frame) -> np.ndarray:
     """The result of `TableDensity.outlier_score`."""
-    _, odd, arrays = encoded(density, frame)
-    surprise = density.answering.robust(*arrays)
-    cells = np.where(odd, np.inf, surprise[:, :-1])
-    return np.fmax.reduce(cells, axis=1) + surprise[:, -1]
+    surprise = of_cells(density.answering.robust, *encoded(density, frame))
+    return np.fmax.reduce(surprise[:, :-1], axis=1) + surprise[:, -1]
 
 
 def encoded(density: TableDensity, frame: Frame) -> tuple:
@@ -136,3 +143,14 @@ def encoded(density: TableDensity, frame: Frame) -> tuple:
     none = np.zeros(len(frame), bool)
     odd = np.stack([odd.get(part.column.name, none) for part in encoding.parts], axis=1)
     return possible, odd, encoded_with_holes(encoding, possible, values=True)[:3]
+
+
+def of_cells(surprises: Surprises, frame: Frame, odd: np.ndarray, arrays: tuple) -> np.ndarray:
+    """(n, P + 1): inf for odd cells; cells with a rule count by its probability."""
+    found = surprises(*arrays)
+    for j, (part, _, _) in enumerate(surprises.places):
+        if isinstance(part, Ruled):
+            gone = is_missing(frame[part.column.name])
+            found[:, j] = np.where(gone, np.nan, -part.log_prob(frame))
+    found[:, :-1][odd] = np.inf
+    return found

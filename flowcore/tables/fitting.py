@@ -25,6 +25,7 @@ from .frame import Frame, as_frame
 from .onehot import OneHot
 from .question import encoded_with_holes
 from .record import check_dim
+from .rules import find_rules
 from .schema import Schema, argument, complete_rows
 
 if TYPE_CHECKING:
@@ -103,8 +104,9 @@ class TrainingRows(NamedTuple):
 
 
 def training_rows(
-    X: TableLike, schema: Schema | None, missing: str, sample_weight, ignore_extra: bool
-) -> TrainingRows:
+    X: TableLike, schema: Schema | None, missing: str, sample_weight, ignore_extra: bool,
+    rules: bool = True,
+) -> TrainingRows:  # fmt: skip
     """Errors and warnings: see `fit_table`."""
     frame = as_frame(X)
     library, weight = frame.library, as_weights(sample_weight, len(frame))
@@ -119,12 +121,17 @@ def training_rows(
     else:
         schema.check_kinds(missing)
         frame, weight = _complete(schema.select(frame, ignore_extra), weight, missing, schema)
+    schema = schema.with_rules({})
     encoding = Encoding(schema)
     codes, x, hole, _ = encoded_with_holes(encoding, frame, values=True)
     encoding.check_inside(frame, x)
     encoding.check_known(frame, codes)
     names = [column.name for column in encoding.of_coordinates]
     check_numbers(x, names, Coordinates(encoding.kinds))
+    if rules and (found := find_rules(frame, encoding, codes)):
+        codes = codes[:, [column.name not in found for column in encoding.of_codes]]
+        schema = schema.with_rules(found)
+        encoding = Encoding(schema)
     notes = {"library": library, "rows": len(frame), "dropped": n_rows - len(frame)}
     notes |= {"missing": missing} if missing == "learn" else {}
     return TrainingRows(schema, encoding, codes, x, hole, weight, notes)

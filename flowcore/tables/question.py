@@ -44,7 +44,9 @@ def with_holes(
                 f"column {column.name!r:.40} never was {value!r:.40} in fit: that carries no "
                 "information about the other columns"
             )
-    return Question(codes, x, hole, forbidden=tuple(forbidden)), gaps
+    clues = np.array([ruled.clues(frame) for ruled in encoding.ruled], int)
+    clues = clues.reshape(-1, len(frame)).T
+    return Question(codes, x, hole, forbidden=tuple(forbidden), clues=clues), gaps
 
 
 def encoded_with_holes(encoding: Encoding, frame: Frame, values: bool, odd: Mapping = {}) -> tuple:
@@ -62,8 +64,8 @@ def encoded_with_holes(encoding: Encoding, frame: Frame, values: bool, odd: Mapp
     return codes, x, hole, gaps
 
 
-def question_of(density: TableDensity, known: Mapping) -> Question:
-    """The question for a row whose values `known` are known.
+def question_of(density: TableDensity, known: Mapping) -> tuple[Question, float]:
+    """(the question for a row whose values `known` are known, log p of those with a rule).
 
     Errors: ValueError for unknown columns, for values that a column cannot have, and for ranges
     without any number of the column.
@@ -99,7 +101,38 @@ def question_of(density: TableDensity, known: Mapping) -> Question:
         return kept
 
     question.is_in = is_in if loose else None
-    return question
+    return question, float(encoding.log_prob_of_ruled(frame)[0])
+
+
+def with_clues(density: TableDensity, question: Question) -> Question:
+    """The question with what its clues, the same in all rows, imply: a range of a number, values
+    that a category cannot have, draws that are rejected."""
+    if question.clues is None or (question.clues[0] == UNKNOWN).all():
+        return question
+    ranges, forbidden, kept_in = {**question.ranges}, [*question.forbidden], question.is_in
+    places = {part.column.name: (part, k, d) for part, k, d in density.encoding.places}
+    pairs = zip(density.encoding.ruled, question.clues[0].tolist(), strict=True)
+    clues = [(ruled, code, *places[ruled.source.column.name]) for ruled, code in pairs if code >= 0]
+    for ruled, code, part, k, d in clues:
+        rule = ruled.column.rule
+        if part.column.kind.is_category:
+            other = rule.implied(np.arange(part.sizes[0])) != code
+            forbidden += [(k.start, j) for j in np.flatnonzero(other).tolist()]
+        elif not part.sizes:
+            low, high = density.coordinates_.interval(d.start, *rule.interval(code))
+            old = ranges.get(d.start, (low, high))
+            low, high = max(low, old[0]), min(high, old[1])
+            if low < high:  # else all draws are rejected
+                ranges[d.start] = np.array([low, high])
+
+    def is_in(codes, x):
+        kept = np.ones(len(codes), bool) if kept_in is None else kept_in(codes, x)
+        for ruled, code, part, k, d in clues:
+            values = Frame({part.column.name: part.decode(codes[:, k], x[:, d])})
+            kept = kept & (ruled.implied(values) == code)
+        return kept
+
+    return replace(question, ranges=ranges, forbidden=tuple(forbidden), is_in=is_in, clues=None)
 
 
 def _check_value(part: Part, value, codes: np.ndarray, is_gap: bool) -> None:

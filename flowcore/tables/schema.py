@@ -13,11 +13,12 @@ from .column import Column
 from .detection import find_columns
 from .frame import NUMBERS, Frame, Name, as_frame, is_missing, listed
 from .kind import DENSITY, PROBABILITY, Kind
+from .rules import Rule
 
 if TYPE_CHECKING:
     from ..core.typing import TableLike
 
-FORMAT = 1
+FORMAT, WITH_RULES = 1, "1 with rules"  # which an older flowcore prints, and refuses
 MISSING = ("error", "drop", "atom", "learn")
 
 
@@ -107,6 +108,22 @@ class Schema:
         """The schema with all its suggestions adopted."""
         return self.edit({c.name: c.suggestion for c in self.columns if c.suggestion})
 
+    def with_rules(self, rules: Mapping[Name, Rule]) -> Schema:
+        """The schema in which these columns have a rule, and no others."""
+        return replace(
+            self, columns=tuple(replace(c, rule=rules.get(c.name)) for c in self.columns)
+        )
+
+    @property
+    def rules(self) -> dict[Name, str]:
+        """name -> its rule in words, of each column that follows from another one."""
+        numbers, found = {column.name for column in self.numbers}, {}
+        for c in self.columns:
+            if c.rule is not None:
+                steps = f": {c.rule.described(c.values or ())}" * (c.rule.source in numbers)
+                found[c.name] = f"follows from {c.rule.source!r:.40}{steps}"
+        return found
+
     @property
     def suggestions(self) -> dict[Name, str]:
         """name -> kind: the changes that `suggested` would make."""
@@ -150,6 +167,8 @@ class Schema:
             atoms = [*map("{:g}".format, c.kind.atoms), *["missing"] * c.missing]
             if atoms and c.kind.counts_as == DENSITY:
                 unit += f"; a probability of {c.name} where it is {' or '.join(atoms)}"
+        for c in self.columns:
+            unit += f"; {c.name} follows from {c.rule.source}" if c.rule else ""
         return f"p is {' times '.join(parts) or 'nothing'}{unit}{without}"
 
     def check_kinds(self, missing: str = "error") -> None:
@@ -233,12 +252,13 @@ class Schema:
     def to_dict(self) -> dict:
         """The schema as data for JSON: `from_dict` is the way back."""
         columns = [column.to_dict() for column in self.columns]
-        return {"format": FORMAT, "n_rows": self.n_rows, "columns": columns}
+        form = WITH_RULES if any(column.rule for column in self.columns) else FORMAT
+        return {"format": form, "n_rows": self.n_rows, "columns": columns}
 
     @classmethod
     def from_dict(cls, data: dict) -> Schema:
         """The schema that `to_dict` described; a ValueError for another format."""
-        if data["format"] != FORMAT:
+        if data["format"] not in (FORMAT, WITH_RULES):
             raise ValueError(f"a schema of format {data['format']!r}: this flowcore reads {FORMAT}")
         return cls(tuple(map(Column.from_dict, data["columns"])), data["n_rows"])
 

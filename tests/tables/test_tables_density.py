@@ -533,8 +533,8 @@ def test_it_is_an_estimator_that_is_saved(tmp_path):
     unfitted = TableDensity(learn=one_normal, missing="atom", random_state=3)
     assert clone(unfitted).get_params() == unfitted.get_params()
     assert unfitted.get_params() == {
-        "schema": None, "learn": one_normal, "missing": "atom", "ignore_extra": False,
-        "random_state": 3,
+        "schema": None, "learn": one_normal, "missing": "atom", "rules": True,
+        "ignore_extra": False, "random_state": 3,
     }  # fmt: skip
     assert "missing='atom'" in repr(unfitted) and len(repr(TableDensity())) < 50
     for function in (unfitted.log_prob, unfitted.score, lambda X: unfitted.sample(3)):
@@ -669,7 +669,7 @@ def test_a_diagnosis_is_about_x_given_c():
     draws = np.random.default_rng(0)
     right = draws.random(400) < 0.3
     X = {"x": 10.0 * right + draws.normal(size=400), "side": np.where(right, "r", "l")}
-    model = fit_table(X, learn=lambda x, **_: Tens())
+    model = fit_table(X, learn=lambda x, **_: Tens(), rules=False)  # r where x > 5
     report = fc.diagnose(model, X, draws=2000, rng=1)
     assert (report.n, report.names, report.given) == (400, ("x",), ("side",)) and report.trusted
     assert report.density == "TableDensity" and "of the numbers given `side`" in str(report)
