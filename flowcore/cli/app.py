@@ -282,7 +282,8 @@ def impute(
 
     Missing cells are drawn given the other cells of their row, so n completed tables show how
     uncertain they are. With -n 5 each row is written five times; the column `imputation` counts.
-    A known cell that the model cannot have, such as a number beyond an end, stays as it is.
+    A known cell that the model cannot have, such as a number beyond an end, stays as it is. Columns
+    that were set aside come back unchanged.
     """
 
 
@@ -315,8 +316,9 @@ def diagnose(
         str | None, Option("--out", "-o", metavar="PICTURE", help="Draw the page of pictures, too.")
     ] = None,
     missing: Annotated[
-        Literal["error", "drop"], Option(help="Rows with a missing number: an error, or drop them.")
-    ] = "error",
+        Literal["error", "drop"],
+        Option(help="Rows with a missing cell: leave them out, with a note, or raise an error."),
+    ] = "drop",
     ignore_extra: IgnoreExtra = False,
     hide: Annotated[
         float,

@@ -31,11 +31,14 @@ def note(text: str) -> None:
 
 @contextmanager
 def warnings_as_notes() -> Iterator[None]:
-    """Warnings are notes; those for programmers are not printed."""
+    """Warnings are notes, each printed once; those for programmers are not printed."""
+    printed = set()
 
     def show(message, category, *_, **__):
-        if issubclass(category, UserWarning):
-            note(sentence(message))
+        text = sentence(message)
+        if issubclass(category, UserWarning) and text not in printed:
+            printed.add(text)
+            note(text)
 
     with warnings.catch_warnings():
         warnings.simplefilter("default")

@@ -27,26 +27,44 @@ ADVICE = {  # the most urgent first
     "overfitting": "Use fewer or narrower layers, patience=20, more rows, or the average of "
     "several fits.",
     "tails": f"Check the listed rows: are they errors? If not, {HEAVIER}",
+    "narrow": "Intervals are too narrow: use more rows, or the average of several fits.",
     "thin": "The tails have too much mass: use more epochs, or a base with thinner tails.",
     "flexible": "Use more layers, wider networks, or fc.flows.nsf instead of maf; for separate "
     "groups base=fc.GaussianMixture.from_data(X, k).",
     "draws": "Draws overflow: bound the log-scale, fc.Affine(2.0), or lower learning_rate.",
 }
-FIT_TABLE = "by fc.tables.fit_table(X, schema), with FlowDensity as its learn=."
-OF_ESTIMATORS = {  # those have other options than flows
-    "gridded": f"Model integers and grids {FIT_TABLE}",
-    "support": f"Model positive and bounded columns {FIT_TABLE}",
-    "tails": "Check the listed rows: are they errors? If not, take logarithms: model positive "
-    f"columns {FIT_TABLE}",
+TIME = "Allow more time, {budget}, or add rows."
+OF_ESTIMATORS = {  # those have other options than flows; by the kind of finding, or its remedy
+    "gridded": "Model integers and grids: {integer}.",
+    "support": "Model positive and bounded columns: {positive}.",
+    "baselines": TIME,
+    "overfitting": "Add rows, or fit a smaller flow, {small}. More time does not help.",
+    "narrow": "Intervals are too narrow: add rows, or fit a smaller flow, {small}.",
+    "answers": "Take more draws of each row: {draws}.",
+    "correlation": "The density misses how columns depend on each other. " + TIME,
+    "classifier": "See the page, {page}, for the columns that differ. If there are none, the "
+    "density misses how columns depend on each other. " + TIME,
+    "tails": "Check the listed rows: are they errors? If not, take logarithms: {positive}.",
+    "thin": "The tails have too much mass. " + TIME,
+    "flexible": TIME,
+    "draws": "Draws overflow: fit a smaller flow, {small}.",
     "shares": "Fit again, to more rows or newer ones. A number that many rows have is an atom: "
-    "schema.edit(rain='positive atoms(0)').",
-    "range": "If nothing can lie beyond the rows, give columns their ends, such as "
-    "schema.edit(rain='positive').",
+    "{atoms}.",
+    "range": "If nothing can lie beyond the rows, give columns their ends: {positive}.",
 }
-ELSE = (
-    "Model a table with learn=fc.FlowDensity(), allow more time, FlowDensity(budget=...), add "
-    "rows, or use a simpler density."
-)
+IN_PYTHON = {
+    "budget": "FlowDensity(budget=...)", "small": "FlowDensity('small')",
+    "draws": "impute(X, n_draws=1000)", "page": "report.figure()",
+    "integer": "fc.tables.fit_table(X, schema.edit(rooms='integer(0)'))",
+    "positive": "fc.tables.fit_table(X, schema.edit(rain='positive'))",
+    "atoms": "schema.edit(rain='positive atoms(0)')",
+}  # fmt: skip
+IN_SHELL = {
+    "budget": "fit --budget 5, without --quick", "small": "fit --flow small",
+    "draws": "impute --draws 1000", "page": "diagnose -o page.png",
+    "integer": "fit --kind 'rooms=integer(0)'", "positive": "fit --kind rain=positive",
+    "atoms": "fit --kind 'rain=positive atoms(0)'",
+}  # fmt: skip
 ESTIMATORS = "FlowDensity", "TableDensity"
 
 
@@ -82,6 +100,8 @@ class Diagnosis:
         At most 2000 of the rows, and 10,000 of the draws, for the page.
     history : History or None
         The `history` of `diagnose`, for the page.
+    in_shell : bool
+        Whether the advice names options of the command `flowcore`, not of the library.
 
     Examples
     --------
@@ -105,6 +125,7 @@ class Diagnosis:
     rows: np.ndarray | None
     drawn: np.ndarray | None
     history: History | None
+    in_shell: bool = False
 
     def of(self, kind: str) -> list[Finding]:
         """The findings of one kind: "columns", "baselines", "classifier", ..."""
@@ -137,11 +158,15 @@ class Diagnosis:
     @property
     def advice(self) -> list[str]:
         """Remedies for the faults, the most urgent first."""
-        remedies = {found.remedy or found.kind for found in self.findings if found.fault}
-        keys = [key for key in ADVICE | OF_ESTIMATORS if key in remedies]
+        faults = [found for found in self.findings if found.fault]
         if self.density not in ESTIMATORS:
-            return [ADVICE[key] for key in keys]
-        return list(dict.fromkeys(OF_ESTIMATORS.get(key, ELSE) for key in keys))
+            remedies = {found.remedy or found.kind for found in faults}
+            return [ADVICE[key] for key in ADVICE if key in remedies]
+        own = {one.kind if one.kind in OF_ESTIMATORS else one.remedy for one in faults}
+        texts = dict.fromkeys(text for key, text in OF_ESTIMATORS.items() if key in own)
+        if "overfitting" in own:  # more time would make it worse
+            texts = [text for text in texts if "{budget}" not in text]
+        return [text.format(**(IN_SHELL if self.in_shell else IN_PYTHON)) for text in texts]
 
     @property
     def verdict(self) -> list[str]:
@@ -179,7 +204,7 @@ class Diagnosis:
 
         Numbers that are not finite are None.
         """
-        found = asdict(replace(self, rows=None, drawn=None, history=None))
+        found = asdict(replace(self, rows=None, drawn=None, history=None, in_shell=None))
         found = {name: value for name, value in found.items() if value is not None}
         found["verdict"] = {
             "trusted": self.trusted,

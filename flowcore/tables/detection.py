@@ -248,7 +248,7 @@ def _text(frame: Frame, name: Name) -> Column:
         note = "" if others or declared else "it reads as numbers: make it one, unless it is a code"
         if kept is None or (2 * k > n and n >= LEAST):
             kind = Kind("text")
-            note = note or "an identifier, or free text: nearly all of it is different"
+            note = note or f"an identifier, or free text: {k / n:.0%} of the texts are different"
     return Column(name, kind, "text", kept, why=why, note=note)
 
 

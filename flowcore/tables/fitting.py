@@ -123,6 +123,7 @@ def training_rows(
     codes, x, hole, _ = encoded_with_holes(encoding, frame, values=True)
     encoding.check_inside(frame, x)
     encoding.check_known(frame, codes)
+    encoding.warn_of_rounding(frame)
     names = [column.name for column in encoding.of_coordinates]
     check_numbers(x, names, Coordinates(encoding.kinds))
     notes = {"library": library, "rows": len(frame), "dropped": n_rows - len(frame)}
