@@ -33,20 +33,19 @@ ADVICE = {  # the most urgent first
     "groups base=fc.GaussianMixture.from_data(X, k).",
     "draws": "Draws overflow: bound the log-scale, fc.Affine(2.0), or lower learning_rate.",
 }
-TIME = "Allow more time, {budget}, or add rows."
+TIME = "allow more time, {budget}, or add rows."
 OF_ESTIMATORS = {  # those have other options than flows; by the kind of finding, or its remedy
     "gridded": "Model integers and grids: {integer}.",
     "support": "Model positive and bounded columns: {positive}.",
-    "baselines": TIME,
     "overfitting": "Add rows, or fit a smaller flow, {small}. More time does not help.",
     "narrow": "Intervals are too narrow: add rows, or fit a smaller flow, {small}.",
     "answers": "Take more draws of each row: {draws}.",
-    "correlation": "The density misses how columns depend on each other. " + TIME,
-    "classifier": "See the page, {page}, for the columns that differ. If there are none, the "
-    "density misses how columns depend on each other. " + TIME,
+    "correlation": f"The density misses how columns depend on each other: {TIME}",
+    "classifier": f"See which columns differ on the page, {{page}}; if none does, {TIME}",
     "tails": "Check the listed rows: are they errors? If not, take logarithms: {positive}.",
-    "thin": "The tails have too much mass. " + TIME,
-    "flexible": TIME,
+    "thin": f"The tails have too much mass: {TIME}",
+    "baselines": f"A simpler density is better: {TIME}",
+    "flexible": f"The density misses the shape of columns: {TIME}",
     "draws": "Draws overflow: fit a smaller flow, {small}.",
     "shares": "Fit again, to more rows or newer ones. A number that many rows have is an atom: "
     "{atoms}.",
@@ -163,10 +162,11 @@ class Diagnosis:
             remedies = {found.remedy or found.kind for found in faults}
             return [ADVICE[key] for key in ADVICE if key in remedies]
         own = {one.kind if one.kind in OF_ESTIMATORS else one.remedy for one in faults}
-        texts = dict.fromkeys(text for key, text in OF_ESTIMATORS.items() if key in own)
-        if "overfitting" in own:  # more time would make it worse
-            texts = [text for text in texts if "{budget}" not in text]
-        return [text.format(**(IN_SHELL if self.in_shell else IN_PYTHON)) for text in texts]
+        texts = [text for key, text in OF_ESTIMATORS.items() if key in own]
+        slow = [text for text in texts if "{budget}" in text]
+        left_out = slow if "overfitting" in own else slow[1:]  # once is enough
+        words = IN_SHELL if self.in_shell else IN_PYTHON
+        return [text.format(**words) for text in texts if text not in left_out]
 
     @property
     def verdict(self) -> list[str]:
