@@ -59,11 +59,12 @@ Json = flag("--json", "Print the result as JSON.")
 IgnoreExtra = flag("--ignore-extra", "Ignore columns that the model does not have.")
 Strict = flag("--strict", "Stop at the first row with a cell that the model cannot have.")
 Progress = Annotated[
-    bool,
+    bool | None,
     Option(
         "--progress/--no-progress",
-        help="Show progress on standard error (default: if that is a terminal).",
-        default_factory=lambda: bool(sys.stderr and sys.stderr.isatty()),
+        help="Show a bar on standard error (default: if that is a terminal; else fit prints a line "
+        "a minute).",
+        default_factory=lambda: bool(sys.stderr and sys.stderr.isatty()) or None,
         show_default=False,
     ),
 ]
