@@ -25,10 +25,11 @@ def run(
 ) -> None:  # fmt: skip
     """Diagnose a model by rows that it has not seen."""
     density, rng = read_model(model), np.random.default_rng(seed)
+    reading = {**reading, "strict": strict}
     if out is not None:
         check_picture(out, model, held_out, train)
     schema, known = density.schema_, (density.notes or {}).get("digest")
-    rows = table(held_out, reading, schema, ignore_extra)
+    rows = density.possible_rows(table(held_out, reading, schema, ignore_extra), strict)
     complete = complete_rows(rows, missing, schema)
     if known is not None and digest(rows.take(complete), schema) == known:
         note(

@@ -11,6 +11,7 @@ from ..estimator import FlowDensity
 from ..estimator.plan import CORES, default_minutes
 from ..files import save
 from ..tables import Column, Frame, Kind, Schema, fit_table
+from ..tables.encoding import Encoding
 from ..tables.fitting import TrainingRows, training_rows
 from ..tables.frame import is_missing
 from ..tables.schema import complete_rows
@@ -32,6 +33,7 @@ def run(
 ) -> None:  # fmt: skip
     """Read, find the kinds, learn, write, print."""
     check_model(out, data)
+    reading = {**reading, "strict": not auto}
     kinds = dict(kind)
     aside = [name for name in kinds if kinds[name] == "aside"]
     frame = read(data, reading, aside)  # as text: what is left out may be anything
@@ -41,8 +43,12 @@ def run(
     try:
         found = schema_of(frame, columns, kinds, missing, auto)
         chosen = found.suggested() if suggested else found
-        if auto and missing == "error" and _misses_some(chosen.select(frame)):
-            missing = "learn"
+        if auto:
+            frame, odd, said = Encoding(chosen).without_odd(chosen.select(frame))
+            if odd:
+                note(said)
+            if missing == "error" and _misses_some(frame):
+                missing = "learn"
         rows = training_rows(frame, chosen, missing, None, False)
     except ValueError as problem:
         raise problem if auto else _with_all_fixes(problem, frame, kinds) from None
@@ -105,12 +111,13 @@ def _with_all_fixes(problem: ValueError, frame: Frame, kinds: dict[str, str]) ->
         return problem
     schema = Schema.from_data(frame, auto=True)
     aside = {c.name: "aside" for c in schema.columns if c.kind.name == "aside"}
-    _note_aside(schema)
     every = {"missing": "learn"} if _misses_some(schema.select(frame)) else {}
     every |= {"kind": aside | kinds} if aside else {}
-    return with_fix(
-        ValueError, problem.problem, *problem.fix, *[every] * bool(every), {"auto": True}
-    )
+    fixes = list(problem.fix)
+    if every and every not in fixes:
+        _note_aside(schema)
+        fixes.append(every)
+    return with_fix(ValueError, problem.problem, *fixes, {"auto": True})
 
 
 def _note_aside(schema: Schema) -> None:

@@ -22,6 +22,7 @@ def run(
 ) -> None:  # fmt: skip
     """Fill a file's rows, in order; n times each."""
     check_table(out, model, data)
+    reading = {**reading, "strict": strict}
     density, keep = read_model(model), list(dict.fromkeys(keep))
     schema = density.schema_
     carried = [name for name in keep if name not in map(str, schema.names)]  # as they are: as text

@@ -27,6 +27,7 @@ def run(
 ) -> None:  # fmt: skip
     """Score a file's rows, in order."""
     check_table(out, model, data)
+    reading = {**reading, "strict": strict}
     for name in ("log_prob", *EXPLAINED * explain):
         if name in keep:
             raise ValueError(

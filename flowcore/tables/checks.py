@@ -15,10 +15,21 @@ NARROW = 1e-4  # of the columns' scales: what is left of one when the others are
 
 
 def check_numbers(x: np.ndarray, names: list, coordinates: Coordinates) -> None:
+    """Raises, or warns of, what `dependence` finds."""
+    problem = dependence(x, names, coordinates)
+    if isinstance(problem, ValueError):
+        raise problem
+    if problem is not None:
+        warn(problem)
+
+
+def dependence(
+    x: np.ndarray, names: list, coordinates: Coordinates
+) -> ValueError | UserWarning | None:
     """A ValueError for numbers that are constant, repeat another column, or follow from others.
 
-    Columns for which this nearly holds get a warning. Numbers are checked in their own units, and
-    those without a grid also after their map to the line, where x y = const becomes a sum of
+    A UserWarning for columns for which this nearly holds. Numbers are checked in their own units,
+    and those without a grid also after their map to the line, where x y = const becomes a sum of
     logarithms. Only rows without missing numbers are checked for dependence.
     """
     there = ~np.isnan(x)
@@ -26,17 +37,17 @@ def check_numbers(x: np.ndarray, names: list, coordinates: Coordinates) -> None:
     if constant:
         these = named("column", constant, names)
         problem = f"X is constant in {these}, and so has no density"
-        raise _leave_out(ValueError, problem, "them", [names[j] for j in constant])
+        return _leave_out(ValueError, problem, "them", [names[j] for j in constant])
     seen: dict[bytes, int] = {}
     for j, column in enumerate(np.ascontiguousarray(x.T)):
         first = seen.setdefault(column.tobytes(), j)
         if first != j:
             copies = f"column {names[j]!r:.40} repeats column {names[first]!r:.40}"
             problem = f"{copies}, so that rows have no density"
-            raise _leave_out(ValueError, problem, "one of them", [names[j]])
+            return _leave_out(ValueError, problem, "one of them", [names[j]])
     x = x[there.all(axis=1)]
     if not x.size:
-        return
+        return None
     rows = np.arange(len(x))
     z = x if coordinates.line is None else coordinates.line.inverse(x)
     for own in (x,) if coordinates.step.any() else (z, x):
@@ -48,7 +59,7 @@ def check_numbers(x: np.ndarray, names: list, coordinates: Coordinates) -> None:
                 "where they are positive). Such rows have no density"
             )
             last = [names[dependent[-1]]]
-            raise _leave_out(ValueError, problem, f"{n} of these columns", last)
+            return _leave_out(ValueError, problem, f"{n} of these columns", last)
     narrow, n = dependent_columns(z, rows, NARROW)
     if narrow.size:
         these = named("column", narrow, names, shown=20)
@@ -56,7 +67,8 @@ def check_numbers(x: np.ndarray, names: list, coordinates: Coordinates) -> None:
             f"of {these}, {n} nearly follow from the others, up to {NARROW:g} of their scales: a "
             "flow hardly learns that. If it is no news"
         )
-        warn(_leave_out(UserWarning, problem, f"{n}", [names[narrow[-1]]], ", "))
+        return _leave_out(UserWarning, problem, f"{n}", [names[narrow[-1]]], ", ")
+    return None
 
 
 def _leave_out(kind: type, problem: str, these: str, names: list, sign: str = ": ") -> Any:

@@ -29,10 +29,10 @@ class Coordinates:
     u in the unit cube stands for a place in the cells of x, and w has a factor for each number. A
     number without a grid: |dz/dx|. A gridded number: any point y = x + step u of the cell, with the
     factor step |dz/dy|. If the column has heaps, or stops at once, z(y) are its `NormalScores`, so
-    that each cell is as wide as it is probable; amounts have a `SoftLog`. A number that is absent because there is an atom (x is NaN) has no
-    factor: z is NaN, too. So p is a probability of the grid value. There are M = 32 fixed points,
-    or 64 if several numbers are gridded, the first of Sobol's sequence at the centres of their
-    intervals; M = 1 without grids.
+    that each cell is as wide as it is probable; amounts have a `SoftLog`. A number that is absent
+    because there is an atom (x is NaN) has no factor: z is NaN, too. So p is a probability of the
+    grid value. There are M = 32 fixed points, or 64 if several numbers are gridded, the first of
+    Sobol's sequence at the centres of their intervals; M = 1 without grids.
 
     Parameters
     ----------

@@ -43,6 +43,7 @@ def read_blocks(
     missing_values: Sequence[str] = MISSING_WORDS,
     encoding: str = "utf-8",
     member: str | None = None,
+    strict: bool = True,
     block_bytes: int = 2**22,
 ) -> Iterator[Frame]:
     r"""The rows of a file in blocks, each a `Frame`. The first bytes decide the type of the file.
@@ -89,6 +90,9 @@ def read_blocks(
         The encoding of a CSV.
     member : str or None
         Which array of an .npz.
+    strict : bool
+        Text in a column of numbers is an error. False: it is a missing cell, and a warning names
+        the first one of each block.
     block_bytes : int
         Approximate size of a block.
 
@@ -113,7 +117,7 @@ def read_blocks(
     missing = {missing_values} if isinstance(missing_values, str) else set(missing_values)
     with _opened(source) as (stream, name, path):
         table = Csv(
-            name, columns, schema, text, header, separator, decimal, quote, missing, encoding
+            name, columns, schema, text, header, separator, decimal, quote, missing, encoding, strict
         )
         try:
             for frame in _blocks(stream, path, table, member, block_bytes):

@@ -1,12 +1,12 @@
-"""A schema for a table as it comes: what cannot be modelled is set aside, and the rest suggested."""
+"""A schema for a table as it comes: what cannot be modelled is set aside."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core import without_warnings
-from .checks import check_numbers
+from .checks import dependence
 from .column import Column
 from .coordinates import Coordinates
 from .encoding import Encoding
@@ -22,7 +22,7 @@ def proposed(frame: Frame, find: type[Schema]) -> Schema:
     """The schema that follows every proposal; the `note` of a column set aside has the reason.
 
     Set aside are columns without values, constants, free text, identifiers and codes with many
-    values, and numbers that repeat others or follow from them. Missing cells are unknown.
+    values, and numbers that repeat others, or (nearly) follow from them. Missing cells are unknown.
     """
     gone = {name: is_missing(frame[name]).all() for name in frame.names}
     empty = {name: "it has no values" for name in frame.names if gone[name]}
@@ -31,7 +31,7 @@ def proposed(frame: Frame, find: type[Schema]) -> Schema:
     schema = found.edit(dict.fromkeys(reasons, "aside")).suggested()
     while problem := _dependence(schema, frame):
         (name,) = problem.fix[0]["kind"]
-        reasons[name] = problem.problem
+        reasons[name] = problem.problem.partition(". ")[0]
         schema = schema.edit({name: "aside"})
     own = {c.name: replace(c, note=reasons.get(c.name, "")) for c in schema.columns}
     own |= {name: Column(name, Kind("aside"), note=why) for name, why in empty.items()}
@@ -44,14 +44,10 @@ def _is_refused(column: Column) -> bool:
     return aside or column.kind.name in ("constant", "text")
 
 
-def _dependence(schema: Schema, frame: Frame) -> ValueError | None:
-    """The error about a column of numbers that follows from others, if there is one."""
+def _dependence(schema: Schema, frame: Frame) -> Any:
+    """The problem of a column of numbers that follows, or nearly follows, from others, if any."""
     encoding = Encoding(schema)
     with without_warnings():
         _, x, _, _ = encoded_with_holes(encoding, schema.select(frame, True), values=True)
-        names = [column.name for column in encoding.of_coordinates]
-        try:
-            check_numbers(x, names, Coordinates(encoding.kinds))
-        except ValueError as problem:
-            return problem
-    return None
+    names = [column.name for column in encoding.of_coordinates]
+    return dependence(x, names, Coordinates(encoding.kinds))

@@ -41,6 +41,7 @@ class Csv:
     quote: str
     missing: set[str]
     encoding: str
+    strict: bool
 
     def __post_init__(self):
         if self.decimal not in (".", ",") or self.quote not in ('"', "'"):
@@ -242,13 +243,16 @@ class Csv:
         values = [math.nan if cell.strip() in missing else number(cell, decimal) for cell in cells]
         wrong = [i for i, value in enumerate(values) if value is None]
         if wrong:
-            raise self._no_number(name, cells[wrong[0]], row + wrong[0])
-        array = np.array(values)
+            self._no_number(name, cells[wrong[0]], row + wrong[0], len(wrong) / len(cells))
+        array = np.array([math.nan if value is None else value for value in values])
         return array if array.dtype.kind == "i" else array.astype(float)
 
-    def _no_number(self, name: Name, cell: str, row: int) -> ValueError:
-        """About a cell in a column of numbers."""
+    def _no_number(self, name: Name, cell: str, row: int, share: float) -> None:
+        """A cell in a column of numbers: an error, or a warning that such a share is missing."""
         place = f"{self.source}: row {row}, column {name!r:.40}: {cell!r:.40}"
+        if not self.strict and share < 0.5:
+            warn(f"{place} is no number, and so missing, as {share:.2g} of the column's cells")
+            return
         fix = [] if re.search(r"\d", cell) else [{"missing_values": cell.strip()}]
         if number(cell, self.other) is None:
             problem = "is no number of type float64, but the column has numbers: mend it, or "
@@ -256,7 +260,7 @@ class Csv:
             problem = f"has the decimal sign {self.other!r}, or a separator of thousands: "
             if self.separator != self.other:  # else decimal= would refuse
                 fix = [{"decimal": self.other}]
-        return with_fix(ValueError, f"{place} {problem}", *fix, {"text": [name]})
+        raise with_fix(ValueError, f"{place} {problem}", *fix, {"text": [name]})
 
 
 def number(cell: str, decimal: str) -> float | None:

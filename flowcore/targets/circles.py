@@ -119,7 +119,10 @@ circles = Circles
 
 @dataclass(frozen=True)
 class Ring(BlurredCircles):
-    """One circle about the origin, blurred by a Gaussian: as dense inside as outside of it.
+    """One circle about the origin, blurred by a Gaussian: a little denser inside than outside.
+
+    Near the circle p is proportional to exp(-(|x| - R)^2 / (2 s^2)) / sqrt(|x|) with the radius R
+    and the noise s.
 
     See `BlurredCircles` for formulas. The blur is in the plane, so the density is also smooth at
     the origin. (The other usual ring, p proportional to exp(-(|x| - R)^2 / (2 s^2)), has a kink

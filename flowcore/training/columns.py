@@ -64,6 +64,7 @@ def dependent_columns(
         return np.zeros(0, int), 0
     z = sample[:, vary]
     z -= z.mean(axis=0)
+    z /= np.abs(z).max(axis=0)  # no square underflows
     z /= np.sqrt(np.mean(z**2, axis=0))
     values, vectors = np.linalg.eigh(z.T @ z / len(z))
     nothing_left = values < tiny**2

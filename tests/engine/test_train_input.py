@@ -197,6 +197,15 @@ def test_independent_columns_are_never_taken_for_dependent(n, dtype):
         assert (found.size, too_many) == (0, 0)
 
 
+def test_what_is_left_beside_an_outlier_may_be_tiny():
+    """Its squares were 0, and their correlation no number."""
+    X = five(200)
+    X[:150, 4], X[150:, 4], X[0, :2] = 0, 1e-200 * X[150:, 4], 1e300
+    X[0, 4] = 1.0
+    found, too_many = columns.dependent_columns(X, np.arange(200))
+    assert (found.size, too_many) == (0, 0)
+
+
 def test_a_large_context_is_pointed_out():
     rng = np.random.default_rng(0)
     y, income = rng.standard_normal((40, 1)), rng.uniform(2e4, 9e4, (40, 1))

@@ -273,17 +273,18 @@ def test_a_summary_of_scores_is_added_up_block_by_block():
     log_p[[3, 700]], log_p[5] = np.nan, -np.inf
     scores = Scores(Schema((Column("a", Kind("continuous")),)))
     for rows in np.split(np.arange(1000), [0, 1, 500]):
-        scores.add(Frame({"a": np.zeros(len(rows))}, first_row=rows), log_p[rows])
+        scores.add(Frame({"a": np.zeros(len(rows))}, first_row=rows), log_p[rows], "")
     found, finite = scores.summary(), log_p[np.isfinite(log_p)]
     assert (found["rows"], found["missing"], found["density_zero"]) == (1000, 2, 1)
     assert found["mean_log_prob"] == pytest.approx(finite.mean(), rel=1e-12)
     assert found["standard_error"] == pytest.approx(finite.std(ddof=1) / np.sqrt(997), rel=1e-6)
     assert (found["least"], found["most"]) == (finite.min(), finite.max())
     assert [text.rpartition(": ")[2] for text in scores.notes()] == [
-        "their log_prob is nan", "the first is row 5"
+        "their log_prob is nan", "the first is row 5",
+        f"the mean log_prob of the other rows is {finite.mean():.4f}",
     ]  # fmt: skip
     none = Scores(Schema((Column("a", Kind("continuous")),)))
-    none.add(Frame({"a": np.zeros(0)}), np.zeros(0))
+    none.add(Frame({"a": np.zeros(0)}), np.zeros(0), "")
     assert none.summary()["rows"] == 0 and none.summary()["mean_log_prob"] is None
 
 
@@ -559,17 +560,19 @@ def test_help_and_wrong_arguments_load_no_numpy():
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-def test_the_commands_of_the_page(tmp_path):
-    page = (ROOT / "docs" / "use" / "command_line.md").read_text("utf-8")
-    commands = re.search(r"^```bash\n(.*?)^```", page, flags=re.M | re.S).group(1)
+@pytest.mark.parametrize("page", ["command_line", "dirty_csv"])
+def test_the_commands_of_the_page(tmp_path, page):
+    text = (ROOT / "docs" / "use" / f"{page}.md").read_text("utf-8")
+    commands = re.search(r"^```bash\n(.*?)^```", text, flags=re.M | re.S).group(1)
     ours = f'flowcore() {{ {shlex.quote(sys.executable)} -W error -m flowcore "$@"; }}\n'
     ours += f'python() {{ {shlex.quote(sys.executable)} "$@"; }}\n'
     done = subprocess.run(["bash", "-e", "-o", "pipefail", "-c", ours + commands], cwd=tmp_path,
                           capture_output=True, text=True)  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert len(read_table(tmp_path / "scores.csv")) == 50
+    n_scores = {"command_line": 50, "dirty_csv": 100}[page]
+    assert len(read_table(tmp_path / "scores.csv")) == n_scores
     assert len(read_table(tmp_path / "draws.csv")) == 1000
-    assert (tmp_path / "page.png").stat().st_size and (tmp_path / "pairs.png").stat().st_size
+    assert all(path.stat().st_size for path in [*tmp_path.glob("*.png"), *tmp_path.glob("*.npz")])
 
 
 @pytest.mark.slow

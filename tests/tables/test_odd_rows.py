@@ -60,6 +60,24 @@ def test_the_command_scores_the_rows_beside_odd_ones(density, tmp_path, capsys):
     assert main(["score", "--strict", *files]) and "'dose'" in capsys.readouterr().err
 
 
+def test_text_among_the_numbers_of_a_later_file_is_missing(density, tmp_path, capsys):
+    fc.save(density, tmp_path / "m.npz")
+    rows = TABLE.iloc[:8].astype(object)
+    rows.loc[2, "pay"] = "unknown"
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    files = [str(tmp_path / name) for name in ("m.npz", "rows.csv")]
+    assert main(["score", *files]) == 0
+    printed, said = capsys.readouterr()
+    found = np.array(printed.split()[1:], float)
+    assert np.isnan(found[2]) and np.isfinite(np.delete(found, 2)).all()
+    assert "row 2, column 'pay': 'unknown' is no number, and so missing, as 0.12 of" in said
+    assert main(["impute", *files]) == 0 and "unknown" not in capsys.readouterr().out
+    assert main(["impute", "--strict", *files]) == 1 and "'unknown'" in capsys.readouterr().err
+    rows["pay"] = "unknown"  # all of them: a wrong file, not an odd row
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    assert main(["score", *files]) == 1 and "--missing-values unknown" in capsys.readouterr().err
+
+
 @pytest.mark.filterwarnings("ignore:column 'city' never")
 def test_imputation_answers_beside_an_odd_cell_and_leaves_it(density):
     rows = with_odd()

@@ -46,6 +46,14 @@ def test_every_proposal_is_followed_and_has_its_reason():
     pd.testing.assert_frame_equal(table[ASIDE], DIRTY[ASIDE].iloc[:20])  # they come back
 
 
+def test_what_nearly_follows_is_set_aside_too():
+    X = pd.DataFrame({"pounds": rng.normal(7, 1, N).round(2), "age": AGE})
+    X["grams"] = (453.6 * X["pounds"]).round(1)
+    schema = Schema.from_data(X, auto=True)
+    notes = {c.name: c.note for c in schema.columns if c.kind.name == "aside"}
+    assert list(notes) == ["grams"] and notes["grams"].endswith("a flow hardly learns that")
+
+
 def run(capsys, *arguments):
     status = main(list(arguments))
     return status, capsys.readouterr().err
@@ -108,7 +116,7 @@ def test_imputed_rows_have_the_columns_of_the_file_in_their_order(tmp_path, caps
     ],
 )  # fmt: skip
 def test_days_are_read_in_any_order_and_written_as_they_were(form, written):
-    days = [form for form in pd.date_range("2017-06-25", periods=60)]
+    days = list(pd.date_range("2017-06-25", periods=60))
     texts = [
         day.strftime(form.replace("%-d", str(day.day)).replace("%-m", str(day.month)))
         for day in days
