@@ -42,7 +42,8 @@ def line_a_minute(first: str, seconds: float) -> Iterator[None]:
     def tell() -> None:
         while not done.wait(MINUTE):
             minutes = (time.monotonic() - begin) / MINUTE
-            print_error(f"flowcore: {minutes:.0f} min so far, of about {seconds / MINUTE:.1f}")
+            about = math.ceil(seconds / MINUTE)
+            print_error(f"flowcore: {minutes:.0f} min so far, of about {about}")
 
     print_error(f"flowcore: {first}: about {math.ceil(seconds)} s on two cores")
     Thread(target=tell, daemon=True).start()
