@@ -83,7 +83,7 @@ def test_a_log_has_a_line_at_the_start_and_one_a_minute(tmp_path, capsys, monkey
     status, said = run(capsys, *fit)
     first, second = [line for line in said.splitlines() if "note" not in line][:2]
     assert not status and "1 flow in 5 folds of 188 rows of 2 columns: about" in first
-    assert second.startswith("flowcore: 1 min so far, of about ")
+    assert second.startswith("flowcore: ") and "min so far, of about " in second
     status, said = run(capsys, *fit, "--no-progress")
     assert not status and "so far" not in said and "folds" not in said
 
@@ -144,7 +144,7 @@ CELLS = {
     "texts": st.text("ab c", min_size=1, max_size=4),
     "booleans": st.booleans(),
     "days": st.dates().map(lambda day: f"{day.day}/{day.month}/{day.year:04d}"),
-    "days of a type": st.dates(pd.Timestamp("1700-01-01").date(), pd.Timestamp("2200-01-01").date()).map(pd.Timestamp),
+    "days of a type": st.integers(-90_000, 90_000).map(lambda n: np.datetime64(n, "D").item()),
 }  # fmt: skip
 
 
