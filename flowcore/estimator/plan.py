@@ -131,7 +131,7 @@ def _affordable(
 
 
 def _seconds(flow: FlowCandidate, n: int, dims: tuple[int, int], epochs: int) -> float:
-    """One flow, trained on n rows with a context, on one core; dims: (D, columns of the context)."""
+    """One flow, trained on n rows, on one core; dims: (D, columns of the context)."""
     (dim, context_dim), batch = dims, batch_size_for(n)
     epochs = epochs * (STOPPED if n < LARGE else 1)
     return 1e-3 * epochs * math.ceil(n / batch) * flow.milliseconds(dim, min(n, batch), context_dim)

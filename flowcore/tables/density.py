@@ -47,7 +47,7 @@ BLOCK = 2**16  # rows whose contexts and latent classes are in memory
 ROWS = 2**10  # of a block, each of them at all points of what it leaves open
 # shares of the budget, where categories are unknown: each density but the last one draws them
 ROUNDS_WITH_NUMBERS, ROUNDS_OF_CATEGORIES = (0.3, 0.7), (0.2,) * 5  # p(c) alone costs little
-POINTS_OF_DRAWS = 4  # of a cell: enough to draw categories that a row lacks
+POINTS_OF_DRAWS = 1  # of a cell, its centre: enough to draw categories that a row lacks
 ROUNDS = 20  # of draws in place of those beyond the range of the table
 
 
