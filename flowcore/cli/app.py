@@ -59,11 +59,12 @@ Json = flag("--json", "Print the result as JSON.")
 IgnoreExtra = flag("--ignore-extra", "Ignore columns that the model does not have.")
 Strict = flag("--strict", "Stop at the first row with a cell that the model cannot have.")
 Progress = Annotated[
-    bool,
+    bool | None,
     Option(
         "--progress/--no-progress",
-        help="Show progress on standard error (default: if that is a terminal).",
-        default_factory=lambda: bool(sys.stderr and sys.stderr.isatty()),
+        help="Show a bar on standard error (default: if that is a terminal; else fit prints a line "
+        "a minute).",
+        default_factory=lambda: bool(sys.stderr and sys.stderr.isatty()) or None,
         show_default=False,
     ),
 ]
@@ -287,7 +288,8 @@ def impute(
 
     Missing cells are drawn given the other cells of their row, so n completed tables show how
     uncertain they are. With -n 5 each row is written five times; the column `imputation` counts.
-    A known cell that the model cannot have, such as a number beyond an end, stays as it is.
+    A known cell that the model cannot have, such as a number beyond an end, stays as it is. Columns
+    that were set aside come back unchanged.
     """
 
 
@@ -320,7 +322,8 @@ def diagnose(
         str | None, Option("--out", "-o", metavar="PICTURE", help="Draw the page of pictures, too.")
     ] = None,
     missing: Annotated[
-        Literal["error", "drop"], Option(help="Rows with a missing number: an error, or drop them.")
+        Literal["error", "drop"],
+        Option(help="Rows with a missing cell: leave them out, with a note, or raise an error."),
     ] = "drop",
     ignore_extra: IgnoreExtra = False,
     hide: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from json import dumps
 
 import numpy as np
@@ -41,6 +42,7 @@ def run(
     if any(column.kind.is_gridded for column in schema.numbers):
         note("whole numbers and grids have noise that fills their cells: 6 may be shown as 6.2")
     report = diagnose(density, rows, others, hide=hide, strict=strict, rng=rng)
+    report = replace(report, in_shell=True)
     if out is not None:
         write_picture(report.figure(), out)
     if json:

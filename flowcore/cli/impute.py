@@ -32,7 +32,6 @@ def run(
     bar = tqdm(unit=" rows", unit_scale=True, file=sys.stderr, disable=not progress)
     with table_writer(out) as write, bar:
         for frame in blocks(data, reading, schema, carried):
-            kept = {typed: frame[name] for typed, name in own_names(frame, keep).items()}
             own = arranged(frame, schema, keep, ignore_extra)
             completed = density.impute(own, n, draws, seed, strict=strict).tables
             tables = [as_frame(table) for table in completed]
@@ -41,9 +40,15 @@ def run(
                 f"{prefix}{name}": _alternating([table[names[name]] for table in tables])
                 for name in own.names
             }
-            rows = {name: np.repeat(column, n) for name, column in kept.items()} | rows
+            others = {typed: frame[name] for typed, name in own_names(frame, keep).items()}
+            if not frame.is_named and len(frame.names) == len(schema.names):
+                frame = frame.renamed(schema.names)
+            aside = [name for name in frame.names if name in schema.names and name not in names]
+            others |= {f"{prefix}{name}": frame[name] for name in aside}
+            rows |= {name: np.repeat(column, n) for name, column in others.items()}
+            order = [*(f"{prefix}{name}" for name in frame.names), *rows]
             count = {COUNT: np.tile(np.arange(1, n + 1), len(frame))} if n > 1 else {}
-            write(count | rows)
+            write(count | {name: rows[name] for name in order if name in rows})
             bar.update(len(frame))
 
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import errno
+import math
 import shlex
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Event, Thread
+
+MINUTE = 60.0  # seconds
 
 
 def printable(text: str) -> str:
@@ -30,12 +35,34 @@ def note(text: str) -> None:
 
 
 @contextmanager
+def line_a_minute(first: str, seconds: float) -> Iterator[None]:
+    """The first line, then one a minute, until the work is done; seconds: about how many."""
+    done, begin = Event(), time.monotonic()
+
+    def tell() -> None:
+        while not done.wait(MINUTE):
+            minutes = (time.monotonic() - begin) / MINUTE
+            about = math.ceil(seconds / MINUTE)
+            print_error(f"flowcore: {minutes:.0f} min so far, of about {about}")
+
+    print_error(f"flowcore: {first}: about {math.ceil(seconds)} s on two cores")
+    Thread(target=tell, daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
+
+
+@contextmanager
 def warnings_as_notes() -> Iterator[None]:
-    """Warnings are notes; those for programmers are not printed."""
+    """Warnings are notes, each printed once; those for programmers are not printed."""
+    printed = set()
 
     def show(message, category, *_, **__):
-        if issubclass(category, UserWarning):
-            note(sentence(message))
+        text = sentence(message)
+        if issubclass(category, UserWarning) and text not in printed:
+            printed.add(text)
+            note(text)
 
     with warnings.catch_warnings():
         warnings.simplefilter("default")

@@ -41,6 +41,7 @@ def digest(frame: Frame, schema: Schema) -> str:
 
     frame: the modelled columns.
     """
-    codes, x, _ = Encoding(schema).encode(frame)
+    encoding = Encoding(schema)
+    codes, x, _ = encoding.encode(encoding.without_odd(frame)[0])
     rows = np.column_stack([x + 0.0, codes])  # -0 is 0
     return sha256(rows[np.lexsort(rows.T)].tobytes()).hexdigest()[:16]

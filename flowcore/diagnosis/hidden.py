@@ -143,4 +143,4 @@ def _coverage(level: float, rows: np.ndarray, width: np.ndarray) -> Finding:
     text = f"{level:.0%} intervals of hidden cells hold {covered:.1%} of their values."
     return Finding("coverage", f"{level:.0%} intervals are off by", abs(float(off.mean())), error,
                    p=float(2 * norm.sf(abs(off.mean()) / error)), sentence=text,
-                   remedy="tails" if covered < level else "thin")  # fmt: skip
+                   remedy="narrow" if covered < level else "thin")  # fmt: skip

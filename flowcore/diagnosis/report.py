@@ -27,27 +27,44 @@ ADVICE = {  # the most urgent first
     "overfitting": "Use fewer or narrower layers, patience=20, more rows, or the average of "
     "several fits.",
     "tails": f"Check the listed rows: are they errors? If not, {HEAVIER}",
+    "narrow": "Intervals are too narrow: use more rows, or the average of several fits.",
     "thin": "The tails have too much mass: use more epochs, or a base with thinner tails.",
     "flexible": "Use more layers, wider networks, or fc.flows.nsf instead of maf; for separate "
     "groups base=fc.GaussianMixture.from_data(X, k).",
     "draws": "Draws overflow: bound the log-scale, fc.Affine(2.0), or lower learning_rate.",
 }
-FIT_TABLE = "by fc.tables.fit_table(X, schema), with FlowDensity as its learn=."
-OF_ESTIMATORS = {  # those have other options than flows
-    "gridded": f"Model integers and grids {FIT_TABLE}",
-    "support": f"Model positive and bounded columns {FIT_TABLE}",
-    "tails": "Check the listed rows: are they errors? If not, take logarithms: model positive "
-    f"columns {FIT_TABLE}",
+TIME = "allow more time, {budget}, or add rows."
+OF_ESTIMATORS = {  # those have other options than flows; by the kind of finding, or its remedy
+    "gridded": "Model integers and grids: {integer}.",
+    "support": "Model positive and bounded columns: {positive}.",
+    "overfitting": "Add rows, or fit a smaller flow, {small}. More time does not help.",
+    "narrow": "Intervals are too narrow: add rows, or fit a smaller flow, {small}.",
+    "answers": "Take more draws of each row: {draws}.",
+    "correlation": f"The density misses how columns depend on each other: {TIME}",
+    "classifier": f"See which columns differ on the page, {{page}}; if none does, {TIME}",
+    "tails": "Check the listed rows: are they errors? If not, take logarithms: {positive}.",
+    "thin": f"The tails have too much mass: {TIME}",
+    "baselines": f"A simpler density is better: {TIME}",
+    "flexible": f"The density misses the shape of columns: {TIME}",
+    "draws": "Draws overflow: fit a smaller flow, {small}.",
     "shares": "Fit again, to more rows or newer ones. A number that many rows have is an atom: "
-    "schema.edit(rain='positive atoms(0)').",
-    "rules": "Fit again with rows that break the rule, or without rules: rules=False, --no-rules.",
-    "range": "If nothing can lie beyond the rows, give columns their ends, such as "
-    "schema.edit(rain='positive').",
+    "{atoms}.",
+    "rules": "Fit again with rows that break the rule, or without rules: {no_rules}.",
+    "range": "If nothing can lie beyond the rows, give columns their ends: {positive}.",
 }
-ELSE = (
-    "Model a table with learn=fc.FlowDensity(), allow more time, FlowDensity(budget=...), add "
-    "rows, or use a simpler density."
-)
+IN_PYTHON = {
+    "budget": "FlowDensity(budget=...)", "small": "FlowDensity('small')",
+    "draws": "impute(X, n_draws=1000)", "page": "report.figure()",
+    "integer": "fc.tables.fit_table(X, schema.edit(rooms='integer(0)'))",
+    "positive": "fc.tables.fit_table(X, schema.edit(rain='positive'))",
+    "atoms": "schema.edit(rain='positive atoms(0)')", "no_rules": "fit_table(rules=False)",
+}  # fmt: skip
+IN_SHELL = {
+    "budget": "fit --budget 5, without --quick", "small": "fit --flow small",
+    "draws": "impute --draws 1000", "page": "diagnose -o page.png",
+    "integer": "fit --kind 'rooms=integer(0)'", "positive": "fit --kind rain=positive",
+    "atoms": "fit --kind 'rain=positive atoms(0)'", "no_rules": "fit --no-rules",
+}  # fmt: skip
 ESTIMATORS = "FlowDensity", "TableDensity"
 
 
@@ -83,6 +100,8 @@ class Diagnosis:
         At most 2000 of the rows, and 10,000 of the draws, for the page.
     history : History or None
         The `history` of `diagnose`, for the page.
+    in_shell : bool
+        Whether the advice names options of the command `flowcore`, not of the library.
 
     Examples
     --------
@@ -106,6 +125,7 @@ class Diagnosis:
     rows: np.ndarray | None
     drawn: np.ndarray | None
     history: History | None
+    in_shell: bool = False
 
     def of(self, kind: str) -> list[Finding]:
         """The findings of one kind: "columns", "baselines", "classifier", ..."""
@@ -138,11 +158,16 @@ class Diagnosis:
     @property
     def advice(self) -> list[str]:
         """Remedies for the faults, the most urgent first."""
-        remedies = {found.remedy or found.kind for found in self.findings if found.fault}
-        keys = [key for key in ADVICE | OF_ESTIMATORS if key in remedies]
+        faults = [found for found in self.findings if found.fault]
         if self.density not in ESTIMATORS:
-            return [ADVICE[key] for key in keys]
-        return list(dict.fromkeys(OF_ESTIMATORS.get(key, ELSE) for key in keys))
+            remedies = {found.remedy or found.kind for found in faults}
+            return [ADVICE[key] for key in ADVICE if key in remedies]
+        own = {one.kind if one.kind in OF_ESTIMATORS else one.remedy for one in faults}
+        texts = [text for key, text in OF_ESTIMATORS.items() if key in own]
+        slow = [text for text in texts if "{budget}" in text]
+        left_out = slow if "overfitting" in own else slow[1:]  # once is enough
+        words = IN_SHELL if self.in_shell else IN_PYTHON
+        return [text.format(**words) for text in texts if text not in left_out]
 
     @property
     def verdict(self) -> list[str]:
@@ -180,7 +205,7 @@ class Diagnosis:
 
         Numbers that are not finite are None.
         """
-        found = asdict(replace(self, rows=None, drawn=None, history=None))
+        found = asdict(replace(self, rows=None, drawn=None, history=None, in_shell=None))
         found = {name: value for name, value in found.items() if value is not None}
         found["verdict"] = {
             "trusted": self.trusted,

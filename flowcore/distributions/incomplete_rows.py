@@ -40,6 +40,7 @@ from .expectation_maximization import (
 
 MISSING = ("error", "learn")  # what NaN is
 BLOCK = 2**19  # numbers of matrices that are held at once
+WORK, FEWEST = 6e8, 10  # D^3 for each pattern, component and step of EM, in all; steps at least
 
 
 def check_seen(x: np.ndarray, labels: list | None = None) -> None:
@@ -127,7 +128,8 @@ def climbed(
     these. spread (D, D): the covariance of the pseudo-rows, prior * D of each component. It ends
     when a step gains less than `gain`, in nats a row."""
     reached, before = -np.inf, -np.inf
-    for _ in range(STEPS):
+    most = int(WORK / (len(rows.seen) * len(found[0]) * rows.dim**3))
+    for _ in range(min(STEPS, max(FEWEST, most))):
         if np.isfinite(before) and time.time() > limit():  # the best so far
             break
         reached, sums = 0.0, Sums(len(found[0]), rows)

@@ -32,6 +32,7 @@ LEAST = -1e150  # of log p: means and squares of it are numbers
 PRIORS = (0.3, 0.01)  # of mixtures of Gaussians: clusters that touch, and such that are far apart
 PATIENCE = 25  # epochs: of few rows, flows have learned what they can after a third of them all
 WIDTH = 32  # columns: in wider tables, networks are wider
+WIDE_CONTEXT = 300  # columns of a context: each more has as many parameters as a column
 PER_PARAMETER = 2e-5  # milliseconds of an update
 
 
@@ -193,15 +194,16 @@ class FlowCandidate:
             return flow
         return TransformedDistribution(flow.base, Chain([gaussian(rows).bijector, flow.bijector]))
 
-    def milliseconds(self, dim: int, batch_size: int) -> float:
+    def milliseconds(self, dim: int, batch_size: int, context_dim: int = 0) -> float:
         """Milliseconds of one update."""
-        fixed, per_dim, per_row, per_number = self.cost
-        size = self._size(dim)
-        return fixed + per_dim * size + batch_size * (per_row + per_number * size)
+        fixed, _, per_row, per_number = self.cost
+        of_parameters = self.nbytes(dim, context_dim) / 8 * PER_PARAMETER
+        return fixed + of_parameters + batch_size * (per_row + per_number * self._size(dim))
 
-    def nbytes(self, dim: int) -> float:
+    def nbytes(self, dim: int, context_dim: int = 0) -> float:
         """About the memory of its parameters in float64, from what an update costs per D."""
-        return 8 * self.cost[1] * self._size(dim) / PER_PARAMETER
+        times = 1 + max(0, context_dim - WIDE_CONTEXT) / dim
+        return 8 * self.cost[1] * self._size(dim) * times / PER_PARAMETER
 
     def _size(self, dim: int) -> float:
         return dim * max(1.0, dim / WIDTH) if self.widens else dim

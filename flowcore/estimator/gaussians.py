@@ -24,6 +24,7 @@ from .rows import Sample
 
 MANY_ROWS = 5_000  # of which one start of EM has to do
 MOST_ROWS = 20_000  # that a mixture learns from: more hardly change it
+MOST_WORK = 3e7  # D^3 for each pattern of present numbers and component
 
 
 def gaussian(rows: Sample, rng=None, shrink: bool = True) -> TransformedDistribution:
@@ -91,10 +92,13 @@ def present_numbers(rows: Sample) -> np.ndarray:
 def mixture_of_present(
     rows: Sample, rng: np.random.Generator, n_components: int = 1
 ) -> MultivariateNormalMixture | None:
-    """The mixture that EM fits to the numbers that are present; None if a column hardly has any."""
+    """The mixture that EM fits to the numbers that are present; None if a column hardly has any, or
+    if too many patterns of them would cost minutes."""
     x = present_numbers(rows)
     known = np.isfinite(x).any(axis=1)
     x, weight = x[known], rows.weight[known]
+    if len(np.unique(np.isnan(x), axis=0)) * n_components * x.shape[1] ** 3 > MOST_WORK:
+        return None
     if not (len(x) and np.ma.filled(np.ma.ptp(np.ma.masked_invalid(x), axis=0), 0.0).all()):
         return None
     return MultivariateNormalMixture.from_data(x, n_components, weight, rng, missing="learn")

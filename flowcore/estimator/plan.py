@@ -80,19 +80,19 @@ def plan(n: int, dim: int, context_dim: int, flows: Flows, minutes: float | None
     if any(flow.clamped for flow in flows):
         families = OF_PRESENT
     if len(flows) > 1:  # a single one was asked for
-        flows, others = _affordable(flows, n, dim, *allowed[-1], budget)
+        flows, others = _affordable(flows, n, (dim, context_dim), *allowed[-1], budget)
         left_out += others
     for parts, used in allowed:
         rows = n - n // parts
         epochs = epochs_for(rows)
-        seconds = [_seconds(flow, rows, dim, epochs) for flow in flows]
+        seconds = [_seconds(flow, rows, (dim, context_dim), epochs) for flow in flows]
         if used * sum(seconds) <= budget:
             break
     else:
         epochs = max(LEAST_EPOCHS, int(epochs * budget / (used * sum(seconds))))
-        seconds = [_seconds(flow, rows, dim, epochs) for flow in flows]
+        seconds = [_seconds(flow, rows, (dim, context_dim), epochs) for flow in flows]
     used = min(used, n)
-    nbytes = used * sum(flow.nbytes(dim) for flow in flows)
+    nbytes = used * sum(flow.nbytes(dim, context_dim) for flow in flows)
     snapshots = min(int(MEMORY / max(nbytes, 1)), SNAPSHOTS)  # half of the memory, in float32
     snapshots = snapshots if n < TOGETHER and snapshots >= FEWEST else 0
     return FitPlan(families, flows, min(parts, n), used, epochs, seconds, snapshots, left_out)
@@ -111,27 +111,27 @@ def _families(n: int, dim: int, context_dim: int, budget: float) -> tuple[list[F
 
 
 def _affordable(
-    flows: Flows, n: int, dim: int, parts: int, used: int, budget: float
+    flows: Flows, n: int, dims: tuple[int, int], parts: int, used: int, budget: float
 ) -> tuple[Flows, list[str]]:
     """(the flows whose shortest fits are together within budget and memory, the cheap ones first;
     the others in words). Those that are of no use for such a table are neither."""
-    flows = [f for f in flows if FEW_ROWS <= n < f.below_rows and dim >= f.least_dim]
+    flows = [f for f in flows if FEW_ROWS <= n < f.below_rows and dims[0] >= f.least_dim]
     kept, left_out, spent, held = [], [], 0.0, 0.0
-    for flow in sorted(flows, key=lambda flow: flow.milliseconds(dim, batch_size_for(n))):
-        seconds = used * _seconds(flow, n - n // parts, dim, LEAST_EPOCHS)
-        nbytes = (used + CORES * FITTING) * flow.nbytes(dim)
+    for flow in sorted(flows, key=lambda flow: flow.milliseconds(dims[0], batch_size_for(n))):
+        seconds = used * _seconds(flow, n - n // parts, dims, LEAST_EPOCHS)
+        nbytes = (used + CORES * FITTING) * flow.nbytes(*dims)
         if spent + seconds > max(budget, LEAST_SECONDS):
             left_out.append(f"{flow.name}, which takes {seconds:.0f} s or more")
         elif held + nbytes > MEMORY:
             left_out.append(f"{flow.name}, which takes {nbytes / 1e9:.1f} GB")
         else:
             kept.append(flow)
-            spent, held = spent + seconds, held + used * flow.nbytes(dim)
+            spent, held = spent + seconds, held + used * flow.nbytes(*dims)
     return [flow for flow in flows if flow in kept], left_out
 
 
-def _seconds(flow: FlowCandidate, n: int, dim: int, epochs: int) -> float:
-    """One flow, trained on n rows, on one core."""
-    batch = batch_size_for(n)
+def _seconds(flow: FlowCandidate, n: int, dims: tuple[int, int], epochs: int) -> float:
+    """One flow, trained on n rows, on one core; dims: (D, columns of the context)."""
+    (dim, context_dim), batch = dims, batch_size_for(n)
     epochs = epochs * (STOPPED if n < LARGE else 1)
-    return 1e-3 * epochs * math.ceil(n / batch) * flow.milliseconds(dim, min(n, batch))
+    return 1e-3 * epochs * math.ceil(n / batch) * flow.milliseconds(dim, min(n, batch), context_dim)

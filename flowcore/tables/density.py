@@ -47,6 +47,7 @@ BLOCK = 2**16  # rows whose contexts and latent classes are in memory
 ROWS = 2**10  # of a block, each of them at all points of what it leaves open
 # shares of the budget, where categories are unknown: each density but the last one draws them
 ROUNDS_WITH_NUMBERS, ROUNDS_OF_CATEGORIES = (0.3, 0.7), (0.2,) * 5  # p(c) alone costs little
+POINTS_OF_DRAWS = 1  # of a cell, its centre: enough to draw categories that a row lacks
 ROUNDS = 20  # of draws in place of those beyond the range of the table
 
 
@@ -182,6 +183,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         parts = fitted_parts(rows, codes, learn, shares[0], rng)
         for share in shares[1:]:  # unknown categories are drawn from the density so far
             density = TableDensity(rows.schema).with_parts(*parts)
+            density.coordinates_.n_points = POINTS_OF_DRAWS
             codes = drawn_codes(density, rows.codes, rows.x, rows.hole, rng)
             parts = fitted_parts(rows, codes, learn, share, rng)
         return self.with_parts(*parts)

@@ -87,7 +87,7 @@ def _number(name: Name, values: np.ndarray, declared: bool, repeated: float) -> 
         return Column(name, Kind("constant"), "number", (_value(values[0].item()),), low, high,
                       f"always {_short(low)}", note="it has no density")  # fmt: skip
     kept = tuple(map(_value, distinct.tolist())) if len(distinct) <= MOST_VALUES else None
-    kept = kept if high < 2**63 else None  # which no file holds
+    kept = kept if values.dtype == float or high < 2**63 else None  # which no file holds
     why = f"{len(distinct):,} different numbers from {_short(low)} to {_short(high)}"
     decimals = decimals_of(distinct)
     column = Column(name, CONTINUOUS, "number", kept, low, high, why, decimals=decimals)
@@ -248,7 +248,7 @@ def _text(frame: Frame, name: Name) -> Column:
         note = "" if others or declared else "it reads as numbers: make it one, unless it is a code"
         if kept is None or (2 * k > n and n >= LEAST):
             kind = Kind("text")
-            note = note or "an identifier, or free text: nearly all of it is different"
+            note = note or f"an identifier, or free text: {k / n:.0%} of the texts are different"
     return Column(name, kind, "text", kept, why=why, note=note)
 
 

@@ -119,21 +119,19 @@ class Number(Part):
         if self.column.missing:
             codes[np.isnan(x)] = 1 + len(kind.atoms)
         x = np.where(codes > 0, np.nan, x)
-        off = kind.off_grid(x) if kind.is_gridded else np.zeros(len(x), bool)
-        n = f"{np.count_nonzero(off):,} of {len(x):,} values are not"
-        problem = f"which is not on the grid of {kind}: {n}; "
-        if not self.column.rounded:
-            frame.check(self.column.name, off, f"{problem}round it, or make it missing")
-        elif off.any():
-            i = np.flatnonzero(off)[0]
-            warn(f"{frame.place(i, self.column.name)} is {x[i]:.6g}, {problem}they are rounded")
-            x[off] = kind.nearest(x[off])
+        off = kind.off_grid(x)
+        if self.column.rounded:
+            x = np.where(off, kind.nearest(x), x)
+        else:
+            n = f"{np.count_nonzero(off):,} of {len(x):,} values are not"
+            problem = f"which is not on the grid of {kind}: {n}; round it, or make it missing"
+            frame.check(self.column.name, off, problem)
         return codes[:, None][:, : len(self.sizes)], kind.without_atoms(x)[:, None]
 
     def odd(self, frame: Frame) -> np.ndarray:
         kind, x = self.column.kind, frame.as_floats(self.column.name)
-        off = kind.off_grid(x) if kind.is_gridded else np.zeros(len(x), bool)
-        if kind.is_gridded and self.column.rounded:
+        off = kind.off_grid(x)
+        if self.column.rounded:
             x, off = np.where(off, kind.nearest(x), x), np.zeros(len(x), bool)
         return (off | ~kind.contains(x)) & ~np.isnan(x) & (kind.atom_of(x) == 0)
 
@@ -388,6 +386,18 @@ class Encoding:
                 "out"
             )
             frame.check(column.name, out, problem)
+
+    def warn_of_rounding(self, frame: Frame) -> None:
+        """A warning for each column that has numbers off its grid, which are rounded."""
+        for column in self.of_coordinates:
+            x = frame.as_floats(column.name) if column.rounded else np.empty(0)
+            off = np.flatnonzero(column.kind.off_grid(x) & (column.kind.atom_of(x) == 0))
+            if len(off):
+                warn(
+                    f"{frame.place(off[0], column.name)} is {x[off[0]]:.6g}, which is not on the "
+                    f"grid of {column.kind}: {len(off):,} of {len(x):,} values are not; they are "
+                    "rounded"
+                )
 
     def check_known(self, frame: Frame, codes: np.ndarray) -> None:
         """A ValueError for the first category that the schema does not have."""

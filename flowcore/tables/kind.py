@@ -186,6 +186,10 @@ class Continuous(Kind):
             found[np.abs(x - atom) <= OFF_GRID * self.step] = 1 + i
         return found
 
+    def off_grid(self, x: np.ndarray) -> np.ndarray:
+        """A mask of the x that are not values of a grid; without a grid, none."""
+        return np.zeros(np.shape(x), bool)
+
     def without_atoms(self, x: np.ndarray) -> np.ndarray:
         """The coordinates of numbers that are not atoms: the numbers themselves."""
         return x

@@ -193,12 +193,14 @@ class Csv:
         known, texts = self._of_schema(), {}
         for name, cells in columns.items():
             column, is_text = known.get(name), name in self.text
+            is_aside = column is not None and column.kind.name == "aside"
             if column is not None:
-                is_text |= column.type in ("text", "date") or column.kind.name == "aside"
+                is_text |= is_aside or column.type in ("text", "date")
             if column is None or column.type == "boolean":
                 is_text = is_text or self._looks_like_text(name, cells)
             if is_text:
-                texts[name] = set(self.missing).difference((column and column.values) or ())
+                missing = set(self.missing).difference((column and column.values) or ())
+                texts[name] = set() if is_aside else missing
         return texts
 
     def _of_schema(self) -> dict:

@@ -145,11 +145,14 @@ def test_the_table_has_every_number_and_keeps_its_columns():
 
 @pytest.mark.parametrize("name", ["FlowDensity", "TableDensity"])
 def test_an_estimator_is_advised_about_its_own_options(name):
-    kinds = ("baselines", "overfitting", "gridded", "support", "tails")
+    kinds = ("baselines", "gridded", "support", "tails")
     wrong = [fault(kind) for kind in kinds] + [ks("columns", "age", 0.2, 1e-9)]
     text = " ".join(report(*wrong, density=name).advice)
-    assert "allow more time, FlowDensity(budget=...)" in text and "a simpler density" in text
-    assert "fit_table" in text and "learn=fc.FlowDensity()" in text
+    assert "Allow more time, FlowDensity(budget=...)" in text and "fit_table" in text
+    typed = " ".join(replace(report(*wrong, density=name), in_shell=True).advice)
+    assert "fit --budget" in typed and "--kind" in typed and "fit_table" not in typed
+    fitted_too_long = " ".join(report(*wrong, fault("overfitting"), density=name).advice)
+    assert "More time does not help" in fitted_too_long and "budget" not in fitted_too_long
     for handle in ("patience", "layers", "fc.flows", "Dequantize", "base="):
         assert handle not in text
     assert "patience" in " ".join(report(*wrong).advice)

@@ -3,10 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import flowcore as fc
 from flowcore.cli import main
 from flowcore.tables import Schema, fit_table
+from flowcore.tables.fitting import training_rows
 
 N = 200
 rng = np.random.default_rng(5)
@@ -72,6 +75,39 @@ def test_one_command_fits_what_a_refusal_has_listed(tmp_path, capsys, monkeypatc
     assert [c.kind for c in first.columns] == [c.kind for c in later.columns]
 
 
+def test_a_log_has_a_line_at_the_start_and_one_a_minute(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("flowcore.cli.messages.MINUTE", 0.2)
+    pd.DataFrame({"x": AGE[AGE > 0], "y": DIRTY["pay"][AGE > 0]}).to_csv("t.csv", index=False)
+    fit = ("fit", "t.csv", "-o", "m.npz", "--budget", "0.01", "--flow", "affine", "--jobs", "1")
+    status, said = run(capsys, *fit)
+    first, second = [line for line in said.splitlines() if "note" not in line][:2]
+    assert not status and "1 flow in 5 folds of 188 rows of 2 columns: about" in first
+    assert second.startswith("flowcore: ") and "min so far, of about " in second
+    status, said = run(capsys, *fit, "--no-progress")
+    assert not status and "so far" not in said and "folds" not in said
+
+
+def test_imputed_rows_have_the_columns_of_the_file_in_their_order(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own = DIRTY[["remark", "age", "pay", "customer_id"]].assign(more="NA")
+    own.to_csv("dirty.csv")
+    fit = ("fit", "dirty.csv", "-c", "age,pay", "--missing", "learn", "--budget", "0.01")
+    assert run(capsys, *fit, "--flow", "affine", "--jobs", "1", "-o", "m.npz")[0] == 0
+    own.iloc[::-1].to_csv("dirty.csv")
+    status, said = run(capsys, "impute", "m.npz", "dirty.csv", "-o", "full.csv", "-n", "2")
+    assert not status, said
+    before, after = (
+        pd.read_csv(name, dtype=str, keep_default_na=False) for name in ("dirty.csv", "full.csv")
+    )
+    assert after.columns.tolist() == ["imputation", *before.columns]
+    aside = before.columns.difference(["age"])
+    pd.testing.assert_frame_equal(
+        after[aside], before[aside].loc[before.index.repeat(2)].reset_index(drop=True)
+    )
+    assert (after["age"] != "").all() and (before["age"] == "").any()
+
+
 @pytest.mark.parametrize(
     ("form", "written"),
     [
@@ -88,3 +124,59 @@ def test_days_are_read_in_any_order_and_written_as_they_were(form, written):
     assert written in texts
     column = Schema.from_data({"d": texts, "x": rng.normal(size=60)}).columns[0]
     assert column.kind.form == form
+
+
+ROWS = 60
+CELLS = {
+    "prices on steps": st.floats(0, 16).map(lambda v: round(np.exp(v) / 500) * 500.0),
+    "amounts": st.floats(0, 1e4).map(lambda v: round(v, 2)),
+    "with zeros": st.one_of(st.just(0.0), st.floats(0, 1e3)),
+    "negative": st.integers(-1000, 10).map(float),
+    "any": st.floats(-1e300, 1e300),
+    "huge": st.floats(1e200, 1e300),
+    "tiny": st.floats(-1e-200, 1e-200),
+    "whole": st.integers(-(2**62), 2**62),
+    "few": st.sampled_from([0.0, 0.5, 1.0, 99.0, 0.0433, 7.25]),
+    "whole as floats": st.integers(0, 40).map(float),
+    "shares": st.floats(0, 1),
+    "constant": st.just(3.5),
+    "texts of numbers": st.integers(0, 99).map(str),
+    "texts": st.text("ab c", min_size=1, max_size=4),
+    "booleans": st.booleans(),
+    "days": st.dates().map(lambda day: f"{day.day}/{day.month}/{day.year:04d}"),
+    "days of a type": st.integers(-90_000, 90_000).map(lambda n: np.datetime64(n, "D").item()),
+}  # fmt: skip
+
+
+@st.composite
+def tables(draw):
+    """Two columns of drawn values, with missing cells, and one of normal numbers."""
+    table = {"z": np.random.default_rng(0).normal(size=ROWS)}
+    for name in draw(st.lists(st.sampled_from(sorted(CELLS)), min_size=1, max_size=2)):
+        seed = draw(st.lists(CELLS[name], min_size=1, max_size=ROWS))
+        cells = np.array([*seed, *[seed[-1]] * ROWS], object)[:ROWS]
+        if draw(st.booleans()):
+            cells[draw(st.integers(0, ROWS - 1)) :: 7] = None
+        table[name] = pd.Series(cells).infer_objects().to_numpy()
+    return table
+
+
+@settings(max_examples=60, deadline=None)
+@given(tables())
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_schema_that_was_found_takes_all_rows_of_its_table(table):
+    """`auto` always; suggestions, too, apart from columns that have no density by themselves."""
+    schema = Schema.from_data(table, auto=True)
+    rows = training_rows(table, schema, "learn", None, False)
+    assert len(rows.x) == ROWS and not schema.suggestions
+    assert not rows.encoding.without_odd(schema.select(table))[1]
+    try:
+        schema = Schema.from_data(table, "learn").suggested()
+    except ValueError as problem:  # text among numbers, or nothing in a column
+        assert "no values" in str(problem) or "number" in str(problem)
+        return
+    refused = [c.name for c in schema.columns if c.kind.name in ("constant", "text")]
+    try:
+        training_rows(table, schema.edit(dict.fromkeys(refused, "aside")), "learn", None, False)
+    except ValueError as problem:
+        assert "no density" in str(problem)  # a copy, or a constant day
