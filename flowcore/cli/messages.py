@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
-MINUTE = 60.0  # seconds
+MINUTE, SHORT = 60.0, 5.0  # seconds
 
 
 def printable(text: str) -> str:
@@ -36,7 +36,10 @@ def note(text: str) -> None:
 
 @contextmanager
 def line_a_minute(first: str, seconds: float) -> Iterator[None]:
-    """The first line, then one a minute, until the work is done; seconds: about how many."""
+    """The first line, then one a minute, until the work is done; seconds: about how many.
+
+    Nothing is printed about a work of less than 5 seconds.
+    """
     done, begin = Event(), time.monotonic()
 
     def tell() -> None:
@@ -45,7 +48,8 @@ def line_a_minute(first: str, seconds: float) -> Iterator[None]:
             about = math.ceil(seconds / MINUTE)
             print_error(f"flowcore: {minutes:.0f} min so far, of about {about}")
 
-    print_error(f"flowcore: {first}: about {math.ceil(seconds)} s on two cores")
+    if seconds >= SHORT:
+        print_error(f"flowcore: {first}: about {math.ceil(seconds)} s on two cores")
     Thread(target=tell, daemon=True).start()
     try:
         yield

@@ -190,6 +190,10 @@ class Continuous(Kind):
         """A mask of the x that are not values of a grid; without a grid, none."""
         return np.zeros(np.shape(x), bool)
 
+    def nearest(self, x: np.ndarray) -> np.ndarray:
+        """The values of a grid next to x; without a grid, x."""
+        return x
+
     def without_atoms(self, x: np.ndarray) -> np.ndarray:
         """The coordinates of numbers that are not atoms: the numbers themselves."""
         return x

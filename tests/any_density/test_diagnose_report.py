@@ -148,7 +148,7 @@ def test_an_estimator_is_advised_about_its_own_options(name):
     kinds = ("baselines", "gridded", "support", "tails")
     wrong = [fault(kind) for kind in kinds] + [ks("columns", "age", 0.2, 1e-9)]
     text = " ".join(report(*wrong, density=name).advice)
-    assert "Allow more time, FlowDensity(budget=...)" in text and "fit_table" in text
+    assert "allow more time, FlowDensity(budget=...)" in text and "fit_table" in text
     typed = " ".join(replace(report(*wrong, density=name), in_shell=True).advice)
     assert "fit --budget" in typed and "--kind" in typed and "fit_table" not in typed
     fitted_too_long = " ".join(report(*wrong, fault("overfitting"), density=name).advice)

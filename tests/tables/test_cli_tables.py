@@ -260,10 +260,10 @@ def test_an_error_comes_before_anything_is_printed_and_spares_files(numbers, tmp
     lines = Path("abc.csv").read_text().split()
     lines[30] = "1,x,3"
     written(tmp_path / "bad.csv", lines)
-    printed = refused(capsys, "score", "abc.npz", "bad.csv")
+    printed = refused(capsys, "score", "abc.npz", "bad.csv", "--strict")
     assert "bad.csv: row 29, column 'b': 'x'" in printed
     (tmp_path / "out.csv").write_text("precious")
-    refused(capsys, "score", "abc.npz", "bad.csv", "-o", "out.csv")
+    refused(capsys, "score", "abc.npz", "bad.csv", "--strict", "-o", "out.csv")
     assert (tmp_path / "out.csv").read_text() == "precious"
     assert not [name for name in os.listdir() if name.endswith(".tmp")]
 

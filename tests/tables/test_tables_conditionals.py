@@ -214,7 +214,9 @@ def test_annealed_draws_where_weights_fail(density):
     for name, values in dict(found.sample(1000, rng=1)).items():
         if name in ("age", "rain"):
             assert stats.ks_2samp(values, exact[name]).statistic < 0.12, name
-    assert found.shares()["smokes"][True] == pytest.approx(good.shares()["smokes"][True], abs=0.12)
+    every = [found, *(poor.given(known, n_draws=1000, rng=seed) for seed in range(1, 5))]
+    shares = [one.shares()["smokes"][True] for one in every]  # each with an error of about .06
+    assert np.mean(shares) == pytest.approx(good.shares()["smokes"][True], abs=0.1)
 
 
 # ------------------------------------------------------------------------ rows with holes
