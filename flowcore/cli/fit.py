@@ -79,7 +79,7 @@ def _planned(rows: TrainingRows, learn: FlowDensity) -> tuple[str, float]:
     seconds = min(PER_CODE * n * n_codes, MOST)
     if not dim:
         return what, seconds
-    plan = learn.plan(n, dim, sum(rows.encoding.sizes))
+    plan = learn.plan(n, dim, sum(rows.encoding.sizes) + dim)
     n_flows = len(plan.flows)
     what = f"{n_flows} flow{'s' * (n_flows != 1)} in {plan.used} folds of {what}"
     return what, seconds + plan.used * sum(plan.seconds) / CORES

@@ -32,7 +32,7 @@ LEAST = -1e150  # of log p: means and squares of it are numbers
 PRIORS = (0.3, 0.01)  # of mixtures of Gaussians: clusters that touch, and such that are far apart
 PATIENCE = 25  # epochs: of few rows, flows have learned what they can after a third of them all
 WIDTH = 32  # columns: in wider tables, networks are wider
-WIDE_CONTEXT = 300  # columns of a context: each more has as many parameters as a column
+WIDE_CONTEXT = 200  # columns of a context: each more has as many parameters as a column
 PER_PARAMETER = 2e-5  # milliseconds of an update
 
 
