@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .kind import Kind
 
 POINTS = 32, 64  # of a cell of one gridded number, and of several: powers of 2
+FIRST = 32  # of the points, which suffice where the density hardly changes within a cell
 FARTHEST = 1e150  # of fillers: squares of them do not overflow
 
 
@@ -91,9 +92,17 @@ class Coordinates:
     @cached_property
     def points(self) -> np.ndarray:
         """u (M, D)."""
-        u, gridded = np.full((self.n_points, self.dim), 0.5), self.step > 0
+        return self._points(self.n_points)
+
+    @cached_property
+    def first_points(self) -> np.ndarray:
+        """At most FIRST points of their own, which suffice in most cells."""
+        return self._points(min(FIRST, self.n_points))
+
+    def _points(self, n: int) -> np.ndarray:
+        u, gridded = np.full((n, self.dim), 0.5), self.step > 0
         if gridded.any():
-            u[:, gridded] = _unit_cube(np.count_nonzero(gridded), self.n_points)
+            u[:, gridded] = _unit_cube(np.count_nonzero(gridded), n)
         return u
 
     def to_line(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -110,6 +119,26 @@ class Coordinates:
         steps = np.log(self.step, where=self.step > 0, out=np.zeros(self.dim))
         log_w = log_w + np.where(gone, self._log_slope, steps).sum(axis=1)
         return np.where(gone, np.nan, z) if gone.any() else z, log_w
+
+    def in_cells(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(z (m, n, D), log w (m, n)) of rows x (n, D), each at the points u (m, D).
+
+        As `to_line` of all pairs; but each number is mapped once, in however many rows it is.
+        """
+        z, log_w = np.empty((len(u), *x.shape)), np.zeros((len(u), len(x)))
+        for j, own in enumerate(self._columns):
+            at = u[: len(u) if self.step[j] else 1, j]
+            number, place = np.unique(x[:, j], return_inverse=True)
+            pairs = np.tile(number, len(at))[:, None], np.repeat(at, len(number))[:, None]
+            mapped, own_w = own.to_line(*pairs)
+            z[..., j] = mapped.reshape(len(at), -1)[:, place]
+            log_w += own_w.reshape(len(at), -1)[:, place]
+        return z, log_w
+
+    @cached_property
+    def _columns(self) -> list[Coordinates]:
+        """Each column by itself."""
+        return [Coordinates([k], scores=[s]) for k, s in zip(self.kinds, self.scores, strict=True)]
 
     def filled(self, z: np.ndarray, u: np.ndarray) -> np.ndarray:
         """z (n, D) with normal noise in place of NaN, its quantiles at u (n, D)."""
