@@ -126,7 +126,8 @@ class Coordinates:
         As `to_line` of all pairs; but each number is mapped once, in however many rows it is.
         """
         z, log_w = np.empty((len(u), *x.shape)), np.zeros((len(u), len(x)))
-        for j, own in enumerate(self._columns):
+        for j, (kind, scores) in enumerate(zip(self.kinds, self.scores, strict=True)):
+            own = Coordinates([kind], scores=[scores])  # no plans are kept for each number of rows
             at = u[: len(u) if self.step[j] else 1, j]
             number, place = np.unique(x[:, j], return_inverse=True)
             pairs = np.tile(number, len(at))[:, None], np.repeat(at, len(number))[:, None]
@@ -134,11 +135,6 @@ class Coordinates:
             z[..., j] = mapped.reshape(len(at), -1)[:, place]
             log_w += own_w.reshape(len(at), -1)[:, place]
         return z, log_w
-
-    @cached_property
-    def _columns(self) -> list[Coordinates]:
-        """Each column by itself."""
-        return [Coordinates([k], scores=[s]) for k, s in zip(self.kinds, self.scores, strict=True)]
 
     def filled(self, z: np.ndarray, u: np.ndarray) -> np.ndarray:
         """z (n, D) with normal noise in place of NaN, its quantiles at u (n, D)."""

@@ -1,4 +1,4 @@
-"""log p of grid cells: first at few points in float32, and its plain twin, all points in float64."""
+"""log p of grid cells: few points in float32, and its plain twin, all points in float64."""
 
 import numpy as np
 import pytest
