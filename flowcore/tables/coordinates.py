@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from .kind import Kind
 
 POINTS = 32, 64  # of a cell of one gridded number, and of several: powers of 2
-FIRST = 32  # of the points, which suffice where the density hardly changes within a cell
 FARTHEST = 1e150  # of fillers: squares of them do not overflow
 
 
@@ -89,17 +88,8 @@ class Coordinates:
         """(n,): whether u matters: a gridded number is present."""
         return (~np.isnan(x) & (self.step > 0)).any(axis=1)
 
-    @cached_property
-    def points(self) -> np.ndarray:
-        """u (M, D)."""
-        return self._points(self.n_points)
-
-    @cached_property
-    def first_points(self) -> np.ndarray:
-        """At most FIRST points of their own, which suffice in most cells."""
-        return self._points(min(FIRST, self.n_points))
-
-    def _points(self, n: int) -> np.ndarray:
+    def points(self, n: int) -> np.ndarray:
+        """u (n, D); n: `n_points`, or fewer."""
         u, gridded = np.full((n, self.dim), 0.5), self.step > 0
         if gridded.any():
             u[:, gridded] = _unit_cube(np.count_nonzero(gridded), n)

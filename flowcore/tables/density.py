@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
 
 BLOCK = 2**16  # rows whose contexts and latent classes are in memory
 ROWS = 2**10  # of a block, each of them at all points of what it leaves open
+FIRST = 32  # points of a cell, which suffice where the density hardly changes in it
 EVEN, UNEVEN = 0.6, 0.7  # relative spread of a density in a cell: up to where FIRST points suffice
 # shares of the budget, where categories are unknown: each density but the last one draws them
 ROUNDS_WITH_NUMBERS, ROUNDS_OF_CATEGORIES = (0.3, 0.7), (0.2,) * 5  # p(c) alone costs little
@@ -218,6 +218,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         may_be_gone = any(part.may_be_gone for part in self.encoding.parts)
         if may_be_gone and getattr(density, "clampable", False):  # its marginals are exact
             self._given_present, self._clamped = ClampedBase(density), True
+        self._quick = _in_float32(self._given_present)
         self._on_line = Filled(self._given_present, coordinates) if self._clamped else density
         return self
 
@@ -350,46 +351,36 @@ class TableDensity(DensityMixin, BaseEstimator):
         """
         log_p = np.empty(len(x))
         is_open = self.coordinates_.is_open(x)
-        for rows, mean_of in ((~is_open, self._at_once), (is_open, self._in_cells)):
+        for rows, mean_of in ((~is_open, self._at_point), (is_open, self._in_cells)):
             index = np.flatnonzero(rows)
             for block in np.split(index, range(ROWS, len(index), ROWS)):
                 log_p[block] = mean_of(x[block], None if context is None else context[block])
         return log_p
 
-    def _at_once(self, x, context) -> np.ndarray:
-        return self._mean(self._given_present, x, context, self.coordinates_.points[:1])[0]
+    def _at_point(self, x, context) -> np.ndarray:
+        return self._mean(self._given_present, x, context, 1)[0]
 
     def _in_cells(self, x, context) -> np.ndarray:
-        points = self.coordinates_.points
-        log_p, spread = self._mean(self._quick, x, context, self.coordinates_.first_points)
+        n_points = self.coordinates_.n_points
+        log_p, spread = self._mean(self._quick, x, context, min(FIRST, n_points))
         share = np.clip((spread - EVEN) / (UNEVEN - EVEN), 0, 1)
         share[~np.isfinite(log_p + spread)] = 1  # too far out for float32
         again = np.flatnonzero(share)
         if len(again):
             own, share = None if context is None else context[again], share[again]
-            exact = self._mean(self._given_present, x[again], own, points)[0]
+            exact = self._mean(self._given_present, x[again], own, n_points)[0]
             with np.errstate(divide="ignore"):
                 both = np.logaddexp(np.log1p(-share) + log_p[again], np.log(share) + exact)
             log_p[again] = np.where(share == 1, exact, both)
         return log_p
 
-    @cached_property
-    def _quick(self) -> Any:
-        """The density in float32; itself, if it is no float64 one of flowcore's."""
-        density = self._given_present
-        if not isinstance(density, Distribution) or density.dtype != float or not density.n_params:
-            return density
-        return density.with_params(density.params.astype(np.float32))
-
-    def _mean(self, density, x, context, points) -> tuple[np.ndarray, np.ndarray]:
-        """(log of the mean of q w over points (m, D) of each row; its relative spread), (n,)."""
-        z, log_w = self.coordinates_.in_cells(x, points)
-        m, n = log_w.shape
-        z = np.where(np.isnan(z), 0.0, z).reshape(
-            m * n, x.shape[1]
-        )  # absent: the density ignores it
+    def _mean(self, density, x, context, m: int) -> tuple[np.ndarray, np.ndarray]:
+        """(log of the mean of q w over m points of each row; its relative spread), (n,)."""
+        z, log_w = self.coordinates_.in_cells(x, self.coordinates_.points(m))
+        n = len(x)
+        z = np.where(np.isnan(z), 0.0, z)  # absent: the density ignores it
         given = {} if context is None else {"context": np.tile(context, (m, 1))}
-        found = density.log_prob(z, **given).reshape(m, n) + log_w
+        found = density.log_prob(z.reshape(m * n, x.shape[1]), **given).reshape(m, n) + log_w
         with np.errstate(all="ignore"):  # a NaN stays one
             total, share = log_sum_exp(found)
             return total - np.log(m), np.sqrt(m * np.square(share).sum(axis=0) - 1)
@@ -633,6 +624,13 @@ def fit_table(
     found = TableDensity(schema, learn, missing=missing, random_state=rng)
     found.fit(X, sample_weight=sample_weight)
     return found.set_params(schema=found.schema_, learn=None)  # which pickle may not take
+
+
+def _in_float32(density: Any) -> Any:
+    """The density with its parameters in float32; itself, if it is no float64 one of flowcore's."""
+    if not isinstance(density, Distribution) or density.dtype != float or not density.n_params:
+        return density
+    return density.with_params(density.params.astype(np.float32))
 
 
 def _warn_left_out(rows: np.ndarray, why: str) -> None:

@@ -29,7 +29,10 @@ def rows(n):
 
 def plain(density, table):
     """The formula of `Coordinates`, in float64."""
-    x, u = np.column_stack([*table.values()]).astype(float), density.coordinates_.points
+    x, u = (
+        np.column_stack([*table.values()]).astype(float),
+        density.coordinates_.points(density.coordinates_.n_points),
+    )
     found = []
     for point in u:
         z, log_w = density.coordinates_.to_line(x, np.tile(point, (len(x), 1)))
