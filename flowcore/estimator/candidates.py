@@ -179,6 +179,8 @@ class FlowCandidate:
                 flow = last if cut or not snapshots else None  # it diverged before the first one
             if flow is None:
                 flow = student_of_present(rows) if self.clamped else student(rows)
+            else:
+                flow = flow.with_params(rounded(flow.params).astype(flow.dtype))
             return Fit(flow, log_prob(flow, held_out, threads)[None], cut=cut)
 
     def _untrained(self, rows: Sample, rng, n_modes: int) -> TransformedDistribution:
@@ -226,13 +228,18 @@ class Snapshots:
             return False
         self.flow = report.flow
         theta = self.flow.params
-        small = np.abs(theta).max() < LARGEST  # not the mean of a mode, on a far row
-        self.thetas.append(theta.astype(np.float32) if small else theta)
+        self.thetas.append(rounded(theta))
         self.log_p.append(log_prob(self.flow, self.held_out))
         weight = self.held_out.weight
         self.scores.append(floored(self.log_p[-1], weight) @ weight)
         worse = len(self.scores) - 1 - int(np.argmax(self.scores))
         return worse * self.every >= self.patience
+
+
+def rounded(theta: np.ndarray) -> np.ndarray:
+    """The parameters of a flow in float32: half of the memory, and of a file."""
+    small = np.abs(theta).max(initial=0) < LARGEST  # not the mean of a mode, on a far row
+    return theta.astype(np.float32) if small else theta
 
 
 def log_prob(density: Distribution, rows: Sample, threads: int | None = None) -> np.ndarray:

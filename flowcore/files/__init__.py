@@ -3,12 +3,15 @@
 A file is an .npz archive that `np.load` opens too. Its member "flowcore.json" (a uint8 array of
 utf-8) describes the tree, node by node (see `describe.py`), and names the other arrays:
 
-    {"format": 1, "flowcore": "0.1.0", "nodes": [
+    {"format": 2, "flowcore": "0.4.0", "nodes": [
      {"class": "Affine", "config": {"log_scale_bound": 3.0}},
      {"class": "MADE", "config": {"dim": 2, "order": {"array": "1.order"}, ...},
       "weights": [["1.W0", "1.b0"], ["1.W1", "1.b1"]]},
      {"class": "MaskedAutoregressiveFlow",
       "config": {"made": {"node": 1}, "transformer": {"node": 0}, "method": "by_degree"}}]}
+
+Members are compressed. One whose name ends in "-float64" holds float64 numbers that are all float32
+numbers, as such: as float64 they are the same to the bit.
 
 The archive's comment, the last bytes of the file, is the SHA-256 of all that precedes them, which
 detects accidents. Nothing in a file is executed, and class names are looked up only in flowcore's

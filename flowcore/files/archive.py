@@ -18,13 +18,14 @@ import numpy as np
 DESCRIPTION = "flowcore.json"  # the member that holds JSON
 SEAL = b"flowcore sha256 "  # and 64 hexadecimal digits: the end of a file, in every format
 DIGITS = 64
+WIDE = "-float64"  # ends the name of a member that is float32, and float64 when it is read
 
 
-def sealed(description: dict, arrays: dict[str, np.ndarray]) -> bytes:
-    """A whole file: the arrays, and the description as JSON that people can read."""
+def sealed(description: dict, arrays: dict[str, np.ndarray], small: bool = False) -> bytes:
+    """A whole file: the arrays, and the description as JSON that people can read; small: `pack`."""
     text = json.dumps(description, ensure_ascii=False, allow_nan=False, default=np.ndarray.tolist)
     text = text.replace('{"class": ', '\n {"class": ')  # a node a line; quotes in texts have a \
-    return pack({DESCRIPTION: np.frombuffer(text.encode(), np.uint8), **arrays})
+    return pack({DESCRIPTION: np.frombuffer(text.encode(), np.uint8), **arrays}, small)
 
 
 def unsealed(data: bytes) -> tuple[dict, dict[str, np.ndarray]]:
@@ -33,12 +34,19 @@ def unsealed(data: bytes) -> tuple[dict, dict[str, np.ndarray]]:
     return json.loads(arrays.pop(DESCRIPTION).tobytes()), arrays
 
 
-def pack(arrays: dict[str, np.ndarray]) -> bytes:
-    """An .npz archive, without compression and without clock times, sealed by its comment."""
+def pack(arrays: dict[str, np.ndarray], small: bool = False) -> bytes:
+    """An .npz archive, without clock times, sealed by its comment.
+
+    small: compressed, and float64 numbers that are all float32 numbers are written as those. Masked
+    weights are zeros, which then take no room.
+    """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, array in arrays.items():
-            info = zipfile.ZipInfo(f"{name}.npy")  # dated 1980
+            is_narrow = small and _is_narrow(array)
+            array = array.astype(np.float32) if is_narrow else array
+            info = zipfile.ZipInfo(f"{name}{WIDE * is_narrow}.npy")  # dated 1980
+            info.compress_type = zipfile.ZIP_DEFLATED if small else zipfile.ZIP_STORED
             with archive.open(info, "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
         archive.comment = SEAL + b"0" * DIGITS
@@ -51,7 +59,17 @@ def unpack(data: bytes) -> dict[str, np.ndarray]:
     read = partial(np.lib.format.read_array, allow_pickle=False)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = {name.removesuffix(".npy"): archive.read(name) for name in archive.namelist()}
-    return {name: read(io.BytesIO(member)) for name, member in members.items()}
+    found = {name: read(io.BytesIO(member)) for name, member in members.items()}
+    return {
+        name.removesuffix(WIDE): array.astype(float) if name.endswith(WIDE) else array
+        for name, array in found.items()
+    }
+
+
+@np.errstate(over="ignore")
+def _is_narrow(array: np.ndarray) -> bool:
+    """Whether these are float64 numbers that float32 holds exactly."""
+    return array.dtype == float and bool((array.astype(np.float32) == array).all())
 
 
 def read_sealed(path: str) -> bytes:

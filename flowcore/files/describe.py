@@ -31,7 +31,7 @@ from ..distributions import Foreign
 from ..networks.network import Network
 from ..transformers import Transformer
 
-FORMAT = 1  # of the description
+FORMAT = 2  # of the file; 1 had float64 numbers as they are
 BASE = ("dim", "sample", "log_prob")  # what a density has, of whatever class
 PLAIN = (type(None), bool, int, float, str)  # the same in JSON
 LEFT_OUT = ("rng", "dtype")  # arguments that the arrays answer

@@ -69,4 +69,4 @@ def _to_bytes(flow) -> bytes:
         lost = first_difference(old, new)
         if lost:
             raise unsavable(type(old), f"its attribute {lost!r} would be lost or changed")
-    return sealed(description, writer.arrays)
+    return sealed(description, writer.arrays, small=True)

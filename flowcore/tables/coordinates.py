@@ -17,7 +17,8 @@ from .soft_log import SoftLog, soft_log
 if TYPE_CHECKING:
     from .kind import Kind
 
-POINTS = 32, 64  # of a cell of one gridded number, and of several: powers of 2
+FIRST = 32  # points of a cell, which suffice where the density hardly changes in it
+POINTS = FIRST, 64  # of a cell of one gridded number, and of several: powers of 2
 FARTHEST = 1e150  # of fillers: squares of them do not overflow
 
 
@@ -88,12 +89,11 @@ class Coordinates:
         """(n,): whether u matters: a gridded number is present."""
         return (~np.isnan(x) & (self.step > 0)).any(axis=1)
 
-    @cached_property
-    def points(self) -> np.ndarray:
-        """u (M, D)."""
-        u, gridded = np.full((self.n_points, self.dim), 0.5), self.step > 0
+    def points(self, n: int) -> np.ndarray:
+        """u (n, D); n: `n_points`, or fewer."""
+        u, gridded = np.full((n, self.dim), 0.5), self.step > 0
         if gridded.any():
-            u[:, gridded] = _unit_cube(np.count_nonzero(gridded), self.n_points)
+            u[:, gridded] = _unit_cube(np.count_nonzero(gridded), n)
         return u
 
     def to_line(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -110,6 +110,22 @@ class Coordinates:
         steps = np.log(self.step, where=self.step > 0, out=np.zeros(self.dim))
         log_w = log_w + np.where(gone, self._log_slope, steps).sum(axis=1)
         return np.where(gone, np.nan, z) if gone.any() else z, log_w
+
+    def in_cells(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(z (m, n, D), log w (m, n)) of rows x (n, D), each at the points u (m, D).
+
+        As `to_line` of all pairs; but each number is mapped once, in however many rows it is.
+        """
+        z, log_w = np.empty((len(u), *x.shape)), np.zeros((len(u), len(x)))
+        for j, (kind, scores) in enumerate(zip(self.kinds, self.scores, strict=True)):
+            own = Coordinates([kind], scores=[scores])  # no plans are kept for each number of rows
+            at = u[: len(u) if self.step[j] else 1, j]
+            number, place = np.unique(x[:, j], return_inverse=True)
+            pairs = np.tile(number, len(at))[:, None], np.repeat(at, len(number))[:, None]
+            mapped, own_w = own.to_line(*pairs)
+            z[..., j] = mapped.reshape(len(at), -1)[:, place]
+            log_w += own_w.reshape(len(at), -1)[:, place]
+        return z, log_w
 
     def filled(self, z: np.ndarray, u: np.ndarray) -> np.ndarray:
         """z (n, D) with normal noise in place of NaN, its quantiles at u (n, D)."""
@@ -203,7 +219,14 @@ def noise(kinds: Sequence[Kind]) -> Dequantize | None:
 
 @cache
 def _unit_cube(dim: int, n: int) -> np.ndarray:
-    """(n, dim): the first points of Sobol's sequence, at the centres of their intervals."""
+    """(n, dim): the first points of Sobol's sequence, at the centres of their intervals.
+
+    Of more points than FIRST, these alone are at the centres of theirs; the others are, as they
+    come, at odd multiples of 1 / n.
+    """
     from scipy.stats.qmc import Sobol  # half a second, which only open numbers cost
 
-    return Sobol(dim, scramble=False).random(n) + 0.5 / n
+    first = min(n, FIRST)
+    u = Sobol(dim, scramble=False).random(n)
+    u[:first] += 0.5 / first
+    return u

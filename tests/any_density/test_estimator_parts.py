@@ -346,6 +346,16 @@ def test_rows_of_hardly_any_weight_do_not_choose_the_epoch():
     np.testing.assert_allclose(junk[: len(log_p)], floored(log_p, fold.held_out.weight), rtol=1e-9)
 
 
+@pytest.mark.parametrize("snapshots", [0, 4])
+def test_a_flow_is_rounded_to_float32_and_scored_as_it_is_then(snapshots):
+    fold = folds_of(table(correlated(300)), 3, 1).folds[0]
+    density, log_p = FLOWS["small"].fitted(fold, 0, 12, snapshots, 2, 1).at(-1)
+    assert density.dtype == float
+    np.testing.assert_array_equal(density.params, density.params.astype(np.float32))
+    found = density.log_prob(fold.held_out.x)
+    np.testing.assert_allclose(log_p, found, rtol=0, atol=1e-4 if snapshots else 0)
+
+
 @pytest.fixture
 def ticks(monkeypatch):
     """A clock that is a second later at every look."""

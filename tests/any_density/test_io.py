@@ -44,7 +44,7 @@ from flowcore import (
     Shift,
     Standardize,
 )
-from flowcore.files import load, save
+from flowcore.files import load, pack, save, unpack
 from flowcore.testing import randomize
 
 
@@ -370,3 +370,31 @@ def test_constants_are_read_only_also_after_loading(tmp_path):
         flow.bijector[1].made.degrees[0][0] = 2
     with pytest.raises(ValueError, match="read-only"):
         flowcore.MultivariateNormalDiag([0.0, 1.0]).loc[0] = 3.0
+
+
+def test_a_file_is_small_and_loads_the_same_to_the_bit(tmp_path):
+    """Masked weights are zeros, and numbers that float32 holds take four bytes."""
+    flow = randomize(flowcore.flows.maf(6, layers=3, hidden=[64, 64]), 0.5, rng=0)
+    layers = [layer for leaf in flow.leaves if isinstance(leaf, MADE) for layer in leaf.weights()]
+    dense = sum(a.size for layer in layers for a in layer if a is not None)
+    theta = flow.params.astype(np.float32).astype(float)
+    for own, size in ((flow, 8), (flow.with_params(theta), 4)):
+        save(own, tmp_path / "flow.npz")
+        again = load(tmp_path / "flow.npz")
+        assert again.params.dtype == float and again.params.tobytes() == own.params.tobytes()
+        assert os.path.getsize(tmp_path / "flow.npz") < 0.75 * size * dense
+
+
+def test_numbers_that_float32_holds_are_float64_again():
+    arrays = {
+        "narrow": np.array([0.5, -0.0, np.inf, 2.0**-149]),
+        "wide": np.array([0.1, 1e300]),
+        "nan": np.array([np.nan]),
+        "float32": np.ones(2, np.float32),
+        "empty": np.zeros((0, 3)),
+        "big-endian": np.ones(2, ">f8"),
+    }
+    again = unpack(pack(arrays, small=True))
+    for name, a in arrays.items():
+        b = again[name]
+        assert (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes()), name

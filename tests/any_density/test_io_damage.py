@@ -84,9 +84,9 @@ def test_a_file_written_again_by_numpy_has_lost_its_checksum(path):
 
 def test_a_newer_format_is_named(path):
     description, arrays = taken_apart(path)
-    put_together(path, {**description, "format": 2, "flowcore": "9.1"}, arrays)
-    assert "has format 2, written by flowcore 9.1; this is" in refused(path)
-    put_together(path, {"format": 3, "tree": {}}, {})
+    put_together(path, {**description, "format": 3, "flowcore": "9.1"}, arrays)
+    assert "has format 3, written by flowcore 9.1; this is" in refused(path)
+    put_together(path, {"format": 4, "tree": {}}, {})
     assert "update flowcore" in refused(path)
 
 

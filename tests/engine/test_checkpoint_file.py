@@ -120,7 +120,7 @@ def test_foreign_files_are_refused_and_left_alone(path):
 
     flowcore.save(flowcore.flows.maf(2, layers=1, hidden=[8]), path)
     for content, message in [
-        (path.read_bytes(), "is a flow in format 1, .*, not a checkpoint of fit"),
+        (path.read_bytes(), "is a flow in format 2, .*, not a checkpoint of fit"),
         (pickle.dumps(Evil()), "was not written by flowcore"),
         (b"x,y\n1,2\n", "was not written by flowcore"),
     ]:

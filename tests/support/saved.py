@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import flowcore as fc
-from flowcore.files import DIGITS, load, pack, rebuild
+from flowcore.files import DIGITS, load, pack, read_sealed, rebuild, unsealed
 from flowcore.testing import randomize
 
 
@@ -239,9 +239,7 @@ def reseal(data: bytes) -> bytes:
 
 def taken_apart(path):
     """(description, arrays) of a good file."""
-    with np.load(path) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-    return json.loads(arrays.pop("flowcore.json").tobytes()), arrays
+    return unsealed(read_sealed(path))
 
 
 def put_together(path, description, arrays):

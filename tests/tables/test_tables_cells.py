@@ -1,0 +1,95 @@
+"""log p of grid cells: points in float32, and its plain twin, all points in float64."""
+
+import numpy as np
+import pytest
+
+import flowcore as fc
+from flowcore.tables import Column, Kind, Schema, TableDensity
+from flowcore.tables import density as room
+from flowcore.tables.coordinates import FIRST, Coordinates
+from flowcore.tables.normal_scores import normal_scores
+from flowcore.testing import randomize
+
+AMOUNT, ROOMS, STARS = Kind("positive"), Kind("integer", 1.0, 0.0), Kind("gridded", 0.5, 1.0, 5.0)
+
+
+@pytest.fixture(scope="module")
+def flow():
+    """A density of an amount and of two numbers on grids, by a flow with random parameters."""
+    columns = tuple(map(Column, ("amount", "rooms", "stars"), (AMOUNT, ROOMS, STARS)))
+    q = randomize(fc.flows.nsf(3, layers=2, hidden=[12], standardize=False), 0.5, rng=1)
+    return TableDensity.of(Schema(columns), q)
+
+
+def rows(n):
+    rng = np.random.default_rng(0)
+    return {"amount": rng.lognormal(0, 1, n), "rooms": rng.poisson(3, n),
+            "stars": 0.5 * rng.integers(2, 10, n)}  # fmt: skip
+
+
+def plain(density, table):
+    """The formula of `Coordinates`, in float64."""
+    x, u = (
+        np.column_stack([*table.values()]).astype(float),
+        density.coordinates_.points(density.coordinates_.n_points),
+    )
+    found = []
+    for point in u:
+        z, log_w = density.coordinates_.to_line(x, np.tile(point, (len(x), 1)))
+        found.append(density.density_.log_prob(z) + log_w)
+    return np.logaddexp.reduce(found) - np.log(len(u)), np.exp(found)
+
+
+def test_each_number_of_a_column_is_mapped_once_as_all_rows_are():
+    table, u = rows(50), np.random.default_rng(1).random((8, 3))
+    x = np.column_stack([*table.values()]).astype(float)
+    x[3, 0] = x[4, 1] = x[5, 2] = np.nan
+    u[:, 0] = 0.5  # of a number without a grid
+    scores = [None, None, normal_scores(table["stars"], STARS, None)]
+    coordinates = Coordinates((AMOUNT, ROOMS, STARS), scores=scores)
+    z, log_w = coordinates.in_cells(x, u)
+    for own_z, own_w, point in zip(z, log_w, u, strict=True):
+        expected = coordinates.to_line(x, np.tile(point, (len(x), 1)))
+        np.testing.assert_allclose(own_z, expected[0], rtol=1e-12)
+        np.testing.assert_allclose(own_w, expected[1], rtol=1e-12)
+
+
+def test_points_in_float32_agree_with_all_of_them_in_float64(flow, monkeypatch):
+    table = rows(300)
+    log_p, (expected, p) = flow.log_prob(table), plain(flow, table)
+    spread = p[:FIRST].std(axis=0) / p[:FIRST].mean(axis=0)
+    assert (spread > 1.2 * room.UNEVEN).any() and (spread < 0.8 * room.EVEN).any()
+    exact = spread > 1.2 * room.UNEVEN
+    np.testing.assert_allclose(log_p[exact], expected[exact], atol=1e-4)
+    error = np.abs(log_p - expected)[~exact]
+    assert error.mean() < 0.01 and error.max() < 0.05 and error.max() > 1e-4
+    monkeypatch.setattr(room, "EVEN", -2.0)
+    monkeypatch.setattr(room, "UNEVEN", -1.0)
+    np.testing.assert_allclose(flow.log_prob(table), expected, atol=1e-4)
+
+
+def test_points_of_a_cell_have_the_mean_of_it():
+    """Both halves alone, too: the mean of u, and of u_i u_j, to the order of 1 / n."""
+    u = Coordinates((AMOUNT, ROOMS, STARS)).points(64)
+    assert u.shape == (64, 3) and (u[:, 0] == 0.5).all() and len(np.unique(u, axis=0)) == 64
+    for half in (u[:FIRST], u[FIRST:]):
+        np.testing.assert_allclose(half[:, 1:].mean(axis=0), 0.5, atol=1e-12)
+        assert abs(np.mean((half[:, 1] - 0.5) * (half[:, 2] - 0.5))) < 0.01
+
+
+def test_no_row_changes_by_more_than_rounding_where_the_points_begin_to_suffice(flow, monkeypatch):
+    table = rows(300)
+    log_p = flow.log_prob(table)
+    monkeypatch.setattr(room, "EVEN", room.EVEN + 1e-6)
+    np.testing.assert_allclose(flow.log_prob(table), log_p, atol=1e-5)
+
+
+def test_a_number_too_far_out_for_float32_has_its_log_p():
+    q = randomize(fc.flows.maf(1, layers=1, hidden=[5], standardize=False), 0.5, rng=0)
+    density = TableDensity.of(Schema((Column("rooms", ROOMS),)), q)
+    far = {"rooms": [3.0, 1e22]}
+    log_p = density.log_prob(far)
+    assert np.isfinite(log_p).all() and not np.isfinite(
+        q.with_params(q.params.astype(np.float32)).log_prob([[1e22]])
+    )
+    np.testing.assert_allclose(log_p, plain(density, far)[0], rtol=1e-6)
