@@ -103,11 +103,14 @@ class TableConditional(DrawnConditional):
         """
         rng, n = np.random.default_rng(rng), check_dim("n", n, least=0)
         draws = self._draw(max(4 * n, self.n_draws), rng)
-        share = draws.share * self._is_near(draws.x[0])
-        if share.any():
-            draws = replace(draws, share=share / share.sum())
+        draws = replace(draws, share=self._near_share(draws))
         rows = draws.resampled(max(n, 1), [rng])[0][:n]
         return self.density.as_table(self._decoded(rows), n)
+
+    def _near_share(self, draws) -> np.ndarray:
+        """The shares of draws within the range of the table; of all draws, if none is."""
+        share = draws.share * self._is_near(draws.x[0])
+        return share / share.sum() if share.any() else draws.share
 
     def _is_near(self, rows: np.ndarray) -> np.ndarray:
         """Which draws have no unknown number beyond the least and the greatest of the table."""
@@ -121,16 +124,20 @@ class TableConditional(DrawnConditional):
         return (~free | ((x >= low) & (x <= high))).all(axis=1)
 
     def mean(self) -> dict:
-        """name -> E(x_j | x_a) of each unknown column of numbers; missing cells do not count."""
+        """name -> E(x_j | x_a) of each unknown column of numbers; missing cells do not count.
+
+        Unknown numbers stay within the range of the table, as those of `sample`: the tail beyond
+        the rows of a column may be too heavy for a mean.
+        """
         means = {}
-        for name, x, share in self._numbers():
+        for name, x, share in self._numbers(self._near_share(self.draws)[0]):
             means[name] = share @ x / share.sum() if share.sum() > 0 else np.float64(np.nan)
         return means
 
     def quantiles(self, q: ArrayLike) -> dict:
         """name -> quantiles (len(q),) of each unknown column of numbers."""
         q, quantiles = as_probabilities(q), {}
-        for name, x, share in self._numbers():
+        for name, x, share in self._numbers(self.draws.share[0]):
             order = np.argsort(x, kind="stable")
             total = np.cumsum(share[order])
             at = np.searchsorted(total, q * total[-1] * (1 - 1e-12)) if len(x) else None
@@ -151,8 +158,8 @@ class TableConditional(DrawnConditional):
                 shares[name] = dict(sorted(pairs, key=lambda pair: -pair[1]))
         return shares
 
-    def _numbers(self) -> Iterable:
-        values, share = self._decoded(self.draws.x[0]), self.draws.share[0]
+    def _numbers(self, share: np.ndarray) -> Iterable:
+        values = self._decoded(self.draws.x[0])
         for part in self.density.encoding.parts:
             name = part.column.name
             if name in self.columns and isinstance(part, Number):

@@ -199,6 +199,21 @@ def test_dates_are_asked_for():
     )
 
 
+def test_a_mean_is_that_of_draws_within_the_range_of_the_table():
+    """The tail of a heaped column has no mean, and once some draws of it were infinite."""
+    rng = RNG(0)
+    X = {"heaped": np.where(rng.random(300) < 0.7, 5 * rng.integers(4, 12, 300),
+                            rng.integers(20, 60, 300)), "x": rng.normal(size=300)}  # fmt: skip
+    schema = Schema.from_data(X).edit(heaped="integer", x="continuous")
+    learned = fit_table(X, schema, learn=lambda x, **_: fc.MultivariateTMixture(
+        np.zeros((1, 2)), 3 * np.eye(2)[None], df=1.0))  # fmt: skip
+    given = learned.given({"x": 0.0})
+    assert not np.isfinite(given.quantiles([1e-9])["heaped"]).all() or abs(
+        given.quantiles([1e-9])["heaped"][0]
+    ) > 1000
+    assert 20 <= given.mean()["heaped"] <= 60
+
+
 def test_annealed_draws_where_weights_fail(density):
     """A proposal that knows nothing of the numbers: what comes instead is right."""
     known = {"city": "Oslo", "income": 3.0}
