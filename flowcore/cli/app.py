@@ -59,12 +59,11 @@ Json = flag("--json", "Print the result as JSON.")
 IgnoreExtra = flag("--ignore-extra", "Ignore columns that the model does not have.")
 Strict = flag("--strict", "Stop at the first row with a cell that the model cannot have.")
 Progress = Annotated[
-    bool | None,
+    bool,
     Option(
         "--progress/--no-progress",
-        help="Show a bar on standard error (default: if that is a terminal; else fit prints a line "
-        "a minute).",
-        default_factory=lambda: bool(sys.stderr and sys.stderr.isatty()) or None,
+        help="Show progress on standard error: a bar in a terminal, else a line a minute.",
+        default_factory=lambda: sys.stderr is not None,
         show_default=False,
     ),
 ]

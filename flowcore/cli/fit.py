@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 
 from .._version import __version__
 from ..core import with_fix
 from ..estimator import FlowDensity
-from ..estimator.plan import CORES, default_minutes
+from ..estimator.plan import default_minutes
 from ..files import save
 from ..tables import Column, Frame, Kind, Schema, fit_table
 from ..tables.encoding import Encoding
-from ..tables.fitting import TrainingRows, training_rows
+from ..tables.fitting import training_rows
 from ..tables.frame import is_missing
 from ..tables.schema import complete_rows
 from .info import as_json, as_text
 from .inputs import own_names, read
-from .messages import line_a_minute, note, printable
+from .messages import note, print_error, printable
 from .model import digest, read_model
 from .outputs import check_model
 
 QUICK = 0.1  # of the budget
-PER_CODE, MOST = 1e-4, 30.0  # seconds of p(c) for each category of a row, and in all
+LONG = 0.1  # minutes, of which a log has a line
 
 
 def run(
     data: str, out: str, columns: Sequence[str], kind: Sequence[tuple[str, str]], suggested: bool,
     missing: str, flow: str, budget: float | None, max_seconds: float | None, quick: bool,
     auto: bool, rules: bool, schema: str | None, seed: int, jobs: int | None, json: bool,
-    progress: bool | None, reading: dict,
+    progress: bool, reading: dict,
 ) -> None:  # fmt: skip
     """Read, find the kinds, learn, write, print."""
     check_model(out, data)
@@ -49,16 +48,18 @@ def run(
                 note(said)
             if missing == "error" and _misses_some(frame):
                 missing = "learn"
-        rows = training_rows(frame, chosen, missing, None, False, rules=False)
+        training_rows(frame, chosen, missing, None, False, rules=False)
     except ValueError as problem:
         raise problem if auto else _with_all_fixes(problem, frame, kinds) from None
     notes = {"flow": flow, "budget": budget, "quick": quick, "seed": seed, "flowcore": __version__}
-    if quick:
-        budget = QUICK * (default_minutes(len(frame)) if budget is None else budget)
-    learn = FlowDensity(flow, budget=budget, max_seconds=max_seconds, n_jobs=jobs,
-                        random_state=seed, progress=bool(progress))  # fmt: skip
-    with nullcontext() if progress is not None else line_a_minute(*_planned(rows, learn)):
-        density = fit_table(frame, chosen, learn=learn, missing=missing, rules=rules, rng=seed)
+    minutes = (default_minutes(len(frame)) if budget is None else budget) * (QUICK if quick else 1)
+    if progress and minutes > LONG:
+        n_columns = sum(column.kind.name != "aside" for column in chosen.columns)
+        what = f"{len(frame):,} rows of {n_columns:,} columns"
+        print_error(f"flowcore: {what}: flows for about {minutes:.2g} min on two cores")
+    learn = FlowDensity(flow, budget=minutes, max_seconds=max_seconds, n_jobs=jobs,
+                        random_state=seed, progress=progress)  # fmt: skip
+    density = fit_table(frame, chosen, learn=learn, missing=missing, rules=rules, rng=seed)
     own = chosen.select(frame)
     known = digest(own.take(complete_rows(own, missing, chosen)), density.schema_)
     density.notes |= {"digest": known, **notes}
@@ -68,21 +69,8 @@ def run(
     _note_kinds(found, suggested)
     _note_rules(density.schema_)
     if auto:
-        _note_aside(chosen)
+        _note_aside(chosen, "is")
         note(f"to fit next month's table in the same way: --schema {out}")
-
-
-def _planned(rows: TrainingRows, learn: FlowDensity) -> tuple[str, float]:
-    """(what will be fitted, about how many seconds that takes on two cores)."""
-    (n, dim), n_codes = rows.x.shape, rows.codes.shape[1]
-    what = f"{n:,} rows of {len(rows.encoding.parts):,} columns"
-    seconds = min(PER_CODE * n * n_codes, MOST)
-    if not dim:
-        return what, seconds
-    plan = learn.plan(n, dim, sum(rows.encoding.sizes) + dim)
-    n_flows = len(plan.flows)
-    what = f"{n_flows} flow{'s' * (n_flows != 1)} in {plan.used} folds of {what}"
-    return what, seconds + plan.used * sum(plan.seconds) / CORES
 
 
 def schema_of(
@@ -116,15 +104,15 @@ def _with_all_fixes(problem: ValueError, frame: Frame, kinds: dict[str, str]) ->
     every |= {"kind": aside | kinds} if aside else {}
     fixes = list(problem.fix)
     if every and every not in fixes:
-        _note_aside(schema)
+        _note_aside(schema, "is best")
         fixes.append(every)
     return with_fix(ValueError, problem.problem, *fixes, {"auto": True})
 
 
-def _note_aside(schema: Schema) -> None:
+def _note_aside(schema: Schema, verb: str) -> None:
     for column in schema.columns:
         if column.kind.name == "aside" and column.note:
-            note(f"{column.name!r:.40} is best set aside: {column.note.removesuffix(': ')}")
+            note(f"{column.name!r:.40} {verb} set aside: {column.note.removesuffix(': ')}")
 
 
 def _check_separator(frame: Frame) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import numpy as np
-from tqdm import tqdm
 
 from ..tables import as_frame
+from ..training.history import sparse_bar
 from .inputs import arranged, blocks, own_names
 from .model import read_model
 from .outputs import check_table, table_writer
@@ -29,7 +28,7 @@ def run(
     if n > 1 and COUNT in (*map(str, schema.names), *keep):
         raise ValueError(f"column {COUNT!r} would be written twice: rename it in the file")
     prefix = "" if schema.is_named else "x"
-    bar = tqdm(unit=" rows", unit_scale=True, file=sys.stderr, disable=not progress)
+    bar = sparse_bar(None, " rows", unit_scale=True, disable=not progress)
     with table_writer(out) as write, bar:
         for frame in blocks(data, reading, schema, carried):
             own = arranged(frame, schema, keep, ignore_extra)

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import errno
-import math
 import shlex
 import sys
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event, Thread
-
-MINUTE, SHORT = 60.0, 5.0  # seconds
 
 
 def printable(text: str) -> str:
@@ -32,29 +27,6 @@ def print_error(text: str) -> None:
 def note(text: str) -> None:
     """One line about something odd."""
     print_error(f"flowcore: note: {text}")
-
-
-@contextmanager
-def line_a_minute(first: str, seconds: float) -> Iterator[None]:
-    """The first line, then one a minute, until the work is done; seconds: about how many.
-
-    Nothing is printed about a work of less than 5 seconds.
-    """
-    done, begin = Event(), time.monotonic()
-
-    def tell() -> None:
-        while not done.wait(MINUTE):
-            minutes = (time.monotonic() - begin) / MINUTE
-            about = math.ceil(seconds / MINUTE)
-            print_error(f"flowcore: {minutes:.0f} min so far, of about {about}")
-
-    if seconds >= SHORT:
-        print_error(f"flowcore: {first}: about {math.ceil(seconds)} s on two cores")
-    Thread(target=tell, daemon=True).start()
-    try:
-        yield
-    finally:
-        done.set()
 
 
 @contextmanager

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from json import dumps
 
 import numpy as np
-from tqdm import tqdm
 
 from ..conditionals import Explanation
 from ..tables import Frame, Schema
 from ..tables.encoding import Encoding
+from ..training.history import sparse_bar
 from .inputs import arranged, blocks, own_names
 from .messages import note
 from .model import read_model
@@ -38,7 +37,7 @@ def run(
     schema, scores = density.schema_, Scores(density.schema_)
     carried = [name for name in keep if name not in map(str, schema.names)]  # as they are: as text
     writer = nullcontext() if json and out is None else table_writer(out)
-    bar = tqdm(unit=" rows", unit_scale=True, file=sys.stderr, disable=not progress)
+    bar = sparse_bar(None, " rows", unit_scale=True, disable=not progress)
     with writer as write, bar:
         for frame in blocks(data, reading, schema, carried):
             kept = {typed: frame[name] for typed, name in own_names(frame, keep).items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
@@ -29,7 +28,7 @@ from ..distributions.incomplete_rows import MISSING, check_seen
 from ..training.defaults import is_auto
 from .candidates import angles_in, as_candidates
 from .completion import fit_with_holes
-from .plan import FitPlan, default_minutes, plan
+from .plan import default_minutes, plan
 from .record import FlowDensityRecord, as_data
 from .rows import Inputs, Sample, check_rows, merged, quantile, standardized, trimmed
 from .selection import select
@@ -231,23 +230,17 @@ class FlowDensity(
             raise ValueError("missing='learn' takes numbers on the line, and your flow has angles")
         return Inputs(x, weight, context, hole, absent, present is not None, angle, labels)
 
-    def plan(
-        self, n: int, dim: int, context_dim: int = 0, clamped: bool = False, share: float = 1.0
-    ) -> FitPlan:
-        """The candidates, folds and seconds for n rows, with a share of the budget."""
-        minutes = default_minutes(n) if self.budget is None else self.budget
-        minutes = min(minutes, (self.max_seconds or np.inf) / 60)
-        flows = as_candidates(self.flow, dim, context_dim, clamped)
-        return plan(n, dim, context_dim, flows, share * minutes)
-
     def _selected(self, table: Inputs, rows: Sample, seeds, n_isolated: int, ends: float) -> tuple:
         """(the rows, the result of `select`, log p of completed rows (n,)) within the budget."""
         dims = table.x.shape[1], self.context_dim_
-        planned = partial(self.plan, len(rows), *dims, table.is_clamped)
+        minutes = default_minutes(len(rows)) if self.budget is None else self.budget
+        minutes = min(minutes, (self.max_seconds or np.inf) / 60)
+        flows = as_candidates(self.flow, *dims, table.is_clamped)
+        planned = lambda share: plan(len(rows), *dims, flows, share * minutes)  # noqa: E731
         how = seeds, self.n_jobs, not is_auto(self.flow), self.progress
         if table.hole.any():
             return fit_with_holes(rows, planned, how, ends, table.labels)
-        todo = planned()
+        todo = planned(1.0)
         if n_isolated:
             todo.left_out.append(f"{n_isolated:,} isolated rows: trim")
         selection = select(rows, todo, *how, ends)

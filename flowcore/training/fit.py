@@ -173,7 +173,7 @@ def fit(
         Functions called after every epoch with an `EpochReport`; training stops if one of them
         returns True.
     progress : bool
-        Show a progress bar; if standard error is no terminal, print it about ten times.
+        Show a progress bar; if standard error is no terminal, print it once a minute.
     checkpoint : str or PathLike
         The file for the state of the run. The same call continues from this file.
     checkpoint_every : float

@@ -121,10 +121,10 @@ def progress_bar(wanted: bool, epochs: int, done: int = 0):
         yield [show]
 
 
-def sparse_bar(total: int, unit: str, done: int = 0):
-    """A bar of tqdm. In a log, where nothing is overwritten, it is written about ten times."""
+def sparse_bar(total: int | None, unit: str, done: int = 0, **options):
+    """A bar of tqdm. In a log, where nothing is overwritten, it is written once a minute."""
     from tqdm.auto import tqdm
 
     overwritten = sys.stderr.isatty() or "ipykernel" in sys.modules
-    rarely = {} if overwritten else {"miniters": max(1, total // 10), "mininterval": 0}
-    return tqdm(total=total, initial=done, unit=unit, **rarely)
+    rarely = {} if overwritten else {"mininterval": 60, "delay": 5}  # seconds
+    return tqdm(total=total, initial=done, unit=unit, **rarely, **options)

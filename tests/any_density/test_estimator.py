@@ -147,11 +147,12 @@ def test_a_joblib_backend_without_generators():
 def test_a_log_has_few_lines_of_progress(monkeypatch, capsys):
     monkeypatch.setattr("tqdm.std.time", itertools.count().__next__)  # a second between any two
     assert run([partial(int, k) for k in range(60)], [1] * 60, 1, True) == list(range(60))
-    assert 5 < capsys.readouterr().err.count("60 [") < 15
+    assert 1 <= capsys.readouterr().err.count("60 [") < 5
+    monkeypatch.undo()
     fc.fit(
         fc.flows.maf(2, layers=1, hidden=[4]), gaussian_rows(30)[:, :2], epochs=60, progress=True
     )
-    assert 5 < capsys.readouterr().err.count("60 [") < 15
+    assert not capsys.readouterr().err  # of less than five seconds
 
 
 def frames(x, names):
@@ -483,7 +484,7 @@ def test_the_cell_that_makes_a_row_improbable():
     better = odd[:1].copy()
     better[0, 1] = found.values[1][0]
     gain = fitted.score_samples(better)[0] - found.log_p[0]
-    assert found.gains[0, 1] == pytest.approx(gain) and gain > 20
+    assert found.gains[0, 1] == pytest.approx(gain) and gain > 10
     alone = fitted.explain(odd[1:2])
     np.testing.assert_allclose(alone.surprise[0], found.surprise[1], rtol=1e-9)
     context = rng.normal(size=(300, 1))

@@ -395,7 +395,7 @@ def test_what_is_no_ordinary_file_is_not_written_to(numbers, capsys):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["fit", "abc.csv", "-o", "x"],
+        ["fit", "abc.csv", "--no-progress", "-o", "x"],
         ["score", "abc.npz", "many.csv", "-o", "x"],
         ["plot", "abc.npz", "-o", "x.png"],
     ],

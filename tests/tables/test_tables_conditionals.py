@@ -208,9 +208,10 @@ def test_a_mean_is_that_of_draws_within_the_range_of_the_table():
     learned = fit_table(X, schema, learn=lambda x, **_: fc.MultivariateTMixture(
         np.zeros((1, 2)), 3 * np.eye(2)[None], df=1.0))  # fmt: skip
     given = learned.given({"x": 0.0})
-    assert not np.isfinite(given.quantiles([1e-9])["heaped"]).all() or abs(
-        given.quantiles([1e-9])["heaped"][0]
-    ) > 1000
+    assert (
+        not np.isfinite(given.quantiles([1e-9])["heaped"]).all()
+        or abs(given.quantiles([1e-9])["heaped"][0]) > 1000
+    )
     assert 20 <= given.mean()["heaped"] <= 60
 
 
