@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from .._version import __version__
 from ..core import with_fix
 from ..estimator import FlowDensity
-from ..estimator.plan import default_minutes
+from ..estimator.plan import FEW_ROWS, default_minutes
 from ..files import save
 from ..tables import Column, Frame, Kind, Schema, fit_table
 from ..tables.encoding import Encoding
@@ -53,7 +53,7 @@ def run(
         raise problem if auto else _with_all_fixes(problem, frame, kinds) from None
     notes = {"flow": flow, "budget": budget, "quick": quick, "seed": seed, "flowcore": __version__}
     minutes = (default_minutes(len(frame)) if budget is None else budget) * (QUICK if quick else 1)
-    if progress and minutes > LONG:
+    if progress and minutes > LONG and len(frame) >= FEW_ROWS:
         n_columns = sum(column.kind.name != "aside" for column in chosen.columns)
         what = f"{len(frame):,} rows of {n_columns:,} columns"
         print_error(f"flowcore: {what}: flows for about {minutes:.2g} min on two cores")
