@@ -431,7 +431,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         are independent, and the first one has those of the row alone. An unseen category warns.
         Rows with the same missing columns are answered together, in blocks of bounded memory. A
         warning counts the rows whose answers cannot be trusted. Known cells that the model cannot
-        have (beyond the ends of their column, off its grid) tell nothing about the others and stay
+        have (beyond the ends of their column, off its grid) do not influence the others, and stay
         as they are; a warning counts them, or strict=True raises ValueError for the first. Errors:
         as for `log_prob`.
         """

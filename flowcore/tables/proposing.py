@@ -39,7 +39,7 @@ def proposed(frame: Frame, find: type[Schema]) -> Schema:
 
 
 def _is_refused(column: Column) -> bool:
-    """Whether a column has no density, or one that says nothing."""
+    """Whether a column has no density, or one without information."""
     aside = column.suggestion is not None and column.suggestion.name == "aside"
     return aside or column.kind.name in ("constant", "text")
 

@@ -31,7 +31,7 @@ def with_holes(
     if not strict:
         frame, odd, said = encoding.without_odd(frame)
         if said:
-            warn(f"{said}. They tell nothing about the cells beside them, and stay as they are")
+            warn(f"{said}. They count as unknown, and stay as they are")
     codes, x, hole, gaps = encoded_with_holes(encoding, frame, values, odd)
     places = [(part, k.start) for part, k, _ in encoding.places]
     forbidden = [(k, part.sizes[0] - 1) for part, k in places if part.column.missing and not values]

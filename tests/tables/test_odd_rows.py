@@ -92,7 +92,7 @@ def test_imputation_answers_beside_an_odd_cell_and_leaves_it(density):
     nothing_known = rows.copy()
     for name in list(ODD)[:4]:
         nothing_known.loc[list(ODD).index(name), name] = None
-    same = density.impute(nothing_known, n=3)  # an odd cell tells as much as a missing one
+    same = density.impute(nothing_known, n=3)  # an odd cell counts as a missing one
     for a, b in zip(answers.tables, same.tables, strict=True):
         assert a["city"].tolist() == b["city"].tolist()
     with pytest.raises(ValueError, match="which is not"):
