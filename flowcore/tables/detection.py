@@ -44,7 +44,9 @@ CODE = "codes, whose differences mean nothing"
 _CODES = re.compile(
     r"(?i)(^|[^a-z])(zip|post(al)?|plz|fips)[ _]?(code)?$|(?i:zip|post|postal)code$"
 )
-_NUMBERS_ROWS = re.compile(r"(^|[^a-zA-Z])(?i:id|nr|row|index|key)$|[a-z]I[Dd]$|^Unnamed: 0$")
+_NUMBERS_ROWS = re.compile(
+    r"(^|[^a-zA-Z])(?i:id|nr|row|index|key)$|[a-z]I[Dd]$|^[A-Z]{0,2}ID$|^Unnamed: 0$"
+)
 CONTINUOUS, CATEGORICAL = Kind("continuous"), Kind("categorical")
 
 
