@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..core import generators
 from ..core.inputs import check_dim
 from .encoding import Number
 from .frame import Frame, as_frame, listed
-from .question import decode, is_between, question_of, split, with_holes
+from .question import decode, is_between, question_of, with_holes
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Seed, TableLike
@@ -103,41 +103,24 @@ class TableConditional(DrawnConditional):
         """
         rng, n = np.random.default_rng(rng), check_dim("n", n, least=0)
         draws = self._draw(max(4 * n, self.n_draws), rng)
-        draws = replace(draws, share=self._near_share(draws))
+        draws = self.density.answering.drawn_from(self._question, draws)
         rows = draws.resampled(max(n, 1), [rng])[0][:n]
         return self.density.as_table(self._decoded(rows), n)
-
-    def _near_share(self, draws) -> np.ndarray:
-        """The shares of draws within the range of the table; of all draws, if none is."""
-        share = draws.share * self._is_near(draws.x[0])
-        return share / share.sum() if share.any() else draws.share
-
-    def _is_near(self, rows: np.ndarray) -> np.ndarray:
-        """Which draws have no unknown number beyond the least and the greatest of the table."""
-        codes, x = split(self.density, rows)
-        coordinates = self.density.coordinates_
-        if not coordinates.dim:
-            return np.ones(len(rows), bool)
-        with np.errstate(all="ignore"):  # an end may be infinite
-            low, high = coordinates.from_line(coordinates.reach)
-        free = self.density.encoding.is_there(codes) & self._question.hole
-        return (~free | ((x >= low) & (x <= high))).all(axis=1)
 
     def mean(self) -> dict:
         """name -> E(x_j | x_a) of each unknown column of numbers; missing cells do not count.
 
-        Unknown numbers stay within the range of the table, as those of `sample`: the tail beyond
-        the rows of a column may be too heavy for a mean.
+        Of the draws that `sample` takes: unknown numbers stay within the range of the table.
         """
         means = {}
-        for name, x, share in self._numbers(self._near_share(self.draws)[0]):
+        for name, x, share in self._numbers():
             means[name] = share @ x / share.sum() if share.sum() > 0 else np.float64(np.nan)
         return means
 
     def quantiles(self, q: ArrayLike) -> dict:
-        """name -> quantiles (len(q),) of each unknown column of numbers."""
+        """name -> quantiles (len(q),) of each unknown column of numbers, as those of `mean`."""
         q, quantiles = as_probabilities(q), {}
-        for name, x, share in self._numbers(self.draws.share[0]):
+        for name, x, share in self._numbers():
             order = np.argsort(x, kind="stable")
             total = np.cumsum(share[order])
             at = np.searchsorted(total, q * total[-1] * (1 - 1e-12)) if len(x) else None
@@ -158,8 +141,9 @@ class TableConditional(DrawnConditional):
                 shares[name] = dict(sorted(pairs, key=lambda pair: -pair[1]))
         return shares
 
-    def _numbers(self, share: np.ndarray) -> Iterable:
-        values = self._decoded(self.draws.x[0])
+    def _numbers(self) -> Iterable:
+        draws = self.density.answering.drawn_from(self._question, self.draws)
+        values, share = self._decoded(draws.x[0]), draws.share[0]
         for part in self.density.encoding.parts:
             name = part.column.name
             if name in self.columns and isinstance(part, Number):
@@ -217,6 +201,7 @@ def answers_of(
     """The result of `TableDensity.impute`; apart: whether draws of equal rows are independent."""
     n, given = check_dim("n", n, least=0), density.schema_.named(X)
     frame = density.schema_.select(given, density.ignore_extra)
+    density.encoding.warn_of_rounding(frame)
     question, gaps = with_holes(density, frame, strict=strict)
     result = _answers(density, frame, question, n, n_draws, rng, progress, apart and n > 0)
     names, values = density.schema_.names, (decode(density, rows) for rows in result.draws)

@@ -6,6 +6,7 @@ Python's `strptime`; %-d and %-m write a day and a month without a leading zero.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import product
@@ -18,10 +19,10 @@ UNITS = {"month": MONTH, "day": DAY, "hour": 3600, "minute": 60, "second": 1}
 EPOCH, MONDAY = datetime(1970, 1, 1), 3 * DAY  # 1970-01-01 was a Thursday
 DAYS = (
     "%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%-d.%-m.%Y", "%d/%m/%Y", "%-d/%m/%Y", "%-d/%-m/%Y",
-    "%m/%d/%Y", "%-m/%-d/%Y", "%d/%m/%y", "%-d/%-m/%y", "%m/%d/%y", "%-m/%-d/%y", "%d-%m-%Y",
-    "%d-%b-%Y", "%-d-%b-%Y", "%d-%b-%y", "%-d-%b-%y", "%b %d %Y", "%b %-d %Y", "%b %d, %Y",
-    "%b %-d, %Y", "%d %b %Y", "%-d %b %Y", "%B %-d, %Y", "%-d %B %Y", "%Y-%m", "%m/%Y", "%b %Y",
-    "%Y%m%d",
+    "%m/%d/%Y", "%-m/%d/%Y", "%-m/%-d/%Y", "%d/%m/%y", "%-d/%-m/%y", "%m/%d/%y", "%-m/%-d/%y",
+    "%d-%m-%Y", "%d-%b-%Y", "%-d-%b-%Y", "%d-%b-%y", "%-d-%b-%y", "%b %d %Y", "%b %-d %Y",
+    "%b %d, %Y", "%b %-d, %Y", "%d %b %Y", "%-d %b %Y", "%B %-d, %Y", "%-d %B %Y", "%Y-%m",
+    "%m/%Y", "%b %Y", "%Y%m%d",
 )  # fmt: skip
 CLOCKS = (
     "", " %H:%M", " %H:%M:%S", "T%H:%M:%S", "T%H:%M", "T%H:%M:%SZ", "T%H:%M:%S.000Z",
@@ -30,6 +31,7 @@ CLOCKS = (
 TIMES = ("%H:%M", "%H:%M:%S")
 LEAST, SOME = 10, 200  # different values that show a format; those that are tried first
 FIRST, LAST = 17000101, 21991231  # of numbers that may be days
+SOON = 5 * 365 * DAY  # years of two digits that are later are of another century: 1/7/45
 HOURS, CHANCE = 8, 1e-3  # different hours of clock times; how rarely other numbers look like them
 
 
@@ -91,7 +93,8 @@ def _read(values: np.ndarray, form: str, number: bool) -> np.ndarray | None:
         if written(seconds, form, number).tolist() != values[:some].tolist():
             return None
     seconds = seconds_of(values, form)
-    return None if np.isnan(seconds).any() else seconds
+    wrong_century = "%y" in form and seconds.max() > time.time() + SOON
+    return None if wrong_century or np.isnan(seconds).any() else seconds
 
 
 def is_clock(x: np.ndarray) -> bool:

@@ -282,6 +282,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         if missing not in ("nan", "marginal"):
             raise ValueError(f'missing is "nan" or "marginal": got {missing!r:.40}')
         frame = self.schema_.select(X, self.ignore_extra)
+        self.encoding.warn_of_rounding(frame)
         codes, x, unknown = self.encoding.encode(frame)
         log_p, out = np.full(len(codes), np.nan), self.coordinates_.outside(x).any(axis=1)
         rows = np.flatnonzero(~(unknown | out))
@@ -564,6 +565,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         frame = self.schema_.select(X, self.ignore_extra)
         if strict:
             self.encoding.check_inside(frame, self.encoding.encode(frame)[1])
+        self.encoding.warn_of_rounding(frame)
         _, odd, said = self.encoding.without_odd(frame)
         if not odd:
             return frame

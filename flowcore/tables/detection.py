@@ -45,7 +45,7 @@ _CODES = re.compile(
     r"(?i)(^|[^a-z])(zip|post(al)?|plz|fips)[ _]?(code)?$|(?i:zip|post|postal)code$"
 )
 _NUMBERS_ROWS = re.compile(
-    r"(^|[^a-zA-Z])(?i:id|nr|row|index|key)$|[a-z]I[Dd]$|^[A-Z]{0,2}ID$|^Unnamed: 0$"
+    r"(^|[^a-zA-Z])(?i:id|nr|row|key)$|[a-z]I[Dd]$|^[A-Z]{0,2}ID$|^Unnamed: 0$"
 )
 CONTINUOUS, CATEGORICAL = Kind("continuous"), Kind("categorical")
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import numpy as np
 
 from ..core import warn
 from .column import Column
 from .dates import DAY, MONDAY, calendar, from_calendar, seconds_of, weekday, written
+from .detection import ODD
 from .frame import Frame, is_missing
 from .kind import Kind
 
@@ -62,6 +64,9 @@ class Category(Part):
     @property
     def closed(self) -> tuple[bool, ...]:
         return (not self.column.kind.has_unseen,)
+
+    def odd(self, frame: Frame) -> np.ndarray:
+        return self.closed[0] & (self.encode(frame)[0][:, 0] == self.sizes[0])
 
     def encode(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
         """(codes (n, 1), coordinates (n, 0))."""
@@ -250,6 +255,8 @@ class Ruled(Part):
             known = (x != UNKNOWN) & (x < self.source.sizes[0])
         else:
             x = frame.as_floats(self.source.column.name)
+            if self.source.column.rounded:
+                x = self.source.column.kind.nearest(x)
             known = ~np.isnan(x)
         return np.where(known, self.column.rule.implied(x), UNKNOWN)
 
@@ -265,12 +272,13 @@ class Ruled(Part):
 
     def log_prob(self, frame: Frame) -> np.ndarray:
         """log p of the cells given x, (n,): 0 for a missing cell, and a clue follows from its x."""
-        own, implied, clues = self._codes(frame), self.implied(frame), self.clues(frame)
+        own, implied = self._codes(frame), self.implied(frame)
+        gone = is_missing(frame[self.source.column.name])
         n_values, u = len(self.column.values), self.column.rule.u
         m = n_values + self.column.kind.has_unseen
-        log_p = np.where(own == implied, np.log1p(-u), np.log(u / (m - 1)))
-        log_p[implied == UNKNOWN] = -np.log(m)
-        log_p[clues != UNKNOWN] = np.log1p(-u)
+        follows = np.where(gone, own < n_values, own == implied)
+        log_p = np.where(follows, np.log1p(-u), np.log(u / (m - 1)))
+        log_p[(implied == UNKNOWN) & ~gone] = -np.log(m)
         log_p[own >= m] = -np.inf
         return np.where(own == UNKNOWN, 0.0, log_p)
 
@@ -337,11 +345,18 @@ class Encoding:
         return np.concatenate(codes, axis=1), np.concatenate(x, axis=1), unknown
 
     def decode(self, codes: np.ndarray, x: np.ndarray) -> dict:
-        """name -> values with the types of the data."""
-        learned = (place for place in self.places if not isinstance(place[0], Ruled))
-        found = {part.column.name: part.decode(codes[:, k], x[:, d]) for part, k, d in learned}
-        frame = Frame(found)
-        return found | {own.column.name: own.values(own.implied(frame)) for own in self.ruled}
+        """name -> values with the types of the data; any value in the place of an unseen one."""
+        seen, found, new = np.minimum(codes, np.array(self.sizes, int) - 1), {}, {}
+        for part, k, d in self.places:
+            if not isinstance(part, Ruled):
+                found[part.column.name] = part.decode(seen[:, k], x[:, d])
+                new[part.column.name] = (codes[:, k] > seen[:, k]).any(axis=1)
+        for own in self.ruled:
+            implied, unseen = own.implied(Frame(found)), new[own.column.rule.source]
+            rng = np.random.default_rng(crc32(codes.tobytes() + x.tobytes()))
+            implied[unseen] = rng.integers(len(own.column.values), size=np.count_nonzero(unseen))
+            found[own.column.name] = own.values(implied)
+        return found
 
     def log_prob_of_ruled(self, frame: Frame) -> np.ndarray:
         """log p of the columns that follow from others, (n,), given these."""
@@ -387,12 +402,15 @@ class Encoding:
             )
             frame.check(column.name, out, problem)
 
-    def warn_of_rounding(self, frame: Frame) -> None:
-        """A warning for each column that has numbers off its grid, which are rounded."""
+    def warn_of_rounding(self, frame: Frame, usual: float = ODD) -> None:
+        """A warning for each column of which more than a usual share is off its grid, and rounded.
+
+        After a fit, a share as small as it may have been there is no news, nor is a single cell.
+        """
         for column in self.of_coordinates:
             x = frame.as_floats(column.name) if column.rounded else np.empty(0)
             off = np.flatnonzero(column.kind.off_grid(x) & (column.kind.atom_of(x) == 0))
-            if len(off):
+            if len(off) > usual * len(x) + (usual > 0):
                 warn(
                     f"{frame.place(off[0], column.name)} is {x[off[0]]:.6g}, which is not on the "
                     f"grid of {column.kind}: {len(off):,} of {len(x):,} values are not; they are "

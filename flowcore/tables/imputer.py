@@ -235,7 +235,7 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """n completed frames; apart: see `answers_of`."""
         if density is None:  # every column is a constant
             return [frame] * n
-        frame = Frame(dict(frame), declared=frame.declared)
+        frame = Frame(dict(frame), first_row=frame.first_row, declared=frame.declared)
         tables = answers_of(density, frame, n, self.n_draws, rng, False, apart).tables
         return [as_frame(table) for table in tables]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..core import without_warnings
 from .checks import dependence
 from .column import Column
@@ -26,10 +28,11 @@ def proposed(frame: Frame, find: type[Schema]) -> Schema:
     """
     gone = {name: is_missing(frame[name]).all() for name in frame.names}
     empty = {name: "it has no values" for name in frame.names if gone[name]}
-    found = find.from_data(frame.select(name for name in frame.names if not gone[name]), "learn")
+    there = frame.select(name for name in frame.names if not gone[name])
+    found = find.from_data(there, "learn")
     reasons = {c.name: c.note or c.why for c in found.columns if _is_refused(c)}
     schema = found.edit(dict.fromkeys(reasons, "aside")).suggested()
-    while problem := _dependence(schema, frame):
+    while problem := _dependence(schema, there):
         (name,) = problem.fix[0]["kind"]
         reasons[name] = problem.problem.partition(". ")[0]
         schema = schema.edit({name: "aside"})
@@ -45,9 +48,11 @@ def _is_refused(column: Column) -> bool:
 
 
 def _dependence(schema: Schema, frame: Frame) -> Any:
-    """The problem of a column of numbers that follows, or nearly follows, from others, if any."""
+    """The problem of a column of numbers that follows, or nearly follows, from others, if any; the
+    one to leave out is among those with the most missing cells."""
     encoding = Encoding(schema)
     with without_warnings():
         _, x, _, _ = encoded_with_holes(encoding, schema.select(frame, True), values=True)
-    names = [column.name for column in encoding.of_coordinates]
-    return dependence(x, names, Coordinates(encoding.kinds))
+    order = np.isnan(x).sum(axis=0).argsort(kind="stable")
+    names = [encoding.of_coordinates[j].name for j in order]
+    return dependence(x[:, order], names, Coordinates([encoding.kinds[j] for j in order]))

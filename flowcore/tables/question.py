@@ -202,12 +202,6 @@ def is_between(density: TableDensity, name, values: np.ndarray, ends: tuple) -> 
 
 
 def decode(density: TableDensity, rows: np.ndarray) -> dict:
-    """name -> values of draws (n, K + D); any value in the place of one that was never seen."""
-    return density.encoding.decode(*split(density, rows))
-
-
-def split(density: TableDensity, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(codes (n, K), numbers (n, D)) of draws."""
-    sizes = np.array(density.encoding.sizes, int)
-    codes, x = np.split(rows, [len(sizes)], axis=1)
-    return np.minimum(codes.astype(np.int64), sizes - 1), x
+    """name -> values of draws (n, K + D)."""
+    codes, x = np.split(rows, [len(density.encoding.sizes)], axis=1)
+    return density.encoding.decode(codes.astype(np.int64), x)

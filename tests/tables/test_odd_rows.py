@@ -152,3 +152,23 @@ def test_a_suggestion_is_accepted_and_has_no_end_from_the_rows(values, other):
         if kind.is_gridded and (other >= 0 or kind.low is None):
             later = {"x": [float(kind.nearest(np.array([float(other)]))[0])], "y": [0.0]}
             assert np.isfinite(density.log_prob(later)).all() or later["x"][0] < 0
+
+
+def test_a_value_that_a_boolean_cannot_have_is_odd():
+    flags = pd.DataFrame({"flag": rng.random(N) < 0.4, "city": rng.choice(["a", "b"], N)})
+    learned = fit_table(flags, Schema.from_data(flags))
+    rows = flags.iloc[:3].astype(object)
+    rows.loc[0] = ["maybe", None]
+    with pytest.warns(UserWarning, match="row 0, column 'flag' is 'maybe', not inside of boolean"):
+        (table,) = learned.impute(rows, n=1).tables
+    assert table.loc[0, "flag"] == "maybe" and table["city"].notna().all()
+
+
+def test_many_numbers_off_the_grid_are_news_and_few_are_not():
+    numbers = pd.DataFrame({"k": rng.poisson(5, 400), "x": rng.normal(size=400)})
+    learned = fit_table(numbers, Schema.from_data(numbers).suggested(), learn=mixture)
+    numbers["k"] = numbers["k"].astype(float)
+    numbers.loc[3, "k"] = 2.5
+    learned.log_prob(numbers)  # as in a fit
+    with pytest.warns(UserWarning, match="row 0, column 'k' is .* 400 of 400 values are not"):
+        learned.log_prob(numbers.assign(k=numbers["k"] + 0.5 - (numbers["k"] == 2.5) * 0.25))

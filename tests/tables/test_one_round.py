@@ -179,3 +179,18 @@ def test_a_schema_that_was_found_takes_all_rows_of_its_table(table):
         training_rows(table, schema.edit(dict.fromkeys(refused, "aside")), "learn", None, False)
     except ValueError as problem:
         assert "no density" in str(problem)  # a copy, or a constant day
+
+
+def test_an_empty_column_of_an_array_and_the_copy_with_holes_are_set_aside():
+    x = rng.normal(size=(N, 2))
+    schema = Schema.from_data(np.column_stack([x, np.full(N, np.nan)]), auto=True)
+    assert [str(c.kind) for c in schema.columns] == ["continuous", "continuous", "aside"]
+    holes = pd.DataFrame({"holes": np.where(rng.random(N) < 0.4, np.nan, x[:, 0]), "all": x[:, 0]})
+    kinds = {c.name: str(c.kind) for c in Schema.from_data(holes, auto=True).columns}
+    assert kinds == {"holes": "aside", "all": "continuous"}
+
+
+def test_years_of_another_century_are_no_dates():
+    years = [f"{1 + i % 28}/{1 + i % 12}/{30 + i % 69}" for i in range(N)]  # of birth: 1930 to 1998
+    (column,) = Schema.from_data(pd.DataFrame({"born": years})).columns
+    assert str(column.kind) == "text"
