@@ -231,6 +231,10 @@ def score(
         "--explain", "Also write an outlier score, the cell to look at and its likely value."
     ) = False,
     strict: Strict = False,
+    missing: Annotated[
+        Literal["nan", "marginal"],
+        Option(help="Rows with a missing cell: nan, or log p of the cells that they have."),
+    ] = "nan",
     json: flag("--json", "Print a summary as JSON, and no scores.") = False,
     *,
     progress: Progress,

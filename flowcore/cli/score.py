@@ -23,7 +23,7 @@ MOMENTS = ("mean_log_prob", "standard_error", "least", "most")
 
 def run(
     model: str, data: str, out: str | None, keep: Sequence[str], ignore_extra: bool, explain: bool,
-    strict: bool, json: bool, progress: bool, reading: dict,
+    strict: bool, missing: str, json: bool, progress: bool, reading: dict,
 ) -> None:  # fmt: skip
     """Score a file's rows, in order."""
     check_table(out, model, data)
@@ -43,17 +43,13 @@ def run(
             kept = {typed: frame[name] for typed, name in own_names(frame, keep).items()}
             own = arranged(frame, schema, keep, ignore_extra)
             possible, odd, said = density.encoding.without_odd(own)
-            found = density.explain(own) if explain and write is not None else None
-            if strict or found is None:
-                log_p = density.log_prob(own if strict else possible)
-                for cells in odd.values():
-                    log_p[cells] = -np.inf
-            else:
-                log_p = found.log_p
+            log_p = density.log_prob(own if strict else possible, missing)
+            for cells in odd.values():
+                log_p[cells] = -np.inf
             scores.add(own if strict else possible, log_p, said)
             bar.update(len(log_p))
             if write is not None:
-                more = {} if found is None else cells_of(found, density.outlier_score(own))
+                more = cells_of(density.explain(own), density.outlier_score(own)) if explain else {}
                 write({**kept, "log_prob": log_p, **more})
     if json:
         print(dumps({"model": model, "data": data, "out": out, **scores.summary()}))
@@ -113,7 +109,8 @@ class Scores:
         """A note about each unusual result."""
         rows, missing, zero = self.counts
         if missing:
-            yield f"{missing:,} of {rows:,} rows miss a value: their log_prob is nan"
+            nan = "their log_prob is nan (or pass --missing marginal)"
+            yield f"{missing:,} of {rows:,} rows miss a value: {nan}"
         if zero:
             yield f"{zero:,} of {rows:,} rows have the density 0, a log_prob of -inf: {self.reason}"
         if (missing or zero) and self.moments:

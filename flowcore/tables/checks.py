@@ -11,7 +11,7 @@ from ..core.inputs import named
 from ..training.columns import dependent_columns
 from .coordinates import Coordinates
 
-NARROW = 1e-4  # of the columns' scales: what is left of one when the others are known
+NARROW = 1e-3  # of the columns' scales: what is left of one when the others are known
 
 
 def check_numbers(x: np.ndarray, names: list, coordinates: Coordinates) -> None:

@@ -570,7 +570,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         if not odd:
             return frame
         out = np.any([*odd.values()], axis=0)
-        warn(f"{np.count_nonzero(out):,} rows left out: {said}")
+        n = int(out.sum())
+        warn(f"{n:,} row{'s' * (n > 1)} left out: {said}")
         return frame.take(~out)
 
     def frame_of(self, X: TableLike) -> Frame:

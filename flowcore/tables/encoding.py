@@ -18,7 +18,6 @@ import numpy as np
 from ..core import warn
 from .column import Column
 from .dates import DAY, MONDAY, calendar, from_calendar, seconds_of, weekday, written
-from .detection import ODD
 from .frame import Frame, is_missing
 from .kind import Kind
 
@@ -402,15 +401,12 @@ class Encoding:
             )
             frame.check(column.name, out, problem)
 
-    def warn_of_rounding(self, frame: Frame, usual: float = ODD) -> None:
-        """A warning for each column of which more than a usual share is off its grid, and rounded.
-
-        After a fit, a share as small as it may have been there is no news, nor is a single cell.
-        """
+    def warn_of_rounding(self, frame: Frame) -> None:
+        """A warning for each column that has numbers off its grid, which are rounded."""
         for column in self.of_coordinates:
             x = frame.as_floats(column.name) if column.rounded else np.empty(0)
             off = np.flatnonzero(column.kind.off_grid(x) & (column.kind.atom_of(x) == 0))
-            if len(off) > usual * len(x) + (usual > 0):
+            if len(off):
                 warn(
                     f"{frame.place(off[0], column.name)} is {x[off[0]]:.6g}, which is not on the "
                     f"grid of {column.kind}: {len(off):,} of {len(x):,} values are not; they are "

@@ -126,7 +126,7 @@ def training_rows(
     codes, x, hole, _ = encoded_with_holes(encoding, frame, values=True)
     encoding.check_inside(frame, x)
     encoding.check_known(frame, codes)
-    encoding.warn_of_rounding(frame, usual=0.0)
+    encoding.warn_of_rounding(frame)
     names = [column.name for column in encoding.of_coordinates]
     check_numbers(x, names, Coordinates(encoding.kinds))
     if rules and (found := find_rules(frame, encoding, codes)):

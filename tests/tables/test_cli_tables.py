@@ -280,7 +280,7 @@ def test_a_summary_of_scores_is_added_up_block_by_block():
     assert found["standard_error"] == pytest.approx(finite.std(ddof=1) / np.sqrt(997), rel=1e-6)
     assert (found["least"], found["most"]) == (finite.min(), finite.max())
     assert [text.rpartition(": ")[2] for text in scores.notes()] == [
-        "their log_prob is nan", "the first is row 5",
+        "their log_prob is nan (or pass --missing marginal)", "the first is row 5",
         f"the mean log_prob of the other rows is {finite.mean():.4f}",
     ]  # fmt: skip
     none = Scores(Schema((Column("a", Kind("continuous")),)))

@@ -71,6 +71,10 @@ def test_text_among_the_numbers_of_a_later_file_is_missing(density, tmp_path, ca
     found = np.array(printed.split()[1:], float)
     assert np.isnan(found[2]) and np.isfinite(np.delete(found, 2)).all()
     assert "row 2, column 'pay': 'unknown' is no number, and so missing, as 0.12 of" in said
+    assert main(["score", *files, "--missing", "marginal"]) == 0
+    printed, said = capsys.readouterr()
+    known = density.log_prob(TABLE.iloc[:8].assign(pay=[np.nan] * 8), missing="marginal")
+    assert float(printed.split()[3]) == pytest.approx(known[2]) and "is nan" not in said
     assert main(["impute", *files]) == 0 and "unknown" not in capsys.readouterr().out
     assert main(["impute", "--strict", *files]) == 1 and "'unknown'" in capsys.readouterr().err
     rows["pay"] = "unknown"  # all of them: a wrong file, not an odd row
@@ -164,11 +168,11 @@ def test_a_value_that_a_boolean_cannot_have_is_odd():
     assert table.loc[0, "flag"] == "maybe" and table["city"].notna().all()
 
 
-def test_many_numbers_off_the_grid_are_news_and_few_are_not():
+def test_numbers_off_the_grid_are_named_by_each_answer():
     numbers = pd.DataFrame({"k": rng.poisson(5, 400), "x": rng.normal(size=400)})
     learned = fit_table(numbers, Schema.from_data(numbers).suggested(), learn=mixture)
-    numbers["k"] = numbers["k"].astype(float)
-    numbers.loc[3, "k"] = 2.5
-    learned.log_prob(numbers)  # as in a fit
-    with pytest.warns(UserWarning, match="row 0, column 'k' is .* 400 of 400 values are not"):
-        learned.log_prob(numbers.assign(k=numbers["k"] + 0.5 - (numbers["k"] == 2.5) * 0.25))
+    rows = numbers.astype({"k": float})
+    rows.loc[3, "k"], rows.loc[5, "x"] = 2.5, np.nan
+    for answer in (learned.log_prob, learned.impute, learned.possible_rows):
+        with pytest.warns(UserWarning, match="row 3, column 'k' is 2.5, .* they are rounded"):
+            answer(rows)
