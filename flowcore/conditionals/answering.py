@@ -6,7 +6,6 @@ A state s = (c, z) is a row of codes and numbers. A joint density has three meth
 
     joint.marks(question)                       (m, k): rows of equal marks are answered together
     joint.without_weights(question, n, rngs)    a `Weighted` answer that needs no proposal, or None
-    joint.drawn_from(question, answer)          the answer without draws that are never taken
     joint.target(question, n)                   p and g for states (m, n, W), n of each row:
 
     target.sample(rngs)                         states that are drawn from g, and log g (m, n)
@@ -94,8 +93,7 @@ def answers(
         for name in ("log_p", "error", "ess", "k_hat", "annealed"):
             getattr(result, name)[block] = getattr(answer, name)
         if n:
-            draws = joint.drawn_from(question.of(block), answer).resampled(n, block_rngs)
-            result.draws[:, block] = draws.transpose(1, 0, 2)
+            result.draws[:, block] = answer.resampled(n, block_rngs).transpose(1, 0, 2)
     return result
 
 

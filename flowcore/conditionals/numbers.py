@@ -85,10 +85,6 @@ class Numbers:
         hole = question.hole[:, self.width :]
         return np.stack([hole.any(axis=1), hole.all(axis=1)], axis=1)
 
-    def drawn_from(self, question: Question, answer: Weighted) -> Weighted:
-        """All draws."""
-        return answer
-
     def without_weights(self, question: Question, n: int, rngs: list) -> Weighted | None:
         """Answers for complete rows, and for rows without any known value."""
         x, hole = question.x, question.hole[0, self.width :]

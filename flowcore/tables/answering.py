@@ -83,7 +83,7 @@ class Answering:
         parts = [self._from_categories(part, n, rng) for part, rng in parts]
         return counted(*map(np.concatenate, zip(*parts, strict=True)))
 
-    def drawn_from(self, question: Question, answer: Weighted) -> Weighted:
+    def in_range(self, question: Question, answer: Weighted) -> Weighted:
         """The answer without draws that have an unknown number beyond the least and the greatest of
         the table, if others are left: the tail beyond the rows of a column may have no mean."""
         coordinates, (m, n, _) = self.coordinates, answer.x.shape

@@ -103,7 +103,7 @@ class TableConditional(DrawnConditional):
         """
         rng, n = np.random.default_rng(rng), check_dim("n", n, least=0)
         draws = self._draw(max(4 * n, self.n_draws), rng)
-        draws = self.density.answering.drawn_from(self._question, draws)
+        draws = self.density.answering.in_range(self._question, draws)
         rows = draws.resampled(max(n, 1), [rng])[0][:n]
         return self.density.as_table(self._decoded(rows), n)
 
@@ -113,14 +113,15 @@ class TableConditional(DrawnConditional):
         Of the draws that `sample` takes: unknown numbers stay within the range of the table.
         """
         means = {}
-        for name, x, share in self._numbers():
+        draws = self.density.answering.in_range(self._question, self.draws)
+        for name, x, share in self._numbers(draws):
             means[name] = share @ x / share.sum() if share.sum() > 0 else np.float64(np.nan)
         return means
 
     def quantiles(self, q: ArrayLike) -> dict:
-        """name -> quantiles (len(q),) of each unknown column of numbers, as those of `mean`."""
+        """name -> quantiles (len(q),) of each unknown column of numbers."""
         q, quantiles = as_probabilities(q), {}
-        for name, x, share in self._numbers():
+        for name, x, share in self._numbers(self.draws):
             order = np.argsort(x, kind="stable")
             total = np.cumsum(share[order])
             at = np.searchsorted(total, q * total[-1] * (1 - 1e-12)) if len(x) else None
@@ -141,8 +142,7 @@ class TableConditional(DrawnConditional):
                 shares[name] = dict(sorted(pairs, key=lambda pair: -pair[1]))
         return shares
 
-    def _numbers(self) -> Iterable:
-        draws = self.density.answering.drawn_from(self._question, self.draws)
+    def _numbers(self, draws) -> Iterable:
         values, share = self._decoded(draws.x[0]), draws.share[0]
         for part in self.density.encoding.parts:
             name = part.column.name

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 HEAPED = 3.0  # nats, in all, by which heaps have to explain the rows better
 END, AT_END, LEAST = 0.05, 0.02, 10  # this part of the range, and the rows in it, show an end
 STRENGTHS = 10.0 ** np.arange(-2, 5.5, 0.5)  # A
+FAR = 1e-3  # of the mass beyond the rows is not next to them
 HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
 
 
@@ -141,10 +142,27 @@ def normal_scores(
         return None
     knots, mass = low + step * at, mass / mass.sum()
     beyond = 0.5 / (n + 1) * np.array([kind.support[0] < knots[0], kind.support[1] > knots[-1]])
-    mass = np.concatenate([beyond[:1], mass * (1 - beyond.sum()), beyond[1:]])
-    knots = np.concatenate([kind.support[:1], knots, kind.support[1:]])
+    mass *= 1 - beyond.sum()
+    sides = zip((0, -1), kind.support, beyond, strict=True)
+    below, above = (_beyond(knots, mass, *side) for side in sides)
+    knots = np.concatenate([below[0], knots, above[0]])
+    mass = np.concatenate([below[1], mass, above[1]])
     kept = np.append(mass > 0, True)
     return NormalScores([knots[kept], np.append(0.0, mass[mass > 0])])
+
+
+def _beyond(knots, mass, side: int, end: float, beyond: float) -> tuple[list, list]:
+    """(knots, masses) beyond the rows at one side, in order.
+
+    Of an infinite side nearly all is next to the rows, in an interval as dense as their last one,
+    or as wide: so draws beyond the rows stay near them, and far rows still have a density.
+    """
+    if np.isfinite(end):
+        return [end], [beyond]
+    width = np.diff(knots)[side]
+    near = knots[side] + np.sign(end) * width * max(1.0, beyond / mass[side])
+    ends, masses = [end, near], [FAR * beyond, (1 - FAR) * beyond]
+    return (ends, masses) if side == 0 else (ends[::-1], masses[::-1])
 
 
 def _strength(share, count, which, weight) -> float | None:
