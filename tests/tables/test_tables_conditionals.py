@@ -795,11 +795,14 @@ def its_gaussian(x, context=None, sample_weight=None, rng=0):
 
 @pytest.mark.slow
 def test_intervals_of_the_librarys_own_gaussian_cover(monkeypatch):
-    """With the proposal of a single component, which is enough for weights of a Gaussian."""
+    """With the proposal of a single component, which is enough for weights of a Gaussian.
+
+    Of 150 tables .91 and .90 of the intervals cover; the standard error of 60 tables is .04.
+    """
     monkeypatch.setattr("flowcore.tables.proposal.DRAWS", (2000, 2000))
     monkeypatch.setattr("flowcore.tables.proposal.COMPONENTS", (1, 1))
     (mean, slope), apart = rubin(range(60))
-    assert mean > 0.87 and slope > 0.85 and abs(apart) < 0.02
+    assert mean > 0.82 and slope > 0.8 and abs(apart) < 0.02
 
 
 def test_indicators_and_words_for_missing_cells():
