@@ -451,9 +451,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         ends or off its grid, are infinitely surprising, and their rows have a log p of -inf.
         Missing cells are unknown: the others are explained without them, and log p is NaN.
 
-        Print `explain(X).worst`, or draw `fc.plots.cells(explain(X))`. Cost: 1.3
-        to 2.2 times that of `log_prob` on five tables, and seconds once, for g. Errors: as for
-        `log_prob`.
+        Print `explain(X).worst`, or draw `fc.plots.cells(explain(X))`. Cost: about twice that of
+        `log_prob`, and seconds once, for g. Errors: as for `log_prob`.
         """
         check_is_fitted(self)
         return explanation_of(self, self.schema_.select(X, self.ignore_extra))
