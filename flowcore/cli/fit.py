@@ -112,7 +112,7 @@ def _with_all_fixes(problem: ValueError, frame: Frame, kinds: dict[str, str]) ->
 def _note_aside(schema: Schema, verb: str) -> None:
     for column in schema.columns:
         if column.kind.name == "aside" and column.note:
-            note(f"{column.name!r:.40} {verb} set aside: {column.note.removesuffix(': ')}")
+            note(f"{column.name!r:.40} {verb} set aside: {column.note}")
 
 
 def _check_separator(frame: Frame) -> None:

@@ -33,7 +33,7 @@ class Coordinates:
     that each cell is as wide as it is probable; amounts have a `SoftLog`. A number that is absent
     because there is an atom (x is NaN) has no factor: z is NaN, too. So p is a probability of the
     grid value. There are M = 32 fixed points, or 64 if several numbers are gridded, the first of
-    Sobol's sequence at the centres of their intervals; M = 1 without grids.
+    Sobol's sequence: see `_unit_cube`; M = 1 without grids.
 
     Parameters
     ----------
@@ -79,6 +79,10 @@ class Coordinates:
             fillers.append((own.mean(), own.std() or 1.0))
         ends = (np.array(pairs).reshape(-1, 2).T for pairs in (fillers, reach))
         return Coordinates(self.kinds, *ends, scores)
+
+    def with_points(self, n: int) -> Coordinates:
+        """The same with n points of a cell."""
+        return Coordinates(self.kinds, self.fillers, self.reach, self.scores, n)
 
     def outside(self, x: np.ndarray) -> np.ndarray:
         """(n, D): the numbers outside of their supports; an infinite one is."""

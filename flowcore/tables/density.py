@@ -184,8 +184,9 @@ class TableDensity(DensityMixin, BaseEstimator):
             shares = ROUNDS_WITH_NUMBERS if rows.encoding.kinds else ROUNDS_OF_CATEGORIES
         parts = fitted_parts(rows, codes, learn, shares[0], rng)
         for share in shares[1:]:  # unknown categories are drawn from the density so far
-            density = TableDensity(rows.schema).with_parts(*parts)
-            density.coordinates_.n_points = POINTS_OF_DRAWS
+            schema, categories, coordinates, *others = parts
+            coordinates = coordinates.with_points(POINTS_OF_DRAWS)
+            density = TableDensity(schema).with_parts(schema, categories, coordinates, *others)
             codes = drawn_codes(density, rows.codes, rows.x, rows.hole, rng)
             parts = fitted_parts(rows, codes, learn, share, rng)
         return self.with_parts(*parts)
@@ -264,9 +265,10 @@ class TableDensity(DensityMixin, BaseEstimator):
         """log p of every row of the table X, (n,), in nats.
 
         It depends on that row alone, to about 1e-5 nats. It is exact without gridded columns,
-        otherwise by points of the row's cell: 32 in float32, or all 32 or 64 in float64 if these
-        differ much. That error is typically .01 nats. It is NaN for a row with a missing cell,
-        unless "missing" is a value of the column, and -inf for a row outside of a column's support.
+        otherwise by 32 points of the row's cell in float32, and 32 more if several columns are
+        gridded and q w differs much between the first ones. It is NaN for a row with a missing
+        cell, unless "missing" is a value of the column, and -inf for a row outside of a column's
+        support.
 
         missing: "nan", as above. "marginal": such a missing cell is unknown, and log p is an
         estimate, by 200 weighted draws, of the probability of the known values (and that unknown
@@ -275,8 +277,8 @@ class TableDensity(DensityMixin, BaseEstimator):
 
         Errors: ValueError for columns that differ from the schema's, and for text among numbers and
         values off a grid; the message then names row, column and value. Cost: one pass of the
-        density, or 32 in float32 with a gridded column, which cost 16; at most 256 times
-        that for a row with a category that was never seen.
+        density, or 32 to 64 in float32 with gridded columns; at most 256 times that for a row with
+        a category that was never seen.
         """
         check_is_fitted(self)
         if missing not in ("nan", "marginal"):
@@ -369,26 +371,28 @@ class TableDensity(DensityMixin, BaseEstimator):
         """
         log_p = np.empty(len(x))
         is_open = self.coordinates_.is_open(x)
-        for rows, mean_of in ((~is_open, self._at_point), (is_open, self._in_cells)):
+        centre = self.coordinates_.points(1)
+        points = self.coordinates_.points(n_points or self.coordinates_.n_points)
+        for rows, u in ((~is_open, centre), (is_open, points)):
             index = np.flatnonzero(rows)
             for block in np.split(index, range(ROWS, len(index), ROWS)):
                 own = None if context is None else context[block]
-                log_p[block] = mean_of(x[block], own, n_points)
+                if u is centre:
+                    log_p[block] = self._mean(self._given_present, x[block], own, u)[0]
+                else:
+                    log_p[block] = self._in_cells(x[block], own, u)
         return log_p
 
-    def _at_point(self, x, context, _) -> np.ndarray:
-        return self._mean(self._given_present, x, context, self.coordinates_.points(1))[0]
-
-    def _in_cells(self, x, context, n_points) -> np.ndarray:
-        u = self.coordinates_.points(n_points or self.coordinates_.n_points)
+    def _in_cells(self, x, context, u) -> np.ndarray:
         log_p, spread = self._mean(self._quick, x, context, u[:FIRST])
-        uneven = np.clip((spread - EVEN) / (UNEVEN - EVEN), 0, 1) * (1 - FIRST / len(u))
+        others = max(0, len(u) - FIRST) / len(u)  # the share of them
+        uneven = np.clip((spread - EVEN) / (UNEVEN - EVEN), 0, 1) * others
         far = ~np.isfinite(log_p + spread)  # for float32
         again = np.flatnonzero((uneven > 0) & ~far)
         if len(again):
             share, own = uneven[again], None if context is None else context[again]
-            others = self._mean(self._quick, x[again], own, u[FIRST:])[0]
-            log_p[again] = np.logaddexp(np.log1p(-share) + log_p[again], np.log(share) + others)
+            log_rest = self._mean(self._quick, x[again], own, u[FIRST:])[0]
+            log_p[again] = np.logaddexp(np.log1p(-share) + log_p[again], np.log(share) + log_rest)
         if far.any():
             own = None if context is None else context[far]
             log_p[far] = self._mean(self._given_present, x[far], own, u)[0]
@@ -451,8 +455,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         ends or off its grid, are infinitely surprising, and their rows have a log p of -inf.
         Missing cells are unknown: the others are explained without them, and log p is NaN.
 
-        Print `explain(X).worst`, or draw `fc.plots.cells(explain(X))`. Cost: about twice that of
-        `log_prob`, and seconds once, for g. Errors: as for `log_prob`.
+        Print `explain(X).worst`, or draw `fc.plots.cells(explain(X))`. Cost: that of `log_prob`,
+        at most 16 points of each row more, and seconds once, for g. Errors: as for `log_prob`.
         """
         check_is_fitted(self)
         return explanation_of(self, self.schema_.select(X, self.ignore_extra))
@@ -569,8 +573,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         if not odd:
             return frame
         out = np.any([*odd.values()], axis=0)
-        n = int(out.sum())
-        warn(f"{n:,} row{'s' * (n > 1)} left out: {said}")
+        _warn_left_out(out, f"odd cells: {said}")
         return frame.take(~out)
 
     def frame_of(self, X: TableLike) -> Frame:

@@ -65,7 +65,9 @@ class Category(Part):
         return (not self.column.kind.has_unseen,)
 
     def odd(self, frame: Frame) -> np.ndarray:
-        return self.closed[0] & (self.encode(frame)[0][:, 0] == self.sizes[0])
+        if self.column.kind.has_unseen:
+            return np.zeros(len(frame), bool)
+        return self.encode(frame)[0][:, 0] == self.sizes[0]
 
     def encode(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
         """(codes (n, 1), coordinates (n, 0))."""

@@ -66,8 +66,9 @@ class MixedMixture:
         n = int(np.clip(FEATURES // features, *DRAWS))
         k = int(np.clip(PRODUCTS // (n * features), *COMPONENTS))
         codes = np.zeros((n, 0), np.int64) if categories is None else categories.sample(n, rng)
-        z = rng.standard_normal((n, 1))
-        if density.density_ is not None:
+        if density.density_ is None:
+            z = rng.standard_normal((n, 1))
+        else:
             z = np.asarray(density.sample_on_line(codes, rng), float)
         near = np.isfinite(z).all(axis=1)
         codes, z = codes[near], z[near]

@@ -34,7 +34,7 @@ def proposed(frame: Frame, find: type[Schema]) -> Schema:
     schema = found.edit(dict.fromkeys(reasons, "aside")).suggested()
     while problem := _dependence(schema, there):
         (name,) = problem.fix[0]["kind"]
-        reasons[name] = problem.problem.partition(". ")[0]
+        reasons[name] = problem.problem.partition(". ")[0].removesuffix(": ")
         schema = schema.edit({name: "aside"})
     own = {c.name: replace(c, note=reasons.get(c.name, "")) for c in schema.columns}
     own |= {name: Column(name, Kind("aside"), note=why) for name, why in empty.items()}

@@ -102,9 +102,8 @@ def fit(
     to a full disk, `fit` warns, continues, and tries again at the next checkpoint.
 
     `fit` refuses to continue with another flow, other data or other options (a Generator must be in
-    the state that it had). Only callbacks, `patience`, and options
-    without influence on the updates (`threads`, `progress`, `max_seconds`, `checkpoint_every`) may
-    change. If the schedule does not
+    the state that it had). Only callbacks, `patience`, and options without influence on the updates
+    (`threads`, `progress`, `max_seconds`, `checkpoint_every`) may change. If the schedule does not
     depend on `epochs`, as with schedule="constant", `epochs` may change, too: more epochs continue
     a finished run. `fit` compares numbers, texts, arrays and flowcore's own objects. It cannot
     compare a function (a learning rate, a penalty), an optimizer of your own class, or a part of a

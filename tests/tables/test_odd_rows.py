@@ -106,7 +106,9 @@ def test_imputation_answers_beside_an_odd_cell_and_leaves_it(density):
 @pytest.mark.filterwarnings("ignore:column 'city' never", "ignore:.*a category")
 def test_a_diagnosis_leaves_odd_rows_out(density):
     rows = pd.concat([TABLE.iloc[8:].astype(object), with_odd()])
-    with pytest.warns(UserWarning, match=r"4 rows left out: 4 cells of 300 rows cannot be"):
+    with pytest.warns(
+        UserWarning, match=r"4 rows left out for odd cells: 4 cells of 300 rows cannot be"
+    ):
         found = fc.diagnose(density, rows, draws=1000)
     assert found.n == N - 4 - 1  # the unseen city, too
     with pytest.raises(ValueError, match="which is not"):

@@ -239,9 +239,7 @@ def test_annealed_draws_where_weights_fail(density):
     for name, values in dict(found.sample(1000, rng=1)).items():
         if name in ("age", "rain"):
             assert stats.ks_2samp(values, exact[name]).statistic < 0.12, name
-    every = [found, *(poor.given(known, n_draws=1000, rng=seed) for seed in range(1, 5))]
-    shares = [one.shares()["smokes"][True] for one in every]  # each with an error of about .06
-    assert np.mean(shares) == pytest.approx(good.shares()["smokes"][True], abs=0.1)
+    assert found.shares()["smokes"][True] == pytest.approx(good.shares()["smokes"][True], abs=0.12)
 
 
 # ------------------------------------------------------------------------ rows with holes
@@ -795,14 +793,11 @@ def its_gaussian(x, context=None, sample_weight=None, rng=0):
 
 @pytest.mark.slow
 def test_intervals_of_the_librarys_own_gaussian_cover(monkeypatch):
-    """With the proposal of a single component, which is enough for weights of a Gaussian.
-
-    Of 150 tables .91 and .90 of the intervals cover; the standard error of 60 tables is .04.
-    """
+    """With the proposal of a single component, which is enough for weights of a Gaussian."""
     monkeypatch.setattr("flowcore.tables.proposal.DRAWS", (2000, 2000))
     monkeypatch.setattr("flowcore.tables.proposal.COMPONENTS", (1, 1))
     (mean, slope), apart = rubin(range(60))
-    assert mean > 0.82 and slope > 0.8 and abs(apart) < 0.02
+    assert mean > 0.87 and slope > 0.85 and abs(apart) < 0.02
 
 
 def test_indicators_and_words_for_missing_cells():
