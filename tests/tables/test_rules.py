@@ -184,6 +184,29 @@ def test_a_row_with_an_unseen_country_counts_each_continent_alike(density):
     np.testing.assert_allclose(every[0], every[-1], atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:column 'country' never")
+def test_answers_about_an_unseen_country_have_each_continent(density):
+    """Once all of them had the continent of the last country."""
+    rows = table(100, seed=3).assign(country="Nauru", continent=None, in_africa=None)
+    (drawn,) = density.impute(rows, n=1, rng=0).tables
+    expected = dict.fromkeys(CONTINENT.values(), 1 / 4)
+    for shares in (drawn["continent"].value_counts(normalize=True).to_dict(),
+                   density.given({"country": "Nauru"}).shares()["continent"]):  # fmt: skip
+        assert shares == pytest.approx(expected, abs=0.2)
+
+
+def test_the_mass_over_a_category_whose_source_is_missing_is_1(density):
+    """The values that were never seen count by u, not as if the country were new."""
+    for name, source in (("premie", "weeks"), ("continent", "country")):
+        rows = table(3, seed=3).drop(columns="in_africa").assign(in_africa=None)
+        rows = rows.astype({source: object}).assign(**{source: None})
+        values = [*dict.fromkeys(table()[name]), "never seen"]
+        known = [density.log_prob(rows.assign(**{name: own}), "marginal") for own in values]
+        nothing = density.log_prob(rows.assign(**{name: None}), "marginal")
+        np.testing.assert_allclose(np.exp(known - nothing).sum(axis=0), 1, atol=0.05)
+        assert (np.exp(known[-1] - nothing) < 0.01).all()
+
+
 def test_held_out_rows_gain_and_the_category_costs_a_thousandth(density):
     rows = table(400, seed=8)[lambda own: own.rain > 0][:150]
     schema = Schema.from_data(table()).edit(KINDS)
