@@ -155,12 +155,14 @@ def _beyond(knots, mass, side: int, end: float, beyond: float) -> tuple[list, li
     """(knots, masses) beyond the rows at one side, in order.
 
     Of an infinite side nearly all is next to the rows, in an interval as dense as their last one,
-    or as wide: so draws beyond the rows stay near them, and far rows still have a density.
+    but at least as wide, and at most a twentieth of their range: so draws beyond the rows stay near
+    them, and far rows still have a density.
     """
     if np.isfinite(end):
         return [end], [beyond]
-    width = np.diff(knots)[side]
-    near = knots[side] + np.sign(end) * width * max(1.0, beyond / mass[side])
+    width, widest = np.diff(knots)[side], END * (knots[-1] - knots[0])
+    width = np.clip(width * beyond / mass[side], width, max(width, widest))
+    near = knots[side] + np.sign(end) * width
     ends, masses = [end, near], [FAR * beyond, (1 - FAR) * beyond]
     return (ends, masses) if side == 0 else (ends[::-1], masses[::-1])
 

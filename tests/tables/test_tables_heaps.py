@@ -105,6 +105,23 @@ def test_copies_of_rows_are_no_heaps():
     assert density.coordinates_.scores == (None, None)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_mass_beyond_the_rows_is_next_to_them(sign):
+    """Beside an outlier the last interval once was 1e290 wide."""
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        x = np.floor(
+            rng.gamma(rng.uniform(0.3, 3), rng.choice([5, 100, 3000]), rng.choice([60, 800]))
+        )
+        x = sign * np.append(x, x.max() * rng.choice([1, 100, 1e7]))
+        if (scores := normal_scores(x, Kind("integer", 1.0), None)) is not None:
+            (low, *_, high), (_, below, *_, above) = scores.knots[:, 1:-1]
+            widest = 1.0 + max(1.0, 0.05 * (x.max() + 1 - x.min()))
+            assert np.isinf(scores.knots[0, [0, -1]]).all() and scores.knots[1, 1] < 1e-5
+            assert x.min() - widest <= low and high <= x.max() + widest
+            assert below + above == pytest.approx(1 / len(x), rel=0.1)  # .5 / (n + 1) each
+
+
 def test_a_file_keeps_the_map(tmp_path):
     table = {"hours": HOURS, "x": rng.normal(size=len(HOURS))}
     schema = Schema.from_data(table).edit(hours="integer(0)", x="continuous")
