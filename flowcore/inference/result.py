@@ -22,6 +22,7 @@ from ..training import History, fit
 from ..training.reverse_kl import elbo_and_error
 from ..training.unnormalised import LogTarget
 from .hmc import hmc
+from .modes import Modes
 from .space import Space, flat, mapped, pulled_back
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class Inference:
         grad log p~(y), (n, d).
     space : Space
         y -> x.
+    modes : Modes or None
+        What the search for modes has found; None if there was none.
 
     Examples
     --------
@@ -78,16 +81,17 @@ class Inference:
     log_p: np.ndarray
     slope: np.ndarray
     space: Space
+    modes: Modes | None = None
 
     @classmethod
     def of(
         cls, flow: TransformedDistribution, target: LogTarget, n: int, rng: Seed = 0, history=None,
-        space: Space | None = None,
+        space: Space | None = None, modes: Modes | None = None,
     ) -> Inference:  # fmt: skip
         """n draws of a flow, weighted by a target."""
         rows, log_q = flow.sample_and_log_prob(n, rng)
         space = Space.of(None, flow.dim) if space is None else space
-        return cls(flow, history, target, rows, log_q, *target(rows), space)
+        return cls(flow, history, target, rows, log_q, *target(rows), space, modes)
 
     @cached_property
     def draws(self) -> Any:
@@ -268,7 +272,7 @@ class Inference:
         missed. options: options of `fit`.
         """
         flow, history = fit(self.flow, self.rows, sample_weight=self.weights, rng=rng, **options)
-        return Inference.of(flow, self.target, n, rng, history, self.space)
+        return Inference.of(flow, self.target, n, rng, history, self.space, self.modes)
 
     def metropolis(self, n: int, rng: Seed = None) -> tuple[Any, float]:
         """(a chain of n draws with the stationary density p, the share of accepted proposals).
