@@ -37,7 +37,8 @@ def load(path: str | PathLike[str], classes: Iterable[type] = ()) -> Any:
     Returns
     -------
     object
-        The saved object: a flow, bijector, network, transformer, base, Dequantize, `FlowDensity`.
+        The saved object: a flow, bijector, network, transformer, base, Dequantize, `FlowDensity`,
+        or `Inference`, whose target is a function: pass that to its `with_target`.
     """
     name, foreign = os.fsdecode(path), foreign_classes(classes)
     try:

@@ -30,7 +30,7 @@ def save(flow: object, path: str | PathLike[str]) -> None:
     Parameters
     ----------
     flow : object
-        A flow or a part of one, or a fitted `FlowDensity`, ...
+        A flow or a part of one, a fitted `FlowDensity`, an `Inference` (without its target), ...
     path : str or PathLike
         The file; ".npz" is customary, but is not added. The bytes are written to a temporary file
         in the same folder, which then replaces `path`. So an earlier file survives any failure. If
@@ -50,8 +50,8 @@ def save(flow: object, path: str | PathLike[str]) -> None:
         flow = flow.as_record()
     if not is_node(flow):
         raise TypeError(
-            f"save takes a flow, bijector, network, transformer, base or fitted FlowDensity, "
-            f"not {flow!r:.200}"
+            f"save takes a flow, bijector, network, transformer, base, fitted FlowDensity or "
+            f"Inference, not {flow!r:.200}"
         )
     write_atomically(os.fsdecode(path), _to_bytes(flow))
 

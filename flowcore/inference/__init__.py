@@ -4,6 +4,7 @@ infer.py      `infer`: fit, weight, judge
 modes.py      the modes of a target, found before training
 start.py      the Gaussian from which `infer` starts
 result.py     `Inference`: weights, evidence, a verdict; corrections: refit, Metropolis, HMC; ArviZ
+record.py     an `Inference` as data, for files
 space.py      parameters by name, and the maps to them from the free coordinates of a flow
 supports.py   the maps of simplexes, ordered vectors, Cholesky factors of correlation matrices
 hmc.py        Hamiltonian Monte Carlo, on a flow's z
@@ -12,6 +13,7 @@ evidence.py   `evidence`: log Z from existing draws, by bridge sampling over a f
 
 from .evidence import evidence
 from .infer import infer
+from .record import InferenceRecord
 from .result import Inference
 
-__all__ = ["Inference", "evidence", "infer"]
+__all__ = ["Inference", "InferenceRecord", "evidence", "infer"]

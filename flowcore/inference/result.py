@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..conditionals.weights import LEAST_ESS, MOST_K, normalized
+from ..conditionals.weights import LEAST_ESS, MOST_K, normalized, quantiles
 from ..core.pareto import pareto_smoothed
 from ..training import History, fit
 from ..training.reverse_kl import elbo_and_error
 from ..training.unnormalised import LogTarget
 from .hmc import hmc
 from .modes import Modes
+from .record import InferenceRecord
 from .space import Space, flat, mapped, pulled_back
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ SHARES = ((GOOD_K, 0.0), (MOST_K, 0.1), (1.0, 0.5))  # up to a k-hat, the least 
 CLIMB = 0.25  # nats for a factor e: below, the ELBO no longer climbs as the flow widens
 MISSING, SURE = 0.03, 4.0  # a share of p that matters, standard errors beyond chance
 MOST_NAN = 0.01  # of the draws
+LEVELS = (0.05, 0.5, 0.95)  # of the quantiles of a summary
 LINES = 40  # of the printed table
 
 
@@ -51,7 +53,7 @@ class Inference:
     history : History or None
         The history of its training: -ELBO.
     target : LogTarget
-        log p~ of y, with its gradient.
+        log p~ of y, with its gradient; a file does not hold it: see `with_target`.
     rows : ndarray
         y (n, d), from q.
     log_q, log_p : ndarray
@@ -92,6 +94,23 @@ class Inference:
         rows, log_q = flow.sample_and_log_prob(n, rng)
         space = Space.of(None, flow.dim) if space is None else space
         return cls(flow, history, target, rows, log_q, *target(rows), space, modes)
+
+    def with_target(self, log_target: Callable) -> Inference:
+        """The same draws of q, weighted by a target: an argument as for `infer`.
+
+        For an `Inference` from a file, which does not hold its target: `refit`, `metropolis`, `hmc`
+        and `latent_target` need it. With another prior, this shows how sensitive the posterior is.
+        Cost: one call of the target with all draws.
+        """
+        forward = self.space.from_line
+        on_line = log_target if self.space.is_line else pulled_back(log_target, forward)
+        target = LogTarget(on_line, self.space.free)
+        log_p, slope = target(self.rows)
+        return replace(self, target=target, log_p=log_p, slope=slope)
+
+    def as_record(self) -> InferenceRecord:
+        """All but the target as data, for `save`."""
+        return InferenceRecord.of(self)
 
     @cached_property
     def draws(self) -> Any:
@@ -166,6 +185,20 @@ class Inference:
         values = np.where(w > 0, values, 0.0)  # f need not be defined where p~ is 0
         mean = np.sum(w * values, axis=0)
         return mean, np.sqrt(np.sum(w**2 * (values - mean) ** 2, axis=0))
+
+    def summary(self) -> dict[str, dict[str, float]]:
+        """{name: {"mean", "error", "sd", "5%", "50%", "95%"}} of every number of the parameters.
+
+        error is the standard error of the mean. `print` shows these numbers; pandas makes a table
+        of them: `pd.DataFrame(found.summary()).T`.
+        """
+        mean, error = self.expectation(flat)
+        deviation = np.sqrt(self.expectation(lambda x: (flat(x) - mean) ** 2)[0])
+        levels = quantiles(flat(self.draws), self.weights, LEVELS)
+        columns = np.stack([mean, error, deviation, *levels], axis=1).tolist()
+        names = ("mean", "error", "sd", *(f"{level:.0%}" for level in LEVELS))
+        rows = [dict(zip(names, row, strict=True)) for row in columns]
+        return dict(zip(self.space.labels(), rows, strict=True))
 
     def resample(self, n: int, rng: Seed = None) -> Any:
         """n draws of p: resampled from `draws`, with replacement, by their weights."""
@@ -271,6 +304,7 @@ class Inference:
         Forward KL covers mass that reverse KL misses at the edges. A mode without a draw is still
         missed. options: options of `fit`.
         """
+        self.target(self.rows[:1])  # which raises if a file did not hold it
         flow, history = fit(self.flow, self.rows, sample_weight=self.weights, rng=rng, **options)
         return Inference.of(flow, self.target, n, rng, history, self.space, self.modes)
 
@@ -348,13 +382,13 @@ class Inference:
 
     def __str__(self):
         (elbo, elbo_error), (log_z, error) = self.elbo, self.log_evidence
-        mean, mean_error = self.expectation(flat)
-        deviation = np.sqrt(self.expectation(lambda x: (flat(x) - mean) ** 2)[0])
-        labels = self.space.labels()
+        summary = self.summary()
+        labels = [*summary]
         width = max(8, *map(len, labels))
-        lines = [f"{'':>{width}}{'mean':>12}{'+-':>10}{'sd':>12}"]
-        for name, m, e, s in [*zip(labels, mean, mean_error, deviation, strict=True)][:LINES]:
-            lines.append(f"{name:>{width}}{m:12.4g}{e:10.2g}{s:12.4g}")
+        columns = "".join(f"{name:>11}" for name in ("mean", "+-", "sd", "5%", "50%", "95%"))
+        lines = [f"{'':>{width}}{columns}"]
+        for name in labels[:LINES]:
+            lines.append(f"{name:>{width}}" + "".join(f"{v:11.4g}" for v in summary[name].values()))
         if len(labels) > LINES:
             lines.append(f"and {len(labels) - LINES} more, see expectation()")
         lines.append(

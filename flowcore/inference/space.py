@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any, NamedTuple
 
 import autograd.numpy as anp
@@ -55,10 +56,11 @@ class Space:
 
     parameters   a list of `Parameter`
     named        False: there is one parameter, and x are its rows
+    support      the argument of `infer`
     """
 
-    def __init__(self, parameters: list[Parameter], named: bool):
-        self.parameters, self.named = parameters, named
+    def __init__(self, parameters: list[Parameter], named: bool, support: Any):
+        self.parameters, self.named, self.support = parameters, named, copy(support)
         stops = np.cumsum([p.free for p in parameters])
         self.free = int(stops[-1])
         self._places = [
@@ -71,7 +73,8 @@ class Space:
         if isinstance(support, Mapping):
             if not support:
                 raise ValueError("support is an empty dictionary: name at least one parameter")
-            space = cls([_parameter(name, one) for name, one in support.items()], named=True)
+            parameters = [_parameter(name, one) for name, one in support.items()]
+            space = cls(parameters, True, support)
             if dim not in (None, space.free):
                 raise ValueError(
                     f"dim is {dim}, but the named parameters have {space.free} free coordinates: "
@@ -81,7 +84,7 @@ class Space:
         if dim is None:
             raise ValueError("infer needs dim, the number of coordinates, or a flow")
         ends = _sides_of_rows(support, dim)
-        return cls([Parameter("x", (dim,), Box(box(*ends, dim)))], named=False)
+        return cls([Parameter("x", (dim,), Box(box(*ends, dim)))], False, support)
 
     @property
     def is_line(self) -> bool:

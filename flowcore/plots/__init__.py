@@ -23,6 +23,7 @@ from .bridges import bridges
 from .cells import cells
 from .clouds import compare, scatter, stages
 from .contours import densities, density
+from .corner import corner
 from .curves import losses
 from .grids import grid, grid_animation
 from .jacobian import jacobian
@@ -35,6 +36,7 @@ __all__ = [
     "bridges",
     "cells",
     "compare",
+    "corner",
     "densities",
     "density",
     "grid",

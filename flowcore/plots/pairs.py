@@ -20,7 +20,7 @@ MOST = 12  # columns: smaller panels show nothing
 DOTS, FEW = 2000, 300  # in a panel: more hide each other; samples are as many as rows, or a few
 BINS = 30
 INKS = BLUE, VERMILLION  # of data, and of samples
-CELLS, WIDER = 64, 0.15  # of the grid of an outline, and how far it is wider than the panel
+CELLS, WIDER = 128, 0.15  # of the grid of an outline, and how far it is wider than the panel
 SHARES = (0.5, 0.95)  # of the samples that lie inside of an outline
 SPREAD, LETTERS = 0.35, 12  # of codes; of a category's text
 CELL = 1.15  # inches, the side of a panel among many; among few it is larger
@@ -88,7 +88,7 @@ def pairs(
         rows = rows[:: max(1, -(-len(rows) // n_dots)), [j, i]]
         dots(panel, rows, colour, len(rows), scale=2.5 / (len(names) + 1.5))
         if i > j and len(tables) == 2 and not {i, j} & {*categories}:
-            _outlines(panel, tables[1][:, [j, i]], frames[j], frames[i])
+            outlines(panel, tables[1][:, [j, i]], frames[j], frames[i])
         panel.set(xlim=frames[j], ylim=frames[i])
     _label(axes, names, categories)
     if len(tables) == 2:
@@ -125,20 +125,24 @@ def _spread(x: np.ndarray, codes: list[int]) -> np.ndarray:
     return x
 
 
-def _outlines(panel, x, xlim, ylim):
-    """Lines over the data that enclose half of the samples, and 95%."""
+def outlines(panel, x, xlim, ylim, fill=None):
+    """Lines that enclose half of the points x (n, 2), and 95%; or areas, with two colours."""
     smooth = imported("scipy.ndimage").gaussian_filter
     edges = [np.linspace(low - WIDER * (high - low), high + WIDER * (high - low), CELLS + 1)
              for low, high in (xlim, ylim)]  # fmt: skip
     counts, *_ = np.histogram2d(x[:, 0], x[:, 1], edges)
     if not counts.any():
         return
-    height = smooth(counts, 4.5 * counts.sum() ** (-1 / 6))  # cells: half of Scott's rule
+    height = smooth(counts, 0.07 * CELLS * counts.sum() ** (-1 / 6))  # half of Scott's rule
     ordered = np.sort(height, axis=None)[::-1]
     inside = np.cumsum(ordered) / ordered.sum()
     levels = sorted({float(ordered[np.searchsorted(inside, share)]) for share in SHARES})
     middles = [(edge[1:] + edge[:-1]) / 2 for edge in edges]
-    panel.contour(*middles, height.T, levels, colors=VERMILLION, linewidths=0.8)
+    if fill is None:
+        panel.contour(*middles, height.T, levels, colors=VERMILLION, linewidths=0.8)
+    else:
+        above = [*levels, 2 * height.max()]
+        panel.contourf(*middles, height.T, above, colors=fill[-len(levels) :])
 
 
 def _histograms(panel, columns, edges):
@@ -172,6 +176,8 @@ def _label(axes, names, categories):
         for axis, k in ((panel.xaxis, j), (panel.yaxis, i)):
             if k not in categories:
                 axis.get_major_locator().set_params(nbins=3)
+                axis.get_major_formatter().set_powerlimits((-3, 6))
+                axis.get_offset_text().set_size(SMALL - 1)
             elif axis is panel.xaxis or i != j:
                 axis.set_ticks(range(len(categories[k])), map(_short, categories[k]))
         if j in categories:

@@ -1,0 +1,83 @@
+"""An `Inference` as data, which `save` writes and `load` reads: all but its target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..training import History
+from ..training.unnormalised import LogTarget
+from .modes import Modes
+from .space import Space
+
+if TYPE_CHECKING:
+    from ..distributions import TransformedDistribution
+    from .result import Inference
+
+DRAWS = ("rows", "log_q", "log_p", "slope")
+PLAIN = (bool, int, float, str, np.generic, type(None))  # other settings are kept as texts
+
+
+@dataclass(eq=False)
+class InferenceRecord:
+    """An `Inference` as data. Its target is a function, which no file can hold.
+
+    Parameters
+    ----------
+    flow : TransformedDistribution
+        q, a density of y.
+    draws : dict
+        rows, log_q, log_p and slope, as in `Inference`.
+    space : dict
+        The arguments of `Space.of`.
+    history, modes : dict or None
+        The fields of `History` and `Modes`.
+    """
+
+    flow: TransformedDistribution
+    draws: dict
+    space: dict
+    history: dict | None = None
+    modes: dict | None = None
+
+    @classmethod
+    def of(cls, found: Inference) -> InferenceRecord:
+        """The record of an `Inference`."""
+        draws = {name: getattr(found, name) for name in DRAWS}
+        history = found.history and _as_plain(found.history)
+        modes = found.modes and found.modes._asdict()
+        space = {
+            "support": found.space.support,
+            "dim": None if found.space.named else found.space.free,
+        }
+        return cls(found.flow, draws, space, history, modes)
+
+    def restored(self) -> Inference:
+        """The `Inference`, with a target that raises ValueError."""
+        from .result import Inference
+
+        history, modes = (
+            self.history and History(**self.history),
+            self.modes and Modes(**self.modes),
+        )
+        target, space = LogTarget(_missing, self.flow.dim), Space.of(**self.space)
+        return Inference(self.flow, history, target, **self.draws, space=space, modes=modes)
+
+    def config(self) -> dict:
+        """The constructor's arguments, for `save`."""
+        return dict(vars(self))
+
+
+def _missing(y):
+    raise ValueError(
+        "a file does not hold log_target: pass it, found = found.with_target(log_target)"
+    )
+
+
+def _as_plain(history: History) -> dict:
+    """Its fields; a setting that is an object, such as an optimizer, is its text."""
+    settings = {k: v if isinstance(v, PLAIN) else str(v) for k, v in history.settings.items()}
+    nll = {name: np.array(getattr(history, name)).tolist() for name in ("train_nll", "val_nll")}
+    return vars(history) | nll | {"settings": settings}
