@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from .result import Inference
 
 DRAWS = ("rows", "log_q", "log_p", "slope")
-PLAIN = (bool, int, float, str, np.generic, type(None))  # other settings are kept as texts
+SPACE = ("support", "dim")
+PLAIN = (bool, int, float, str, np.generic, type(None))  # other settings become texts
 
 
 @dataclass(eq=False)
@@ -46,22 +47,16 @@ class InferenceRecord:
     def of(cls, found: Inference) -> InferenceRecord:
         """The record of an `Inference`."""
         draws = {name: getattr(found, name) for name in DRAWS}
-        history = found.history and _as_plain(found.history)
-        modes = found.modes and found.modes._asdict()
-        space = {
-            "support": found.space.support,
-            "dim": None if found.space.named else found.space.free,
-        }
-        return cls(found.flow, draws, space, history, modes)
+        space = {name: getattr(found.space, name) for name in SPACE}
+        history = found.history and vars(found.history) | {"settings": _settings(found.history)}
+        return cls(found.flow, draws, space, history, found.modes and found.modes._asdict())
 
     def restored(self) -> Inference:
         """The `Inference`, with a target that raises ValueError."""
         from .result import Inference
 
-        history, modes = (
-            self.history and History(**self.history),
-            self.modes and Modes(**self.modes),
-        )
+        history = self.history and History(**self.history)
+        modes = self.modes and Modes(**self.modes)
         target, space = LogTarget(_missing, self.flow.dim), Space.of(**self.space)
         return Inference(self.flow, history, target, **self.draws, space=space, modes=modes)
 
@@ -76,8 +71,5 @@ def _missing(y):
     )
 
 
-def _as_plain(history: History) -> dict:
-    """Its fields; a setting that is an object, such as an optimizer, is its text."""
-    settings = {k: v if isinstance(v, PLAIN) else str(v) for k, v in history.settings.items()}
-    nll = {name: np.array(getattr(history, name)).tolist() for name in ("train_nll", "val_nll")}
-    return vars(history) | nll | {"settings": settings}
+def _settings(history: History) -> dict:
+    return {k: v if isinstance(v, PLAIN) else str(v) for k, v in history.settings.items()}

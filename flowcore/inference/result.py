@@ -205,6 +205,10 @@ class Inference:
         index = self._chosen(n, np.random.default_rng(rng))
         return mapped(lambda x: x[index], self.draws)
 
+    def columns(self, n: int, rng: Seed = None) -> dict[str, np.ndarray]:
+        """`resample` as {name: (n,)}, with the names of `summary`: columns of a table."""
+        return dict(zip(self.space.labels(), flat(self.resample(n, rng)).T, strict=True))
+
     def _chosen(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Indices of n draws, chosen by their weights."""
         if not self.weights.any():

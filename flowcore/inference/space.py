@@ -56,11 +56,12 @@ class Space:
 
     parameters   a list of `Parameter`
     named        False: there is one parameter, and x are its rows
-    support      the argument of `infer`
+    support, dim   the arguments of `of`
     """
 
-    def __init__(self, parameters: list[Parameter], named: bool, support: Any):
-        self.parameters, self.named, self.support = parameters, named, copy(support)
+    def __init__(self, parameters: list[Parameter], named: bool, given: tuple):
+        self.parameters, self.named = parameters, named
+        self.support, self.dim = given
         stops = np.cumsum([p.free for p in parameters])
         self.free = int(stops[-1])
         self._places = [
@@ -74,7 +75,7 @@ class Space:
             if not support:
                 raise ValueError("support is an empty dictionary: name at least one parameter")
             parameters = [_parameter(name, one) for name, one in support.items()]
-            space = cls(parameters, True, support)
+            space = cls(parameters, True, (dict(support), dim))
             if dim not in (None, space.free):
                 raise ValueError(
                     f"dim is {dim}, but the named parameters have {space.free} free coordinates: "
@@ -84,7 +85,7 @@ class Space:
         if dim is None:
             raise ValueError("infer needs dim, the number of coordinates, or a flow")
         ends = _sides_of_rows(support, dim)
-        return cls([Parameter("x", (dim,), Box(box(*ends, dim)))], False, support)
+        return cls([Parameter("x", (dim,), Box(box(*ends, dim)))], False, (copy(support), dim))
 
     @property
     def is_line(self) -> bool:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..inference.space import flat
 from .drawing import BLACK, SMALL, VERMILLION, remark
 from .pairs import outlines, pairs
 
@@ -32,9 +31,9 @@ def corner(
 
     Areas hold 50% and 95% of the mass; dots are draws. Lines in the histograms are the 5%, 50% and
     95% quantiles of `found.summary()`; the title has the median, and how far the others are from
-    it. Draws outside of the frames are counted. A posterior that is not trusted has a remark.
-    Errors: ValueError for an unknown name, for more than 12 parameters, and if the target is finite
-    at no draw.
+    it. Draws outside of the frames are counted. Remarks: the posterior is not trusted, or has more
+    numbers than are drawn. Errors: ValueError for an unknown name, for more than 12 numbers, and if
+    the target is finite at no draw.
 
     Parameters
     ----------
@@ -62,9 +61,11 @@ def corner(
     ('x_1', 'x_2', False)
     """
     table, truths = found.summary(), truths or {}
-    chosen = _places([*table], names)
-    names = [[*table][k] for k in chosen]
-    x = flat(found.resample(len(found.rows), rng=0))[:, chosen]
+    cut = not names and len(table) > FIRST
+    _chosen([*table], truths)  # or an error
+    names = _chosen([*table], names or [*table][:FIRST])
+    draws = found.columns(len(found.rows), rng=0)
+    x = np.stack([draws[name] for name in names], axis=1)
     axes = pairs(x, names=names, ax=ax)
     for (i, j), panel in np.ndenumerate(axes):
         if i < j:
@@ -72,7 +73,7 @@ def corner(
             panel.set_axis_off()
             continue
         if i == j:
-            _mark(panel, table[names[i]])
+            _mark(panel, names[i], table[names[i]])
         else:
             outlines(panel, x[:, [j, i]], panel.get_xlim(), panel.get_ylim(), AREAS)
             if names[i] in truths:
@@ -80,26 +81,27 @@ def corner(
         if names[j] in truths:
             panel.axvline(truths[names[j]], color=VERMILLION, lw=1)
     axes[0, 0].set_ylabel("")
-    if not found.trusted:
-        remark(axes[0, -1], "not trusted: see print(found)").set_color(VERMILLION)
+    notes = [] if found.trusted else ["not trusted: see print(found)"]
+    notes += [f"the first {FIRST} of {len(table)}"] if cut else []
+    if notes:
+        remark(axes[0, -1], "\n".join(notes)).set_color(VERMILLION)
     return axes
 
 
-def _places(labels: list[str], names) -> list[int]:
-    """The places of the chosen names among all labels."""
-    names = labels[:FIRST] if names is None else names
-    arrays = [label.split("[")[0] for label in labels]
-    if unknown := {*names} - {*labels, *arrays}:
-        raise ValueError(f"there is no parameter {min(unknown)!r}: choose names from {labels}")
-    return [k for k in range(len(labels)) if labels[k] in names or arrays[k] in names]
+def _chosen(labels: list[str], names: Sequence[str]) -> list[str]:
+    """The labels of the chosen numbers and arrays, in the order of all labels."""
+    arrays = {label: label.split("[")[0] for label in labels}
+    if unknown := {*names} - {*labels, *arrays.values()}:
+        raise ValueError(f"there is no parameter {min(unknown)!r}: choose from {labels}")
+    return [label for label in labels if {label, arrays[label]} & {*names}]
 
 
-def _mark(panel, row: dict[str, float]):
+def _mark(panel, name: str, row: dict[str, float]):
     """Lines at three quantiles, and a title."""
     for level, style in QUANTILES.items():
         panel.axvline(row[level], color=BLACK, lw=0.9, ls=style)
-    text = _interval(*(row[level] for level in QUANTILES))
-    panel.set_title(f"{panel.get_xlabel()} = {text}", fontsize=SMALL + 1)
+    name, text = name.replace("$", r"\$"), _interval(*(row[level] for level in QUANTILES))
+    panel.set_title(f"{name} = {text}", fontsize=SMALL + 1)
 
 
 def _interval(low: float, middle: float, high: float) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .drawing import BLACK, GREY, SKY, SMALL, VERMILLION, interval, new_axes
+from .drawing import BLACK, GREY, PALE, SKY, SMALL, VERMILLION, interval, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,8 +26,12 @@ def losses(
     entropy: float | None = None,
     ax: Axes | None = None,
     ylim: Limits = None,
+    log_evidence: tuple[float, float] | None = None,
 ) -> Axes:
     """Training and validation NLL by epoch, counted from 1, with the best epoch marked.
+
+    Of a fit by reverse KL, such as that of `infer`, the losses are -ELBO >= -log Z: the distance is
+    KL(q || p). Pass `found.log_evidence` to see it.
 
     A spike does not hide the curve: epochs above the frame are drawn as triangles at its upper
     edge, with their number and the highest value above it. Errors: ValueError for a history without
@@ -46,6 +50,8 @@ def losses(
         The frame, e.g. to compare two runs; None: all epochs, unless there is a spike. Let h be the
         height above the lowest loss within which nine in ten epochs lie. If a loss lies more than 6
         h above the lowest, the frame ends at 3 h.
+    log_evidence : (float, float)
+        log Z and its standard error, in nats: a line at -log Z, with a band of two errors.
 
     Returns
     -------
@@ -74,11 +80,18 @@ def losses(
         ax.plot(best + 1, val[best], "o", color=VERMILLION, mec="white", ms=7, label=label)
     if entropy is not None:
         ax.axhline(entropy, color=BLACK, lw=1, ls="--", label=f"exact entropy: {entropy:.3f}")
+    if log_evidence is not None:
+        entropy = floor = -log_evidence[0]
+        low, high = floor - 2 * log_evidence[1], floor + 2 * log_evidence[1]
+        ax.axhspan(low, high, color=PALE, label=f"-log Z: {floor:.3f} +- {log_evidence[1]:.3f}")
+        ax.axhline(floor, color=BLACK, lw=1, ls="--")
     ylim = _usual_limits(curves, entropy) if ylim is None else interval("ylim", ylim)
     if ylim is not None:
         ax.set_ylim(*ylim)
         _mark_epochs_above(ax, curves, ylim[1])
-    ax.set(xlabel="epoch", ylabel="NLL (nats, may be negative)")
+    loss = "NLL (nats, may be negative)" if log_evidence is None else "-ELBO (nats)"
+    ax.set(xlabel="epoch", ylabel=loss)
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.legend(loc="upper right", framealpha=0.9)
     return ax
 

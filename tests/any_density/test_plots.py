@@ -8,6 +8,7 @@ import io
 import subprocess
 import sys
 
+import autograd.numpy as anp
 import matplotlib
 import numpy as np
 import pytest
@@ -18,6 +19,9 @@ from support.pictures import MAF, QUICK, cells, chain, legend, new_axes, remarks
 import flowcore as fc
 from flowcore import flows, plots
 from flowcore.conditionals import Explanation
+from flowcore.inference.space import Space, pulled_back
+from flowcore.plots.corner import _interval
+from flowcore.training.unnormalised import LogTarget
 
 matplotlib.use("Agg")
 
@@ -30,6 +34,17 @@ EXPLANATION = Explanation(
     np.array([[25.0, 4.0], [np.nan, np.nan], [np.inf, 0.0], [0.0, 1.0]]),
     [np.array([31.5, 0, 40, 3]), np.array(["Bern", None, "Rome", "$x$"], object)],
 )  # fmt: skip
+
+
+def posterior(dim, n=500, scale=1.5, log_p=None):
+    """N(0, 1) in every coordinate, by draws of N(0, scale^2)."""
+    log_p = log_p or (lambda x: -0.5 * anp.sum(x**2, axis=1))
+    bijector = fc.ElementwiseAffine(np.zeros(dim), np.full(dim, scale))
+    flow = fc.TransformedDistribution(fc.Normal(dim), bijector)
+    return fc.Inference.of(flow, LogTarget(log_p, dim), n)
+
+
+FOUND = posterior(3)
 NORMAL, MOONS, SWAP = fc.Normal(2), fc.targets.two_moons(), fc.Permute([1, 0])
 
 
@@ -52,6 +67,8 @@ def everything():
         "log-dets": (1, lambda **o: plots.log_dets(FLOW, x[:5], **o)),
         "pairs": (16, lambda **o: plots.pairs(np.hstack([x, x]), np.hstack([x, x]) + 1, **o)),
         "many pairs": (25, lambda **o: plots.pairs(five, names=["a_long_name"] * 5, **o)),
+        "corner": (9, lambda **o: plots.corner(FOUND, truths={"x_1": 0.5}, **o)),
+        "corner of one": (1, lambda **o: plots.corner(posterior(1), **o)),
         "cells": (1, lambda **o: plots.cells(EXPLANATION, **o)),
         "bridges": (1, lambda **o: plots.bridges(NORMAL, MOONS, **QUICK, **o)),
     }
@@ -144,6 +161,9 @@ REFUSED = [
     (lambda: plots.pairs(np.zeros(5)), "1 to 12 columns, not (5,)"),
     (lambda: plots.pairs(np.eye(3), np.eye(2)), "samples has shape (2, 2), but x has 3"),
     (lambda: plots.pairs(np.eye(3), names=["a"]), "1 names, but x has 3 columns"),
+    (lambda: plots.corner(FOUND, ["x_1", "x_4"]), "no parameter 'x_4': choose from ['x_1', 'x_2'"),
+    (lambda: plots.corner(FOUND, truths={"tau": 1.0}), "there is no parameter 'tau'"),
+    (lambda: plots.corner(posterior(13), [f"x_{k}" for k in range(1, 14)]), "1 to 12 columns"),
     (stages_with(POINTS), "same points in all: they have [2, 200]"),
     (lambda: plots.density(NORMAL.log_prob, **QUICK), "was log_prob given?"),
     (lambda: plots.density(lambda x: x, **QUICK), "not one a row"),
@@ -285,6 +305,69 @@ def test_the_names_of_pairs():
     assert axes[0, 0].figure.legends == []
     axes = plots.pairs(np.tile(POINTS, 4), names=["nonflavanoid_phenols_of_a_wine"] * 8)
     assert axes[-1, 0].get_xlabel().count("\n") == 1 and axes[-1, 0].get_xlabel().endswith("..")
+
+
+# ---------------------------------------------------------------------------- corner
+
+
+def test_a_corner_has_the_quantiles_of_the_summary():
+    axes, summary = plots.corner(FOUND, truths={"x_2": 0.5}), FOUND.summary()
+    assert [ax.get_xlabel() for ax in axes[-1]] == ["x_1", "x_2", "x_3"]
+    assert [ax.get_ylabel() for ax in axes[:, 0]] == ["", "x_2", "x_3"]
+    assert [[ax.axison for ax in row] for row in axes] == np.tri(3, dtype=bool).tolist()
+    for k, name in enumerate(summary):
+        lines = [line.get_xdata()[0] for line in axes[k, k].lines]
+        assert lines[:3] == [summary[name][level] for level in ("5%", "50%", "95%")]
+        assert lines[3:] == [0.5] * (k == 1)
+        assert axes[k, k].get_title().startswith(f"{name} = $")
+    assert [len(axes[i, j].lines) for i, j in ((1, 0), (2, 0), (2, 1))] == [1, 0, 1]
+    assert axes[1, 0].lines[0].get_ydata() == [0.5, 0.5] == axes[2, 1].lines[0].get_xdata()
+
+
+def test_the_areas_of_a_corner_hold_half_of_the_weighted_mass():
+    """q = N(0, 1.5^2), so that the draws themselves are too wide."""
+    panel = plots.corner(posterior(2, 20_000))[1, 0]
+    wide, narrow = (np.abs(path.vertices).max() for path in panel.collections[1].get_paths())
+    for share, radius in ((0.95, wide), (0.5, narrow)):
+        assert radius == pytest.approx(np.sqrt(-2 * np.log(1 - share)), abs=0.2)
+
+
+def test_a_corner_remarks_what_is_missing():
+    assert remarks(plots.corner(FOUND)[0, -1]) == []
+    assert remarks(plots.corner(posterior(9))[0, -1]) == ["the first 8 of 9"]
+    bad = posterior(2, scale=0.2)
+    assert not bad.trusted
+    assert remarks(plots.corner(bad, ["x_2", "x_1"])[0, -1]) == ["not trusted: see print(found)"]
+    assert remarks(plots.corner(bad, ["x_2"])[0, 0])[-1] == "not trusted: see print(found)"
+
+
+def test_a_corner_of_chosen_arrays_and_of_constants():
+    support = {"tau": "positive", "L$": ("correlation_cholesky", (2, 2))}
+    space = Space.of(support, None)
+    target = LogTarget(pulled_back(lambda p: -p["tau"], space.from_line), 2)
+    found = fc.Inference.of(posterior(2).flow, target, 200, space=space)
+    axes = plots.corner(found, ["L$"])
+    names = [r"L\$[0,0]", r"L\$[0,1]", r"L\$[1,0]", r"L\$[1,1]"]
+    assert [ax.get_xlabel() for ax in axes[-1]] == names
+    assert axes[0, 0].get_title() == rf"{names[0]} = $1.00_{{-0.00}}^{{+0.00}}$"
+    axes[0, 0].figure.savefig(io.BytesIO())
+
+
+@pytest.mark.parametrize(
+    ("quantiles", "text"),
+    [
+        ((-1.069, 4.411, 9.793), "$4.4_{-5.5}^{+5.4}$"),
+        ((0.2332, 2.726, 9.956), "$2.7_{-2.5}^{+7.2}$"),
+        ((1234.548, 1234.567, 1234.589), "$1234.567_{-0.019}^{+0.022}$"),
+        ((-2310.0, 6.9, 2268.0), "$7_{-2317}^{+2261}$"),
+        ((-0.0001, -0.00002, 0.00004), r"$-0.20_{-0.80}^{+0.60} \times 10^{-4}$"),
+        ((6.66e-21, 9.99e-21, 1.33e-20), r"$1.00_{-0.33}^{+0.33} \times 10^{-20}$"),
+        ((1.427e9, 2.834e9, 4.217e9), r"$2.8_{-1.4}^{+1.4} \times 10^{9}$"),
+        ((0.0, 0.0, 0.0), "$0.00_{-0.00}^{+0.00}$"),
+    ],
+)
+def test_the_interval_in_a_title(quantiles, text):
+    assert _interval(*quantiles) == text
 
 
 # ---------------------------------------------------------------------------- stages
@@ -465,6 +548,14 @@ def test_losses_show_both_curves_the_best_epoch_and_the_entropy():
     assert ax.get_ylim()[0] < 1.1 and ax.get_ylim()[1] > 3.2
     assert legend(plots.losses(fc.History([2.0, 1.0], [], 1))) == ["training"]
     assert legend(plots.losses(fc.History([2.0], [2.5], None))) == ["training", "validation"]
+
+
+def test_losses_of_reverse_kl_lie_above_minus_log_z():
+    ax = plots.losses(HISTORY, log_evidence=(-1.1, 0.02))
+    assert ax.get_ylabel() == "-ELBO (nats)" and legend(ax)[-1] == "-log Z: 1.100 +- 0.020"
+    low, high = ax.patches[0].get_y(), ax.patches[0].get_y() + ax.patches[0].get_height()
+    assert (low, high) == pytest.approx((1.06, 1.14)) and ax.get_ylim()[0] < 1.06
+    assert list(ax.lines[-1].get_ydata()) == [1.1, 1.1]
 
 
 TAIL = (1 + np.exp(-np.arange(60) / 10)).tolist()
