@@ -92,6 +92,7 @@ def losses(
     loss = "NLL (nats, may be negative)" if log_evidence is None else "-ELBO (nats)"
     ax.set(xlabel="epoch", ylabel=loss)
     ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.ticklabel_format(axis="y", useOffset=False)
     ax.legend(loc="upper right", framealpha=0.9)
     return ax
 
