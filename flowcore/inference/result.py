@@ -117,6 +117,11 @@ class Inference:
         """The draws of q, as arguments of the target: x (n, D), or {name: (n, *shape)}."""
         return self.space.from_line(self.rows)[0]
 
+    @cached_property
+    def _numbers(self) -> np.ndarray:
+        """The draws as rows of all numbers, (n, K), in the order of `Space.labels`."""
+        return np.array(flat(self.draws))
+
     def log_prob(self, x: Any) -> np.ndarray:
         """log q of parameters x, in their own units, (n,); x as in `draws`.
 
@@ -192,9 +197,10 @@ class Inference:
         error is the standard error of the mean. `print` shows these numbers; pandas makes a table
         of them: `pd.DataFrame(found.summary()).T`.
         """
-        mean, error = self.expectation(flat)
-        deviation = np.sqrt(self.expectation(lambda x: (flat(x) - mean) ** 2)[0])
-        levels = quantiles(flat(self.draws), self.weights, LEVELS)
+        x = self._numbers
+        mean, error = self._moments(x)
+        deviation = np.sqrt(self._moments((x - mean) ** 2)[0])
+        levels = quantiles(x, self.weights, LEVELS)
         columns = np.stack([mean, error, deviation, *levels], axis=1).tolist()
         names = ("mean", "error", "sd", *(f"{level:.0%}" for level in LEVELS))
         rows = [dict(zip(names, row, strict=True)) for row in columns]
@@ -207,7 +213,8 @@ class Inference:
 
     def columns(self, n: int, rng: Seed = None) -> dict[str, np.ndarray]:
         """`resample` as {name: (n,)}, with the names of `summary`: columns of a table."""
-        return dict(zip(self.space.labels(), flat(self.resample(n, rng)).T, strict=True))
+        rows = self._numbers[self._chosen(n, np.random.default_rng(rng))]
+        return dict(zip(self.space.labels(), rows.T, strict=True))
 
     def _chosen(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Indices of n draws, chosen by their weights."""
