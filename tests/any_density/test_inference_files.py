@@ -69,7 +69,7 @@ def test_a_file_has_the_same_numbers_to_the_bit(found, tmp_path):
     assert str(again) == str(found) and again.verdict == found.verdict
     for name in ("log_evidence", "elbo", "k_hat", "stretch", "missing_tail"):
         assert getattr(again, name) == getattr(found, name)
-    assert again.summary() == found.summary()
+    assert repr(again.summary()) == repr(found.summary())  # NaN is not NaN
     assert_array_equal(again.weights, found.weights)
     assert_array_equal(again.log_prob(again.draws), found.log_prob(found.draws))
     kept, given = again.columns(9, rng=0), found.columns(9, rng=0)
