@@ -12,7 +12,7 @@ from ..core import warn
 from ..core.inputs import as_numbers, check_dim, check_event, in_order
 from .angles import circular_mean, turned
 from .answering import LEAST_DRAWS, answer_block
-from .weights import Judged
+from .weights import Judged, quantiles
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Context, Seed
@@ -138,12 +138,8 @@ class Conditional(DrawnConditional):
         For an angle, values are counted from half a turn before the circular mean to half a turn
         after it. So the quantiles rise with q, and may lie outside of [-pi, pi].
         """
-        q, share, columns = as_probabilities(q), self.draws.share[0], []
-        for column in turned(self.draws.x[0][:, self.hole], self.angle, self.mean()).T:
-            order = np.argsort(column)
-            middle = np.cumsum(share[order]) - share[order] / 2
-            columns.append(np.interp(q, middle, column[order]))
-        return np.stack(columns, axis=1)
+        x = turned(self.draws.x[0][:, self.hole], self.angle, self.mean())
+        return quantiles(x, self.draws.share[0], as_probabilities(q))
 
 
 class Marginal:

@@ -108,6 +108,16 @@ def normalized(log_weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return total - np.log(log_weight.shape[1]), share.T, ess
 
 
+def quantiles(x: np.ndarray, share: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Quantiles (len(q), D) of weighted draws x (n, D), with shares (n,) of sum 1."""
+    columns = []
+    for column in x.T:
+        order = np.argsort(column)
+        middle = np.cumsum(share[order]) - share[order] / 2
+        columns.append(np.interp(q, middle, column[order]))
+    return np.stack(columns, axis=1)
+
+
 def systematic(share: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     """n indices of draws per row, (m, n), by systematic resampling in proportion to the shares."""
     steps = (np.arange(n) + rng.random((len(share), 1))) / n
