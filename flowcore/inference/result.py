@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..conditionals.weights import LEAST_ESS, MOST_K, normalized, quantiles
-from ..core.pareto import pareto_smoothed
+from ..conditionals.weights import MOST_K, normalized, quantiles
+from ..core.pareto import SHARE, pareto_smoothed, shape_of_tail
 from ..training import History, fit
 from ..training.reverse_kl import elbo_and_error
 from ..training.unnormalised import LogTarget
+from . import verdict
 from .hmc import hmc
 from .modes import Modes
 from .record import InferenceRecord
@@ -30,13 +31,10 @@ if TYPE_CHECKING:
     from ..core.typing import Seed
     from ..distributions import TransformedDistribution
 
-DRAWS, GOOD_K = 20_000, 0.5  # k-hat of fewer draws is too uncertain; k-hat up to which q is close
-SHARES = ((GOOD_K, 0.0), (MOST_K, 0.1), (1.0, 0.5))  # up to a k-hat, the least ESS / draws
-CLIMB = 0.25  # nats for a factor e: below, the ELBO no longer climbs as the flow widens
-MISSING, SURE = 0.03, 4.0  # a share of p that matters, standard errors beyond chance
-MOST_NAN = 0.01  # of the draws
+DRAWS = 20_000  # k-hat of fewer draws is too uncertain
+SURE = 4.0  # standard errors beyond chance
 LEVELS = (0.05, 0.5, 0.95)  # of the quantiles of a summary
-LINES = 40  # of the printed table
+LONGEST = 0.9  # k of a tail whose missing part is estimated
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,19 +168,45 @@ class Inference:
 
     @property
     def log_evidence(self) -> tuple[float, float]:
-        """(log Z, standard error) in nats, from the mean weight."""
+        """(log Z, standard error) in nats, from the mean weight.
+
+            error = (standard deviation of the weights) / (their mean) / sqrt(n) / (1 - k)
+
+        k, in [0, 0.9], is the shape of the largest tenth of the weights. 1 - k is about the share
+        of such a tail that n draws show: reverse KL lacks mass in the tails of p, where draws are
+        rare and their weights large.
+        """
         n = len(self.rows)
-        return self._weighted[0], float(n * self.weights.std() / math.sqrt(n))
+        k = float(np.clip(shape_of_tail(self.weights[None])[0], 0, LONGEST))
+        return self._weighted[0], float(n * self.weights.std() / math.sqrt(n)) / (1 - k)
 
     def expectation(self, function: Callable = lambda x: x) -> tuple[Any, Any]:
         """(E_p[f], standard error) of f(x) (n, ...), by self-normalised weights.
 
+        The error is infinite where the expectation may not exist: where `k_hat_of` is above 0.7.
         function gets the same argument as the target. If it returns a dictionary, as it does by
         default for named parameters, the results are two dictionaries.
         """
         values = function(self.draws)
         mean = mapped(lambda one: self._moments(one)[0], values)
-        return mean, mapped(lambda one: self._moments(one)[1], values)
+        return mean, mapped(self._error, values)
+
+    def k_hat_of(self, function: Callable = lambda x: x) -> Any:
+        """Pareto's k of the tail of w |f - median of f|, in the form of f(x) less the axis of draws.
+
+        From k = 1 on, E_p[f] does not exist, as the mean of a Cauchy density. Above k = 0.7 no
+        practicable number of draws is enough to compute it. Then use quantiles, as `summary` does.
+        -inf: f has no tail that matters. Source: Vehtari et al. 2024, section 3.
+        """
+        return mapped(self._k_of, function(self.draws))
+
+    def _k_of(self, values) -> np.ndarray:
+        values, good = np.asarray(values, float), self.weights > 0
+        if not good.any():
+            return np.full(values.shape[1:], np.inf)
+        values = values[good].reshape(np.count_nonzero(good), -1)
+        tails = self.weights[good] * np.abs(values - np.median(values, axis=0)).T
+        return shape_of_tail(tails, SHARE).reshape(np.shape(values)[1:])
 
     def _moments(self, values) -> tuple[np.ndarray, np.ndarray]:
         values = np.asarray(values, float)
@@ -191,16 +215,21 @@ class Inference:
         mean = np.sum(w * values, axis=0)
         return mean, np.sqrt(np.sum(w**2 * (values - mean) ** 2, axis=0))
 
+    def _error(self, values) -> np.ndarray:
+        return np.where(self._k_of(values) > MOST_K, np.inf, self._moments(values)[1])
+
     def summary(self) -> dict[str, dict[str, float]]:
         """{name: {"mean", "error", "sd", "5%", "50%", "95%"}} of every number of the parameters.
 
-        error is the standard error of the mean. `print` shows these numbers; pandas makes a table
-        of them: `pd.DataFrame(found.summary()).T`.
+        error is the standard error of the mean. A mean, or an sd, that may not exist is NaN: see
+        `k_hat_of`. `print` shows these numbers; pandas makes a table of them:
+        `pd.DataFrame(found.summary()).T`.
         """
-        x = self._numbers
-        mean, error = self._moments(x)
-        deviation = np.sqrt(self._moments((x - mean) ** 2)[0])
-        levels = quantiles(x, self.weights, LEVELS)
+        mean, error = self.expectation(flat)
+        variance, its_error = self.expectation(lambda x: (flat(x) - mean) ** 2)
+        mean = np.where(np.isfinite(error), mean, np.nan)
+        deviation = np.sqrt(np.where(np.isfinite(its_error), variance, np.nan))
+        levels = quantiles(flat(self.draws), self.weights, LEVELS)
         columns = np.stack([mean, error, deviation, *levels], axis=1).tolist()
         names = ("mean", "error", "sd", *(f"{level:.0%}" for level in LEVELS))
         rows = [dict(zip(names, row, strict=True)) for row in columns]
@@ -261,53 +290,27 @@ class Inference:
         """The reasons why weighted draws cannot be used; none if the fit is `trusted`.
 
         - The effective sample size must be at least 30. If k-hat is above 0.5 (the variance of the
-          weights is infinite), the size must be a tenth of all draws, and half of them if k-hat is
-          above 0.7. If k-hat is above 1, no size is enough.
+          weights is infinite), the size must be a tenth of all draws; above 0.7, half of them; and
+          above 1, nine tenths. If k-hat is above 2, no size is enough.
         - `missing_tail` must be at most 0.03, or 4 of its standard errors if that is more.
         - `stretch` must be at most 0.25, or 5 of its standard errors if that is more. A larger
           slope means that training was too short, or p~ is improper.
         - The target must not be NaN at more than a hundredth of the draws.
         """
-        k, ess, n, reasons = self.k_hat, self.effective_sample_size, len(self.rows), []
-        least = max(LEAST_ESS, n * next((share for most, share in SHARES if k <= most), math.inf))
-        if ess < least:
-            enough = f"they must be worth {least:,.0f}" if least <= n else "no number is enough"
-            reasons.append(f"at this k-hat {enough}")
-        share, error = self.missing_tail
-        if share > max(MISSING, SURE * error):
-            reasons.append(f"about {min(share, 1):.0%} of p are in a tail that no draw reaches")
-        slope, error = self.stretch
-        if slope > max(CLIMB, 5 * error):
-            reasons.append(
-                f"the ELBO still climbs as the flow widens, by {slope:.2g} nats for a factor of e: "
-                "if more epochs do not end that, the target is improper (its integral is infinite)"
-            )
-        if (lost := np.isnan(self.log_p).mean()) > MOST_NAN:
-            reasons.append(
-                f"the target is NaN at {lost:.0%} of the draws, by an error or outside of a "
-                "support: pass support=, or return -inf there"
-            )
-        return reasons
+        return verdict.doubts(self)
 
     @property
     def trusted(self) -> bool:
-        """Whether weighted draws can be used: there are no `doubts`."""
+        """Whether weighted draws can be used: there are no `doubts`.
+
+        The draws show nothing of a mode that none of them is near: see `modes`.
+        """
         return not self.doubts
 
     @property
     def verdict(self) -> str:
-        """Whether this can be trusted, and what to try if not."""
-        k, ess = self.k_hat, self.effective_sample_size
-        at = f"k-hat is {k:.2f}, and {len(self.rows):,} draws are worth {ess:,.0f}"
-        if not self.trusted:
-            return (
-                f"{'; '.join([at, *self.doubts])}: neither the flow nor its weights can be "
-                "trusted. Try refit(), more epochs, a wider flow or nsf, other coordinates (such "
-                "as a non-centred scale), anneal=25, or a base with the target's modes."
-            )
-        if k <= GOOD_K and ess > len(self.rows) / 2:
-            return f"{at}: the flow is close to the target, and its weights correct the rest."
-        return f"{at}: the weights are reliable, though the flow is not close to the target."
+        """Whether this can be trusted, what to try if not, and where modes were searched for."""
+        return verdict.verdict(self)
 
     def refit(self, n: int = DRAWS, rng: Seed = 0, **options: Any) -> Inference:
         """The flow after more training, by maximum likelihood on the weighted draws: forward KL.
@@ -392,20 +395,4 @@ class Inference:
         return arviz.from_dict(posterior=posterior)
 
     def __str__(self):
-        (elbo, elbo_error), (log_z, error) = self.elbo, self.log_evidence
-        summary = self.summary()
-        labels = [*summary]
-        width = max(8, *map(len, labels))
-        columns = "".join(f"{name:>11}" for name in ("mean", "+-", "sd", "5%", "50%", "95%"))
-        lines = [f"{'':>{width}}{columns}"]
-        for name in labels[:LINES]:
-            lines.append(f"{name:>{width}}" + "".join(f"{v:11.4g}" for v in summary[name].values()))
-        if len(labels) > LINES:
-            lines.append(f"and {len(labels) - LINES} more, see expectation()")
-        lines.append(
-            f"log evidence {log_z:.3f} +- {error:.3f}, ELBO {elbo:.3f} +- {elbo_error:.3f}"
-        )
-        for value, bad in (("-inf", np.isneginf(self.log_p)), ("NaN", np.isnan(self.log_p))):
-            if bad.any():
-                lines.append(f"log p is {value} at {np.count_nonzero(bad):,} of {len(bad):,} draws")
-        return "\n".join([*lines, self.verdict])
+        return verdict.report(self)

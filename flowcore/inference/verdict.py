@@ -1,0 +1,125 @@
+"""The verdict on an `Inference`: what its draws, its training and the search for modes have shown.
+
+Weights of draws of q show nothing of p where q has no draws. So the verdict names what was looked
+at: the weights, the tails, and how many ascents have ended in the modes that were found.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..conditionals.weights import LEAST_ESS, MOST_K
+
+if TYPE_CHECKING:
+    from .modes import Modes
+    from .result import Inference
+
+# up to a k-hat, the least ESS / draws; above 1, k-hat is a matter of few draws, as Z is finite
+SHARES = ((0.5, 0.0), (MOST_K, 0.1), (1.0, 0.5), (2.0, 0.9))
+CLIMB = 0.25  # nats for a factor e: below, the ELBO no longer climbs as the flow widens
+MISSING, SURE = 0.03, 4.0  # a share of p that matters, standard errors beyond chance
+MOST_NAN = 0.01  # of the draws
+LINES = 40  # of the printed table
+NAMED, SWITCHED, EQUAL = 5, 4, 0.8  # shares in a sentence; modes alike, and how much alike
+NUMBERS = ("no", "one", "two", "three", "four", "five")
+
+
+def doubts(found: Inference) -> list[str]:
+    """See `Inference.doubts`."""
+    k, ess, n, reasons = found.k_hat, found.effective_sample_size, len(found.rows), []
+    least = max(LEAST_ESS, n * next((share for most, share in SHARES if k <= most), math.inf))
+    if ess < least:
+        enough = f"they must be worth {least:,.0f}" if least <= n else "no number is enough"
+        reasons.append(f"at this k-hat {enough}")
+    share, error = found.missing_tail
+    if share > max(MISSING, SURE * error):
+        reasons.append(f"about {min(share, 1):.0%} of p are in a tail that no draw reaches")
+    slope, error = found.stretch
+    if slope > max(CLIMB, 5 * error):
+        reasons.append(
+            f"the ELBO still climbs as the flow widens, by {slope:.2g} nats for a factor of e: "
+            "if more epochs do not end that, the target is improper (its integral is infinite)"
+        )
+    if (lost := np.isnan(found.log_p).mean()) > MOST_NAN:
+        reasons.append(
+            f"the target is NaN at {lost:.0%} of the draws, by an error or outside of a "
+            "support: pass support=, or return -inf there"
+        )
+    return reasons
+
+
+def verdict(found: Inference) -> str:
+    """See `Inference.verdict`."""
+    ess, n = found.effective_sample_size, len(found.rows)
+    at = f"k-hat is {found.k_hat:.2f}, and {n:,} draws are worth {ess:,.0f}"
+    if reasons := doubts(found):
+        judged = (
+            f"{'; '.join([at, *reasons])}: neither the flow nor its weights can be trusted. Try "
+            "refit(), more epochs, a wider flow or nsf, or other coordinates (such as a "
+            "non-centred scale)."
+        )
+    elif ess > n / 2:
+        judged = f"{at}: the weights correct the flow wherever it has draws."
+    else:
+        judged = f"{at}: the weights are reliable, though the flow is not close to the target."
+    return " ".join([judged, *notes(found), about_modes(found.modes)])
+
+
+def notes(found: Inference) -> list[str]:
+    """What happened in training."""
+    if found.history is None:
+        return []
+    settings, epochs, told = found.history.settings, len(found.history.train_nll), []
+    if found.history.interrupted:
+        told.append(f"Training was stopped after {epochs} epochs.")
+    if skipped := settings.get("skipped_updates"):
+        told.append(f"Updates left out, because their gradients were too large: {skipped:,}.")
+    if raised := settings.get("raised_rows"):
+        told.append(f"The target raised an error at {raised:,} rows, where p is taken as 0.")
+    return told
+
+
+def about_modes(modes: Modes | None) -> str:
+    """How many modes were found, by what search, and with which shares of the mass."""
+    if modes is None:
+        return "No search for modes was done: there may be others."
+    count = len(modes.shares)
+    if count == 1:
+        scales = len(modes.scales)
+        scales = NUMBERS[scales] if scales < len(NUMBERS) else scales
+        ended = f"{modes.counts[0]:,} of {modes.ascents:,} ascents over {scales} scales"
+        return f"One mode: {ended} ended in it."
+    shares = [f"{share:.2g}".lstrip("0") for share in np.sort(modes.shares)[::-1]]
+    named = (
+        ", ".join(shares[:NAMED])
+        if count > NAMED
+        else " and ".join([", ".join(shares[:-1]), shares[-1]])
+    )
+    text = f"{count} modes found, with {named}{', ...' * (count > NAMED)} of the mass; there may"
+    text += " be others."
+    if np.count_nonzero(modes.shares > EQUAL * modes.shares.max()) >= SWITCHED:
+        text += ' If equal ones differ by the order of their labels, use the support "ordered".'
+    return text
+
+
+def report(found: Inference) -> str:
+    """The printed table, the evidence and the verdict."""
+    (elbo, elbo_error), (log_z, error), summary = found.elbo, found.log_evidence, found.summary()
+    width = max(8, *map(len, summary))
+    head = "".join(f"{name:>11}" for name in ("mean", "+-", "sd", "5%", "50%", "95%"))
+    lines = [f"{'':>{width}}{head}"]
+    for name, row in [*summary.items()][:LINES]:
+        cells = (f"{value:.4g}" if math.isfinite(value) else "-" for value in row.values())
+        lines.append(f"{name:>{width}}" + "".join(f"{cell:>11}" for cell in cells))
+    if len(summary) > LINES:
+        lines.append(f"and {len(summary) - LINES} more, see summary()")
+    if any(math.isnan(row["sd"]) for row in summary.values()):
+        lines.append("-: it may not exist, because the tail is long: see k_hat_of()")
+    lines.append(f"log evidence {log_z:.3f} +- {error:.3f}, ELBO {elbo:.3f} +- {elbo_error:.3f}")
+    for value, bad in (("-inf", np.isneginf(found.log_p)), ("NaN", np.isnan(found.log_p))):
+        if bad.any():
+            lines.append(f"log p is {value} at {np.count_nonzero(bad):,} of {len(bad):,} draws")
+    return "\n".join([*lines, found.verdict])
