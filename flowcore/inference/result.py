@@ -160,6 +160,16 @@ class Inference:
         mean = mapped(lambda one: self._moments(one)[0], values)
         return mean, mapped(lambda one: self._moments(one)[1], values)
 
+    def moments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(mean, its standard error, standard deviation) of every number of x, in the order of
+        `space.labels()`. Those of angles are circular."""
+        x = np.array(flat(self.draws))
+        mean, error = self._moments(x)
+        deviation = np.sqrt(self._moments((x - mean) ** 2)[0])
+        for own, angle in self.space.angles(of_x=True):
+            mean[own], error[own], deviation[own] = angle.moments(x[:, own], self.weights)
+        return mean, error, deviation
+
     def _moments(self, values) -> tuple[np.ndarray, np.ndarray]:
         values = np.asarray(values, float)
         w = self.weights.reshape((-1,) + (1,) * (values.ndim - 1))
@@ -337,7 +347,7 @@ class Inference:
             raise ImportError('to_arviz needs ArviZ: pip install "flowcore[infer]"') from problem
         rng = np.random.default_rng(rng)
         runs = [self.metropolis(n, rng)[0] for _ in range(chains)]
-        names = [p.name for p in self.space.parameters]
+        names = [p.name for p in self.space.parameters] if self.space.named else ["x"]
         posterior = {
             name: np.stack([run[name] if self.space.named else run for run in runs])
             for name in names
@@ -348,8 +358,7 @@ class Inference:
 
     def __str__(self):
         (elbo, elbo_error), (log_z, error) = self.elbo, self.log_evidence
-        mean, mean_error = self.expectation(flat)
-        deviation = np.sqrt(self.expectation(lambda x: (flat(x) - mean) ** 2)[0])
+        mean, mean_error, deviation = self.moments()
         labels = self.space.labels()
         width = max(8, *map(len, labels))
         lines = [f"{'':>{width}}{'mean':>12}{'+-':>10}{'sd':>12}"]

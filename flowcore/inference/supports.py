@@ -17,6 +17,7 @@ import autograd.numpy as anp
 import numpy as np
 
 from ..bijectors import Bijector, Permute
+from ..core import imported
 
 
 class Support(Protocol):
@@ -47,6 +48,80 @@ class Box:
     def to_line(self, x: np.ndarray) -> np.ndarray:
         y, log_det = self.bijector.inverse_and_log_det(x)
         return np.where(np.isneginf(log_det)[:, None], np.nan, y)
+
+
+class Interval:
+    """low < x < high, by the distribution function of a normal: uniform x have normal y.
+
+    x = low + (high - low) Phi(y)      log |det dx/dy| = sum  log(high - low) + log phi(y)
+    """
+
+    def __init__(self, low: np.ndarray, high: np.ndarray):
+        self.low, self.width, self.free = low, high - low, len(low)
+        self._log_scale = np.sum(np.log(self.width) - 0.5 * math.log(2 * math.pi))
+
+    def from_line(self, y):
+        share = 0.5 * imported("autograd.scipy.special").erfc(-math.sqrt(0.5) * y)
+        return self.low + self.width * share, self._log_scale - 0.5 * anp.sum(y**2, axis=1)
+
+    def to_line(self, x: np.ndarray) -> np.ndarray:
+        return imported("scipy.special").ndtri((x - self.low) / self.width)
+
+
+class Angle:
+    """Angles in [low, high), whose ends are one point.
+
+        x = low + (v - low) mod (high - low)       v = centre + (high - low) (Phi(y) - 1/2)
+
+    So the circle is cut opposite of the centre. Without a centre v = y, and x is periodic in y: for
+    the search for a centre. `to_line` takes angles in any turn.
+    """
+
+    def __init__(self, low: np.ndarray, high: np.ndarray, centre: np.ndarray | None = None):
+        self.low, self.high, self.turn, self.centre = low, high, high - low, centre
+        self.free, half = len(low), self.turn / 2
+        self._cut = None if centre is None else Interval(centre - half, centre + half)
+
+    def around(self, centre: np.ndarray) -> Angle:
+        """The same circle with another centre (free,)."""
+        return Angle(self.low, self.high, centre)
+
+    def from_line(self, y):
+        v, log_det = (y, anp.zeros(len(y))) if self._cut is None else self._cut.from_line(y)
+        x = v - self.turn * anp.floor((v - self.low) / self.turn)
+        return anp.where(x < self.high, x, self.low), log_det  # x is high by rounding
+
+    def to_line(self, x: np.ndarray) -> np.ndarray:
+        if self._cut is None:
+            return x
+        most = (0.5 - 1e-15) * self.turn  # short of the cut
+        far = x - self.centre - self.turn * np.round((x - self.centre) / self.turn)
+        return self._cut.to_line(self.centre + np.clip(far, -most, most))
+
+    def moments(self, x: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, ...]:
+        """(mean, its standard error, standard deviation), (free,) each, of x (n, free) with weights
+        (n,) of sum 1. With r = E exp(i x), in radians, the mean is the direction of r, and the
+        deviation sqrt(-2 log |r|)."""
+        radians = 2 * math.pi / self.turn
+        r = share @ np.exp(1j * radians * x)
+        length, mean = np.abs(r), np.angle(r) / radians
+        error = np.sqrt(share**2 @ np.sin(radians * (x - mean)) ** 2) / length / radians
+        mean = self.low + (mean - self.low) % self.turn
+        return mean, error, np.sqrt(-2 * np.log(np.minimum(length, 1))) / radians
+
+
+class Exponential:
+    """x = exp(v) of the v of another support."""
+
+    def __init__(self, inner: Support):
+        self.inner, self.free = inner, inner.free
+
+    def from_line(self, y):
+        v, log_det = self.inner.from_line(y)
+        return anp.exp(v), log_det + anp.sum(v, axis=1)
+
+    def to_line(self, x: np.ndarray) -> np.ndarray:
+        return self.inner.to_line(np.log(x))
 
 
 class Simplex:
