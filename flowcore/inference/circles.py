@@ -23,16 +23,15 @@ def centred(space: Space, log_target: Callable, start: Any, rng: np.random.Gener
     where a kernel estimate of their ends is least. Ends more than 10 nats below the best one count
     a tenth. Cost: 80 calls of the target with 40 rows; none without angles.
     """
-    angles = space.angles(of_x=False)
+    angles = space.places_of_angles
     if not angles:
         return space
     target = LogTarget(space.on_line(log_target), space.free)
     ends, value = ascents(target, _rows(space, start, rng))
     share = np.where(value > value.max() - NEAR, 1.0, FAR_SHARE)
     centres = np.zeros(space.free)
-    for own, angle in angles:
-        radians = 2 * np.pi / angle.turn
-        centres[own] = _centre(radians * ends[:, own], share) / radians
+    for own in angles:
+        centres[own] = _centre(ends[:, own], share)
     return Space.of(space.support, space.dim, centres)
 
 
@@ -43,9 +42,9 @@ def _rows(space: Space, start: Any, rng: np.random.Generator) -> np.ndarray:
         given = space.to_line(start)
     elif (given := space.prior_draws(STARTS, rng)) is None or not len(given):
         given = rng.standard_normal((STARTS, space.free))
-    rows = np.resize(given, (STARTS, space.free))
-    for own, angle in space.angles(of_x=False):
-        rows[:, own] = rng.uniform(angle.low, angle.high, (STARTS, angle.free))
+    rows = np.resize(given, (STARTS, space.free))  # cyclic
+    for own in space.places_of_angles:
+        rows[:, own] = rng.uniform(0, 2 * np.pi, rows[:, own].shape)
     return rows
 
 

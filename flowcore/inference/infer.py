@@ -95,8 +95,6 @@ def infer(
     check_dim("draws", draws)
     space = _space(support, dim, flow)
     rng = np.random.default_rng(rng)
-    if not callable(log_target):
-        raise TypeError(f"log_target is a function of parameters: got {log_target!r:.60}")
     space = centred(space, log_target, start, rng)
     log_target = space.on_line(log_target)
     start = None if start is None else space.to_line(start)

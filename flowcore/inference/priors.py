@@ -17,41 +17,37 @@ import numpy as np
 from ..bijectors.box import box
 from ..core import imported
 from ..distributions import Uniform
-from .supports import Angle, Box, Exponential, Interval, Simplex, Support
+from .supports import Angle, Box, Interval, Simplex, Support
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Seed
 
 
-def _log(u):
+def _log(u, least: float = 1e-307):
     """log u, finite where u is rounded to 0."""
-    return anp.log(anp.maximum(u, np.finfo(float).tiny))
+    return anp.log(anp.maximum(u, least))
 
 
 # name in scipy.stats -> log-density of u = (x - loc) / scale, up to a constant
 KERNELS = {
-    "beta": lambda u, a, b: (a - 1) * _log(u) + (b - 1) * _log(1 - u),
+    "beta": lambda u, a, b: (a - 1) * _log(u) + (b - 1) * _log(1 - u, 2.0**-54),
     "cauchy": lambda u: -anp.log1p(u**2),
     "chi2": lambda u, df: (df / 2 - 1) * _log(u) - u / 2,
     "expon": lambda u: -u,
     "gamma": lambda u, a: (a - 1) * _log(u) - u,
-    "gumbel_r": lambda u: -u - anp.exp(-u),
     "halfcauchy": lambda u: -anp.log1p(u**2),
     "halfnorm": lambda u: -(u**2) / 2,
     "invgamma": lambda u, a: -(a + 1) * _log(u) - 1 / u,
     "laplace": lambda u: -anp.abs(u),
-    "logistic": lambda u: -u - 2 * anp.logaddexp(0.0, -u),
     "lognorm": lambda u, s: -_log(u) - (_log(u) / s) ** 2 / 2,
     "loguniform": lambda u, a, b: -_log(u),
     "norm": lambda u: -(u**2) / 2,
     "pareto": lambda u, b: -(b + 1) * _log(u),
-    "powerlaw": lambda u, a: (a - 1) * _log(u),
-    "rayleigh": lambda u: _log(u) - u**2 / 2,
     "t": lambda u, df: -(df + 1) / 2 * anp.log1p(u**2 / df),
     "truncnorm": lambda u, a, b: -(u**2) / 2,
     "uniform": lambda u: 0 * u,
     "vonmises": lambda u, kappa: kappa * anp.cos(u),
-    "weibull_min": lambda u, c: (c - 1) * _log(u) - u**c,
+    "weibull_min": lambda u, c: (c - 1) * _log(u) - anp.exp(c * _log(u)),
 }
 VECTORS = {  # of a vector x: terms, one an entry, whose sum is the log-density up to a constant
     "dirichlet": lambda x, alpha: (alpha - 1) * _log(x),
@@ -60,14 +56,13 @@ VECTORS = {  # of a vector x: terms, one an entry, whose sum is the log-density 
     ),
 }
 ARGUMENTS = {"dirichlet": ("alpha",), "multivariate_normal": ("mean", "cov")}
-CIRCULAR = ("uniform", "vonmises")
 
 
 class Prior:
     """A distribution of scipy.stats as the prior of a parameter.
 
-    log_prob is written in autograd.numpy; it is -inf outside of the support and at its ends,
-    and periodic if the prior is circular. Errors: ValueError for a name that is not in `KERNELS` or `VECTORS`, and for
+    log_prob is written in autograd.numpy. It is -inf outside of the support, or periodic if the
+    prior is circular. Errors: ValueError for a name that is not in `KERNELS` or `VECTORS`, and for
     arguments outside of their range.
 
     Parameters
@@ -95,15 +90,14 @@ class Prior:
             )
         self.arguments = {key: np.array(value, float) for key, value in arguments.items()}
         self.frozen = getattr(imported("scipy.stats"), name)(**self.arguments)
-        if self.is_vector:
-            middle = self.frozen.mean() if callable(self.frozen.mean) else self.frozen.mean
-            self.shape, self.ends = middle.shape, (-math.inf, math.inf)
-        else:
-            middle = np.asarray(self.frozen.median())
-            self.shape, self.ends = middle.shape, self.frozen.support()
+        middle = self.frozen.mean if self.is_vector else self.frozen.median
+        middle = np.asarray(middle() if callable(middle) else middle)
+        self.shape, self.ends = middle.shape, (-math.inf, math.inf)
         if name == "vonmises":
             half = math.pi * self.arguments.get("scale", 1.0)
             self.circular, self.ends = True, (-half, half)
+        elif not self.is_vector:
+            self.ends = self.frozen.support()
         terms = self._terms(middle)
         self._at_0 = self.frozen.logpdf(middle) - (terms.sum() if self.is_vector else terms)
         if not np.isfinite(self._at_0).all():
@@ -119,16 +113,19 @@ class Prior:
     def log_prob(self, x):
         """log p of x (n, *shape), summed over all that follows the first axis: (n,)."""
         low, high = (-math.inf, math.inf) if self.circular else self.ends
-        terms = anp.where((x > low) & (x < high), self._terms(x), -np.inf)
-        events = np.shape(x)[1 : np.ndim(x) - len(self.shape) * self.is_vector]
-        at_0 = np.broadcast_to(self._at_0, events).sum()
-        return anp.sum(anp.reshape(terms, (len(x), -1)), axis=1) + at_0
+        terms = anp.where((x >= low) & (x <= high), self._terms(x), -np.inf)
+        shape = np.shape(x)[1:]
+        at_0 = np.broadcast_to(self._at_0, self._events(shape)).sum()
+        return anp.sum(terms, axis=tuple(range(1, len(shape) + 1))) + at_0
+
+    def _events(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape without the axis of a vector."""
+        return shape[:-1] if self.is_vector else shape
 
     def sample(self, n: int, rng: Seed = None, shape: tuple[int, ...] | None = None) -> np.ndarray:
         """n draws (n, *shape) of independent repetitions; None: of the prior's own shape."""
         shape, rng = self.shape if shape is None else shape, np.random.default_rng(rng)
-        size = (n, *shape[: len(shape) - len(self.shape) * self.is_vector])
-        x = np.reshape(self.frozen.rvs(size, random_state=rng), (n, *shape))
+        x = self.frozen.rvs(size=(n, *self._events(shape)), random_state=rng).reshape(n, *shape)
         low, high = self.ends
         return low + (x - low) % (high - low) if self.circular else x
 
@@ -141,10 +138,8 @@ class Prior:
         low, high = (np.broadcast_to(end, shape).ravel() for end in self.ends)
         if self.circular:
             return Angle(low, high)
-        if self.name == "loguniform":
-            return Exponential(Interval(np.log(low), np.log(high)))
         if np.isfinite(high - low).all():
-            return Interval(low, high)
+            return Interval(low, high, log=self.name == "loguniform")
         return Box(box(low, high, low.size))
 
     def config(self) -> dict:

@@ -24,6 +24,7 @@ from ..training.unnormalised import LogTarget
 from .hmc import hmc
 from .modes import Modes
 from .space import Space, flat, mapped, pulled_back
+from .supports import Angle
 
 if TYPE_CHECKING:
     from ..core.typing import Seed
@@ -166,8 +167,11 @@ class Inference:
         x = np.array(flat(self.draws))
         mean, error = self._moments(x)
         deviation = np.sqrt(self._moments((x - mean) ** 2)[0])
-        for own, angle in self.space.angles(of_x=True):
-            mean[own], error[own], deviation[own] = angle.moments(x[:, own], self.weights)
+        stops = np.cumsum([math.prod(p.shape) for p in self.space.parameters])
+        for p, stop in zip(self.space.parameters, stops, strict=True):
+            if isinstance(p.support, Angle):
+                own = slice(stop - p.free, stop)
+                mean[own], error[own], deviation[own] = p.support.moments(x[:, own], self.weights)
         return mean, error, deviation
 
     def _moments(self, values) -> tuple[np.ndarray, np.ndarray]:

@@ -97,8 +97,8 @@ class Space:
     def of(cls, support: Any, dim: int | None, centres: np.ndarray | None = None) -> Space:
         """The space for the argument support= of `infer`. Errors: ValueError for anything else.
 
-        centres   (free,): the x around which each angle lies, see `Angle`; other coordinates have
-                  none. None: x is periodic in the y of an angle
+        centres   (free,): of each angle, in radians from its low, see `Angle`; other coordinates
+                  have none. None: x is periodic in the y of an angle
         """
         support = with_priors(support)
         named = isinstance(support, Mapping)
@@ -125,14 +125,10 @@ class Space:
             for p in self.parameters
         )
 
-    def angles(self, of_x: bool) -> list[tuple[slice, Angle]]:
-        """Where angles are among the numbers of x, or among the free coordinates."""
-        sizes = [math.prod(p.shape) if of_x else p.free for p in self.parameters]
-        return [
-            (slice(stop - size, stop), p.support)
-            for p, size, stop in zip(self.parameters, sizes, np.cumsum(sizes), strict=True)
-            if isinstance(p.support, Angle)
-        ]
+    @property
+    def places_of_angles(self) -> list[slice]:
+        """Where the angles are among the free coordinates."""
+        return [own for p, own in self._with_places() if isinstance(p.support, Angle)]
 
     def from_line(self, y):
         """(x, log |det dx/dy| (n,)) of y (n, free): x rows (n, D) or {name: (n, *shape)}."""
@@ -144,7 +140,11 @@ class Space:
 
     def on_line(self, log_target: Callable) -> Callable:
         """y -> log p~(y), of the target of x."""
-        return log_target if self.is_line else pulled_back(log_target, self.with_priors)
+        if self.is_line:
+            return log_target
+        if not callable(log_target):
+            raise TypeError(f"log_target is a function of parameters: got {log_target!r:.60}")
+        return pulled_back(log_target, self.with_priors)
 
     def _mapped(self, y, log_density: Callable):
         found, total = Named(), 0.0
@@ -234,7 +234,10 @@ def pulled_back(log_target: Callable, forward: Callable) -> Callable:
         x, log_det = forward(y)
         found = log_target(x)
         if isinstance(found, tuple):
-            return _with_gradient(*found, forward, y)
+            value, slope = found
+            if isinstance(x, Mapping):  # in the order of x
+                slope = {name: slope[name] for name in x}
+            return _with_gradient(value, slope, forward, y)
         if np.shape(found) != (len(y),):
             raise ValueError(
                 f"log_target of {len(y)} rows returned shape {np.shape(found)}: one number a row "

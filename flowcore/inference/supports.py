@@ -53,19 +53,25 @@ class Box:
 class Interval:
     """low < x < high, by the distribution function of a normal: uniform x have normal y.
 
-    x = low + (high - low) Phi(y)      log |det dx/dy| = sum  log(high - low) + log phi(y)
+        x = low + (high - low) Phi(y)      log |det dx/dy| = sum  log(high - low) + log phi(y)
+
+    log: the same for log x.
     """
 
-    def __init__(self, low: np.ndarray, high: np.ndarray):
-        self.low, self.width, self.free = low, high - low, len(low)
+    def __init__(self, low: np.ndarray, high: np.ndarray, log: bool = False):
+        self.log = log
+        self.low, high = (np.log(low), np.log(high)) if log else (low, high)
+        self.width, self.free = high - self.low, len(low)
         self._log_scale = np.sum(np.log(self.width) - 0.5 * math.log(2 * math.pi))
 
     def from_line(self, y):
         share = 0.5 * imported("autograd.scipy.special").erfc(-math.sqrt(0.5) * y)
-        return self.low + self.width * share, self._log_scale - 0.5 * anp.sum(y**2, axis=1)
+        v, log_det = self.low + self.width * share, self._log_scale - 0.5 * anp.sum(y**2, axis=1)
+        return (anp.exp(v), log_det + anp.sum(v, axis=1)) if self.log else (v, log_det)
 
     def to_line(self, x: np.ndarray) -> np.ndarray:
-        return imported("scipy.special").ndtri((x - self.low) / self.width)
+        v = np.log(x) if self.log else x
+        return imported("scipy.special").ndtri((v - self.low) / self.width)
 
 
 class Angle:
@@ -73,27 +79,30 @@ class Angle:
 
         x = low + (v - low) mod (high - low)       v = centre + (high - low) (Phi(y) - 1/2)
 
-    So the circle is cut opposite of the centre. Without a centre v = y, and x is periodic in y: for
-    the search for a centre. `to_line` takes angles in any turn.
+    So the circle is cut opposite of the centre. Without a centre y is the angle in radians, and x
+    is periodic in y: for the search for a centre. `to_line` takes angles in any turn.
     """
 
     def __init__(self, low: np.ndarray, high: np.ndarray, centre: np.ndarray | None = None):
-        self.low, self.high, self.turn, self.centre = low, high, high - low, centre
-        self.free, half = len(low), self.turn / 2
+        self.low, self.high, self.turn, self.free = low, high, high - low, len(low)
+        self.radians, self.centre = 2 * math.pi / self.turn, centre
+        half = self.turn / 2
         self._cut = None if centre is None else Interval(centre - half, centre + half)
 
     def around(self, centre: np.ndarray) -> Angle:
-        """The same circle with another centre (free,)."""
-        return Angle(self.low, self.high, centre)
+        """The same circle with a centre (free,), in radians from low."""
+        return Angle(self.low, self.high, self.low + centre / self.radians)
 
     def from_line(self, y):
-        v, log_det = (y, anp.zeros(len(y))) if self._cut is None else self._cut.from_line(y)
+        v, log_det = self.low + y / self.radians, anp.zeros(len(y))
+        if self._cut is not None:
+            v, log_det = self._cut.from_line(y)
         x = v - self.turn * anp.floor((v - self.low) / self.turn)
         return anp.where(x < self.high, x, self.low), log_det  # x is high by rounding
 
     def to_line(self, x: np.ndarray) -> np.ndarray:
         if self._cut is None:
-            return x
+            return (x - self.low) * self.radians
         most = (0.5 - 1e-15) * self.turn  # short of the cut
         far = x - self.centre - self.turn * np.round((x - self.centre) / self.turn)
         return self._cut.to_line(self.centre + np.clip(far, -most, most))
@@ -102,26 +111,11 @@ class Angle:
         """(mean, its standard error, standard deviation), (free,) each, of x (n, free) with weights
         (n,) of sum 1. With r = E exp(i x), in radians, the mean is the direction of r, and the
         deviation sqrt(-2 log |r|)."""
-        radians = 2 * math.pi / self.turn
-        r = share @ np.exp(1j * radians * x)
-        length, mean = np.abs(r), np.angle(r) / radians
-        error = np.sqrt(share**2 @ np.sin(radians * (x - mean)) ** 2) / length / radians
+        r = share @ np.exp(1j * self.radians * x)
+        length, mean = np.minimum(np.abs(r), 1), np.angle(r) / self.radians
+        error = np.sqrt(share**2 @ np.sin(self.radians * (x - mean)) ** 2) / length / self.radians
         mean = self.low + (mean - self.low) % self.turn
-        return mean, error, np.sqrt(-2 * np.log(np.minimum(length, 1))) / radians
-
-
-class Exponential:
-    """x = exp(v) of the v of another support."""
-
-    def __init__(self, inner: Support):
-        self.inner, self.free = inner, inner.free
-
-    def from_line(self, y):
-        v, log_det = self.inner.from_line(y)
-        return anp.exp(v), log_det + anp.sum(v, axis=1)
-
-    def to_line(self, x: np.ndarray) -> np.ndarray:
-        return self.inner.to_line(np.log(x))
+        return mean, error, np.sqrt(-2 * np.log(length)) / self.radians
 
 
 class Simplex:
