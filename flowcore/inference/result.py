@@ -23,8 +23,7 @@ from ..training.reverse_kl import elbo_and_error
 from ..training.unnormalised import LogTarget
 from .hmc import hmc
 from .modes import Modes
-from .space import Space, flat, mapped, pulled_back
-from .supports import Angle
+from .space import Space, mapped, pulled_back
 
 if TYPE_CHECKING:
     from ..core.typing import Seed
@@ -99,6 +98,11 @@ class Inference:
         """The draws of q, as arguments of the target: x (n, D), or {name: (n, *shape)}."""
         return self.space.from_line(self.rows)[0]
 
+    @cached_property
+    def _numbers(self) -> np.ndarray:
+        """The draws as rows (n, K) of all numbers, in the order of `Space.labels`."""
+        return self.space.numbers(self.draws, self.weights)
+
     def log_prob(self, x: Any) -> np.ndarray:
         """log q of parameters x, in their own units, (n,); x as in `draws`.
 
@@ -160,19 +164,6 @@ class Inference:
         values = function(self.draws)
         mean = mapped(lambda one: self._moments(one)[0], values)
         return mean, mapped(lambda one: self._moments(one)[1], values)
-
-    def moments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(mean, its standard error, standard deviation) of every number of x, in the order of
-        `space.labels()`. Those of angles are circular."""
-        x = np.array(flat(self.draws))
-        mean, error = self._moments(x)
-        deviation = np.sqrt(self._moments((x - mean) ** 2)[0])
-        stops = np.cumsum([math.prod(p.shape) for p in self.space.parameters])
-        for p, stop in zip(self.space.parameters, stops, strict=True):
-            if isinstance(p.support, Angle):
-                own = slice(stop - p.free, stop)
-                mean[own], error[own], deviation[own] = p.support.moments(x[:, own], self.weights)
-        return mean, error, deviation
 
     def _moments(self, values) -> tuple[np.ndarray, np.ndarray]:
         values = np.asarray(values, float)
@@ -362,7 +353,8 @@ class Inference:
 
     def __str__(self):
         (elbo, elbo_error), (log_z, error) = self.elbo, self.log_evidence
-        mean, mean_error, deviation = self.moments()
+        mean, mean_error = self._moments(self._numbers)
+        deviation = np.sqrt(self._moments((self._numbers - mean) ** 2)[0])
         labels = self.space.labels()
         width = max(8, *map(len, labels))
         lines = [f"{'':>{width}}{'mean':>12}{'+-':>10}{'sd':>12}"]

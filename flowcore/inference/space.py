@@ -27,18 +27,6 @@ SIDES = {"real": (-math.inf, math.inf), "positive": (0.0, math.inf)}
 _KNOWN = ", ".join(map(repr, (*SIDES, *SUPPORTS, "angle")))
 
 
-class Named(dict):
-    """Arrays by the names of parameters."""
-
-    def __getitem__(self, name):
-        if not isinstance(name, str) or name not in self.keys():
-            raise TypeError(
-                f"support= has names, so log_target takes a dictionary of arrays {[*self]}, and "
-                f"not rows: there is no x[{name!r:.60}]"
-            )
-        return super().__getitem__(name)
-
-
 class Parameter(NamedTuple):
     """One named parameter: its shape, the support of its last axes, `count` times, and its prior.
 
@@ -144,10 +132,10 @@ class Space:
             return log_target
         if not callable(log_target):
             raise TypeError(f"log_target is a function of parameters: got {log_target!r:.60}")
-        return pulled_back(log_target, self.with_priors)
+        return pulled_back(_by_name(log_target) if self.named else log_target, self.with_priors)
 
     def _mapped(self, y, log_density: Callable):
-        found, total = Named(), 0.0
+        found, total = {}, 0.0
         for p, own in self._with_places():
             found[p.name], log_det = p.from_line(y[:, own])
             total = total + log_det + log_density(p, found[p.name])
@@ -197,6 +185,16 @@ class Space:
                 rows[:, own] = p.to_line(p.prior.sample(n, rng, p.shape))
         return rows[np.isfinite(rows).all(axis=1)]
 
+    def numbers(self, x, share: np.ndarray) -> np.ndarray:
+        """Rows (n, K) of all numbers of x; every angle is near its mean, see `Angle.near_mean`."""
+        rows = np.array(flat(x))
+        stops = np.cumsum([math.prod(p.shape) for p in self.parameters])
+        for p, stop in zip(self.parameters, stops, strict=True):
+            if isinstance(p.support, Angle):
+                own = slice(stop - p.free, stop)
+                rows[:, own] = p.support.near_mean(rows[:, own], share)
+        return rows
+
     def labels(self) -> list[str]:
         """A name for every number of x: x_1, x_2 for rows; tau, theta[0], theta[1] for names."""
         if not self.named:
@@ -224,6 +222,23 @@ def mapped(function: Callable, x):
     return function(x)
 
 
+def _by_name(log_target: Callable) -> Callable:
+    """The same, with another error if the target takes rows, or other names."""
+
+    def of_dictionary(x):
+        try:
+            return log_target(x)
+        except (AttributeError, KeyError, TypeError) as problem:
+            if any(map(isbox, x.values())):  # an error of the gradient
+                raise
+            raise TypeError(
+                f"log_target raised {problem!r}. Its argument is a dictionary of arrays, not rows, "
+                f"since support= has names: {[*x]}"
+            ) from problem
+
+    return of_dictionary
+
+
 def pulled_back(log_target: Callable, forward: Callable) -> Callable:
     """y -> log p~(x(y)) + log |det dx/dy|, for forward(y) = (x, log-det) in autograd.numpy.
 
@@ -234,10 +249,7 @@ def pulled_back(log_target: Callable, forward: Callable) -> Callable:
         x, log_det = forward(y)
         found = log_target(x)
         if isinstance(found, tuple):
-            value, slope = found
-            if isinstance(x, Mapping):  # in the order of x
-                slope = {name: slope[name] for name in x}
-            return _with_gradient(value, slope, forward, y)
+            return _with_gradient(*found, forward, y)
         if np.shape(found) != (len(y),):
             raise ValueError(
                 f"log_target of {len(y)} rows returned shape {np.shape(found)}: one number a row "

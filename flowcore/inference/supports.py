@@ -107,15 +107,14 @@ class Angle:
         far = x - self.centre - self.turn * np.round((x - self.centre) / self.turn)
         return self._cut.to_line(self.centre + np.clip(far, -most, most))
 
-    def moments(self, x: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, ...]:
-        """(mean, its standard error, standard deviation), (free,) each, of x (n, free) with weights
-        (n,) of sum 1. With r = E exp(i x), in radians, the mean is the direction of r, and the
-        deviation sqrt(-2 log |r|)."""
-        r = share @ np.exp(1j * self.radians * x)
-        length, mean = np.minimum(np.abs(r), 1), np.angle(r) / self.radians
-        error = np.sqrt(share**2 @ np.sin(self.radians * (x - mean)) ** 2) / length / self.radians
-        mean = self.low + (mean - self.low) % self.turn
-        return mean, error, np.sqrt(-2 * np.log(length)) / self.radians
+    def near_mean(self, x: np.ndarray, share: np.ndarray) -> np.ndarray:
+        """x (n, free) within half a turn of their circular mean, for weights (n,) of sum 1.
+
+        So their mean, deviation and quantiles mean something; those beyond an end are beyond it.
+        """
+        mean = np.angle(share @ np.exp(1j * self.radians * (x - self.low))) / self.radians
+        mean = self.low + mean % self.turn
+        return x - self.turn * np.round((x - mean) / self.turn)
 
 
 class Simplex:

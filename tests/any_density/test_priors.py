@@ -11,7 +11,6 @@ import flowcore as fc
 from flowcore.inference.circles import centred
 from flowcore.inference.priors import KERNELS, Prior, with_priors
 from flowcore.inference.space import Space, flat
-from flowcore.training.unnormalised import LogTarget
 
 FROZEN = {
     "beta": stats.beta(0.6, 2.5),
@@ -130,7 +129,9 @@ def test_conjugate_models_have_their_evidence_and_moments():
     )  # fmt: skip
     value, error = found.log_evidence
     assert abs(value - exact) < 0.005 and error < 0.005 and found.trusted
-    mean, _, deviation = found.moments()
+    x = flat(found.draws)
+    mean = found.weights @ x
+    deviation = np.sqrt(found.weights @ (x - mean) ** 2)
     scale = [np.sqrt(9 * 6 / 16) / 15, np.sqrt(14) / 3.5, np.sqrt(0.9), np.sqrt(0.9)]
     np.testing.assert_allclose((mean - [9 / 15, 4, 1.8, 1.8]) / scale, 0, atol=0.04)
     np.testing.assert_allclose(deviation, scale, rtol=0.03)
@@ -231,23 +232,8 @@ def test_a_list_has_its_dim():
 
 @pytest.mark.parametrize("target", [lambda x: -x[:, 0], lambda x: -x[0], lambda x: -x["b"]])
 def test_a_target_of_rows_with_named_parameters(target):
-    with pytest.raises(TypeError, match=r"takes a dictionary of arrays \['a'\], and not rows"):
+    with pytest.raises(TypeError, match=r"is a dictionary of arrays, not rows.*\['a'\]"):
         fc.infer(target, support={"a": "real"}, epochs=1)
-
-
-def test_a_gradient_by_name_may_be_in_any_order():
-    space = Space.of({"b": "real", "a": stats.norm(0, 2)}, None)
-
-    def log_p(p):
-        return -((p["a"] - 1) ** 2) - 3 * p["b"] ** 2
-
-    def with_gradient(p):
-        return log_p(p), {"a": -2 * (p["a"] - 1), "b": -6 * p["b"]}
-
-    y = np.random.default_rng(0).normal(size=(5, 2))
-    one, other = (LogTarget(space.on_line(target), 2)(y) for target in (log_p, with_gradient))
-    np.testing.assert_allclose(one[0], other[0])
-    np.testing.assert_allclose(one[1], other[1])
 
 
 # ---------------------------------------------------------------- angles
@@ -281,11 +267,13 @@ def test_infer_of_an_angle(at=np.pi):
     found = fc.infer(log_p, support={"a": "angle", "x": "real"}, epochs=6)
     exact = np.log(2 * np.pi * i0e(5)) + 0.5 * np.log(2 * np.pi)
     assert abs(found.log_evidence[0] - exact) < 0.005 and found.trusted
-    r = i0e_ratio(5)
-    mean, error, deviation = found.moments()
-    assert abs(np.angle(np.exp(1j * (mean[0] - at)))) < 5 * error[0] < 0.05
-    assert deviation[0] == pytest.approx(np.sqrt(-2 * np.log(r)), rel=0.03)
-    assert -np.pi <= mean[0] < np.pi
+    # printed with the mean and the deviation about it, though half of the draws are near -pi
+    x = np.linspace(-np.pi, np.pi, 10_001)
+    p = np.exp(5 * (np.cos(x) - 1))
+    name, mean, _, deviation = str(found).splitlines()[1].split()
+    assert name == "a" and np.cos(float(mean) - at) > 0.999
+    assert float(deviation) == pytest.approx(np.sqrt(np.sum(x**2 * p) / np.sum(p)), rel=0.03)
+    assert 0.4 < np.mean(found.draws["a"] < 0) < 0.6 and np.abs(found.draws["a"]).max() <= np.pi
     # the density of the flow over the circle, with every turn of the angle the same
     a, x = np.meshgrid(
         np.linspace(-np.pi, np.pi, 300, endpoint=False) + 0.01, np.linspace(-6, 6, 300)
@@ -296,13 +284,6 @@ def test_infer_of_an_angle(at=np.pi):
     np.testing.assert_allclose(
         found.log_prob({**p, "a": p["a"] + 4 * np.pi}), log_q, atol=1e-6, rtol=1e-6
     )
-
-
-def i0e_ratio(k):
-    """I_1 / I_0, the length of E exp(i x)."""
-    x = np.linspace(-np.pi, np.pi, 10_001)
-    p = np.exp(k * (np.cos(x) - 1))
-    return np.sum(np.cos(x) * p) / np.sum(p)
 
 
 def test_a_circle_of_other_ends():
@@ -316,8 +297,9 @@ def test_a_circle_of_other_ends():
     exact = np.log(i0e(3)) + 0.5 * np.log(2 * np.pi)
     assert abs(found.log_evidence[0] - exact) < 0.005
     assert (found.draws["a"] >= 0).all() and (found.draws["a"] < 1).all()
-    mean, error, _ = found.moments()
-    assert min(mean[0], 1 - mean[0]) < 5 * error[0] < 0.02
+    near = found.space.numbers(found.draws, found.weights)[:, 0]
+    mean = found.weights @ near
+    assert abs(mean - round(mean)) < 0.01 and near.std() < 0.15
 
 
 @pytest.mark.parametrize("seed", range(4))
