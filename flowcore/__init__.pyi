@@ -57,7 +57,10 @@ from .distributions import VonMises as VonMises
 from .estimator import FlowDensity as FlowDensity
 from .files import load as load
 from .files import save as save
+from .inference import Dirichlet as Dirichlet
+from .inference import HalfCauchy as HalfCauchy
 from .inference import Inference as Inference
+from .inference import LogUniform as LogUniform
 from .inference import evidence as evidence
 from .inference import infer as infer
 from .metrics import kl_to_truth as kl_to_truth

@@ -77,24 +77,36 @@ class Uniform(BaseDistribution):
         log p(z) = -sum_i log(high_i - low_i)      inside, edges included; -inf outside
 
     It is fixed. A flow over it can be fitted only if its inverse maps all data into the box.
-    Cost: O(D) per row. Errors: ValueError unless low < high, both finite.
+    `Uniform(low, high)` is the density of one coordinate; it is also a prior for `infer`. Cost:
+    O(D) per row. Errors: ValueError unless low < high, both finite.
 
     Parameters
     ----------
     dim : int
         D.
     low, high : array_like
-        Numbers or (D,) arrays, low < high; samples lie in [low, high).
+        Numbers or (D,) arrays, low < high; samples lie in [low, high). By default 0 and 1.
+    circular : bool
+        Whether the coordinates are angles: low and high are then one point, and log p is the same
+        at every z.
 
     Examples
     --------
     >>> Uniform(2, high=[1.0, 4.0]).log_prob([[0.5, 3.0], [0.5, 5.0]]).round(4)
     array([-1.3863,    -inf])
+    >>> Uniform(-np.pi, np.pi, circular=True).log_prob([[100.0]]).round(4)
+    array([-1.8379])
     """
 
-    def __init__(self, dim: int, low: ArrayLike = 0.0, high: ArrayLike = 1.0):
-        self.dim = check_dim("dim", dim)
-        ends = interval(low, high, self.dim)
+    def __init__(
+        self, dim: int | float = 1, low: ArrayLike | None = None, high: ArrayLike | None = None,
+        circular: bool = False,
+    ):  # fmt: skip
+        # Uniform(low, high): in Uniform(dim, low) high is 1, so that low is less than dim
+        if low is not None and high is None and np.all(np.less(dim, low)):
+            dim, low, high = 1, dim, low
+        self.dim, self.circular = check_dim("dim", dim), bool(circular)
+        ends = interval(0.0 if low is None else low, 1.0 if high is None else high, self.dim)
         self.low, self.high = (np.broadcast_to(end, (self.dim,)) for end in ends)
 
     def _draw(self, n, rng):
@@ -106,6 +118,8 @@ class Uniform(BaseDistribution):
 
     def bind(self, at: Workspace) -> Bound:
         low, high = (a.astype(at.dtype)[:, None] for a in (self.low, self.high))
+        if self.circular:  # every finite number
+            low, high = np.finfo(at.dtype).min, np.finfo(at.dtype).max
         constant = at.number(-np.log(self.high - self.low).sum())
         nothing = at.zeros(self.dim, at.n_rows)
 
@@ -118,7 +132,8 @@ class Uniform(BaseDistribution):
         return run, lambda l_bar: nothing
 
     def __repr__(self):
-        return f"Uniform({self.dim}, low={_shown(self.low)}, high={_shown(self.high)})"
+        circular = ", circular=True" if self.circular else ""
+        return f"Uniform({self.dim}, low={_shown(self.low)}, high={_shown(self.high)}{circular})"
 
 
 class Laplace(BaseDistribution):

@@ -6,14 +6,26 @@ start.py      the Gaussian from which `infer` starts
 result.py     `Inference`: weights, evidence, a verdict; corrections: refit, Metropolis, HMC; ArviZ
 record.py     an `Inference` as data, for files
 space.py      parameters by name, and the maps to them from the free coordinates of a flow
-supports.py   the maps of simplexes, ordered vectors, Cholesky factors of correlation matrices
+supports.py   the maps of intervals, angles, simplexes, ordered vectors, Cholesky factors
+priors.py     distributions of scipy.stats as priors: support, log-density, draws
+circles.py    where the circle of an angle is cut
 hmc.py        Hamiltonian Monte Carlo, on a flow's z
 evidence.py   `evidence`: log Z from existing draws, by bridge sampling over a flow
 """
 
 from .evidence import evidence
 from .infer import infer
+from .priors import Dirichlet, HalfCauchy, LogUniform, Prior
 from .record import InferenceRecord
 from .result import Inference
 
-__all__ = ["Inference", "InferenceRecord", "evidence", "infer"]
+__all__ = [
+    "Dirichlet",
+    "HalfCauchy",
+    "Inference",
+    "InferenceRecord",
+    "LogUniform",
+    "Prior",
+    "evidence",
+    "infer",
+]

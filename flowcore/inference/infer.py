@@ -10,13 +10,16 @@ import numpy as np
 from ..core.inputs import check_dim
 from ..training import fit_reverse_kl
 from ..training.unnormalised import LogTarget
+from .circles import centred
 from .result import DRAWS, Inference
-from .space import Space, pulled_back
+from .space import Space
 from .start import flow_around
 
 if TYPE_CHECKING:
     from ..core.typing import Seed
     from ..distributions import TransformedDistribution
+
+PRIOR_DRAWS = 200  # the best of which is where the search for the Gaussian starts
 
 
 def infer(
@@ -92,19 +95,26 @@ def infer(
     check_dim("draws", draws)
     space = _space(support, dim, flow)
     rng = np.random.default_rng(rng)
-    if not space.is_line:
-        if not callable(log_target):
-            raise TypeError(f"log_target is a function of parameters: got {log_target!r:.60}")
-        log_target = pulled_back(log_target, space.from_line)
+    space = centred(space, log_target, start, rng)
+    log_target = space.on_line(log_target)
     start = None if start is None else space.to_line(start)
     target = LogTarget(log_target, space.free)
     if flow is None:
+        start = _best_of_prior(target, space, rng) if start is None else start
         near = target.power(1 / anneal) if check_dim("anneal", anneal, least=0) else target
         flow, start = flow_around(near, start, rng), None
     flow, history = fit_reverse_kl(
         flow, log_target, anneal=anneal, start=start, rng=rng, **options
     )  # fmt: skip
     return Inference.of(flow, target, draws, rng, history, space)
+
+
+def _best_of_prior(target: LogTarget, space: Space, rng) -> np.ndarray | None:
+    """(1, d): where the search for the Gaussian starts, if there is a prior."""
+    rows = space.prior_draws(PRIOR_DRAWS, rng)
+    if rows is None or not len(rows):
+        return None
+    return rows[[np.argmax(target.avoiding(rows)[0])]]
 
 
 def _space(support, dim, flow) -> Space:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .result import Inference
 
 DRAWS = ("rows", "log_q", "log_p", "slope")
-SPACE = ("support", "dim")
+SPACE = ("support", "dim", "centres")
 PLAIN = (bool, int, float, str, np.generic, type(None))  # other settings become texts
 
 

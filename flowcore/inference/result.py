@@ -25,7 +25,7 @@ from . import verdict
 from .hmc import hmc
 from .modes import Modes
 from .record import InferenceRecord
-from .space import Space, flat, mapped, pulled_back
+from .space import Space, mapped, pulled_back
 
 if TYPE_CHECKING:
     from ..core.typing import Seed
@@ -100,9 +100,7 @@ class Inference:
         and `latent_target` need it. With another prior, this shows how sensitive the posterior is.
         Cost: one call of the target with all draws.
         """
-        forward = self.space.from_line
-        on_line = log_target if self.space.is_line else pulled_back(log_target, forward)
-        target = LogTarget(on_line, self.space.free)
+        target = LogTarget(self.space.on_line(log_target), self.space.free)
         log_p, slope = target(self.rows)
         return replace(self, target=target, log_p=log_p, slope=slope)
 
@@ -117,8 +115,8 @@ class Inference:
 
     @cached_property
     def _numbers(self) -> np.ndarray:
-        """The draws as rows of all numbers, (n, K), in the order of `Space.labels`."""
-        return np.array(flat(self.draws))
+        """The draws as rows (n, K) of all numbers, in the order of `Space.labels`."""
+        return self.space.numbers(self.draws, self.weights)
 
     def log_prob(self, x: Any) -> np.ndarray:
         """log q of parameters x, in their own units, (n,); x as in `draws`.
@@ -192,7 +190,7 @@ class Inference:
         return mean, mapped(self._error, values)
 
     def k_hat_of(self, function: Callable = lambda x: x) -> Any:
-        """Pareto's k of the tail of w |f - median of f|, in the form of f(x) less the axis of draws.
+        """Pareto's k of the tail of w |f - median of f|, in the form of f(x), less its first axis.
 
         From k = 1 on, E_p[f] does not exist, as the mean of a Cauchy density. Above k = 0.7 no
         practicable number of draws is enough to compute it. Then use quantiles, as `summary` does.
@@ -222,14 +220,16 @@ class Inference:
         """{name: {"mean", "error", "sd", "5%", "50%", "95%"}} of every number of the parameters.
 
         error is the standard error of the mean. A mean, or an sd, that may not exist is NaN: see
-        `k_hat_of`. `print` shows these numbers; pandas makes a table of them:
-        `pd.DataFrame(found.summary()).T`.
+        `k_hat_of`. An angle is counted from half a turn before its circular mean to half a turn
+        after it, so it may lie outside of its support. `print` shows these numbers; pandas makes a
+        table of them: `pd.DataFrame(found.summary()).T`.
         """
-        mean, error = self.expectation(flat)
-        variance, its_error = self.expectation(lambda x: (flat(x) - mean) ** 2)
+        x = self._numbers
+        mean, error = self.expectation(lambda _: x)
+        variance, its_error = self.expectation(lambda _: (x - mean) ** 2)
         mean = np.where(np.isfinite(error), mean, np.nan)
         deviation = np.sqrt(np.where(np.isfinite(its_error), variance, np.nan))
-        levels = quantiles(flat(self.draws), self.weights, LEVELS)
+        levels = quantiles(x, self.weights, LEVELS)
         columns = np.stack([mean, error, deviation, *levels], axis=1).tolist()
         names = ("mean", "error", "sd", *(f"{level:.0%}" for level in LEVELS))
         rows = [dict(zip(names, row, strict=True)) for row in columns]
@@ -385,7 +385,7 @@ class Inference:
             raise ImportError('to_arviz needs ArviZ: pip install "flowcore[infer]"') from problem
         rng = np.random.default_rng(rng)
         runs = [self.metropolis(n, rng)[0] for _ in range(chains)]
-        names = [p.name for p in self.space.parameters]
+        names = [p.name for p in self.space.parameters] if self.space.named else ["x"]
         posterior = {
             name: np.stack([run[name] if self.space.named else run for run in runs])
             for name in names

@@ -1,6 +1,7 @@
 """`Space`: the supports of a target's parameters, and the maps to them from the whole line.
 
-    log p~(y) = log p~(x(y)) + log |det dx/dy|       y (n, d) any numbers, x what the target takes
+    log p~(y) = log p~(x(y)) + log prior(x(y)) + log |det dx/dy|
+                                      y (n, d) any numbers, x what the target takes
 
 A flow is fitted to y. Simplexes and Cholesky factors have fewer coordinates y than x, and a
 Bijector cannot change the number of coordinates. So these maps are applied to the target and to the
@@ -11,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from copy import copy
 from typing import Any, NamedTuple
 
 import autograd.numpy as anp
@@ -20,24 +20,35 @@ from autograd.core import make_vjp
 from autograd.tracer import isbox
 
 from ..bijectors.box import box
-from .supports import SUPPORTS, Box, Support
+from .priors import Prior, with_priors
+from .supports import SUPPORTS, Angle, Box, Support
 
 SIDES = {"real": (-math.inf, math.inf), "positive": (0.0, math.inf)}
-_KNOWN = ", ".join(map(repr, (*SIDES, *SUPPORTS)))
+_KNOWN = ", ".join(map(repr, (*SIDES, *SUPPORTS, "angle")))
 
 
 class Parameter(NamedTuple):
-    """One named parameter: its shape, and the support of its last axes, `count` times."""
+    """One named parameter: its shape, the support of its last axes, `count` times, and its prior.
+
+    Without a prior, its density is a part of the target.
+    """
 
     name: str
     shape: tuple[int, ...]
     support: Support
     count: int = 1
+    prior: Prior | None = None
 
     @property
     def free(self) -> int:
         """The number of free coordinates."""
         return self.count * self.support.free
+
+    def around(self, centres: np.ndarray) -> Parameter:
+        """The same, with the centres (free,) of its angles."""
+        if not isinstance(self.support, Angle):
+            return self
+        return self._replace(support=self.support.around(centres))
 
     def from_line(self, y):
         """(x (n, *shape), log |det dx/dy| (n,)) of y (n, free), in autograd.numpy."""
@@ -55,54 +66,85 @@ class Space:
     """All parameters. Targets take rows (n, D), or, if `named`, a dictionary of arrays.
 
     parameters   a list of `Parameter`
-    named        False: there is one parameter, and x are its rows
-    support, dim   the arguments of `of`
+    named        False: x are rows, the parameters one beside the other
+    support, dim, centres    the arguments of `of`, of which this is the result
     """
 
-    def __init__(self, parameters: list[Parameter], named: bool, given: tuple):
-        self.parameters, self.named = parameters, named
-        self.support, self.dim = given
+    def __init__(self, parameters: list[Parameter], named: bool, given: tuple = (None, None, None)):
+        self.support, self.dim, self.centres = given
         stops = np.cumsum([p.free for p in parameters])
-        self.free = int(stops[-1])
+        self.free, self.named = int(stops[-1]), named
         self._places = [
             slice(stop - p.free, stop) for p, stop in zip(parameters, stops.tolist(), strict=True)
         ]
+        self.parameters = parameters
+        if self.centres is not None:
+            self.parameters = [p.around(self.centres[own]) for p, own in self._with_places()]
 
     @classmethod
-    def of(cls, support: Any, dim: int | None) -> Space:
-        """The space for the argument support= of `infer`. Errors: ValueError for anything else."""
-        if isinstance(support, Mapping):
-            if not support:
-                raise ValueError("support is an empty dictionary: name at least one parameter")
-            parameters = [_parameter(name, one) for name, one in support.items()]
-            space = cls(parameters, True, (dict(support), dim))
-            if dim not in (None, space.free):
-                raise ValueError(
-                    f"dim is {dim}, but the named parameters have {space.free} free coordinates: "
-                    "leave dim out"
-                )
-            return space
-        if dim is None:
-            raise ValueError("infer needs dim, the number of coordinates, or a flow")
-        ends = _sides_of_rows(support, dim)
-        return cls([Parameter("x", (dim,), Box(box(*ends, dim)))], False, (copy(support), dim))
+    def of(cls, support: Any, dim: int | None, centres: np.ndarray | None = None) -> Space:
+        """The space for the argument support= of `infer`. Errors: ValueError for anything else.
+
+        centres   (free,): of each angle, in radians from its low, see `Angle`; other coordinates
+                  have none. None: x is periodic in the y of an angle
+        """
+        support = with_priors(support)
+        named = isinstance(support, Mapping)
+        if named and not support:
+            raise ValueError("support is an empty dictionary: name at least one parameter")
+        if dim is None and not named:
+            if not isinstance(support, list):
+                raise ValueError("infer needs dim, the number of coordinates, or a flow")
+            dim = len(support)
+        parameters = [_parameter(*one) for one in support.items()] if named else _rows(support, dim)
+        space = cls(parameters, named, (support, dim, centres))
+        if dim not in (None, space.free):
+            raise ValueError(
+                f"dim is {dim}, but the named parameters have {space.free} free coordinates: "
+                "leave dim out"
+            )
+        return space
 
     @property
     def is_line(self) -> bool:
-        """Whether y and x are the same rows."""
-        return not self.named and self.parameters[0].support.is_line
+        """Whether y and x are the same rows, and the target is a density of them."""
+        return not self.named and all(
+            isinstance(p.support, Box) and p.support.is_line and p.prior is None
+            for p in self.parameters
+        )
+
+    @property
+    def places_of_angles(self) -> list[slice]:
+        """Where the angles are among the free coordinates."""
+        return [own for p, own in self._with_places() if isinstance(p.support, Angle)]
 
     def from_line(self, y):
         """(x, log |det dx/dy| (n,)) of y (n, free): x rows (n, D) or {name: (n, *shape)}."""
-        pairs = [p.from_line(y[:, own]) for p, own in self._with_places()]
-        names, total = [p.name for p in self.parameters], sum(log_det for _, log_det in pairs)
-        x = dict(zip(names, (x for x, _ in pairs), strict=True)) if self.named else pairs[0][0]
-        return x, total
+        return self._mapped(y, lambda p, x: 0.0)
+
+    def with_priors(self, y):
+        """(x, log |det dx/dy| + log prior(x) (n,)) of y (n, free)."""
+        return self._mapped(y, lambda p, x: 0.0 if p.prior is None else p.prior.log_prob(x))
+
+    def on_line(self, log_target: Callable) -> Callable:
+        """y -> log p~(y), of the target of x."""
+        if self.is_line:
+            return log_target
+        if not callable(log_target):
+            raise TypeError(f"log_target is a function of parameters: got {log_target!r:.60}")
+        return pulled_back(_by_name(log_target) if self.named else log_target, self.with_priors)
+
+    def _mapped(self, y, log_density: Callable):
+        found, total = {}, 0.0
+        for p, own in self._with_places():
+            found[p.name], log_det = p.from_line(y[:, own])
+            total = total + log_det + log_density(p, found[p.name])
+        return found if self.named else flat(found), total
 
     def to_line(self, x, strict: bool = True) -> np.ndarray:
         """y (n, free) of x. Errors: ValueError for a wrong shape, or for x outside of the support.
         If not strict, a row with NaN gives NaN, and a row outside gives inf."""
-        x = x if self.named else {self.parameters[0].name: x}
+        x = x if self.named else self._columns_of(x)
         if not isinstance(x, Mapping) or x.keys() != {p.name for p in self.parameters}:
             raise ValueError(f"a dictionary of {[p.name for p in self.parameters]} is needed")
         columns = []
@@ -120,10 +162,43 @@ class Space:
             columns.append(y)
         return np.concatenate(columns, axis=1)
 
+    def _columns_of(self, x) -> dict:
+        """Rows as the parameters that they consist of."""
+        if len(self.parameters) == 1:
+            return {self.parameters[0].name: x}
+        x = np.atleast_2d(np.asarray(x, float))
+        if x.shape != (len(x), len(self.parameters)):
+            raise ValueError(f"x has shape {x.shape}, not (n, {len(self.parameters)})")
+        return {p.name: x[:, j : j + 1] for j, p in enumerate(self.parameters)}
+
+    def prior_draws(self, n: int, rng: np.random.Generator) -> np.ndarray | None:
+        """Up to n draws y (m, free) of the prior; None if no parameter has a prior.
+
+        Where some have none, their y are normal: x are then uniform angles. A draw on the boundary
+        of a support, by rounding, is left out.
+        """
+        if all(p.prior is None for p in self.parameters):
+            return None
+        rows = rng.standard_normal((n, self.free))
+        for p, own in self._with_places():
+            if p.prior is not None:
+                rows[:, own] = p.to_line(p.prior.sample(n, rng, p.shape))
+        return rows[np.isfinite(rows).all(axis=1)]
+
+    def numbers(self, x, share: np.ndarray) -> np.ndarray:
+        """Rows (n, K) of all numbers of x; every angle is near its mean, see `Angle.near_mean`."""
+        rows = np.array(flat(x))
+        stops = np.cumsum([math.prod(p.shape) for p in self.parameters])
+        for p, stop in zip(self.parameters, stops, strict=True):
+            if isinstance(p.support, Angle):
+                own = slice(stop - p.free, stop)
+                rows[:, own] = p.support.near_mean(rows[:, own], share)
+        return rows
+
     def labels(self) -> list[str]:
         """A name for every number of x: x_1, x_2 for rows; tau, theta[0], theta[1] for names."""
         if not self.named:
-            return [f"x_{i + 1}" for i in range(self.parameters[0].shape[0])]
+            return [f"x_{i + 1}" for i in range(sum(p.shape[0] for p in self.parameters))]
         return [
             p.name + (str(list(index)).replace(" ", "") if index else "")
             for p in self.parameters
@@ -145,6 +220,23 @@ def mapped(function: Callable, x):
     if isinstance(x, Mapping):
         return {name: function(one) for name, one in x.items()}
     return function(x)
+
+
+def _by_name(log_target: Callable) -> Callable:
+    """The same, with another error if the target takes rows, or other names."""
+
+    def of_dictionary(x):
+        try:
+            return log_target(x)
+        except (AttributeError, KeyError, TypeError) as problem:
+            if any(map(isbox, x.values())):  # an error of the gradient
+                raise
+            raise TypeError(
+                f"log_target raised {problem!r}. Its argument is a dictionary of arrays, not rows, "
+                f"since support= has names: {[*x]}"
+            ) from problem
+
+    return of_dictionary
 
 
 def pulled_back(log_target: Callable, forward: Callable) -> Callable:
@@ -184,18 +276,21 @@ def _with_gradient(value, slope, forward, y):
     return np.asarray(value) + found[:, -1], vjp(bar)
 
 
-def _sides_of_rows(support, dim: int) -> tuple[np.ndarray, np.ndarray]:
-    """low and high (D,) of every coordinate of rows."""
+def _rows(support, dim: int) -> list[Parameter]:
+    """The parameters of rows: one of all coordinates, or, with angles or priors, one of each."""
     every = support if isinstance(support, list) else [support] * dim
     if len(every) != dim:
         raise ValueError(f"support has {len(every)} entries for {dim} coordinates")
     for one in every:
-        if isinstance(one, str) and one in SUPPORTS:
+        if (isinstance(one, str) and one in SUPPORTS) or (isinstance(one, Prior) and one.shape):
             raise ValueError(
-                f'{one!r} belongs to whole vectors: name them, such as support={{"p": ({one!r}, '
-                f"{SUPPORTS[one].example})}}"
+                f"{one!r} belongs to whole vectors: name them, such as "
+                'support={"p": ("simplex", (3,))} or support={"p": fc.Dirichlet([1, 1, 1])}'
             )
-    return np.array([_sides("support", one) for one in every], float).T
+    if any(isinstance(one, Prior) or one == "angle" for one in every):
+        return [_parameter(f"x_{i + 1}", (one, (1,))) for i, one in enumerate(every)]
+    ends = np.array([_sides("support", one) for one in every], float).T
+    return [Parameter("x", (dim,), Box(box(*ends, dim)))]
 
 
 def _sides(name: str, support) -> tuple[float, float]:
@@ -218,7 +313,7 @@ def _sides(name: str, support) -> tuple[float, float]:
 
 
 def _parameter(name, given) -> Parameter:
-    """ "real", (low, high), ("real", (8,)) or ((low, high), (8,)) as a `Parameter`."""
+    """ "real", (low, high), ("real", (8,)), ((low, high), (8,)) or a prior as a `Parameter`."""
     if not isinstance(name, str):
         raise ValueError(f"the name of a parameter is a text, not {name!r}")
     has_shape = isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], tuple)
@@ -234,5 +329,17 @@ def _parameter(name, given) -> Parameter:
                 f"of at least 2: got {shape!r}"
             )
         return Parameter(name, shape, kind(event[0]), count)
+    if isinstance(support, Prior):
+        return _with_prior(name, shape if has_shape else support.shape, support)
+    size = math.prod(shape)
+    if isinstance(support, str) and support == "angle":
+        return Parameter(name, shape, Angle(np.full(size, -math.pi), np.full(size, math.pi)))
     low, high = _sides(name, support)
-    return Parameter(name, shape, Box(box(low, high, math.prod(shape))))
+    return Parameter(name, shape, Box(box(low, high, size)))
+
+
+def _with_prior(name: str, shape: tuple[int, ...], prior: Prior) -> Parameter:
+    if shape[len(shape) - len(prior.shape) :] != prior.shape:
+        raise ValueError(f"{name}: the shape {shape} must end in {prior.shape}, that of {prior!r}")
+    repeated = math.prod(shape) // math.prod(prior.shape) if prior.is_vector else 1
+    return Parameter(name, shape, prior.support(shape), repeated, prior)

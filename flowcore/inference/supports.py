@@ -17,6 +17,7 @@ import autograd.numpy as anp
 import numpy as np
 
 from ..bijectors import Bijector, Permute
+from ..core import imported
 
 
 class Support(Protocol):
@@ -47,6 +48,73 @@ class Box:
     def to_line(self, x: np.ndarray) -> np.ndarray:
         y, log_det = self.bijector.inverse_and_log_det(x)
         return np.where(np.isneginf(log_det)[:, None], np.nan, y)
+
+
+class Interval:
+    """low < x < high, by the distribution function of a normal: uniform x have normal y.
+
+        x = low + (high - low) Phi(y)      log |det dx/dy| = sum  log(high - low) + log phi(y)
+
+    log: the same for log x.
+    """
+
+    def __init__(self, low: np.ndarray, high: np.ndarray, log: bool = False):
+        self.log = log
+        self.low, high = (np.log(low), np.log(high)) if log else (low, high)
+        self.width, self.free = high - self.low, len(low)
+        self._log_scale = np.sum(np.log(self.width) - 0.5 * math.log(2 * math.pi))
+
+    def from_line(self, y):
+        share = 0.5 * imported("autograd.scipy.special").erfc(-math.sqrt(0.5) * y)
+        v, log_det = self.low + self.width * share, self._log_scale - 0.5 * anp.sum(y**2, axis=1)
+        return (anp.exp(v), log_det + anp.sum(v, axis=1)) if self.log else (v, log_det)
+
+    def to_line(self, x: np.ndarray) -> np.ndarray:
+        v = np.log(x) if self.log else x
+        return imported("scipy.special").ndtri((v - self.low) / self.width)
+
+
+class Angle:
+    """Angles in [low, high), whose ends are one point.
+
+        x = low + (v - low) mod (high - low)       v = centre + (high - low) (Phi(y) - 1/2)
+
+    So the circle is cut opposite of the centre. Without a centre y is the angle in radians, and x
+    is periodic in y: for the search for a centre. `to_line` takes angles in any turn.
+    """
+
+    def __init__(self, low: np.ndarray, high: np.ndarray, centre: np.ndarray | None = None):
+        self.low, self.high, self.turn, self.free = low, high, high - low, len(low)
+        self.radians, self.centre = 2 * math.pi / self.turn, centre
+        half = self.turn / 2
+        self._cut = None if centre is None else Interval(centre - half, centre + half)
+
+    def around(self, centre: np.ndarray) -> Angle:
+        """The same circle with a centre (free,), in radians from low."""
+        return Angle(self.low, self.high, self.low + centre / self.radians)
+
+    def from_line(self, y):
+        v, log_det = self.low + y / self.radians, anp.zeros(len(y))
+        if self._cut is not None:
+            v, log_det = self._cut.from_line(y)
+        x = v - self.turn * anp.floor((v - self.low) / self.turn)
+        return anp.where(x < self.high, x, self.low), log_det  # x is high by rounding
+
+    def to_line(self, x: np.ndarray) -> np.ndarray:
+        if self._cut is None:
+            return (x - self.low) * self.radians
+        most = (0.5 - 1e-15) * self.turn  # short of the cut
+        far = x - self.centre - self.turn * np.round((x - self.centre) / self.turn)
+        return self._cut.to_line(self.centre + np.clip(far, -most, most))
+
+    def near_mean(self, x: np.ndarray, share: np.ndarray) -> np.ndarray:
+        """x (n, free) within half a turn of their circular mean, for weights (n,) of sum 1.
+
+        So their mean, deviation and quantiles mean something; those beyond an end are beyond it.
+        """
+        mean = np.angle(share @ np.exp(1j * self.radians * (x - self.low))) / self.radians
+        mean = self.low + mean % self.turn
+        return x - self.turn * np.round((x - mean) / self.turn)
 
 
 class Simplex:

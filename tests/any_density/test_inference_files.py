@@ -181,3 +181,20 @@ def test_names_of_the_summary():
                                   "$b_1$[0,1]"]  # fmt: skip
     columns = found.columns(5, rng=0)
     assert_allclose(columns["share[2]"], found.resample(5, rng=0)["share"][:, 2])
+
+
+def test_priors_and_angles_in_a_file(tmp_path):
+    """A phase near the ends of its circle, in another turn; and a likelihood alone."""
+    support = {"phase": "angle", "tau": (fc.HalfCauchy(2.0), (2,)), "rate": stats.gamma(a=3)}
+
+    def log_p(p):
+        return 20 * anp.cos(p["phase"] - np.pi) - 0.5 * anp.sum(p["tau"] ** 2, axis=1)
+
+    found = fc.infer(log_p, support=support, epochs=2, batches=10, draws=2000)
+    again = through_file(found, tmp_path)
+    assert str(again) == str(found) and again.log_evidence == found.log_evidence
+    assert_array_equal(again.with_target(log_p).log_p, found.log_p)
+    row, phase = again.summary()["phase"], again.columns(500, rng=0)["phase"]
+    assert abs(row["50%"]) == pytest.approx(np.pi, abs=0.05) and row["sd"] < 0.3
+    assert np.ptp(phase) < 3 and np.ptp(again.draws["phase"]) > 6
+    fc.plots.corner(again)[0, 0].figure.savefig(tmp_path / "corner.png")

@@ -4,6 +4,7 @@ import numpy as np
 
 import flowcore as fc
 from flowcore import targets
+from flowcore.inference import Prior
 from flowcore.tables import Schema
 from support.saved import DATA, maf, over
 
@@ -58,6 +59,7 @@ PUBLIC = {
     "VonMises": lambda: fc.VonMises([1.0, 2.0], [0.5, 3.0]),
     "StudentT": lambda: fc.StudentT(2, [1.5, 3.0]),
     "TransformedDistribution": lambda: over(fc.Normal(2), maf(2)),
+    "Prior": lambda: Prior("gamma", a=[1.0, 2.0], scale=3.0),
     "Uniform": lambda: fc.Uniform(2, -1.0, [1.0, 2.0]),
     "Affine": lambda: fc.Affine(1 / 3),
     "CircularShift": fc.CircularShift,
