@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..core.typing import Seed
     from ..distributions import TransformedDistribution
 
-PRIOR_DRAWS = 200  # the best of which is where the search for the Gaussian starts
+PRIOR_DRAWS = 1000  # the best of which is where the search for the Gaussian starts
 
 
 def infer(
@@ -37,7 +37,8 @@ def infer(
     """Fit a flow to an unnormalised density by reverse KL, weight its draws, and judge the fit.
 
     Errors: those of `fit_reverse_kl`; ValueError for a support that is invalid, or does not fit
-    `dim` or the flow. Cost: the training, and one call of the target with `draws` rows.
+    `dim` or the flow. Cost: the training, and one call of the target with `draws` rows; with
+    angles also 80 calls with 40 rows, with priors one with 1,000.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def infer(
         of log p~ and its gradient (n, D). With named parameters it takes a dictionary of arrays of
         shape (n, *shape), and the gradient is a dictionary, too.
     dim : int or None
-        D; None: the dim of the flow, or of the named parameters.
+        D; None: the dim of the flow, of the named parameters, or of a list of supports.
     flow : TransformedDistribution or None
         None: the Gaussian closest to the target is found first, and an IAF of four layers starts
         from it. A new flow of your own is initialised with rows near the target. With a support,
@@ -54,9 +55,12 @@ def infer(
     support : str, pair, list, dict or None
         The support of p. For rows: None or "real", "positive", or (low, high) with ends that may be
         infinite; or a list of these, one for every coordinate. For named parameters: {name:
-        support} or {name: (support, shape)}. Three more supports are for vectors and matrices on
-        the last axes of the shape: "simplex", "ordered" and "correlation_cholesky".
-        The log-determinants of the maps are included.
+        support} or {name: (support, shape)}. "angle" is for angles in [-pi, pi). Three more
+        supports are for vectors and matrices on the last axes of the shape: "simplex", "ordered"
+        and "correlation_cholesky". The log-determinants of the maps are included.
+        A prior may take the place of a support: `HalfCauchy`, `LogUniform`, `Dirichlet`,
+        `Uniform(low, high)`, or a frozen distribution of scipy.stats. Its log-density is added to
+        log_target, which is then the likelihood.
     start : array_like or dict
         Parameters near the mass of p and inside of the support: see `fit_reverse_kl`.
     anneal : int

@@ -9,6 +9,7 @@ kernel at one point where scipy.stats knows the density:
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import autograd.numpy as anp
@@ -85,8 +86,9 @@ class Prior:
         self.name, self.circular, self.is_vector = name, bool(circular), name in VECTORS
         if name not in KERNELS and name not in VECTORS:
             raise ValueError(
-                f"scipy.stats.{name} is not a known prior: {', '.join([*KERNELS, *VECTORS])} are. "
-                "Pass its support, and add its log-density in log_target"
+                f"scipy.stats.{name} is not a known prior: frozen distributions of the kinds "
+                f"{', '.join([*KERNELS, *VECTORS])} are. Pass the support of another one, and add "
+                "its log-density in log_target"
             )
         self.arguments = {key: np.array(value, float) for key, value in arguments.items()}
         self.frozen = getattr(imported("scipy.stats"), name)(**self.arguments)
@@ -125,9 +127,8 @@ class Prior:
     def sample(self, n: int, rng: Seed = None, shape: tuple[int, ...] | None = None) -> np.ndarray:
         """n draws (n, *shape) of independent repetitions; None: of the prior's own shape."""
         shape, rng = self.shape if shape is None else shape, np.random.default_rng(rng)
-        x = self.frozen.rvs(size=(n, *self._events(shape)), random_state=rng).reshape(n, *shape)
-        low, high = self.ends
-        return low + (x - low) % (high - low) if self.circular else x
+        x = self.frozen.rvs(size=(n, *self._events(shape)), random_state=rng)
+        return np.reshape(x, (n, *shape))
 
     def support(self, shape: tuple[int, ...]) -> Support:
         """Of one vector, or of a whole array of numbers of this shape."""
@@ -183,7 +184,7 @@ def Dirichlet(alpha: ArrayLike) -> Prior:
 
 def with_priors(support: Any) -> Any:
     """The argument support= of `infer`, with a `Prior` for each distribution in it."""
-    if isinstance(support, dict):
+    if isinstance(support, Mapping):
         return {name: with_priors(one) for name, one in support.items()}
     if isinstance(support, (list, tuple)):
         return type(support)(map(with_priors, support))

@@ -330,16 +330,13 @@ def _parameter(name, given) -> Parameter:
             )
         return Parameter(name, shape, kind(event[0]), count)
     if isinstance(support, Prior):
-        return _with_prior(name, shape if has_shape else support.shape, support)
+        shape, own = shape if has_shape else support.shape, support.shape
+        if shape[len(shape) - len(own) :] != own:
+            raise ValueError(f"{name}: the shape {shape} must end in {own}, that of {support!r}")
+        count = math.prod(shape) // math.prod(own) if support.is_vector else 1
+        return Parameter(name, shape, support.support(shape), count, support)
     size = math.prod(shape)
     if isinstance(support, str) and support == "angle":
         return Parameter(name, shape, Angle(np.full(size, -math.pi), np.full(size, math.pi)))
     low, high = _sides(name, support)
     return Parameter(name, shape, Box(box(low, high, size)))
-
-
-def _with_prior(name: str, shape: tuple[int, ...], prior: Prior) -> Parameter:
-    if shape[len(shape) - len(prior.shape) :] != prior.shape:
-        raise ValueError(f"{name}: the shape {shape} must end in {prior.shape}, that of {prior!r}")
-    repeated = math.prod(shape) // math.prod(prior.shape) if prior.is_vector else 1
-    return Parameter(name, shape, prior.support(shape), repeated, prior)
