@@ -149,13 +149,12 @@ class Inference:
 
             error = (standard deviation of the weights) / (their mean) / sqrt(n) / (1 - k)
 
-        k, in [0, 0.9], is the shape of the largest tenth of the weights. 1 - k is about the share
-        of such a tail that n draws show: reverse KL lacks mass in the tails of p, where draws are
-        rare and their weights large.
+        k, in [0, 0.9], is the shape of the largest tenth of the weights, or k-hat if it is larger.
+        1 - k is about the share of such a tail that n draws show: reverse KL lacks mass in the
+        tails of p, where draws are rare and their weights large.
         """
-        n = len(self.rows)
-        k = float(np.clip(shape_of_tail(self.weights[None])[0], 0, LONGEST))
-        return self._weighted[0], float(n * self.weights.std() / math.sqrt(n)) / (1 - k)
+        k = np.clip(max(shape_of_tail(self.weights[None])[0], self.k_hat), 0, LONGEST)
+        return self._weighted[0], float(self.weights.std() * math.sqrt(len(self.rows)) / (1 - k))
 
     def expectation(self, function: Callable = lambda x: x) -> tuple[Any, Any]:
         """(E_p[f], standard error) of f(x) (n, ...), by self-normalised weights.
@@ -169,7 +168,7 @@ class Inference:
         return mean, mapped(self._error, values)
 
     def k_hat_of(self, function: Callable = lambda x: x) -> Any:
-        """Pareto's k of the tail of w |f - median of f|, in the form of f(x) less the axis of draws.
+        """Pareto's k of the tail of w |f - median of f|, in the form of the expectation of f.
 
         From k = 1 on, E_p[f] does not exist, as the mean of a Cauchy density. Above k = 0.7 no
         practicable number of draws is enough to compute it. Then use quantiles, as `summary` does.
@@ -179,11 +178,12 @@ class Inference:
 
     def _k_of(self, values) -> np.ndarray:
         values, good = np.asarray(values, float), self.weights > 0
+        shape = values.shape[1:]
         if not good.any():
-            return np.full(values.shape[1:], np.inf)
+            return np.full(shape, np.inf)
         values = values[good].reshape(np.count_nonzero(good), -1)
         tails = self.weights[good] * np.abs(values - np.median(values, axis=0)).T
-        return shape_of_tail(tails, SHARE).reshape(np.shape(values)[1:])
+        return shape_of_tail(tails, SHARE).reshape(shape)
 
     def _moments(self, values) -> tuple[np.ndarray, np.ndarray]:
         values = np.asarray(values, float)

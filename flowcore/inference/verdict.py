@@ -24,7 +24,7 @@ MISSING, SURE = 0.03, 4.0  # a share of p that matters, standard errors beyond c
 MOST_NAN = 0.01  # of the draws
 LINES = 40  # of the printed table
 NAMED, SWITCHED, EQUAL = 5, 4, 0.8  # shares in a sentence; modes alike, and how much alike
-NUMBERS = ("no", "one", "two", "three", "four", "five")
+NUMBERS = ("no", "one", "two", "three", "four", "five")  # in words
 
 
 def doubts(found: Inference) -> list[str]:
@@ -88,18 +88,14 @@ def about_modes(modes: Modes | None) -> str:
         return "No search for modes was done: there may be others."
     count = len(modes.shares)
     if count == 1:
-        scales = len(modes.scales)
-        scales = NUMBERS[scales] if scales < len(NUMBERS) else scales
-        ended = f"{modes.counts[0]:,} of {modes.ascents:,} ascents over {scales} scales"
+        n = len(modes.scales)
+        scales = f"{NUMBERS[n] if n < len(NUMBERS) else n} scale{'s' * (n != 1)}"
+        ended = f"{modes.counts[0]:,} of {modes.ascents:,} ascents over {scales}"
         return f"One mode: {ended} ended in it."
-    shares = [f"{share:.2g}".lstrip("0") for share in np.sort(modes.shares)[::-1]]
-    named = (
-        ", ".join(shares[:NAMED])
-        if count > NAMED
-        else " and ".join([", ".join(shares[:-1]), shares[-1]])
-    )
-    text = f"{count} modes found, with {named}{', ...' * (count > NAMED)} of the mass; there may"
-    text += " be others."
+    named = [f"{share:.2g}".lstrip("0") for share in np.sort(modes.shares)[::-1][:NAMED]]
+    named += ["less each"] * (count > NAMED)
+    shares = " and ".join(", ".join(named).rsplit(", ", 1))
+    text = f"{count} modes found, with {shares} of the mass; there may be others."
     if np.count_nonzero(modes.shares > EQUAL * modes.shares.max()) >= SWITCHED:
         text += ' If equal ones differ by the order of their labels, use the support "ordered".'
     return text
