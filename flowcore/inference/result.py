@@ -165,7 +165,7 @@ class Inference:
         """
         values = function(self.draws)
         mean = mapped(lambda one: self._moments(one)[0], values)
-        return mean, mapped(self._error, values)
+        return mean, mapped(lambda one: self._mean_and_error(one)[1], values)
 
     def k_hat_of(self, function: Callable = lambda x: x) -> Any:
         """Pareto's k of the tail of w |f - median of f|, in the form of the expectation of f.
@@ -192,8 +192,9 @@ class Inference:
         mean = np.sum(w * values, axis=0)
         return mean, np.sqrt(np.sum(w**2 * (values - mean) ** 2, axis=0))
 
-    def _error(self, values) -> np.ndarray:
-        return np.where(self._k_of(values) > MOST_K, np.inf, self._moments(values)[1])
+    def _mean_and_error(self, values) -> tuple[np.ndarray, np.ndarray]:
+        mean, error = self._moments(values)
+        return mean, np.where(self._k_of(values) > MOST_K, np.inf, error)
 
     def summary(self) -> dict[str, dict[str, float]]:
         """{name: {"mean", "error", "sd", "5%", "50%", "95%"}} of every number of the parameters.
@@ -202,11 +203,12 @@ class Inference:
         `k_hat_of`. `print` shows these numbers; pandas makes a table of them:
         `pd.DataFrame(found.summary()).T`.
         """
-        mean, error = self.expectation(flat)
-        variance, its_error = self.expectation(lambda x: (flat(x) - mean) ** 2)
+        values = flat(self.draws)
+        mean, error = self._mean_and_error(values)
+        variance, its_error = self._mean_and_error((values - mean) ** 2)
         mean = np.where(np.isfinite(error), mean, np.nan)
         deviation = np.sqrt(np.where(np.isfinite(its_error), variance, np.nan))
-        levels = quantiles(flat(self.draws), self.weights, LEVELS)
+        levels = quantiles(values, self.weights, LEVELS)
         columns = np.stack([mean, error, deviation, *levels], axis=1).tolist()
         names = ("mean", "error", "sd", *(f"{level:.0%}" for level in LEVELS))
         rows = [dict(zip(names, row, strict=True)) for row in columns]

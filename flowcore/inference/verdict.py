@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..conditionals.weights import LEAST_ESS, MOST_K
+from ..training.history import training_notes
 
 if TYPE_CHECKING:
     from .modes import Modes
@@ -55,6 +56,7 @@ def verdict(found: Inference) -> str:
     """See `Inference.verdict`."""
     ess, n = found.effective_sample_size, len(found.rows)
     at = f"k-hat is {found.k_hat:.2f}, and {n:,} draws are worth {ess:,.0f}"
+    at = "; ".join([*training_notes(found.history), at])
     if reasons := doubts(found):
         judged = (
             f"{'; '.join([at, *reasons])}: neither the flow nor its weights can be trusted. Try "
@@ -65,21 +67,7 @@ def verdict(found: Inference) -> str:
         judged = f"{at}: the weights correct the flow wherever it has draws."
     else:
         judged = f"{at}: the weights are reliable, though the flow is not close to the target."
-    return " ".join([judged, *notes(found), about_modes(found.modes)])
-
-
-def notes(found: Inference) -> list[str]:
-    """What happened in training."""
-    if found.history is None:
-        return []
-    settings, epochs, told = found.history.settings, len(found.history.train_nll), []
-    if found.history.interrupted:
-        told.append(f"Training was stopped after {epochs} epochs.")
-    if skipped := settings.get("skipped_updates"):
-        told.append(f"Updates left out, because their gradients were too large: {skipped:,}.")
-    if raised := settings.get("raised_rows"):
-        told.append(f"The target raised an error at {raised:,} rows, where p is taken as 0.")
-    return told
+    return f"{judged} {about_modes(found.modes)}"
 
 
 def about_modes(modes: Modes | None) -> str:

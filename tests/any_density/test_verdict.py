@@ -178,12 +178,12 @@ def test_equal_modes_may_be_switched_labels():
 
 def test_the_verdict_names_what_happened_in_training():
     found = weighted(fc.Normal(1), 1.0, normal, 1000)
-    assert "raining" not in found.verdict
-    history = History([1.0], [1.0], 0, interrupted=True,
-                      settings={"skipped_updates": 4, "raised_rows": 1200})  # fmt: skip
+    assert found.verdict.startswith("k-hat")
+    settings = {"epochs": 50, "skipped_updates": 4, "raised_rows": 1200}
+    history = History([1.0], [1.0], 0, interrupted=True, settings=settings)
     verdict = replace(found, history=history).verdict
-    assert "Training was stopped after 1 epochs." in verdict and "too large: 4." in verdict
-    assert "raised an error at 1,200 rows" in verdict
+    assert "interrupted after 1 of 50 epochs; 4 updates with an outlying gradient" in verdict
+    assert "raised at 1,200 rows" in verdict and "the weights correct the flow" in verdict
 
 
 def test_the_table_of_many_parameters_is_short():
