@@ -207,7 +207,7 @@ class Inference:
         mean, error = self._mean_and_error(values)
         variance, its_error = self._mean_and_error((values - mean) ** 2)
         mean = np.where(np.isfinite(error), mean, np.nan)
-        deviation = np.sqrt(np.where(np.isfinite(its_error), variance, np.nan))
+        deviation = np.sqrt(np.where(np.isfinite(error + its_error), variance, np.nan))
         levels = quantiles(values, self.weights, LEVELS)
         columns = np.stack([mean, error, deviation, *levels], axis=1).tolist()
         names = ("mean", "error", "sd", *(f"{level:.0%}" for level in LEVELS))

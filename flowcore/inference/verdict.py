@@ -101,7 +101,7 @@ def report(found: Inference) -> str:
     if len(summary) > LINES:
         lines.append(f"and {len(summary) - LINES} more, see summary()")
     if any(math.isnan(row["sd"]) for row in summary.values()):
-        lines.append("-: it may not exist, because the tail is long: see k_hat_of()")
+        lines.append("-: it may not exist, or too few draws determine it: see k_hat_of()")
     lines.append(f"log evidence {log_z:.3f} +- {error:.3f}, ELBO {elbo:.3f} +- {elbo_error:.3f}")
     for value, bad in (("-inf", np.isneginf(found.log_p)), ("NaN", np.isnan(found.log_p))):
         if bad.any():
