@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from ..distributions import TransformedDistribution
 
 DRAWS = 20_000  # k-hat of fewer draws is too uncertain
-SURE = 4.0  # standard errors beyond chance
 LEVELS = (0.05, 0.5, 0.95)  # of the quantiles of a summary
 LONGEST = 0.9  # k of a tail whose missing part is estimated
 
@@ -150,8 +149,8 @@ class Inference:
             error = (standard deviation of the weights) / (their mean) / sqrt(n) / (1 - k)
 
         k, in [0, 0.9], is the shape of the largest tenth of the weights, or k-hat if it is larger.
-        1 - k is about the share of such a tail that n draws show: reverse KL lacks mass in the
-        tails of p, where draws are rare and their weights large.
+        Reverse KL lacks mass in the tails of p, where draws are rare and their weights large: the
+        standard error alone is too small. The factor is a rule that was chosen by measurement.
         """
         k = np.clip(max(shape_of_tail(self.weights[None])[0], self.k_hat), 0, LONGEST)
         return self._weighted[0], float(self.weights.std() * math.sqrt(len(self.rows)) / (1 - k))
@@ -172,7 +171,7 @@ class Inference:
 
         From k = 1 on, E_p[f] does not exist, as the mean of a Cauchy density. Above k = 0.7 no
         practicable number of draws is enough to compute it. Then use quantiles, as `summary` does.
-        -inf: f has no tail that matters. Source: Vehtari et al. 2024, section 3.
+        -inf: f has no tail that matters. Source: Vehtari et al. 2024.
         """
         return mapped(self._k_of, function(self.draws))
 
@@ -256,7 +255,7 @@ class Inference:
         far = self.rows - np.median(self.rows, axis=0)
         terms = [(side * far > 0) * (1 + far * self.slope) for side in (-1, 1)]
         share, error = self._moments(np.concatenate(terms, axis=1))
-        worst = np.argmax(share - SURE * error)
+        worst = np.argmax(share - verdict.SURE * error)
         return float(share[worst]), float(error[worst])
 
     @property
