@@ -3,7 +3,8 @@
 infer.py      `infer`: fit, weight, judge
 modes.py      the modes of a target, found before training
 start.py      the Gaussian from which `infer` starts
-result.py     `Inference`: weights, evidence, a verdict; corrections: refit, Metropolis, HMC; ArviZ
+result.py     `Inference`: weights, evidence; corrections: refit, Metropolis, HMC; ArviZ
+verdict.py    the verdict on an `Inference`, in words; the printed table
 record.py     an `Inference` as data, for files
 space.py      parameters by name, and the maps to them from the free coordinates of a flow
 supports.py   the maps of intervals, angles, simplexes, ordered vectors, Cholesky factors

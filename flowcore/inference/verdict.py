@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..conditionals.weights import LEAST_ESS, MOST_K
+from ..training.history import training_notes
 
 if TYPE_CHECKING:
     from .modes import Modes
@@ -24,7 +25,7 @@ MISSING, SURE = 0.03, 4.0  # a share of p that matters, standard errors beyond c
 MOST_NAN = 0.01  # of the draws
 LINES = 40  # of the printed table
 NAMED, SWITCHED, EQUAL = 5, 4, 0.8  # shares in a sentence; modes alike, and how much alike
-NUMBERS = ("no", "one", "two", "three", "four", "five")
+NUMBERS = ("no", "one", "two", "three", "four", "five")  # in words
 
 
 def doubts(found: Inference) -> list[str]:
@@ -55,6 +56,7 @@ def verdict(found: Inference) -> str:
     """See `Inference.verdict`."""
     ess, n = found.effective_sample_size, len(found.rows)
     at = f"k-hat is {found.k_hat:.2f}, and {n:,} draws are worth {ess:,.0f}"
+    at = "; ".join([*training_notes(found.history), at])
     if reasons := doubts(found):
         judged = (
             f"{'; '.join([at, *reasons])}: neither the flow nor its weights can be trusted. Try "
@@ -65,21 +67,7 @@ def verdict(found: Inference) -> str:
         judged = f"{at}: the weights correct the flow wherever it has draws."
     else:
         judged = f"{at}: the weights are reliable, though the flow is not close to the target."
-    return " ".join([judged, *notes(found), about_modes(found.modes)])
-
-
-def notes(found: Inference) -> list[str]:
-    """What happened in training."""
-    if found.history is None:
-        return []
-    settings, epochs, told = found.history.settings, len(found.history.train_nll), []
-    if found.history.interrupted:
-        told.append(f"Training was stopped after {epochs} epochs.")
-    if skipped := settings.get("skipped_updates"):
-        told.append(f"Updates left out, because their gradients were too large: {skipped:,}.")
-    if raised := settings.get("raised_rows"):
-        told.append(f"The target raised an error at {raised:,} rows, where p is taken as 0.")
-    return told
+    return f"{judged} {about_modes(found.modes)}"
 
 
 def about_modes(modes: Modes | None) -> str:
@@ -88,18 +76,14 @@ def about_modes(modes: Modes | None) -> str:
         return "No search for modes was done: there may be others."
     count = len(modes.shares)
     if count == 1:
-        scales = len(modes.scales)
-        scales = NUMBERS[scales] if scales < len(NUMBERS) else scales
-        ended = f"{modes.counts[0]:,} of {modes.ascents:,} ascents over {scales} scales"
+        n = len(modes.scales)
+        scales = f"{NUMBERS[n] if n < len(NUMBERS) else n} scale{'s' * (n != 1)}"
+        ended = f"{modes.counts[0]:,} of {modes.ascents:,} ascents over {scales}"
         return f"One mode: {ended} ended in it."
-    shares = [f"{share:.2g}".lstrip("0") for share in np.sort(modes.shares)[::-1]]
-    named = (
-        ", ".join(shares[:NAMED])
-        if count > NAMED
-        else " and ".join([", ".join(shares[:-1]), shares[-1]])
-    )
-    text = f"{count} modes found, with {named}{', ...' * (count > NAMED)} of the mass; there may"
-    text += " be others."
+    named = [f"{share:.2g}".lstrip("0") for share in np.sort(modes.shares)[::-1][:NAMED]]
+    named += ["less each"] * (count > NAMED)
+    shares = " and ".join(", ".join(named).rsplit(", ", 1))
+    text = f"{count} modes found, with {shares} of the mass; there may be others."
     if np.count_nonzero(modes.shares > EQUAL * modes.shares.max()) >= SWITCHED:
         text += ' If equal ones differ by the order of their labels, use the support "ordered".'
     return text
@@ -117,7 +101,7 @@ def report(found: Inference) -> str:
     if len(summary) > LINES:
         lines.append(f"and {len(summary) - LINES} more, see summary()")
     if any(math.isnan(row["sd"]) for row in summary.values()):
-        lines.append("-: it may not exist, because the tail is long: see k_hat_of()")
+        lines.append("-: it may not exist, or too few draws determine it: see k_hat_of()")
     lines.append(f"log evidence {log_z:.3f} +- {error:.3f}, ELBO {elbo:.3f} +- {elbo_error:.3f}")
     for value, bad in (("-inf", np.isneginf(found.log_p)), ("NaN", np.isnan(found.log_p))):
         if bad.any():
