@@ -147,13 +147,17 @@ def pulled_back(log_target: Callable, forward: Callable) -> Callable:
     """y -> log p~(x(y)) + log |det dx/dy|, for forward(y) = (x, log-det) in autograd.numpy.
 
     If the target returns its gradient by x, in the form of x, the result returns the gradient by y.
+    If it returns None in its place, so does the result.
     """
 
     def on_the_line(y):
         x, log_det = forward(y)
         found = log_target(x)
         if isinstance(found, tuple):
-            return _with_gradient(*found, forward, y)
+            value, slope = found
+            if slope is None:
+                return np.asarray(value) + log_det, None
+            return _with_gradient(value, _like(x, slope), forward, y)
         if np.shape(found) != (len(y),):
             raise ValueError(
                 f"log_target of {len(y)} rows returned shape {np.shape(found)}: one number a row "
@@ -163,6 +167,16 @@ def pulled_back(log_target: Callable, forward: Callable) -> Callable:
         return found + log_det if isbox(found) or not isbox(y) else found
 
     return on_the_line
+
+
+def _like(x, slope):
+    """The gradient with its names in the order of x. Errors: ValueError for other names."""
+    if not isinstance(x, Mapping):
+        return slope
+    if not isinstance(slope, Mapping) or slope.keys() != x.keys():
+        names = [*slope] if isinstance(slope, Mapping) else type(slope).__name__
+        raise ValueError(f"log_target's gradient is a dictionary of {[*x]}: got {names}")
+    return {name: slope[name] for name in x}
 
 
 def _with_gradient(value, slope, forward, y):
