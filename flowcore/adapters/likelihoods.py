@@ -50,8 +50,7 @@ def from_jax(f: Callable, *, vectorized: bool = False) -> Callable:
     of_rows = f if vectorized else jax.vmap(f)
 
     def total(x):
-        value = of_rows(x)
-        _check_shape(value.shape, _count(x), vectorized)
+        value = _checked(of_rows(x), _count(x))
         return value.sum(), value  # rows are independent: one gradient has those of all rows
 
     slope_and_value = jax.jit(jax.grad(total, has_aux=True))
@@ -69,9 +68,9 @@ def from_jax(f: Callable, *, vectorized: bool = False) -> Callable:
 def from_torch(f: Callable, *, vectorized: bool = False) -> Callable:
     """Turn a log-density written in torch into a target of `infer`.
 
-    f is the log-density of one parameter set, and is vectorised by `torch.func.vmap`: pass
-    `validate_args=False` to torch's distributions, whose checks are not vectorised, or write f for
-    rows. f gets float64 tensors on the CPU; its data should be float64, too.
+    f is the log-density of one parameter set, and is vectorised by `torch.func.vmap`. That refuses
+    an `if` on values, such as the checks of some distributions of torch: pass them
+    `validate_args=False`. f gets float64 tensors on the CPU; its data should be float64, too.
 
     Errors: ImportError without torch; ValueError if f does not return one number.
 
@@ -96,8 +95,7 @@ def from_torch(f: Callable, *, vectorized: bool = False) -> Callable:
     def log_target(x):
         with torch.enable_grad():
             x = mapped(lambda a: torch.tensor(a, dtype=torch.float64, requires_grad=True), x)
-            value = of_rows(x)
-            _check_shape(value.shape, _count(x), vectorized)
+            value = _checked(of_rows(x), _count(x))
             leaves = [*x.values()] if isinstance(x, Mapping) else [x]
             slopes = torch.autograd.grad(value.sum(), leaves, materialize_grads=True)
         slopes = [slope.numpy() for slope in slopes]
@@ -163,12 +161,11 @@ def _blocks(x, n: int) -> Iterator[Any]:
         yield mapped(lambda a, rows=rows: a[rows], x)
 
 
-def _check_shape(shape, n: int, vectorized: bool) -> None:
-    if tuple(shape) == (n,):
-        return
-    if vectorized:
-        hint = "pass vectorized=False if f takes one parameter set"
-    else:
-        shape, n = shape[1:], ""
-        hint = "pass vectorized=True if f takes rows"
-    raise ValueError(f"f returned shape {tuple(shape)}, not ({n}{',' * vectorized}): {hint}")
+def _checked(value, n: int):
+    """value, if it is one number for each of n parameter sets."""
+    if tuple(value.shape) != (n,):
+        raise ValueError(
+            f"f of {n} parameter sets returned shape {tuple(value.shape)}, not {(n,)}: f returns "
+            "one number for one parameter set, or, with vectorized=True, (n,) for n rows"
+        )
+    return value

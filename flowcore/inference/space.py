@@ -157,7 +157,11 @@ def pulled_back(log_target: Callable, forward: Callable) -> Callable:
             value, slope = found
             if slope is None:
                 return np.asarray(value) + log_det, None
-            return _with_gradient(value, _like(x, slope), forward, y)
+            if isinstance(slope, Mapping) and isinstance(x, Mapping):
+                if slope.keys() != x.keys():
+                    raise ValueError(f"log_target's gradient is by {[*slope]}, not by {[*x]}")
+                slope = {name: slope[name] for name in x}  # JAX sorts names
+            return _with_gradient(value, slope, forward, y)
         if np.shape(found) != (len(y),):
             raise ValueError(
                 f"log_target of {len(y)} rows returned shape {np.shape(found)}: one number a row "
@@ -167,16 +171,6 @@ def pulled_back(log_target: Callable, forward: Callable) -> Callable:
         return found + log_det if isbox(found) or not isbox(y) else found
 
     return on_the_line
-
-
-def _like(x, slope):
-    """The gradient with its names in the order of x. Errors: ValueError for other names."""
-    if not isinstance(x, Mapping):
-        return slope
-    if not isinstance(slope, Mapping) or slope.keys() != x.keys():
-        names = [*slope] if isinstance(slope, Mapping) else type(slope).__name__
-        raise ValueError(f"log_target's gradient is a dictionary of {[*x]}: got {names}")
-    return {name: slope[name] for name in x}
 
 
 def _with_gradient(value, slope, forward, y):

@@ -108,11 +108,11 @@ class LogTarget:
         """
         if self.dim > MOST_DIFFERENCES:
             raise ValueError(
-                f"differences for a gradient are taken of at most {MOST_DIFFERENCES} coordinates, "
-                f"not of {self.dim}: write log_target in autograd.numpy, JAX or torch"
+                f"log_target has {self.dim} coordinates, and differences are taken of at most "
+                f"{MOST_DIFFERENCES}: write it in autograd.numpy, JAX or torch"
             )
         step = np.cbrt(np.finfo(float).eps) * np.maximum(1.0, np.abs(x))
-        step = (x + step) - x  # as floats have it
+        step = (x + step) - x  # a number that floats near x can add
         shifts = step[:, :, None] * np.eye(self.dim)
         rows = np.concatenate([x[:, None] + shifts, x[:, None] - shifts])
         ahead, behind = _real(self.log_target(rows.reshape(-1, self.dim))[0]).reshape(2, *x.shape)
@@ -120,15 +120,13 @@ class LogTarget:
 
 
 def _no_gradient(problem: Exception | None) -> str:
-    if "make_diagonal" in str(problem):
-        fix = "for the diagonals of matrices write np.diagonal(C, axis1=-1, axis2=-2)"
-    else:
-        fix = (
-            "write it in autograd.numpy and autograd.scipy (.stats, .special), without math and "
-            "float(); or return (log p of every row, its gradient by the rows); or pass "
-            "flowcore.adapters.from_jax(f), from_torch(f), or from_numpy(f) for differences"
-        )
     why = "it does not depend on its rows, as autograd sees it" if problem is None else problem
+    fix = (
+        "for the diagonals of matrices write np.diagonal(C, axis1=-1, axis2=-2)"
+        if "make_diagonal" in str(problem)
+        else "write it in autograd.numpy and autograd.scipy.stats, return (log p of every row, its "
+        "gradient by the rows), or use flowcore.adapters: from_jax(f), from_torch(f), from_numpy(f)"
+    )
     return f"log_target has no gradient ({why!s:.200}): {fix}"
 
 
