@@ -138,7 +138,8 @@ def from_numpy(f: Callable, *, vectorized: bool = False) -> Callable:
 
     def log_target(x):
         value = f(x) if vectorized else [f(one) for one in _each(x)]
-        return np.atleast_1d(np.asarray(value, float)), None  # some of scipy's drop the axis of n=1
+        value = np.atleast_1d(np.asarray(value, float))  # multivariate_normal of SciPy
+        return _checked(value, _count(x)), None
 
     return log_target
 

@@ -162,7 +162,7 @@ def pulled_back(log_target: Callable, forward: Callable) -> Callable:
                     raise ValueError(f"log_target's gradient is by {[*slope]}, not by {[*x]}")
                 slope = {name: slope[name] for name in x}  # JAX sorts names
             return _with_gradient(value, slope, forward, y)
-        if np.shape(found) != (len(y),):
+        if np.shape(found) != (len(y),) and not (len(y) == 1 and np.shape(found) == ()):
             raise ValueError(
                 f"log_target of {len(y)} rows returned shape {np.shape(found)}: one number a row "
                 f"is {(len(y),)}"

@@ -76,6 +76,8 @@ class LogTarget:
             slope = self._by_differences(x) if slope is None else _real(slope)
         else:
             value, slope = self._by_autograd(x)
+        if len(x) == 1 and value.shape == ():  # multivariate_normal of SciPy and autograd
+            value = value[None]
         if value.shape != (len(x),) or slope.shape != x.shape:
             raise ValueError(
                 f"log_target of rows {x.shape} returned shape {value.shape}, its gradient "
