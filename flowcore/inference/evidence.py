@@ -162,7 +162,9 @@ def _halves(x: np.ndarray, chain: np.ndarray) -> list[tuple[np.ndarray, np.ndarr
 
 def _log_p(log_target, x: np.ndarray, may_vanish: bool = False) -> np.ndarray:
     with np.errstate(all="ignore"):
-        found = np.asarray(as_numbers("the result of log_target", log_target(x)), float)
+        found = log_target(x)
+        found = found[0] if isinstance(found, tuple) else found  # without its gradient
+        found = np.asarray(as_numbers("the result of log_target", found), float)
     if found.shape != (len(x),):
         raise ValueError(
             f"log_target of rows {x.shape} returned shape {found.shape}, not {(len(x),)}"

@@ -243,14 +243,22 @@ def pulled_back(log_target: Callable, forward: Callable) -> Callable:
     """y -> log p~(x(y)) + log |det dx/dy|, for forward(y) = (x, log-det) in autograd.numpy.
 
     If the target returns its gradient by x, in the form of x, the result returns the gradient by y.
+    If it returns None in its place, so does the result.
     """
 
     def on_the_line(y):
         x, log_det = forward(y)
         found = log_target(x)
         if isinstance(found, tuple):
-            return _with_gradient(*found, forward, y)
-        if np.shape(found) != (len(y),):
+            value, slope = found
+            if slope is None:
+                return np.asarray(value) + log_det, None
+            if isinstance(slope, Mapping) and isinstance(x, Mapping):
+                if slope.keys() != x.keys():
+                    raise ValueError(f"log_target's gradient is by {[*slope]}, not by {[*x]}")
+                slope = {name: slope[name] for name in x}  # JAX sorts names
+            return _with_gradient(value, slope, forward, y)
+        if np.shape(found) != (len(y),) and not (len(y) == 1 and np.shape(found) == ()):
             raise ValueError(
                 f"log_target of {len(y)} rows returned shape {np.shape(found)}: one number a row "
                 f"is {(len(y),)}"
