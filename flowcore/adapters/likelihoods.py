@@ -9,6 +9,7 @@ function of rows, or of a dictionary: (log p~ (n,), its gradient in the form of 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -130,16 +131,17 @@ def from_numpy(f: Callable, *, vectorized: bool = False) -> Callable:
     --------
     >>> from scipy import stats
     >>> import flowcore as fc
-    >>> log_target = fc.adapters.from_numpy(stats.multivariate_normal([1.0, 2.0]).logpdf)
-    >>> found = fc.infer(log_target, dim=2)
+    >>> log_p = stats.multivariate_normal([1.0, 2.0]).logpdf  # it takes rows
+    >>> found = fc.infer(fc.adapters.from_numpy(log_p, vectorized=True), dim=2)
     >>> found.expectation()[0].round(1)
     array([1., 2.])
     """
 
     def log_target(x):
-        value = f(x) if vectorized else [f(one) for one in _each(x)]
+        n = _count(x)
+        value = f(x) if vectorized else [f(mapped(itemgetter(i), x)) for i in range(n)]
         value = np.atleast_1d(np.asarray(value, float))  # multivariate_normal of SciPy
-        return _checked(value, _count(x)), None
+        return _checked(value, n), None
 
     return log_target
 
@@ -148,18 +150,13 @@ def _count(x) -> int:
     return len(next(iter(x.values())) if isinstance(x, Mapping) else x)
 
 
-def _each(x) -> Iterator:
-    """The parameter sets of all rows."""
-    return (mapped(lambda a, i=i: a[i], x) for i in range(_count(x)))
-
-
 def _blocks(x, n: int) -> Iterator[Any]:
     """Blocks of 256 rows, or one of 16 if there are no more: programs are compiled for a number of
     rows. What is missing is filled with the last row."""
     size = 16 if n <= 16 else BLOCK
     for first in range(0, n, size):
         rows = np.minimum(np.arange(first, first + size), n - 1)
-        yield mapped(lambda a, rows=rows: a[rows], x)
+        yield mapped(itemgetter(rows), x)
 
 
 def _checked(value, n: int):

@@ -1,5 +1,5 @@
-"""Likelihoods in JAX, torch and NumPy beside the same in autograd. Tests of JAX and torch are skipped
-without them; `.ci/run` has an environment with both.
+"""Likelihoods in JAX, torch and NumPy beside the same in autograd. Tests of JAX and torch are
+skipped without them; `.ci/run` has an environment with both.
 """
 
 import re
@@ -123,9 +123,9 @@ def test_rows_without_names(name, adapter):
     np.testing.assert_allclose(value, -np.exp(x).sum(axis=1) + x[:, 0], rtol=1e-12)
     np.testing.assert_allclose(slope, -np.exp(x) + [1, 0, 0], rtol=1e-12)
     assert value.dtype == slope.dtype == float
-    with pytest.raises(ValueError, match="f of .* returned shape .*one number"):
+    with pytest.raises(ValueError, match=r"f of .* returned shape .*one number"):
         adapter(lambda row: row)(x)
-    with pytest.raises(ValueError, match="f of .* returned shape .*one number"):
+    with pytest.raises(ValueError, match=r"f of .* returned shape .*one number"):
         adapter(np_of.sum, vectorized=True)(x)
 
 
@@ -209,9 +209,9 @@ def test_a_likelihood_of_scipy():
 
 
 def test_differences_of_many_coordinates_are_refused():
-    with pytest.raises(ValueError, match="11 coordinates, and differences .* at most 10: write"):
+    with pytest.raises(ValueError, match=r"11 coordinates, and differences .* at most 10: write"):
         fc.infer(from_numpy(lambda x: -np.sum(x**2)), dim=11)
-    with pytest.raises(ValueError, match="f of .* returned shape"):
+    with pytest.raises(ValueError, match=r"f of .* returned shape"):
         fc.infer(from_numpy(lambda x: -(x**2)), dim=2)
 
 
@@ -330,9 +330,10 @@ def bridgestan(monkeypatch, by_differences):
 
 
 @pytest.mark.parametrize("program", ["JAX", "torch"])
-def test_the_examples_of_the_page_agree(program, by_differences):
+def test_the_examples_of_the_page_agree(program, request):
     pytest.importorskip(program.lower())
-    expected, found = by_differences["found"], result(program)["found"]
+    expected = request.getfixturevalue("by_differences")["found"]
+    found = result(program)["found"]
     assert found.trusted and found.log_evidence == pytest.approx(expected.log_evidence, abs=0.002)
 
 
