@@ -145,7 +145,7 @@ def raised() -> dict[str, Awkward]:
 
     errors = (np.linalg.LinAlgError("Singular matrix"), ZeroDivisionError("division by zero"),
               FloatingPointError("overflow"), ArithmeticError("no root"),
-              RuntimeError("the solver did not converge"), ValueError("bad parameters"))  # fmt: skip
+              RuntimeError("no solution"), ValueError("bad parameters"))  # fmt: skip
     named = {f"raises: {type(e).__name__}": Awkward(raising(far, e), 2, {}, 0.0) for e in errors}
     return named | {
         "raises: at a pair": Awkward(pair, 2, {}, 0.0),
