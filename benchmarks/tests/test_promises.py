@@ -35,8 +35,8 @@ def on_line(truth, n=20_000):
 
 @pytest.mark.parametrize("name, make", ALL, ids=[name for name, _ in ALL])
 def test_draws_shares_and_evidence_are_those_of_the_target(name, make):
-    """Over draws, E grad log p is 0 and E (y - m) grad log p is -1; the mean of q / p~ is 1 / Z for a
-    Gaussian q inside of one mode."""
+    """Over draws, E grad log p is 0 and E (y - m) grad log p is -1. The mean of q / p~ is 1 / Z for
+    a Gaussian q inside of one mode."""
     truth = make()
     y, log_p, slope, x = on_line(truth)
     n = len(y)
