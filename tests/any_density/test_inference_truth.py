@@ -134,7 +134,7 @@ def test_a_box_without_its_support_is_answered_with_the_support_to_write():
         inside = anp.all((x > -0.5) & (x < 3), axis=1)
         return anp.where(inside, -0.5 * anp.sum(x**2, axis=1), -np.inf)
 
-    found, text = answered(log_p, 3)
+    found, text = answered(log_p, 3, epochs=4)
     assert "support=" in text and "-0.5" in text and "3" in text
     assert found is None or not found.trusted or abs(
         found.log_evidence[0] - 3 * np.log((stats.norm.cdf(3) - stats.norm.cdf(-0.5))
