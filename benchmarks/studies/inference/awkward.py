@@ -134,7 +134,7 @@ def raised() -> dict[str, Awkward]:
         k = anp.exp(-0.5 * gap / scale**2) + 1e-12 * np.eye(5)
         root = anp.linalg.cholesky(k * anp.exp(x[:, 1])[:, None, None])
         inner = anp.linalg.solve(root, anp.tile(y[:, None], (len(x), 1, 1)))[:, :, 0]
-        diagonal = anp.einsum("nii->ni", root)
+        diagonal = anp.sum(root * np.eye(5), axis=2)
         data = -0.5 * anp.sum(inner**2, axis=1) - anp.sum(anp.log(diagonal), axis=1)
         return data + normal(x)
 
