@@ -85,7 +85,7 @@ def test_the_same_seed_has_the_same_answer(two):
 
 def test_the_verdict_on_one_mode_has_the_number_of_ascents():
     found = fc.infer(lambda x: -0.5 * anp.sum((x / [1.0, 1e4]) ** 2, axis=1), 2, rng=1000)
-    assert "modes" not in found.verdict and "one mode" in found.verdict
+    assert "modes" not in found.verdict and "one mode" in found.verdict.lower()
     assert str(found.modes.ascents) in found.verdict.replace(",", "")
     assert len(found.modes.centres) == 1 and found.modes.shares == pytest.approx([1.0])
     assert "close to the target" not in found.verdict
@@ -94,7 +94,7 @@ def test_the_verdict_on_one_mode_has_the_number_of_ascents():
 def test_a_flow_of_your_own_is_not_searched():
     flow = fc.flows.iaf(2, layers=1, hidden=[8])
     found = fc.infer(PAIR[0], flow=flow, start=[[2.0, -1.0]], epochs=1, batches=5)
-    assert found.modes is None and "one mode:" not in found.verdict
+    assert found.modes is None and "one mode:" not in found.verdict.lower()
 
 
 def test_a_spike_without_mass_is_no_mode():
