@@ -97,8 +97,8 @@ def holes() -> dict[str, Awkward]:
     """NaN at places."""
     few = 1e-3
     return {
-        "NaN: beyond 3": Awkward(where(lambda x: x[:, 0] < 3, other=np.nan), 2, {}, float(stats.norm.logcdf(3)), True
-        ),
+        "NaN: beyond 3": Awkward(
+            where(lambda x: x[:, 0] < 3, other=np.nan), 2, {}, float(stats.norm.logcdf(3)), True),
         "NaN: beyond 1": Awkward(where(lambda x: x[:, 0] < 1, other=np.nan), 2, {}, None, True),
         "NaN: here and there": Awkward(
             where(lambda x: anp.sin(1e4 * x[:, 0]) < np.cos(np.pi * few), other=np.nan), 3, {},
