@@ -12,11 +12,17 @@ TABLE is one of
               --posteriordb is a clone of https://github.com/stan-dev/posteriordb. "port" is the
               mean of grad log p over the reference draws, in standard errors: a test of the port.
               mean and sd are the worst errors, in reference sds and relative
-  modes       mixtures of three and five Gaussians, with and without annealing; --runs of each
+  modes       20 targets of 2 to 8 modes, ten of them bent, heavy-tailed or switching, and ten whose
+              modes differ in volume by e^4 or more; --runs seeds of each
+  attacks     24 targets that were made to break the search for modes
+  unimodal    20 targets with one mode, or ridge, or ring: whether "modes" is in the verdict, and
+              whether log Z is within two of its errors; 100 fits are --runs 5
+  crashes     60 targets as they come from a user: boxes by -inf, NaN, errors, improper ones
   evidence    bridge sampling from 2,000 exact draws, --runs times
   steps       seconds of an update by the path derivative over those of the plain ELBO
 
---epochs is that of `infer`; without it the defaults of `infer` hold. --quick takes seconds.
+--epochs is that of `infer`; without it the defaults of `infer` hold. --targets are names, or parts
+of names, of the four tables before `evidence`. --quick takes seconds.
 """
 
 from __future__ import annotations
@@ -27,10 +33,19 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from ...support.common import Report, machine, parse, parser, print_machine, print_table, write_rows
-from . import tables
+from . import promises, tables
+from .attacks import attacks
+from .awkward import awkward
 from .models import MODELS
+from .several import several, volumes
+from .single import unimodal
 
-TABLES = ("exact", "gap", "posteriors", "modes", "evidence", "steps")
+FITS = {
+    "modes": lambda: several() | volumes(), "attacks": attacks, "unimodal": unimodal,
+    "crashes": awkward,
+}  # fmt: skip
+TABLES = ("exact", "gap", "posteriors", *FITS, "evidence", "steps")
+RUNS = {"evidence": 100, "modes": 3, "crashes": 3}  # the others: 1
 
 
 def main(argv=None) -> int:
@@ -42,7 +57,9 @@ def main(argv=None) -> int:
     options.add_argument(
         "--models", nargs="+", choices=[*MODELS], metavar="NAME", default=[*MODELS]
     )
-    options.add_argument("--runs", type=int, default=100, help="of evidence and modes (100)")
+    options.add_argument("--targets", nargs="+", metavar="NAME", default=[""])
+    options.add_argument("--runs", type=int, help="of evidence (100); seeds of modes and crashes "
+                         "(3), attacks and unimodal (1)")  # fmt: skip
     args = parse(options, argv)
     if args.table == "posteriors" and args.posteriordb is None:
         options.error("posteriors needs --posteriordb FOLDER, a clone of stan-dev/posteriordb")
@@ -69,10 +86,16 @@ def plain(args):
         return tables.gap(args.dim or (4 if args.quick else 20), **options)
     if args.table == "posteriors":
         return tables.posteriors(args.posteriordb, args.models, **options)
-    if args.table == "modes":
-        return tables.modes(1 if args.quick else args.runs, **options)
+    runs = args.runs or RUNS.get(args.table, 1)
+    if args.table in FITS:
+        chosen = {name: own for name, own in FITS[args.table]().items()
+                  if any(part in name for part in args.targets)}  # fmt: skip
+        if args.quick:
+            runs, chosen = 1, dict([*chosen.items()][:2])
+        fits = promises.crashes if args.table == "crashes" else promises.answers
+        return fits(chosen, runs, **options)
     options.pop("batches", None), options.pop("draws", None)
-    runs, rows = (2, 300) if args.quick else (args.runs, 2000)
+    runs, rows = (2, 300) if args.quick else (runs, 2000)
     return tables.evidence(runs, rows, **options)
 
 
@@ -94,17 +117,10 @@ def summary(table: str, rows: list[dict]) -> str:
             f"close (means within 0.1 sd, sds within 10%): {close} of {len(rows)}; trusted: "
             f"{trusted}; trusted and not close: {', '.join(wrong) or 'none'}"
         )
-    if table == "modes":
-        lines = []
-        for annealed in (False, True):
-            own = [row for row in rows if row["annealed"] == annealed]
-            n_found = sum(row["all"] for row in own)
-            wrong = sum(row["trusted"] and not row["all"] for row in own)
-            how = "annealed" if annealed else "plain"
-            lines.append(
-                f"{how}: all modes in {n_found} of {len(own)}; trusted without all of them: {wrong}"
-            )
-        return "\n".join(lines)
+    if table in FITS:
+        return getattr(promises, f"summary_of_{'crashes' if table == 'crashes' else 'answers'}")(
+            rows
+        )
     if table == "evidence":
         return f"largest mean error {max(abs(row['mean error']) for row in rows):.3f} nats"
     if table == "gap":

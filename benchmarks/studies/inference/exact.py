@@ -69,23 +69,6 @@ def student(dim: int, df: float) -> Exact:
     return Exact(log_p, lambda n, rng: rng.standard_t(df, (n, dim)))
 
 
-def mixture(dim: int, pieces: int, spread: float, seed: int) -> Exact:
-    """Equal unit Gaussians around centres that are drawn from N(0, spread^2 I)."""
-    centres = spread * np.random.default_rng(seed).standard_normal((pieces, dim))
-
-    def log_p(x):
-        parts = [-0.5 * anp.sum((x - centre) ** 2, axis=1) for centre in centres]
-        total = parts[0]
-        for part in parts[1:]:
-            total = anp.logaddexp(total, part)
-        return total - np.log(pieces) - 0.5 * dim * LOG_2_PI
-
-    def sample(n, rng):
-        return centres[rng.integers(pieces, size=n)] + rng.standard_normal((n, dim))
-
-    return Exact(log_p, sample)
-
-
 def targets(dim: int) -> dict[str, Exact]:
     """The seven, by name."""
     return {

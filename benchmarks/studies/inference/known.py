@@ -48,12 +48,22 @@ def normal_gamma() -> Known:
 
 
 def eight_schools() -> Known:
-    """mu, log tau and eight z: the centred effects are mu + tau z. Exact by a grid of (mu, tau)."""
-    y, sigma = SCHOOLS
+    return hierarchy(*SCHOOLS)
+
+
+def hierarchy(y: np.ndarray, sigma: np.ndarray) -> Known:
+    """mu, log tau and J z: the centred effects are mu + tau z. Exact by a grid of (mu, tau).
+
+    y_j ~ N(mu + tau z_j, sigma_j^2), mu ~ N(0, 5^2), tau ~ HalfCauchy(5).
+    """
+    size = len(y)
 
     def on_two(mu, tau):
         """log p(y, mu, tau), the effects integrated out."""
-        data = stats.norm.logpdf(y, mu[..., None], np.hypot(sigma, tau[..., None])).sum(axis=-1)
+        data = 0.0
+        for value, error in zip(y, sigma, strict=True):  # one by one: the grid has a million cells
+            wide = error**2 + tau**2
+            data = data - 0.5 * ((value - mu) ** 2 / wide + np.log(wide) + LOG_2_PI)
         return data + stats.norm.logpdf(mu, 0, 5) + stats.halfcauchy.logpdf(tau, scale=5)
 
     mu, log_tau = np.linspace(-25, 35, 601), np.linspace(-12, 7, 1901)
@@ -62,7 +72,7 @@ def eight_schools() -> Known:
     share = np.exp(grid - top).ravel()
     log_z = float(top + np.log(share.sum() * cell))
 
-    constant = np.log(sigma).sum() + 8.5 * LOG_2_PI + np.log(5) - np.log(2 / (5 * np.pi))
+    constant = np.log(sigma).sum() + (size + 0.5) * LOG_2_PI + np.log(5) - np.log(2 / (5 * np.pi))
 
     def log_p(x):
         tau = anp.exp(x[:, 1])
@@ -77,7 +87,7 @@ def eight_schools() -> Known:
         t = np.exp(log_tau[j] + (rng.random(n) - 0.5) * (log_tau[1] - log_tau[0]))
         width = 1 / (1 + (t[:, None] / sigma) ** 2)  # of z given the rest
         z = width * (y - m[:, None]) * t[:, None] / sigma**2
-        z += np.sqrt(width) * rng.standard_normal((n, 8))
+        z += np.sqrt(width) * rng.standard_normal((n, size))
         return np.column_stack([m, np.log(t), z])
 
     return Known(log_p, sample, log_z)

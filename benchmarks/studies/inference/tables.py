@@ -11,16 +11,15 @@ from scipy.stats import wasserstein_distance
 
 import flowcore as fc
 from flowcore.inference.result import Inference
-from flowcore.training.reverse_kl import EPOCHS, ReverseKL
+from flowcore.training.reverse_kl import ReverseKL
 from flowcore.training.unnormalised import LogTarget
 
 from ...support.cases import with_method
 from . import models
-from .exact import HEAVY, gaussian, mixture, targets
+from .exact import HEAVY, gaussian, targets
 from .known import eight_schools, problems
 from .posterior import compared, data_of, draws_of, moments, score_of_the_port
 
-FOUND = 0.05  # nats of log Z within which no mode is missing
 REFERENCE, REPEATS = 100_000, 10  # draws that others are compared with; sets of exact draws
 
 
@@ -72,19 +71,6 @@ def posteriors(clone: Path, names, **options) -> Iterator[dict]:
             "sd": of_sd, "k-hat": found.k_hat, "log Z": found.log_evidence[0],
             "trusted": found.trusted, "close": close, "seconds": seconds,
         }  # fmt: skip
-
-
-def modes(seeds: int, **options) -> Iterator[dict]:
-    """`infer` on mixtures of Gaussians whose log Z is 0, also annealed for half of its epochs."""
-    for dim, pieces, spread in ((2, 3, 5.0), (2, 5, 5.0), (5, 3, 4.0), (10, 3, 3.0)):
-        for seed in range(seeds):
-            target = mixture(dim, pieces, spread, 100 + seed)
-            for anneal in (0, options.get("epochs", EPOCHS) // 2):
-                found = fc.infer(target.log_p, dim, anneal=anneal, **options)
-                log_z = found.log_evidence[0]
-                yield {"D": dim, "modes": pieces, "seed": seed, "annealed": anneal > 0,
-                       "log Z": log_z, "trusted": found.trusted,
-                       "all": abs(log_z) <= FOUND}  # fmt: skip
 
 
 def gap(dim: int, **options) -> Iterator[dict]:
