@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,11 @@ import numpy as np
 from ..core.inputs import check_dim
 from ..training import fit_reverse_kl
 from ..training.unnormalised import LogTarget
+from .modes import find_modes
+from .parts import fit_modes
 from .result import DRAWS, Inference
 from .space import Space, pulled_back
-from .start import flow_around
+from .start import first_gaussian
 
 if TYPE_CHECKING:
     from ..core.typing import Seed
@@ -26,7 +29,6 @@ def infer(
     flow: TransformedDistribution | None = None,
     support: Any = None,
     start: Any = None,
-    anneal: int = 0,
     draws: int = DRAWS,
     rng: Seed = 0,
     **options: Any,
@@ -45,9 +47,11 @@ def infer(
     dim : int or None
         D; None: the dim of the flow, or of the named parameters.
     flow : TransformedDistribution or None
-        None: the Gaussian closest to the target is found first, and an IAF of four layers starts
-        from it. A new flow of your own is initialised with rows near the target. With a support,
-        the dim of the flow is the number of free coordinates.
+        None: the Gaussian closest to the target is found first, and the modes of the target. An IAF
+        of four layers starts from the Gaussian of each mode; several modes give a `Mixture` of
+        such flows or, if they are far from Gaussian, one IAF over a mixture of Gaussians. For a
+        flow of your own there is no search for modes; a new one is initialised with rows near the
+        target. With a support, the dim of the flow is the number of free coordinates.
     support : str, pair, list, dict or None
         The support of p. For rows: None or "real", "positive", or (low, high) with ends that may be
         infinite; or a list of these, one for every coordinate. For named parameters: {name:
@@ -56,10 +60,6 @@ def infer(
         The log-determinants of the maps are included.
     start : array_like or dict
         Parameters near the mass of p and inside of the support: see `fit_reverse_kl`.
-    anneal : int
-        For targets with several modes: the number of epochs at the beginning, such as 25 of the 50,
-        that learn a flatter target. The Gaussian is then fitted to the flattest target. See
-        `fit_reverse_kl`.
     draws : int
         Number of weighted draws.
     rng : int or Generator
@@ -98,13 +98,15 @@ def infer(
         log_target = pulled_back(log_target, space.from_line)
     start = None if start is None else space.to_line(start)
     target = LogTarget(log_target, space.free)
-    if flow is None:
-        near = target.power(1 / anneal) if check_dim("anneal", anneal, least=0) else target
-        flow, start = flow_around(near, start, rng), None
-    flow, history = fit_reverse_kl(
-        flow, log_target, anneal=anneal, start=start, rng=rng, **options
-    )  # fmt: skip
-    return Inference.of(flow, target, draws, rng, history, space)
+    if flow is not None:
+        flow, history = fit_reverse_kl(flow, log_target, start=start, rng=rng, **options)
+        return Inference.of(flow, target, draws, rng, history, space)
+    near = first_gaussian(target, start, rng)
+    extra = np.empty((0, target.dim)) if start is None else start
+    # the search has draws of its own, so that a target with one mode is fitted as without a search
+    found, modes = find_modes(target, near, extra, copy.deepcopy(rng))
+    flow, history = fit_modes(target, found, modes, rng, options)
+    return Inference.of(flow, target, draws, rng, history, space, modes)
 
 
 def _space(support, dim, flow) -> Space:
