@@ -105,7 +105,7 @@ def infer(
     extra = np.empty((0, target.dim)) if start is None else start
     # the search has draws of its own, so that a target with one mode is fitted as without a search
     found, modes = find_modes(target, near, extra, copy.deepcopy(rng))
-    flow, history = fit_modes(target, found, modes, rng, options)
+    flow, history = fit_modes(target, found, modes.shares, rng, **options)
     return Inference.of(flow, target, draws, rng, history, space, modes)
 
 

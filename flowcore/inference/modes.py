@@ -5,7 +5,6 @@ Ascents cannot prove that no mode is left. So `Modes` has their number, and how 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,12 +17,13 @@ from ..training.unnormalised import LogTarget
 
 SCALES = (1.0, 3.0, 10.0, 30.0)  # of starts, in deviations of the Gaussian closest to the target
 AROUND = (0.5, 1.0, 2.0, 4.0)  # of later starts, in deviations of the modes found so far
-STARTS, MOST_ASCENTS, MOST_ROWS = 200, 1000, 20_000  # of a round, and of all
+STARTS = 200, 400, 400  # ascents of a round
+MOST_ROWS = 20_000  # after which there is no other round
 MOST_EXTRA = 200  # starts of the caller
 STEPS, PAIRS, SHORTEST = 200, 8, 12  # of an ascent: steps, pairs of L-BFGS, halvings of a step
 FLAT, STILL = 1e-3, 1e-5  # a slope, and a gain in nats, that end an ascent
 SAME, DIP = 0.01, 0.5  # between ends that are equal; nats of a dip between two modes
-NEIGHBOURS, POINTS = 6, 7  # to which an end may be joined; points on the line to one of them
+POINTS = 7  # on the line between two ends
 MOST_MODES = 150  # that are weighed
 STEP, WIDEST = 1e-4, 10.0  # of a difference of slopes; the largest deviation of a mode
 ROUNDS, DRAWS, SAFE = 4, 2000, 0.1  # of population Monte Carlo; the share that all modes share
@@ -82,49 +82,57 @@ def find_modes(
     """A Gaussian for each mode of the target, and what the search has looked at.
 
     Ascents start around `near`, the Gaussian closest to the target, at 1, 3, 10 and 30 of its
-    deviations, and at rows `extra`. While they find new modes, more start around and between these.
-    Ends are one mode if they are joined by straight lines on which log p~ dips by at most 0.5 nats:
-    so a ring is one mode. A mode counts by its importance weight, not by its height or its
+    deviations, and at rows `extra`; then around and between the modes that were found. Ends are one
+    mode if they are joined by lines on which log p~ dips by at most 0.5 nats, perhaps through other
+    ends: so a ring is one mode. A mode counts by its importance weight, not by its height or its
     curvature: a hierarchy has ends of no mass. `near` stands for the mode where the ascent from its
     mean ends.
+
+    Cost: at most 1,000 ascents; 200, if these need 20,000 rows of the target or more.
     """
-    dim, of_u = target.dim, near.target(target)
+    of_u = near.target(target)
     extra = np.linalg.solve(near.factor, (extra - near.mean).T).T[:MOST_EXTRA]
-    starts = np.concatenate([_around(np.zeros((1, dim)), SCALES, rng), extra])
-    starts[0], ends, values, rows = 0.0, np.empty((0, dim)), np.empty(0), 0
-    while True:
-        new, height, cost = ascend(of_u.anywhere, starts)
+    middle = np.zeros((1, target.dim))
+    starts = np.concatenate([middle, extra, _around(middle, SCALES, STARTS[0], rng)])
+    ends, values, rows = ascend(of_u.anywhere, starts)
+    mode_of = joined(of_u.anywhere, ends, values)
+    guesses = _guesses(of_u, ends, values, mode_of, rng)
+    for n in STARTS[1:]:
+        if rows > MOST_ROWS:
+            break
+        centres = np.concatenate([middle, ends[[*guesses]]])
+        new, height, cost = ascend(of_u.anywhere, _around(centres, AROUND, n, rng))
         ends, values = np.concatenate([ends, new]), np.concatenate([values, height])
         rows += cost
         mode_of = joined(of_u.anywhere, ends, values)
-        home = mode_of[0]
-        guesses = _guesses(of_u, ends, values, mode_of, home, rng)
-        if len(ends) + STARTS > MOST_ASCENTS or rows > MOST_ROWS:
-            break
-        starts = _around(ends[[home, *guesses]], AROUND, rng)
-    ends_of, found = _best(of_u, guesses, home, dim, rng)
-    shares = shares_of(of_u, [one.density for one in found], rng)
-    kept = np.flatnonzero(shares > LEAST_SHARE)
-    centres = [ends[i] if i >= 0 else found[0].mean for i in ends_of]
+        guesses = _guesses(of_u, ends, values, mode_of, rng)
+    found = _best(of_u, mode_of[0], guesses, rng)
+    shares = shares_of(of_u, [one.density for _, one in found], rng)
+    kept = [(found[k], shares[k]) for k in np.flatnonzero(shares > LEAST_SHARE)]
+    centres = [ends[end] if end >= 0 else one.mean for (end, one), _ in kept]
+    total = sum(share for _, share in kept)
     modes = Modes(
-        near.of(np.array(centres)[kept]), shares[kept] / shares[kept].sum(),
-        np.array([np.count_nonzero(mode_of == ends_of[k]) for k in kept]), len(ends), SCALES,
+        near.of(np.array(centres)), np.array([share / total for _, share in kept]),
+        np.array([np.count_nonzero(mode_of[values > -np.inf] == end) for (end, _), _ in kept]),
+        len(ends), SCALES,
     )  # fmt: skip
-    return [near.before(found[k]) for k in kept], modes
+    return [near.before(one) for (_, one), _ in kept], modes
 
 
-def _around(centres: np.ndarray, scales: tuple[float, ...], rng) -> np.ndarray:
-    """Starts around and between modes, at some scales of their spread."""
+def _around(centres: np.ndarray, scales: tuple[float, ...], n: int, rng) -> np.ndarray:
+    """n starts around and between modes, at some scales of their spread."""
     spread = centres.std(axis=0) + 1
-    middle = centres[rng.integers(len(centres), size=(2, STARTS))].mean(axis=0)
-    scale = np.resize(scales, STARTS)[:, None]
-    return middle + scale * spread * rng.standard_normal((STARTS, len(spread)))
+    middle = centres[rng.integers(len(centres), size=(2, n))].mean(axis=0)
+    return middle + np.resize(scales, n)[:, None] * spread * rng.standard_normal(middle.shape)
 
 
 def ascend(log_p: Callable, u: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """(ends (n, d), log p there (n,), rows of log p) of ascents from rows u, by L-BFGS, all at once.
+    """(ends (n, d), log p there (n,), rows of log p) of ascents from rows u, all at once.
 
     log_p   u (m, d) -> values (m,) and slopes (m, d)
+
+    L-BFGS (Nocedal and Wright, "Numerical optimization", 2006, algorithm 7.4), with steps that are
+    shortened until they gain enough.
 
     An ascent ends where the slope, or the gain of a step, is almost 0; then it costs nothing. From
     a row where log p is not finite there is no ascent, and its value is -inf.
@@ -171,7 +179,7 @@ def _direction(slope, past) -> np.ndarray:
 
 
 def _line_search(log_p, u, value, slope, way):
-    """The rows after a step that gains enough (Armijo), or unchanged, with values and slopes, and the cost."""
+    """(rows after a step that gains enough, or unchanged; values; slopes; rows of log p)."""
     cost, new, new_value, new_slope = 0, u.copy(), value.copy(), slope.copy()
     gain, left, size = np.sum(way * slope, axis=1), np.arange(len(u)), 1.0
     for _ in range(SHORTEST):
@@ -190,8 +198,8 @@ def _line_search(log_p, u, value, slope, way):
 def joined(log_p: Callable, ends: np.ndarray, values: np.ndarray) -> np.ndarray:
     """The mode (n,) of every end: the number of its highest end; -1 where there was no ascent.
 
-    Ends are joined if log p dips by less than DIP on the line to one of the nearest other ends: so
-    neighbours on a ring or a ridge are joined, one after the other.
+    Ends are joined if log p dips by less than DIP on the line between them: so neighbours on a ring
+    or a ridge are joined, one after the other.
     """
     same_as, left = np.full(len(ends), -1), np.argsort(-values, kind="stable")
     left = left[values[left] > -np.inf]
@@ -202,45 +210,46 @@ def joined(log_p: Callable, ends: np.ndarray, values: np.ndarray) -> np.ndarray:
         same_as[left[~far]], left = top, left[far]
     index = np.unique(same_as[same_as >= 0])
     index = index[np.argsort(-values[index], kind="stable")]
-    first, second = _neighbours(ends[index])
-    t = np.linspace(0, 1, POINTS + 2)[1:-1, None, None]
-    line = (1 - t) * ends[index[first]] + t * ends[index[second]]
-    least = np.minimum(values[index[first]], values[index[second]]) - DIP
-    height = log_p(line.reshape(-1, ends.shape[1]))[0].reshape(POINTS, -1)
-    no_dip = (height > least).all(axis=0)
-    first, second, mode = first[no_dip], second[no_dip], np.arange(len(index))
-    while (mode[first] != mode[second]).any():
-        least = np.minimum(mode[first], mode[second])
-        np.minimum.at(mode, first, least)
-        np.minimum.at(mode, second, least)
+    mode = _connected(log_p, ends[index], values[index])
     of_end = np.full(len(ends), -1)
     of_end[index] = index[mode]
     return np.where(same_as >= 0, of_end[same_as], -1)
 
 
-def _neighbours(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of rows: each with its nearest ones."""
-    squares = np.sum(rows**2, axis=1)
+def _connected(log_p: Callable, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(n,): the number of the first row to which each row is joined, perhaps through others.
+
+    Every row is tried with its nearest row of another group, until no line joins two groups.
+    """
+    squares, mode = np.sum(rows**2, axis=1), np.arange(len(rows))
     apart = squares[:, None] + squares - 2 * rows @ rows.T
-    np.fill_diagonal(apart, np.inf)
-    n = min(NEIGHBOURS, len(rows) - 1)
-    nearest = np.argsort(apart, axis=1, kind="stable")[:, :n]
-    return np.repeat(np.arange(len(rows)), n), nearest.ravel()
+    t = np.linspace(0, 1, POINTS + 2)[1:-1, None, None]
+    while mode.any():  # there is more than one group
+        nearest = np.argmin(np.where(mode[:, None] == mode, np.inf, apart), axis=1)
+        lines = (1 - t) * rows + t * rows[nearest]
+        height = log_p(lines.reshape(-1, rows.shape[1]))[0].reshape(POINTS, -1)
+        joins = np.flatnonzero((height > np.minimum(values, values[nearest]) - DIP).all(axis=0))
+        if not len(joins):
+            break
+        for i in joins:
+            one, other = mode[i], mode[nearest[i]]
+            mode[mode == max(one, other)] = min(one, other)
+    return mode
 
 
-def _guesses(target, ends, values, mode_of, home, rng) -> dict[int, Gaussian]:
-    """{end: its Laplace approximation} of the modes that have mass, apart from that of `home`."""
-    others = np.setdiff1d(mode_of, [-1, home])
+def _guesses(target, ends, values, mode_of, rng) -> dict[int, Gaussian]:
+    """{end: its Laplace approximation} of the modes that have mass, apart from the first end's."""
+    others = np.setdiff1d(mode_of, [-1, mode_of[0]])
     others = others[np.argsort(-values[others], kind="stable")][:MOST_MODES]
-    found = {int(i): _laplace(target, ends[i]) for i in others}
-    if not found:
-        return found
-    unit = Gaussian(np.zeros(target.dim), np.eye(target.dim))
-    shares = shares_of(target, [one.density for one in (unit, *found.values())], rng)[1:]
-    return {
-        i: one for (i, one), share in zip(found.items(), shares, strict=True)
-        if share > LEAST_GUESS
-    }  # fmt: skip
+    found = {int(end): _laplace(target, ends[end]) for end in others}
+    gaussians = [_unit(target.dim), *found.values()]
+    shares = shares_of(target, [one.density for one in gaussians], rng)[1:]
+    pairs = zip(found.items(), shares, strict=True)
+    return {end: one for (end, one), share in pairs if share > LEAST_GUESS}
+
+
+def _unit(dim: int) -> Gaussian:
+    return Gaussian(np.zeros(dim), np.eye(dim))
 
 
 def _laplace(target: LogTarget, end: np.ndarray) -> Gaussian:
@@ -254,19 +263,18 @@ def _laplace(target: LogTarget, end: np.ndarray) -> Gaussian:
     return Gaussian(end, factor * np.sign(np.diag(factor)))
 
 
-def _best(target, guesses, home, dim, rng) -> tuple[list[int], list[Gaussian]]:
-    """(ends, Gaussians): the unit one of `home`, and the closest to the target from each guess."""
-    ends_of, found = [home], [Gaussian(np.zeros(dim), np.eye(dim))]
+def _best(target, home: int, guesses, rng) -> list[tuple[int, Gaussian]]:
+    """(end, Gaussian): N(0, I) of the home, and the closest to the target from each guess."""
+    found, start = [(home, _unit(target.dim))], _unit(target.dim)
     for end, guess in guesses.items():
         try:
-            inner = best_gaussian(guess.target(target), np.zeros(dim), np.ones(dim), rng)
+            inner = best_gaussian(guess.target(target), start.mean, np.diag(start.factor), rng)
             one = guess.before(Gaussian(*inner))
-        except ValueError:  # it widens without end: what its curvature says is all there is
+        except ValueError:  # it widens without end, unlike its curvature
             one = guess
-        if all(_divergence(one, other) > ALIKE for other in found):
-            ends_of.append(end)
-            found.append(one)
-    return ends_of, found
+        if all(_divergence(one, other) > ALIKE for _, other in found):
+            found.append((end, one))
+    return found
 
 
 def _divergence(p: Gaussian, q: Gaussian) -> float:

@@ -1,69 +1,62 @@
-"""Flows for a target with several modes: one a mode, or one over a mixture of Gaussians."""
+"""A flow for a target with several modes: a mixture of flows, each for its part of the target.
+
+    p~ = sum_k p~_k        p~_k(y) = p~(y) w_k N_k(y) / sum_j w_j N_j(y)
+
+with a Gaussian N_k and a share w_k for each mode. Then KL(q || p) of a mixture q = sum_k s_k q_k
+with the shares s_k of the parts is at most sum_k s_k KL(q_k || p_k): if every flow is close to its
+part, the mixture is close to the target.
+"""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 
-from ..bijectors import Chain, ElementwiseAffine
-from ..distributions import Mixture, MultivariateNormalMixture, TransformedDistribution
+from ..core import moment_after, until
+from ..distributions import Mixture
 from ..training import History, fit_reverse_kl
-from ..training.reverse_kl import TOLERANCE
 from ..training.unnormalised import LogTarget
-from .modes import DRAWS, Gaussian, Modes, shares_of
-from .start import flow_around, layers_of
-
-SHORT, CLOSE = 10, 10.0  # epochs of one mode's flow; its KL, in tolerances, that will do
-WHOLE = {"checkpoint", "max_seconds"}  # options that are for one training
+from .modes import Gaussian, shares_of
+from .start import flow_around
 
 
 def fit_modes(
-    target: LogTarget, found: list[Gaussian], modes: Modes, rng: np.random.Generator, options: dict
-) -> tuple[Any, History]:
+    target: LogTarget, found: list[Gaussian], shares: np.ndarray, rng: np.random.Generator,
+    max_seconds: float | None = None, checkpoint: str | os.PathLike | None = None, **options: Any,
+) -> tuple[Any, History]:  # fmt: skip
     """A flow for the modes of a target, and the history of its training.
 
-    One mode: an IAF that starts at its Gaussian. Several: a `Mixture` of such flows, with the
-    history of that with the largest share. If ten epochs are not enough for one of them, it is one
-    IAF instead, over the mixture of the Gaussians.
+    One mode: an IAF that starts at its Gaussian. Several: a `Mixture` of such flows, and the
+    history of the one with the largest share. max_seconds is for all of them together, and the
+    checkpoint of the k-th has its number at the end of its name.
     """
-    log_target = target.log_target
     if len(found) == 1:
-        return fit_reverse_kl(flow_around(*found[0]), log_target, rng=rng, **options)
-    if WHOLE & options.keys():
-        return _over_gaussians(target, found, modes, rng, options)
-    trained, epochs = [], options.get("epochs", SHORT)
-    short = options | {"epochs": min(epochs, SHORT) if isinstance(epochs, int) else SHORT}
-    for gaussian in found:
-        part, history = fit_reverse_kl(flow_around(*gaussian), log_target, rng=rng, **short)
-        if _kl(part, target, rng) > CLOSE * options.get("tolerance", TOLERANCE):
-            return _over_gaussians(target, found, modes, rng, options)
-        trained.append((part, history))
-    flows, histories = zip(*trained, strict=True)
+        options |= {"max_seconds": max_seconds, "checkpoint": checkpoint}
+        return fit_reverse_kl(flow_around(*found[0]), target.log_target, rng=rng, **options)
+    gaussians = [one.density for one in found]
+    whole, flows, histories = Mixture(gaussians, shares), [], []
+    with until(moment_after(max_seconds)):
+        for k, one in enumerate(found):
+            file = None if checkpoint is None else f"{os.fspath(checkpoint)}.{k + 1}"
+            part = _part(target, gaussians[k], whole)
+            flow, history = fit_reverse_kl(
+                flow_around(*one), part, rng=rng, checkpoint=file, **options
+            )
+            flows.append(flow)
+            histories.append(history)
     shares = shares_of(target, flows, rng)
     return Mixture(flows, shares), histories[np.argmax(shares)]
 
 
-def _kl(flow, target: LogTarget, rng) -> float:
-    """KL(q || p) in nats, where q is near a mode of p: half of the variance of log p~ - log q."""
-    rows, log_q = flow.sample_and_log_prob(DRAWS, rng)
-    return 0.5 * float(np.var(target(rows)[0] - log_q))
+def _part(target: LogTarget, gaussian, whole: Mixture):
+    """log p~_k, up to a constant, with its gradient, as a function of rows."""
+    share = LogTarget(lambda y: gaussian.log_prob(y) - whole.log_prob(y), target.dim)
 
+    def log_p(y):
+        value, slope = target.anywhere(y)
+        log_share, by_y = share.anywhere(y)
+        return value + log_share, slope + by_y
 
-def _over_gaussians(target, found, modes, rng, options) -> tuple[TransformedDistribution, History]:
-    """An IAF whose base is the mixture of Gaussians, standardised; its weights are set at the end.
-    """
-    means, factors = (np.array(part) for part in zip(*found, strict=True))
-    rough = MultivariateNormalMixture(means, factors, modes.shares)
-    mean, scale = rough.mean(), rough.std()
-    means, factors = (means - mean) / scale, factors / scale[:, None]
-    layers = Chain([ElementwiseAffine(mean, scale), *layers_of(len(mean))])
-    flow = TransformedDistribution(MultivariateNormalMixture(means, factors, modes.shares), layers)
-    options = options | {"quasi_random": False}  # they need one Gaussian
-    flow, history = fit_reverse_kl(flow, target.log_target, rng=rng, **options)
-    parts = [
-        TransformedDistribution(MultivariateNormalMixture(m[None], f[None]), flow.bijector)
-        for m, f in zip(means, factors, strict=True)
-    ]
-    base = MultivariateNormalMixture(means, factors, shares_of(target, parts, rng))
-    return TransformedDistribution(base, flow.bijector), history
+    return log_p

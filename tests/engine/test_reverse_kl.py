@@ -201,7 +201,7 @@ def test_annealing_finds_modes_that_the_start_does_not_see():
         return anp.logaddexp(anp.logaddexp(*parts[:2]), parts[2]) - np.log(2 * np.pi)
 
     options = {"epochs": 12, "batches": 25, "start": [0.0, 0.0]}
-    flow = fc.flows.iaf(2, layers=4, hidden=[32, 32], activation="silu", standardize=False)
+    flow = fc.flows.iaf(2, layers=4, hidden=[32, 32], activation="silu")
     without, found = (
         -min(fc.fit_reverse_kl(flow, three, anneal=n, **options)[1].val_nll) for n in (0, 6)
     )
