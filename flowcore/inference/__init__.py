@@ -2,7 +2,8 @@
 
 infer.py      `infer`: fit, weight, judge
 modes.py      the modes of a target, found before training
-start.py      the Gaussian from which `infer` starts
+start.py      the Gaussian from which `infer` starts, and a flow around it
+parts.py      the flow of several modes: a mixture, one flow a mode
 result.py     `Inference`: weights, evidence, a verdict; corrections: refit, Metropolis, HMC; ArviZ
 space.py      parameters by name, and the maps to them from the free coordinates of a flow
 supports.py   the maps of simplexes, ordered vectors, Cholesky factors of correlation matrices

@@ -36,7 +36,8 @@ def infer(
     """Fit a flow to an unnormalised density by reverse KL, weight its draws, and judge the fit.
 
     Errors: those of `fit_reverse_kl`; ValueError for a support that is invalid, or does not fit
-    `dim` or the flow. Cost: the training, and one call of the target with `draws` rows.
+    `dim` or the flow. Cost: the training of a flow for each mode, the search for modes, and one
+    call of the target with `draws` rows.
 
     Parameters
     ----------
@@ -49,9 +50,9 @@ def infer(
     flow : TransformedDistribution or None
         None: the Gaussian closest to the target is found first, and the modes of the target. An IAF
         of four layers starts from the Gaussian of each mode; several modes give a `Mixture` of
-        such flows or, if they are far from Gaussian, one IAF over a mixture of Gaussians. For a
-        flow of your own there is no search for modes; a new one is initialised with rows near the
-        target. With a support, the dim of the flow is the number of free coordinates.
+        such flows. For a flow of your own there is no search for modes; a new one is initialised
+        with rows near the target. With a support, the dim of the flow is the number of free
+        coordinates.
     support : str, pair, list, dict or None
         The support of p. For rows: None or "real", "positive", or (low, high) with ends that may be
         infinite; or a list of these, one for every coordinate. For named parameters: {name:
@@ -59,14 +60,16 @@ def infer(
         the last axes of the shape: "simplex", "ordered" and "correlation_cholesky".
         The log-determinants of the maps are included.
     start : array_like or dict
-        Parameters near the mass of p and inside of the support: see `fit_reverse_kl`.
+        Parameters near the mass of p and inside of the support: see `fit_reverse_kl`. The search
+        for modes starts at these rows, too.
     draws : int
         Number of weighted draws.
     rng : int or Generator
         Seed of all random numbers.
     **options
-        Options of `fit_reverse_kl`; without a flow of your own, max_seconds does not
-        include the search for the Gaussian.
+        Options of `fit_reverse_kl`; without a flow of your own, max_seconds does not include the
+        searches for the Gaussian and the modes. Several modes: a checkpoint has the number of the
+        mode at the end of its name.
 
     Returns
     -------

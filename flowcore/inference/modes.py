@@ -17,7 +17,8 @@ from ..training.unnormalised import LogTarget
 
 SCALES = (1.0, 3.0, 10.0, 30.0)  # of starts, in deviations of the Gaussian closest to the target
 AROUND = (0.5, 1.0, 2.0, 4.0)  # of later starts, in deviations of the modes found so far
-STARTS = 200, 400, 400  # ascents of a round
+FIRST, ROUND = 200, 400  # ascents of the first round, and of the next ones
+ASCENTS, MOST_ASCENTS = 1000, 2200  # that are done; while they find new modes
 MOST_ROWS = 20_000  # after which there is no other round
 MOST_EXTRA = 200  # starts of the caller
 STEPS, PAIRS, SHORTEST = 200, 8, 12  # of an ascent: steps, pairs of L-BFGS, halvings of a step
@@ -88,24 +89,25 @@ def find_modes(
     curvature: a hierarchy has ends of no mass. `near` stands for the mode where the ascent from its
     mean ends.
 
-    Cost: at most 1,000 ascents; 200, if these need 20,000 rows of the target or more.
+    Cost: 1,000 ascents, and up to 2,200 while they find new modes; but no new round of them starts
+    after 20,000 rows of the target.
     """
     of_u = near.target(target)
     extra = np.linalg.solve(near.factor, (extra - near.mean).T).T[:MOST_EXTRA]
     middle = np.zeros((1, target.dim))
-    starts = np.concatenate([middle, extra, _around(middle, SCALES, STARTS[0], rng)])
-    ends, values, rows = ascend(of_u.anywhere, starts)
-    mode_of = joined(of_u.anywhere, ends, values)
-    guesses = _guesses(of_u, ends, values, mode_of, rng)
-    for n in STARTS[1:]:
-        if rows > MOST_ROWS:
-            break
-        centres = np.concatenate([middle, ends[[*guesses]]])
-        new, height, cost = ascend(of_u.anywhere, _around(centres, AROUND, n, rng))
+    starts = np.concatenate([middle, extra, _around(middle, SCALES, FIRST - 1, rng)])
+    ends, values, rows, guesses = middle[:0], middle[:0, 0], 0, {}
+    while True:
+        new, height, cost = ascend(of_u.anywhere, starts)
         ends, values = np.concatenate([ends, new]), np.concatenate([values, height])
-        rows += cost
+        n_modes, rows = len(guesses), rows + cost
         mode_of = joined(of_u.anywhere, ends, values)
         guesses = _guesses(of_u, ends, values, mode_of, rng)
+        most = MOST_ASCENTS if len(guesses) > n_modes else ASCENTS
+        if rows > MOST_ROWS or len(ends) + ROUND > most + len(extra):
+            break
+        centres = np.concatenate([middle, ends[[*guesses]]])
+        starts = _around(centres, AROUND, ROUND, rng)
     found = _best(of_u, mode_of[0], guesses, rng)
     shares = shares_of(of_u, [one.density for _, one in found], rng)
     kept = [(found[k], shares[k]) for k in np.flatnonzero(shares > LEAST_SHARE)]
@@ -198,8 +200,8 @@ def _line_search(log_p, u, value, slope, way):
 def joined(log_p: Callable, ends: np.ndarray, values: np.ndarray) -> np.ndarray:
     """The mode (n,) of every end: the number of its highest end; -1 where there was no ascent.
 
-    Ends are joined if log p dips by less than DIP on the line between them: so neighbours on a ring
-    or a ridge are joined, one after the other.
+    Two groups of ends are joined if a line between them dips by less than DIP below the lower of
+    their highest ends: so neighbours on a ring or a ridge are joined, one after the other.
     """
     same_as, left = np.full(len(ends), -1), np.argsort(-values, kind="stable")
     left = left[values[left] > -np.inf]
@@ -219,7 +221,8 @@ def joined(log_p: Callable, ends: np.ndarray, values: np.ndarray) -> np.ndarray:
 def _connected(log_p: Callable, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
     """(n,): the number of the first row to which each row is joined, perhaps through others.
 
-    Every row is tried with its nearest row of another group, until no line joins two groups.
+    Rows are sorted by their values, so the number of a group is that of its highest row. Every row
+    is tried with its nearest row of another group, until no line joins two groups.
     """
     squares, mode = np.sum(rows**2, axis=1), np.arange(len(rows))
     apart = squares[:, None] + squares - 2 * rows @ rows.T
@@ -228,12 +231,14 @@ def _connected(log_p: Callable, rows: np.ndarray, values: np.ndarray) -> np.ndar
         nearest = np.argmin(np.where(mode[:, None] == mode, np.inf, apart), axis=1)
         lines = (1 - t) * rows + t * rows[nearest]
         height = log_p(lines.reshape(-1, rows.shape[1]))[0].reshape(POINTS, -1)
-        joins = np.flatnonzero((height > np.minimum(values, values[nearest]) - DIP).all(axis=0))
-        if not len(joins):
+        least = np.minimum(height.min(axis=0), np.minimum(values, values[nearest]))
+        before = mode.copy()
+        for i in np.flatnonzero(np.isfinite(least)):
+            top, other = sorted((mode[i], mode[nearest[i]]))
+            if least[i] > values[other] - DIP:  # not of an end that has stopped on a saddle
+                mode[mode == other] = top
+        if (mode == before).all():
             break
-        for i in joins:
-            one, other = mode[i], mode[nearest[i]]
-            mode[mode == max(one, other)] = min(one, other)
     return mode
 
 
@@ -269,11 +274,11 @@ def _best(target, home: int, guesses, rng) -> list[tuple[int, Gaussian]]:
     for end, guess in guesses.items():
         try:
             inner = best_gaussian(guess.target(target), start.mean, np.diag(start.factor), rng)
-            one = guess.before(Gaussian(*inner))
+            ways = [guess.before(Gaussian(*inner)), guess]  # the closest may have left its mode
         except ValueError:  # it widens without end, unlike its curvature
-            one = guess
-        if all(_divergence(one, other) > ALIKE for _, other in found):
-            found.append((end, one))
+            ways = [guess]
+        new = [one for one in ways if all(_divergence(one, other) > ALIKE for _, other in found)]
+        found += [(end, one) for one in new[:1]]
     return found
 
 
