@@ -100,6 +100,13 @@ class Mixture(Distribution):
                 x[here] = part.sample(len(here), rng)
         return x.reshape((*lead, self.dim))
 
+    def sample_and_log_prob(
+        self, n: int | tuple[int, ...] = 1, rng: Seed = None, context: Context = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The draws of `sample`, and their log-densities. Cost: that of `log_prob`, too."""
+        x = self.sample(n, rng, context)
+        return x, self.log_prob(x, context=context)
+
     def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Mixture:
         """This mixture, with all uninitialised parts set from the rows x (n, D)."""
         new: dict = {}

@@ -2,7 +2,8 @@
 
 infer.py      `infer`: fit, weight, judge
 modes.py      the modes of a target, found before training
-start.py      the Gaussian from which `infer` starts
+start.py      the Gaussian from which `infer` starts, and a flow around it
+parts.py      the flow of several modes: a mixture, one flow a mode
 result.py     `Inference`: weights, evidence; corrections: refit, Metropolis, HMC; ArviZ
 verdict.py    the verdict on an `Inference`, in words; the printed table
 record.py     an `Inference` as data, for files

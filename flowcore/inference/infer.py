@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,11 @@ from ..core.inputs import check_dim
 from ..training import fit_reverse_kl
 from ..training.unnormalised import LogTarget
 from .circles import centred
+from .modes import Gaussian, find_modes
+from .parts import fit_modes
 from .result import DRAWS, Inference
 from .space import Space
-from .start import flow_around
+from .start import first_gaussian
 
 if TYPE_CHECKING:
     from ..core.typing import Seed
@@ -29,7 +32,6 @@ def infer(
     flow: TransformedDistribution | None = None,
     support: Any = None,
     start: Any = None,
-    anneal: int = 0,
     draws: int = DRAWS,
     rng: Seed = 0,
     **options: Any,
@@ -37,8 +39,9 @@ def infer(
     """Fit a flow to an unnormalised density by reverse KL, weight its draws, and judge the fit.
 
     Errors: those of `fit_reverse_kl`; ValueError for a support that is invalid, or does not fit
-    `dim` or the flow. Cost: the training, and one call of the target with `draws` rows; with
-    angles also 80 calls with 40 rows, with priors one with 1,000.
+    `dim` or the flow. Cost: the training of a flow for each mode, the search for modes, and one
+    call of the target with `draws` rows; with angles also 80 calls with 40 rows, with priors one
+    with 1,000.
 
     Parameters
     ----------
@@ -49,9 +52,11 @@ def infer(
     dim : int or None
         D; None: the dim of the flow, of the named parameters, or of a list of supports.
     flow : TransformedDistribution or None
-        None: the Gaussian closest to the target is found first, and an IAF of four layers starts
-        from it. A new flow of your own is initialised with rows near the target. With a support,
-        the dim of the flow is the number of free coordinates.
+        None: the Gaussian closest to the target is found first, and the modes of the target. An IAF
+        of four layers starts from the Gaussian of each mode; several modes give a `Mixture` of
+        such flows. For a flow of your own there is no search for modes; a new one is initialised
+        with rows near the target. With a support, the dim of the flow is the number of free
+        coordinates.
     support : str, pair, list, dict or None
         The support of p. For rows: None or "real", "positive", or (low, high) with ends that may be
         infinite; or a list of these, one for every coordinate. For named parameters: {name:
@@ -62,18 +67,16 @@ def infer(
         `Uniform(low, high)`, or a frozen distribution of scipy.stats. Its log-density is added to
         log_target, which is then the likelihood.
     start : array_like or dict
-        Parameters near the mass of p and inside of the support: see `fit_reverse_kl`.
-    anneal : int
-        For targets with several modes: the number of epochs at the beginning, such as 25 of the 50,
-        that learn a flatter target. The Gaussian is then fitted to the flattest target. See
-        `fit_reverse_kl`.
+        Parameters near the mass of p and inside of the support: see `fit_reverse_kl`. The search
+        for modes starts at these rows, too.
     draws : int
         Number of weighted draws.
     rng : int or Generator
         Seed of all random numbers.
     **options
-        Options of `fit_reverse_kl`; without a flow of your own, max_seconds does not
-        include the search for the Gaussian.
+        Options of `fit_reverse_kl`; without a flow of your own, max_seconds does not include the
+        searches for the Gaussian and the modes. Several modes: a checkpoint has the number of the
+        mode at the end of its name.
 
     Returns
     -------
@@ -103,22 +106,28 @@ def infer(
     log_target = space.on_line(log_target)
     start = None if start is None else space.to_line(start)
     target = LogTarget(log_target, space.free)
-    if flow is None:
-        start = _best_of_prior(target, space, rng) if start is None else start
-        near = target.power(1 / anneal) if check_dim("anneal", anneal, least=0) else target
-        flow, start = flow_around(near, start, rng), None
-    flow, history = fit_reverse_kl(
-        flow, log_target, anneal=anneal, start=start, rng=rng, **options
-    )  # fmt: skip
-    return Inference.of(flow, target, draws, rng, history, space)
+    if flow is not None:
+        flow, history = fit_reverse_kl(flow, log_target, start=start, rng=rng, **options)
+        return Inference.of(flow, target, draws, rng, history, space)
+    near, extra = _first(target, space, start, rng)
+    # the search has draws of its own, so that a target with one mode is fitted as without a search
+    found, modes = find_modes(target, near, extra, copy.deepcopy(rng))
+    flow, history = fit_modes(target, found, modes.shares, rng, **options)
+    return Inference.of(flow, target, draws, rng, history, space, modes)
 
 
-def _best_of_prior(target: LogTarget, space: Space, rng) -> np.ndarray | None:
-    """(1, d): where the search for the Gaussian starts, if there is a prior."""
+def _first(target: LogTarget, space: Space, start, rng) -> tuple[Gaussian, np.ndarray]:
+    """The Gaussian closest to the target, and rows where ascents start: `start`, or the prior's.
+
+    The search for the Gaussian starts at the best of the draws of the prior.
+    """
+    if start is not None:
+        return first_gaussian(target, start, rng), start
     rows = space.prior_draws(PRIOR_DRAWS, rng)
     if rows is None or not len(rows):
-        return None
-    return rows[[np.argmax(target.avoiding(rows)[0])]]
+        return first_gaussian(target, None, rng), np.empty((0, target.dim))
+    best = rows[[np.argmax(target.avoiding(rows)[0])]]
+    return first_gaussian(target, best, rng), rows
 
 
 def _space(support, dim, flow) -> Space:

@@ -1,10 +1,35 @@
-"""What the search for modes, before training, has looked at."""
+"""The modes of a target, found before training: ascents from many starts, and what they are worth.
+
+Ascents cannot prove that no mode is left. So `Modes` has their number, and how many agree.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+
+from ..core import log_sum_exp
+from ..distributions import Mixture, MultivariateNormalMixture
+from ..training.nearest_gaussian import best_gaussian
+from ..training.unnormalised import LogTarget
+
+SCALES = (1.0, 3.0, 10.0, 30.0)  # of starts, in deviations of the Gaussian closest to the target
+AROUND = (0.5, 1.0, 2.0, 4.0)  # of later starts, in deviations of the modes found so far
+FIRST, ROUND = 200, 400  # ascents of the first round, and of the next ones
+ASCENTS, MOST_ASCENTS = 1000, 2200  # that are done; while they find new modes
+MOST_ROWS = 20_000  # after which there is no other round
+MOST_EXTRA = 200  # starts of the caller
+STEPS, PAIRS, SHORTEST = 200, 8, 12  # of an ascent: steps, pairs of L-BFGS, halvings of a step
+FLAT, STILL = 1e-3, 1e-5  # a slope, and a gain in nats, that end an ascent
+SAME, DIP = 0.01, 0.5  # between ends that are equal; nats of a dip between two modes
+POINTS = 7  # on the line between two ends
+MOST_MODES = 150  # that are weighed
+STEP, WIDEST = 1e-4, 10.0  # of a difference of slopes; the largest deviation of a mode
+ROUNDS, DRAWS, SAFE = 4, 2000, 0.1  # of population Monte Carlo; the share that all modes share
+LEAST_SHARE, LEAST_GUESS = 1e-3, 1e-4  # of a mode; before its Gaussian is found
+ALIKE = 0.5  # nats between two Gaussians that are one
 
 
 class Modes(NamedTuple):
@@ -22,3 +47,269 @@ class Modes(NamedTuple):
     counts: np.ndarray
     ascents: int
     scales: tuple[float, ...]
+
+
+class Gaussian(NamedTuple):
+    """N(mean, factor factor^T), with a lower triangular factor."""
+
+    mean: np.ndarray
+    factor: np.ndarray
+
+    def of(self, u: np.ndarray) -> np.ndarray:
+        """The rows y = mean + factor u."""
+        return self.mean + u @ self.factor.T
+
+    def before(self, inner: Gaussian) -> Gaussian:
+        """The Gaussian of y, if u is from `inner`."""
+        return Gaussian(self.of(inner.mean), self.factor @ inner.factor)
+
+    def target(self, target: LogTarget) -> LogTarget:
+        """log p~ of u, without the log-determinant, which is a constant."""
+
+        def log_p(u):
+            value, slope = target.anywhere(self.of(u))
+            return value, slope @ self.factor
+
+        return LogTarget(log_p, len(self.mean))
+
+    @property
+    def density(self) -> MultivariateNormalMixture:
+        return MultivariateNormalMixture(self.mean[None], self.factor[None])
+
+
+def find_modes(
+    target: LogTarget, near: Gaussian, extra: np.ndarray, rng: np.random.Generator
+) -> tuple[list[Gaussian], Modes]:
+    """A Gaussian for each mode of the target, and what the search has looked at.
+
+    Ascents start around `near`, the Gaussian closest to the target, at 1, 3, 10 and 30 of its
+    deviations, and at rows `extra`; then around and between the modes that were found. Ends are one
+    mode if they are joined by lines on which log p~ dips by at most 0.5 nats, perhaps through other
+    ends: so a ring is one mode. A mode counts by its importance weight, not by its height or its
+    curvature: a hierarchy has ends of no mass. `near` stands for the mode where the ascent from its
+    mean ends.
+
+    Cost: 1,000 ascents, and up to 2,200 while they find new modes; but no new round of them starts
+    after 20,000 rows of the target.
+    """
+    of_u = near.target(target)
+    extra = np.linalg.solve(near.factor, (extra - near.mean).T).T[:MOST_EXTRA]
+    middle = np.zeros((1, target.dim))
+    starts = np.concatenate([middle, extra, _around(middle, SCALES, FIRST - 1, rng)])
+    ends, values, rows, guesses = middle[:0], middle[:0, 0], 0, {}
+    while True:
+        new, height, cost = ascend(of_u.anywhere, starts)
+        ends, values = np.concatenate([ends, new]), np.concatenate([values, height])
+        n_modes, rows = len(guesses), rows + cost
+        mode_of = joined(of_u.anywhere, ends, values)
+        guesses = _guesses(of_u, ends, values, mode_of, rng)
+        most = MOST_ASCENTS if len(guesses) > n_modes else ASCENTS
+        if rows > MOST_ROWS or len(ends) + ROUND > most + len(extra):
+            break
+        centres = np.concatenate([middle, ends[[*guesses]]])
+        starts = _around(centres, AROUND, ROUND, rng)
+    found = _best(of_u, mode_of[0], guesses, rng)
+    shares = shares_of(of_u, [one.density for _, one in found], rng)
+    kept = [(found[k], shares[k]) for k in np.flatnonzero(shares > LEAST_SHARE)]
+    centres = [ends[end] if end >= 0 else one.mean for (end, one), _ in kept]
+    total = sum(share for _, share in kept)
+    modes = Modes(
+        near.of(np.array(centres)), np.array([share / total for _, share in kept]),
+        np.array([np.count_nonzero(mode_of[values > -np.inf] == end) for (end, _), _ in kept]),
+        len(ends), SCALES,
+    )  # fmt: skip
+    return [near.before(one) for (_, one), _ in kept], modes
+
+
+def _around(centres: np.ndarray, scales: tuple[float, ...], n: int, rng) -> np.ndarray:
+    """n starts around and between modes, at some scales of their spread."""
+    spread = centres.std(axis=0) + 1
+    middle = centres[rng.integers(len(centres), size=(2, n))].mean(axis=0)
+    return middle + np.resize(scales, n)[:, None] * spread * rng.standard_normal(middle.shape)
+
+
+def ascend(log_p: Callable, u: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """(ends (n, d), log p there (n,), rows of log p) of ascents from rows u, all at once.
+
+    log_p   u (m, d) -> values (m,) and slopes (m, d)
+
+    L-BFGS (Nocedal and Wright, "Numerical optimization", 2006, algorithm 7.4), with steps that are
+    shortened until they gain enough.
+
+    An ascent ends where the slope, or the gain of a step, is almost 0; then it costs nothing. From
+    a row where log p is not finite there is no ascent, and its value is -inf.
+    """
+    ends, (value, slope) = u.copy(), log_p(u)
+    values = np.where(np.isfinite(value), value, -np.inf)
+    rows, cost = np.flatnonzero(np.isfinite(value)), len(u)
+    u, value, slope, past = u[rows], value[rows], slope[rows], []
+    for _ in range(STEPS):
+        if not len(rows):
+            break
+        way = _direction(slope, past)
+        new, new_value, new_slope, n = _line_search(log_p, u, value, slope, way)
+        cost += n
+        past = [*past[1 - PAIRS :], (new - u, slope - new_slope)]
+        more = (new_value - value > STILL) & (np.sum(new_slope**2, axis=1) > FLAT**2)
+        ends[rows], values[rows] = new, new_value
+        rows, u, value, slope = rows[more], new[more], new_value[more], new_slope[more]
+        past = [(step[more], bend[more]) for step, bend in past]
+    return ends, values, cost
+
+
+def _direction(slope, past) -> np.ndarray:
+    """The direction of L-BFGS, or up the slope: for every row (n, d), by its own past steps."""
+    way, factors = slope.copy(), []
+    for step, bend in reversed(past):
+        product = np.sum(step * bend, axis=1)
+        curved = product > 1e-12 * np.sum(bend**2, axis=1)
+        rho = np.where(curved, 1 / np.where(curved, product, 1), 0)
+        factors.append((rho, rho * np.sum(step * way, axis=1)))
+        way -= factors[-1][1][:, None] * bend
+    length = np.maximum(np.linalg.norm(slope, axis=1), 1)
+    size = 1 / length
+    if past:  # in a tail that log p leaves upwards bent, steps become longer
+        step, bend = past[-1]
+        rho, squares = factors[0][0], np.sum(bend**2, axis=1)
+        longer = 2 * np.linalg.norm(step, axis=1) / np.linalg.norm(slope, axis=1)
+        size = np.where(rho > 0, 1 / np.where(rho > 0, rho * squares, 1), longer)
+    way *= size[:, None]
+    for (step, bend), (rho, first) in zip(past, reversed(factors), strict=True):
+        way += (first - rho * np.sum(bend * way, axis=1))[:, None] * step
+    rises = np.sum(way * slope, axis=1) > 0
+    return np.where(rises[:, None], way, slope / length[:, None])
+
+
+def _line_search(log_p, u, value, slope, way):
+    """(rows after a step that gains enough, or unchanged; values; slopes; rows of log p)."""
+    cost, new, new_value, new_slope = 0, u.copy(), value.copy(), slope.copy()
+    gain, left, size = np.sum(way * slope, axis=1), np.arange(len(u)), 1.0
+    for _ in range(SHORTEST):
+        tried = u[left] + size * way[left]
+        at, slope_there = log_p(tried)
+        cost += len(tried)
+        good = np.isfinite(at) & (at >= value[left] + 1e-4 * size * gain[left])
+        done = left[good]
+        new[done], new_value[done], new_slope[done] = tried[good], at[good], slope_there[good]
+        left, size = left[~good], size * 0.3
+        if not len(left):
+            break
+    return new, new_value, new_slope, cost
+
+
+def joined(log_p: Callable, ends: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The mode (n,) of every end: the number of its highest end; -1 where there was no ascent.
+
+    Two groups of ends are joined if a line between them dips by less than DIP below the lower of
+    their highest ends: so neighbours on a ring or a ridge are joined, one after the other.
+    """
+    same_as, left = np.full(len(ends), -1), np.argsort(-values, kind="stable")
+    left = left[values[left] > -np.inf]
+    while len(left):
+        top = left[0]
+        far = np.sum((ends[left] - ends[top]) ** 2, axis=1) > SAME**2
+        far |= values[left] < values[top] - SAME
+        same_as[left[~far]], left = top, left[far]
+    index = np.unique(same_as[same_as >= 0])
+    index = index[np.argsort(-values[index], kind="stable")]
+    mode = _connected(log_p, ends[index], values[index])
+    of_end = np.full(len(ends), -1)
+    of_end[index] = index[mode]
+    return np.where(same_as >= 0, of_end[same_as], -1)
+
+
+def _connected(log_p: Callable, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(n,): the number of the first row to which each row is joined, perhaps through others.
+
+    Rows are sorted by their values, so the number of a group is that of its highest row. Every row
+    is tried with its nearest row of another group, until no line joins two groups.
+    """
+    squares, mode = np.sum(rows**2, axis=1), np.arange(len(rows))
+    apart = squares[:, None] + squares - 2 * rows @ rows.T
+    t = np.linspace(0, 1, POINTS + 2)[1:-1, None, None]
+    while mode.any():  # there is more than one group
+        nearest = np.argmin(np.where(mode[:, None] == mode, np.inf, apart), axis=1)
+        lines = (1 - t) * rows + t * rows[nearest]
+        height = log_p(lines.reshape(-1, rows.shape[1]))[0].reshape(POINTS, -1)
+        least = np.minimum(height.min(axis=0), np.minimum(values, values[nearest]))
+        before = mode.copy()
+        for i in np.flatnonzero(np.isfinite(least)):
+            top, other = sorted((mode[i], mode[nearest[i]]))
+            if least[i] > values[other] - DIP:  # not of an end that has stopped on a saddle
+                mode[mode == other] = top
+        if (mode == before).all():
+            break
+    return mode
+
+
+def _guesses(target, ends, values, mode_of, rng) -> dict[int, Gaussian]:
+    """{end: its Laplace approximation} of the modes that have mass, apart from the first end's."""
+    others = np.setdiff1d(mode_of, [-1, mode_of[0]])
+    others = others[np.argsort(-values[others], kind="stable")][:MOST_MODES]
+    found = {int(end): _laplace(target, ends[end]) for end in others}
+    gaussians = [_unit(target.dim), *found.values()]
+    shares = shares_of(target, [one.density for one in gaussians], rng)[1:]
+    pairs = zip(found.items(), shares, strict=True)
+    return {end: one for (end, one), share in pairs if share > LEAST_GUESS}
+
+
+def _unit(dim: int) -> Gaussian:
+    return Gaussian(np.zeros(dim), np.eye(dim))
+
+
+def _laplace(target: LogTarget, end: np.ndarray) -> Gaussian:
+    """The Gaussian of the curvature at an end; no deviation is above WIDEST, as on a ridge."""
+    h = STEP * np.eye(len(end))
+    slope = target.anywhere(np.concatenate([end - h, end + h]))[1]
+    below, above = np.split(slope, 2)
+    curvature, axes = np.linalg.eigh((below - above + (below - above).T) / (4 * STEP))
+    root = axes / np.sqrt(np.maximum(curvature, WIDEST**-2))
+    factor = np.linalg.qr(root.T, mode="r").T
+    return Gaussian(end, factor * np.sign(np.diag(factor)))
+
+
+def _best(target, home: int, guesses, rng) -> list[tuple[int, Gaussian]]:
+    """(end, Gaussian): N(0, I) of the home, and the closest to the target from each guess."""
+    found, start = [(home, _unit(target.dim))], _unit(target.dim)
+    for end, guess in guesses.items():
+        try:
+            inner = best_gaussian(guess.target(target), start.mean, np.diag(start.factor), rng)
+            ways = [guess.before(Gaussian(*inner)), guess]  # the closest may have left its mode
+        except ValueError:  # it widens without end, unlike its curvature
+            ways = [guess]
+        new = [one for one in ways if all(_divergence(one, other) > ALIKE for _, other in found)]
+        found += [(end, one) for one in new[:1]]
+    return found
+
+
+def _divergence(p: Gaussian, q: Gaussian) -> float:
+    """KL(p || q) of two Gaussians, in nats."""
+    factor = np.linalg.solve(q.factor, p.factor)
+    far = np.linalg.solve(q.factor, p.mean - q.mean)
+    return 0.5 * (np.sum(factor**2) + far @ far - len(far)) - np.log(np.diag(factor)).sum()
+
+
+def shares_of(target: LogTarget, densities: list, rng: np.random.Generator) -> np.ndarray:
+    """The weights (K,) of the mixture of some densities that is closest to p.
+
+    Population Monte Carlo (Cappe et al., "Adaptive importance sampling in general mixture classes",
+    2008): in each round, 2,000 draws of the mixture, with a tenth of them in equal shares, are
+    weighted by p~ over the density of the mixture. The new weights maximise the weighted
+    log-likelihood.
+    """
+    k = len(densities)
+    shares = np.full(k, 1 / k)
+    for _ in range(ROUNDS if k > 1 else 0):
+        mixture = Mixture(densities, (1 - SAFE) * shares + SAFE / k)
+        rows = mixture.sample(DRAWS, rng)
+        log_parts = np.stack([one.log_prob(rows) for one in densities])
+        log_p = target.anywhere(rows)[0]
+        log_w = np.where(np.isfinite(log_p), log_p, -np.inf)
+        log_w -= log_sum_exp(np.log(mixture.weights)[:, None] + log_parts)[0]
+        if not np.isfinite(log_w.max()):
+            continue
+        weights = log_sum_exp(log_w[:, None])[1][:, 0]
+        for _ in range(50):
+            of_part = log_sum_exp(np.log(shares)[:, None] + log_parts)[1]
+            shares = np.maximum(of_part @ weights, 1e-9)
+    return shares / shares.sum()

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..conditionals.weights import MOST_K, normalized, quantiles
 from ..core.pareto import SHARE, pareto_smoothed, shape_of_tail
+from ..distributions import Mixture
 from ..training import History, fit
 from ..training.reverse_kl import elbo_and_error
 from ..training.unnormalised import LogTarget
@@ -346,10 +347,18 @@ class Inference:
         """log p~(f(z)) + log |det df/dz| of rows z, with its gradient: close to log p of the base.
 
         NeuTra samples from this density; `space.from_line(flow.from_latent(z))[0]` converts z to
-        draws.
+        draws. Errors: ValueError for a `Mixture`, which has a z for every mode.
         """
-        forward = self.flow.bijector.forward_and_log_det
-        return LogTarget(pulled_back(self.target.anywhere, forward), self.flow.dim)
+        if isinstance(self.flow, Mixture):
+            raise ValueError(
+                f"the flow is a Mixture of {len(self.flow.parts)} flows, one a mode, so it has no "
+                "one z: use hmc() or metropolis()"
+            )
+        return self._latent_target_of(self.flow)
+
+    def _latent_target_of(self, flow) -> LogTarget:
+        forward = flow.bijector.forward_and_log_det
+        return LogTarget(pulled_back(self.target.anywhere, forward), flow.dim)
 
     def hmc(
         self, n: int, chains: int = 20, *, warm_up: int = 200, leapfrogs: int = 8,
@@ -358,7 +367,9 @@ class Inference:
         """(draws (chains, n, ...) of p, the share of accepted proposals): NeuTra.
 
         Hamiltonian Monte Carlo on z, where the target is nearly a Gaussian. Chains start at
-        resampled draws. Cost: (warm_up + n) * leapfrogs calls of the target with `chains` rows.
+        resampled draws. If the flow is a `Mixture`, each chain moves in the z of the part that its
+        start most likely came from, and the chains of a part share their step size; few chains
+        change their mode. Cost: (warm_up + n) * leapfrogs calls of the target with `chains` rows.
 
         n, chains : draws of each chain, and how many chains
         warm_up : updates in which the step size is found; they are dropped
@@ -366,11 +377,21 @@ class Inference:
         """
         rng = np.random.default_rng(rng)
         start = self.rows[self._chosen(chains, rng)]
-        z, taken, _ = hmc(
-            self.latent_target.anywhere, self.flow.to_latent(start), n, warm_up=warm_up,
-            leapfrogs=leapfrogs, step=step, rng=rng,
-        )  # fmt: skip
-        x = self.space.from_line(self.flow.from_latent(z.reshape(-1, self.flow.dim)))[0]
+        parts, part_of = [self.flow], np.zeros(chains, int)
+        if isinstance(self.flow, Mixture):
+            parts = self.flow.densities
+            log_parts = np.stack([part.log_prob(start) for part in parts])
+            part_of = np.argmax(np.log(self.flow.weights)[:, None] + log_parts, axis=0)
+        y, taken = np.empty((chains, n, self.flow.dim)), 0.0
+        for k in np.unique(part_of):
+            own, flow = part_of == k, parts[k]
+            z, share, _ = hmc(
+                self._latent_target_of(flow).anywhere, flow.to_latent(start[own]), n,
+                warm_up=warm_up, leapfrogs=leapfrogs, step=step, rng=rng,
+            )  # fmt: skip
+            y[own] = flow.from_latent(z.reshape(-1, flow.dim)).reshape(z.shape)
+            taken += share * own.mean()
+        x = self.space.from_line(y.reshape(-1, self.flow.dim))[0]
         return mapped(lambda one: one.reshape(chains, n, *one.shape[1:]), x), taken
 
     def to_arviz(self, n: int = 1000, chains: int = 4, rng: Seed = None) -> Any:

@@ -1,0 +1,62 @@
+"""A flow for a target with several modes: a mixture of flows, each for its part of the target.
+
+    p~ = sum_k p~_k        p~_k(y) = p~(y) w_k N_k(y) / sum_j w_j N_j(y)
+
+with a Gaussian N_k and a share w_k for each mode. Then KL(q || p) of a mixture q = sum_k s_k q_k
+with the shares s_k of the parts is at most sum_k s_k KL(q_k || p_k): if every flow is close to its
+part, the mixture is close to the target.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from ..core import moment_after, until
+from ..distributions import Mixture
+from ..training import History, fit_reverse_kl
+from ..training.unnormalised import LogTarget
+from .modes import Gaussian, shares_of
+from .start import flow_around
+
+
+def fit_modes(
+    target: LogTarget, found: list[Gaussian], shares: np.ndarray, rng: np.random.Generator,
+    max_seconds: float | None = None, checkpoint: str | os.PathLike | None = None, **options: Any,
+) -> tuple[Any, History]:  # fmt: skip
+    """A flow for the modes of a target, and the history of its training.
+
+    One mode: an IAF that starts at its Gaussian. Several: a `Mixture` of such flows, and the
+    history of the one with the largest share. max_seconds is for all of them together, and the
+    checkpoint of the k-th has its number at the end of its name.
+    """
+    if len(found) == 1:
+        options |= {"max_seconds": max_seconds, "checkpoint": checkpoint}
+        return fit_reverse_kl(flow_around(*found[0]), target.log_target, rng=rng, **options)
+    gaussians = [one.density for one in found]
+    whole, flows, histories = Mixture(gaussians, shares), [], []
+    with until(moment_after(max_seconds)):
+        for k, one in enumerate(found):
+            file = None if checkpoint is None else f"{os.fspath(checkpoint)}.{k + 1}"
+            part = _part(target, gaussians[k], whole)
+            flow, history = fit_reverse_kl(
+                flow_around(*one), part, rng=rng, checkpoint=file, **options
+            )
+            flows.append(flow)
+            histories.append(history)
+    shares = shares_of(target, flows, rng)
+    return Mixture(flows, shares), histories[np.argmax(shares)]
+
+
+def _part(target: LogTarget, gaussian, whole: Mixture):
+    """log p~_k, up to a constant, with its gradient, as a function of rows."""
+    share = LogTarget(lambda y: gaussian.log_prob(y) - whole.log_prob(y), target.dim)
+
+    def log_p(y):
+        value, slope = target.anywhere(y)
+        log_share, by_y = share.anywhere(y)
+        return value + log_share, slope + by_y
+
+    return log_p

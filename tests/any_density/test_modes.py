@@ -1,0 +1,191 @@
+"""The search for modes before training, and what `infer` returns for several modes."""
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+
+import flowcore as fc
+from flowcore.inference.modes import Gaussian, ascend, find_modes, joined, shares_of
+from flowcore.inference.start import first_gaussian
+from flowcore.training.unnormalised import LogTarget
+
+CENTRES = np.array([[0.0, 0.0, 0.0], [7.0, 1.0, -2.0], [-3.0, 8.0, 4.0]])
+SCALES = np.array([[1.0, 0.5, 2.0], [0.4, 1.0, 0.7], [1.5, 1.0, 0.5]])
+SHARES = np.array([0.2, 0.7, 0.1])
+
+
+def log_parts(x):
+    z = [(x - centre) / scale for centre, scale in zip(CENTRES, SCALES, strict=True)]
+    log_scales = np.log(SCALES).sum(axis=1) + 1.5 * np.log(2 * np.pi)
+    return [
+        np.log(share) - 0.5 * anp.sum(own**2, axis=1) - log_scale
+        for share, own, log_scale in zip(SHARES, z, log_scales, strict=True)
+    ]
+
+
+def three(x):  # three Gaussians: log Z = 0
+    a, b, c = log_parts(x)
+    return anp.logaddexp(anp.logaddexp(a, b), c)
+
+
+def ring(x):
+    return -0.5 * ((anp.sqrt(anp.sum(x**2, axis=1) + 1e-9) - 3) / 0.3) ** 2
+
+
+def bananas(x):  # two of them, of mass 1/4 and 3/4, around -8 and 8 in the first coordinate
+    parts = []
+    for share, sign in ((0.25, -1), (0.75, 1)):
+        u = x[:, 0] - 8 * sign
+        bend = x[:, 1] - 0.5 * sign * u**2
+        parts.append(np.log(share / (2 * np.pi)) - 0.5 * (u**2 + bend**2))
+    return anp.logaddexp(*parts)
+
+
+def unit(dim):
+    return Gaussian(np.zeros(dim), np.eye(dim))
+
+
+def search(log_target, dim, extra=None, seed=0):
+    extra = np.empty((0, dim)) if extra is None else extra
+    return find_modes(LogTarget(log_target, dim), unit(dim), extra, np.random.default_rng(seed))
+
+
+@pytest.fixture(scope="module")
+def found():
+    return fc.infer(three, 3, rng=1)
+
+
+def by_place(centres, *others):
+    order = [int(np.argmin(np.sum((centres - own) ** 2, axis=1))) for own in CENTRES]
+    assert sorted(order) == [0, 1, 2]
+    return [other[order] for other in others]
+
+
+def test_several_modes_have_their_shares_and_the_whole_evidence(found):
+    value, error = found.log_evidence
+    assert abs(value) < max(4 * error, 0.005) and value - found.elbo[0] < 0.01
+    (shares,) = by_place(found.modes.centres, found.modes.shares)
+    np.testing.assert_allclose(shares, SHARES, atol=0.05)
+    mean, error = found.expectation()
+    assert (np.abs(mean - SHARES @ CENTRES) < 5 * error).all() and (error < 0.1).all()
+    assert len(found.flow.densities) == 3 and found.history.val_nll
+    assert found.modes.counts.sum() <= found.modes.ascents and (found.modes.counts > 0).all()
+
+
+def test_the_chains_of_several_modes(found):
+    """Metropolis jumps between modes; of HMC, every chain stays in its part."""
+    chain, taken = found.metropolis(4000, rng=0)
+    part = np.argmax(log_parts(chain), axis=0)
+    np.testing.assert_allclose(np.bincount(part) / 4000, SHARES, atol=0.05)
+    assert taken > 0.9
+    x, taken = found.hmc(50, 40, warm_up=50, rng=0)
+    part = np.argmax(log_parts(x.reshape(-1, 3)), axis=0)
+    assert taken > 0.6 and x.shape == (40, 50, 3) and set(part) == {0, 1, 2}
+    for k in (0, 1):  # chains that start at weighted draws are draws of p from the beginning
+        own = x.reshape(-1, 3)[part == k]
+        np.testing.assert_allclose(own.mean(axis=0), CENTRES[k], atol=0.4 * SCALES[k].max())
+        np.testing.assert_allclose(own.std(axis=0), SCALES[k], rtol=0.3)
+    with pytest.raises(ValueError, match="a Mixture of 3 flows, one a mode"):
+        found.latent_target  # noqa: B018
+
+
+def test_corrections_and_files_of_several_modes(found, tmp_path):
+    again = found.refit(n=2000, epochs=1)
+    assert abs(again.log_evidence[0]) < 0.05 and again.modes is found.modes
+    fc.save(found.flow, tmp_path / "flow.npz")
+    x, log_q = found.flow.sample_and_log_prob(10, rng=0)
+    np.testing.assert_array_equal(fc.load(tmp_path / "flow.npz").log_prob(x), log_q)
+
+
+def test_the_same_seed_gives_the_same_modes():
+    first, again = (search(three, 3, seed=5)[1] for _ in range(2))
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_parts_that_bend():
+    found = fc.infer(bananas, 2, epochs=12, draws=5000)
+    assert found.log_evidence[0] == pytest.approx(0, abs=0.02)
+    assert sorted(found.modes.shares) == pytest.approx([0.25, 0.75], abs=0.05)
+    assert np.average(found.rows[:, 0] > 0, weights=found.weights) == pytest.approx(0.75, abs=0.03)
+
+
+@pytest.mark.parametrize("log_target, dim", [
+    (ring, 2),
+    (lambda x: -3 * anp.log1p(anp.sum(x**2, axis=1)), 3),  # a t of 3 degrees of freedom
+    (lambda x: -0.5 * x[:, 0] ** 2 - 2 * x[:, 0]  # a funnel, whose ascents run into its neck
+     - 0.5 * anp.sum(x[:, 1:] ** 2, axis=1) * anp.exp(-2 * x[:, 0]), 3),
+], ids=["ring", "t", "funnel"])  # fmt: skip
+def test_one_mode_stays_one(log_target, dim):
+    target, rng = LogTarget(log_target, dim), np.random.default_rng(0)
+    near = first_gaussian(target, None, rng)
+    gaussians, modes = find_modes(target, near, np.empty((0, dim)), rng)
+    assert len(gaussians) == 1 and modes.shares == [1.0] and modes.counts <= modes.ascents
+    np.testing.assert_array_equal(gaussians[0].factor, near.factor)  # as without a search
+
+
+def test_the_rows_of_a_user_are_starts():
+    """A mode that is far and narrow is found from a row in it."""
+
+    def far(x):
+        narrow = -0.5 * anp.sum((x - 500) ** 2, axis=1) / 1e-4 - 3 * np.log(1e-2)
+        return anp.logaddexp(-0.5 * anp.sum(x**2, axis=1), narrow)
+
+    assert len(search(far, 3)[0]) == 1
+    _, modes = search(far, 3, extra=np.full((1, 3), 500.2))
+    assert sorted(modes.shares) == pytest.approx([0.5, 0.5], abs=0.05)
+
+
+def test_ascents_end_at_the_modes():
+    starts = np.random.default_rng(0).normal(size=(300, 3)) * 10
+    starts[0] = np.nan
+    log_p, calls = LogTarget(three, 3), []
+
+    def counted(u):
+        calls.append(len(u))
+        return log_p.anywhere(u)
+
+    ends, values, cost = ascend(counted, starts)
+    apart = np.sqrt(((ends[1:, None] - CENTRES) ** 2).sum(axis=2)).min(axis=1)
+    assert np.isneginf(values[0]) and (apart < 0.01).all() and cost == sum(calls)
+    assert calls[-1] < 150  # ascents that have ended cost nothing
+
+
+def test_modes_do_not_depend_on_the_order_of_their_ends():
+    angle = np.random.default_rng(0).uniform(0, 2 * np.pi, 80)
+    ends = 3 * np.column_stack([np.cos(angle), np.sin(angle)])
+    ends = np.concatenate([ends, [[20.0, 0.0]], [[20.001, 0.0]], [[np.nan, 0.0]]])
+
+    def log_p(x):
+        far = -0.5 * np.sum((x - [20, 0]) ** 2, axis=1) / 0.01
+        return np.logaddexp(ring(x), far), x
+
+    values = np.append(log_p(ends[:-1])[0], -np.inf)
+    first = joined(log_p, ends, values)
+    assert len(set(first)) == 3 and first[-1] == -1 and first[-2] == first[-3] != first[0]
+    order = np.random.default_rng(1).permutation(len(ends))
+    again = joined(log_p, ends[order], values[order])
+    assert ((again[:, None] == again) == (first[order][:, None] == first[order])).all()
+
+
+def test_shares_by_population_monte_carlo():
+    """Exact densities of the parts give exact shares, but for the noise of 2,000 draws."""
+    parts = [fc.MultivariateNormalDiag(c, s) for c, s in zip(CENTRES, SCALES, strict=True)]
+    found = [shares_of(LogTarget(three, 3), parts, np.random.default_rng(i)) for i in range(10)]
+    np.testing.assert_allclose(np.mean(found, axis=0), SHARES, atol=0.012)
+    nowhere = fc.MultivariateNormalDiag(np.full(3, 50.0), np.ones(3))
+    shares = shares_of(LogTarget(three, 3), [*parts, nowhere], np.random.default_rng(0))
+    assert shares[3] < 1e-6
+
+
+def test_draws_of_a_mixture_with_their_density():
+    flow = fc.flows.maf(2, layers=1, hidden=[4], standardize=False)
+    mixture = fc.Mixture([fc.Normal(2), flow], [1, 2])
+    x, log_q = mixture.sample_and_log_prob(50, rng=3)
+    np.testing.assert_array_equal(x, mixture.sample(50, rng=3))
+    np.testing.assert_array_equal(log_q, mixture.log_prob(x))
+    context = np.ones((4, 1))
+    flow = fc.flows.maf(2, layers=1, hidden=[4], context_dim=1, standardize=False)
+    mixture = fc.Mixture([flow, fc.Normal(2)])
+    x, log_q = mixture.sample_and_log_prob(3, rng=3, context=context)
+    assert x.shape == (3, 4, 2) and log_q.shape == (3, 4)
