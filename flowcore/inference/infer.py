@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.inputs import check_dim
-from ..training import fit_reverse_kl
+from ..training import TrainingDivergedError, fit_reverse_kl
 from ..training.unnormalised import LogTarget
+from .bounds import check_bounds, rows_around, rows_beyond
 from .result import DRAWS, Inference
 from .space import Space, pulled_back
 from .start import flow_around
@@ -17,6 +18,9 @@ from .start import flow_around
 if TYPE_CHECKING:
     from ..core.typing import Seed
     from ..distributions import TransformedDistribution
+
+SKIP_ABOVE = 30.0  # times the usual norm of a gradient
+FALL = 5.0  # nats: a density that is lower at a bound hardly needs a support
 
 
 def infer(
@@ -100,11 +104,22 @@ def infer(
     target = LogTarget(log_target, space.free)
     if flow is None:
         near = target.power(1 / anneal) if check_dim("anneal", anneal, least=0) else target
-        flow, start = flow_around(near, start, rng), None
-    flow, history = fit_reverse_kl(
-        flow, log_target, anneal=anneal, start=start, rng=rng, **options
-    )  # fmt: skip
-    return Inference.of(flow, target, draws, rng, history, space)
+        try:
+            flow, start = flow_around(near, start, rng), None
+        except ValueError:  # the search may have begun outside of bounds
+            check_bounds(target, space, support, rows_around(start, space.free))
+            raise
+        check_bounds(target, space, support, rows_beyond(flow), FALL)
+    options = {"skip_above": SKIP_ABOVE} | options
+    try:
+        flow, history = fit_reverse_kl(flow, target, anneal=anneal, start=start, rng=rng, **options)
+    except TrainingDivergedError as problem:
+        flow, history = problem.flow, problem.history
+    found = Inference.of(flow, target, draws, rng, history, space)
+    history.settings["raised_rows"] = target.n_raised
+    if "diverged" in history.settings or not found.trusted:
+        check_bounds(target, space, support, rows_beyond(flow))
+    return found
 
 
 def _space(support, dim, flow) -> Space:

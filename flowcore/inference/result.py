@@ -19,6 +19,7 @@ import numpy as np
 from ..conditionals.weights import LEAST_ESS, MOST_K, normalized
 from ..core.pareto import pareto_smoothed
 from ..training import History, fit
+from ..training.history import training_notes
 from ..training.reverse_kl import elbo_and_error
 from ..training.unnormalised import LogTarget
 from .hmc import hmc
@@ -255,6 +256,7 @@ class Inference:
         """Whether this can be trusted, and what to try if not."""
         k, ess = self.k_hat, self.effective_sample_size
         at = f"k-hat is {k:.2f}, and {len(self.rows):,} draws are worth {ess:,.0f}"
+        at = "; ".join([*training_notes(self.history), at])
         if not self.trusted:
             return (
                 f"{'; '.join([at, *self.doubts])}: neither the flow nor its weights can be "

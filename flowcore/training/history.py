@@ -32,7 +32,7 @@ class History:
     settings : dict
         The options that decided the updates, with a value for each "auto": epochs, batch_size,
         optimizer (with its schedule), average, clip_norm; if rows repeat, the numbers of rows and
-        distinct_rows.
+        distinct_rows; if training diverged, where and why.
 
     Examples
     --------
@@ -55,6 +55,24 @@ class History:
                 parts.append(f"{name} NLL {nll[0]:.4g} -> {nll[-1]:.4g}")
         parts += [f"{name}={value!r}" for name, value in self.settings.items()]
         return f"History({', '.join(parts)}{', interrupted' if self.interrupted else ''})"
+
+
+def training_notes(history: History | None) -> list[str]:
+    """What did not go as planned in a training, for a verdict; empty if all did."""
+    if history is None:
+        return []
+    settings, notes, epochs = history.settings, [], len(history.train_nll)
+    kept = history.best_epoch
+    if "diverged" in settings:
+        of = "the initial parameters" if kept is None else f"the parameters of epoch {kept}"
+        notes.append(f"training diverged at {settings['diverged']}; the flow has {of}")
+    if history.interrupted:
+        notes.append(f"training was interrupted after {epochs} of {settings['epochs']} epochs")
+    if skipped := settings.get("skipped_updates"):
+        notes.append(f"{skipped:,} updates with an outlying gradient were left out")
+    if raised := settings.get("raised_rows"):
+        notes.append(f"the target raised at {raised:,} rows, where p counts as 0")
+    return notes
 
 
 @dataclass(frozen=True, eq=False)

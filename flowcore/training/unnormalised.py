@@ -11,6 +11,8 @@ from autograd.tracer import getval, isbox
 
 from ..core import as_numbers
 
+OF_ROWS = ArithmeticError, ValueError  # what a target raises because of a row; also LinAlgError
+
 
 class LogTarget:
     """An unnormalised log-density of rows (n, D), with its gradient.
@@ -18,8 +20,10 @@ class LogTarget:
     log_target   a function of rows: log p~ (n,), in autograd.numpy; or (log p~ (n,), its gradient
                  by the rows (n, D)), from wherever
     n_bad        at how many rows so far the value was not finite
+    n_raised     at how many of these the target raised an ArithmeticError or a ValueError
 
-    Errors: ValueError for a target of another shape, a complex one, or one without a gradient.
+    Errors: ValueError for a target of another shape, a complex one, or one without a gradient; what
+    the target raises, if it does so at every row of its first call, or only if there are many.
     """
 
     def __init__(self, log_target: Callable, dim: int):
@@ -27,7 +31,8 @@ class LogTarget:
             raise TypeError(f"log_target is a function of rows (n, {dim}): got {log_target!r:.60}")
         self.log_target, self.dim = log_target, dim
         self._has_gradient: bool | None = None  # its own; known after the first call
-        self.n_bad = 0
+        self._works = False  # it has returned values and a gradient once
+        self.n_bad = self.n_raised = 0
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(log p~ (n,), its gradient (n, D)).
@@ -47,7 +52,9 @@ class LogTarget:
     def anywhere(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The same without an error, for proposals, which may be anywhere."""
         with np.errstate(all="ignore"):
-            value, slope = self._value_and_slope(x)
+            value, slope = self._unless_raised(x)
+            if not self._works:  # it raises at every row: that is no fault of the rows
+                self._value_and_slope(x)
         value = np.where(np.isfinite(value) & ~np.isfinite(slope).all(axis=1), np.nan, value)
         good = np.isfinite(value)
         self.n_bad += np.count_nonzero(~good)
@@ -64,6 +71,23 @@ class LogTarget:
         """log p~^beta: with beta < 1 a flatter target, whose modes are joined."""
         return LogTarget(lambda x: tuple(beta * part for part in self.anywhere(x)), self.dim)
 
+    def _unless_raised(self, x):
+        """Value and slope, with -inf and 0 at rows where the target raises.
+
+        Batches that raise are halved: 2 log2(n) calls for one such row, none if there is none.
+        """
+        try:
+            return self._value_and_slope(x)
+        except OF_ROWS as error:
+            problem, before = error, self.n_raised
+        if len(x) == 1:
+            self.n_raised += 1
+            return np.array([-np.inf]), np.zeros_like(x)
+        values, slopes = zip(*map(self._unless_raised, np.array_split(x, 2)), strict=True)
+        if self.n_raised == before:  # no row raises alone
+            raise problem
+        return np.concatenate(values), np.concatenate(slopes)
+
     def _value_and_slope(self, x):
         if self._has_gradient is None:
             self._has_gradient = isinstance(self.log_target(x), tuple)
@@ -76,6 +100,7 @@ class LogTarget:
                 f"log_target of rows {x.shape} returned shape {value.shape}, its gradient "
                 f"{slope.shape}: one number a row is {(len(x),)}, the gradient {x.shape}"
             )
+        self._works = True
         return value, slope
 
     def _by_autograd(self, x):
@@ -91,6 +116,8 @@ class LogTarget:
             if isbox(found[0]):
                 return _real(getval(found[0])), _real(vjp(1.0))
         except (AttributeError, TypeError, ValueError) as error:  # NumPy or math of its own
+            if self._works or isinstance(error, np.linalg.LinAlgError):  # or a row of its own
+                raise
             problem = error
         raise ValueError(
             f"log_target has no gradient ({problem!s:.200}): write it in autograd.numpy, or return "

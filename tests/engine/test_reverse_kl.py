@@ -160,10 +160,10 @@ def test_training_ends_where_the_flow_is_as_close_as_wanted(tmp_path):
     [
         ({"anneal": 1}, "anneal must be less than the 1 epochs, not 1"),
         ({"tolerance": -1e-3}, "tolerance is at least 0"),
-        ({"log_target": lambda x: gaussian(x)[:, None]}, r"returned shape \(1, 1\)"),
+        ({"log_target": lambda x: gaussian(x)[:, None]}, r"returned shape \(3, 1\)"),
         ({"log_target": lambda x: np.zeros(len(x))}, "no gradient .it does not depend"),
         ({"log_target": fc.targets.banana().log_prob}, "no gradient .*autograd.numpy"),
-        ({"log_target": lambda x: (gaussian(x), x[:, 0])}, r"its gradient \(1,\)"),
+        ({"log_target": lambda x: (gaussian(x), x[:, 0])}, r"its gradient \(3,\)"),
         ({"log_target": lambda x: gaussian(x) * np.nan}, "not finite at .0. 0.., where the"),
         ({"gradient": "score"}, 'gradient is "path" or "total"'),
         ({"start": np.zeros((4, 3))}, r"start has shape \(4, 3\)"),
