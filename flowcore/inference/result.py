@@ -223,6 +223,7 @@ class Inference:
         - `missing_tail` must be at most 0.03, or 4 of its standard errors if that is more.
         - `stretch` must be at most 0.25, or 5 of its standard errors if that is more. A larger
           slope means that training was too short, or p~ is improper.
+        - If training diverged, log p~ must be finite at all draws.
         - The target must not be NaN at more than a hundredth of the draws.
         """
         k, ess, n, reasons = self.k_hat, self.effective_sample_size, len(self.rows), []
@@ -239,6 +240,9 @@ class Inference:
                 f"the ELBO still climbs as the flow widens, by {slope:.2g} nats for a factor of e: "
                 "if more epochs do not end that, the target is improper (its integral is infinite)"
             )
+        diverged = self.history is not None and "diverged" in self.history.settings
+        if diverged and not np.isfinite(self.log_p).all():
+            reasons.append("tails cannot be checked, because log p is not finite at some draws")
         if (lost := np.isnan(self.log_p).mean()) > MOST_NAN:
             reasons.append(
                 f"the target is NaN at {lost:.0%} of the draws, by an error or outside of a "

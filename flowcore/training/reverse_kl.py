@@ -245,9 +245,9 @@ def fit_reverse_kl(
         A function of rows (n, D) that returns log p~ (n,), in autograd.numpy; or log p~ and its
         gradient (n, D). Draws where log p~ is not finite are left out, and counted in
         history.settings["bad_rows"]: the ELBO is then that of q without these draws, and its
-        gradient does not push other draws away from such places. A row at which log_target raises
-        an ArithmeticError or a ValueError (such as a LinAlgError) has the value -inf, and is counted
-        in history.settings["raised_rows"], too; if it raises at every row, the error is yours.
+        gradient does not push other draws away from such places. If log_target raises an
+        ArithmeticError or a ValueError (such as a LinAlgError) at some rows, they have the value
+        -inf, and are also counted in history.settings["raised_rows"].
     epochs : int or "auto"
         "auto": 50.
     batches, batch_size : int
