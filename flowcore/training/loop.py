@@ -51,14 +51,15 @@ def train(run: Run, callbacks: Sequence[Callable] = (), progress: bool = False, 
 
 
 def update(run: Run, batch) -> None:
-    """One update of a run, unless it is left out: see `Run.outlies`."""
+    """One update of a run, unless it is left out: see `Run.leaves_out`."""
     loss, gradient, value = run.loss, None, math.nan
     try:
         value, slope = loss(run.theta, batch)
         shorter = clipped(slope, run.clip_norm)
-        gradient = None if run.outlies(slope) else shorter
+        run.check_norm(slope)
+        gradient = shorter
     except NotFinite:
-        if not run.goes_on_without():
+        if not run.leaves_out():
             raise
     run.step(gradient, value - loss.penalty_value, loss.weight)
 

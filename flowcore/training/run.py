@@ -121,25 +121,27 @@ class Run:
             self.earlier, self.latest = self.latest, now
         self.rng_state = self.rng.bit_generator.state
 
-    def outlies(self, gradient: np.ndarray) -> bool:
-        """Whether the norm of a gradient is above `skip_above` times the median of the last 50.
+    def check_norm(self, gradient: np.ndarray) -> None:
+        """NotFinite if the norm is above `skip_above` times the usual one."""
+        most = self.loss.skip_above
+        if most is None:
+            return
+        norm, usual = float(np.linalg.norm(gradient)), self._usual_norm
+        if norm > most * usual:
+            raise NotFinite(f"the norm of the gradient is {norm:.2g}, and {usual:.2g} is usual")
+        self.norms = [*self.norms[1 - LATEST :], norm]
 
-        The median needs 20 norms. Norms of updates that were left out are among them, so that a
-        loss that has become steeper is followed after 25 updates.
-        """
+    def leaves_out(self) -> bool:
+        """Whether an update that is not finite, or outlying, is left out and training goes on: not
+        if half of the last 50 were left out. Their norms count as inf."""
         if self.loss.skip_above is None:
             return False
-        usual = self._usual_norm(float(np.linalg.norm(gradient)))
-        return self.norms[-1] > self.loss.skip_above * usual
+        self.norms = [*self.norms[1 - LATEST :], math.inf]
+        return len(self.norms) < FEWEST or self._usual_norm < math.inf
 
-    def goes_on_without(self) -> bool:
-        """Whether an update that is not finite is left out: not if half of the last 50 were so."""
-        if self.loss.skip_above is None:
-            return False
-        return self._usual_norm(math.inf) < math.inf or len(self.norms) < FEWEST
-
-    def _usual_norm(self, latest: float) -> float:
-        self.norms = [*self.norms[1 - LATEST :], latest]
+    @property
+    def _usual_norm(self) -> float:
+        """The median of the last 50; inf if there are too few."""
         return float(np.median(self.norms)) if len(self.norms) >= FEWEST else math.inf
 
     def step(self, gradient: np.ndarray | None, value: float, weight: float) -> None:
