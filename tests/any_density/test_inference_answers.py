@@ -91,7 +91,7 @@ def raises(x):
     [
         (cut(in_box([-0.5, -9], [3, 9])), {}, "x_1 = -0.5, x_1 = 3, x_2 = -9, x_2 = 9: pass "
                                              r"support=\[\(-0.5, 3.0\), \(-9.0, 9.0\)\]"),
-        (cut(in_box([-np.pi] * 2, [np.pi / 2] * 2)), {}, r"\(-3.14159265358979\d*, 1.57079632679489"),
+        (cut(in_box([-np.pi] * 2, [np.pi / 2] * 2)), {}, r"\(-3.1415926535897\d*, 1.57"),
         (cut(in_box([1, 1], [2, 2])), {}, r"support=\(1.0, 2.0\)"),  # 0 is outside
         (cut(lambda x: x[:, 1] > 0), {}, r"support=\['real', 'positive'\]"),
         (lambda x: anp.log(x[:, 0]) - anp.sum(x, 1) - x[:, 1] ** 2, {}, r"\['positive', 'real'\]"),
