@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.inputs import check_dim
-from ..training import fit_reverse_kl
 from ..training.unnormalised import LogTarget
+from .bounds import check_bounds, rows_around, rows_beyond
 from .circles import centred
 from .modes import Gaussian, find_modes
-from .parts import fit_modes
+from .parts import fit_modes, trained
 from .result import DRAWS, Inference
 from .space import Space
 from .start import first_gaussian
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ..distributions import TransformedDistribution
 
 PRIOR_DRAWS = 1000  # the best of which is where the search for the Gaussian starts
+SKIP_ABOVE = 30.0  # times the usual norm of a gradient
+FALL = 5.0  # nats: a density that is lower at a bound hardly needs a support
 
 
 def infer(
@@ -106,14 +108,25 @@ def infer(
     log_target = space.on_line(log_target)
     start = None if start is None else space.to_line(start)
     target = LogTarget(log_target, space.free)
-    if flow is not None:
-        flow, history = fit_reverse_kl(flow, log_target, start=start, rng=rng, **options)
-        return Inference.of(flow, target, draws, rng, history, space)
-    near, extra = _first(target, space, start, rng)
-    # the search has draws of its own, so that a target with one mode is fitted as without a search
-    found, modes = find_modes(target, near, extra, copy.deepcopy(rng))
-    flow, history = fit_modes(target, found, modes.shares, rng, **options)
-    return Inference.of(flow, target, draws, rng, history, space, modes)
+    options = {"skip_above": SKIP_ABOVE} | options
+    if flow is None:
+        try:
+            near, extra = _first(target, space, start, rng)
+        except ValueError:  # the search may have begun outside of bounds
+            check_bounds(target, space, support, rows_around(start, space.free))
+            raise
+        check_bounds(target, space, support, rows_beyond(near.density), FALL)
+        # the search has draws of its own: a target with one mode is fitted as without a search
+        gaussians, modes = find_modes(target, near, extra, copy.deepcopy(rng))
+        flow, history = fit_modes(target, gaussians, modes.shares, rng, **options)
+    else:
+        modes = None
+        flow, history = trained(flow, target, start=start, rng=rng, **options)
+    history.settings["raised_rows"] = target.n_raised
+    found = Inference.of(flow, target, draws, rng, history, space, modes)
+    if "diverged" in history.settings or not found.trusted:
+        check_bounds(target, space, support, rows_beyond(flow))
+    return found
 
 
 def _first(target: LogTarget, space: Space, start, rng) -> tuple[Gaussian, np.ndarray]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core import moment_after, until
 from ..distributions import Mixture
-from ..training import History, fit_reverse_kl
+from ..training import History, TrainingDivergedError, fit_reverse_kl
 from ..training.unnormalised import LogTarget
 from .modes import Gaussian, shares_of
 from .start import flow_around
@@ -34,20 +34,28 @@ def fit_modes(
     """
     if len(found) == 1:
         options |= {"max_seconds": max_seconds, "checkpoint": checkpoint}
-        return fit_reverse_kl(flow_around(*found[0]), target.log_target, rng=rng, **options)
+        return trained(flow_around(*found[0]), target, rng=rng, **options)
     gaussians = [one.density for one in found]
     whole, flows, histories = Mixture(gaussians, shares), [], []
     with until(moment_after(max_seconds)):
         for k, one in enumerate(found):
             file = None if checkpoint is None else f"{os.fspath(checkpoint)}.{k + 1}"
             part = _part(target, gaussians[k], whole)
-            flow, history = fit_reverse_kl(
-                flow_around(*one), part, rng=rng, checkpoint=file, **options
-            )
+            flow, history = trained(flow_around(*one), part, rng=rng, checkpoint=file, **options)
             flows.append(flow)
             histories.append(history)
     shares = shares_of(target, flows, rng)
-    return Mixture(flows, shares), histories[np.argmax(shares)]
+    # the one to read first: a training that diverged, or that of the largest share
+    diverged = np.array(["diverged" in history.settings for history in histories])
+    return Mixture(flows, shares), histories[np.argmax(shares + diverged)]
+
+
+def trained(flow, target, **options: Any) -> tuple[Any, History]:
+    """`fit_reverse_kl`; if training diverges, the best flow of before, and its history."""
+    try:
+        return fit_reverse_kl(flow, target, **options)
+    except TrainingDivergedError as problem:
+        return problem.flow, problem.history
 
 
 def _part(target: LogTarget, gaussian, whole: Mixture):

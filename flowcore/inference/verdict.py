@@ -44,6 +44,9 @@ def doubts(found: Inference) -> list[str]:
             f"the ELBO still climbs as the flow widens, by {slope:.2g} nats for a factor of e: "
             "if more epochs do not end that, the target is improper (its integral is infinite)"
         )
+    diverged = found.history is not None and "diverged" in found.history.settings
+    if diverged and not np.isfinite(found.log_p).all():
+        reasons.append("tails cannot be checked, because log p is not finite at some draws")
     if (lost := np.isnan(found.log_p).mean()) > MOST_NAN:
         reasons.append(
             f"the target is NaN at {lost:.0%} of the draws, by an error or outside of a "

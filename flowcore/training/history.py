@@ -69,9 +69,9 @@ def training_notes(history: History | None) -> list[str]:
     if history.interrupted:
         notes.append(f"training was interrupted after {epochs} of {settings['epochs']} epochs")
     if skipped := settings.get("skipped_updates"):
-        notes.append(f"{skipped:,} updates with an outlying gradient were left out")
+        notes.append(f"updates left out because of an outlying gradient: {skipped:,}")
     if raised := settings.get("raised_rows"):
-        notes.append(f"the target raised at {raised:,} rows, where p counts as 0")
+        notes.append(f"rows at which the target raised, where p counts as 0: {raised:,}")
     return notes
 
 

@@ -44,12 +44,24 @@ def train(run: Run, callbacks: Sequence[Callable] = (), progress: bool = False, 
             for batch in loss.batches(run.rng, run.epoch, run.batch):
                 if time.time() > ends:
                     raise OutOfTime  # as an interrupt, it ends the run
-                value, gradient = loss(run.theta, batch)
-                gradient = clipped(gradient, run.clip_norm)
-                run.step(gradient, value - loss.penalty_value, loss.weight)
+                update(run, batch)
             run.end_epoch(loss.validation(run.result))
             run.report(callbacks)
     return run.finish()
+
+
+def update(run: Run, batch) -> None:
+    """One update of a run, unless it is left out: see `Run.leaves_out`."""
+    loss, gradient, value = run.loss, None, math.nan
+    try:
+        value, slope = loss(run.theta, batch)
+        shorter = clipped(slope, run.clip_norm)
+        run.check_norm(slope)
+        gradient = shorter
+    except NotFinite:
+        if not run.leaves_out():
+            raise
+    run.step(gradient, value - loss.penalty_value, loss.weight)
 
 
 def clipped(gradient: np.ndarray, longest: float | None) -> np.ndarray:

@@ -69,6 +69,7 @@ class Loss:
     and perhaps
 
     done            whether nothing is left to gain: training ends after this epoch
+    skip_above      None, or which updates are left out: see `Run.leaves_out`
     options         {name: value}, its own options, for the history
     compared()      ({name: array}, {name: value}), the data and options for the checkpoint
     callbacks       its own callbacks, called after every epoch, before the caller's
@@ -76,6 +77,7 @@ class Loss:
     """
 
     done = False
+    skip_above: float | None = None
     options: Mapping[str, Any] = MappingProxyType({})
     callbacks: Sequence[Callable] = ()
     learning_rate = LEARNING_RATE

@@ -26,10 +26,12 @@ def gaussian_rows(
     is not misled by a sharp mode. Errors: ValueError if the target is not finite at the start, or
     so wide that it must be improper.
     """
-    if not np.isfinite(target.avoiding(start[None])[0][0]):
+    beside = start + np.array([[0.0], [1.0], [-1.0]])  # does it raise at the start alone?
+    if not np.isfinite(target.anywhere(beside)[0][0]):
         raise ValueError(
-            f"log_target is not finite at {np.array2string(start, threshold=8)}, where the search "
-            "for its mass starts: pass start=, rows (n, D) where it is"
+            f"log_target, or its gradient, is not finite at {np.array2string(start, threshold=8)}, "
+            "where the search for its mass starts: pass start=, rows (n, D) where it is, or "
+            "support= if it has bounds"
         )
     dim = len(start)
     half = rng.standard_normal((FIXED // 2, dim))

@@ -61,7 +61,7 @@ class ReverseKL(Loss):
     beta      the power of the target in this epoch: less than 1 while it is annealed
     kl        the least KL(q || p) so far, as the validations estimate it
     start     the rows that a new flow was initialised with, if they were given
-    anneal, tolerance, seed, n_batches, batch_size, quasi_random   see `fit_reverse_kl`
+    anneal, tolerance, seed, n_batches, batch_size, quasi_random, skip_above   see `fit_reverse_kl`
     """
 
     validated, epochs, learning_rate = True, EPOCHS, LEARNING_RATE
@@ -70,11 +70,12 @@ class ReverseKL(Loss):
         self, flow, target: LogTarget, penalty=None, *, gradient: str = "path",
         anneal: int = 0, tolerance: float = TOLERANCE, seed: int = 0, n_batches: int = BATCHES,
         batch_size: int = BATCH_SIZE, quasi_random: bool = False, start: np.ndarray | None = None,
+        skip_above: float | None = None,
     ):  # fmt: skip
         super().__init__(flow, penalty)
         self.start, self.options = start, {"batches": n_batches, "gradient": gradient}
         self.target, self.gradient, self.seed = target, gradient, seed
-        self.anneal, self.tolerance = anneal, tolerance
+        self.anneal, self.tolerance, self.skip_above = anneal, tolerance, skip_above
         self.beta, self.kl = 1.0, math.inf
         self.n_batches, self.batch_size, self.quasi_random = n_batches, batch_size, quasi_random
         self._fixed = self.draws(VALIDATION, seed, NO_EPOCH)
@@ -92,13 +93,14 @@ class ReverseKL(Loss):
 
     def compared(self) -> tuple[dict, dict]:
         """The start, and all options; the target is a function."""
-        names = "anneal", "tolerance", "batch_size", "quasi_random"
+        names = "anneal", "tolerance", "batch_size", "quasi_random", "skip_above"
         options = self.options | {name: getattr(self, name) for name in names}
         return {"start": self.start}, options | {"log_target": self.target.log_target}
 
     def finished(self, flow, history):
-        """Both, with the number of draws that were left out."""
+        """Both, with the numbers of draws that were left out, and of those where p~ raised."""
         history.settings["bad_rows"] = self.target.n_bad
+        history.settings["raised_rows"] = self.target.n_raised
         return flow, history
 
     def draws(self, n: int, *seed: int) -> np.ndarray:
@@ -214,6 +216,7 @@ def fit_reverse_kl(
     tolerance: float = TOLERANCE,
     quasi_random: bool = False,
     start: ArrayLike | None = None,
+    skip_above: float | None = None,
     average: float | None = 0.99,
     **options: Any,
 ) -> tuple[TransformedDistribution, History]:
@@ -242,7 +245,9 @@ def fit_reverse_kl(
         A function of rows (n, D) that returns log p~ (n,), in autograd.numpy; or log p~ and its
         gradient (n, D). Draws where log p~ is not finite are left out, and counted in
         history.settings["bad_rows"]: the ELBO is then that of q without these draws, and its
-        gradient does not push other draws away from such places.
+        gradient does not push other draws away from such places. If log_target raises an
+        ArithmeticError or a ValueError (such as a LinAlgError) at some rows, they have the value
+        -inf, and are also counted in history.settings["raised_rows"].
     epochs : int or "auto"
         "auto": 50.
     batches, batch_size : int
@@ -262,6 +267,11 @@ def fit_reverse_kl(
     start : array_like or None
         (n, D): rows near the mass of p, which initialise a new flow. One row, or None: a Gaussian
         near the target is searched from this row, or from 0.
+    skip_above : float or None
+        Leave out updates whose gradient is not finite, or has a norm above this number times the
+        median of the last 50 norms (the median needs 20 norms). One extreme draw can have such a
+        gradient. history.settings["skipped_updates"] is their number. Training has diverged if
+        half of the last 50 updates were left out. None: use every gradient.
     average : float or None
         As in `fit`.
     **options
@@ -300,13 +310,17 @@ def fit_reverse_kl(
     if not tolerance >= 0:
         raise ValueError(f"tolerance is at least 0, nats of KL(q || p): got {tolerance!r:.40}")
     _check(flow, gradient, quasi_random)
+    if not (skip_above is None or (is_number(skip_above) and skip_above > 1)):
+        raise ValueError(f"skip_above is a number above 1, or None: got {skip_above!r:.40}")
     loss = {
         "gradient": gradient, "anneal": anneal, "tolerance": tolerance, "start": start,
-        "quasi_random": quasi_random, "n_batches": check_dim("batches", batches),
+        "quasi_random": quasi_random, "skip_above": skip_above,
+        "n_batches": check_dim("batches", batches),
         "batch_size": check_dim("batch_size", batch_size),
     }  # fmt: skip
     objective = partial(ReverseKL.of_target, options=loss)
-    target = LogTarget(log_target, flow.dim)
+    shared = isinstance(log_target, LogTarget)  # with its counts, by `infer`
+    target = log_target if shared else LogTarget(log_target, flow.dim)
     return fit(flow, target, epochs=epochs, average=average, objective=objective, **options)
 
 

@@ -39,6 +39,9 @@ _NO_FINITE_VALIDATION = (
 )
 
 
+LATEST, FEWEST = 50, 20  # norms whose median is the usual one; how many it needs
+
+
 class Kept(NamedTuple):
     """Parameters worth keeping: those after `epoch` (-1: before the first), and their val NLL."""
 
@@ -84,6 +87,8 @@ class Run:
         self.first_nll: float | None = None  # of the first batch, at the initial parameters
         self.epoch = self.batch = 0  # how many of them are done
         self.total = self.weight = 0.0  # of the NLLs in this epoch
+        self.norms: list[float] = []  # of the latest gradients, if outlying updates are left out
+        self.skipped = 0  # updates that were left out
         self.rng_state = self.rng.bit_generator.state  # at the start of this epoch
         self.reported = True  # the last epoch, to the callbacks
         self.stopped = False  # by a callback, or since nothing is left to gain
@@ -116,14 +121,44 @@ class Run:
             self.earlier, self.latest = self.latest, now
         self.rng_state = self.rng.bit_generator.state
 
-    def step(self, gradient: np.ndarray, value: float, weight: float) -> None:
-        """One update of theta; `value` is the loss of the batch, without the penalty."""
-        self.first_nll = value if self.first_nll is None else self.first_nll
-        self.state.step(self.theta, gradient)
-        if self.average is not None:
-            self.average.update(self.theta)
-        self.total += weight * value
-        self.weight += weight
+    def check_norm(self, gradient: np.ndarray) -> None:
+        """NotFinite if the norm is above `skip_above` times the usual one."""
+        most = self.loss.skip_above
+        if most is None:
+            return
+        norm, usual = float(np.linalg.norm(gradient)), self._usual_norm
+        if norm > most * usual:
+            raise NotFinite(f"the norm of the gradient is {norm:.2g}, and {usual:.2g} is usual")
+        self.norms = [*self.norms[1 - LATEST :], norm]
+
+    def leaves_out(self) -> bool:
+        """Whether an update that is not finite, or outlying, is left out and training goes on: not
+        if half of the last 50 were left out. Their norms count as inf."""
+        if self.loss.skip_above is None:
+            return False
+        self.norms = [*self.norms[1 - LATEST :], math.inf]
+        return len(self.norms) < FEWEST or self._usual_norm < math.inf
+
+    @property
+    def _usual_norm(self) -> float:
+        """The median of the last 50; inf if there are too few."""
+        return float(np.median(self.norms)) if len(self.norms) >= FEWEST else math.inf
+
+    def step(self, gradient: np.ndarray | None, value: float, weight: float) -> None:
+        """One update of theta; `value` is the loss of the batch, without the penalty.
+
+        gradient   None: the update is left out; value   then perhaps NaN
+        """
+        if gradient is None:
+            self.skipped += 1
+        else:
+            self.state.step(self.theta, gradient)
+            if self.average is not None:
+                self.average.update(self.theta)
+        if math.isfinite(value):
+            self.first_nll = value if self.first_nll is None else self.first_nll
+            self.total += weight * value
+            self.weight += weight
         self.batch += 1
         if self.after_change is not None:
             self.after_change()
@@ -135,7 +170,7 @@ class Run:
             best = Kept(self.epoch, val_nll, self.result.copy())
         if val_nll is not None:
             self.history.val_nll.append(val_nll)
-        self.history.train_nll.append(self.total / self.weight)
+        self.history.train_nll.append(self.total / self.weight if self.weight else math.nan)
         self.best, self.reported, self.stopped = best, False, self.loss.done
         self.epoch, self.batch, self.total, self.weight = self.epoch + 1, 0, 0.0, 0.0
         self.rng_state = self.rng.bit_generator.state
@@ -232,6 +267,7 @@ class Run:
     def _diverged(self, problem: NotFinite) -> TrainingDivergedError:
         """The error for the caller, with the best parameters that are known to be finite."""
         good = self._best_validated()[0] or self._good
+        self.history.settings["diverged"] = f"epoch {self.epoch}, batch {self.batch}: {problem}"
         self._close(good)
         advice = _advice(problem, self.epoch, self.batch, good.epoch)
         flow = self.flow.with_params(good.theta)
@@ -239,6 +275,8 @@ class Run:
 
     def _close(self, kept: Kept) -> None:
         history = self.history
+        if self.loss.skip_above is not None:
+            history.settings["skipped_updates"] = self.skipped
         history.best_epoch = kept.epoch if kept.epoch >= 0 else None
         history.seconds = time.perf_counter() - self.started + self.seconds
 

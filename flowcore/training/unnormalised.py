@@ -12,6 +12,7 @@ from autograd.tracer import getval, isbox
 from ..core import as_numbers
 
 MOST_DIFFERENCES = 10  # coordinates of which a gradient by differences is taken
+OF_ROWS = ArithmeticError, RuntimeError, ValueError  # by a row; also LinAlgError
 
 
 class LogTarget:
@@ -20,9 +21,11 @@ class LogTarget:
     log_target   a function of rows: log p~ (n,), in autograd.numpy; or (log p~ (n,), its gradient
                  by the rows (n, D)), from wherever; or (log p~ (n,), None), for differences
     n_bad        at how many rows so far the value was not finite
+    n_raised     at how many of these the target raised an ArithmeticError, a RuntimeError or a ValueError
 
     Errors: ValueError for a target of another shape, a complex one, one without a gradient, or
-    differences of more than 10 coordinates.
+    differences of more than 10 coordinates; what the target raises, if it does so at every row of
+    its first call, or only if there are many.
     """
 
     def __init__(self, log_target: Callable, dim: int):
@@ -30,7 +33,8 @@ class LogTarget:
             raise TypeError(f"log_target is a function of rows (n, {dim}): got {log_target!r:.60}")
         self.log_target, self.dim = log_target, dim
         self._has_gradient: bool | None = None  # its own; known after the first call
-        self.n_bad = 0
+        self._works = False  # it has returned values and a gradient once
+        self.n_bad = self.n_raised = 0
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(log p~ (n,), its gradient (n, D)).
@@ -50,7 +54,9 @@ class LogTarget:
     def anywhere(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The same without an error, for proposals, which may be anywhere."""
         with np.errstate(all="ignore"):
-            value, slope = self._value_and_slope(x)
+            value, slope = self._unless_raised(x)
+            if not self._works:  # it raises at every row: that is no fault of the rows
+                self._value_and_slope(x)
         value = np.where(np.isfinite(value) & ~np.isfinite(slope).all(axis=1), np.nan, value)
         good = np.isfinite(value)
         self.n_bad += np.count_nonzero(~good)
@@ -66,6 +72,23 @@ class LogTarget:
     def power(self, beta: float) -> LogTarget:
         """log p~^beta: with beta < 1 a flatter target, whose modes are joined."""
         return LogTarget(lambda x: tuple(beta * part for part in self.anywhere(x)), self.dim)
+
+    def _unless_raised(self, x):
+        """Value and slope, with -inf and 0 at rows where the target raises.
+
+        Batches that raise are halved: 2 log2(n) calls for one such row, none if there is none.
+        """
+        try:
+            return self._value_and_slope(x)
+        except OF_ROWS as error:
+            problem, before = error, self.n_raised
+        if len(x) == 1:
+            self.n_raised += 1
+            return np.array([-np.inf]), np.zeros_like(x)
+        values, slopes = zip(*map(self._unless_raised, np.array_split(x, 2)), strict=True)
+        if self.n_raised == before:  # no row raises alone
+            raise problem
+        return np.concatenate(values), np.concatenate(slopes)
 
     def _value_and_slope(self, x):
         if self._has_gradient is None:
@@ -83,6 +106,7 @@ class LogTarget:
                 f"log_target of rows {x.shape} returned shape {value.shape}, its gradient "
                 f"{slope.shape}: one number a row is {(len(x),)}, the gradient {x.shape}"
             )
+        self._works = True
         return value, slope
 
     def _by_autograd(self, x):
@@ -98,6 +122,8 @@ class LogTarget:
             if isbox(found[0]):
                 return _real(getval(found[0])), _real(vjp(1.0))
         except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
+            if self._works or isinstance(error, np.linalg.LinAlgError):  # or a row of its own
+                raise
             problem = error  # NumPy, SciPy or math of its own, or a hole of autograd
         raise ValueError(_no_gradient(problem)) from problem
 

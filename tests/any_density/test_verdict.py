@@ -182,7 +182,7 @@ def test_the_verdict_names_what_happened_in_training():
     settings = {"epochs": 50, "skipped_updates": 4, "raised_rows": 1200}
     history = History([1.0], [1.0], 0, interrupted=True, settings=settings)
     verdict = replace(found, history=history).verdict
-    assert "interrupted after 1 of 50 epochs; 4 updates with an outlying gradient" in verdict
+    assert "interrupted after 1 of 50 epochs; updates left out because of an" in verdict
     assert "raised at 1,200 rows" in verdict and "the weights correct the flow" in verdict
 
 

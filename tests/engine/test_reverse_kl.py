@@ -6,6 +6,7 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 from autograd import value_and_grad
+from autograd.tracer import getval
 
 import flowcore as fc
 from flowcore.testing import randomize
@@ -134,6 +135,68 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path):
         fc.fit_reverse_kl(flow_of(), gaussian, **options(), checkpoint=tmp_path / "new")
 
 
+def spiked(x):
+    """A gradient that is huge at x_1 > 8, which about one batch in twenty reaches."""
+    return gaussian(x) - anp.where(x[:, 0] > 8, 1e9 * (x[:, 0] - 8), 0.0)
+
+
+def test_outlying_updates_are_left_out_and_counted_if_wanted(tmp_path):
+    options = {"epochs": 4, "batches": 30, "schedule": "constant", "rng": 1, "tolerance": 0}
+    options |= {"start": MEAN + np.random.default_rng(0).normal(size=(500, 2)) @ FACTOR.T}
+    _, kept = fc.fit_reverse_kl(flow_of(), spiked, **options)
+    assert "skipped_updates" not in kept.settings
+    options["skip_above"] = 30.0
+    whole, history = fc.fit_reverse_kl(flow_of(), spiked, **options)
+    skipped = history.settings["skipped_updates"]
+    assert 2 <= skipped < 40 and -min(history.val_nll) > -min(kept.val_nll) + 0.1
+
+    path = {"checkpoint": tmp_path / "run", "checkpoint_key": "1", "checkpoint_every": 0}
+
+    def stop(report):
+        if report.epoch == 1:
+            raise KeyboardInterrupt
+
+    fc.fit_reverse_kl(flow_of(), spiked, **options, callbacks=[stop], **path)
+    again, history = fc.fit_reverse_kl(flow_of(), spiked, **options, **path)
+    np.testing.assert_array_equal(again.params, whole.params)
+    assert history.settings["skipped_updates"] == skipped
+
+
+def test_training_ends_if_half_of_the_updates_are_left_out():
+    calls = []
+
+    def ends(x):
+        calls.append(len(x))
+        return gaussian(x) + (np.nan if calls.count(256) > 40 else 0.0)
+
+    with pytest.raises(
+        fc.TrainingDivergedError, match=r"epoch 3, batch 4: .* finite at no draw"
+    ) as e:
+        fc.fit_reverse_kl(flow_of(), ends, epochs=9, batches=20, skip_above=30.0, tolerance=0)
+    assert e.value.history.settings["skipped_updates"] == 24
+    assert e.value.history.train_nll[1] < np.inf and len(e.value.history.train_nll) == 3
+
+
+def test_a_row_that_raises_is_found():
+    """Rows raise alone, only together, or all of them: only the first is -inf."""
+
+    def raising(x, at):
+        if at(getval(x)):
+            raise np.linalg.LinAlgError("singular")
+        return gaussian(x)
+
+    x = np.arange(20.0).reshape(10, 2)
+    target = LogTarget(lambda x: raising(x, lambda x: (x[:, 0] == 6).any()), 2)
+    value, slope = target(x)
+    assert target.n_raised == target.n_bad == 1 and np.isneginf(value[3]) and not slope[3].any()
+    good = np.arange(10) != 3
+    np.testing.assert_array_equal(value[good], gaussian(x[good]))
+    np.testing.assert_allclose(slope[good], with_gradient(x[good])[1])
+    for at in (lambda x: len(x) > 1, lambda x: True):
+        with pytest.raises(np.linalg.LinAlgError, match="singular"):
+            LogTarget(lambda x, at=at: raising(x, at), 2)(x)
+
+
 def test_training_ends_where_the_flow_is_as_close_as_wanted(tmp_path):
     """Of N(0, 1) and N(m, 1), KL is m^2 / 2: it is estimated by the log-weights."""
     q = fc.TransformedDistribution(fc.Normal(1), fc.ElementwiseAffine(np.zeros(1), np.ones(1)))
@@ -160,11 +223,12 @@ def test_training_ends_where_the_flow_is_as_close_as_wanted(tmp_path):
     [
         ({"anneal": 1}, "anneal must be less than the 1 epochs, not 1"),
         ({"tolerance": -1e-3}, "tolerance is at least 0"),
-        ({"log_target": lambda x: gaussian(x)[:, None]}, r"returned shape \(1, 1\)"),
+        ({"log_target": lambda x: gaussian(x)[:, None]}, r"returned shape \(3, 1\)"),
         ({"log_target": lambda x: np.zeros(len(x))}, "no gradient .it does not depend"),
         ({"log_target": fc.targets.banana().log_prob}, "no gradient .*autograd.numpy"),
-        ({"log_target": lambda x: (gaussian(x), x[:, 0])}, r"its gradient \(1,\)"),
+        ({"log_target": lambda x: (gaussian(x), x[:, 0])}, r"its gradient \(3,\)"),
         ({"log_target": lambda x: gaussian(x) * np.nan}, "not finite at .0. 0.., where the"),
+        ({"skip_above": 1}, "skip_above is a number above 1, or None: got 1"),
         ({"gradient": "score"}, 'gradient is "path" or "total"'),
         ({"start": np.zeros((4, 3))}, r"start has shape \(4, 3\)"),
         ({"flow": fc.flows.iaf(2, context_dim=1)}, "takes a context"),

@@ -11,7 +11,7 @@ import numpy as np
 from ..optim import Average
 from ..run import Kept, Run
 
-_NUMBERS = ("epochs", "epoch", "batch", "reported", "stopped", "rng_state")
+_NUMBERS = ("epochs", "epoch", "batch", "reported", "stopped", "skipped", "rng_state")
 
 
 class State(NamedTuple):
@@ -35,6 +35,7 @@ def export(run: Run) -> State:
     if run.average is not None:
         vectors["average"] = run.average.values
     floats = {
+        "norms": run.norms,
         "total": run.total,
         "weight": run.weight,
         "first_nll": math.nan if run.first_nll is None else run.first_nll,
@@ -57,8 +58,10 @@ def restore(run: Run, state: State) -> None:
     for name in ("epoch", "batch", "reported", "seconds"):
         setattr(run, name, numbers[name])
     run.stopped = numbers["stopped"] and run.epochs <= numbers["epochs"]  # else go on
+    run.skipped = numbers.get("skipped", 0)  # which 0.3.0 did not write, nor the norms
+    run.norms = arrays.get("norms", np.zeros(0)).tolist()
     if run.average is not None:
-        updates = run.epoch * run.loss.n_batches + run.batch
+        updates = run.epoch * run.loss.n_batches + run.batch - run.skipped
         run.average = Average(run.average.decay, arrays["average"], updates)
     run.total, run.weight, first = (arrays[n].item() for n in ("total", "weight", "first_nll"))
     run.first_nll = None if math.isnan(first) else first

@@ -1,0 +1,163 @@
+"""`infer` ends with an answer: outlying updates, divergence, bounds, targets that raise."""
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from autograd.tracer import getval
+
+import flowcore as fc
+from flowcore.training.history import History, training_notes
+
+QUICK = {"epochs": 2, "batches": 20}
+
+
+def normal(x):
+    return -0.5 * anp.sum(x**2, axis=1)
+
+
+def cut(inside, log_p=normal, outside=-np.inf):
+    return lambda x: anp.where(inside(x), log_p(x), outside)
+
+
+def in_box(low, high):
+    return lambda x: anp.all((x > np.array(low)) & (x < np.array(high)), axis=1)
+
+
+# ---------------------------------------------------------------- training that fails
+
+
+def test_a_training_that_diverges_ends_with_its_best_flow():
+    """From the 26th batch on, the target is finite at no draw."""
+    calls = []
+
+    def ends(x):
+        calls.append(len(x))
+        return normal(x) + (np.nan if len(x) == 256 and calls.count(256) > 25 else 0.0)
+
+    flow = fc.flows.iaf(2, layers=1, hidden=[8])
+    found = fc.infer(ends, flow=flow, epochs=4, batches=20, tolerance=0)
+    assert found.history.settings["skipped_updates"] == 24 and len(found.history.val_nll) == 2
+    best = int(np.argmin(found.history.val_nll))
+    assert found.trusted and found.elbo[0] == pytest.approx(-min(found.history.val_nll), abs=0.02)
+    for part in (
+        "training diverged at epoch 2, batch 9: log_target is finite at no draw",
+        f"the flow has the parameters of epoch {best}",
+    ):
+        assert part in found.verdict
+    assert "updates left out because of an outlying gradient" in str(found)
+
+
+def test_a_diverged_training_is_trusted_if_its_best_flow_passes_the_checks():
+    def stop(report):
+        report.history.settings["diverged"] = "epoch 1, batch 0: a test"
+
+    found = fc.infer(normal, 2, callbacks=[stop], **QUICK)
+    assert found.trusted and "training diverged at epoch 1, batch 0: a test" in found.verdict
+    target = cut(lambda x: anp.sum(x**2, axis=1) < 4)
+    half = fc.infer(target, 2, callbacks=[stop], flow=found.flow, **QUICK)
+    assert any("tails cannot be checked" in doubt for doubt in half.doubts) and not half.trusted
+
+
+def test_a_training_without_time_is_named():
+    found = fc.infer(normal, 2, max_seconds=1e-9)
+    assert found.history.interrupted and found.trusted
+    assert found.verdict.startswith("training was interrupted after 0 of 50 epochs; k-hat is")
+
+
+def test_notes_are_empty_for_a_training_as_planned():
+    history = History(train_nll=[1.0], settings={"skipped_updates": 0, "raised_rows": 0})
+    assert training_notes(None) == training_notes(history) == []
+
+
+# ---------------------------------------------------------------- bounds without support=
+
+
+def positive(p):
+    ok = p["tau"] > 0
+    tau = anp.where(ok, p["tau"], 1.0)
+    return anp.where(
+        ok, -tau - anp.sum((p["m"] / tau[:, None]) ** 2, 1) - 2 * anp.log(tau), -np.inf
+    )
+
+
+def raises(x):
+    if (getval(x)[:, 0] <= -1).any():
+        raise ValueError("x_1 must be above -1")
+    return normal(x)
+
+
+@pytest.mark.parametrize(
+    ("log_target", "options", "advice"),
+    [
+        (cut(in_box([-0.5, -9], [3, 9])), {}, "x_1 = -0.5, x_1 = 3, x_2 = -9, x_2 = 9: pass "
+                                             r"support=\[\(-0.5, 3.0\), \(-9.0, 9.0\)\]"),
+        (cut(in_box([-np.pi] * 2, [np.pi / 2] * 2)), {}, r"\(-3.1415926535897\d*, 1.57"),
+        (cut(in_box([1, 1], [2, 2])), {}, r"support=\(1.0, 2.0\)"),  # 0 is outside
+        (cut(lambda x: x[:, 1] > 0), {}, r"support=\['real', 'positive'\]"),
+        (lambda x: anp.log(x[:, 0]) - anp.sum(x, 1) - x[:, 1] ** 2, {}, r"\['positive', 'real'\]"),
+        (cut(lambda x: x[:, 1] < 0), {"support": ["positive", "real"]},
+         r"support=\['positive', \(-np.inf, 0.0\)\]"),
+        (positive, {"support": {"tau": "real", "m": ("real", (2,))}, "dim": None},
+         r"tau = 0: pass support=\{'tau': 'positive', 'm': \('real', \(2,\)\)\}"),
+        (raises, {}, r"\[\(-1.0, np.inf\), 'real'\]"),
+    ],
+)  # fmt: skip
+def test_a_box_is_answered_with_the_support_to_write(log_target, options, advice):
+    with pytest.raises(ValueError, match=f"log_target is -inf or NaN beyond .*{advice}"):
+        fc.infer(log_target, **{"dim": 2} | options, **QUICK)
+
+
+@pytest.mark.parametrize(
+    ("inside", "start"),
+    [
+        (lambda x: anp.sum(x**2, axis=1) < 1, None),  # a disc
+        (lambda x: x[:, 0] < x[:, 1], [0.0, 1.0]),
+        (lambda x: anp.sum((x - 1.5) ** 2, axis=1) > 0.05, None),  # a hole
+        (in_box([-4.5, -9], [9, 9]), None),  # a bound that hardly matters
+    ],
+)
+def test_other_places_where_a_target_is_not_finite_are_left_out(inside, start):
+    found = fc.infer(cut(inside), 2, start=start, **QUICK)
+    assert np.isfinite(found.log_p).any() and found.history.settings["raised_rows"] == 0
+
+
+def test_a_box_is_found_around_a_flow_of_ones_own():
+    flow = fc.flows.iaf(2, layers=1, hidden=[8])
+    with pytest.raises(ValueError, match=r"pass support=\(0.0, 1.0\)"):
+        fc.infer(cut(in_box([0, 0], [1, 1])), flow=flow, start=[0.5, 0.5], epochs=5, rng=0)
+
+
+# ---------------------------------------------------------------- targets that raise
+
+
+def test_rows_at_which_the_target_raises_count_as_minus_infinity():
+    """A covariance [[1, r], [r, 1]] with r = x_1 / 4, which is singular at 1 of 20,000 rows."""
+
+    def log_p(x):
+        r = x[:, 0] / 4
+        matrix = np.eye(2) + r[:, None, None] * (1 - np.eye(2))
+        return normal(x) + 0 * anp.sum(anp.linalg.cholesky(matrix), axis=(1, 2))
+
+    found = fc.infer(log_p, 2, **QUICK)
+    raised = found.history.settings["raised_rows"]
+    assert raised > 0 and f"where p counts as 0: {raised:,}" in found.verdict
+    assert (np.isneginf(found.log_p) == (np.abs(found.rows[:, 0]) >= 4)).all()
+    assert found.log_evidence[0] == pytest.approx(np.log(2 * np.pi), abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("error", "log_target"),
+    [
+        (ZeroDivisionError, lambda x: normal(x) / 0),
+        (np.linalg.LinAlgError, lambda x: np.linalg.inv(np.zeros((2, 2)))),
+        (KeyError, lambda x: {}["tau"]),
+    ],
+)
+def test_what_a_target_always_raises_comes_out(error, log_target):
+    def raising(x):
+        if error is ZeroDivisionError:
+            raise error("mine")
+        return log_target(x)
+
+    with pytest.raises(error):
+        fc.infer(raising, 2)
