@@ -17,9 +17,10 @@ from ..training.unnormalised import LogTarget
 
 SCALES = (1.0, 3.0, 10.0, 30.0)  # of starts, in deviations of the Gaussian closest to the target
 AROUND = (0.5, 1.0, 2.0, 4.0)  # of later starts, in deviations of the modes found so far
-FIRST, ROUND = 200, 400  # ascents of the first round, and of the next ones
-ASCENTS, MOST_ASCENTS = 1000, 2200  # that are done; while they find new modes
-MOST_ROWS = 20_000  # after which there is no other round
+FIRST, ROUND, ABOVE = 200, 400, 100  # ascents of a round; of the next ones, and where p is high
+QUIET, MOST_ASCENTS = 2, 2200  # rounds without a new mode that end the search; of all ascents
+MOST_ROWS = 20_000  # a mode, after which there is no other round
+LOOKED, STRETCHES = 8000, (1.0, 1.5, 2.0, 3.0)  # draws of Gaussians, and how far they are stretched
 MOST_EXTRA = 200  # starts of the caller
 STEPS, PAIRS, SHORTEST = 200, 8, 12  # of an ascent: steps, pairs of L-BFGS, halvings of a step
 FLAT, STILL = 1e-3, 1e-5  # a slope, and a gain in nats, that end an ascent
@@ -96,18 +97,21 @@ def find_modes(
     extra = np.linalg.solve(near.factor, (extra - near.mean).T).T[:MOST_EXTRA]
     middle = np.zeros((1, target.dim))
     starts = np.concatenate([middle, extra, _around(middle, SCALES, FIRST - 1, rng)])
-    ends, values, rows, guesses = middle[:0], middle[:0, 0], 0, {}
+    ends, values, rows, guesses, quiet = middle[:0], middle[:0, 0], 0, {}, 0
     while True:
         new, height, cost = ascend(of_u.anywhere, starts)
         ends, values = np.concatenate([ends, new]), np.concatenate([values, height])
         n_modes, rows = len(guesses), rows + cost
         mode_of = joined(of_u.anywhere, ends, values)
         guesses = _guesses(of_u, ends, values, mode_of, rng)
-        most = MOST_ASCENTS if len(guesses) > n_modes else ASCENTS
-        if rows > MOST_ROWS or len(ends) + ROUND > most + len(extra):
+        quiet = 0 if len(guesses) > n_modes else quiet + 1
+        much = rows > MOST_ROWS * (1 + len(guesses)) or len(ends) + ROUND > MOST_ASCENTS
+        if much or quiet > QUIET:
             break
-        centres = np.concatenate([middle, ends[[*guesses]]])
-        starts = _around(centres, AROUND, ROUND, rng)
+        gaussians = [_unit(target.dim), *guesses.values()]
+        centres = np.array([one.mean for one in gaussians])
+        above = _above(lambda u: target.values(near.of(u)), gaussians, rng)
+        starts = np.concatenate([above, _around(centres, AROUND, ROUND - ABOVE, rng)])
     found = _best(of_u, mode_of[0], guesses, rng)
     shares = shares_of(of_u, [one.density for _, one in found], rng)
     kept = [(found[k], shares[k]) for k in np.flatnonzero(shares > LEAST_SHARE)]
@@ -126,6 +130,20 @@ def _around(centres: np.ndarray, scales: tuple[float, ...], n: int, rng) -> np.n
     spread = centres.std(axis=0) + 1
     middle = centres[rng.integers(len(centres), size=(2, n))].mean(axis=0)
     return middle + np.resize(scales, n)[:, None] * spread * rng.standard_normal(middle.shape)
+
+
+def _above(log_p: Callable, gaussians: list[Gaussian], rng) -> np.ndarray:
+    """The starts (ABOVE, d) where p is farthest above the mixture of the Gaussians found so far.
+
+    Around the top of a wide mode nearly all ascents lead to it. A narrow mode beside it shows
+    where draws of the wide one have a density that the wide one cannot explain.
+    """
+    n = LOOKED // len(gaussians) // len(STRETCHES) + 1
+    draws = [one.of(s * rng.standard_normal((n, len(one.mean))))
+             for one in gaussians for s in STRETCHES]  # fmt: skip
+    rows = np.concatenate(draws)
+    above = log_p(rows) - Mixture([one.density for one in gaussians]).log_prob(rows)
+    return rows[np.argsort(-above, kind="stable")[:ABOVE]]
 
 
 def ascend(log_p: Callable, u: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:

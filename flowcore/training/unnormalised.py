@@ -62,6 +62,16 @@ class LogTarget:
         self.n_bad += np.count_nonzero(~good)
         return value, np.where(good[:, None], slope, 0.0)
 
+    def values(self, x: np.ndarray) -> np.ndarray:
+        """log p~ (n,) alone, without the cost of a gradient; -inf where it is not finite."""
+        try:
+            with np.errstate(all="ignore"):
+                found = self.log_target(x)
+            value = _real(found[0] if isinstance(found, tuple) else found).reshape(len(x))
+        except OF_ROWS:
+            value = self.anywhere(x)[0]
+        return np.where(np.isfinite(value), value, -np.inf)
+
     def avoiding(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The same for a search, which avoids the rows where the target is not finite: they are
         1,000 nats below the lowest of the others. All values are -inf if there are no others."""
