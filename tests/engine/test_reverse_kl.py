@@ -136,27 +136,28 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path):
 
 
 def spiked(x):
-    """A gradient that is huge at x_1 > 8, which about one batch in twenty reaches."""
+    """A gradient that is huge at x_1 > 8, which few batches reach."""
     return gaussian(x) - anp.where(x[:, 0] > 8, 1e9 * (x[:, 0] - 8), 0.0)
 
 
 def test_outlying_updates_are_left_out_and_counted_if_wanted(tmp_path):
-    options = {"epochs": 4, "batches": 30, "schedule": "constant", "rng": 1, "tolerance": 0}
+    options = {"epochs": 4, "batches": 30, "schedule": "constant", "rng": 0, "tolerance": 0}
     options |= {"start": MEAN + np.random.default_rng(0).normal(size=(500, 2)) @ FACTOR.T}
     _, kept = fc.fit_reverse_kl(flow_of(), spiked, **options)
     assert "skipped_updates" not in kept.settings
     options["skip_above"] = 30.0
     whole, history = fc.fit_reverse_kl(flow_of(), spiked, **options)
     skipped = history.settings["skipped_updates"]
-    assert 2 <= skipped < 40 and -min(history.val_nll) > -min(kept.val_nll) + 0.1
+    assert 1 <= skipped < 10 and min(history.val_nll) < min(kept.val_nll) - 0.02
 
     path = {"checkpoint": tmp_path / "run", "checkpoint_key": "1", "checkpoint_every": 0}
 
     def stop(report):
-        if report.epoch == 1:
+        if report.epoch == 2:
             raise KeyboardInterrupt
 
-    fc.fit_reverse_kl(flow_of(), spiked, **options, callbacks=[stop], **path)
+    _, begun = fc.fit_reverse_kl(flow_of(), spiked, **options, callbacks=[stop], **path)
+    assert begun.settings["skipped_updates"] == skipped  # which the file must hold
     again, history = fc.fit_reverse_kl(flow_of(), spiked, **options, **path)
     np.testing.assert_array_equal(again.params, whole.params)
     assert history.settings["skipped_updates"] == skipped
