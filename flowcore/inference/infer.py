@@ -119,6 +119,8 @@ def infer(
         # the search has draws of its own: a target with one mode is fitted as without a search
         gaussians, modes = find_modes(target, near, extra, copy.deepcopy(rng))
         flow, history = fit_modes(target, gaussians, modes.shares, rng, **options)
+        if len(gaussians) > 1:
+            modes = modes._replace(shares=flow.weights)
     else:
         modes = None
         flow, history = trained(flow, target, start=start, rng=rng, **options)

@@ -27,7 +27,8 @@ FLAT, STILL = 1e-3, 1e-5  # a slope, and a gain in nats, that end an ascent
 SAME, DIP = 0.01, 0.5  # between ends that are equal; nats of a dip between two modes
 POINTS = 7  # on the line between two ends
 MOST_MODES = 150  # that are weighed
-STEP, WIDEST = 1e-4, 10.0  # of a difference of slopes; the largest deviation of a mode
+STEP = 1e-4  # of a difference of slopes
+RIDGE, WIDEST = 10.0, 1e4  # the deviation where there is no curvature; the largest of a mode
 ROUNDS, DRAWS, SAFE = 4, 2000, 0.1  # of population Monte Carlo; the share that all modes share
 LEAST_SHARE, LEAST_GUESS = 1e-3, 1e-4  # of a mode; before its Gaussian is found
 ALIKE = 0.5  # nats between two Gaussians that are one
@@ -84,14 +85,14 @@ def find_modes(
     """A Gaussian for each mode of the target, and what the search has looked at.
 
     Ascents start around `near`, the Gaussian closest to the target, at 1, 3, 10 and 30 of its
-    deviations, and at rows `extra`; then around and between the modes that were found. Ends are one
+    deviations, and at rows `extra`; then around and between the modes that were found, and where p
+    is high beside them. Ends are one
     mode if they are joined by lines on which log p~ dips by at most 0.5 nats, perhaps through other
     ends: so a ring is one mode. A mode counts by its importance weight, not by its height or its
-    curvature: a hierarchy has ends of no mass. `near` stands for the mode where the ascent from its
-    mean ends.
+    curvature: a hierarchy has ends of no mass. If there is one mode, `near` stands for it.
 
     Cost: 1,000 ascents, and up to 2,200 while they find new modes; but no new round of them starts
-    after 20,000 rows of the target.
+    after 20,000 rows of the target for each mode, and log p~ alone of 8,000 rows a round.
     """
     of_u = near.target(target)
     extra = np.linalg.solve(near.factor, (extra - near.mean).T).T[:MOST_EXTRA]
@@ -112,17 +113,21 @@ def find_modes(
         centres = np.array([one.mean for one in gaussians])
         above = _above(lambda u: target.values(near.of(u)), gaussians, rng)
         starts = np.concatenate([above, _around(centres, AROUND, ROUND - ABOVE, rng)])
-    found = _best(of_u, mode_of[0], guesses, rng)
+    home = int(mode_of[0])
+    if guesses and home >= 0:  # `near` may cover several modes
+        guesses = {home: _laplace(of_u, ends[home])} | guesses
+    found = _best(of_u, guesses, rng) or [(home, _unit(target.dim))]
     shares = shares_of(of_u, [one.density for _, one in found], rng)
-    kept = [(found[k], shares[k]) for k in np.flatnonzero(shares > LEAST_SHARE)]
-    centres = [ends[end] if end >= 0 else one.mean for (end, one), _ in kept]
-    total = sum(share for _, share in kept)
+    kept = np.flatnonzero(shares > LEAST_SHARE)
+    found, shares = [found[k] for k in kept], shares[kept] / shares[kept].sum()
+    if {end for end, _ in found} <= {home}:
+        found, shares = [(home, _unit(target.dim))], np.ones(1)
     modes = Modes(
-        near.of(np.array(centres)), np.array([share / total for _, share in kept]),
-        np.array([np.count_nonzero(mode_of[values > -np.inf] == end) for (end, _), _ in kept]),
+        near.of(np.array([ends[end] if end >= 0 else one.mean for end, one in found])), shares,
+        np.array([np.count_nonzero(mode_of[values > -np.inf] == end) for end, _ in found]),
         len(ends), SCALES,
     )  # fmt: skip
-    return [near.before(one) for (_, one), _ in kept], modes
+    return [near.before(one) for _, one in found], modes
 
 
 def _around(centres: np.ndarray, scales: tuple[float, ...], n: int, rng) -> np.ndarray:
@@ -276,19 +281,19 @@ def _unit(dim: int) -> Gaussian:
 
 
 def _laplace(target: LogTarget, end: np.ndarray) -> Gaussian:
-    """The Gaussian of the curvature at an end; no deviation is above WIDEST, as on a ridge."""
+    """The Gaussian of the curvature at an end; where there is none, as on a ridge, it is wide."""
     h = STEP * np.eye(len(end))
     slope = target.anywhere(np.concatenate([end - h, end + h]))[1]
     below, above = np.split(slope, 2)
     curvature, axes = np.linalg.eigh((below - above + (below - above).T) / (4 * STEP))
-    root = axes / np.sqrt(np.maximum(curvature, WIDEST**-2))
+    root = axes / np.sqrt(np.where(curvature > WIDEST**-2, curvature, RIDGE**-2))
     factor = np.linalg.qr(root.T, mode="r").T
     return Gaussian(end, factor * np.sign(np.diag(factor)))
 
 
-def _best(target, home: int, guesses, rng) -> list[tuple[int, Gaussian]]:
-    """(end, Gaussian): N(0, I) of the home, and the closest to the target from each guess."""
-    found, start = [(home, _unit(target.dim))], _unit(target.dim)
+def _best(target, guesses: dict[int, Gaussian], rng) -> list[tuple[int, Gaussian]]:
+    """(end, Gaussian): the closest to the target from each guess, apart from those that are one."""
+    found, start = [], _unit(target.dim)
     for end, guess in guesses.items():
         try:
             inner = best_gaussian(guess.target(target), start.mean, np.diag(start.factor), rng)

@@ -246,8 +246,8 @@ def fit_reverse_kl(
         gradient (n, D). Draws where log p~ is not finite are left out, and counted in
         history.settings["bad_rows"]: the ELBO is then that of q without these draws, and its
         gradient does not push other draws away from such places. If log_target raises an
-        ArithmeticError or a ValueError (such as a LinAlgError) at some rows, they have the value
-        -inf, and are also counted in history.settings["raised_rows"].
+        ArithmeticError, RuntimeError or ValueError (such as a LinAlgError) at some rows, they have
+        the value -inf, and are also counted in history.settings["raised_rows"].
     epochs : int or "auto"
         "auto": 50.
     batches, batch_size : int

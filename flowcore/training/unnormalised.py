@@ -21,7 +21,7 @@ class LogTarget:
     log_target   a function of rows: log p~ (n,), in autograd.numpy; or (log p~ (n,), its gradient
                  by the rows (n, D)), from wherever; or (log p~ (n,), None), for differences
     n_bad        at how many rows so far the value was not finite
-    n_raised     at how many of these the target raised an ArithmeticError, a RuntimeError or a ValueError
+    n_raised     at how many of these the target raised one of OF_ROWS
 
     Errors: ValueError for a target of another shape, a complex one, one without a gradient, or
     differences of more than 10 coordinates; what the target raises, if it does so at every row of

@@ -183,7 +183,7 @@ def test_the_verdict_names_what_happened_in_training():
     history = History([1.0], [1.0], 0, interrupted=True, settings=settings)
     verdict = replace(found, history=history).verdict
     assert "interrupted after 1 of 50 epochs; updates left out because of an" in verdict
-    assert "raised at 1,200 rows" in verdict and "the weights correct the flow" in verdict
+    assert "p counts as 0: 1,200" in verdict and "the weights correct the flow" in verdict
 
 
 def test_the_table_of_many_parameters_is_short():

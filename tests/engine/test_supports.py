@@ -9,7 +9,7 @@ from scipy.special import beta, gammaln
 import flowcore as fc
 from flowcore.bijectors.box import box
 from flowcore.inference.space import Space, flat, pulled_back
-from flowcore.inference.start import best_gaussian, flow_around
+from flowcore.inference.start import best_gaussian, first_gaussian, flow_around
 from flowcore.inference.supports import CorrelationCholesky, Ordered, Simplex
 from flowcore.testing import check_bijector
 from flowcore.training.unnormalised import LogTarget
@@ -177,7 +177,7 @@ def test_supports_that_are_none(support, message):
 @pytest.mark.parametrize(
     ("log_target", "options", "message"),
     [
-        (lambda p: anp.log(p["a"])[:, None], {}, r"returned shape \(1, 1\)"),
+        (lambda p: anp.log(p["a"])[:, None], {}, r"returned shape \(3, 1\)"),
         (lambda p: (p["a"], {"a": np.ones((len(p["a"]), 2))}), {}, "a gradient of 2 numbers"),
         (lambda p: -p["a"], {"start": {"b": 1.0}}, "a dictionary of .'a'."),
         (lambda p: -p["a"], {"start": {"a": -1.0}}, "a has rows outside of its support"),
@@ -236,18 +236,18 @@ def test_the_start_is_exact_for_any_gaussian():
 def test_rows_as_a_start_are_taken_as_they_are():
     log_p, mean, scale, log_z = correlated(0.9)
     rows = np.random.default_rng(0).multivariate_normal([0, 0], [[1, 0.9], [0.9, 1]], 2000)
-    flow = flow_around(LogTarget(log_p, 2), mean + scale * rows, None)
+    flow = flow_around(*first_gaussian(LogTarget(log_p, 2), mean + scale * rows, None))
     assert np.mean(
         log_p(flow.sample(500, 0)) - flow.log_prob(flow.sample(500, 0))
     ) == pytest.approx(log_z, abs=0.02)
-    few = flow_around(LogTarget(log_p, 2), mean + scale * rows[:2], None)
+    few = flow_around(*first_gaussian(LogTarget(log_p, 2), mean + scale * rows[:2], None))
     assert np.isfinite(few.log_prob(mean)) and abs(few.bijector[1].matrix()[1, 0]) < 1e-9
 
 
 def started(log_p, space):
     """The flow before any training, weighed."""
     target = LogTarget(log_p, space.free)
-    flow = flow_around(target, None, np.random.default_rng(0))
+    flow = flow_around(*first_gaussian(target, None, np.random.default_rng(0)))
     return fc.Inference.of(flow, target, 4000, 0, space=space)
 
 
