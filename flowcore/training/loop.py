@@ -51,13 +51,13 @@ def train(run: Run, callbacks: Sequence[Callable] = (), progress: bool = False, 
 
 
 def update(run: Run, batch) -> None:
-    """One update of a run, unless it is left out: see `Run.leaves_out`."""
+    """One update of a run, unless its gradient is outlying or not finite: see `Run.leaves_out`."""
     loss, gradient, value = run.loss, None, math.nan
     try:
         value, slope = loss(run.theta, batch)
         shorter = clipped(slope, run.clip_norm)
-        run.check_norm(slope)
-        gradient = shorter
+        if not run.is_outlying(slope):
+            gradient = shorter
     except NotFinite:
         if not run.leaves_out():
             raise
