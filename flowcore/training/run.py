@@ -126,12 +126,9 @@ class Run:
 
         Its norm counts all the same: after 25 such updates, it is the usual one.
         """
-        most = self.loss.skip_above
-        if most is None:
-            return False
         norm, usual = float(np.linalg.norm(gradient)), self._usual_norm
         self.norms = [*self.norms[1 - LATEST :], norm]
-        return norm > most * usual
+        return norm > self.loss.skip_above * usual
 
     def leaves_out(self) -> bool:
         """Whether an update that is not finite is left out and training goes on: not if half of the
