@@ -6,6 +6,7 @@ import pytest
 
 import flowcore as fc
 from flowcore.inference.modes import Gaussian, ascend, find_modes, joined, shares_of
+from flowcore.inference.parts import fit_modes
 from flowcore.inference.start import first_gaussian
 from flowcore.training.unnormalised import LogTarget
 
@@ -124,6 +125,20 @@ def test_the_same_seed_gives_the_same_modes():
     first, again = (search(three, 3, seed=5)[1] for _ in range(2))
     for one, other in zip(first, again, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_each_flow_learns_its_part_of_the_target():
+    """Two modes that overlap: flows of the whole target would both spread over both modes."""
+
+    def log_p(x):
+        a, b = (-0.5 * anp.sum((x - [at, 0.0]) ** 2, axis=1) for at in (-2, 2))
+        return anp.logaddexp(a, b) - np.log(4 * np.pi)
+
+    found = [Gaussian(np.array([at, 0.0]), np.eye(2)) for at in (-2.0, 2.0)]
+    rng, shares = np.random.default_rng(0), np.array([0.5, 0.5])
+    flow, _ = fit_modes(LogTarget(log_p, 2), found, shares, rng, epochs=4, batches=30)
+    x, log_q = flow.sample_and_log_prob(4000, rng=0)
+    assert np.std(log_p(x) - log_q) < 0.05 and flow.weights == pytest.approx(shares, abs=0.01)
 
 
 def test_parts_that_bend():
