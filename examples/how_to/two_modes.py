@@ -55,9 +55,9 @@ searched = fc.infer(log_target, 2, **effort)
 print(f"log evidence {searched.log_evidence[0]:.3f}\n{searched.verdict}\n")
 
 # %%
-# With a flow of your own, use a base with two wide modes, at the places that the two starts have found. The evidence and
-# the shares are right, because the flow moves mass between the pieces, and the weights correct the
-# remaining error.
+# With a flow of your own, use a base with two wide modes, at the places that the two starts have
+# found. The evidence and the shares are right, because the flow moves mass between the pieces, and
+# the weights correct the remaining error.
 modes = fc.GaussianMixture([[-5.0, -0.5], [5.0, 0.5]], scales=1.2)
 flow = fc.flows.iaf(2, layers=4, hidden=[32, 32], base=modes, standardize=False)
 found = fc.infer(log_target, flow=flow, **effort)
