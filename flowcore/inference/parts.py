@@ -29,8 +29,9 @@ def fit_modes(
     """A flow for the modes of a target, and the history of its training.
 
     One mode: an IAF that starts at its Gaussian. Several: a `Mixture` of such flows, and the
-    history of the one with the largest share. max_seconds is for all of them together, and the
-    checkpoint of the k-th has its number at the end of its name.
+    history of the one with the largest share, or of one that diverged or was interrupted.
+    max_seconds is for all of them together, and the checkpoint of the k-th has its number at the
+    end of its name.
     """
     if len(found) == 1:
         options |= {"max_seconds": max_seconds, "checkpoint": checkpoint}
@@ -45,9 +46,9 @@ def fit_modes(
             flows.append(flow)
             histories.append(history)
     shares = shares_of(target, flows, rng)
-    # the one to read first: a training that diverged, or that of the largest share
-    diverged = np.array(["diverged" in history.settings for history in histories])
-    return Mixture(flows, shares), histories[np.argmax(shares + diverged)]
+    # the one to read first: a training that diverged or was interrupted, or the largest share's
+    broken = np.array(["diverged" in one.settings or one.interrupted for one in histories])
+    return Mixture(flows, shares), histories[np.argmax(shares + broken)]
 
 
 def trained(flow, target, **options: Any) -> tuple[Any, History]:

@@ -140,7 +140,7 @@ class Prior:
         if self.circular:
             return Angle(low, high)
         if np.isfinite(high - low).all():
-            return Interval(low, high, log=self.name == "loguniform")
+            return Interval(low, high, log=self.name == "loguniform" and bool((low > 0).all()))
         return Box(box(low, high, low.size))
 
     def config(self) -> dict:
