@@ -13,10 +13,11 @@ from ..distributions import Normal, TransformedDistribution
 from ..flows import iaf
 from ..training.nearest_gaussian import best_gaussian, gaussian_rows
 from ..training.unnormalised import LogTarget
-from ..transformers import Affine
+from ..transformers import Affine, RationalQuadratic
 from .modes import Gaussian
 
 LAYERS, LEAST_WIDTH = 4, 32  # of the IAF
+BINS, TAIL = 16, 6.0  # of the spline
 LOG_SCALE = 5.0  # its bound: scales of a funnel vary much
 ROWS = 1000  # of the Gaussian with independent coordinates, where the search begins
 BOUND = 50.0  # of the log-scales of the linear layer
@@ -47,11 +48,13 @@ def flow_around(mean: np.ndarray, factor: np.ndarray) -> TransformedDistribution
 
 
 def layers_of(dim: int) -> list:
-    """The four layers of IAF, near the identity."""
-    inner = iaf(
-        dim, LAYERS, [max(LEAST_WIDTH, 2 * dim)] * 2, standardize=False, rng=0,
-        activation="silu", transformer=Affine(LOG_SCALE),
-    )  # fmt: skip
+    """The four layers of IAF, near the identity; in D = 1, where these are affine, a spline."""
+    options = {"standardize": False, "rng": 0, "activation": "silu"}
+    if dim == 1:
+        inner = iaf(1, 1, [LEAST_WIDTH], transformer=RationalQuadratic(BINS, TAIL), **options)
+    else:
+        width = max(LEAST_WIDTH, 2 * dim)
+        inner = iaf(dim, LAYERS, [width] * 2, transformer=Affine(LOG_SCALE), **options)
     return inner.bijector.bijectors
 
 
