@@ -293,8 +293,8 @@ class Inference:
         """The reasons why weighted draws cannot be used; none if the fit is `trusted`.
 
         - The effective sample size must be at least 30. If k-hat is above 0.5 (the variance of the
-          weights is infinite), the size must be a tenth of all draws; above 0.7, half of them; above
-          1, nine tenths; and above 2, 95%.
+          weights is infinite), the size must be a tenth of all draws; above 0.7, half of them;
+          above 1, nine tenths; and above 2, 95%.
         - `missing_tail` must be at most 0.03, or 4 of its standard errors if that is more.
         - `stretch` must be at most 0.25, or 5 of its standard errors if that is more. A larger
           slope means that training was too short, or p~ is improper.
