@@ -71,6 +71,7 @@ def test_an_answer_with_modes_has_all_that_one_without_has(two):
     assert abs(again.log_evidence[0]) < 0.1 and again.modes == two.modes
 
 
+@pytest.mark.slow
 def test_two_modes_in_hmc(two):
     draws, taken = two.hmc(50, chains=40, warm_up=50, rng=0)
     assert draws.shape == (40, 50, 2) and taken > 0.5
