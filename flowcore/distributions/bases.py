@@ -105,6 +105,8 @@ class Uniform(BaseDistribution):
         # Uniform(low, high): in Uniform(dim, low) high is 1, so that low is less than dim
         if low is not None and high is None and np.all(np.less(dim, low)):
             dim, low, high = 1, dim, low
+        elif low is not None and high is None and not np.all(np.less(low, 1)):
+            raise ValueError(f"Uniform(low, high) needs low < high, not {dim} and {low}")
         self.dim, self.circular = check_dim("dim", dim), bool(circular)
         ends = interval(0.0 if low is None else low, 1.0 if high is None else high, self.dim)
         self.low, self.high = (np.broadcast_to(end, (self.dim,)) for end in ends)

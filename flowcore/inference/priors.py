@@ -179,6 +179,8 @@ def Dirichlet(alpha: ArrayLike) -> Prior:
     >>> Dirichlet([1.0, 2.0, 3.0]).log_prob(np.array([[0.2, 0.3, 0.5]])).round(4)
     array([1.5041])
     """
+    if np.ndim(alpha) != 1 or np.size(alpha) < 2:
+        raise ValueError(f"alpha must be a vector of at least two numbers: {alpha}")
     return Prior("dirichlet", alpha=alpha)
 
 

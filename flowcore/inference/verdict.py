@@ -82,7 +82,8 @@ def about_modes(modes: Modes | None) -> str:
         n = len(modes.scales)
         scales = f"{NUMBERS[n] if n < len(NUMBERS) else n} scale{'s' * (n != 1)}"
         ended = f"{modes.counts[0]:,} of {modes.ascents:,} ascents over {scales}"
-        return f"One mode: {ended} ended in it."
+        others = "" if modes.counts[0] == modes.ascents else ", the others where hardly any mass is"
+        return f"One mode: {ended} ended in it{others}."
     named = [f"{share:.2g}".lstrip("0") for share in np.sort(modes.shares)[::-1][:NAMED]]
     named += ["less each"] * (count > NAMED)
     shares = " and ".join(", ".join(named).rsplit(", ", 1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,7 +24,7 @@ AREAS = "#BFDDEE", "#4C9CCB"  # of 95% and of 50%
 def corner(
     found: Inference,
     names: Sequence[str] | None = None,
-    truths: Mapping[str, float] | None = None,
+    truths: Mapping[str, Any] | None = None,
     ax: Sequence[Axes] | None = None,
 ) -> np.ndarray:
     """The posterior of every parameter, and of every pair of them, by resampled draws.
@@ -42,7 +42,8 @@ def corner(
     names : sequence of str
         Names as in `found.summary()`, or those of whole arrays; None: the first 8 numbers.
     truths : dict
-        name -> a number to be marked, for some of the names in `found.summary()`.
+        name -> a number to be marked, or an array of them, for some of the names in
+        `found.summary()` or of whole arrays.
     ax : sequence of Axes
         D^2 Axes, row by row; those above the diagonal stay empty.
 
@@ -60,9 +61,9 @@ def corner(
     >>> axes[1, 0].get_xlabel(), axes[1, 0].get_ylabel(), axes[0, 1].axison
     ('x_1', 'x_2', False)
     """
-    table, truths = found.summary(), truths or {}
+    table = found.summary()
     cut = not names and len(table) > FIRST
-    _chosen([*table], truths)  # or an error
+    truths = _by_label([*table], truths or {})
     names = _chosen([*table], names or [*table][:FIRST])
     draws = found.columns(len(found.rows), rng=0)
     x = np.stack([draws[name] for name in names], axis=1)
@@ -94,6 +95,17 @@ def _chosen(labels: list[str], names: Sequence[str]) -> list[str]:
     if unknown := {*names} - {*labels, *arrays.values()}:
         raise ValueError(f"there is no parameter {min(unknown)!r}: choose from {labels}")
     return [label for label in labels if {label, arrays[label]} & {*names}]
+
+
+def _by_label(labels: list[str], truths: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of arrays by their labels."""
+    numbers = {}
+    for name, given in truths.items():
+        own = _chosen(labels, [name])
+        if np.size(given) != len(own):
+            raise ValueError(f"truths[{name!r}] has {np.size(given)} numbers, not {len(own)}")
+        numbers |= dict(zip(own, np.ravel(given), strict=True))
+    return numbers
 
 
 def _mark(panel, name: str, row: dict[str, float]):

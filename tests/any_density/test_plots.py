@@ -7,6 +7,7 @@ what is in them.
 import io
 import subprocess
 import sys
+from dataclasses import replace
 
 import autograd.numpy as anp
 import matplotlib
@@ -163,6 +164,7 @@ REFUSED = [
     (lambda: plots.pairs(np.eye(3), names=["a"]), "1 names, but x has 3 columns"),
     (lambda: plots.corner(FOUND, ["x_1", "x_4"]), "no parameter 'x_4': choose from ['x_1', 'x_2'"),
     (lambda: plots.corner(FOUND, truths={"tau": 1.0}), "there is no parameter 'tau'"),
+    (lambda: plots.corner(FOUND, truths={"x_1": [1.0, 2.0]}), "truths['x_1'] has 2 numbers, not 1"),
     (lambda: plots.corner(posterior(13), [f"x_{k}" for k in range(1, 14)]), "1 to 12 columns"),
     (stages_with(POINTS), "same points in all: they have [2, 200]"),
     (lambda: plots.density(NORMAL.log_prob, **QUICK), "was log_prob given?"),
@@ -322,6 +324,13 @@ def test_a_corner_has_the_quantiles_of_the_summary():
         assert axes[k, k].get_title().startswith(f"{name} = $")
     assert [len(axes[i, j].lines) for i, j in ((1, 0), (2, 0), (2, 1))] == [1, 0, 1]
     assert axes[1, 0].lines[0].get_ydata() == [0.5, 0.5] == axes[2, 1].lines[0].get_xdata()
+
+
+def test_the_truths_of_an_array_are_marked():
+    found = replace(FOUND, space=Space.of({"a": ("real", (2,)), "b": "real"}, None))
+    axes = plots.corner(found, truths={"a": [0.5, -0.5]})
+    marked = [[line.get_xdata()[0] for line in axes[k, k].lines][3:] for k in range(3)]
+    assert marked == [[0.5], [-0.5], []]
 
 
 def test_the_areas_of_a_corner_hold_half_of_the_weighted_mass():

@@ -221,6 +221,9 @@ def test_bad_arguments_are_named():
     ):
         with pytest.raises(ValueError, match="outside of their range"):
             call()
+    for alpha in (3.0, [2.0]):
+        with pytest.raises(ValueError, match="a vector of at least two numbers"):
+            fc.Dirichlet(alpha)
 
 
 def test_a_list_has_its_dim():

@@ -153,6 +153,7 @@ VALUE = [
     (lambda: fc.Normal(2).sample(-3), "integer >= 0, not -3"),
     (lambda: fc.MultivariateNormalDiag([0, 0], [1, 1, 1]), r"\(2,\)"),
     (lambda: fc.MultivariateNormalDiag(0.0), r"not of shape \(\)"),
+    (lambda: fc.Uniform(5, 1), "needs low < high, not 5 and 1"),
     (lambda: fc.Uniform(2, 1, [2, 1]), r"low must be less than high.*\[2"),
     (lambda: fc.Uniform(1, -1e308, 1e308), "high - low must be finite"),
     (lambda: fc.Laplace(2, 0, [1, 0]), r"scale must be positive.*\[1, 0\]"),
