@@ -316,15 +316,17 @@ def shares_of(target: LogTarget, densities: list, rng: np.random.Generator) -> n
     """The weights (K,) of the mixture of some densities that is closest to p.
 
     Population Monte Carlo (Cappe et al., "Adaptive importance sampling in general mixture classes",
-    2008): in each round, 2,000 draws of the mixture, with a tenth of them in equal shares, are
+    2008): in each round, some 2,000 draws of the mixture, with a tenth of them in equal shares, are
     weighted by p~ over the density of the mixture. The new weights maximise the weighted
     log-likelihood.
     """
     k = len(densities)
     shares = np.full(k, 1 / k)
     for _ in range(ROUNDS if k > 1 else 0):
-        mixture = Mixture(densities, (1 - SAFE) * shares + SAFE / k)
-        rows = mixture.sample(DRAWS, rng)
+        # fixed numbers of draws: random ones would be most of the error of the weights
+        n_of = np.rint(DRAWS * ((1 - SAFE) * shares + SAFE / k)).astype(int) + 1
+        mixture = Mixture(densities, n_of)
+        rows = np.concatenate([one.sample(n, rng) for one, n in zip(densities, n_of, strict=True)])
         log_parts = np.stack([one.log_prob(rows) for one in densities])
         log_p = target.anywhere(rows)[0]
         log_w = np.where(np.isfinite(log_p), log_p, -np.inf)

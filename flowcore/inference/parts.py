@@ -10,6 +10,7 @@ part, the mixture is close to the target.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,10 +45,14 @@ def fit_modes(
             flow, history = trained(flow_around(*one), part, rng=rng, checkpoint=file, **options)
             flows.append(flow)
             histories.append(history)
-    shares = shares_of(target, flows, rng)
+    mixture = Mixture(flows, shares_of(target, flows, rng))
     # the one to read first: a training that diverged, or that of the largest share
     diverged = np.array(["diverged" in history.settings for history in histories])
-    return Mixture(flows, shares), histories[np.argmax(shares + diverged)]
+    k = np.argmax(mixture.weights + diverged)
+    # w_k was a guess: with the share instead, -ELBO + log Z is KL(q_k || p_k)
+    shift, history = float(np.log(mixture.weights[k] / whole.weights[k])), histories[k]
+    train, val = ([nll + shift for nll in nlls] for nlls in (history.train_nll, history.val_nll))
+    return mixture, replace(history, train_nll=train, val_nll=val)
 
 
 def trained(flow, target, **options: Any) -> tuple[Any, History]:
