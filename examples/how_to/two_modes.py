@@ -3,7 +3,8 @@ Two modes, honestly
 ===================
 
 A flow that is trained on its own draws can miss a mode, and no number computed from these draws
-shows it. You have to know that there are several modes, and to use a base that has them.
+shows it. `infer` searches for modes before training, and fits a flow to each. A flow of your own is
+not searched for modes: it needs a base that has them.
 """
 
 # %%
@@ -38,18 +39,25 @@ def log_target(x):
 
 
 # %%
-# From a start near one moon, the flow finds that moon. Its verdict is good, but its log evidence is
-# only the log of the share of that moon. Two starts find both pieces, but not their shares.
+# From a start near one moon, a flow of your own finds that moon. Its weights are good, but its log
+# evidence is only the log of the share of that moon. Two starts find both pieces, but not their
+# shares.
 effort = {"epochs": 5, "batches": 20} if options.quick else {"epochs": 25}
 for start in ([-5.0, 0.0], [5.0, 0.0]):
-    one = fc.infer(log_target, 2, start=start, **effort)
+    flow = fc.flows.iaf(2, layers=4, hidden=[32, 32])
+    one = fc.infer(log_target, flow=flow, start=[start], **effort)
     print(f"start {start}: log evidence {one.log_evidence[0]:.3f}, trusted: {one.trusted}")
 print(f"the logarithms of the shares: {np.log(SHARES).round(3)}\n")
 
 # %%
-# Now use a base with two wide modes, at the places that the two starts have found. The evidence and
-# the shares are right, because the flow moves mass between the pieces, and the weights correct the
-# remaining error.
+# The search finds both moons, with their shares.
+searched = fc.infer(log_target, 2, **effort)
+print(f"log evidence {searched.log_evidence[0]:.3f}\n{searched.verdict}\n")
+
+# %%
+# With a flow of your own, use a base with two wide modes, at the places that the two starts have
+# found. The evidence and the shares are right, because the flow moves mass between the pieces, and
+# the weights correct the remaining error.
 modes = fc.GaussianMixture([[-5.0, -0.5], [5.0, 0.5]], scales=1.2)
 flow = fc.flows.iaf(2, layers=4, hidden=[32, 32], base=modes, standardize=False)
 found = fc.infer(log_target, flow=flow, **effort)

@@ -69,8 +69,8 @@ def infer(
         `Uniform(low, high)`, or a frozen distribution of scipy.stats. Its log-density is added to
         log_target, which is then the likelihood.
     start : array_like or dict
-        Parameters near the mass of p and inside of the support: see `fit_reverse_kl`. The search
-        for modes starts at these rows, too.
+        Parameters near the mass of p and inside of the support. More than 2 D rows give the first
+        Gaussian; else it is searched from the best row. The search for modes starts at all rows.
     draws : int
         Number of weighted draws.
     rng : int or Generator

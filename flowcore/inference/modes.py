@@ -26,7 +26,7 @@ STEPS, PAIRS, SHORTEST = 200, 8, 12  # of an ascent: steps, pairs of L-BFGS, hal
 FLAT, STILL = 1e-3, 1e-5  # a slope, and a gain in nats, that end an ascent
 SAME, DIP = 0.01, 0.5  # between ends that are equal; nats of a dip between two modes
 POINTS = 7  # on the line between two ends
-MOST_MODES = 150  # that are weighed
+MOST_MODES, MOST_FLOWS = 60, 24  # that are weighed; that have flows of their own
 STEP = 1e-4  # of a difference of slopes
 RIDGE, WIDEST = 10.0, 1e4  # the deviation where there is no curvature; the largest of a mode
 ROUNDS, DRAWS, SAFE = 4, 2000, 0.1  # of population Monte Carlo; the share that all modes share
@@ -86,10 +86,10 @@ def find_modes(
 
     Ascents start around `near`, the Gaussian closest to the target, at 1, 3, 10 and 30 of its
     deviations, and at rows `extra`; then around and between the modes that were found, and where p
-    is high beside them. Ends are one
-    mode if they are joined by lines on which log p~ dips by at most 0.5 nats, perhaps through other
-    ends: so a ring is one mode. A mode counts by its importance weight, not by its height or its
-    curvature: a hierarchy has ends of no mass. If there is one mode, `near` stands for it.
+    is high beside them. Ends are one mode if they are joined by lines on which log p~ dips by at
+    most 0.5 nats, perhaps through other ends: so a ring is one mode. A mode counts by its
+    importance weight, not by its height or its curvature: a hierarchy has ends of no mass. If there
+    is one mode, or if there are more than 24, `near` alone stands for all.
 
     Cost: 1,000 ascents, and up to 2,200 while they find new modes; but no new round of them starts
     after 20,000 rows of the target for each mode, and log p~ alone of 8,000 rows a round.
@@ -107,7 +107,7 @@ def find_modes(
         guesses = _guesses(of_u, ends, values, mode_of, rng)
         quiet = 0 if len(guesses) > n_modes else quiet + 1
         much = rows > MOST_ROWS * (1 + len(guesses)) or len(ends) + ROUND > MOST_ASCENTS
-        if much or quiet > QUIET:
+        if much or quiet > QUIET or len(guesses) > MOST_FLOWS:
             break
         gaussians = [_unit(target.dim), *guesses.values()]
         centres = np.array([one.mean for one in gaussians])
@@ -116,7 +116,9 @@ def find_modes(
     home = int(mode_of[0])
     if guesses and home >= 0:  # `near` may cover several modes
         guesses = {home: _laplace(of_u, ends[home])} | guesses
-    found = _best(of_u, guesses, rng) or [(home, _unit(target.dim))]
+    many = len(guesses) > MOST_FLOWS
+    best = [*guesses.items()] if many else _best(of_u, guesses, rng)
+    found = best or [(home, _unit(target.dim))]
     shares = shares_of(of_u, [one.density for _, one in found], rng)
     kept = np.flatnonzero(shares > LEAST_SHARE)
     found, shares = [found[k] for k in kept], shares[kept] / shares[kept].sum()
@@ -127,7 +129,7 @@ def find_modes(
         np.array([np.count_nonzero(mode_of[values > -np.inf] == end) for end, _ in found]),
         len(ends), SCALES,
     )  # fmt: skip
-    return [near.before(one) for _, one in found], modes
+    return [near] if many else [near.before(one) for _, one in found], modes
 
 
 def _around(centres: np.ndarray, scales: tuple[float, ...], n: int, rng) -> np.ndarray:
@@ -151,6 +153,7 @@ def _above(log_p: Callable, gaussians: list[Gaussian], rng) -> np.ndarray:
     return rows[np.argsort(-above, kind="stable")[:ABOVE]]
 
 
+@np.errstate(all="ignore")  # slopes may be huge, and their squares infinite
 def ascend(log_p: Callable, u: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     """(ends (n, d), log p there (n,), rows of log p) of ascents from rows u, all at once.
 
@@ -316,21 +319,18 @@ def shares_of(target: LogTarget, densities: list, rng: np.random.Generator) -> n
     """The weights (K,) of the mixture of some densities that is closest to p.
 
     Population Monte Carlo (Cappe et al., "Adaptive importance sampling in general mixture classes",
-    2008): in each round, some 2,000 draws of the mixture, with a tenth of them in equal shares, are
+    2008): in each round, 2,000 draws of the mixture, with a tenth of them in equal shares, are
     weighted by p~ over the density of the mixture. The new weights maximise the weighted
-    log-likelihood.
+    log-likelihood. Each density has a fixed number of the draws: chance in these numbers would be
+    the largest error of the shares (Owen and Zhou, "Safe and effective importance sampling", 2000).
     """
     k = len(densities)
     shares = np.full(k, 1 / k)
     for _ in range(ROUNDS if k > 1 else 0):
-        # fixed numbers of draws: random ones would be most of the error of the weights
-        n_of = np.rint(DRAWS * ((1 - SAFE) * shares + SAFE / k)).astype(int) + 1
-        mixture = Mixture(densities, n_of)
-        rows = np.concatenate([one.sample(n, rng) for one, n in zip(densities, n_of, strict=True)])
+        counts = np.ceil(DRAWS * ((1 - SAFE) * shares + SAFE / k)).astype(int)
+        rows = np.concatenate([p.sample(n, rng) for p, n in zip(densities, counts, strict=True)])
         log_parts = np.stack([one.log_prob(rows) for one in densities])
-        log_p = target.anywhere(rows)[0]
-        log_w = np.where(np.isfinite(log_p), log_p, -np.inf)
-        log_w -= log_sum_exp(np.log(mixture.weights)[:, None] + log_parts)[0]
+        log_w = target.values(rows) - log_sum_exp(np.log(counts)[:, None] + log_parts)[0]
         if not np.isfinite(log_w.max()):
             continue
         weights = log_sum_exp(log_w[:, None])[1][:, 0]

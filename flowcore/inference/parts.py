@@ -30,8 +30,9 @@ def fit_modes(
     """A flow for the modes of a target, and the history of its training.
 
     One mode: an IAF that starts at its Gaussian. Several: a `Mixture` of such flows, and the
-    history of the one with the largest share. max_seconds is for all of them together, and the
-    checkpoint of the k-th has its number at the end of its name.
+    history of the one with the largest share, or of one that diverged or was interrupted.
+    max_seconds is for all of them together, and the checkpoint of the k-th has its number at the
+    end of its name.
     """
     if len(found) == 1:
         options |= {"max_seconds": max_seconds, "checkpoint": checkpoint}
@@ -46,9 +47,9 @@ def fit_modes(
             flows.append(flow)
             histories.append(history)
     mixture = Mixture(flows, shares_of(target, flows, rng))
-    # the one to read first: a training that diverged, or that of the largest share
-    diverged = np.array(["diverged" in history.settings for history in histories])
-    k = np.argmax(mixture.weights + diverged)
+    # the one to read first: a training that diverged or was interrupted, or the largest share's
+    broken = np.array(["diverged" in one.settings or one.interrupted for one in histories])
+    k = np.argmax(mixture.weights + broken)
     # w_k was a guess: with the share instead, -ELBO + log Z is KL(q_k || p_k)
     shift, history = float(np.log(mixture.weights[k] / whole.weights[k])), histories[k]
     train, val = ([nll + shift for nll in nlls] for nlls in (history.train_nll, history.val_nll))

@@ -140,7 +140,7 @@ class Prior:
         if self.circular:
             return Angle(low, high)
         if np.isfinite(high - low).all():
-            return Interval(low, high, log=self.name == "loguniform")
+            return Interval(low, high, log=self.name == "loguniform" and bool((low > 0).all()))
         return Box(box(low, high, low.size))
 
     def config(self) -> dict:
@@ -158,6 +158,18 @@ def HalfCauchy(scale: ArrayLike = 1.0) -> Prior:
 
     Polson and Scott, "On the half-Cauchy prior for a global scale parameter", 2012.
 
+    Parameters
+    ----------
+    scale : array_like
+        s > 0, a number or an array of independent ones.
+
+    Returns
+    -------
+    Prior
+        For `support=` of `infer`.
+
+    Examples
+    --------
     >>> HalfCauchy(2.0).log_prob(np.array([2.0])).round(4)
     array([-1.8379])
     """
@@ -167,6 +179,18 @@ def HalfCauchy(scale: ArrayLike = 1.0) -> Prior:
 def LogUniform(low: ArrayLike, high: ArrayLike) -> Prior:
     """A prior of scales: p(x) = 1 / (x log(high / low)), 0 < low < x < high; log x is uniform.
 
+    Parameters
+    ----------
+    low, high : array_like
+        0 < low < high.
+
+    Returns
+    -------
+    Prior
+        For `support=` of `infer`.
+
+    Examples
+    --------
     >>> LogUniform(1, 100).log_prob(np.array([10.0])).round(4)
     array([-3.8298])
     """
@@ -176,6 +200,18 @@ def LogUniform(low: ArrayLike, high: ArrayLike) -> Prior:
 def Dirichlet(alpha: ArrayLike) -> Prior:
     """A prior of K positive numbers of sum 1: p(x) ~ prod_k x_k^(alpha_k - 1), x_1 .. x_(K-1).
 
+    Parameters
+    ----------
+    alpha : array_like
+        (K,), > 0.
+
+    Returns
+    -------
+    Prior
+        For `support=` of `infer`.
+
+    Examples
+    --------
     >>> Dirichlet([1.0, 2.0, 3.0]).log_prob(np.array([[0.2, 0.3, 0.5]])).round(4)
     array([1.5041])
     """

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 DRAWS = 20_000  # k-hat of fewer draws is too uncertain
 LEVELS = (0.05, 0.5, 0.95)  # of the quantiles of a summary
+MOST_K_OF_SQUARES = 0.85  # with an sd; the sd is shown without an error
 LONGEST = 0.9  # k of a tail whose missing part is estimated
 
 
@@ -227,9 +228,10 @@ class Inference:
         """
         values = self._numbers
         mean, error = self._mean_and_error(values)
-        variance, its_error = self._mean_and_error((values - mean) ** 2)
-        mean = np.where(np.isfinite(error), mean, np.nan)
-        deviation = np.sqrt(np.where(np.isfinite(error + its_error), variance, np.nan))
+        squares = (values - mean) ** 2
+        exists = np.isfinite(error), np.isfinite(error) & (self._k_of(squares) <= MOST_K_OF_SQUARES)
+        mean = np.where(exists[0], mean, np.nan)
+        deviation = np.sqrt(np.where(exists[1], self._moments(squares)[0], np.nan))
         levels = quantiles(values, self.weights, LEVELS)
         columns = np.stack([mean, error, deviation, *levels], axis=1).tolist()
         names = ("mean", "error", "sd", *(f"{level:.0%}" for level in LEVELS))
@@ -291,8 +293,8 @@ class Inference:
         """The reasons why weighted draws cannot be used; none if the fit is `trusted`.
 
         - The effective sample size must be at least 30. If k-hat is above 0.5 (the variance of the
-          weights is infinite), the size must be a tenth of all draws; above 0.7, half of them; and
-          above 1, nine tenths. If k-hat is above 2, no size is enough.
+          weights is infinite), the size must be a tenth of all draws; above 0.7, half of them;
+          above 1, nine tenths; and above 2, 95%.
         - `missing_tail` must be at most 0.03, or 4 of its standard errors if that is more.
         - `stretch` must be at most 0.25, or 5 of its standard errors if that is more. A larger
           slope means that training was too short, or p~ is improper.

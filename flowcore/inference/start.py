@@ -6,8 +6,6 @@ Here they are found first, so that the flow has to learn only the rest.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from ..bijectors import Chain, ElementwiseAffine, LULinear
@@ -15,10 +13,11 @@ from ..distributions import Normal, TransformedDistribution
 from ..flows import iaf
 from ..training.nearest_gaussian import best_gaussian, gaussian_rows
 from ..training.unnormalised import LogTarget
-from ..transformers import Affine
+from ..transformers import Affine, RationalQuadratic
 from .modes import Gaussian
 
 LAYERS, LEAST_WIDTH = 4, 32  # of the IAF
+BINS, TAIL = 16, 6.0  # of the spline
 LOG_SCALE = 5.0  # its bound: scales of a funnel vary much
 ROWS = 1000  # of the Gaussian with independent coordinates, where the search begins
 BOUND = 50.0  # of the log-scales of the linear layer
@@ -27,12 +26,13 @@ BOUND = 50.0  # of the log-scales of the linear layer
 def first_gaussian(target: LogTarget, start: np.ndarray | None, rng) -> Gaussian:
     """The Gaussian closest to the target, as the search finds it.
 
-    start   None, or one row: the search for it starts there; more rows: it is their Gaussian
+    start   rows of which the best is where the search starts; of more than 2 d: their Gaussian
     """
     rows = np.zeros((1, target.dim)) if start is None else start
-    if len(rows) > 1:
+    if len(rows) > 2 * target.dim and np.ptp(rows, axis=0).all():
         return Gaussian(rows.mean(axis=0), _factor_of(rows))
-    near = gaussian_rows(target, rows[0], ROWS, rng)
+    best = rows[np.argmax(target.values(rows))] if len(rows) > 1 else rows[0]
+    near = gaussian_rows(target, best, ROWS, rng)
     return Gaussian(*best_gaussian(target, near.mean(axis=0), near.std(axis=0), rng))
 
 
@@ -48,18 +48,19 @@ def flow_around(mean: np.ndarray, factor: np.ndarray) -> TransformedDistribution
 
 
 def layers_of(dim: int) -> list:
-    """The four layers of IAF, near the identity."""
-    inner = iaf(
-        dim, LAYERS, [max(LEAST_WIDTH, 2 * dim)] * 2, standardize=False, rng=0,
-        activation="silu", transformer=Affine(LOG_SCALE),
-    )  # fmt: skip
+    """The four layers of IAF, near the identity; in D = 1, where these are affine, a spline."""
+    options = {"standardize": False, "rng": 0, "activation": "silu"}
+    if dim == 1:
+        inner = iaf(1, 1, [LEAST_WIDTH], transformer=RationalQuadratic(BINS, TAIL), **options)
+    else:
+        width = max(LEAST_WIDTH, 2 * dim)
+        inner = iaf(dim, LAYERS, [width] * 2, transformer=Affine(LOG_SCALE), **options)
     return inner.bijector.bijectors
 
 
 def _factor_of(rows: np.ndarray) -> np.ndarray:
-    """The Cholesky factor of the covariance of rows; of few rows, their deviations alone."""
+    """The Cholesky factor of the covariance of n > 2 d rows, with smaller correlations."""
     n, dim = rows.shape
-    scale = np.maximum(rows.std(axis=0), math.sqrt(np.finfo(float).tiny))
-    share = min(1.0, 2 * dim / n)  # of no correlation: a few rows have wild ones
-    correlation = (1 - share) * np.nan_to_num(np.cov((rows / scale).T, bias=True)).reshape(dim, dim)
-    return scale[:, None] * np.linalg.cholesky(correlation + share * np.eye(dim))
+    share = 2 * dim / n  # of no correlation: a few rows have wild ones
+    correlation = (1 - share) * np.corrcoef(rows.T).reshape(dim, dim) + share * np.eye(dim)
+    return rows.std(axis=0)[:, None] * np.linalg.cholesky(correlation)

@@ -13,13 +13,14 @@ import numpy as np
 
 from ..conditionals.weights import LEAST_ESS, MOST_K
 from ..training.history import training_notes
+from .modes import MOST_FLOWS
 
 if TYPE_CHECKING:
     from .modes import Modes
     from .result import Inference
 
 # up to a k-hat, the least ESS / draws; above 1, k-hat is a matter of few draws, as Z is finite
-SHARES = ((0.5, 0.0), (MOST_K, 0.1), (1.0, 0.5), (2.0, 0.9))
+SHARES = ((0.5, 0.0), (MOST_K, 0.1), (1.0, 0.5), (2.0, 0.9), (math.inf, 0.95))
 CLIMB = 0.25  # nats for a factor e: below, the ELBO no longer climbs as the flow widens
 MISSING, SURE = 0.03, 4.0  # a share of p that matters, standard errors beyond chance
 MOST_NAN = 0.01  # of the draws
@@ -31,10 +32,9 @@ NUMBERS = ("no", "one", "two", "three", "four", "five")  # in words
 def doubts(found: Inference) -> list[str]:
     """See `Inference.doubts`."""
     k, ess, n, reasons = found.k_hat, found.effective_sample_size, len(found.rows), []
-    least = max(LEAST_ESS, n * next((share for most, share in SHARES if k <= most), math.inf))
+    least = max(LEAST_ESS, n * next(share for most, share in SHARES if k <= most))
     if ess < least:
-        enough = f"they must be worth {least:,.0f}" if least <= n else "no number is enough"
-        reasons.append(f"at this k-hat {enough}")
+        reasons.append(f"at this k-hat they must be worth {least:,.0f}")
     share, error = found.missing_tail
     if share > max(MISSING, SURE * error):
         reasons.append(f"about {min(share, 1):.0%} of p are in a tail that no draw reaches")
@@ -88,6 +88,8 @@ def about_modes(modes: Modes | None) -> str:
     named += ["less each"] * (count > NAMED)
     shares = " and ".join(", ".join(named).rsplit(", ", 1))
     text = f"{count} modes found, with {shares} of the mass; there may be others."
+    if count > MOST_FLOWS:
+        text += " They are too many for a flow each, and share one."
     if np.count_nonzero(modes.shares > EQUAL * modes.shares.max()) >= SWITCHED:
         text += ' If equal ones differ by the order of their labels, use the support "ordered".'
     return text

@@ -44,24 +44,19 @@ def train(run: Run, callbacks: Sequence[Callable] = (), progress: bool = False, 
             for batch in loss.batches(run.rng, run.epoch, run.batch):
                 if time.time() > ends:
                     raise OutOfTime  # as an interrupt, it ends the run
-                update(run, batch)
+                gradient, value = None, math.nan
+                try:
+                    value, slope = loss(run.theta, batch)
+                    shorter = clipped(slope, run.clip_norm)
+                    if loss.skip_above is None or not run.is_outlying(slope):
+                        gradient = shorter
+                except NotFinite:
+                    if not run.leaves_out():
+                        raise
+                run.step(gradient, value - loss.penalty_value, loss.weight)
             run.end_epoch(loss.validation(run.result))
             run.report(callbacks)
     return run.finish()
-
-
-def update(run: Run, batch) -> None:
-    """One update of a run, unless it is left out: see `Run.leaves_out`."""
-    loss, gradient, value = run.loss, None, math.nan
-    try:
-        value, slope = loss(run.theta, batch)
-        shorter = clipped(slope, run.clip_norm)
-        run.check_norm(slope)
-        gradient = shorter
-    except NotFinite:
-        if not run.leaves_out():
-            raise
-    run.step(gradient, value - loss.penalty_value, loss.weight)
 
 
 def clipped(gradient: np.ndarray, longest: float | None) -> np.ndarray:

@@ -271,7 +271,7 @@ def fit_reverse_kl(
         Leave out updates whose gradient is not finite, or has a norm above this number times the
         median of the last 50 norms (the median needs 20 norms). One extreme draw can have such a
         gradient. history.settings["skipped_updates"] is their number. Training has diverged if
-        half of the last 50 updates were left out. None: use every gradient.
+        half of the last 50 gradients were not finite. None: use every gradient.
     average : float or None
         As in `fit`.
     **options

@@ -121,19 +121,18 @@ class Run:
             self.earlier, self.latest = self.latest, now
         self.rng_state = self.rng.bit_generator.state
 
-    def check_norm(self, gradient: np.ndarray) -> None:
-        """NotFinite if the norm is above `skip_above` times the usual one."""
-        most = self.loss.skip_above
-        if most is None:
-            return
+    def is_outlying(self, gradient: np.ndarray) -> bool:
+        """Whether its norm is above `skip_above` times the usual one.
+
+        Its norm counts all the same: after 25 such updates, it is the usual one.
+        """
         norm, usual = float(np.linalg.norm(gradient)), self._usual_norm
-        if norm > most * usual:
-            raise NotFinite(f"the norm of the gradient is {norm:.2g}, and {usual:.2g} is usual")
         self.norms = [*self.norms[1 - LATEST :], norm]
+        return norm > self.loss.skip_above * usual
 
     def leaves_out(self) -> bool:
-        """Whether an update that is not finite, or outlying, is left out and training goes on: not
-        if half of the last 50 were left out. Their norms count as inf."""
+        """Whether an update that is not finite is left out and training goes on: not if half of the
+        last 50 were such. Their norms count as inf."""
         if self.loss.skip_above is None:
             return False
         self.norms = [*self.norms[1 - LATEST :], math.inf]

@@ -105,17 +105,17 @@ def test_a_spike_without_mass_is_no_mode():
 
 
 def test_modes_inside_of_a_support_are_found():
-    """On (0, 1): Beta(20, 80) and Beta(80, 20), in equal shares."""
+    """On (0, 1): Beta(200, 800) and Beta(800, 200), in equal shares."""
 
     def log_p(p):
         x = p["x"]
-        a = 19 * anp.log(x) + 79 * anp.log1p(-x)
-        b = 79 * anp.log(x) + 19 * anp.log1p(-x)
+        a = 199 * anp.log(x) + 799 * anp.log1p(-x)
+        b = 799 * anp.log(x) + 199 * anp.log1p(-x)
         return anp.logaddexp(a, b)
 
     found = fc.infer(log_p, support={"x": (0.0, 1.0)}, rng=1000)
     assert found.trusted and "2 modes" in found.verdict
-    assert found.log_evidence[0] == pytest.approx(np.log(2) + betaln(20, 80), abs=0.03)
+    assert found.log_evidence[0] == pytest.approx(np.log(2) + betaln(200, 800), abs=0.03)
     high = found.draws["x"] > 0.5
     assert found.weights[high].sum() == pytest.approx(0.5, abs=0.05)
 

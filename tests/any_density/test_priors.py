@@ -344,3 +344,9 @@ def test_a_prior_is_made_from_its_config():
         prior = with_priors(frozen)
         again = Prior(**prior.config())
         assert repr(again) == repr(prior) and again.circular == prior.circular
+
+
+def test_a_log_uniform_prior_may_begin_below_0():
+    space = Space.of({"a": stats.loguniform(1, 10, loc=-5)}, None)
+    x, log_det = space.from_line(np.linspace(-3, 3, 7)[:, None])
+    assert np.isfinite(log_det).all() and (x["a"] > -4).all() and (x["a"] < 5).all()

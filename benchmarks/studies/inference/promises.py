@@ -127,7 +127,7 @@ def happened(target: Awkward, seed: int, **options) -> dict:
         try:
             found = fc.infer(target.log_p, target.dim, rng=seed, **target.options, **options)
             text = f"{found}"  # means, evidence and verdict, too
-            row |= {"trusted": found.trusted, "says": text.splitlines()[-1][:160]}
+            row |= {"trusted": found.trusted, "words": text.splitlines()[-1][:160]}
             if target.log_z is not None:
                 row["log Z - exact"] = found.log_evidence[0] - target.log_z
             row["wrong"] = found.trusted and (
@@ -137,7 +137,7 @@ def happened(target: Awkward, seed: int, **options) -> dict:
             refused = isinstance(error, REFUSALS) and target.may_refuse
             place = "" if refused else f" ({traceback.extract_tb(error.__traceback__)[-1].name})"
             row |= {"outcome": "refusal" if refused else "crash",
-                    "says": f"{type(error).__name__}: {error!s:.160}{place}"}  # fmt: skip
+                    "words": f"{type(error).__name__}: {error!s:.160}{place}"}  # fmt: skip
     numbers = [one for one in caught if issubclass(one.category, RuntimeWarning)]
     row["warnings"] = len(numbers)
     return row | {"seconds": time.process_time() - started}
@@ -178,7 +178,7 @@ def summary_of_crashes(rows: list[dict]) -> str:
              for kind in ("answer", "refusal", "crash")}  # fmt: skip
     return "\n".join([
         ", ".join(f"{kind}: {n}" for kind, n in count.items()) + f", of {len(rows)}",
-        *(f"  {row['target']}, seed {row['seed']}: {row['says']}"
+        *(f"  {row['target']}, seed {row['seed']}: {row['words']}"
           for row in rows if row["outcome"] == "crash"),
         f"trusted and wrong, or improper: {sum(row['wrong'] for row in rows)}",
         *(f"  {row['target']}, seed {row['seed']}" for row in rows if row["wrong"]),
