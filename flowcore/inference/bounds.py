@@ -119,4 +119,4 @@ def _advice(space: Space, parts: list[tuple[str, Any, int]], ends: list[tuple]) 
     support = entries if space.named else every[0] if every.count(every[0]) == len(every) else every
     text = re.sub(r"\binf\b", "np.inf", repr(support))
     faces = [*faces[:SHOWN], "..."] if len(faces) > SHOWN else faces
-    return f"log_target is -inf or NaN beyond {', '.join(faces)}: pass support={text}"
+    return f"log_target is -inf, NaN or an error beyond {', '.join(faces)}: pass support={text}"

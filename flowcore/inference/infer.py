@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.inputs import check_dim
+from ..training.checks import check_flow
 from ..training.unnormalised import LogTarget
 from .bounds import check_bounds, rows_around, rows_beyond
 from .circles import centred
@@ -102,6 +103,8 @@ def infer(
     (True, array([0.3, 0.3, 0.3]))
     """
     check_dim("draws", draws)
+    if flow is not None:
+        check_flow(flow)
     space = _space(support, dim, flow)
     rng = np.random.default_rng(rng)
     space = centred(space, log_target, start, rng)

@@ -234,6 +234,9 @@ def with_priors(support: Any) -> Any:
     name = type(support).__name__.removesuffix("_frozen")
     if name in ARGUMENTS:
         return Prior(name, **{key: getattr(support, key) for key in ARGUMENTS[name]})
+    if name.removesuffix("_gen") in (*KERNELS, *VECTORS):
+        name = name.removesuffix("_gen")
+        raise ValueError(f"stats.{name} has no arguments: freeze it, as stats.{name}(...)")
     if not hasattr(support, "dist"):
         return Prior(name)
     shapes = (support.dist.shapes or "").replace(",", " ").split()

@@ -152,7 +152,9 @@ class Space:
             own = np.asarray(x[p.name], float)
             own = own if own.ndim > len(p.shape) else own[None]
             if own.shape[1:] != p.shape:
-                raise ValueError(f"{p.name} has shape {own.shape}, not (n, {str(p.shape)[1:]}")
+                raise ValueError(
+                    f"{p.name} has shape {own.shape}, not {('n', *p.shape)}".replace("'", "")
+                )
             with np.errstate(all="ignore"):
                 y = p.to_line(own)
             y = np.where(np.isfinite(y), y, np.inf)
