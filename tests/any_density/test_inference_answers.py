@@ -1,5 +1,7 @@
 """`infer` ends with an answer: outlying updates, divergence, bounds, targets that raise."""
 
+from dataclasses import replace
+
 import autograd.numpy as anp
 import numpy as np
 import pytest
@@ -53,6 +55,8 @@ def test_a_diverged_training_is_trusted_if_its_best_flow_passes_the_checks():
 
     found = fc.infer(normal, 2, callbacks=[stop], **QUICK)
     assert found.trusted and "training diverged at epoch 1, batch 0: a test" in found.verdict
+    never = replace(found, history=replace(found.history, best_epoch=None))
+    assert "before any epoch was better" in never.verdict and not never.trusted
     target = cut(lambda x: anp.sum(x**2, axis=1) < 4)
     half = fc.infer(target, 2, callbacks=[stop], flow=found.flow, **QUICK)
     assert any("tails cannot be checked" in doubt for doubt in half.doubts) and not half.trusted
