@@ -298,8 +298,7 @@ class Inference:
         - `missing_tail` must be at most 0.03, or 4 of its standard errors if that is more.
         - `stretch` must be at most 0.25, or 5 of its standard errors if that is more. A larger
           slope means that training was too short, or p~ is improper.
-        - If training diverged, log p~ must be finite at all draws, and an epoch better than the
-          initial parameters.
+        - If training diverged, an epoch must have ended, and log p~ must be finite at all draws.
         - The target must not be NaN at more than a hundredth of the draws.
         """
         return verdict.doubts(self)

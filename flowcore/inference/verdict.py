@@ -47,8 +47,8 @@ def doubts(found: Inference) -> list[str]:
     diverged = found.history is not None and "diverged" in found.history.settings
     if diverged and not np.isfinite(found.log_p).all():
         reasons.append("tails cannot be checked, because log p is not finite at some draws")
-    if diverged and found.history.best_epoch is None:
-        reasons.append("training diverged before any epoch was better than the initial parameters")
+    if diverged and not found.history.train_nll:
+        reasons.append("training diverged in its first epoch")
     if (lost := np.isnan(found.log_p).mean()) > MOST_NAN:
         reasons.append(
             f"the target is NaN at {lost:.0%} of the draws, by an error or outside of a "
