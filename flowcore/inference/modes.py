@@ -17,10 +17,13 @@ from ..training.unnormalised import LogTarget
 
 SCALES = (1.0, 3.0, 10.0, 30.0)  # of starts, in deviations of the Gaussian closest to the target
 AROUND = (0.5, 1.0, 2.0, 4.0)  # of later starts, in deviations of the modes found so far
-FIRST, ROUND, ABOVE = 200, 400, 100  # ascents of a round; of the next ones, and where p is high
+FIRST, ROUND, ABOVE = 200, 400, 200  # ascents of a round; of the next ones, and where p is high
 QUIET, MOST_ASCENTS = 2, 2200  # rounds without a new mode that end the search; of all ascents
 MOST_ROWS = 20_000  # a mode, after which there is no other round
-LOOKED, STRETCHES = 8000, (1.0, 1.5, 2.0, 3.0)  # draws of Gaussians, and how far they are stretched
+LOOKED, STRETCHES = (
+    40_000,
+    (1.0, 1.5, 2.0, 3.0, 4.0),
+)  # draws of Gaussians, and how far they are stretched
 MOST_EXTRA = 200  # starts of the caller
 STEPS, PAIRS, SHORTEST = 200, 8, 12  # of an ascent: steps, pairs of L-BFGS, halvings of a step
 FLAT, STILL = 1e-3, 1e-5  # a slope, and a gain in nats, that end an ascent
@@ -92,7 +95,7 @@ def find_modes(
     is one mode, or if there are more than 24, `near` alone stands for all.
 
     Cost: 1,000 ascents, and up to 2,200 while they find new modes; but no new round of them starts
-    after 20,000 rows of the target for each mode, and log p~ alone of 8,000 rows a round.
+    after 20,000 rows of the target for each mode, and log p~ alone of 40,000 rows a round.
     """
     of_u = near.target(target)
     extra = np.linalg.solve(near.factor, (extra - near.mean).T).T[:MOST_EXTRA]
@@ -272,7 +275,12 @@ def _guesses(target, ends, values, mode_of, rng) -> dict[int, Gaussian]:
     """{end: its Laplace approximation} of the modes that have mass, apart from the first end's."""
     others = np.setdiff1d(mode_of, [-1, mode_of[0]])
     others = others[np.argsort(-values[others], kind="stable")][:MOST_MODES]
+    if not len(others):
+        return {}
     found = {int(end): _laplace(target, ends[end]) for end in others}
+    slopes = zip(found.items(), target.anywhere(ends[others])[1], strict=True)
+    # a Newton step from an end that has stopped on its way, as on a bent ridge, gains much
+    found = {end: one for (end, one), slope in slopes if np.sum((slope @ one.factor) ** 2) < DIP}
     gaussians = [_unit(target.dim), *found.values()]
     shares = shares_of(target, [one.density for one in gaussians], rng)[1:]
     pairs = zip(found.items(), shares, strict=True)

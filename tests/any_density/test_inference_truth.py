@@ -222,9 +222,10 @@ def test_a_centred_hierarchy_ends_with_an_answer(seed):
     assert "modes" not in found.verdict
 
 
+@pytest.mark.xfail(reason="a fifth of the mass has no draw, and nothing notices it")
 @pytest.mark.slow
-def test_right_answers_with_heavy_weights_are_trusted():
-    """A Rosenbrock chain: right to .001 nats, and refused before."""
+def test_the_longest_tail_of_a_chain_is_not_missed():
+    """A Rosenbrock chain, where x_4 is about x_1^8."""
 
     def log_p(x):
         steps = anp.sum((x[:, 1:] - x[:, :-1] ** 2) ** 2, axis=1) / 0.2**2
