@@ -7,10 +7,43 @@ al., "NeuTra-lizing bad geometry in Hamiltonian Monte Carlo using neural transpo
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from ..distributions import Mixture
+from ..training.unnormalised import LogTarget
+from .space import pulled_back
+
 ACCEPTED, GAIN = 0.8, 2.0  # the share that warm-up aims at, and how fast the step follows it
+
+
+def neutra(
+    log_p: Callable, flow: Any, start: np.ndarray, n: int, rng: np.random.Generator, **options: Any
+) -> tuple[np.ndarray, float]:
+    """(draws (chains, n, D) of log_p, the share of accepted proposals), by `hmc` on a flow's z.
+
+    Each chain moves in the z of the part of a `Mixture` that its start (chains, D) most likely came
+    from, and the chains of a part share their step size.
+    """
+    parts, part_of = [flow], np.zeros(len(start), int)
+    if isinstance(flow, Mixture):
+        parts = flow.densities
+        log_parts = np.stack([part.log_prob(start) for part in parts])
+        part_of = np.argmax(np.log(flow.weights)[:, None] + log_parts, axis=0)
+    y, accepted = np.empty((len(start), n, flow.dim)), 0.0
+    for k in np.unique(part_of):
+        own, part = part_of == k, parts[k]
+        target = latent_target(log_p, part)
+        z, share, _ = hmc(target.anywhere, part.to_latent(start[own]), n, rng=rng, **options)
+        y[own] = part.from_latent(z.reshape(-1, part.dim)).reshape(z.shape)
+        accepted += share * own.mean()
+    return y, float(accepted)
+
+
+def latent_target(log_p: Callable, flow: Any) -> LogTarget:
+    """log p~(f(z)) + log |det df/dz| of rows z, with its gradient."""
+    return LogTarget(pulled_back(log_p, flow.bijector.forward_and_log_det), flow.dim)
 
 
 def hmc(

@@ -95,34 +95,17 @@ def find_modes(
     is one mode, or if there are more than 24, `near` alone stands for all.
 
     Cost: 1,000 ascents, and up to 2,200 while they find new modes; but no new round of them starts
-    after 20,000 rows of the target for each mode, and log p~ alone of 40,000 rows a round.
+    after 20,000 rows of ascents for each mode, with gradients, and 48,000 rows without in a round.
     """
-    of_u = near.target(target)
+    of_u, log_p = near.target(target), lambda u: target.values(near.of(u))
     extra = np.linalg.solve(near.factor, (extra - near.mean).T).T[:MOST_EXTRA]
-    middle = np.zeros((1, target.dim))
-    starts = np.concatenate([middle, extra, _around(middle, SCALES, FIRST - 1, rng)])
-    ends, values, rows, guesses, quiet = middle[:0], middle[:0, 0], 0, {}, 0
-    while True:
-        new, height, cost = ascend(of_u.anywhere, starts)
-        ends, values = np.concatenate([ends, new]), np.concatenate([values, height])
-        n_modes, rows = len(guesses), rows + cost
-        mode_of = joined(of_u.anywhere, ends, values)
-        guesses = _guesses(of_u, ends, values, mode_of, rng)
-        quiet = 0 if len(guesses) > n_modes else quiet + 1
-        much = rows > MOST_ROWS * (1 + len(guesses)) or len(ends) + ROUND > MOST_ASCENTS
-        if much or quiet > QUIET or len(guesses) > MOST_FLOWS:
-            break
-        gaussians = [_unit(target.dim), *guesses.values()]
-        centres = np.array([one.mean for one in gaussians])
-        above = _above(lambda u: target.values(near.of(u)), gaussians, rng)
-        starts = np.concatenate([above, _around(centres, AROUND, ROUND - ABOVE, rng)])
-    home = int(mode_of[0])
+    ends, values, mode_of, guesses = _searched(of_u, log_p, extra, rng)
+    home, many = int(mode_of[0]), len(guesses) > MOST_FLOWS
     if guesses and home >= 0:  # `near` may cover several modes
         guesses = {home: _laplace(of_u, ends[home])} | guesses
-    many = len(guesses) > MOST_FLOWS
     best = [*guesses.items()] if many else _best(of_u, guesses, rng)
     found = best or [(home, _unit(target.dim))]
-    shares = shares_of(of_u, [one.density for _, one in found], rng)
+    shares = shares_of(log_p, [one.density for _, one in found], rng)
     kept = np.flatnonzero(shares > LEAST_SHARE)
     found, shares = [found[k] for k in kept], shares[kept] / shares[kept].sum()
     if {end for end, _ in found} <= {home}:
@@ -133,6 +116,30 @@ def find_modes(
         len(ends), SCALES,
     )  # fmt: skip
     return [near] if many else [near.before(one) for _, one in found], modes
+
+
+def _searched(of_u: LogTarget, log_p: Callable, extra: np.ndarray, rng):
+    """(ends (n, d), values (n,), the mode of each end, {end: Gaussian} of all modes but the first).
+
+    of_u    the target, with its gradient; log_p   its values alone, which cost less
+    """
+    middle = np.zeros((1, of_u.dim))
+    starts = np.concatenate([middle, extra, _around(middle, SCALES, FIRST - 1, rng)])
+    ends, values, rows, guesses, quiet = middle[:0], middle[:0, 0], 0, {}, 0
+    while True:
+        new, height, cost = ascend(of_u.anywhere, starts)
+        ends, values = np.concatenate([ends, new]), np.concatenate([values, height])
+        n_modes, rows = len(guesses), rows + cost
+        mode_of = joined(log_p, ends, values)
+        guesses = _guesses(of_u, log_p, ends, values, mode_of, rng)
+        quiet = 0 if len(guesses) > n_modes else quiet + 1
+        much = rows > MOST_ROWS * (1 + len(guesses)) or len(ends) + ROUND > MOST_ASCENTS
+        if much or quiet > QUIET or len(guesses) > MOST_FLOWS:
+            return ends, values, mode_of, guesses
+        gaussians = [_unit(of_u.dim), *guesses.values()]
+        centres = np.array([one.mean for one in gaussians])
+        above = _above(log_p, gaussians, rng)
+        starts = np.concatenate([above, _around(centres, AROUND, ROUND - ABOVE, rng)])
 
 
 def _around(centres: np.ndarray, scales: tuple[float, ...], n: int, rng) -> np.ndarray:
@@ -259,7 +266,7 @@ def _connected(log_p: Callable, rows: np.ndarray, values: np.ndarray) -> np.ndar
     while mode.any():  # there is more than one group
         nearest = np.argmin(np.where(mode[:, None] == mode, np.inf, apart), axis=1)
         lines = (1 - t) * rows + t * rows[nearest]
-        height = log_p(lines.reshape(-1, rows.shape[1]))[0].reshape(POINTS, -1)
+        height = log_p(lines.reshape(-1, rows.shape[1])).reshape(POINTS, -1)
         least = np.minimum(height.min(axis=0), np.minimum(values, values[nearest]))
         before = mode.copy()
         for i in np.flatnonzero(np.isfinite(least)):
@@ -271,7 +278,7 @@ def _connected(log_p: Callable, rows: np.ndarray, values: np.ndarray) -> np.ndar
     return mode
 
 
-def _guesses(target, ends, values, mode_of, rng) -> dict[int, Gaussian]:
+def _guesses(target, log_p, ends, values, mode_of, rng) -> dict[int, Gaussian]:
     """{end: its Laplace approximation} of the modes that have mass, apart from the first end's."""
     others = np.setdiff1d(mode_of, [-1, mode_of[0]])
     others = others[np.argsort(-values[others], kind="stable")][:MOST_MODES]
@@ -282,7 +289,7 @@ def _guesses(target, ends, values, mode_of, rng) -> dict[int, Gaussian]:
     # a Newton step from an end that has stopped on its way, as on a bent ridge, gains much
     found = {end: one for (end, one), slope in slopes if np.sum((slope @ one.factor) ** 2) < DIP}
     gaussians = [_unit(target.dim), *found.values()]
-    shares = shares_of(target, [one.density for one in gaussians], rng)[1:]
+    shares = shares_of(log_p, [one.density for one in gaussians], rng)[1:]
     pairs = zip(found.items(), shares, strict=True)
     return {end: one for (end, one), share in pairs if share > LEAST_GUESS}
 
@@ -323,7 +330,7 @@ def _divergence(p: Gaussian, q: Gaussian) -> float:
     return 0.5 * (np.sum(factor**2) + far @ far - len(far)) - np.log(np.diag(factor)).sum()
 
 
-def shares_of(target: LogTarget, densities: list, rng: np.random.Generator) -> np.ndarray:
+def shares_of(log_p: Callable, densities: list, rng: np.random.Generator) -> np.ndarray:
     """The weights (K,) of the mixture of some densities that is closest to p.
 
     Population Monte Carlo (Cappe et al., "Adaptive importance sampling in general mixture classes",
@@ -338,7 +345,7 @@ def shares_of(target: LogTarget, densities: list, rng: np.random.Generator) -> n
         counts = np.ceil(DRAWS * ((1 - SAFE) * shares + SAFE / k)).astype(int)
         rows = np.concatenate([p.sample(n, rng) for p, n in zip(densities, counts, strict=True)])
         log_parts = np.stack([one.log_prob(rows) for one in densities])
-        log_w = target.values(rows) - log_sum_exp(np.log(counts)[:, None] + log_parts)[0]
+        log_w = log_p(rows) - log_sum_exp(np.log(counts)[:, None] + log_parts)[0]
         if not np.isfinite(log_w.max()):
             continue
         weights = log_sum_exp(log_w[:, None])[1][:, 0]

@@ -46,7 +46,7 @@ def fit_modes(
             flow, history = trained(flow_around(*one), part, rng=rng, checkpoint=file, **options)
             flows.append(flow)
             histories.append(history)
-    mixture = Mixture(flows, shares_of(target, flows, rng))
+    mixture = Mixture(flows, shares_of(target.values, flows, rng))
     # the one to read first: a training that diverged or was interrupted, or the largest share's
     broken = np.array(["diverged" in one.settings or one.interrupted for one in histories])
     k = np.argmax(mixture.weights + broken)

@@ -23,10 +23,10 @@ from ..training import History, fit
 from ..training.reverse_kl import elbo_and_error
 from ..training.unnormalised import LogTarget
 from . import verdict
-from .hmc import hmc
+from .hmc import latent_target, neutra
 from .modes import Modes
 from .record import InferenceRecord
-from .space import Space, mapped, pulled_back
+from .space import Space, mapped
 
 if TYPE_CHECKING:
     from ..core.typing import Seed
@@ -357,11 +357,7 @@ class Inference:
                 f"the flow is a Mixture of {len(self.flow.parts)} flows, one a mode, so it has no "
                 "one z: use hmc() or metropolis()"
             )
-        return self._latent_target_of(self.flow)
-
-    def _latent_target_of(self, flow) -> LogTarget:
-        forward = flow.bijector.forward_and_log_det
-        return LogTarget(pulled_back(self.target.anywhere, forward), flow.dim)
+        return latent_target(self.target.anywhere, self.flow)
 
     def hmc(
         self, n: int, chains: int = 20, *, warm_up: int = 200, leapfrogs: int = 8,
@@ -380,22 +376,12 @@ class Inference:
         """
         rng = np.random.default_rng(rng)
         start = self.rows[self._chosen(chains, rng)]
-        parts, part_of = [self.flow], np.zeros(chains, int)
-        if isinstance(self.flow, Mixture):
-            parts = self.flow.densities
-            log_parts = np.stack([part.log_prob(start) for part in parts])
-            part_of = np.argmax(np.log(self.flow.weights)[:, None] + log_parts, axis=0)
-        y, taken = np.empty((chains, n, self.flow.dim)), 0.0
-        for k in np.unique(part_of):
-            own, flow = part_of == k, parts[k]
-            z, share, _ = hmc(
-                self._latent_target_of(flow).anywhere, flow.to_latent(start[own]), n,
-                warm_up=warm_up, leapfrogs=leapfrogs, step=step, rng=rng,
-            )  # fmt: skip
-            y[own] = flow.from_latent(z.reshape(-1, flow.dim)).reshape(z.shape)
-            taken += share * own.mean()
+        y, accepted = neutra(
+            self.target.anywhere, self.flow, start, n, rng, warm_up=warm_up, leapfrogs=leapfrogs,
+            step=step,
+        )  # fmt: skip
         x = self.space.from_line(y.reshape(-1, self.flow.dim))[0]
-        return mapped(lambda one: one.reshape(chains, n, *one.shape[1:]), x), taken
+        return mapped(lambda one: one.reshape(chains, n, *one.shape[1:]), x), accepted
 
     def to_arviz(self, n: int = 1000, chains: int = 4, rng: Seed = None) -> Any:
         """Chains of `metropolis` as an object of ArviZ, for its summaries and plots.

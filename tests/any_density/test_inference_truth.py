@@ -222,7 +222,7 @@ def test_a_centred_hierarchy_ends_with_an_answer(seed):
     assert "modes" not in found.verdict
 
 
-@pytest.mark.xfail(reason="a fifth of the mass has no draw, and nothing notices it")
+@pytest.mark.xfail(strict=True, reason="a fifth of the mass has no draw, unnoticed")
 @pytest.mark.slow
 def test_the_longest_tail_of_a_chain_is_not_missed():
     """A Rosenbrock chain, where x_4 is about x_1^8."""
