@@ -162,6 +162,31 @@ def test_one_mode_stays_one(log_target, dim):
     np.testing.assert_array_equal(gaussians[0].factor, near.factor)  # as without a search
 
 
+@pytest.mark.parametrize("seed", [2, 7])
+def test_an_ascent_that_stops_on_its_way_is_no_mode(seed):
+    """In a funnel's neck some do: a Newton step would gain more there."""
+
+    def funnel(x):
+        z = x[:, 1:] * anp.exp(-0.5 * x[:, :1])
+        return -0.5 * (x[:, 0] / 1.5) ** 2 - anp.sum(0.5 * z**2 + 0.5 * x[:, :1], axis=1)
+
+    target, rng = LogTarget(funnel, 5), np.random.default_rng(seed)
+    modes = find_modes(target, first_gaussian(target, None, rng), np.empty((0, 5)), rng)[1]
+    assert modes.shares.tolist() == [1.0]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_narrow_mode_beside_a_wide_one(seed):
+    """Ascents from nearly everywhere end in the wide one; 0.7 of the mass is in the narrow one."""
+
+    def log_p(x):
+        z = (x - np.array([4.0, 3.0, 0.0, 0.0])) / 0.1
+        narrow = -0.5 * anp.sum(z**2, axis=1) + np.log(0.7) - 4 * np.log(0.1)
+        return anp.logaddexp(np.log(0.3) - 0.5 * anp.sum(x**2, axis=1), narrow)
+
+    assert sorted(search(log_p, 4, seed=seed)[1].shares) == pytest.approx([0.3, 0.7], abs=0.01)
+
+
 def test_the_rows_of_a_user_are_starts():
     """A mode that is far and narrow is found from a row in it."""
 
