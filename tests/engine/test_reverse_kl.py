@@ -178,6 +178,19 @@ def test_training_ends_if_half_of_the_updates_are_left_out():
     assert e.value.history.train_nll[1] < np.inf and len(e.value.history.train_nll) == 3
 
 
+def test_a_norm_that_has_grown_for_good_becomes_the_usual_one():
+    """From batch 40 on, log p~ is a thousand times as large."""
+    calls = []
+
+    def grows(x):
+        calls.append(len(x))
+        return gaussian(x) * (1e3 if calls.count(256) > 40 else 1.0)
+
+    options = {"epochs": 5, "batches": 20, "tolerance": 0, "start": [MEAN], "rng": 0}
+    _, history = fc.fit_reverse_kl(flow_of(), grows, skip_above=30.0, **options)
+    assert len(history.val_nll) == 5 and 20 <= history.settings["skipped_updates"] <= 26
+
+
 def test_a_row_that_raises_is_found():
     """Rows raise alone, only together, or all of them: only the first is -inf."""
 
