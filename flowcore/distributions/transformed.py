@@ -23,6 +23,7 @@ from ..bijectors.linear import check_resolution
 from ..core import as_numbers, call, evaluate, is_built_in, warn
 from ..core.inputs import check_context, check_event, check_params, in_order, sample_gate
 from ..core.labels import are_names
+from .description import description
 from .distribution import Distribution, Foreign
 
 if TYPE_CHECKING:
@@ -325,6 +326,9 @@ class TransformedDistribution(Distribution):
 
     def __repr__(self):
         return f"TransformedDistribution({self.parts[0]!r}, {self.bijector!r})"
+
+    def __str__(self):
+        return description(self)
 
 
 def short_name(step: Bijector) -> str:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from html import escape
+from io import StringIO
 from typing import Any
 
 import numpy as np
+
+from .._imports import imported
 
 
 @dataclass
@@ -55,6 +59,28 @@ class History:
                 parts.append(f"{name} NLL {nll[0]:.4g} -> {nll[-1]:.4g}")
         parts += [f"{name}={value!r}" for name, value in self.settings.items()]
         return f"History({', '.join(parts)}{', interrupted' if self.interrupted else ''})"
+
+    def __str__(self):
+        chosen = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
+        lines = [
+            f"{len(self.train_nll)} epochs in {self.seconds:.3g} s, best epoch {self.best_epoch}"
+            f"{', interrupted' if self.interrupted else ''}"
+        ]
+        for name, nll in (("training", self.train_nll), ("validation", self.val_nll)):
+            if nll:
+                lines.append(f"{name} NLL {nll[0]:.4g} -> {nll[-1]:.4g}, least {min(nll):.4g}")
+        return "\n".join([*lines, chosen] if chosen else lines)
+
+    def _repr_html_(self):
+        """The lines of `print`, and the curve of the losses, for a notebook."""
+        lines = f"<pre>{escape(str(self))}</pre>"
+        if not self.train_nll:
+            return lines
+        picture = StringIO()
+        axes = imported("flowcore.plots").losses(self)
+        axes.figure.savefig(picture, format="svg")
+        svg = picture.getvalue()
+        return lines + svg[svg.index("<svg") :]
 
 
 def training_notes(history: History | None) -> list[str]:

@@ -35,6 +35,7 @@ ORDER = """
 LATE = {
     ("core", "spec"): "second derivatives go through the plain twins",
     ("distributions", "conditionals"): "density.given and density.marginal",
+    ("training", "plots"): "the picture of a history in a notebook",
 }
 LINE = {room: k for k, rooms in enumerate(ORDER.strip().split("\n")) for room in rooms.split()}
 
