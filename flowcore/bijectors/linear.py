@@ -1,7 +1,9 @@
-"""Linear bijectors that are set by data: Standardize (fixed from then on), ActNorm (trainable)."""
+"""Linear bijectors that are set by data: Standardize and Whiten (fixed from then on), ActNorm
+(trainable)."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,13 +14,53 @@ from .bijector import Bijector, increasing_image
 
 if TYPE_CHECKING:
     from ..core import Parametric
-    from ..core.typing import ArrayLike, Bound, Context, DTypeLike, Seed, Workspace
+    from ..core.typing import ArrayLike, Bound, Context, DTypeLike, Seed, Self, Workspace
 
 
 EXAMINED = 10_000  # rows, evenly spaced, that show whether a dtype is too coarse
+LEAST = 1e-8  # the smallest variance that Whiten scales to 1, where the columns have variance 1
 
 
-class Standardize(Bijector):
+class Standardization(Bijector):
+    """x = mean + A z with constants of the training data: what Standardize and Whiten share.
+
+    A subclass names the attribute that holds A in `fitted`, between the mean and the flag.
+    """
+
+    mean: np.ndarray
+
+    def __init__(self, dim: int):
+        super().__init__(check_dim("dim", dim))
+        self.mean, self.initialized = frozen(np.zeros(self.dim)), False
+
+    @classmethod
+    def from_data(cls, x: ArrayLike) -> Self:
+        """The constants of the rows of x (n, D); variances have ddof = 0."""
+        x = as_numbers("x", x)
+        if x.ndim != 2:
+            raise ValueError(f"{cls.__name__}.from_data takes rows of shape (n, D), not {x.shape}")
+        return cls(x.shape[1]).initialize(x)
+
+    def with_moments(self, mean: np.ndarray, scale: np.ndarray) -> Self:
+        """The same bijector with these constants; ValueError unless they are finite and A is
+        invertible."""
+        new = self.with_params(self.params)
+        new.mean, new.initialized = frozen(mean), True
+        setattr(new, self.fitted[1], frozen(scale))
+        new.check_fitted()
+        return new
+
+    def _warn_if_coarse(self, dtype: np.dtype, scale: np.ndarray) -> None:
+        """A warning if draws in this dtype take few values; scale (D,): that of each column."""
+        if (np.abs(self.mean) * np.finfo(dtype).eps > scale).any():
+            warn(
+                f"{dtype} is too coarse for {self!r}: around its mean, numbers are further "
+                "apart than its scale, so samples take few distinct values. Make the flow with "
+                "dtype=float, or subtract the mean from the data"
+            )
+
+
+class Standardize(Standardization):
     """x = mean + scale * z, with mean and scale of the training data; log-det sum(log scale).
 
     A flow that ends in a Standardize is trained on well-scaled values, and its `log_prob` is in the
@@ -45,18 +87,8 @@ class Standardize(Bijector):
     fitted = ("mean", "scale", "initialized")
 
     def __init__(self, dim: int):
-        dim = check_dim("dim", dim)
         super().__init__(dim)
-        self.mean, self.scale = frozen(np.zeros(dim)), frozen(np.ones(dim))
-        self.initialized = False
-
-    @classmethod
-    def from_data(cls, x: ArrayLike) -> Standardize:
-        """Mean and standard deviation (ddof = 0) of the rows of x (n, D)."""
-        x = as_numbers("x", x)
-        if x.ndim != 2:
-            raise ValueError(f"Standardize.from_data takes rows of shape (n, D), not {x.shape}")
-        return cls(x.shape[1]).initialize(x)
+        self.scale = frozen(np.ones(self.dim))
 
     def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Standardize:
         return self if self.initialized else self.with_moments(*_moments(x, self))
@@ -77,13 +109,6 @@ class Standardize(Bijector):
         with np.errstate(over="ignore"):  # `check_fitted` refuses it
             return self.with_moments(-mean / scale, 1 / scale)
 
-    def with_moments(self, mean: np.ndarray, scale: np.ndarray) -> Standardize:
-        """A Standardize with this mean and scale, (D,); ValueError unless the scale is positive."""
-        new = self.with_params(self.params)
-        new.mean, new.scale, new.initialized = frozen(mean), frozen(scale), True
-        new.check_fitted()
-        return new
-
     def check_fitted(self) -> None:
         """A ValueError unless mean and scale are finite and the scale is positive."""
         if not (np.isfinite(self.mean).all() and np.isfinite(self.scale).all()):
@@ -96,12 +121,8 @@ class Standardize(Bijector):
     def bind(self, at: Workspace, direction: str) -> Bound:
         mean, scale = self.mean[:, None], self.scale[:, None]  # float64, whatever the flow is
         forward, log_det = direction == "forward", np.log(self.scale).sum()
-        if forward and (np.abs(self.mean) * np.finfo(at.dtype).eps > self.scale).any():
-            warn(
-                f"{at.dtype} is too coarse for {self!r}: around its mean, numbers are further "
-                "apart than its scale, so samples take few distinct values. Make the flow with "
-                "dtype=float, or subtract the mean from the data"
-            )
+        if forward:
+            self._warn_if_coarse(at.dtype, self.scale)
         log_det = at.number(log_det if forward else -log_det)
         log_dets = np.asarray(np.log(self.scale if forward else 1 / self.scale), at.dtype)
         factor = np.asarray(scale if forward else 1 / scale, at.dtype)
@@ -126,6 +147,12 @@ class Standardize(Bijector):
 
         return run, back
 
+    def solve(self, distance: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """z of distances x - mean, (D, N)."""
+        return np.divide(distance, self.scale[:, None], out)
+
+    solve_transposed = solve
+
     image = increasing_image
 
     def __repr__(self):
@@ -133,6 +160,119 @@ class Standardize(Bijector):
             return f"Standardize({self.dim})"
         mean, scale = show(self.mean, ".4g"), show(self.scale, ".4g")
         return f"Standardize({self.dim}, mean={mean}, scale={scale})"
+
+
+class Whiten(Standardization):
+    """x = mean + L z: the rows z of the training data are uncorrelated, with variance 1.
+
+        z = L^-1 (x - mean)      L = diag(sd) V diag(sqrt(lambda))      log-det log |det L|
+
+    lambda and V are the eigenvalues and eigenvectors of the correlation matrix, and sd the
+    deviations of the columns: z are the principal components of the standardised columns, scaled to
+    variance 1. In columns that are nearly copies of each other, such as neighbouring bands of a
+    spectrum, what distinguishes the rows is in components with tiny variances, which a
+    `Standardize` leaves tiny. `fit` (through `initialize`) sets the constants once, from the
+    training rows; until then Whiten is the identity. The constants are not in `params`. Like
+    Standardize, it computes in float64 and then casts.
+
+    Nothing explodes: lambda is at least 1e-8, so that an exact copy of a column becomes a component
+    of (nearly) 0; a constant column keeps its unit. Few rows determine components badly: with n
+    rows the correlations are shrunk by the factor 1 - min(1, D / n)^2. Cost: O(D^2) per row in both
+    directions; `initialize` takes O(n D^2 + D^3).
+
+    Parameters
+    ----------
+    dim : int
+        D.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).normal(size=(1000, 2)) @ [[1.0, 0.99], [0.0, 0.01]]
+    >>> z = Whiten.from_data(x).inverse(x)
+    >>> np.cov(z.T, bias=True).round(2) + 0.0
+    array([[1., 0.],
+           [0., 1.]])
+    """
+
+    fitted = ("mean", "matrix", "initialized")
+
+    def __init__(self, dim: int):
+        super().__init__(dim)
+        self.matrix = frozen(np.eye(self.dim))
+
+    def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Whiten:
+        return self if self.initialized else self.with_moments(*_principal(x, self))
+
+    def initialize_from_context(self, context: ArrayLike) -> Whiten:
+        """`initialize`, which also takes constant columns."""
+        return self.initialize(context)
+
+    def initialize_inverted(
+        self, x: ArrayLike, context: Context = None, rng: Seed = None
+    ) -> Whiten:
+        if self.initialized:
+            return self
+        whiten = self.initialize(x)  # of the input side: forward(x) is to be whitened
+        return self.with_moments(-whiten.inverse_matrix @ whiten.mean, whiten.inverse_matrix)
+
+    @cached_property
+    def _memo_inverse(self) -> np.ndarray:
+        rows = np.linalg.norm(self.matrix, axis=1, keepdims=True)  # units differ
+        columns = np.linalg.norm(self.matrix / rows, axis=0)
+        return np.linalg.inv(self.matrix / rows / columns) / columns[:, None] / rows.T
+
+    @property
+    def inverse_matrix(self) -> np.ndarray:
+        """L^-1, of shape (D, D)."""
+        return self._memo_inverse
+
+    def check_fitted(self) -> None:
+        """A ValueError unless mean and matrix are finite and the matrix has an inverse."""
+        if not (np.isfinite(self.mean).all() and np.isfinite(self.matrix).all()):
+            raise ValueError(f"{self!r}: mean and matrix must be finite")
+        if not np.isfinite(np.linalg.slogdet(self.matrix)[1]):
+            raise ValueError(f"{self!r}: the matrix must have an inverse")
+        if not self.initialized and (self.mean.any() or (self.matrix != np.eye(self.dim)).any()):
+            raise ValueError(f"{self!r} is not initialised: its mean must be 0, its matrix I")
+
+    def bind(self, at: Workspace, direction: str) -> Bound:
+        mean, forward = self.mean[:, None], direction == "forward"
+        matrix = self.matrix if forward else self.inverse_matrix  # float64, whatever the flow is
+        if forward:
+            self._warn_if_coarse(at.dtype, np.linalg.norm(self.matrix, axis=1))
+        log_det = at.number(np.linalg.slogdet(matrix)[1])
+        transposed = np.asarray(matrix.T, at.dtype)
+        wide, distance = (
+            at.scratch(name, self.dim, at.n_rows, dtype=float) for name in ("wide", "distance")
+        )
+        y, x_bar = (at.array(name, self.dim, at.n_rows) for name in ("y", "x_bar"))
+
+        def run(x, l):
+            if forward:
+                np.add(np.matmul(matrix, x, wide), mean, wide)
+            else:
+                np.matmul(matrix, np.subtract(x, mean, distance), wide)
+            np.copyto(y, wide, "same_kind")
+            np.add(l, log_det, l)
+            return y
+
+        def back(y_bar, l_bar):
+            return np.matmul(transposed, y_bar, x_bar)
+
+        return run, back
+
+    def solve(self, distance: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """z of distances x - mean, (D, N)."""
+        return np.matmul(self.inverse_matrix, distance, out)
+
+    def solve_transposed(self, bar: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """The gradient by distances, of the gradient by z."""
+        return np.matmul(self.inverse_matrix.T, bar, out)
+
+    def __repr__(self):
+        if not self.initialized:
+            return f"Whiten({self.dim})"
+        return f"Whiten({self.dim}, mean={show(self.mean, '.4g')})"
 
 
 class ActNorm(Bijector):
@@ -260,6 +400,20 @@ def _moments(x, owner):
             "0): a density over it does not exist; drop the column"
         )
     return mean, scale
+
+
+def _principal(x, owner):
+    """The mean and the matrix L of `Whiten`."""
+    mean, scale, flat = _mean_and_scale(x, owner)
+    z = (x - mean) / scale
+    z[:, flat] = 0.0
+    shrinkage = min(1.0, z.shape[1] / len(z)) ** 2
+    correlations = (1 - shrinkage) * (z.T @ z) / len(z)
+    np.fill_diagonal(correlations, 1.0)  # a constant column has variance 1 of its own
+    values, vectors = np.linalg.eigh(correlations)
+    largest = np.abs(vectors).argmax(axis=0)  # LAPACK leaves the signs open
+    vectors *= np.sign(vectors[largest, np.arange(len(mean))])
+    return mean, scale[:, None] * vectors * np.sqrt(np.maximum(values, LEAST))
 
 
 @np.errstate(all="ignore")
