@@ -15,7 +15,7 @@ from ..bijectors import (
     EmbedContext,
     Invert,
     MaskedAutoregressiveFlow,
-    Standardize,
+    Standardization,
     StandardizeContext,
 )
 from ..bijectors.algebra import common_context_dim, initialize_part
@@ -206,7 +206,7 @@ class TransformedDistribution(Distribution):
         return anp.reshape(x, (*lead, self.dim)), anp.reshape(log_prob, lead)
 
     def restandardized(self) -> TransformedDistribution:
-        """This flow with uninitialised Standardize parts: for a warm start on other rows.
+        """This flow with each Standardize and Whiten uninitialised: for a warm start on other rows.
 
         `fit` then sets their means and scales from the new rows, and starts from the present
         parameters. (Otherwise `fit` would warn about rows of another scale.) A Standardize of the
@@ -222,8 +222,8 @@ class TransformedDistribution(Distribution):
         >>> bool(abs(flow.bijector[0].mean[0] - 500) < 30)
         True
         """
-        leaves = [leaf for leaf in self.leaves if isinstance(leaf, Standardize)]
-        return self.rebuilt({id(leaf): Standardize(leaf.dim) for leaf in leaves}).unseen()
+        leaves = [leaf for leaf in self.leaves if isinstance(leaf, Standardization)]
+        return self.rebuilt({id(leaf): type(leaf)(leaf.dim) for leaf in leaves}).unseen()
 
     def to_latent(
         self, x: ArrayLike, params: Params = None, context: Context = None, threads: Threads = None

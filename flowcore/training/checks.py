@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..bijectors import Standardize, StandardizeContext, check_resolution
+from ..bijectors import Standardization, StandardizeContext, check_resolution
 from ..core import warn
 from ..core.inputs import named
 from .defaults import is_auto
@@ -85,7 +85,7 @@ def _check_constants(flow, x: np.ndarray) -> None:
         if part.n_params:
             return
         x = getattr(part, way)(x)
-        if isinstance(part, Standardize):
+        if isinstance(part, Standardization):
             break
     else:
         return
