@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core import as_numbers, frozen
+from ..core import as_numbers
 from ..networks.network import Network
 from .algebra import Composite, initializer
 from .bijector import Bijector
-from .linear import EXAMINED, Standardization, Standardize
+from .linear import Standardization, Standardize
 
 if TYPE_CHECKING:
     from ..core import Parametric
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
 class OtherContext(Composite):
     """A bijector, the second of two `parts`, that reads a function of the context, the first."""
-
-    reach: np.ndarray | None = None  # of the contexts in training, if it is known: see `reach_of`
 
     @property
     def bijector(self) -> Bijector:
@@ -75,8 +72,6 @@ class StandardizeContext(OtherContext):
     True
     """
 
-    fitted = ("reach",)
-
     def __init__(self, bijector: Bijector, standardize: Standardization | None = None):
         if not isinstance(bijector, Bijector):
             raise TypeError(f"StandardizeContext takes a bijector, not {bijector!r}")
@@ -92,7 +87,7 @@ class StandardizeContext(OtherContext):
                 f"StandardizeContext: the {type(standardize).__name__} has dim {standardize.dim}, "
                 f"but the bijector context_dim {bijector.context_dim}"
             )
-        self.parts, self.reach = (standardize, bijector), None
+        self.parts = (standardize, bijector)
         self.dim, self.context_dim = bijector.dim, bijector.context_dim
 
     @property
@@ -129,33 +124,7 @@ class StandardizeContext(OtherContext):
         standardize = self.standardize.initialize_from_context(context)
         start = initializer(self.bijector, direction)
         bijector = start(x, standardize.inverse(context), rng)
-        new = self.rebuilt({id(self.standardize): standardize, id(self.bijector): bijector})
-        if standardize is not self.standardize:
-            new.reach = reach_of(context)
-        return new
-
-    def check_fitted(self) -> None:
-        """A ValueError unless the reach is (3, C)."""
-        if self.reach is not None and self.reach.shape != (3, self.context_dim):
-            raise ValueError(f"{self!r}: the reach has shape {self.reach.shape}")
-
-
-@np.errstate(all="ignore")
-def reach_of(rows: np.ndarray) -> np.ndarray:
-    """(3, C): the smallest and the largest number of each column of rows (n, C), and the margin
-    beyond which further numbers are far outside.
-
-        margin = w max(1, (w / u)^3 / 10) (1 + (500 / n)^2)
-
-    w is the width of the column, and u that of its central 90%. The powers spare new rows of a
-    heavy-tailed column: where the largest number of n rows is far out, the next may be farther by
-    orders of magnitude. A column whose central 90% is one number has no margin that is too large.
-    """
-    low, high = rows.min(axis=0), rows.max(axis=0)
-    inner = np.quantile(rows[:: math.ceil(len(rows) / EXAMINED)], (0.05, 0.95), axis=0)
-    width, ratio = high - low, (high - low) / (inner[1] - inner[0])
-    margin = width * np.maximum(1, ratio**3 / 10) * (1 + (500 / len(rows)) ** 2)
-    return frozen(np.stack([low, high, margin]))
+        return self.rebuilt({id(self.standardize): standardize, id(self.bijector): bijector})
 
 
 class EmbedContext(OtherContext):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -24,14 +25,17 @@ LEAST = 1e-8  # the smallest variance that Whiten scales to 1, where the columns
 class Standardization(Bijector):
     """x = mean + A z with constants of the training data: what Standardize and Whiten share.
 
-    A subclass names the attribute that holds A in `fitted`, between the mean and the flag.
+    A subclass names the attribute that holds A in `fitted`, after the mean. `reach`, of a context:
+    how far its columns reach in training, see `reach_of`.
     """
 
     mean: np.ndarray
+    reach: np.ndarray | None
 
     def __init__(self, dim: int):
         super().__init__(check_dim("dim", dim))
-        self.mean, self.initialized = frozen(np.zeros(self.dim)), False
+        self.mean, self.reach = frozen(np.zeros(self.dim)), None
+        self.initialized = False
 
     @classmethod
     def from_data(cls, x: ArrayLike) -> Self:
@@ -41,11 +45,13 @@ class Standardization(Bijector):
             raise ValueError(f"{cls.__name__}.from_data takes rows of shape (n, D), not {x.shape}")
         return cls(x.shape[1]).initialize(x)
 
-    def with_moments(self, mean: np.ndarray, scale: np.ndarray) -> Self:
+    def with_moments(
+        self, mean: np.ndarray, scale: np.ndarray, reach: np.ndarray | None = None
+    ) -> Self:
         """The same bijector with these constants; ValueError unless they are finite and A is
         invertible."""
         new = self.with_params(self.params)
-        new.mean, new.initialized = frozen(mean), True
+        new.mean, new.reach, new.initialized = frozen(mean), reach, True
         setattr(new, self.fitted[1], frozen(scale))
         new.check_fitted()
         return new
@@ -84,7 +90,7 @@ class Standardize(Standardization):
     Standardize(2, mean=[2, 20], scale=[1, 10])
     """
 
-    fitted = ("mean", "scale", "initialized")
+    fitted = ("mean", "scale", "reach", "initialized")
 
     def __init__(self, dim: int):
         super().__init__(dim)
@@ -98,7 +104,7 @@ class Standardize(Standardization):
         if self.initialized:
             return self
         mean, scale, _ = _mean_and_scale(context, self)
-        return self.with_moments(mean, scale)
+        return self.with_moments(mean, scale, reach_of(context))
 
     def initialize_inverted(
         self, x: ArrayLike, context: Context = None, rng: Seed = None
@@ -194,7 +200,7 @@ class Whiten(Standardization):
            [0., 1.]])
     """
 
-    fitted = ("mean", "matrix", "initialized")
+    fitted = ("mean", "matrix", "reach", "initialized")
 
     def __init__(self, dim: int):
         super().__init__(dim)
@@ -204,8 +210,10 @@ class Whiten(Standardization):
         return self if self.initialized else self.with_moments(*_principal(x, self))
 
     def initialize_from_context(self, context: ArrayLike) -> Whiten:
-        """`initialize`, which also takes constant columns."""
-        return self.initialize(context)
+        """`initialize` for a context."""
+        if self.initialized:
+            return self
+        return self.with_moments(*_principal(context, self), reach_of(context))
 
     def initialize_inverted(
         self, x: ArrayLike, context: Context = None, rng: Seed = None
@@ -217,8 +225,8 @@ class Whiten(Standardization):
 
     @cached_property
     def _memo_inverse(self) -> np.ndarray:
-        rows = np.linalg.norm(self.matrix, axis=1, keepdims=True)  # units differ
-        columns = np.linalg.norm(self.matrix / rows, axis=0)
+        rows = np.abs(self.matrix).max(axis=1, keepdims=True)  # units differ
+        columns = np.abs(self.matrix / rows).max(axis=0)
         return np.linalg.inv(self.matrix / rows / columns) / columns[:, None] / rows.T
 
     @property
@@ -239,7 +247,7 @@ class Whiten(Standardization):
         mean, forward = self.mean[:, None], direction == "forward"
         matrix = self.matrix if forward else self.inverse_matrix  # float64, whatever the flow is
         if forward:
-            self._warn_if_coarse(at.dtype, np.linalg.norm(self.matrix, axis=1))
+            self._warn_if_coarse(at.dtype, np.abs(self.matrix).max(axis=1))
         log_det = at.number(np.linalg.slogdet(matrix)[1])
         transposed = np.asarray(matrix.T, at.dtype)
         wide, distance = (
@@ -404,7 +412,7 @@ def _moments(x, owner):
 
 def _principal(x, owner):
     """The mean and the matrix L of `Whiten`."""
-    mean, scale, flat = _mean_and_scale(x, owner)
+    x, (mean, scale, flat) = as_numbers("x", x), _mean_and_scale(x, owner)
     z = (x - mean) / scale
     z[:, flat] = 0.0
     shrinkage = min(1.0, z.shape[1] / len(z)) ** 2
@@ -414,6 +422,25 @@ def _principal(x, owner):
     largest = np.abs(vectors).argmax(axis=0)  # LAPACK leaves the signs open
     vectors *= np.sign(vectors[largest, np.arange(len(mean))])
     return mean, scale[:, None] * vectors * np.sqrt(np.maximum(values, LEAST))
+
+
+@np.errstate(all="ignore")
+def reach_of(rows: ArrayLike) -> np.ndarray:
+    """(3, C): the smallest and the largest number of each column of rows (n, C), and the margin
+    beyond which further numbers are far outside.
+
+        margin = w max(1, (w / u)^3 / 10) (1 + (500 / n)^2)
+
+    w is the width of the column, and u that of its central 90%. The powers spare new rows of a
+    heavy-tailed column: where the largest number of n rows is far out, the next may be farther by
+    orders of magnitude. A column whose central 90% is one number has no margin that is too large.
+    """
+    rows = as_numbers("context", rows)
+    low, high = rows.min(axis=0), rows.max(axis=0)
+    inner = np.quantile(rows[:: math.ceil(len(rows) / EXAMINED)], (0.05, 0.95), axis=0)
+    width, ratio = high - low, (high - low) / (inner[1] - inner[0])
+    margin = width * np.maximum(1, ratio**3 / 10) * (1 + (500 / len(rows)) ** 2)
+    return frozen(np.stack([low, high, margin]))
 
 
 @np.errstate(all="ignore")

@@ -337,7 +337,7 @@ class TransformedDistribution(Distribution):
 
 def _reach(part: Parametric) -> np.ndarray | None:
     if isinstance(part, OtherContext):
-        return part.reach
+        return getattr(part.parts[0], "reach", None)
     found = (_reach(inner) for inner in part.parts if inner.context_dim)
     return next((reach for reach in found if reach is not None), None)
 
