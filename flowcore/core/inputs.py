@@ -269,9 +269,8 @@ def _warn_of_far_contexts(context, reach, names) -> None:
     warn(
         f"context is far outside of the training rows in {named('column', columns, names)}, in "
         f"{n} of {len(rows)} rows (column {j}: {rows[far[:, j], j][0]:.6g}, but from {low[j]:.6g} "
-        f"to {high[j]:.6g} in training): densities and draws there are extrapolated. If such "
-        "numbers are flags of missing values, drop these rows, or fit the joint density of context "
-        "and x, which can leave values out"
+        f"to {high[j]:.6g} in training): the density is extrapolated there. If the number is a "
+        "flag of a missing value, drop the row, or take the joint density, which can do without it"
     )
 
 

@@ -16,13 +16,11 @@ from ..bijectors import (
     EmbedContext,
     Invert,
     MaskedAutoregressiveFlow,
-    Standardization,
     StandardizeContext,
 )
 from ..bijectors.algebra import common_context_dim, initialize_part
-from ..bijectors.conditioning import OtherContext
-from ..bijectors.linear import check_resolution
-from ..core import Parametric, as_numbers, call, evaluate, is_built_in, warn
+from ..bijectors.linear import Standardization, check_resolution
+from ..core import as_numbers, call, evaluate, is_built_in, warn
 from ..core.inputs import check_context, check_event, check_params, sample_gate
 from ..core.labels import are_names
 from .distribution import Distribution, Foreign
@@ -104,8 +102,9 @@ class TransformedDistribution(Distribution):
 
     @cached_property
     def _memo_reach(self) -> np.ndarray | None:
-        """That of the contexts in training, if a part has kept it: see `reach_of`."""
-        return _reach(self)
+        """That of the contexts in training, if their constants have it: see `reach_of`."""
+        found = (getattr(leaf, "reach", None) for leaf in self.leaves)
+        return next((reach for reach in found if reach is not None), None)
 
     def bind(self, at: Workspace) -> Bound:
         base, bijector = self.parts
@@ -333,13 +332,6 @@ class TransformedDistribution(Distribution):
 
     def __repr__(self):
         return f"TransformedDistribution({self.parts[0]!r}, {self.bijector!r})"
-
-
-def _reach(part: Parametric) -> np.ndarray | None:
-    if isinstance(part, OtherContext):
-        return getattr(part.parts[0], "reach", None)
-    found = (_reach(inner) for inner in part.parts if inner.context_dim)
-    return next((reach for reach in found if reach is not None), None)
 
 
 def short_name(step: Bijector) -> str:
