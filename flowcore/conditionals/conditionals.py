@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import generators
-from ..core.inputs import check_dim, check_event, in_order, where
-from ..core.labels import column_labels, completed
+from ..core.inputs import check_dim, check_event, column_labels, in_order, where
+from ..core.labels import completed
 from ..core.rows import check_finite
 from ..distributions.columns import column_numbers, known_row
 from .angles import OneTurn

@@ -56,18 +56,14 @@ def check_labels(name: str, labels: list, wanted: Sequence) -> None:
 
     >>> check_labels("X", ["a", "b", "b"], ["a", "b"])
     Traceback (most recent call last):
-    ValueError: X has 'b' more than once: the columns are 'a', 'b'
+    ValueError: X has 'b' more than once: its columns are 'a', 'b', 'b'
     """
-    missing = list(Counter(wanted) - Counter(labels))
-    extra = list(Counter(labels) - Counter(wanted))
-    unknown = [one for one in extra if one not in wanted]
-    again = [one for one in extra if one in wanted]
-    differences = [f"lacks {_listed(missing)}"] * bool(missing)
-    if missing and unknown:
-        differences += [f"has {_listed(unknown)}, which was not there before"]
-    differences += [f"has {_listed(again)} more than once"] * bool(again)
-    if differences:
-        raise ValueError(f"{name} {' and '.join(differences)}: the columns are {_listed(wanted)}")
+    times = Counter(labels)
+    missing = [one for one in wanted if not times[one]]
+    again = [one for one in wanted if times[one] > 1]
+    if missing or again:
+        what = f"lacks {_listed(missing)}" if missing else f"has {_listed(again)} more than once"
+        raise ValueError(f"{name} {what}: its columns are {_listed(labels)}")
 
 
 def library_of(table: Any) -> str | None:

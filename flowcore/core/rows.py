@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .inputs import as_numbers, named, where
-from .labels import column_labels
+from .inputs import as_numbers, column_labels, named, where
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import BLAS, frozen, imported, warn, without_warnings
-from ..core.inputs import check_dim
-from ..core.labels import column_labels, selected
+from ..core.inputs import check_dim, column_labels, selected
 from ..core.rows import as_context, as_table
 from ..training.columns import few_valued_columns
 from .density import AnyDensity, GivenRows, distinct, draws_of, warn_of_shared

@@ -53,7 +53,11 @@ class Mixture(Distribution):
             raise ValueError(f"the densities of a Mixture differ in dim: {dims}")
         self.parts, self.dim, self.context_dim = parts, dims[0], common_context_dim(parts)
         self.weights = mixture_weights(weights, len(parts))
-        self.names, self.context_names = _common(parts, "names"), _common(parts, "context_names")
+        for what in ("names", "context_names"):  # of the parts that have them
+            found = [own for part in parts if (own := getattr(part, what))]
+            if any(own != found[0] for own in found):
+                raise ValueError(f"the densities of a Mixture differ in {what}: {found!s:.200}")
+            setattr(self, what, found[0] if found else None)
 
     @property
     def densities(self) -> list:
@@ -123,14 +127,6 @@ class Mixture(Distribution):
     def __repr__(self):
         shown = [f"{w:.3g} {p!r}" for w, p in zip(self.weights[:2], self.parts[:2], strict=True)]
         return f"Mixture({', '.join(shown + ['...'] * (len(self.parts) > 2))})"
-
-
-def _common(parts: Sequence[Distribution], what: str) -> Sequence[str] | None:
-    """The names that all parts with names have; a ValueError if they differ."""
-    found = [getattr(part, what) for part in parts if getattr(part, what)]
-    if any(names != found[0] for names in found):
-        raise ValueError(f"the densities of a Mixture differ in {what}: {found!s:.200}")
-    return found[0] if found else None
 
 
 def mixture_weights(weights: ArrayLike | None, k: int) -> np.ndarray:

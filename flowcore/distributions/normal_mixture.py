@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..bijectors import Standardize
-from ..core.inputs import as_numbers, check_dim, positive
-from ..core.labels import column_labels
+from ..core.inputs import as_numbers, check_dim, column_labels, positive
 from .elliptical_mixture import EllipticalMixture
 from .expectation_maximization import Components, best_of_starts, by_bic, moved, scarcity, whitened
 from .incomplete_rows import MISSING, check_seen, components

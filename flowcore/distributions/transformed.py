@@ -74,9 +74,7 @@ class TransformedDistribution(Distribution):
             raise ValueError(f"base has dim={base.dim}, bijector dim={bijector.dim}")
         self.parts = (base, bijector)
         self.dim, self.context_dim = bijector.dim, common_context_dim(self.parts)
-        self.names = _checked("names", names, self.dim)
-        context_names = context_names if self.context_dim else None
-        self.context_names = _checked("context_names", context_names, self.context_dim)
+        self._set_names(names, context_names)
 
     def with_names(
         self, names: Sequence[str] | None = None, context_names: Sequence[str] | None = None
@@ -86,16 +84,23 @@ class TransformedDistribution(Distribution):
         Errors: ValueError unless they are different texts, one for each column.
         """
         clone = copy.copy(self)
-        if names is not None:
-            clone.names = _checked("names", names, self.dim)
-        if context_names is not None and self.context_dim:
-            clone.context_names = _checked("context_names", context_names, self.context_dim)
+        clone._set_names(names, context_names)
         return clone
+
+    def _set_names(self, *names: Sequence[str] | None) -> None:
+        dims = {"names": self.dim, "context_names": self.context_dim}
+        for (what, dim), own in zip(dims.items(), names, strict=True):
+            if own is None or not dim:
+                continue
+            own = list(own)
+            if not are_names(own) or not len(own) == len(set(own)) == dim:
+                raise ValueError(f"{what} must be {dim} different texts, not {own!s:.200}")
+            setattr(self, what, own)
 
     def config(self) -> dict:
         """The constructor's arguments, for `save`."""
-        names = {"context_names": self.context_names, "names": self.names}
-        names = {name: own for name, own in names.items() if own}
+        names = {what: getattr(self, what) for what in ("context_names", "names")}
+        names = {what: own for what, own in names.items() if own}
         return {"base": self.base, "bijector": self.bijector, **names}
 
     @property
@@ -342,16 +347,6 @@ class TransformedDistribution(Distribution):
     def __repr__(self):
         names = f", names={self.names}" if self.names else ""
         return f"TransformedDistribution({self.parts[0]!r}, {self.bijector!r}{names})"
-
-
-def _checked(what: str, names: Sequence[str] | None, dim: int) -> list[str] | None:
-    """The names as a list; a ValueError unless they are different texts, dim of them."""
-    if names is None:
-        return None
-    names = list(names)
-    if not are_names(names) or not len(names) == len(set(names)) == dim:
-        raise ValueError(f"{what} must be {dim} different texts, not {names!s:.200}")
-    return names
 
 
 def short_name(step: Bijector) -> str:

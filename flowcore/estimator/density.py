@@ -21,8 +21,8 @@ from ..bijectors import Chain, Clamped
 from ..conditionals import Conditionals
 from ..conditionals.explaining import Explanation, explained
 from ..core import moment_after
-from ..core.inputs import in_order
-from ..core.labels import column_labels, frame_of, library_of, names_of, selected
+from ..core.inputs import column_labels, in_order, selected
+from ..core.labels import frame_of, library_of, names_of
 from ..core.rows import as_context, as_table, as_weights
 from ..distributions import TransformedDistribution
 from ..distributions.conditioning import with_standardized_context
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from ..conditionals.answering import Answers
     from ..conditionals.conditional import Conditional, Marginal
-    from ..core.typing import Context, Seed, TableLike
+    from ..core.typing import Context, TableLike
     from ..distributions import Distribution
 
 
@@ -348,36 +348,32 @@ class FlowDensity(
         return explained(self.conditionals_, X, read, labels or range(X.shape[1]))
 
     def given(
-        self, known: ArrayLike | Mapping, n_draws: int = 1000, rng: Seed = 0,
-        context: Context = None,
-    ) -> Conditional:  # fmt: skip
+        self, known: ArrayLike | Mapping, context: Context = None, **options: Any
+    ) -> Conditional:
         """p(x_b | x_a): the density of the other columns, given some known ones, by name or number.
 
-        See `Conditionals.given`, also for the arguments. context: of this one question, (C,).
+        context: of this one question, (C,). options: n_draws, rng; see `Conditionals.given`.
         """
         check_is_fitted(self)
         if context is not None:
             context = np.atleast_2d(in_order("context", context, self.context_names_in_))
         read = self._read_by(self.density_, context, 1)
-        return self.conditionals_.given(known, n_draws, rng, read)
+        return self.conditionals_.given(known, context=read, **options)
 
     def marginal(self, columns: Sequence) -> Marginal:
         """p(x_a): the density of some columns, by name or number; see `Conditionals.marginal`."""
         check_is_fitted(self)
         return self.conditionals_.marginal(columns)
 
-    def impute(
-        self, X: ArrayLike, n: int = 20, n_draws: int = 200, rng: Seed = 0,
-        context: Context = None, progress: bool = False,
-    ) -> Answers:  # fmt: skip
+    def impute(self, X: ArrayLike, n: int = 20, context: Context = None, **options: Any) -> Answers:
         """n draws of the unknown values (NaN) of each row of X: n completed tables.
 
         `impute(X).tables` is a list of tables like X: frames with all its columns and its index, or
-        arrays. See `Conditionals.impute`, also for the arguments.
+        arrays. options: n_draws, rng, progress; see `Conditionals.impute`.
         """
         check_is_fitted(self)
         read = self._read_by(self.density_, context, len(X))
-        return self.conditionals_.impute(X, n, n_draws, rng, read, progress)
+        return self.conditionals_.impute(X, n, context=read, **options)
 
     def transform(self, X: ArrayLike, context: Context = None) -> np.ndarray:
         """z of every row, (n, D): its latent point under the single best flow."""

@@ -11,8 +11,8 @@ from sklearn.ensemble import IsolationForest
 from sklearn.utils.validation import validate_data
 
 from ..bijectors import Standardize
-from ..core.inputs import as_numbers, where
-from ..core.labels import column_labels, names_of
+from ..core.inputs import as_numbers, column_labels, where
+from ..core.labels import names_of
 from ..core.rows import check_finite
 from ..training.columns import check_columns
 from ..training.repeats import first_equal

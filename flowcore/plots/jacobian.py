@@ -9,7 +9,6 @@ from autograd.core import make_vjp
 
 from ..bijectors import Bijector
 from ..core.inputs import as_integers, as_numbers
-from ..core.labels import selected
 from .drawing import PALE, heat_map, new_axes, subscripted
 
 if TYPE_CHECKING:
@@ -66,8 +65,6 @@ def jacobian(
     from matplotlib import colormaps
     from matplotlib.patches import Patch
 
-    x = selected("x", x, getattr(bijector, "names", None))
-    context = selected("context", context, getattr(bijector, "context_names", None))
     bijector = bijector if isinstance(bijector, Bijector) else getattr(bijector, "bijector", None)
     if bijector is None:
         raise TypeError("jacobian takes a bijector or a flow")

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..bijectors import Invert
-from ..core.inputs import in_order
-from ..core.labels import selected
+from ..core.inputs import in_order, selected
 from ..distributions.transformed import short_name
 from .drawing import BLACK, GREY, PALETTE, SMALL, new_axes
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import imported
-from ..core.inputs import as_numbers
-from ..core.labels import column_labels, selected
+from ..core.inputs import as_numbers, column_labels, selected
 from .drawing import BLUE, GREY, SMALL, VERMILLION, dots, limits_of, panels
 
 if TYPE_CHECKING:

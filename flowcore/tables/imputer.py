@@ -11,8 +11,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, 
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..core import warn
-from ..core.inputs import check_dim
-from ..core.labels import column_labels
+from ..core.inputs import check_dim, column_labels
 from ..estimator import FlowDensity
 from ..estimator.density import seed_sequence
 from ..estimator.rows import for_scikit_learn

@@ -18,7 +18,7 @@ import numpy as np
 from autograd.core import make_vjp
 from autograd.tracer import isbox
 
-from ..core.labels import column_labels, selected
+from ..core.inputs import column_labels, selected
 from ..core.rows import as_rows
 from .checks import check_scales, with_names_of
 from .defaults import LEARNING_RATE, batch_size_for, epochs_for, is_auto
@@ -143,7 +143,7 @@ class MeanLoss(Loss):
         X, context = selected("X", X, names), selected("context", context, context_names)
         labels = names or column_labels(X), context_names or column_labels(context)
         rows = as_rows(X, flow.dim, context, sample_weight, dtype, more=HOLES)
-        data = merged(rows)
+        flow, data = with_names_of(flow, X, context), merged(rows)
         if is_auto(batch_size):
             batch_size = cls.batch_size_for(n_distinct(rows, data))
         table = as_training_table(
@@ -152,7 +152,6 @@ class MeanLoss(Loss):
         first = table.initial_rows()
         check_scales(flow, first.x, first.context)
         flow = flow.initialize(first.x, context=first.context, rng=rng)
-        flow = with_names_of(flow, X, context)
         return cls(flow, penalty=penalty, table=table, threads=threads, rng=rng, **options)
 
     def compared(self) -> tuple[dict, dict]:
