@@ -27,8 +27,8 @@ import numpy as np
 
 from ._imports import imported
 from .core import BLAS
-from .core.inputs import check_context, check_count, check_dim, check_event
-from .core.labels import are_names, check_labels, column_labels
+from .core.inputs import check_context, check_count, check_dim, check_event, column_labels
+from .core.labels import check_labels, selected
 from .core.rows import as_rows
 from .training import Likelihood, Loss, Rows, Run, train
 from .training import fit as fit_of_one_machine
@@ -452,10 +452,8 @@ def table(name: str, X, ndim: int = 2, names: Sequence[str] | None = None):
         )
     if ndim == 1:
         return X
-    labels = column_labels(X)
-    names = names if are_names(names) and are_names(labels) else labels
-    check_labels(name, labels, names)
-    return X.map_partitions(_selected, names, name, meta=X._meta[names])
+    meta = selected(name, X._meta, names)
+    return X.map_partitions(_selected, list(meta.columns), name, meta=meta)
 
 
 def _selected(part, names: list, name: str):

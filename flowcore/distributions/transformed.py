@@ -82,6 +82,13 @@ class TransformedDistribution(Distribution):
         """This flow, with names of the columns of x and of its context; None: as they are.
 
         Errors: ValueError unless they are different texts, one for each column.
+
+        Examples
+        --------
+        >>> from flowcore import Normal, Permute
+        >>> flow = TransformedDistribution(Normal(2), Permute([1, 0])).with_names(["age", "dose"])
+        >>> flow.given({"dose": 1.0}).columns
+        ['age']
         """
         clone = copy.copy(self)
         clone._set_names(names, context_names)
@@ -99,7 +106,7 @@ class TransformedDistribution(Distribution):
 
     def config(self) -> dict:
         """The constructor's arguments, for `save`."""
-        names = {what: getattr(self, what) for what in ("context_names", "names")}
+        names = {"context_names": self.context_names, "names": self.names}
         names = {what: own for what, own in names.items() if own}
         return {"base": self.base, "bijector": self.bijector, **names}
 

@@ -58,9 +58,9 @@ def check_rows(estimator, X, reset: bool, holes: bool = False) -> tuple[np.ndarr
         error = TypeError if isinstance(problem, TypeError) else ValueError
         raise error(f"{place}" if " drop" in text else text + fix) from None
     if problem:
-        if names and set(getattr(estimator, "feature_names_in_", "")) <= set(names):
-            fix = "Select them: X[list(density.feature_names_in_)]"
-            raise ValueError(f"{problem}{fix}") from None
+        known = list(getattr(estimator, "feature_names_in_", ()))
+        if known and names not in (None, known) and set(known) <= set(names):
+            problem = ValueError(f"{problem}Select them: X[list(density.feature_names_in_)]")
         raise problem
     hole = np.isnan(table)
     if reset and hole.any() and not (holes or np.isinf(table).any()):

@@ -197,13 +197,15 @@ def test_questions_by_name(joint, density):
 
 
 def test_scikit_learns_methods_say_how_to_select(density):
-    select = r"match those that were passed during fit.[\s\S]*X\[list\(density.feature_names_in_\)\]"
+    select = (
+        r"match those that were passed during fit.[\s\S]*X\[list\(density.feature_names_in_\)\]"
+    )
     for frame in (ROWS[["u", "z", "g"]], ROWS):
         for method in (density.score_samples, density.predict, density.transform):
             with pytest.raises(ValueError, match=select):
                 method(frame)
         density.score_samples(frame[list(density.feature_names_in_)])
-    with pytest.raises(ValueError, match="now missing:\n- z\n$"):
+    with pytest.raises(ValueError, match=r"now missing:\n- z\n$"):
         density.score_samples(ROWS[["u", "g"]])
 
 
