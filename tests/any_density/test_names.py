@@ -99,6 +99,7 @@ PLACES = {
     "context of impute": lambda o, t: o.given.impute(with_holes(t), 2, context=t).draws,
 }
 OF_CONTEXT = {"from_latent", "sample", "sample_and_log_prob", "stages"}  # alone
+SLOW = "context of impute"  # a proposal is fitted to each table
 POLARS = {"log_prob", "sample", "fit", "Conditionals", "context of scores"}
 
 
@@ -115,8 +116,10 @@ def numbers(found):
 
 @pytest.mark.filterwarnings("ignore:X does not have valid feature names")  # x is an array
 @pytest.mark.parametrize(
-    "place, library", [(p, "pandas") for p in PLACES] + [(p, "polars") for p in sorted(POLARS)]
-)
+    "place, library",
+    [(p, "pandas") for p in PLACES if p != SLOW] + [(p, "polars") for p in sorted(POLARS)]
+    + [pytest.param(SLOW, "pandas", marks=pytest.mark.slow)],
+)  # fmt: skip
 def test_a_frame_is_read_by_name(objects, place, library):
     def native(frame):
         return frame if library == "pandas" else pl.from_pandas(frame)
@@ -196,7 +199,7 @@ def test_questions_by_name(joint, density):
     assert renamed.given({"b": 20.0}, n_draws=50).columns == ["a", "c"]
 
 
-def test_scikit_learns_methods_say_how_to_select(density):
+def test_errors_of_scikit_learns_methods_name_the_selection(density):
     select = (
         r"match those that were passed during fit.[\s\S]*X\[list\(density.feature_names_in_\)\]"
     )
