@@ -404,7 +404,7 @@ class FlowDensity(
 
     def _as_table_of_fit(self, x: np.ndarray, index: Any = None) -> TableLike:
         """Rows x (n, D) as a frame of the library of `fit`, if that is here; else x itself."""
-        names, library = getattr(self, "feature_names_in_", None), self.library_
+        names, library = (getattr(self, own, None) for own in ("feature_names_in_", "library_"))
         if names is None or x.ndim != 2 or not (library and find_spec(library)):
             return x
         return frame_of(library, dict(zip(names, x.T, strict=True)), index)

@@ -277,9 +277,10 @@ def test_an_estimator_answers_questions_given_a_context(given):
 
 
 def test_a_completed_table_of_numbered_columns():
-    frame, hole = pd.DataFrame([[1.0, np.nan]], ["a"]), np.array([False, True])
-    found = completed(frame, None, hole, np.array([[1.0, 2.0]]))
-    pd.testing.assert_frame_equal(found, pd.DataFrame([[1.0, 2.0]], ["a"]))
+    frame = pd.DataFrame([[1.0, np.nan]], ["a"])
+    for hole in ([False, True], [True, True]):
+        found = completed(frame, None, np.array(hole), np.array([[1.0, 2.0]]))
+        pd.testing.assert_frame_equal(found, pd.DataFrame([[1.0, 2.0]], ["a"]))
 
 
 def test_plots_match_columns_by_name(joint):
