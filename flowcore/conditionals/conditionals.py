@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core import generators
 from ..core.inputs import check_dim, check_event, column_labels, in_order, where
+from ..core.labels import completed
 from ..core.rows import check_finite
 from ..distributions.columns import column_numbers, known_row
 from .angles import OneTurn
@@ -53,7 +54,8 @@ class Conditionals:
     density : Distribution or your own
         Any object with `dim`, `sample(n, rng)` and `log_prob(x)`, with an optional `context=`.
     names : sequence of str, optional
-        Names of the columns. Known values can then be passed by name, and tables in any order.
+        Names of the columns; None: those of the density. Known values can then be passed by name,
+        and the columns of tables in any order, beside others.
     proposal : MultivariateTMixture, optional
         Replaces the fitted proposal: for example the `proposal` of an earlier object. Not used with
         a context.
@@ -79,6 +81,7 @@ class Conditionals:
         donors: ArrayLike | None = None,
     ):  # fmt: skip
         self.density, self.dim = density, density.dim
+        names = getattr(density, "names", None) if names is None else names
         self.names = None if names is None else list(names)
         if self.names and len(self.names) != self.dim:
             raise ValueError(f"{len(self.names)} names, but the density has {self.dim} columns")
@@ -141,6 +144,9 @@ class Conditionals:
     ) -> Answers:  # fmt: skip
         """n draws of the unknown values of each row of X: n completed tables, (n, rows, D).
 
+        For a frame, the `tables` of the result are frames, too, with all columns and the index of
+        X.
+
         n_draws: number of weighted draws per row, at least 30; n draws are resampled from them.
         If the density is right, the k-th least and the k-th greatest of them hold the value with
         the probability 1 - 2 k / (n + 1): 90% for n = 19 and k = 1.
@@ -149,7 +155,8 @@ class Conditionals:
         of these rows gets the draws that it would get alone. With a context, the proposal depends
         on all contexts. A warning counts the rows whose answers cannot be trusted.
         """
-        X, n = in_order("X", X, self.names, holes=True).astype(float), check_dim("n", n, least=0)
+        table, n = X, check_dim("n", n, least=0)
+        X = in_order("X", X, self.names, holes=True).astype(float)
         check_event(X, self.dim, self.density)
         if X.ndim != 2:
             raise ValueError(f"X must be rows (n, D), not of shape {X.shape}")
@@ -160,7 +167,8 @@ class Conditionals:
         rngs = generators(numbers.in_turn(question.x), rng, apart=n > 0)
         result = answers(numbers, question, n, n_draws, rngs, progress)
         result.warn_untrusted(np.arange(len(X)), ", or pass donors= to Conditionals")
-        return replace(result, draws=result.draws[..., numbers.width :])
+        draws, hole = result.draws[..., numbers.width :], np.isnan(X).any(axis=0)
+        return replace(result, draws=draws, as_table=partial(completed, table, self.names, hole))
 
     def numbers(self, context: Context, n: int) -> Numbers:
         """The object that answers questions about n rows, given the context."""

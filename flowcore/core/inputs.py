@@ -7,15 +7,14 @@ right length.
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from numbers import Real
 
 import numpy as np
 from autograd.tracer import getval, isbox
 
 from .errors import warn
-from .labels import are_names, check_labels
+from .labels import column_labels, selected
 
 FLOATS = (np.float32, np.float64)
 NUMBERS = "biuf"  # the kinds of dtypes that hold real numbers
@@ -148,24 +147,9 @@ def as_integers(name: str, x) -> np.ndarray:
     return array.astype(int)
 
 
-def column_labels(x) -> list | None:
-    """The names of the columns of a table with names: pandas, polars, pyarrow."""
-    columns = getattr(x, "column_names", getattr(x, "columns", None))
-    return list(columns) if isinstance(columns, Iterable) else None
-
-
 def in_order(name: str, table, names: Sequence[str] | None, holes: bool = False):
-    """A table (..., D) as numbers, with its columns in the order of their `names`.
-
-    By position, if either has no names. holes: as in `as_numbers`. ValueError for a table with
-    other columns.
-    """
-    x, labels = as_numbers(name, table, holes), column_labels(table)
-    if not (are_names(labels) and are_names(names)):
-        return x
-    if Counter(labels) != Counter(names):
-        check_labels(name, labels, names)
-    return x[..., [labels.index(one) for one in names]]
+    """The columns `names` of a table (..., D) as numbers: see `selected` and `as_numbers`."""
+    return as_numbers(name, table if names is None else selected(name, table, names), holes)
 
 
 def where(wrong: np.ndarray, labels=None, first_row: int = 0) -> str:

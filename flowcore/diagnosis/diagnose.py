@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import BLAS, frozen, imported, warn, without_warnings
-from ..core.inputs import check_dim, column_labels
-from ..core.labels import check_labels
+from ..core.inputs import check_dim, column_labels, selected
 from ..core.rows import as_context, as_table
 from ..training.columns import few_valued_columns
 from .density import AnyDensity, GivenRows, distinct, draws_of, warn_of_shared
@@ -77,9 +76,9 @@ def diagnose(
 
     Cost: log_prob of all rows, `draws` samples and their log_prob, a classifier on at most 5000
     rows; seconds for most flows. Errors: ValueError for rows of a wrong shape, fewer than 10 rows,
-    NaN, or a wrong number of names; if the columns of X_train differ from those of X_held_out, or
-    the columns of X_held_out from those of an estimator's `fit`; for a density whose log_prob is
-    NaN or +inf, or which has no finite draws. TypeError for anything but a density.
+    NaN, or a wrong number of names; if X_held_out lacks a column of the density's `fit`, or X_train
+    one of X_held_out (columns of frames are selected by name); for a density whose log_prob is NaN
+    or +inf, or which has no finite draws. TypeError for anything but a density.
 
     Parameters
     ----------
@@ -160,15 +159,19 @@ def diagnose(
         redrawn = lambda n: _exact(density.numbers_of(density.sample(n, rng), rng))  # noqa: E731
         given = tuple(f"{c.name}" for c in density.schema_.categories if c.rule is None)
     else:
-        adapter = AnyDensity.of(density, X_held_out, context)
+        labels = _labels(density, "feature_names_in_", "names", X_held_out)
+        context_labels = _labels(density, "context_names_in_", "context_names", context)
+        X_held_out = selected("X_held_out", X_held_out, labels)
+        context = selected("context", context, context_labels)
+        adapter = AnyDensity.of(density, X_held_out)
         held_out = _rows("X_held_out", X_held_out, "context", context, adapter.dim)
         exact, c = held_out, held_out.context
         redrawn = lambda n: GivenRows(adapter.sample(n, rng, c), c)  # noqa: E731
-        names = _names(names, X_held_out, adapter.dim)
+        names = _names(labels if names is None else names, X_held_out, adapter.dim)
         train = None
         if X_train is not None:
-            check_labels("X_train", column_labels(X_train), column_labels(X_held_out))
-            check_labels("context_train", column_labels(context_train), column_labels(context))
+            X_train = selected("X_train", X_train, labels)
+            context_train = selected("context_train", context_train, context_labels)
             train = _rows("X_train", X_train, "context_train", context_train, adapter.dim)
             if (train.context is None) != (held_out.context is None):
                 raise ValueError("give context and context_train, or neither")
@@ -307,10 +310,14 @@ def _exact(numbers) -> GivenRows:
     return GivenRows(np.nan_to_num(numbers.values, nan=-np.pi), numbers.context)
 
 
+def _labels(density, of_estimator: str, of_flow: str, table) -> list | None:
+    """The names of the columns that the density knows, or those of the table."""
+    names = getattr(density, of_estimator, getattr(density, of_flow, None))
+    return column_labels(table) if names is None else list(names)
+
+
 def _names(names, table, dim: int) -> list[str]:
-    labels = column_labels(table) if names is None else list(names)
-    if labels is None:
-        labels = [f"x_{j + 1}" for j in range(dim)]
+    labels = [f"x_{j + 1}" for j in range(dim)] if names is None else list(names)
     if len(labels) != dim:
         raise ValueError(f"{len(labels)} names, but X_held_out has shape {np.shape(table)}")
     return [str(label) for label in labels]

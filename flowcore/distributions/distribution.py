@@ -13,7 +13,6 @@ from autograd.tracer import isbox
 
 from ..core import (
     Parametric,
-    as_numbers,
     by_autograd,
     call,
     check_overrides,
@@ -22,7 +21,7 @@ from ..core import (
     require,
     without_warnings,
 )
-from ..core.inputs import check_dim, gate, infinite, sample_gate
+from ..core.inputs import check_dim, gate, in_order, infinite, sample_gate
 
 if TYPE_CHECKING:
     from ..core import Workspace
@@ -54,6 +53,8 @@ class Distribution(Parametric):
     """
 
     dim: int
+    names: Sequence[str] | None = None  # of the columns of x, and of its context: a table with
+    context_names: Sequence[str] | None = None  # names is then read by name
     clampable = False  # True: its `bind` leaves out the coordinates that a row lacks
     _memo_new = None  # of a new recipe its parts: see `TransformedDistribution.unseen`
 
@@ -86,7 +87,7 @@ class Distribution(Parametric):
         environment variable FLOWCORE_THREADS, else the number of cores); the result does not depend
         on `threads`.
         """
-        x = as_numbers("x", x)
+        x = in_order("x", x, self.names)
         if isbox(x) or isbox(params) or isbox(context):
             return call(self, "log_prob", x, params, context, threads)
         if self._memo_new is self.parts:
@@ -134,13 +135,14 @@ class Distribution(Parametric):
     def given(self, known: ArrayLike | Mapping, **options: Any) -> Any:
         """p(x_b | x_a): the density of the other columns, given some known ones.
 
-        known: {column: value}, or a row (D,) with NaN for unknown values. options: n_draws, rng,
-        context. See `Conditionals`, which also takes names, and rows with holes.
+        known: {column: value}, by number or name (`names`), or a row (D,) with NaN for unknown
+        values. options: n_draws, rng, context. See `Conditionals`, which also takes rows with
+        holes.
         """
         return self._memo_conditionals.given(known, **options)
 
-    def marginal(self, columns: Sequence[int]) -> Any:
-        """p(x_a): the density of some of the columns, in this order. See `Conditionals`."""
+    def marginal(self, columns: Sequence) -> Any:
+        """p(x_a): the density of some columns, by number or name, in this order; `Conditionals`."""
         return self._memo_conditionals.marginal(columns)
 
     @cached_property

@@ -53,6 +53,11 @@ class Mixture(Distribution):
             raise ValueError(f"the densities of a Mixture differ in dim: {dims}")
         self.parts, self.dim, self.context_dim = parts, dims[0], common_context_dim(parts)
         self.weights = mixture_weights(weights, len(parts))
+        for what in ("names", "context_names"):  # of the parts that have them
+            found = [own for part in parts if (own := getattr(part, what))]
+            if any(own != found[0] for own in found):
+                raise ValueError(f"the densities of a Mixture differ in {what}: {found!s:.200}")
+            setattr(self, what, found[0] if found else None)
 
     @property
     def densities(self) -> list:

@@ -21,8 +21,8 @@ from ..bijectors import (
 from ..bijectors.algebra import common_context_dim, initialize_part
 from ..bijectors.linear import Standardization, check_resolution
 from ..core import as_numbers, call, evaluate, is_built_in, warn
-from ..core.inputs import check_context, check_event, check_params, sample_gate
-from ..core.labels import are_names
+from ..core.inputs import check_context, check_event, check_params, in_order, sample_gate
+from ..core.labels import are_names, selected
 from .distribution import Distribution, Foreign
 
 if TYPE_CHECKING:
@@ -49,9 +49,11 @@ class TransformedDistribution(Distribution):
         Any object with `dim`, `sample(n, rng)` and `log_prob(z)`; a flow, too.
     bijector : Bijector
         f; its forward goes from base to data.
-    context_names : sequence of str, optional
-        The names of the context's columns in `fit`. A later context with names is read by name;
-        other columns raise a ValueError.
+    context_names, names : sequence of str, optional
+        The names of the columns of the context, and of x; `fit` takes them from its tables. All
+        methods select the columns of a table, or the values of a row (a Series), by these names, in
+        any order, and leave out other columns. A ValueError names a column that is missing. Arrays,
+        and tables without names, are read by position.
 
     Examples
     --------
@@ -61,7 +63,10 @@ class TransformedDistribution(Distribution):
     ((3, 2), (5,))
     """
 
-    def __init__(self, base: Base, bijector: Bijector, context_names: Sequence[str] | None = None):
+    def __init__(
+        self, base: Base, bijector: Bijector, context_names: Sequence[str] | None = None,
+        names: Sequence[str] | None = None,
+    ):  # fmt: skip
         if not isinstance(bijector, Bijector):
             raise TypeError(f"bijector must be a flowcore.Bijector, not {bijector!r}")
         base = base if isinstance(base, Distribution) else Foreign(base)
@@ -69,19 +74,40 @@ class TransformedDistribution(Distribution):
             raise ValueError(f"base has dim={base.dim}, bijector dim={bijector.dim}")
         self.parts = (base, bijector)
         self.dim, self.context_dim = bijector.dim, common_context_dim(self.parts)
-        self.context_names = list(context_names) if are_names(context_names) else None
+        self._set_names(names, context_names)
 
-    def with_context_names(self, names: Sequence[str] | None) -> TransformedDistribution:
-        """This flow, with names of the columns of its context; unchanged if there are none."""
-        if not (self.context_dim and are_names(names)):
-            return self
+    def with_names(
+        self, names: Sequence[str] | None = None, context_names: Sequence[str] | None = None
+    ) -> TransformedDistribution:
+        """This flow, with names of the columns of x and of its context; None: as they are.
+
+        Errors: ValueError unless they are different texts, one for each column.
+
+        Examples
+        --------
+        >>> from flowcore import Normal, Permute
+        >>> flow = TransformedDistribution(Normal(2), Permute([1, 0])).with_names(["age", "dose"])
+        >>> flow.given({"dose": 1.0}).columns
+        ['age']
+        """
         clone = copy.copy(self)
-        clone.context_names = list(names)
+        clone._set_names(names, context_names)
         return clone
+
+    def _set_names(self, *names: Sequence[str] | None) -> None:
+        dims = {"names": self.dim, "context_names": self.context_dim}
+        for (what, dim), own in zip(dims.items(), names, strict=True):
+            if own is None or not dim:
+                continue
+            own = list(own)
+            if not are_names(own) or not len(own) == len(set(own)) == dim:
+                raise ValueError(f"{what} must be {dim} different texts, not {own!s:.200}")
+            setattr(self, what, own)
 
     def config(self) -> dict:
         """The constructor's arguments, for `save`."""
-        names = {"context_names": self.context_names} if self.context_names else {}
+        names = {"context_names": self.context_names, "names": self.names}
+        names = {what: own for what, own in names.items() if own}
         return {"base": self.base, "bijector": self.bijector, **names}
 
     @property
@@ -235,8 +261,9 @@ class TransformedDistribution(Distribution):
         self, x: ArrayLike, params: Params = None, context: Context = None, threads: Threads = None
     ) -> Array:
         """z = f^-1(x), the latent points of the data; NaN outside of the support."""
+        x = in_order("x", x, self.names)
         if self._memo_new is self.parts and not isbox(x):
-            self._warn_of_far_rows(as_numbers("x", x))
+            self._warn_of_far_rows(x)
         return self._through("inverse", x, params, context, threads)
 
     def from_latent(
@@ -261,7 +288,8 @@ class TransformedDistribution(Distribution):
         self, x: ArrayLike, context: Context = None, rng: Seed = None
     ) -> TransformedDistribution:
         """This flow with its data-dependent parts set from the rows x (n, D); see Bijector."""
-        x, new = as_numbers("x", x), {}
+        x, new = in_order("x", x, self.names), {}
+        context = selected("context", context, self.context_names)
         if not self.initialized:
             check_resolution(x, self)
         bijector = initialize_part(self.bijector, "inverse", x, context, rng, new)
@@ -331,7 +359,8 @@ class TransformedDistribution(Distribution):
         return z, context, lead
 
     def __repr__(self):
-        return f"TransformedDistribution({self.parts[0]!r}, {self.bijector!r})"
+        names = f", names={self.names}" if self.names else ""
+        return f"TransformedDistribution({self.parts[0]!r}, {self.bijector!r}{names})"
 
 
 def short_name(step: Bijector) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from numbers import Integral, Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import (
@@ -19,8 +21,8 @@ from ..bijectors import Chain, Clamped
 from ..conditionals import Conditionals
 from ..conditionals.explaining import Explanation, explained
 from ..core import moment_after
-from ..core.inputs import column_labels
-from ..core.labels import are_names, check_labels
+from ..core.inputs import column_labels, in_order, selected
+from ..core.labels import frame_of, library_of, names_of
 from ..core.rows import as_context, as_table, as_weights
 from ..distributions import TransformedDistribution
 from ..distributions.conditioning import with_standardized_context
@@ -37,7 +39,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from typing_extensions import Self
 
-    from ..core.typing import Context
+    from ..conditionals.answering import Answers
+    from ..conditionals.conditional import Conditional, Marginal
+    from ..core.typing import Context, TableLike
     from ..distributions import Distribution
 
 
@@ -70,6 +74,10 @@ class FlowDensity(
     because they are too large for a wide table. `score_samples` costs one inverse of every flow in
     the density.
 
+    Contexts, `given`, `marginal`, `impute` and `explain` select the columns of a frame by name; for
+    the other methods scikit-learn requires the columns of `fit` in their order:
+    `X[list(density.feature_names_in_)]`.
+
     Parameters
     ----------
     flow : str or TransformedDistribution
@@ -101,7 +109,7 @@ class FlowDensity(
         use the log-density of the known values of a row (see `completion.py`). `offset_` comes from
         completed rows. Whether a value is missing may depend on known values, but not on missing
         ones. Rows without any value are left out. The fitted density takes complete rows:
-        `conditionals_.impute` fills holes.
+        `impute` fills holes.
     contamination : float
         The share of rows, in (0, 0.5], that count as outliers.
     n_jobs : int
@@ -118,7 +126,7 @@ class FlowDensity(
         The density, in the units of X and of the context; `flowcore.save` accepts it. It takes a
         context only if one of its parts reads one: see `density_.context_dim`.
     conditionals_ : Conditionals
-        Conditionals of some columns given others, by name, also for rows with holes. The proposal
+        What `given`, `marginal` and `impute` ask; also for log p of rows with holes. The proposal
         is fitted at the first question, then kept, and saved with the estimator.
     latent_ : TransformedDistribution
         The single flow (or Gaussian) with the largest weight, which `transform` uses.
@@ -139,6 +147,9 @@ class FlowDensity(
         The number of columns of the context; 0 without one.
     context_names_in_ : list or None
         The names of the context's columns, if it had some.
+    library_ : str or None
+        "pandas", "polars" or "pyarrow" after `fit` to such a frame: `sample` and
+        `inverse_transform` then return one (arrays where this library is not installed).
 
     Examples
     --------
@@ -199,9 +210,10 @@ class FlowDensity(
             density = with_standardized_context(density, context_scale)
             latent = with_standardized_context(latent, context_scale)
         units = scale if present is None else Clamped(scale, self.context_dim_)
-        self.density_ = TransformedDistribution(density, units, self.context_names_in_)
-        self.latent_ = TransformedDistribution(latent.base, Chain([units, latent.bijector]))
-        self.conditionals_ = Conditionals(self.density_, getattr(self, "feature_names_in_", None))
+        names = getattr(self, "feature_names_in_", None), self.context_names_in_
+        self.density_ = TransformedDistribution(density, units).with_names(*names)
+        latent = TransformedDistribution(latent.base, Chain([units, latent.bijector]))
+        self.latent_, self.conditionals_ = latent.with_names(*names), Conditionals(self.density_)
         self._set_scores(table, rows, first, isolated, scale, log_p, completed, summary)
         self._n_features_out = self.density_.dim
         return self
@@ -211,7 +223,8 @@ class FlowDensity(
         x, labels = check_rows(self, X, reset=True, holes=self.missing == "learn")
         weight = as_weights(sample_weight, len(x))
         weight = np.ones(len(x)) if weight is None else weight
-        names, context = column_labels(context), as_context("context", context, "X", len(x))
+        self.library_, names = library_of(X), names_of("context", context)
+        context = as_context("context", context, "X", len(x))
         hole, absent = np.isnan(x), np.zeros(x.shape, bool)
         if hole.any():
             check_seen(x[weight > 0], labels)
@@ -224,7 +237,7 @@ class FlowDensity(
             columns = (~absent).astype(float)
             names, context = None, columns if context is None else np.hstack([context, columns])
         self.context_dim_ = 0 if context is None else context.shape[1]
-        self.context_names_in_ = names if are_names(names) else None
+        self.context_names_in_ = names
         angle = angles_in(self.flow, x.shape[1])
         if hole.any() and angle.any():
             raise ValueError("missing='learn' takes numbers on the line, and your flow has angles")
@@ -282,14 +295,17 @@ class FlowDensity(
     def sample(
         self, n_samples: int = 1, random_state: int | np.random.RandomState | None = None,
         context: Context = None,
-    ) -> np.ndarray:  # fmt: skip
-        """Draws from the density, (n, D); with a context (m, C): n for each row, (n, m, D)."""
+    ) -> TableLike:  # fmt: skip
+        """Draws from the density, (n, D); with a context (m, C): n for each row, (n, m, D).
+
+        After `fit` to a frame of pandas, polars or pyarrow, (n, D) draws are such a frame.
+        """
         check_is_fitted(self)
         rng = np.random.default_rng(seed_sequence(random_state))
         read = self._read_by(self.density_, context, 0 if context is None else len(context))
         if context is not None and read is None:  # nothing that reads it has any weight
             n_samples = n_samples, len(context)
-        return self.density_.sample(n_samples, rng, context=read)
+        return self._as_table_of_fit(self.density_.sample(n_samples, rng, context=read))
 
     def decision_function(self, X: ArrayLike, context: Context = None) -> np.ndarray:
         """`score_samples` - `offset_`: negative for outliers."""
@@ -327,9 +343,37 @@ class FlowDensity(
         context.
         """
         check_is_fitted(self)
-        X, labels = check_rows(self, X, reset=False)
+        X, labels = check_rows(self, selected("X", X, self.density_.names), reset=False)
         read = self._read_by(self.density_, context, len(X))
         return explained(self.conditionals_, X, read, labels or range(X.shape[1]))
+
+    def given(
+        self, known: ArrayLike | Mapping, context: Context = None, **options: Any
+    ) -> Conditional:
+        """p(x_b | x_a): the density of the other columns, given some known ones, by name or number.
+
+        context: of this one question, (C,). options: n_draws, rng; see `Conditionals.given`.
+        """
+        check_is_fitted(self)
+        if context is not None:
+            context = np.atleast_2d(in_order("context", context, self.context_names_in_))
+        read = self._read_by(self.density_, context, 1)
+        return self.conditionals_.given(known, context=read, **options)
+
+    def marginal(self, columns: Sequence) -> Marginal:
+        """p(x_a): the density of some columns, by name or number; see `Conditionals.marginal`."""
+        check_is_fitted(self)
+        return self.conditionals_.marginal(columns)
+
+    def impute(self, X: ArrayLike, n: int = 20, context: Context = None, **options: Any) -> Answers:
+        """n draws of the unknown values (NaN) of each row of X: n completed tables.
+
+        `impute(X).tables` is a list of tables like X: frames with all its columns and its index, or
+        arrays. options: n_draws, rng, progress; see `Conditionals.impute`.
+        """
+        check_is_fitted(self)
+        read = self._read_by(self.density_, context, len(X))
+        return self.conditionals_.impute(X, n, context=read, **options)
 
     def transform(self, X: ArrayLike, context: Context = None) -> np.ndarray:
         """z of every row, (n, D): its latent point under the single best flow."""
@@ -337,11 +381,12 @@ class FlowDensity(
         X, _ = check_rows(self, X, reset=False)
         return self.latent_.to_latent(X, context=self._read_by(self.latent_, context, len(X)))
 
-    def inverse_transform(self, X: ArrayLike, context: Context = None) -> np.ndarray:
-        """The rows that `transform` maps to X (n, D)."""
+    def inverse_transform(self, X: ArrayLike, context: Context = None) -> TableLike:
+        """The rows that `transform` maps to X (n, D); after `fit` to a frame, they are a frame."""
         check_is_fitted(self)
         Z = as_table("X", X, self.n_features_in_)
-        return self.latent_.from_latent(Z, context=self._read_by(self.latent_, context, len(Z)))
+        x = self.latent_.from_latent(Z, context=self._read_by(self.latent_, context, len(Z)))
+        return self._as_table_of_fit(x, getattr(X, "index", None) if column_labels(X) else None)
 
     def as_record(self) -> FlowDensityRecord:
         """The data that `flowcore.save` writes; `flowcore.load` restores a fitted estimator."""
@@ -354,11 +399,19 @@ class FlowDensity(
             options, self.density_, self.latent_, None if names is None else names.tolist(),
             self.held_out_scores_, float(self.offset_), as_data(self.summary_),
             self.context_names_in_, self.context_dim_, proposal=self.conditionals_.kept_proposal,
+            library=self.library_,
         )  # fmt: skip
+
+    def _as_table_of_fit(self, x: np.ndarray, index: Any = None) -> TableLike:
+        """Rows x (n, D) as a frame of the library of `fit`, if that is here; else x itself."""
+        names, library = (getattr(self, own, None) for own in ("feature_names_in_", "library_"))
+        if names is None or x.ndim != 2 or not (library and find_spec(library)):
+            return x
+        return frame_of(library, dict(zip(names, x.T, strict=True)), index)
 
     def _read_by(self, density: Distribution, context: Context, n: int) -> np.ndarray | None:
         """The context of n rows, (n, C), checked; None if the density reads none."""
-        check_labels("context", column_labels(context), self.context_names_in_)
+        context = selected("context", context, self.context_names_in_)
         context, dim = as_context("context", context, "X", n), self.context_dim_
         width = 0 if context is None else context.shape[1]
         if width != dim:

@@ -12,7 +12,7 @@ from sklearn.utils.validation import validate_data
 
 from ..bijectors import Standardize
 from ..core.inputs import as_numbers, column_labels, where
-from ..core.labels import check_labels
+from ..core.labels import names_of
 from ..core.rows import check_finite
 from ..training.columns import check_columns
 from ..training.repeats import first_equal
@@ -43,7 +43,7 @@ def check_rows(estimator, X, reset: bool, holes: bool = False) -> tuple[np.ndarr
     """
     X = for_scikit_learn(X)
     labels, problem = column_labels(X), None
-    check_labels("X", labels, labels and list(dict.fromkeys(labels)))
+    names = names_of("X", X)
     try:
         table = validate_data(estimator, X, reset=reset, skip_check_array=False, dtype=float,
                               ensure_all_finite=False, order="C",
@@ -58,6 +58,9 @@ def check_rows(estimator, X, reset: bool, holes: bool = False) -> tuple[np.ndarr
         error = TypeError if isinstance(problem, TypeError) else ValueError
         raise error(f"{place}" if " drop" in text else text + fix) from None
     if problem:
+        known = list(getattr(estimator, "feature_names_in_", ()))
+        if known and names not in (None, known) and set(known) <= set(names):
+            problem = ValueError(f"{problem}Select them: X[list(density.feature_names_in_)]")
         raise problem
     hole = np.isnan(table)
     if reset and hole.any() and not (holes or np.isinf(table).any()):

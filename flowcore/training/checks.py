@@ -13,6 +13,7 @@ from ..bijectors import StandardizeContext, check_resolution
 from ..bijectors.linear import Standardization
 from ..core import warn
 from ..core.inputs import named
+from ..core.labels import names_of
 from .defaults import is_auto
 from .schedules import SCHEDULES, check_warm_up, is_number
 
@@ -68,6 +69,14 @@ def check_checkpoint(checkpoint, checkpoint_every) -> None:
     folder = os.path.dirname(os.path.realpath(os.fsdecode(checkpoint)))
     if not os.access(folder, os.W_OK):
         raise OSError(f"checkpoint={checkpoint!r}: no file can be written in {folder}")
+
+
+def with_names_of(flow, X, context):
+    """The flow with the names of these tables, if it is one that keeps names and has none yet."""
+    if not hasattr(flow, "with_names"):
+        return flow
+    names = flow.names or names_of("X", X), flow.context_names or names_of("context", context)
+    return flow.with_names(*names)
 
 
 def check_scales(flow, x: np.ndarray, context: np.ndarray | None) -> None:

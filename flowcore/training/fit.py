@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import moment_after, n_threads, until
-from ..core.inputs import column_labels
-from ..distributions import TransformedDistribution
 from .checks import check_checkpoint, check_flow, check_options
 from .defaults import AUTO, is_auto, optimizer_at
 from .history import EpochReport, History
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from ..core.typing import Context, Seed
+    from ..distributions import TransformedDistribution
 
 
 def fit(
@@ -246,7 +245,4 @@ def fit(
         file = Checkpoint(checkpoint, checkpoint_every, run, identity)
     with until(ends):
         trained = train(run, [*loss.callbacks, *callbacks], progress, file)
-    fitted, history = loss.finished(*trained)
-    if isinstance(fitted, TransformedDistribution):  # and not a flow of the user's own class
-        fitted = fitted.with_context_names(column_labels(context))
-    return fitted, history
+    return loss.finished(*trained)

@@ -18,10 +18,9 @@ import numpy as np
 from autograd.core import make_vjp
 from autograd.tracer import isbox
 
-from ..core.inputs import column_labels
-from ..core.labels import check_labels
+from ..core.inputs import column_labels, selected
 from ..core.rows import as_rows
-from .checks import check_scales
+from .checks import check_scales, with_names_of
 from .columns import check_condition
 from .defaults import LEARNING_RATE, batch_size_for, epochs_for, is_auto
 from .table import Table, as_training_table, merged, n_distinct
@@ -140,15 +139,17 @@ class MeanLoss(Loss):
         shuffle, penalty, threads, rng, **options,
     ) -> Self:  # fmt: skip
         """The loss of rows and of an initialised flow; for the arguments see `fit`."""
-        dtype, labels = flow.params.dtype, column_labels(X)
-        check_labels("context", column_labels(context), getattr(flow, "context_names", None))
+        dtype, names = flow.params.dtype, getattr(flow, "names", None)
+        context_names = getattr(flow, "context_names", None)
+        X, context = selected("X", X, names), selected("context", context, context_names)
+        labels = names or column_labels(X), context_names or column_labels(context)
         rows = as_rows(X, flow.dim, context, sample_weight, dtype, more=HOLES)
-        data = merged(rows)
+        flow, data = with_names_of(flow, X, context), merged(rows)
         if is_auto(batch_size):
             batch_size = cls.batch_size_for(n_distinct(rows, data))
         table = as_training_table(
-            rows, data, validation_split, validation_data, batch_size, shuffle, rng, labels, dtype
-        )
+            rows, data, validation_split, validation_data, batch_size, shuffle, rng, labels, dtype,
+        )  # fmt: skip
         first = table.initial_rows()
         check_scales(flow, first.x, first.context)
         check_condition(flow, first.x)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.labels import selected
 from ..core.rows import BLOCK, Rows, as_rows
 from .columns import check_columns
 from .repeats import first_equal
@@ -141,20 +142,20 @@ def as_training_table(
     batch_size: int | None,
     shuffle: bool,
     rng: np.random.Generator,
-    labels: list | None = None,
+    labels: tuple[list | None, list | None] = (None, None),
     dtype: DTypeLike = float,
 ) -> Table:
     """The rows, split and checked: a column without a density is an error, or a warning.
 
     rows     all rows, checked; data   the same, `merged`
-    labels   the names of the columns of X, if they have some; dtype   the flow's
+    labels   the names of the columns of X and of the context, if any; dtype   the flow's
     """
     repeats = data is not rows
     if repeats:  # of them all: a column of few values has few rows that differ in it alone
-        check_columns(rows.x, rows.used, labels)
-    train, validation = split(data, fraction, validation_data, rng, dtype)
+        check_columns(rows.x, rows.used, labels[0])
+    train, validation = split(data, fraction, validation_data, rng, dtype, labels)
     if not repeats:
-        check_columns(data.x, train, labels)
+        check_columns(data.x, train, labels[0])
     counted = repeats and rows.weight is None
     batch_size = len(train) if batch_size is None else min(int(batch_size), len(train))
     given = None if validation_data is None else validation[0]
@@ -172,6 +173,7 @@ def split(
     validation_data,
     rng: np.random.Generator,
     dtype: DTypeLike = float,
+    labels: tuple[list | None, list | None] = (None, None),
 ) -> tuple[np.ndarray, Iterable[Rows] | None]:
     """(indices of the training rows, validation rows or None); both keep the order of the data.
 
@@ -180,7 +182,7 @@ def split(
     """
     rows = data.used
     if validation_data is not None:
-        return rows, [_validation_rows(data, validation_data, dtype)]
+        return rows, [_validation_rows(data, validation_data, dtype, labels)]
     if fraction == 0:
         return rows, None
     held_out = max(1, round(fraction * len(rows)))
@@ -197,7 +199,7 @@ def split(
     return rows, validation
 
 
-def _validation_rows(data: Rows, validation_data, dtype: DTypeLike) -> Rows:
+def _validation_rows(data: Rows, validation_data, dtype: DTypeLike, labels: tuple) -> Rows:
     """validation_data, which is X_val, or a tuple with its context and weights, checked, without
     rows of weight 0; a list of two tables, too, since rows have one axis."""
     pair = isinstance(validation_data, list) and all(np.ndim(p) == 2 for p in validation_data)
@@ -209,6 +211,8 @@ def _validation_rows(data: Rows, validation_data, dtype: DTypeLike) -> Rows:
             "parts"
         )
     x, context, weight = (*parts, None, None)[:3]
+    x = selected("validation_data", x, labels[0])
+    context = selected("context of validation_data", context, labels[1])
     rows = as_rows(x, data.x.shape[1], context, weight, dtype, of="validation_data")
     widths = [None if c is None else c.shape[1] for c in (data.context, rows.context)]
     if widths[0] != widths[1]:

@@ -117,7 +117,7 @@ def test_a_file_keeps_the_names_and_the_context(tmp_path):
     fc.save(fc.FlowDensity(**QUICK).fit(moons(60)[:39], context=named[:39]), tmp_path / "named.npz")
     again = fc.load(tmp_path / "named.npz")
     assert again.context_names_in_ == ["dose"]
-    with pytest.raises(ValueError, match="context lacks 'dose' and has 'left'"):
+    with pytest.raises(ValueError, match="context lacks 'dose': its columns are 'left'"):
         again.score_samples(frame.to_numpy(), context=frame.select("left"))
 
 
@@ -304,9 +304,8 @@ def test_a_context_has_the_names_that_it_had_in_fit():
     density = fc.FlowDensity(**QUICK).fit(x, context=c)
     assert density.context_names_in_ == ["age", "dose"]
     assert density.score(x, context=c) == density.score(x, context=c.to_numpy())
-    with pytest.raises(ValueError, match="context has its columns in another order; write context"):
-        density.score_samples(x, context=c[["dose", "age"]])
-    with pytest.raises(ValueError, match="context lacks 'dose' and has 'Dose'"):
+    assert density.score(x, context=c) == density.score(x, context=c[["dose", "age"]])
+    with pytest.raises(ValueError, match="context lacks 'dose': its columns are 'age', 'Dose'"):
         density.sample(3, context=c.rename(columns={"dose": "Dose"}))
     density.score(x, context=pd.DataFrame(c.to_numpy()))  # numbered, not named: nothing is known
     assert density.fit(x, context=pd.DataFrame(c.to_numpy())).context_names_in_ is None
