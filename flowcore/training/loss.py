@@ -23,13 +23,13 @@ from ..core.labels import check_labels
 from ..core.rows import as_rows
 from .checks import check_scales
 from .defaults import LEARNING_RATE, batch_size_for, epochs_for, is_auto
+from .noise import NO_EPOCH, with_noise
 from .table import Table, as_training_table, merged, n_distinct
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 HOLES = "; FlowDensity(missing='learn') learns from rows with NaN"
-NO_EPOCH = 2**32  # in place of an epoch's number, in seeds of batches that belong to none
 
 
 class NotFinite(Exception):
@@ -135,13 +135,14 @@ class MeanLoss(Loss):
 
     @classmethod
     def of_rows(
-        cls, flow, X, *, context, sample_weight, validation_split, validation_data, batch_size,
-        shuffle, penalty, threads, rng, **options,
+        cls, flow, X, *, context, sample_weight, noise, context_noise, validation_split,
+        validation_data, batch_size, shuffle, penalty, threads, rng, **options,
     ) -> Self:  # fmt: skip
         """The loss of rows and of an initialised flow; for the arguments see `fit`."""
         dtype, labels = flow.params.dtype, column_labels(X)
         check_labels("context", column_labels(context), getattr(flow, "context_names", None))
         rows = as_rows(X, flow.dim, context, sample_weight, dtype, more=HOLES)
+        rows = with_noise(rows, X, noise, context, context_noise, rng)
         data = merged(rows)
         if is_auto(batch_size):
             batch_size = cls.batch_size_for(n_distinct(rows, data))
@@ -160,8 +161,8 @@ class MeanLoss(Loss):
         return tables, {**options, **own}
 
     def batches(self, rng, epoch: int, first: int = 0) -> Iterator:
-        """The training rows, in a new order if they are shuffled."""
-        return self._table.batches(rng, first)
+        """The training rows, in a new order if they are shuffled, with the noise of this epoch."""
+        return self._table.batches(rng, epoch, first)
 
     @property
     def held_out(self) -> Iterable:
