@@ -135,7 +135,7 @@ class MeanLoss(Loss):
 
     @classmethod
     def of_rows(
-        cls, flow, X, *, context, sample_weight, noise, context_noise, validation_split,
+        cls, flow, X, *, context, sample_weight, noise=None, context_noise=None, validation_split,
         validation_data, batch_size, shuffle, penalty, threads, rng, **options,
     ) -> Self:  # fmt: skip
         """The loss of rows and of an initialised flow; for the arguments see `fit`."""
