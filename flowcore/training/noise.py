@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,8 +13,7 @@ from ..core.rows import Rows, check_finite
 NO_EPOCH = 2**32  # in place of an epoch's number, in seeds of batches that belong to none
 
 
-@dataclass(frozen=True)
-class Noise:
+class Noise(NamedTuple):
     """The noise of x and of the context, which is not yet in the rows that hold it.
 
     Each is None, a function (rows, rng) -> noisy rows, or the standard deviations of Gaussian
@@ -28,13 +27,11 @@ class Noise:
     @property
     def of_rows(self) -> list:
         """The standard deviations that differ from row to row: (n, D), (n, C)."""
-        return [part for part in (self.x, self.context) if np.ndim(part) == 2]
+        return [part for part in self if np.ndim(part) == 2]
 
     def take(self, index: np.ndarray, axis: int) -> Noise:
         """The noise of some of the rows."""
-        both = self.x, self.context
-        x, context = (p.take(index, axis) if np.ndim(p) == 2 else p for p in both)
-        return Noise(x, context, self.seed)
+        return Noise(*(part.take(index, axis) if np.ndim(part) == 2 else part for part in self))
 
 
 def with_noise(rows: Rows, X, noise, context, context_noise, rng: np.random.Generator) -> Rows:

@@ -97,8 +97,9 @@ class Table:
             "validation_split": self.held_out,
             "shuffle": self.shuffle,
             "rows for initialize": self.n_initial,  # fewer of a large memmap
-            "noise": data.noise,
         }
+        if data.noise:
+            options |= {"noise": data.noise.x, "context_noise": data.noise.context}
         return tables, options
 
     def batches(self, rng: np.random.Generator | None, epoch: int, first=0) -> Iterator[Rows]:
