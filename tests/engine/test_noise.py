@@ -65,7 +65,7 @@ def test_training_with_noise_learns_p_of_y_given_noisy_x(seed):
     fresh, _ = fc.fit(flow, y, context=x, context_noise=S, rng=seed, **options)
     assert kl(lambda y, c: fresh.log_prob(y, context=c)) < 0.03
     fixed, _ = fc.fit(flow, y, context=seen, rng=seed, **options)
-    assert kl(lambda y, c: fixed.log_prob(y, context=c)) > 0.05
+    assert kl(lambda y, c: fixed.log_prob(y, context=c)) > 0.04
 
 
 def test_errors_as_context():
