@@ -395,12 +395,12 @@ def _initial_rows(client, blocks: list, flow, counted: bool) -> Rows:
     wanted = [cut - end + weight for cut, end, weight in zip(cuts, ends, weights, strict=True)]
 
     def some(block, at):
-        x, weight, _ = block.train
+        x, weight = block.train[:2]
         total = np.arange(len(x)) + 1.0 if weight is None else np.cumsum(weight)
         return block.train.take(np.searchsorted(total, at, side="right"))
 
     parts = zip(*client.gather(client.map(some, blocks, wanted, pure=False)), strict=True)
-    x, _, context = (None if part[0] is None else np.concatenate(part) for part in parts)
+    x, _, context, _ = (None if part[0] is None else np.concatenate(part) for part in parts)
     return Rows(x, None, context)
 
 
@@ -513,7 +513,7 @@ def _nll(flow, theta, block: Block, order, batch: int, n_batches: int) -> np.nda
 
 def _moments(flow, theta, block: Block) -> np.ndarray:
     """[sum w, sum w v, sum w^2, sum w^2 v, sum w^2 v^2] of the rows held out, v = -log p(x)."""
-    x, weight, context = block.held
+    x, weight, context = block.held[:3]
     with BLAS.single_threaded(), np.errstate(all="ignore"):
         v = -flow.log_prob(x, params=theta, **options_of(flow.log_prob, context)).astype(float)
         w = np.ones(len(x)) if weight is None else weight

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import generators
-from ..core.inputs import check_dim, check_event, column_labels, in_order, where
+from ..core.inputs import check_dim, check_event, in_order, where
 from ..core.labels import completed
-from ..core.rows import check_finite
+from ..core.rows import JOINT, check_finite
 from ..distributions.columns import column_numbers, known_row
 from .angles import OneTurn
 from .answering import Answers, answers
@@ -179,8 +179,9 @@ class Conditionals:
 
     def known(self, context: Context) -> np.ndarray:
         """The context as finite numbers (..., C), its columns in the density's order."""
-        context = in_order("context", context, getattr(self.density, "context_names", None))
-        check_finite("context", np.atleast_2d(context), labels=column_labels(context))
+        names = getattr(self.density, "context_names", None)
+        context = in_order("context", context, names)
+        check_finite("context", np.atleast_2d(context), labels=names, more=JOINT)
         return np.atleast_1d(context).astype(float)
 
     def _proposal_for(self, hole):

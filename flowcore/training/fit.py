@@ -52,6 +52,8 @@ def fit(
     clip_norm: float | None = None,
     sample_weight: ArrayLike | None = None,
     context: Context = None,
+    noise: ArrayLike | Callable | None = None,
+    context_noise: ArrayLike | Callable | None = None,
     callbacks: Sequence[Callable[[EpochReport], bool | None]] = (),
     progress: bool = False,
     checkpoint: str | PathLike[str] | None = None,
@@ -74,7 +76,8 @@ def fit(
     Equal rows (of X and context) count as one row, with the sum of their weights, because a copy of
     a training row must not be held out. (Metropolis chains and bootstraps repeat rows.) The split,
     "auto" and the epochs use the distinct rows, in the order of their first appearance. If rows
-    repeat, the history has the numbers of `rows` and of `distinct_rows`.
+    repeat, the history has the numbers of `rows` and of `distinct_rows`. With noise, rows are equal
+    only if their standard deviations are, and rows on a grid never are.
 
     `fit` returns the parameters with the best validation NLL or, without validation data, the last
     parameters. After a KeyboardInterrupt `fit` does the same (`history.interrupted`). If the
@@ -105,9 +108,9 @@ def fit(
     (`threads`, `progress`, `max_seconds`, `checkpoint_every`) may change. If the schedule does not
     depend on `epochs`, as with schedule="constant", `epochs` may change, too: more epochs continue
     a finished run. `fit` compares numbers, texts, arrays and flowcore's own objects. It cannot
-    compare a function (a learning rate, a penalty), an optimizer of your own class, or a part of a
-    flow that `save` cannot describe. If you use one of these, pass checkpoint_key="1", and another
-    text whenever you change your code.
+    compare a function (a learning rate, a penalty, noise), an optimizer of your own class, or a
+    part of a flow that `save` cannot describe. If you use one of these, pass checkpoint_key="1",
+    and another text whenever you change your code.
 
     Errors:
 
@@ -167,6 +170,13 @@ def fit(
     context : array_like
         (n, context_dim), one row for each row of X. The flow keeps the names of a table's columns,
         and reads later contexts by name.
+    noise, context_noise : float, array_like or callable
+        Errors of measurement that X and the context are to have. Every epoch adds fresh Gaussian
+        noise, with one standard deviation, one a column (D,), or one for each number, (n, D); 0
+        adds nothing. Names of a table's columns are matched with those of X or context. A function
+        (rows, rng) -> noisy rows adds any other noise, such as `Dequantize()` to integers.
+        Validation rows get noise once, also `validation_data` (but not noise for each number, which
+        belongs to the rows of X). `initialize`, and the warnings about columns, see noisy rows.
     callbacks : sequence of callables
         Functions called after every epoch with an `EpochReport`; training stops if one of them
         returns True.
@@ -222,7 +232,8 @@ def fit(
     rng_state = rng.bit_generator.state
 
     loss = objective(
-        flow, X, context=context, sample_weight=sample_weight, validation_split=validation_split,
+        flow, X, context=context, sample_weight=sample_weight, noise=noise,
+        context_noise=context_noise, validation_split=validation_split,
         validation_data=validation_data, batch_size=batch_size, shuffle=shuffle, penalty=penalty,
         threads=threads, rng=rng,
     )  # fmt: skip

@@ -201,7 +201,7 @@ NAMES = ["u", "g", "r"]
 
 def test_far_contexts_are_one_warning_with_their_columns():
     flow, x, context = fitted()
-    flow = flow.with_context_names(NAMES)
+    flow = flow.with_names(context_names=NAMES)
     context[[3, 5], 1], context[5, 2] = -9999, 99_000.0
     message = r"columns 1 'g', 2 'r', in 2 of 400 rows \(column 1: -9999, but from 1\d\d"
     calls = {

@@ -344,7 +344,7 @@ def test_the_gradient_of_a_batch_is_that_of_its_rows(client, table):
         rows = [
             s.train.take(order[a:b]) for s, order, (a, b) in zip(blocks, orders, ends, strict=True)
         ]
-        rows = Rows(*(np.concatenate(part) for part in zip(*rows, strict=True)))
+        rows = Rows(*map(np.concatenate, [*zip(*rows, strict=True)][:3]))
         expected, slope = Likelihood(flow)(np.array(flow.params), rows)
         assert math.isclose(value, expected, rel_tol=1e-12)
         np.testing.assert_allclose(gradient, slope, rtol=0, atol=1e-10)
