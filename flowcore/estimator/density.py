@@ -28,9 +28,18 @@ from ..distributions.incomplete_rows import MISSING, check_seen
 from ..training.defaults import is_auto
 from .candidates import angles_in, as_candidates
 from .completion import fit_with_holes
-from .plan import default_minutes, plan
+from .plan import FitPlan, default_minutes, plan
 from .record import FlowDensityRecord, as_data
-from .rows import Inputs, Sample, check_rows, merged, quantile, standardized, trimmed
+from .rows import (
+    Inputs,
+    Sample,
+    check_rows,
+    condition_number,
+    merged,
+    quantile,
+    standardized,
+    trimmed,
+)
 from .selection import select
 
 if TYPE_CHECKING:
@@ -192,12 +201,12 @@ class FlowDensity(
         rows, first = merged(table.x, table.weight, table.context, table.absent.all(axis=1))
         rows, isolated = trimmed(rows, self.trim, seeds)
         isolated = np.isin(first, isolated) & (table.weight > 0)
-        rows, scale, context_scale = standardized(table, rows, np.where(isolated, 0, table.weight))
+        rows, scale, of_context = standardized(table, rows, np.where(isolated, 0, table.weight))
         rows, selection, completed = self._selected(table, rows, seeds, isolated.sum(), ends)
         density, latent, log_p, summary = selection
-        if context_scale is not None:
-            density = with_standardized_context(density, context_scale)
-            latent = with_standardized_context(latent, context_scale)
+        if of_context is not None:
+            density = with_standardized_context(density, of_context)
+            latent = with_standardized_context(latent, of_context)
         units = scale if present is None else Clamped(scale, self.context_dim_)
         self.density_ = TransformedDistribution(density, units, self.context_names_in_)
         self.latent_ = TransformedDistribution(latent.base, Chain([units, latent.bijector]))
@@ -236,11 +245,14 @@ class FlowDensity(
         minutes = default_minutes(len(rows)) if self.budget is None else self.budget
         minutes = min(minutes, (self.max_seconds or np.inf) / 60)
         flows = as_candidates(self.flow, *dims, table.is_clamped)
-        planned = lambda share: plan(len(rows), *dims, flows, share * minutes)  # noqa: E731
+
+        def planned(rows: Sample, share: float = 1.0) -> FitPlan:
+            return plan(len(rows), *dims, flows, share * minutes, condition_number(rows))
+
         how = seeds, self.n_jobs, not is_auto(self.flow), self.progress
         if table.hole.any():
             return fit_with_holes(rows, planned, how, ends, table.labels)
-        todo = planned(1.0)
+        todo = planned(rows)
         if n_isolated:
             todo.left_out.append(f"{n_isolated:,} isolated rows: trim")
         selection = select(rows, todo, *how, ends)
