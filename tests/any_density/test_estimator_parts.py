@@ -259,21 +259,21 @@ def test_scaling_does_not_mind_a_far_value():
 
 def test_a_context_is_whitened_apart_from_marks_and_distant_values():
     rng = np.random.default_rng(0)
-    marks = (rng.random((500, 2)) < 0.5).astype(float)
-    own = rng.normal(1e6, [30, 1], (500, 2)) @ [[1, 1], [0, 0.01]]  # correlations near 1
+    marks = (rng.random((5000, 2)) < 0.5).astype(float)
+    own = rng.normal(1e6, [30, 1], (5000, 2)) @ [[1, 1], [0, 0.3]]  # a correlation of .99995
     found = whitening(np.hstack([own, marks]), n_marks=2)
     z = found.inverse(np.hstack([own, marks]))
-    np.testing.assert_allclose(np.cov(z[:, :2].T, bias=True), np.eye(2), atol=2e-3)
+    np.testing.assert_allclose(np.cov(z[:, :2].T, bias=True), np.eye(2), atol=1e-2)
     np.testing.assert_array_equal(z[:, 2:], marks)
     np.testing.assert_array_equal(whitening(marks, n_marks=2).matrix, np.eye(2))
     matrix, far = found.matrix[:2, :2], whitening(np.vstack([own, [1e12, 5.0]])).matrix
     np.testing.assert_allclose(far @ far.T, matrix @ matrix.T, rtol=0.3)
-    useless = np.column_stack([own, own[:, 0], np.full(500, 7.0)])  # a copy, a constant
+    useless = np.column_stack([own, own[:, 0], np.full(5000, 7.0)])  # a copy, a constant
     z = whitening(useless).inverse(useless)
     assert np.isfinite(z).all() and np.abs(z).max() < 10
 
 
-def test_the_condition_number_depends_on_neither_signs_nor_order_nor_far_rows():
+def test_the_condition_number_depends_on_neither_signs_nor_order_nor_units():
     z = np.random.default_rng(0).standard_normal((5000, 2))
     x = z @ [[1, 1], [0, 0.05]]
 
@@ -284,7 +284,7 @@ def test_the_condition_number_depends_on_neither_signs_nor_order_nor_far_rows():
     assert found(x) == pytest.approx((1 + r) / (1 - r), rel=0.01) and found(z) < 1.1
     for other in (x[:, ::-1], x * [1, -1], x * [1e-9, 1e9]):
         assert found(other) == pytest.approx(found(x), rel=1e-6)
-    assert found(np.vstack([x, [1e9, -1e9]])) > CORRELATED
+    assert found(np.vstack([x, [1e9, 1e9]])) == pytest.approx(found(x), rel=0.1)
     assert 1e6 < found(np.column_stack([x, x[:, 0]])) < np.inf  # a copy
     assert found(x[:2]) < 10  # two rows are always on a line
 
