@@ -32,7 +32,7 @@ from .core.rows import as_rows
 from .training import Likelihood, Loss, Rows, Run, train
 from .training import fit as fit_of_one_machine
 from .training.checks import check_flow, check_options, check_scales
-from .training.columns import check_columns
+from .training.columns import check_columns, check_condition
 from .training.defaults import batch_size_for, is_auto, resolved
 from .training.schedules import scheduled
 from .training.table import MOST_NUMBERS, MOST_ROWS, WEIGHTED, merged
@@ -276,6 +276,7 @@ def fit(
     first = _initial_rows(client, blocks, flow, sample_weight is None)
     check_columns(first.x, np.arange(len(first.x)), column_labels(X))
     check_scales(flow, first.x, first.context)
+    check_condition(flow, first.x)
     initialized = flow.initialize(first.x, context=first.context, rng=rng)
 
     loss = TotalLikelihood(

@@ -13,7 +13,7 @@ the data end matters much: it should go from simple coordinates to those that de
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -32,13 +32,13 @@ from .bijectors import (
     LULinear,
     MaskedAutoregressiveFlow,
     Permute,
-    Standardization,
     Standardize,
     StandardizeContext,
     Whiten,
     check_context_net,
 )
 from .bijectors.box import box
+from .bijectors.linear import Standardization
 from .core.inputs import check_dim
 from .distributions import Normal, Product, StudentT, TransformedDistribution, UniformCircle
 from .networks import MADE, circular_indices, input_degrees
@@ -552,7 +552,7 @@ def _flow(
 
 def _constants(name: str, kind) -> type[Standardization] | None:
     """The class of the bijector that keeps the constants."""
-    if not isinstance(kind, Hashable) or kind not in KINDS:
+    if kind not in [*KINDS]:
         raise ValueError(f'{name} must be True, False or "whiten", not {kind!r:.40}')
     return KINDS[kind]
 

@@ -10,7 +10,7 @@ from .continuous import ContinuousFlow
 from .coupling import NICE, Coupling, RealNVP
 from .elementwise import Elementwise, ElementwiseAffine
 from .fixed_maps import Exp, Logit, Sigmoid, SinhArcsinh, Softplus, Tanh
-from .linear import ActNorm, Standardization, Standardize, Whiten, check_resolution
+from .linear import ActNorm, Standardize, Whiten, check_resolution
 from .lu import LULinear
 from .planar import Planar, Radial
 
@@ -38,7 +38,6 @@ __all__ = [
     "Sigmoid",
     "SinhArcsinh",
     "Softplus",
-    "Standardization",
     "Standardize",
     "StandardizeContext",
     "Tanh",

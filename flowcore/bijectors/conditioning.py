@@ -96,7 +96,8 @@ class StandardizeContext(OtherContext):
         return self.parts[0]
 
     def bind(self, at: Workspace, direction: str) -> Bound:
-        standardize, mean = self.standardize, self.standardize.mean[:, None]
+        mean = self.standardize.mean[:, None]
+        linear, transposed, _ = self.standardize._linear(False, float)
         own = at.with_own_context()
         distance = at.scratch("distance", *own.context.shape, dtype=float)
         forward, backward = self.bijector.bind(own, direction)
@@ -104,14 +105,14 @@ class StandardizeContext(OtherContext):
 
         def run(x, l):
             np.subtract(at.context, mean, distance)  # in float64: years are alike
-            standardize.solve(distance, own.context)
+            linear(distance, own.context)
             return forward(x, l)
 
         def back(y_bar, l_bar):
             own.context_bar.fill(0)
             x_bar = backward(y_bar, l_bar)
             if at.inputs_bar:
-                standardize.solve_transposed(own.context_bar, distance)
+                transposed(own.context_bar, distance)
                 np.add(at.context_bar, distance, at.context_bar, casting="same_kind")
             return x_bar
 

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core import as_numbers, frozen, warn
+from ..core import Step, as_numbers, frozen, warn
 from ..core.inputs import check_dim, check_event, named, show, where
 from .bijector import Bijector, increasing_image
 
@@ -24,14 +24,23 @@ LEAST = 1e-8  # the smallest variance that Whiten scales to 1, where the columns
 class Standardization(Bijector):
     """x = mean + A z with constants of the training data: what Standardize and Whiten share.
 
-    A subclass names the attribute that holds A in `fitted`, between the mean and the flag.
+    A subclass names the attribute that holds A, in `fitted` after the mean, and has
+
+    _moments(x)         the mean and A of rows x; of_context: a constant column is no error
+    _inverted(mean, A)  the mean and A of the inverse map
+    _linear(forward, dtype)   A z or A^-1 d as a step (argument, out); the same with A transposed,
+                        in dtype; the log-dets of the coordinates, which are added up
+
+    `reach` of a context: how far its columns reach in training, see `reach_of`; else None.
     """
 
     mean: np.ndarray
+    reach: np.ndarray | None
 
     def __init__(self, dim: int):
         super().__init__(check_dim("dim", dim))
-        self.mean, self.initialized = frozen(np.zeros(self.dim)), False
+        self.mean, self.reach = frozen(np.zeros(self.dim)), None
+        self.initialized = False
 
     @classmethod
     def from_data(cls, x: ArrayLike) -> Self:
@@ -41,23 +50,74 @@ class Standardization(Bijector):
             raise ValueError(f"{cls.__name__}.from_data takes rows of shape (n, D), not {x.shape}")
         return cls(x.shape[1]).initialize(x)
 
-    def with_moments(self, mean: np.ndarray, scale: np.ndarray) -> Self:
+    def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Self:
+        return self if self.initialized else self.with_moments(*self._moments(x))
+
+    def initialize_from_context(self, context: ArrayLike) -> Self:
+        """`initialize` for a context: a constant column has scale 1. A context needs no density."""
+        if self.initialized:
+            return self
+        return self.with_moments(*self._moments(context, of_context=True), reach_of(context))
+
+    def initialize_inverted(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Self:
+        if self.initialized:
+            return self
+        with np.errstate(over="ignore"):  # `check_fitted` refuses it
+            return self.with_moments(*self._inverted(*self._moments(x)))
+
+    def with_moments(
+        self, mean: np.ndarray, scale: np.ndarray, reach: np.ndarray | None = None
+    ) -> Self:
         """The same bijector with these constants; ValueError unless they are finite and A is
         invertible."""
         new = self.with_params(self.params)
-        new.mean, new.initialized = frozen(mean), True
+        new.mean, new.reach, new.initialized = frozen(mean), reach, True
         setattr(new, self.fitted[1], frozen(scale))
         new.check_fitted()
         return new
 
-    def _warn_if_coarse(self, dtype: np.dtype, scale: np.ndarray) -> None:
-        """A warning if draws in this dtype take few values; scale (D,): that of each column."""
-        if (np.abs(self.mean) * np.finfo(dtype).eps > scale).any():
+    def check_fitted(self) -> None:
+        """A ValueError unless the constants are finite, and those of the identity at first."""
+        name = self.fitted[1]
+        scale, identity = getattr(self, name), getattr(type(self)(self.dim), name)
+        if not (np.isfinite(self.mean).all() and np.isfinite(scale).all()):
+            raise ValueError(f"{self!r}: mean and {name} must be finite")
+        if not self.initialized and (self.mean.any() or (scale != identity).any()):
+            raise ValueError(f"{self!r} is not initialised: its mean must be 0, its {name} 1")
+
+    def bind(self, at: Workspace, direction: str) -> Bound:
+        mean, forward = self.mean[:, None], direction == "forward"
+        linear, transposed, log_dets = self._linear(forward, at.dtype)
+        scale = np.abs(getattr(self, self.fitted[1])).reshape((self.dim, -1)).max(axis=1)
+        if forward and (np.abs(self.mean) * np.finfo(at.dtype).eps > scale).any():
             warn(
-                f"{dtype} is too coarse for {self!r}: around its mean, numbers are further "
+                f"{at.dtype} is too coarse for {self!r}: around its mean, numbers are further "
                 "apart than its scale, so samples take few distinct values. Make the flow with "
                 "dtype=float, or subtract the mean from the data"
             )
+        log_det, log_dets = at.number(log_dets.sum()), np.asarray(log_dets, at.dtype)
+        wide, distance = (  # float64, whatever the flow is
+            at.scratch(name, self.dim, at.n_rows, dtype=float) for name in ("wide", "distance")
+        )
+        y, x_bar = (at.array(name, self.dim, at.n_rows) for name in ("y", "x_bar"))
+
+        def run(x, l):
+            if forward:
+                np.add(linear(x, wide), mean, wide)
+            else:
+                linear(np.subtract(x, mean, distance), wide)
+            np.copyto(y, wide, "same_kind")
+            if at.present is None:
+                np.add(l, log_det, l)
+            else:
+                np.multiply(y, at.present, y)
+                np.add(l, log_dets @ at.present, l)
+            return y
+
+        def back(y_bar, l_bar):
+            return transposed(y_bar, x_bar)
+
+        return run, back
 
 
 class Standardize(Standardization):
@@ -84,74 +144,36 @@ class Standardize(Standardization):
     Standardize(2, mean=[2, 20], scale=[1, 10])
     """
 
-    fitted = ("mean", "scale", "initialized")
+    fitted = ("mean", "scale", "reach", "initialized")
 
     def __init__(self, dim: int):
         super().__init__(dim)
         self.scale = frozen(np.ones(self.dim))
 
-    def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Standardize:
-        return self if self.initialized else self.with_moments(*_moments(x, self))
+    def _moments(self, x, of_context=False):
+        mean, scale, flat = _mean_and_scale(x, self)
+        if flat.any() and not of_context:
+            raise ValueError(
+                f"column {np.flatnonzero(flat).tolist()} of the data is constant (standard "
+                "deviation 0): a density over it does not exist; drop the column"
+            )
+        return mean, scale
 
-    def initialize_from_context(self, context: ArrayLike) -> Standardize:
-        """`initialize` for a context: a constant column has scale 1. A context needs no density."""
-        if self.initialized:
-            return self
-        mean, scale, _ = _mean_and_scale(context, self)
-        return self.with_moments(mean, scale)
-
-    def initialize_inverted(
-        self, x: ArrayLike, context: Context = None, rng: Seed = None
-    ) -> Standardize:
-        if self.initialized:
-            return self
-        mean, scale = _moments(x, self)  # of the input side: forward(x) is to be standardised
-        with np.errstate(over="ignore"):  # `check_fitted` refuses it
-            return self.with_moments(-mean / scale, 1 / scale)
+    @staticmethod
+    def _inverted(mean, scale):
+        return -mean / scale, 1 / scale
 
     def check_fitted(self) -> None:
         """A ValueError unless mean and scale are finite and the scale is positive."""
-        if not (np.isfinite(self.mean).all() and np.isfinite(self.scale).all()):
-            raise ValueError(f"{self!r}: mean and scale must be finite")
+        super().check_fitted()
         if not (self.scale > 0).all():
             raise ValueError(f"{self!r}: the scale must be positive")
-        if not self.initialized and (self.mean.any() or (self.scale != 1).any()):
-            raise ValueError(f"{self!r} is not initialised: its mean must be 0, its scale 1")
 
-    def bind(self, at: Workspace, direction: str) -> Bound:
-        mean, scale = self.mean[:, None], self.scale[:, None]  # float64, whatever the flow is
-        forward, log_det = direction == "forward", np.log(self.scale).sum()
-        if forward:
-            self._warn_if_coarse(at.dtype, self.scale)
-        log_det = at.number(log_det if forward else -log_det)
-        log_dets = np.asarray(np.log(self.scale if forward else 1 / self.scale), at.dtype)
-        factor = np.asarray(scale if forward else 1 / scale, at.dtype)
-        wide = at.scratch("wide", self.dim, at.n_rows, dtype=float)
-        y, x_bar = (at.array(name, self.dim, at.n_rows) for name in ("y", "x_bar"))
-
-        def run(x, l):
-            if forward:
-                np.add(np.multiply(x, scale, wide), mean, wide)
-            else:
-                np.divide(np.subtract(x, mean, wide), scale, wide)
-            np.copyto(y, wide, "same_kind")
-            if at.present is None:
-                np.add(l, log_det, l)
-            else:
-                np.multiply(y, at.present, y)
-                np.add(l, log_dets @ at.present, l)
-            return y
-
-        def back(y_bar, l_bar):
-            return np.multiply(y_bar, factor, x_bar)
-
-        return run, back
-
-    def solve(self, distance: np.ndarray, out: np.ndarray) -> np.ndarray:
-        """z of distances x - mean, (D, N)."""
-        return np.divide(distance, self.scale[:, None], out)
-
-    solve_transposed = solve
+    def _linear(self, forward, dtype):
+        scale = self.scale[:, None]
+        factor = np.asarray(scale if forward else 1 / scale, dtype)
+        linear = Step(np.multiply, scale) if forward else (lambda d, out: np.divide(d, scale, out))
+        return linear, Step(np.multiply, factor), np.log(self.scale if forward else 1 / self.scale)
 
     image = increasing_image
 
@@ -194,85 +216,41 @@ class Whiten(Standardization):
            [0., 1.]])
     """
 
-    fitted = ("mean", "matrix", "initialized")
+    fitted = ("mean", "matrix", "reach", "initialized")
 
     def __init__(self, dim: int):
         super().__init__(dim)
         self.matrix = frozen(np.eye(self.dim))
 
-    def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Whiten:
-        return self if self.initialized else self.with_moments(*_principal(x, self))
+    def _moments(self, x, of_context=False):
+        x, (mean, scale, flat) = as_numbers("x", x), _mean_and_scale(x, self)
+        z = np.where(flat, 0.0, (x - mean) / scale)
+        shrinkage = min(1.0, self.dim / len(z)) ** 2
+        correlations = (1 - shrinkage) * (z.T @ z) / len(z)
+        np.fill_diagonal(correlations, 1.0)  # a constant column has variance 1 of its own
+        values, vectors = np.linalg.eigh(correlations)
+        largest = np.abs(vectors).argmax(axis=0)  # LAPACK leaves the signs open
+        vectors *= np.sign(vectors[largest, np.arange(self.dim)])
+        return mean, scale[:, None] * vectors * np.sqrt(np.maximum(values, LEAST))
 
-    def initialize_from_context(self, context: ArrayLike) -> Whiten:
-        """`initialize`, which also takes constant columns."""
-        return self.initialize(context)
-
-    def initialize_inverted(
-        self, x: ArrayLike, context: Context = None, rng: Seed = None
-    ) -> Whiten:
-        if self.initialized:
-            return self
-        whiten = self.initialize(x)  # of the input side: forward(x) is to be whitened
-        return self.with_moments(-whiten.inverse_matrix @ whiten.mean, whiten.inverse_matrix)
-
-    @cached_property
-    def _memo_inverse(self) -> np.ndarray:
-        rows = np.linalg.norm(self.matrix, axis=1, keepdims=True)  # units differ
-        columns = np.linalg.norm(self.matrix / rows, axis=0)
-        return np.linalg.inv(self.matrix / rows / columns) / columns[:, None] / rows.T
-
-    @property
-    def inverse_matrix(self) -> np.ndarray:
-        """L^-1, of shape (D, D)."""
-        return self._memo_inverse
+    @staticmethod
+    def _inverted(mean, matrix):
+        return -_inverse(matrix) @ mean, _inverse(matrix)
 
     def check_fitted(self) -> None:
         """A ValueError unless mean and matrix are finite and the matrix has an inverse."""
-        if not (np.isfinite(self.mean).all() and np.isfinite(self.matrix).all()):
-            raise ValueError(f"{self!r}: mean and matrix must be finite")
+        super().check_fitted()
         if not np.isfinite(np.linalg.slogdet(self.matrix)[1]):
             raise ValueError(f"{self!r}: the matrix must have an inverse")
-        if not self.initialized and (self.mean.any() or (self.matrix != np.eye(self.dim)).any()):
-            raise ValueError(f"{self!r} is not initialised: its mean must be 0, its matrix I")
 
-    def bind(self, at: Workspace, direction: str) -> Bound:
-        mean, forward = self.mean[:, None], direction == "forward"
-        matrix = self.matrix if forward else self.inverse_matrix  # float64, whatever the flow is
-        if forward:
-            self._warn_if_coarse(at.dtype, np.linalg.norm(self.matrix, axis=1))
-        log_det = at.number(np.linalg.slogdet(matrix)[1])
-        transposed = np.asarray(matrix.T, at.dtype)
-        wide, distance = (
-            at.scratch(name, self.dim, at.n_rows, dtype=float) for name in ("wide", "distance")
-        )
-        y, x_bar = (at.array(name, self.dim, at.n_rows) for name in ("y", "x_bar"))
-
-        def run(x, l):
-            if forward:
-                np.add(np.matmul(matrix, x, wide), mean, wide)
-            else:
-                np.matmul(matrix, np.subtract(x, mean, distance), wide)
-            np.copyto(y, wide, "same_kind")
-            np.add(l, log_det, l)
-            return y
-
-        def back(y_bar, l_bar):
-            return np.matmul(transposed, y_bar, x_bar)
-
-        return run, back
-
-    def solve(self, distance: np.ndarray, out: np.ndarray) -> np.ndarray:
-        """z of distances x - mean, (D, N)."""
-        return np.matmul(self.inverse_matrix, distance, out)
-
-    def solve_transposed(self, bar: np.ndarray, out: np.ndarray) -> np.ndarray:
-        """The gradient by distances, of the gradient by z."""
-        return np.matmul(self.inverse_matrix.T, bar, out)
+    def _linear(self, forward, dtype):
+        matrix = self.matrix if forward else _inverse(self.matrix)
+        log_dets = np.full(self.dim, np.linalg.slogdet(matrix)[1] / self.dim)
+        return Step(np.matmul, matrix), Step(np.matmul, np.asarray(matrix.T, dtype)), log_dets
 
     def __repr__(self):
-        if not self.initialized:
-            return f"Whiten({self.dim})"
-        return f"Whiten({self.dim}, mean={show(self.mean, '.4g')})"
+        mean = f", mean={show(self.mean, '.4g')}" if self.initialized else ""
+        return f"Whiten({self.dim}{mean})"
 
 
 class ActNorm(Bijector):
@@ -391,29 +369,30 @@ def check_resolution(x: ArrayLike, owner: Parametric) -> None:
     warn(message)
 
 
-def _moments(x, owner):
-    """Mean and standard deviation of every column; ValueError naming those that are constant."""
-    mean, scale, flat = _mean_and_scale(x, owner)
-    if flat.any():
-        raise ValueError(
-            f"column {np.flatnonzero(flat).tolist()} of the data is constant (standard deviation "
-            "0): a density over it does not exist; drop the column"
-        )
-    return mean, scale
+def _inverse(matrix):
+    """The inverse of a matrix whose rows have different units, and columns different scales."""
+    rows = np.abs(matrix).max(axis=1, keepdims=True)
+    columns = np.abs(matrix / rows).max(axis=0)
+    return np.linalg.inv(matrix / rows / columns) / columns[:, None] / rows.T
 
 
-def _principal(x, owner):
-    """The mean and the matrix L of `Whiten`."""
-    mean, scale, flat = _mean_and_scale(x, owner)
-    z = (x - mean) / scale
-    z[:, flat] = 0.0
-    shrinkage = min(1.0, z.shape[1] / len(z)) ** 2
-    correlations = (1 - shrinkage) * (z.T @ z) / len(z)
-    np.fill_diagonal(correlations, 1.0)  # a constant column has variance 1 of its own
-    values, vectors = np.linalg.eigh(correlations)
-    largest = np.abs(vectors).argmax(axis=0)  # LAPACK leaves the signs open
-    vectors *= np.sign(vectors[largest, np.arange(len(mean))])
-    return mean, scale[:, None] * vectors * np.sqrt(np.maximum(values, LEAST))
+@np.errstate(all="ignore")
+def reach_of(rows: ArrayLike) -> np.ndarray:
+    """(3, C): the smallest and the largest number of each column of rows (n, C), and the margin
+    beyond which further numbers are far outside.
+
+        margin = w max(1, (w / u)^3 / 10) (1 + (500 / n)^2)
+
+    w is the width of the column, and u that of its central 90%. The powers spare new rows of a
+    heavy-tailed column: where the largest number of n rows is far out, the next may be farther by
+    orders of magnitude. A column whose central 90% is one number has no margin that is too large.
+    """
+    rows = as_numbers("context", rows)
+    low, high = rows.min(axis=0), rows.max(axis=0)
+    inner = np.quantile(rows[:: math.ceil(len(rows) / EXAMINED)], (0.05, 0.95), axis=0)
+    width, ratio = high - low, (high - low) / (inner[1] - inner[0])
+    margin = width * np.maximum(1, ratio**3 / 10) * (1 + (500 / len(rows)) ** 2)
+    return frozen(np.stack([low, high, margin]))
 
 
 @np.errstate(all="ignore")

@@ -14,6 +14,7 @@ from numbers import Real
 import numpy as np
 from autograd.tracer import getval, isbox
 
+from .errors import warn
 from .labels import are_names, check_labels
 
 FLOATS = (np.float32, np.float64)
@@ -250,7 +251,27 @@ def check_context(context, context_dim: int, owner):
         context = in_order("context", context, getattr(owner, "context_names", None))
         if context.shape[-1:] != (context_dim,):
             raise ValueError(f"{_name(owner)} takes as context {wanted}, not {context.shape}")
+        reach = getattr(owner, "_memo_reach", None)
+        if reach is not None:
+            _warn_of_far_contexts(getval(context), reach, owner.context_names)
     return context
+
+
+def _warn_of_far_contexts(context, reach, names) -> None:
+    """A warning about numbers beyond the reach (3, C) of the training rows: see `reach_of`."""
+    low, high, margin = reach
+    far = (context < low - margin) | (context > high + margin)
+    if not far.any():
+        return
+    far, rows = far.reshape((-1, len(low))), context.reshape((-1, len(low)))
+    columns, n = np.flatnonzero(far.any(axis=0)), int(far.any(axis=1).sum())
+    j = columns[0]
+    warn(
+        f"context is far outside of the training rows in {named('column', columns, names)}, in "
+        f"{n} of {len(rows)} rows (column {j}: {rows[far[:, j], j][0]:.6g}, but from {low[j]:.6g} "
+        f"to {high[j]:.6g} in training): the density is extrapolated there. If the number is a "
+        "flag of a missing value, drop the row, or take the joint density, which can do without it"
+    )
 
 
 def check_one_a_row(owner, what: str, found, rows):

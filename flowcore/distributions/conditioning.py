@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..bijectors import Standardization, Standardize, StandardizeContext
+from ..bijectors import Standardize, StandardizeContext
+from ..bijectors.linear import Standardization
 from ..core.inputs import as_numbers
 from .clamped import ClampedBase
 from .distribution import Distribution

@@ -20,6 +20,7 @@ from ..core import (
     imported,
     is_built_in,
     require,
+    without_warnings,
 )
 from ..core.inputs import check_dim, gate, infinite, sample_gate
 
@@ -99,7 +100,8 @@ class Distribution(Parametric):
 
     def _log_prob_of_extreme_rows(self, found, x, far, params, context):
         """`found`, set right at rows x that are infinite or NaN, or overflow on the way."""
-        x, theta, context, _ = gate(self, x, params, context)
+        with without_warnings():  # the first call has warned
+            x, theta, context, _ = gate(self, x, params, context)
         lead, found = found.shape, found.reshape(-1)
         far = np.broadcast_to(False if far is None else far, (*lead, self.dim))
         far = far.reshape(x.shape).any(axis=1)

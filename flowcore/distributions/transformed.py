@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import autograd.numpy as anp
@@ -15,13 +16,12 @@ from ..bijectors import (
     EmbedContext,
     Invert,
     MaskedAutoregressiveFlow,
-    Standardization,
     StandardizeContext,
 )
 from ..bijectors.algebra import common_context_dim, initialize_part
-from ..bijectors.linear import check_resolution
+from ..bijectors.linear import Standardization, check_resolution
 from ..core import as_numbers, call, evaluate, is_built_in, warn
-from ..core.inputs import check_context, check_event, check_params, in_order, sample_gate
+from ..core.inputs import check_context, check_event, check_params, sample_gate
 from ..core.labels import are_names
 from .distribution import Distribution, Foreign
 
@@ -99,6 +99,12 @@ class TransformedDistribution(Distribution):
     def initialized(self) -> bool:
         """False while a part (Standardize, ActNorm) is not yet set from data."""
         return all(part.initialized for part in self.parts)
+
+    @cached_property
+    def _memo_reach(self) -> np.ndarray | None:
+        """That of the contexts in training, if their constants have it: see `reach_of`."""
+        found = (getattr(leaf, "reach", None) for leaf in self.leaves)
+        return next((reach for reach in found if reach is not None), None)
 
     def bind(self, at: Workspace) -> Bound:
         base, bijector = self.parts
@@ -276,7 +282,8 @@ class TransformedDistribution(Distribution):
 
     def _through(self, direction, x, params, context, threads):
         bijector = self.bijector
-        context = None if context is None else in_order("context", context, self.context_names)
+        if context is not None:
+            context = check_context(context, self.context_dim, self)
         theta = self.params if params is None else check_params(self, params)
         theta = self._part_of(theta, bijector)
         y, log_det = call(bijector, direction, x, theta, context, threads)

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..bijectors import Standardization, StandardizeContext, check_resolution
+from ..bijectors import StandardizeContext, check_resolution
+from ..bijectors.linear import Standardization
 from ..core import warn
 from ..core.inputs import named
 from .defaults import is_auto
@@ -94,8 +95,8 @@ def _check_constants(flow, x: np.ndarray) -> None:
     far = np.flatnonzero((np.abs(mean) > FAR) | (scale > FAR) | (scale < 1 / FAR))
     if far.size:
         warn(
-            f"the flow's Standardize was fitted to other rows, and stays: in its units, column "
-            f"{far[0]} now has the mean {mean[far[0]]:.3g} and the standard deviation "
+            f"the flow's {type(part).__name__} was fitted to other rows, and stays: in its units, "
+            f"column {far[0]} now has the mean {mean[far[0]]:.3g} and the standard deviation "
             f"{scale[far[0]]:.3g}, not 0 and 1. To keep the parameters but standardise anew, "
             "pass flow.restandardized()"
         )

@@ -22,6 +22,7 @@ from ..core.inputs import column_labels
 from ..core.labels import check_labels
 from ..core.rows import as_rows
 from .checks import check_scales
+from .columns import check_condition
 from .defaults import LEARNING_RATE, batch_size_for, epochs_for, is_auto
 from .table import Table, as_training_table, merged, n_distinct
 
@@ -150,6 +151,7 @@ class MeanLoss(Loss):
         )
         first = table.initial_rows()
         check_scales(flow, first.x, first.context)
+        check_condition(flow, first.x)
         flow = flow.initialize(first.x, context=first.context, rng=rng)
         return cls(flow, penalty=penalty, table=table, threads=threads, rng=rng, **options)
 
