@@ -115,8 +115,8 @@ class FlowCandidate:
     modes    its base is a mixture of Gaussians
     white    it starts at the Gaussian, with a full matrix at the data end
     widens   its networks are as wide as the table: from there on, work and memory grow as D^2
-    least_dim, below_rows, least_condition   in smaller dimensions, from this number of rows, or
-             with a smaller condition number of the correlations, "auto" leaves it out
+    least_dim, below_rows, least_condition   "auto" leaves it out in smaller dimensions, from this
+             number of rows on, or if the condition number of the correlations is smaller
     matched  trained by `fit_matching`: `times` as many epochs, each cheaper by that factor
     clamped  of rows that lack some numbers, see `Clamped`
     """
@@ -271,7 +271,7 @@ def floored(log_p: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 FEW = 5000  # rows: in larger tables the candidates for few rows are left out
-CORRELATED = 300.0  # condition number: from there on, whitening may be worth a spline flow
+CORRELATED = 300.0  # condition number: from there on, a white spline flow is worth its time
 
 affine = partial(maf, base="student_t", activation="tanh")  # with tails, as that of `nsf`
 spline = partial(nsf, activation="tanh")

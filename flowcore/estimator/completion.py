@@ -82,12 +82,9 @@ class Drawn:
 
 
 def fit_with_holes(
-    rows: Sample,
-    planned: Callable[[Sample, float], FitPlan],
-    how: tuple,
-    ends: float,
+    rows: Sample, planned: Callable[[Sample, float], FitPlan], how: tuple, ends: float,
     labels: list | None,
-) -> tuple[Sample, Selection, np.ndarray]:
+) -> tuple[Sample, Selection, np.ndarray]:  # fmt: skip
     """(the rows with their draws, the result of `select`, log p of completed rows (n,)).
 
     rows: standardised, NaN for an unknown value, each with at least one known value; planned: the

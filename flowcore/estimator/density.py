@@ -65,7 +65,9 @@ class FlowDensity(
 
     * a Gaussian, a mixture of Gaussians and a wide Student t;
     * an affine flow, a spline flow, and a flow whose base has modes;
-    * for few rows also a small affine flow, and one that starts at the Gaussian.
+    * for few rows also a small affine flow, and one that starts at the Gaussian;
+    * for strongly correlated columns also a spline flow that starts at the Gaussian. Columns are
+      strongly correlated if the condition number of their correlations is at least 300.
 
     The folds depend on `random_state` and on the distances of the rows from the centre. They do not
     depend on the order of the rows, nor on the order, signs or units of the columns. Equal rows are
@@ -83,7 +85,7 @@ class FlowDensity(
     ----------
     flow : str or TransformedDistribution
         "auto": the candidates above. Otherwise one flow: "affine", "spline", "modes", "small"
-        (affine), "white" (affine, starts at the Gaussian), the name of a recipe of
+        (affine), "white" (affine, starts at the Gaussian), "white_spline", the name of a recipe of
         `flowcore.flows`, or a flow of your own. Only this flow is then fitted; the summary also
         lists the simpler densities. Your own flow gets standardised rows, apart from its angles
         (`nsf(circular=)`).

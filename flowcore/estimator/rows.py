@@ -11,6 +11,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.utils.validation import validate_data
 
 from ..bijectors import Standardize, Whiten
+from ..bijectors.linear import reach_of
 from ..core.inputs import as_numbers, column_labels, where
 from ..core.labels import check_labels
 from ..core.rows import check_finite
@@ -194,9 +195,9 @@ def whitening(context: np.ndarray, n_marks: int = 0) -> Whiten:
     mean, matrix = np.zeros(context.shape[1]), np.eye(context.shape[1])
     n = len(mean) - n_marks
     if n:
-        own = Whiten(n).initialize(near(context[:, :n]))
+        own = Whiten(n).initialize_from_context(near(context[:, :n]))
         mean[:n], matrix[:n, :n] = own.mean, own.matrix
-    return Whiten(len(mean)).with_moments(mean, matrix)
+    return Whiten(len(mean)).with_moments(mean, matrix, reach_of(context))
 
 
 def standardized(
