@@ -115,7 +115,8 @@ class FlowCandidate:
     modes    its base is a mixture of Gaussians
     white    it starts at the Gaussian, with a full matrix at the data end
     widens   its networks are as wide as the table: from there on, work and memory grow as D^2
-    least_dim, below_rows   in smaller dimensions, or from this number of rows, "auto" leaves it out
+    least_dim, below_rows, least_condition   "auto" leaves it out in smaller dimensions, from this
+             number of rows on, or if the condition number of the correlations is smaller
     matched  trained by `fit_matching`: `times` as many epochs, each cheaper by that factor
     clamped  of rows that lack some numbers, see `Clamped`
     """
@@ -128,6 +129,7 @@ class FlowCandidate:
     widens: bool = True
     least_dim: int = 1
     below_rows: float = np.inf
+    least_condition: float = 1.0
     matched: bool = False
     times: int = 1
     clamped: bool = False
@@ -269,6 +271,7 @@ def floored(log_p: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 FEW = 5000  # rows: in larger tables the candidates for few rows are left out
+CORRELATED = 300.0  # condition number: from there on, a white spline flow is worth its time
 
 affine = partial(maf, base="student_t", activation="tanh")  # with tails, as that of `nsf`
 spline = partial(nsf, activation="tanh")
@@ -281,6 +284,8 @@ FLOWS = {
                            (0.5, 0.015, 0.003, 0.0002), white=True, least_dim=3, below_rows=FEW),
     "small": FlowCandidate("small affine flow", partial(affine, layers=3, hidden=[32]),
                            (0.3, 0.01, 0.001, 0.0001), widens=False, below_rows=FEW),
+    "white_spline": FlowCandidate("spline flow, white", spline, (1.2, 0.09, 0.002, 0.002),
+                                  white=True, least_dim=2, least_condition=CORRELATED),
 }  # fmt: skip
 RECIPES = (glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp)
 COST = FLOWS["spline"].cost  # of a flow that nobody has measured

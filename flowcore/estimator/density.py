@@ -30,9 +30,18 @@ from ..distributions.incomplete_rows import MISSING, check_seen
 from ..training.defaults import is_auto
 from .candidates import angles_in, as_candidates
 from .completion import fit_with_holes
-from .plan import default_minutes, plan
+from .plan import FitPlan, default_minutes, plan
 from .record import FlowDensityRecord, as_data
-from .rows import Inputs, Sample, check_rows, merged, quantile, standardized, trimmed
+from .rows import (
+    Inputs,
+    Sample,
+    check_rows,
+    condition_number,
+    merged,
+    quantile,
+    standardized,
+    trimmed,
+)
 from .selection import select
 
 if TYPE_CHECKING:
@@ -60,7 +69,9 @@ class FlowDensity(
 
     * a Gaussian, a mixture of Gaussians and a wide Student t;
     * an affine flow, a spline flow, and a flow whose base has modes;
-    * for few rows also a small affine flow, and one that starts at the Gaussian.
+    * for few rows also a small affine flow, and one that starts at the Gaussian;
+    * for strongly correlated columns also a spline flow that starts at the Gaussian. Columns are
+      strongly correlated if the condition number of their correlations is at least 300.
 
     The folds depend on `random_state` and on the distances of the rows from the centre. They do not
     depend on the order of the rows, nor on the order, signs or units of the columns. Equal rows are
@@ -82,7 +93,7 @@ class FlowDensity(
     ----------
     flow : str or TransformedDistribution
         "auto": the candidates above. Otherwise one flow: "affine", "spline", "modes", "small"
-        (affine), "white" (affine, starts at the Gaussian), the name of a recipe of
+        (affine), "white" (affine, starts at the Gaussian), "white_spline", the name of a recipe of
         `flowcore.flows`, or a flow of your own. Only this flow is then fitted; the summary also
         lists the simpler densities. Your own flow gets standardised rows, apart from its angles
         (`nsf(circular=)`).
@@ -203,12 +214,12 @@ class FlowDensity(
         rows, first = merged(table.x, table.weight, table.context, table.absent.all(axis=1))
         rows, isolated = trimmed(rows, self.trim, seeds)
         isolated = np.isin(first, isolated) & (table.weight > 0)
-        rows, scale, context_scale = standardized(table, rows, np.where(isolated, 0, table.weight))
+        rows, scale, of_context = standardized(table, rows, np.where(isolated, 0, table.weight))
         rows, selection, completed = self._selected(table, rows, seeds, isolated.sum(), ends)
         density, latent, log_p, summary = selection
-        if context_scale is not None:
-            density = with_standardized_context(density, context_scale)
-            latent = with_standardized_context(latent, context_scale)
+        if of_context is not None:
+            density = with_standardized_context(density, of_context)
+            latent = with_standardized_context(latent, of_context)
         units = scale if present is None else Clamped(scale, self.context_dim_)
         names = getattr(self, "feature_names_in_", None), self.context_names_in_
         self.density_ = TransformedDistribution(density, units).with_names(*names)
@@ -249,11 +260,14 @@ class FlowDensity(
         minutes = default_minutes(len(rows)) if self.budget is None else self.budget
         minutes = min(minutes, (self.max_seconds or np.inf) / 60)
         flows = as_candidates(self.flow, *dims, table.is_clamped)
-        planned = lambda share: plan(len(rows), *dims, flows, share * minutes)  # noqa: E731
+
+        def planned(rows: Sample, share: float = 1.0) -> FitPlan:
+            return plan(len(rows), *dims, flows, share * minutes, condition_number(rows))
+
         how = seeds, self.n_jobs, not is_auto(self.flow), self.progress
         if table.hole.any():
             return fit_with_holes(rows, planned, how, ends, table.labels)
-        todo = planned(1.0)
+        todo = planned(rows)
         if n_isolated:
             todo.left_out.append(f"{n_isolated:,} isolated rows: trim")
         selection = select(rows, todo, *how, ends)

@@ -10,10 +10,12 @@ import numpy as np
 from sklearn.ensemble import IsolationForest
 from sklearn.utils.validation import validate_data
 
-from ..bijectors import Standardize
+from ..bijectors import Standardize, Whiten
+from ..bijectors.linear import reach_of
 from ..core.inputs import as_numbers, column_labels, where
 from ..core.labels import names_of
 from ..core.rows import check_finite
+from ..distributions.expectation_maximization import TINY, scarcity, shrunk
 from ..training.columns import check_columns
 from ..training.repeats import first_equal
 
@@ -159,27 +161,53 @@ def merged(
 
 
 @np.errstate(over="ignore")  # differences of huge numbers: nothing is beyond infinity
+def near(x: np.ndarray) -> np.ndarray:
+    """x (n, D) with distant values moved to FAR interquartile ranges from the quartiles."""
+    low, high = np.nanquantile(x, (0.25, 0.75), axis=0)
+    reach = FAR * (high - low)
+    wide = np.where(reach > 0, reach, np.inf)
+    return np.clip(x, low - wide, high + wide)
+
+
 def scaling(x: np.ndarray, angle: np.ndarray | bool = False) -> Standardize:
     """x = mean + scale z: columns of z have mean 0 and variance 1, apart from distant values.
 
     Angles, columns that angle (D,) marks, are left as they are.
     """
-    low, high = np.nanquantile(x, (0.25, 0.75), axis=0)
-    reach = FAR * (high - low)
-    wide = np.where(reach > 0, reach, np.inf)
-    near = np.clip(x, low - wide, high + wide)
-    unit = np.nanmax(np.abs(near), axis=0)  # no square overflows, none underflows
+    x = near(x)
+    unit = np.nanmax(np.abs(x), axis=0)  # no square overflows, none underflows
     unit[unit == 0] = 1.0
-    scale = unit * np.nanstd(near / unit, axis=0)
+    scale = unit * np.nanstd(x / unit, axis=0)
     scale = np.where((scale > 0) & ~np.asarray(angle), scale, 1.0)
-    mean = np.where(angle, 0, unit * np.nanmean(near / unit, axis=0))
+    mean = np.where(angle, 0, unit * np.nanmean(x / unit, axis=0))
     return Standardize(x.shape[1]).with_moments(mean, scale)
+
+
+def condition_number(rows: Sample) -> float:
+    """The largest eigenvalue of the correlations of standardised rows, over the smallest one."""
+    x = near(rows.x)
+    values = np.linalg.eigvalsh(shrunk(x.T @ x / len(x), len(x), scarcity(*x.shape)))
+    return float(values[-1] / max(values[0], TINY))
+
+
+def whitening(context: np.ndarray, n_marks: int = 0) -> Whiten:
+    """c = mean + L z: columns of z are uncorrelated, with variance 1, apart from distant values.
+
+    The last n_marks columns, which are 1 or 0, are left as they are.
+    """
+    mean, matrix = np.zeros(context.shape[1]), np.eye(context.shape[1])
+    n = len(mean) - n_marks
+    if n:
+        own = Whiten(n).initialize_from_context(near(context[:, :n]))
+        mean[:n], matrix[:n, :n] = own.mean, own.matrix
+    return Whiten(len(mean)).with_moments(mean, matrix, reach_of(context))
 
 
 def standardized(
     table: Inputs, rows: Sample, used: np.ndarray
-) -> tuple[Sample, Standardize, Standardize | None]:
-    """(the rows, standardised, from the centre on; the scales of their columns and context).
+) -> tuple[Sample, Standardize, Whiten | None]:
+    """(the rows, standardised, from the centre on; the scales of their columns; the axes of their
+    context).
 
     used (n,): the weights of the table's rows that are learned. Errors and warnings: for too few
     rows, for columns that have no density, for values that are too far out.
@@ -197,12 +225,7 @@ def standardized(
     rows = replace(rows, x=np.where(filled, scale.mean, rows.x))
     if table.context is None:
         return from_the_centre(rows, scale, None), scale, None
-    of_context = scaling(rows.context)
-    if table.is_clamped:
-        n_own = rows.context.shape[1] - rows.x.shape[1]  # before the columns that are 1 or 0
-        mean, factor = of_context.mean.copy(), of_context.scale.copy()
-        mean[n_own:], factor[n_own:] = 0.0, 1.0
-        of_context = of_context.with_moments(mean, factor)
+    of_context = whitening(rows.context, rows.x.shape[1] if table.is_clamped else 0)
     return from_the_centre(rows, scale, of_context), scale, of_context
 
 
@@ -219,11 +242,11 @@ def check_reach(x: np.ndarray, weight: np.ndarray, scale: Standardize, labels: l
         )
 
 
-def from_the_centre(rows: Sample, scale: Standardize, context_scale: Standardize | None) -> Sample:
+def from_the_centre(rows: Sample, scale: Standardize, of_context: Whiten | None) -> Sample:
     """The same rows, standardised, by their distance from 0: an order that depends neither on the
     order in which they were given, nor on signs, units or the order of the columns."""
     x, context = scale.inverse(rows.x), rows.context
-    context = None if context is None else context_scale.inverse(context)
+    context = None if context is None else of_context.inverse(context)
     order = np.argsort(np.nansum(x**2, axis=1), kind="stable")
     return replace(rows, x=x, context=context).take(order)
 
