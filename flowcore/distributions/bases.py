@@ -9,11 +9,14 @@ At a row with an infinite coordinate every log_prob is -inf; a NaN stays a NaN.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from math import e, log, pi, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core import imported
 from ..core.inputs import as_numbers, check_dim, constant, interval, show
 from .distribution import BaseDistribution, Normal
 
@@ -54,6 +57,9 @@ class MultivariateNormalDiag(BaseDistribution):
 
     def _moments(self):
         return self.loc, self.scale_diag, np.log(self.scale_diag) + 0.5 * log(2 * pi * e)
+
+    def _law(self, context=None):
+        return moved(Normal(1)._law(), self.loc, self.scale_diag)
 
     def bind(self, at: Workspace) -> Bound:
         log_scale = at.number(np.log(self.scale_diag).sum())
@@ -118,6 +124,11 @@ class Uniform(BaseDistribution):
         width = self.high - self.low
         return self.low + width / 2, width / sqrt(12), np.log(width)
 
+    def _law(self, context=None):
+        if self.circular:
+            return super()._law(context)
+        return moved((lambda u: np.clip(u, 0, 1), np.copy), self.low, self.high - self.low)
+
     def bind(self, at: Workspace) -> Bound:
         low, high = (a.astype(at.dtype)[:, None] for a in (self.low, self.high))
         if self.circular:  # every finite number
@@ -168,6 +179,9 @@ class Laplace(BaseDistribution):
 
     def _moments(self):
         return self.loc, sqrt(2) * self.scale, 1 + np.log(2 * self.scale)
+
+    def _law(self, context=None):
+        return moved((_laplace_cdf, _laplace_ppf), self.loc, self.scale)
 
     def bind(self, at: Workspace) -> Bound:
         loc, scale = (a.astype(at.dtype)[:, None] for a in (self.loc, self.scale))
@@ -248,6 +262,15 @@ class StudentT(BaseDistribution):
         entropy = (nu + 1) / 2 * slope - log_ratio + 0.5 * np.log(nu * pi)
         return np.where(nu > 1, 0.0, np.nan), std, entropy
 
+    def _law(self, context=None):
+        special = imported("scipy.special")
+
+        def ppf(q):
+            z = special.stdtrit(self.df, q)
+            return np.where(q < 0.5, -np.abs(z), z)  # SciPy's is +inf at 0
+
+        return partial(special.stdtr, self.df), ppf
+
     def bind(self, at: Workspace) -> Bound:
         theta, theta_bar = at.params(self)
         trainable, dtype, present = self.trainable, at.dtype, at.present
@@ -300,6 +323,22 @@ class StudentT(BaseDistribution):
     def __repr__(self):
         trainable = ", trainable=True" if self.trainable else ""
         return f"StudentT({self.dim}, df={_shown(self.df)}{trainable})"
+
+
+def moved(law: tuple[Callable, Callable], loc, scale) -> tuple[Callable, Callable]:
+    """(F, F^-1) of loc + scale z, for those of z."""
+    cdf, ppf = law
+    return lambda x: cdf((x - loc) / scale), lambda q: loc + scale * ppf(q)
+
+
+def _laplace_cdf(u):
+    tail = 0.5 * np.exp(-np.abs(u))
+    return np.where(u > 0, 1 - tail, tail)
+
+
+def _laplace_ppf(q):
+    with np.errstate(divide="ignore"):  # the ends are infinite
+        return np.sign(0.5 - q) * np.log(2 * np.minimum(q, 1 - q))
 
 
 _SHIFT = np.arange(16.0)  # from there on the series below is right to the last digit

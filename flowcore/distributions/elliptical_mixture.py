@@ -10,9 +10,10 @@ import numpy as np
 
 from ..core import Workspace, frozen, log_sum_exp
 from ..core.inputs import as_numbers
+from .bases import StudentT, moved
 from .columns import column_numbers, equal_rows, known_row
-from .distribution import BaseDistribution
-from .mixture import mixture_weights
+from .distribution import BaseDistribution, Normal
+from .mixture import mixture_law, mixture_weights
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Bound, Seed
@@ -242,6 +243,12 @@ class EllipticalMixture(BaseDistribution):
             here = component == k
             x[here] = self.means[k] + x[here] @ factor.T
         return x
+
+    def _law(self, context=None):
+        one = (Normal(1) if self.df == inf else StudentT(1, self.df))._law()
+        scales = np.sqrt((self.scale_tril**2).sum(axis=2))
+        laws = [moved(one, *place) for place in zip(self.means, scales, strict=True)]
+        return mixture_law(self.weights, laws)
 
     def bind(self, at: Workspace) -> Bound:
         if at.present is not None:

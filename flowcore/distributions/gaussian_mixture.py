@@ -10,8 +10,9 @@ import numpy as np
 from ..bijectors import Standardize
 from ..core import imported, log_sum_exp
 from ..core.inputs import as_numbers, check_dim
-from .distribution import BaseDistribution
-from .mixture import mixture_weights
+from .bases import moved
+from .distribution import BaseDistribution, Normal
+from .mixture import mixture_law, mixture_weights
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Bound, DTypeLike, Seed, Workspace
@@ -135,6 +136,11 @@ class GaussianMixture(BaseDistribution):
         component = rng.choice(self.n_components, size=n, p=weights / weights.sum())
         noise = rng.standard_normal((n, self.dim))
         return self.means[component] + self.scales[component] * noise
+
+    def _law(self, context=None):
+        means, scales = self.means.astype(float), self.scales.astype(float)
+        laws = [moved(Normal(1)._law(), *place) for place in zip(means, scales, strict=True)]
+        return mixture_law(self.weights.astype(float), laws)
 
     def bind(self, at: Workspace) -> Bound:
         theta, theta_bar = at.params(self)
