@@ -9,7 +9,6 @@ At a row with an infinite coordinate every log_prob is -inf; a NaN stays a NaN.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from math import e, log, pi, sqrt
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ import numpy as np
 
 from ..core import imported
 from ..core.inputs import as_numbers, check_dim, constant, interval, show
-from .distribution import BaseDistribution, Normal
+from .distribution import BaseDistribution, Normal, law_of
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Bound, DTypeLike, Workspace
@@ -59,7 +58,7 @@ class MultivariateNormalDiag(BaseDistribution):
         return self.loc, self.scale_diag, np.log(self.scale_diag) + 0.5 * log(2 * pi * e)
 
     def _law(self, context=None):
-        return moved(Normal(1)._law(), self.loc, self.scale_diag)
+        return Normal(1)._law().moved(self.loc, self.scale_diag)
 
     def bind(self, at: Workspace) -> Bound:
         log_scale = at.number(np.log(self.scale_diag).sum())
@@ -127,7 +126,7 @@ class Uniform(BaseDistribution):
     def _law(self, context=None):
         if self.circular:
             return super()._law(context)
-        return moved((lambda u: np.clip(u, 0, 1), np.copy), self.low, self.high - self.low)
+        return law_of(lambda u: np.clip(u, 0, 1), np.copy).moved(self.low, self.high - self.low)
 
     def bind(self, at: Workspace) -> Bound:
         low, high = (a.astype(at.dtype)[:, None] for a in (self.low, self.high))
@@ -181,7 +180,7 @@ class Laplace(BaseDistribution):
         return self.loc, sqrt(2) * self.scale, 1 + np.log(2 * self.scale)
 
     def _law(self, context=None):
-        return moved((_laplace_cdf, _laplace_ppf), self.loc, self.scale)
+        return law_of(_laplace_cdf, _laplace_ppf).moved(self.loc, self.scale)
 
     def bind(self, at: Workspace) -> Bound:
         loc, scale = (a.astype(at.dtype)[:, None] for a in (self.loc, self.scale))
@@ -269,7 +268,7 @@ class StudentT(BaseDistribution):
             z = special.stdtrit(self.df, q)
             return np.where(q < 0.5, -np.abs(z), z)  # SciPy's is +inf at 0
 
-        return partial(special.stdtr, self.df), ppf
+        return law_of(partial(special.stdtr, self.df), ppf)
 
     def bind(self, at: Workspace) -> Bound:
         theta, theta_bar = at.params(self)
@@ -323,12 +322,6 @@ class StudentT(BaseDistribution):
     def __repr__(self):
         trainable = ", trainable=True" if self.trainable else ""
         return f"StudentT({self.dim}, df={_shown(self.df)}{trainable})"
-
-
-def moved(law: tuple[Callable, Callable], loc, scale) -> tuple[Callable, Callable]:
-    """(F, F^-1) of loc + scale z, for those of z."""
-    cdf, ppf = law
-    return lambda x: cdf((x - loc) / scale), lambda q: loc + scale * ppf(q)
 
 
 def _laplace_cdf(u):

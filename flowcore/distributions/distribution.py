@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from math import e, log, pi
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import autograd.numpy as anp
 import numpy as np
@@ -212,15 +212,14 @@ class Distribution(Parametric):
         q = as_probabilities(q)[:, None]
         return self.ppf(q if context is None else q[:, None], context)[..., 0]
 
-    def _law(self, context) -> tuple[Callable, Callable]:
-        """(F, F^-1), of arrays (..., D), given a checked context: a class has these, or a public
-        cdf and ppf."""
+    def _law(self, context) -> Law:
+        """F and F^-1 given a checked context. A class overrides this, or `cdf` and `ppf`."""
         if type(self).cdf is Distribution.cdf:
             raise ValueError(
                 f"{self!r:.80} has no cdf: integrate its density on a grid, by posterior(), or, in "
                 "a class of your own, write cdf(x, context=None) and ppf(q, context=None)"
             )
-        return partial(self.cdf, context=context), partial(self.ppf, context=context)
+        return law_of(partial(self.cdf, context=context), partial(self.ppf, context=context))
 
     def given(self, known: ArrayLike | Mapping, **options: Any) -> Any:
         """p(x_b | x_a): the density of the other columns, given some known ones.
@@ -249,6 +248,26 @@ class Distribution(Parametric):
             return self.log_prob(x, theta, *([] if context is None else [context]))
 
         return by_autograd(log_prob, at, self)
+
+
+class Law(NamedTuple):
+    """The distribution of each coordinate, functions of arrays (..., D): F, F^-1, and two places,
+    one in each tail, between which most of the mass lies."""
+
+    cdf: Callable
+    ppf: Callable
+    ends: tuple[np.ndarray, np.ndarray]
+
+    def moved(self, loc, scale) -> Law:
+        """The law of loc + scale z."""
+        ends = tuple(loc + scale * end for end in self.ends)
+        cdf, ppf, _ = self
+        return Law(lambda x: cdf((x - loc) / scale), lambda q: loc + scale * ppf(q), ends)
+
+
+def law_of(cdf: Callable, ppf: Callable) -> Law:
+    """The law of this F and F^-1."""
+    return Law(cdf, ppf, (ppf(np.array([0.001])), ppf(np.array([0.999]))))
 
 
 def check_one_column(density: Distribution, what: str) -> None:
@@ -321,7 +340,7 @@ class Normal(BaseDistribution):
 
     def _law(self, context=None):
         special = imported("scipy.special")
-        return special.ndtr, special.ndtri
+        return law_of(special.ndtr, special.ndtri)
 
     def bind(self, at: Workspace) -> Bound:
         constant, half = at.number(0.5 * self.dim * log(2 * pi)), at.number(0.5)

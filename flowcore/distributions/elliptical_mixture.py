@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core import Workspace, frozen, log_sum_exp
 from ..core.inputs import as_numbers
-from .bases import StudentT, moved
+from .bases import StudentT
 from .columns import column_numbers, equal_rows, known_row
 from .distribution import BaseDistribution, Normal
 from .mixture import mixture_law, mixture_weights
@@ -247,7 +247,7 @@ class EllipticalMixture(BaseDistribution):
     def _law(self, context=None):
         one = (Normal(1) if self.df == inf else StudentT(1, self.df))._law()
         scales = np.sqrt((self.scale_tril**2).sum(axis=2))
-        laws = [moved(one, *place) for place in zip(self.means, scales, strict=True)]
+        laws = [one.moved(*place) for place in zip(self.means, scales, strict=True)]
         return mixture_law(self.weights, laws)
 
     def bind(self, at: Workspace) -> Bound:

@@ -10,7 +10,6 @@ import numpy as np
 from ..bijectors import Standardize
 from ..core import imported, log_sum_exp
 from ..core.inputs import as_numbers, check_dim
-from .bases import moved
 from .distribution import BaseDistribution, Normal
 from .mixture import mixture_law, mixture_weights
 
@@ -138,9 +137,9 @@ class GaussianMixture(BaseDistribution):
         return self.means[component] + self.scales[component] * noise
 
     def _law(self, context=None):
-        means, scales = self.means.astype(float), self.scales.astype(float)
-        laws = [moved(Normal(1)._law(), *place) for place in zip(means, scales, strict=True)]
-        return mixture_law(self.weights.astype(float), laws)
+        normal, places = Normal(1)._law(), zip(self.means, self.scales, strict=True)
+        laws = [normal.moved(*(a.astype(float) for a in place)) for place in places]
+        return mixture_law(self.weights, laws)
 
     def bind(self, at: Workspace) -> Bound:
         theta, theta_bar = at.params(self)

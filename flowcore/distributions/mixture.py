@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +12,7 @@ import numpy as np
 from ..bijectors.algebra import common_context_dim, initialize_part
 from ..core import frozen, log_sum_exp
 from ..core.inputs import as_numbers, sample_gate, show
-from .distribution import Distribution, Foreign, check_one_column
+from .distribution import Distribution, Foreign, Law, check_one_column
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Base, Bound, Context, Seed, Workspace
@@ -145,19 +147,18 @@ def mixture_weights(weights: ArrayLike | None, k: int) -> np.ndarray:
     return frozen(scaled)
 
 
-def mixture_law(
-    weights: np.ndarray, laws: Sequence[tuple[Callable, Callable]], eps: float = 0.0
-) -> tuple[Callable, Callable]:
-    """(F, F^-1) of a mixture, for those of its components, whose values have the precision eps."""
+def mixture_law(weights: np.ndarray, laws: Sequence[Law], eps: float = 0.0) -> Law:
+    """The law of a mixture; eps: the precision of its components."""
 
     def cdf(x):
-        return sum(weight * own(x) for weight, (own, _) in zip(weights, laws, strict=True))
+        return sum(weight * own.cdf(x) for weight, own in zip(weights, laws, strict=True))
 
     def ppf(q):
-        ends = np.stack(np.broadcast_arrays(*(own(q) for _, own in laws)))
+        ends = np.stack(np.broadcast_arrays(*(own.ppf(q) for own in laws)))
         return rising_root(lambda x: cdf(x) - q, ends.min(axis=0), ends.max(axis=0), eps)
 
-    return cdf, ppf
+    low, high = zip(*(own.ends for own in laws), strict=True)
+    return Law(cdf, ppf, (reduce(np.minimum, low), reduce(np.maximum, high)))
 
 
 @np.errstate(all="ignore")  # an end may be infinite

@@ -23,7 +23,7 @@ from ..bijectors.linear import check_resolution
 from ..core import as_numbers, call, evaluate, is_built_in, warn
 from ..core.inputs import check_context, check_event, check_params, in_order, sample_gate
 from ..core.labels import are_names
-from .distribution import Distribution, Foreign, check_one_column
+from .distribution import Distribution, Foreign, Law, check_one_column
 
 if TYPE_CHECKING:
     from ..core import Workspace
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 FAR = 10.0  # standard deviations: rows of a larger median size were meant to be standardised
 _NOT_FITTED = "this flow has not seen data: its Standardize does nothing yet"
 _FIT = "use what fit returns (flow, history = fit(flow, X)), or flow.initialize(X)"
-BOTH_TAILS = 0.001, 0.999  # quantiles of the base, whose images show whether f rises or falls
 DRAWS = 2**16  # base samples drawn at a time: a float32 flow never holds them all in float64
 
 
@@ -243,20 +242,22 @@ class TransformedDistribution(Distribution):
     def _law(self, context=None):
         check_one_column(self, "the cdf of a flow")
         base, bijector = self.parts
-        base_cdf, base_ppf = base._law(context if base.context_dim else None)
+        base_cdf, base_ppf, ends = base._law(context if base.context_dim else None)
         context = context if bijector.context_dim else None
-        low, high = (self.from_latent(base_ppf(np.array([q])), None, context) for q in BOTH_TAILS)
+        low, high = (self.from_latent(end, None, context) for end in ends)
         falls, middle = high < low, low + (high - low) / 2  # for each row of the context
 
         def cdf(x):
             u = base_cdf(self.to_latent(x, None, context))
-            beyond = (1 + np.sign(x - middle)) / 2  # 0 or 1, where there is no z
+            beyond = (1 + np.sign(x - middle)) / 2  # of the support: 0 or 1
             return np.where(np.isnan(u), beyond, np.where(falls, 1 - u, u))
 
         def ppf(q):
-            return self.from_latent(base_ppf(np.where(falls, 1 - q, q)), None, context)
+            x = self.from_latent(base_ppf(np.where(falls, 1 - q, q)), None, context)
+            on_edge = np.isnan(x) & ~np.isnan(q + middle)
+            return np.where(on_edge, np.where(q < 0.5, *bijector.codomain), x)
 
-        return cdf, ppf
+        return Law(cdf, ppf, (np.minimum(low, high), np.maximum(low, high)))
 
     def stages(self, z: ArrayLike, context: Context = None) -> list[tuple[str, np.ndarray]]:
         """[(name, array), ...]: the base sample z, then its image after every bijector."""

@@ -13,10 +13,9 @@ ONE = fc.MADE(1, [8], context_dim=2)
 
 
 def spline(context_dim=0, dtype=float, rng=3, **options):
-    flow = fc.flows.nsf(
-        1, layers=2, hidden=[8], context_dim=context_dim, rng=rng, dtype=dtype, **options
-    )
-    return randomize(flow, scale=1.5, rng=rng)
+    options = {"base": "normal", "layers": 2, "hidden": [8], **options}
+    flow = fc.flows.nsf(1, context_dim=context_dim, rng=rng, dtype=dtype, **options)
+    return randomize(flow, scale=1.0, rng=rng)
 
 
 def flow(base, *bijectors):
