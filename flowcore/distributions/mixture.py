@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-
 from functools import reduce
 from typing import TYPE_CHECKING
 

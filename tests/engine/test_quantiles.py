@@ -43,7 +43,9 @@ BASES = {
     "laplace": fc.Laplace(1, 0.5, 2.0),
     "student": fc.StudentT(1, df=2.5),
     "trained student": fc.StudentT(1, df=3.0, trainable=True).with_params([0.2]),
-    "gaussian mixture": fc.GaussianMixture([[-2.0], [2.0], [9.0]], [[0.5], [1.0], [0.1]], [3, 1, 2]),
+    "gaussian mixture": fc.GaussianMixture(
+        [[-2.0], [2.0], [9.0]], [[0.5], [1.0], [0.1]], [3, 1, 2]
+    ),
     "normal mixture": fc.MultivariateNormalMixture([[-2.0], [2.0]], [[[0.5]], [[1.0]]], [3, 1]),
     "t mixture": fc.MultivariateTMixture([[-2.0], [2.0]], [[[0.5]], [[1.0]]], [3, 1], df=3.0),
     "mixture": fc.Mixture([fc.Normal(1), fc.Uniform(3.0, 4.0), spline(rng=8)], [2, 1, 3]),
@@ -56,7 +58,8 @@ FLOWS = {
     "lu": flow(fc.StudentT(1, 5.0), fc.LULinear(1)),
     "maf": flow(fc.Normal(1), fc.MaskedAutoregressiveFlow(fc.MADE(1, [8]))),
     "mixture of gaussians": flow(
-        fc.Normal(1), fc.MaskedAutoregressiveFlow(fc.MADE(1, [8], n_out=9), fc.MixtureOfGaussians(3))
+        fc.Normal(1),
+        fc.MaskedAutoregressiveFlow(fc.MADE(1, [8], n_out=9), fc.MixtureOfGaussians(3)),
     ),
     "positive": flow(fc.Normal(1), fc.Exp(1), fc.ElementwiseAffine([0.2], [0.4])),
     "negative": flow(fc.Normal(1), FALLING, fc.Exp(1), fc.ElementwiseAffine([0.2], [0.4])),
@@ -75,7 +78,8 @@ GIVEN = {
     "mixture given": fc.Mixture([spline(2), spline(2, rng=1), fc.Normal(1)], [1, 2, 3]),
     "bounded given": spline(2, bounded=(-1.0, 2.0)),
     "estimator's": fc.TransformedDistribution(
-        fc.Mixture([spline(2), fc.Laplace(1)]), fc.Standardize(1).with_moments(np.array([3.0]), np.array([0.2]))
+        fc.Mixture([spline(2), fc.Laplace(1)]),
+        fc.Standardize(1).with_moments(np.array([3.0]), np.array([0.2])),
     ),
 }
 CONTEXTS = RNG(0).normal(size=(4, 2)) + np.array([[1.0], [-1.0], [0.3], [-0.3]])
@@ -91,7 +95,9 @@ def is_integral(density, context=None):
     x = np.sort(np.concatenate([x, np.linspace(x.min(), x.max(), 8000)]))
     node, weight = np.polynomial.legendre.leggauss(3)
     middle, half = (x[1:] + x[:-1]) / 2, (x[1:] - x[:-1]) / 2
-    p = np.exp(density.log_prob((middle[:, None] + half[:, None] * node)[..., None], context=context))
+    p = np.exp(
+        density.log_prob((middle[:, None] + half[:, None] * node)[..., None], context=context)
+    )
     total = np.concatenate([[0.0], np.cumsum(half * (p @ weight))])
     u = density.cdf(x[:, None], context)[:, 0]
     np.testing.assert_allclose(u - u[0], total, atol=3e-4)
@@ -154,7 +160,10 @@ def test_levels_0_and_1_are_the_ends_of_the_support():
     assert ends("uniform") == [-2, 5]
     assert ends("uniform base") == [-1, 1]
     assert ends("bounded") == pytest.approx([-1, 2])
-    assert fc.TransformedDistribution(fc.Normal(1), fc.Exp(1)).quantiles([0, 1]).tolist() == [0, np.inf]
+    assert fc.TransformedDistribution(fc.Normal(1), fc.Exp(1)).quantiles([0, 1]).tolist() == [
+        0,
+        np.inf,
+    ]
     both = fc.Mixture([fc.Uniform(0.0, 1.0), fc.Uniform(2.0, 5.0)])
     assert both.quantiles([0, 0.25, 0.75, 1]).tolist() == pytest.approx([0, 0.5, 3.5, 5])
 
@@ -188,7 +197,9 @@ def test_several_independent_columns():
     ):
         u = density.cdf(z)
         assert u.shape == z.shape
-        np.testing.assert_array_equal(u, np.dstack([p.cdf(z[..., i : i + 1]) for i, p in enumerate(each)]))
+        np.testing.assert_array_equal(
+            u, np.dstack([p.cdf(z[..., i : i + 1]) for i, p in enumerate(each)])
+        )
         inside = (u > 0) & (u < 1)
         np.testing.assert_allclose(density.ppf(u)[inside], z[inside])
 
@@ -270,6 +281,8 @@ def test_root_search():
         lambda x: np.arctan(x) / np.pi * 2, lambda x: np.exp(np.clip(x, None, 700)) - 2,
     ]  # fmt: skip
     for f in hard:
-        x = rising_root(lambda x, f=f: f(x) - 0.9 * (2 * q - 1), np.full(500, -1e6), np.full(500, 1e6))
+        x = rising_root(
+            lambda x, f=f: f(x) - 0.9 * (2 * q - 1), np.full(500, -1e6), np.full(500, 1e6)
+        )
         assert (f(x - 1e-9 * abs(x) - 1e-300) <= 0.9 * (2 * q - 1) + 1e-15).all()
         assert (f(x + 1e-9 * abs(x) + 1e-300) >= 0.9 * (2 * q - 1) - 1e-15).all()
