@@ -17,7 +17,8 @@ import numpy as np
 
 from ..core import imported
 from ..core.inputs import as_numbers, check_dim, constant, interval, show
-from .distribution import BaseDistribution, Normal, law_of
+from .distribution import BaseDistribution, Normal
+from .law import law_of, moved
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Bound, DTypeLike, Workspace
@@ -58,7 +59,7 @@ class MultivariateNormalDiag(BaseDistribution):
         return self.loc, self.scale_diag, np.log(self.scale_diag) + 0.5 * log(2 * pi * e)
 
     def _law(self, context=None):
-        return Normal(1)._law().moved(self.loc, self.scale_diag)
+        return moved(Normal(1)._law(), self.loc, self.scale_diag)
 
     def bind(self, at: Workspace) -> Bound:
         log_scale = at.number(np.log(self.scale_diag).sum())
@@ -126,7 +127,7 @@ class Uniform(BaseDistribution):
     def _law(self, context=None):
         if self.circular:
             return super()._law(context)
-        return law_of(lambda u: np.clip(u, 0, 1), np.copy).moved(self.low, self.high - self.low)
+        return moved(law_of(lambda u: np.clip(u, 0, 1), np.copy), self.low, self.high - self.low)
 
     def bind(self, at: Workspace) -> Bound:
         low, high = (a.astype(at.dtype)[:, None] for a in (self.low, self.high))
@@ -180,7 +181,8 @@ class Laplace(BaseDistribution):
         return self.loc, sqrt(2) * self.scale, 1 + np.log(2 * self.scale)
 
     def _law(self, context=None):
-        return law_of(_laplace_cdf, _laplace_ppf).moved(self.loc, self.scale)
+        law = imported("scipy.stats").laplace(self.loc, self.scale)
+        return law_of(law.cdf, law.ppf)
 
     def bind(self, at: Workspace) -> Bound:
         loc, scale = (a.astype(at.dtype)[:, None] for a in (self.loc, self.scale))
@@ -264,9 +266,8 @@ class StudentT(BaseDistribution):
     def _law(self, context=None):
         special = imported("scipy.special")
 
-        def ppf(q):
-            z = special.stdtrit(self.df, q)
-            return np.where(q < 0.5, -np.abs(z), z)  # SciPy's is +inf at 0
+        def ppf(q):  # SciPy's is +inf at 0
+            return np.where(q < 0.5, -1, 1) * np.abs(special.stdtrit(self.df, q))
 
         return law_of(partial(special.stdtr, self.df), ppf)
 
@@ -322,16 +323,6 @@ class StudentT(BaseDistribution):
     def __repr__(self):
         trainable = ", trainable=True" if self.trainable else ""
         return f"StudentT({self.dim}, df={_shown(self.df)}{trainable})"
-
-
-def _laplace_cdf(u):
-    tail = 0.5 * np.exp(-np.abs(u))
-    return np.where(u > 0, 1 - tail, tail)
-
-
-def _laplace_ppf(q):
-    with np.errstate(divide="ignore"):  # the ends are infinite
-        return np.sign(0.5 - q) * np.log(2 * np.minimum(q, 1 - q))
 
 
 _SHIFT = np.arange(16.0)  # from there on the series below is right to the last digit

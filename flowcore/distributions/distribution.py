@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from math import e, log, pi
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import autograd.numpy as anp
 import numpy as np
@@ -21,21 +21,12 @@ from ..core import (
     is_built_in,
     require,
 )
-from ..core.inputs import (
-    as_column,
-    as_probabilities,
-    check_context,
-    check_dim,
-    check_event,
-    gate,
-    infinite,
-    sample_gate,
-    show,
-)
+from ..core.inputs import as_column, as_probabilities, check_dim, gate, infinite, sample_gate
+from .law import arguments, check_one_column, law_of
 
 if TYPE_CHECKING:
     from ..core import Workspace
-    from ..core.typing import Array, ArrayLike, Bound, Context, Params, Seed, Self, Threads
+    from ..core.typing import Array, ArrayLike, Bound, Context, Law, Params, Seed, Self, Threads
 
 
 class Distribution(Parametric):
@@ -153,9 +144,8 @@ class Distribution(Parametric):
         >>> Normal(1).cdf([[0.0], [np.inf]]).tolist()
         [[0.5], [1.0]]
         """
-        x = as_numbers("x", x)
-        check_event(x, self.dim, self)
-        return self._law(check_context(context, self.context_dim, self))[0](x)
+        x, context = arguments(self, x, context)
+        return self._law(context)[0](x)
 
     def ppf(self, q: ArrayLike, context: Context = None) -> np.ndarray:
         """F^-1(q), the quantiles of every coordinate, (..., D): the inverse of `cdf`.
@@ -167,11 +157,8 @@ class Distribution(Parametric):
         >>> Normal(1).ppf([[0.5], [0.975]]).round(4).tolist()
         [[0.0], [1.96]]
         """
-        q = as_numbers("q", q)
-        check_event(q, self.dim, self)
-        if ((q < 0) | (q > 1)).any():
-            raise ValueError(f"q must be probabilities in [0, 1]: {show(q)}")
-        return self._law(check_context(context, self.context_dim, self))[1](q)
+        q, context = arguments(self, as_probabilities(q), context)
+        return self._law(context)[1](q)
 
     def pit(self, y: ArrayLike, context: Context = None) -> np.ndarray:
         """The probability integral transform u = F(y | c) of one column, (n,).
@@ -248,35 +235,6 @@ class Distribution(Parametric):
             return self.log_prob(x, theta, *([] if context is None else [context]))
 
         return by_autograd(log_prob, at, self)
-
-
-class Law(NamedTuple):
-    """The distribution of each coordinate, functions of arrays (..., D): F, F^-1, and two places,
-    one in each tail, between which most of the mass lies."""
-
-    cdf: Callable
-    ppf: Callable
-    ends: tuple[np.ndarray, np.ndarray]
-
-    def moved(self, loc, scale) -> Law:
-        """The law of loc + scale z."""
-        ends = tuple(loc + scale * end for end in self.ends)
-        cdf, ppf, _ = self
-        return Law(lambda x: cdf((x - loc) / scale), lambda q: loc + scale * ppf(q), ends)
-
-
-def law_of(cdf: Callable, ppf: Callable) -> Law:
-    """The law of this F and F^-1."""
-    return Law(cdf, ppf, (ppf(np.array([0.001])), ppf(np.array([0.999]))))
-
-
-def check_one_column(density: Distribution, what: str) -> None:
-    """A ValueError for a density of several columns, with the way to its conditionals."""
-    if density.dim != 1:
-        raise ValueError(
-            f"{what} takes a density of one column, not of {density.dim}: posterior(rows, column) "
-            "is the density of a column given the others"
-        )
 
 
 class BaseDistribution(Distribution):

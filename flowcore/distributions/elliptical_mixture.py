@@ -13,7 +13,8 @@ from ..core.inputs import as_numbers
 from .bases import StudentT
 from .columns import column_numbers, equal_rows, known_row
 from .distribution import BaseDistribution, Normal
-from .mixture import mixture_law, mixture_weights
+from .law import mixed, moved
+from .mixture import mixture_weights
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Bound, Seed
@@ -247,8 +248,8 @@ class EllipticalMixture(BaseDistribution):
     def _law(self, context=None):
         one = (Normal(1) if self.df == inf else StudentT(1, self.df))._law()
         scales = np.sqrt((self.scale_tril**2).sum(axis=2))
-        laws = [one.moved(*place) for place in zip(self.means, scales, strict=True)]
-        return mixture_law(self.weights, laws)
+        places = zip(self.means, scales, strict=True)
+        return mixed(self.weights, [moved(one, *place) for place in places])
 
     def bind(self, at: Workspace) -> Bound:
         if at.present is not None:

@@ -11,7 +11,8 @@ from ..bijectors import Standardize
 from ..core import imported, log_sum_exp
 from ..core.inputs import as_numbers, check_dim
 from .distribution import BaseDistribution, Normal
-from .mixture import mixture_law, mixture_weights
+from .law import mixed, moved
+from .mixture import mixture_weights
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Bound, DTypeLike, Seed, Workspace
@@ -137,9 +138,9 @@ class GaussianMixture(BaseDistribution):
         return self.means[component] + self.scales[component] * noise
 
     def _law(self, context=None):
-        normal, places = Normal(1)._law(), zip(self.means, self.scales, strict=True)
-        laws = [normal.moved(*(a.astype(float) for a in place)) for place in places]
-        return mixture_law(self.weights, laws)
+        places = zip(self.means.astype(float), self.scales.astype(float), strict=True)
+        laws = [moved(Normal(1)._law(), *place) for place in places]
+        return mixed(self.weights, laws)
 
     def bind(self, at: Workspace) -> Bound:
         theta, theta_bar = at.params(self)

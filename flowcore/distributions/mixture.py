@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import reduce
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,12 +10,11 @@ import numpy as np
 from ..bijectors.algebra import common_context_dim, initialize_part
 from ..core import frozen, log_sum_exp
 from ..core.inputs import as_numbers, sample_gate, show
-from .distribution import Distribution, Foreign, Law, check_one_column
+from .distribution import Distribution, Foreign
+from .law import check_one_column, mixed
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Base, Bound, Context, Seed, Workspace
-
-DIGITS, MOST_STEPS = 1e-11, 200  # of a root search: its relative error, and twelve steps are usual
 
 
 class Mixture(Distribution):
@@ -121,7 +119,7 @@ class Mixture(Distribution):
     def _law(self, context=None):
         check_one_column(self, "the cdf of a Mixture")
         laws = [part._law(context if part.context_dim else None) for part in self.parts]
-        return mixture_law(self.weights, laws, np.finfo(self.dtype).eps)
+        return mixed(self.weights, laws, float(np.finfo(self.dtype).eps))
 
     def config(self) -> dict:
         """The constructor's arguments, for `save`."""
@@ -144,41 +142,3 @@ def mixture_weights(weights: ArrayLike | None, k: int) -> np.ndarray:
     if not scaled.all():
         raise ValueError(f"weights differ too much to sum to 1: {show(values)}")
     return frozen(scaled)
-
-
-def mixture_law(weights: np.ndarray, laws: Sequence[Law], eps: float = 0.0) -> Law:
-    """The law of a mixture; eps: the precision of its components."""
-
-    def cdf(x):
-        return sum(weight * own.cdf(x) for weight, own in zip(weights, laws, strict=True))
-
-    def ppf(q):
-        ends = np.stack(np.broadcast_arrays(*(own.ppf(q) for own in laws)))
-        return rising_root(lambda x: cdf(x) - q, ends.min(axis=0), ends.max(axis=0), eps)
-
-    low, high = zip(*(own.ends for own in laws), strict=True)
-    return Law(cdf, ppf, (reduce(np.minimum, low), reduce(np.maximum, high)))
-
-
-@np.errstate(all="ignore")  # an end may be infinite
-def rising_root(f: Callable, low, high, eps: float = 0.0) -> np.ndarray:
-    """x with f(x) = 0, for rising functions f (elementwise) with f(low) <= 0 <= f(high).
-
-    Illinois' secants: an end that stays twice counts half. Every third step is a bisection, so that
-    no shape of f takes long. To ten digits, or to the precision eps.
-    """
-    f_low, f_high, last = f(low), f(high), np.zeros(np.shape(low))
-    low, high = np.where(f_high <= 0, high, low), np.where(f_low >= 0, low, high)
-    for step in range(MOST_STEPS):
-        going = high - low > max(DIGITS, eps) * np.maximum(np.abs(low), np.abs(high))
-        if not going.any():  # NaN and infinity are where they belong
-            break
-        x = high - f_high * (high - low) / (f_high - f_low)
-        secant = (low < x) & (x < high) & (step % 3 < 2)
-        x = np.where(secant, x, low + (high - low) / 2)
-        y = f(x)
-        again = np.where(np.sign(y) == last, 0.5, 1.0)
-        f_low, f_high = np.where(y <= 0, y, again * f_low), np.where(y >= 0, y, again * f_high)
-        low, high = np.where(going & (y <= 0), x, low), np.where(going & (y >= 0), x, high)
-        last = np.sign(y)
-    return high

@@ -23,7 +23,8 @@ from ..bijectors.linear import check_resolution
 from ..core import as_numbers, call, evaluate, is_built_in, warn
 from ..core.inputs import check_context, check_event, check_params, in_order, sample_gate
 from ..core.labels import are_names
-from .distribution import Distribution, Foreign, Law, check_one_column
+from .distribution import Distribution, Foreign
+from .law import check_one_column
 
 if TYPE_CHECKING:
     from ..core import Workspace
@@ -254,10 +255,10 @@ class TransformedDistribution(Distribution):
 
         def ppf(q):
             x = self.from_latent(base_ppf(np.where(falls, 1 - q, q)), None, context)
-            on_edge = np.isnan(x) & ~np.isnan(q + middle)
+            on_edge = np.isnan(x) & ~np.isnan(middle)
             return np.where(on_edge, np.where(q < 0.5, *bijector.codomain), x)
 
-        return Law(cdf, ppf, (np.minimum(low, high), np.maximum(low, high)))
+        return cdf, ppf, (np.minimum(low, high), np.maximum(low, high))
 
     def stages(self, z: ArrayLike, context: Context = None) -> list[tuple[str, np.ndarray]]:
         """[(name, array), ...]: the base sample z, then its image after every bijector."""

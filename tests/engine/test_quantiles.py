@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 import flowcore as fc
-from flowcore.distributions.mixture import rising_root
+from flowcore.distributions.law import root
 from flowcore.testing import randomize
 
 RNG = np.random.default_rng
@@ -178,7 +178,6 @@ def test_outside_of_the_support_and_nan():
     ):
         found = density.pit([low, high, np.nan, density.quantiles(0.3)[0]])
         np.testing.assert_allclose(found, [0, 1, np.nan, 0.3], rtol=1e-9)
-        assert np.isnan(density.ppf([[np.nan], [0.5]])).tolist() == [[True], [False]]
     context = CONTEXTS.copy()
     context[1, 0] = np.nan
     for density in GIVEN.values():
@@ -212,7 +211,7 @@ def test_float32():
         mixture = fc.Mixture([density, fc.TransformedDistribution(density, FALLING)])
         for one in (density, mixture):
             x = one.quantiles(q)
-            np.testing.assert_allclose(one.pit(x), q, atol=3e-6)
+            np.testing.assert_allclose(one.pit(x), q, atol=1e-5)
         high = spline()
     np.testing.assert_allclose(low.quantiles(q), high.quantiles(q), atol=1e-4)
 
@@ -229,6 +228,7 @@ def test_refused():
         (lambda: fc.VonMises([0.0]).cdf([[0.0]]), "VonMises.* has no cdf"),
         (lambda: fc.Uniform(-np.pi, np.pi, circular=True).ppf([[0.5]]), "has no cdf"),
         (lambda: fc.Normal(1).ppf([[1.01]]), "q must be probabilities"),
+        (lambda: fc.Normal(1).ppf([[np.nan]]), "q must be probabilities"),
         (lambda: fc.Normal(1).quantiles([-0.1]), "q must be probabilities"),
         (lambda: fc.Normal(1).quantiles([np.nan]), "q must be probabilities"),
         (lambda: fc.Normal(1).cdf([0.0, 1.0]), r"x\[:, None\]"),
@@ -276,13 +276,14 @@ def test_tables_of_one_column():
 
 def test_root_search():
     q = RNG(2).random(500)
-    hard = [  # steep, flat, with a gap, with heavy tails
-        lambda x: np.tanh(300 * (x - 0.2)), lambda x: x**9, lambda x: np.sign(x) * (np.abs(x) > 1),
-        lambda x: np.arctan(x) / np.pi * 2, lambda x: np.exp(np.clip(x, None, 700)) - 2,
-    ]  # fmt: skip
-    for f in hard:
-        x = rising_root(
-            lambda x, f=f: f(x) - 0.9 * (2 * q - 1), np.full(500, -1e6), np.full(500, 1e6)
-        )
-        assert (f(x - 1e-9 * abs(x) - 1e-300) <= 0.9 * (2 * q - 1) + 1e-15).all()
-        assert (f(x + 1e-9 * abs(x) + 1e-300) >= 0.9 * (2 * q - 1) - 1e-15).all()
+    hard = [  # steep, flat, with a gap, with heavy tails, all on one side
+        lambda x: np.tanh(300 * (x - 0.2)) / 2 + 0.5,
+        lambda x: np.clip(x, -1, 1) ** 9 / 2 + 0.5,
+        lambda x: np.where(x < -1, np.exp(x + 1) / 2, np.where(x > 1, 1 - np.exp(1 - x) / 2, 0.5)),
+        lambda x: np.arctan(x) / np.pi + 0.5,
+        lambda x: -np.expm1(-np.maximum(x, 0)),
+    ]
+    for cdf in hard:
+        x = root(cdf, q, np.full(500, -1e6), np.full(500, 1e6))
+        near = 1e-9 * abs(x) + 1e-12
+        assert ((cdf(x - near) <= q) & (cdf(x + near) >= q)).all()
