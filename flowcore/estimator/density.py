@@ -304,7 +304,7 @@ class FlowDensity(
     def quantiles(self, q: ArrayLike, context: Context = None) -> np.ndarray:
         """The quantiles of one column: (len(q), n) for n rows of a context, (len(q),) without.
 
-        Cost: about 15 passes of every flow in the density, for each q.
+        Cost: 10 to 30 passes of every flow in the density, for each q.
         """
         check_is_fitted(self)
         read = self._read_by(self.density_, context, 0 if context is None else len(context))

@@ -42,7 +42,7 @@ def pit(values: ArrayLike, ax: Axes | None = None) -> Axes:
     --------
     >>> ax = pit(np.random.default_rng(0).random(1000))
     >>> ax.get_xlabel(), ax.texts[0].get_text()
-    ('PIT', 'n = 1,000, KS = 0.018')
+    ('PIT', 'n = 1,000, KS = 0.038; band: 95%')
     """
     u = np.sort(as_numbers("values", values), axis=None)
     n = len(u)
@@ -52,7 +52,7 @@ def pit(values: ArrayLike, ax: Axes | None = None) -> Axes:
     flat_histogram(ax, np.histogram(u, BINS, (0.0, 1.0))[0], BLUE)
     steps = np.arange(n + 1) / n
     ks = max((steps[1:] - u).max(), (u - steps[:-1]).max())
-    remark(ax, f"n = {n:,}, KS = {ks:.3f}")
+    remark(ax, f"n = {n:,}, KS = {ks:.3f}; band: 95%")
     ax.set(xlabel="PIT", ylabel="density")
     return ax
 

@@ -104,7 +104,10 @@ def test_picture():
     ax = fc.plots.pit(u)
     (bars,) = (p for p in ax.patches if hasattr(p, "get_data"))
     np.testing.assert_allclose(bars.get_data().values, np.histogram(u, 20, (0, 1))[0] / 50)
-    assert ax.texts[0].get_text() == f"n = 1,000, KS = {stats.kstest(u, 'uniform').statistic:.3f}"
+    assert (
+        ax.texts[0].get_text()
+        == f"n = 1,000, KS = {stats.kstest(u, 'uniform').statistic:.3f}; band: 95%"
+    )
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("PIT", "density")
     assert fc.plots.pit([0.5, 1.0], ax=ax) is ax
     for wrong in ([], [0.5, 1.2], [np.nan, 0.5]):
