@@ -74,7 +74,7 @@ def root(cdf: Callable, q, low, high, eps: float = EPS) -> np.ndarray:
     """
     rounding, last = 100 * eps * q, 0.0  # of a flow of ten layers
     f_low, f_high = cdf(low) - q, cdf(high) - q
-    low, high = np.where(f_high <= 0, high, low), np.where(f_low >= 0, low, high)
+    high = np.where(f_low >= 0, low, high)
     for step in range(MOST_STEPS):
         going = high - low > max(DIGITS, eps) * np.maximum(np.abs(low), np.abs(high))
         if not going.any():  # also for NaN and infinity

@@ -67,6 +67,7 @@ FLOWS = {
     "uniform base": flow(fc.Uniform(1), FALLING),
     "modes": flow(BASES["gaussian mixture"], FALLING, spline().bijector),
     "of a flow": fc.TransformedDistribution(spline(), FALLING),
+    "over a falling flow": fc.TransformedDistribution(flow(fc.Normal(1), FALLING), FALLING),
     "of a mixture": fc.TransformedDistribution(BASES["mixture"], FALLING),
 }
 GIVEN = {
