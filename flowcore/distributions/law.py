@@ -69,7 +69,7 @@ def mixed(weights: np.ndarray, laws: Sequence[Law], eps: float = EPS) -> Law:
 def root(cdf: Callable, q, low, high, eps: float = EPS) -> np.ndarray:
     """x with cdf(x) = q in [low, high], elementwise, to ten digits or to the precision eps.
 
-    Secants by the Illinois rule: an end that stays twice counts half. Every third step is a
+    Secants by the Illinois rule: an end that stays twice counts half. Every fourth step is a
     bisection, so that no shape of the cdf takes long.
     """
     rounding, last = 100 * eps * q, 0.0  # of a flow of ten layers
@@ -80,7 +80,7 @@ def root(cdf: Callable, q, low, high, eps: float = EPS) -> np.ndarray:
         if not going.any():  # also for NaN and infinity
             break
         x = high - f_high * (high - low) / (f_high - f_low)
-        x = np.where((low < x) & (x < high) & (step % 3 < 2), x, low + (high - low) / 2)
+        x = np.where((low < x) & (x < high) & (step % 4 < 3), x, low + (high - low) / 2)
         y = cdf(x) - q
         again = np.where(np.sign(y) == last, 0.5, 1.0)
         below, above, last = y <= rounding, y >= -rounding, np.sign(y)

@@ -285,6 +285,10 @@ def test_root_search():
         lambda x: -np.expm1(-np.maximum(x, 0)),
     ]
     for cdf in hard:
-        x = root(cdf, q, np.full(500, -1e6), np.full(500, 1e6))
+        calls = []
+        x = root(
+            lambda x, cdf=cdf: calls.append(x) or cdf(x), q, np.full(500, -1e6), np.full(500, 1e6)
+        )
+        assert len(calls) <= 105
         near = 1e-9 * abs(x) + 1e-12
         assert ((cdf(x - near) <= q) & (cdf(x + near) >= q)).all()
