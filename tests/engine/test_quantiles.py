@@ -204,6 +204,14 @@ def test_several_independent_columns():
         np.testing.assert_allclose(density.ppf(u)[inside], z[inside])
 
 
+def test_columns_of_a_mixture_of_gaussians_have_their_marginals():
+    p = fc.MultivariateNormalMixture([[0.0, 4.0], [1.0, 2.0]], [[[1, 0], [0.8, 0.6]]] * 2, [3, 1])
+    x = p.sample(20, rng=0)
+    each = [p.marginal([i]).cdf(x[:, i : i + 1]) for i in range(2)]
+    np.testing.assert_allclose(p.cdf(x), np.hstack(each))
+    np.testing.assert_allclose(p.ppf(p.cdf(x)), x, rtol=1e-8)
+
+
 def test_float32():
     for base in (fc.Normal(1), fc.GaussianMixture([[-2.0], [2.0]], 0.5, dtype=np.float32)):
         low, q = spline(dtype=np.float32), np.linspace(0.01, 0.99, 50)
@@ -287,7 +295,10 @@ def test_root_search():
     for cdf in hard:
         calls = []
         x = root(
-            lambda x, cdf=cdf: calls.append(x) or cdf(x), q, np.full(500, -1e6), np.full(500, 1e6)
+            lambda x, cdf=cdf, calls=calls: calls.append(x) or cdf(x),
+            q,
+            np.full(500, -1e6),
+            np.full(500, 1e6),
         )
         assert len(calls) <= 105
         near = 1e-9 * abs(x) + 1e-12
