@@ -138,6 +138,21 @@ def _is_float(value) -> bool:
         return False
 
 
+def as_column(name: str, values):
+    """Values (n,) as a column (n, 1), and a series with a name as a table; else unchanged."""
+    if hasattr(values, "to_frame"):
+        return values.to_frame()
+    return as_numbers(name, values)[:, None] if np.ndim(values) == 1 else values
+
+
+def as_probabilities(q) -> np.ndarray:
+    """The levels of quantiles, (k,), or a ValueError."""
+    q = np.atleast_1d(as_numbers("q", q))
+    if not ((q >= 0) & (q <= 1)).all():
+        raise ValueError(f"q must be probabilities in [0, 1]: {q}")
+    return q
+
+
 def as_integers(name: str, x) -> np.ndarray:
     """x as an array of integers; a ValueError for anything else, floats without fraction too."""
     numbers = as_numbers(name, x)

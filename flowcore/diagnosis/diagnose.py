@@ -19,8 +19,8 @@ from .hidden import hidden_cells, hidden_numbers
 from .likelihood import baselines, mean_and_error, overfitting, support, worst_row
 from .report import Diagnosis
 from .shares import shares
-from .tests import classifier, columns, latents, level, tails, worst_rows
-from .uniforms import conditionals, uniforms
+from .tests import classifier, columns, latents, level, tails, uniformity, worst_rows
+from .uniforms import conditionals, exact, uniforms
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -57,7 +57,8 @@ def diagnose(
     * Mean log p is compared with that of a Gaussian and of a mixture of Gaussians (best BIC).
     * Draws from the density are compared with the rows: the values of every column, and log p. A
       classifier tries to separate rows from draws.
-    * For a flow, z = f^-1(x) is compared with the base.
+    * For a flow, z = f^-1(x) is compared with the base. For one column given a context, the exact
+      PIT, F(x | context), is compared with uniform numbers, for flows and `FlowDensity`.
     * Rows far in the tails are counted.
     * Training rows are compared with held-out rows.
     * For a table, rows and draws are also compared by the ranges of columns, and by the shares of
@@ -198,6 +199,7 @@ def diagnose(
             *baselines(log_p, held_out, train, rng),
             *columns(held_out.x[own.index], own.x, names, rng),
             *classifier(held_out, own, names, rng),
+            *_pit(adapter.density, held_out, names),
             *_latents(adapter.density, held_out, names, rng),
             level(log_p[own.index], own.log_p, rng),
             tails(log_p, own.log_p, place),
@@ -223,6 +225,17 @@ def diagnose(
         findings=tuple(found), worst=worst, rows=frozen(shown[some[0]]),
         drawn=frozen(drawn[some[1]]), history=history,
     )  # fmt: skip
+
+
+def _pit(density, held_out, names) -> list[Finding]:
+    """Of the one column of a conditional density, if its F(x | c) is known exactly."""
+    if held_out.context is None or len(names) != 1:
+        return []
+    u = exact(density, "pit", held_out.x, context=held_out.context)
+    if u is None:
+        return []
+    what, test = f"`{names[0]}` given the context", imported("scipy.stats").kstest(u, "uniform")
+    return [uniformity("pit", f"KS of PIT, {names[0]}", "The density", what, u, test)]
 
 
 def _latents(density, held_out, names, rng) -> list[Finding]:

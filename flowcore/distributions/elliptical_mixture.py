@@ -10,8 +10,10 @@ import numpy as np
 
 from ..core import Workspace, frozen, log_sum_exp
 from ..core.inputs import as_numbers
+from .bases import StudentT
 from .columns import column_numbers, equal_rows, known_row
-from .distribution import BaseDistribution
+from .distribution import BaseDistribution, Normal
+from .law import mixed, moved
 from .mixture import mixture_weights
 
 if TYPE_CHECKING:
@@ -242,6 +244,12 @@ class EllipticalMixture(BaseDistribution):
             here = component == k
             x[here] = self.means[k] + x[here] @ factor.T
         return x
+
+    def _law(self, context=None):
+        one = (Normal(1) if self.df == inf else StudentT(1, self.df))._law()
+        scales = np.sqrt((self.scale_tril**2).sum(axis=2))
+        places = zip(self.means, scales, strict=True)
+        return mixed(self.weights, [moved(one, *place) for place in places])
 
     def bind(self, at: Workspace) -> Bound:
         if at.present is not None:

@@ -24,6 +24,7 @@ from ..core import as_numbers, call, evaluate, is_built_in, warn
 from ..core.inputs import check_context, check_event, check_params, in_order, sample_gate
 from ..core.labels import are_names, selected
 from .distribution import Distribution, Foreign
+from .law import check_one_column
 
 if TYPE_CHECKING:
     from ..core import Workspace
@@ -271,6 +272,26 @@ class TransformedDistribution(Distribution):
     ) -> Array:
         """x = f(z); NaN where f is not defined."""
         return self._through("forward", z, params, context, threads)
+
+    def _law(self, context=None):
+        check_one_column(self, "the cdf of a flow")
+        base, bijector = self.parts
+        base_cdf, base_ppf, ends = base._law(context if base.context_dim else None)
+        context = context if bijector.context_dim else None
+        low, high = (self.from_latent(end, None, context) for end in ends)
+        falls, middle = high < low, low + (high - low) / 2  # for each row of the context
+
+        def cdf(x):
+            u = base_cdf(self.to_latent(x, None, context))
+            beyond = (1 + np.sign(x - middle)) / 2  # of the support: 0 or 1
+            return np.where(np.isnan(u), beyond, np.where(falls, 1 - u, u))
+
+        def ppf(q):
+            x = self.from_latent(base_ppf(np.where(falls, 1 - q, q)), None, context)
+            on_edge = np.isnan(x) & ~np.isnan(middle)
+            return np.where(on_edge, np.where(q < 0.5, *bijector.codomain), x)
+
+        return cdf, ppf, (np.minimum(low, high), np.maximum(low, high))
 
     def stages(self, z: ArrayLike, context: Context = None) -> list[tuple[str, np.ndarray]]:
         """[(name, array), ...]: the base sample z, then its image after every bijector."""

@@ -21,7 +21,7 @@ from ..bijectors import Chain, Clamped
 from ..conditionals import Conditionals
 from ..conditionals.explaining import Explanation, explained
 from ..core import moment_after
-from ..core.inputs import column_labels, in_order, selected
+from ..core.inputs import as_column, column_labels, in_order, selected
 from ..core.labels import frame_of, library_of, names_of
 from ..core.rows import as_context, as_table, as_weights
 from ..distributions import TransformedDistribution
@@ -320,6 +320,28 @@ class FlowDensity(
         if context is not None and read is None:  # nothing that reads it has any weight
             n_samples = n_samples, len(context)
         return self._as_table_of_fit(self.density_.sample(n_samples, rng, context=read))
+
+    def pit(self, y: ArrayLike, context: Context = None) -> np.ndarray:
+        """F(y | context) of one column, (n,): uniform numbers, if the density is the truth.
+
+        y: (n,), (n, 1), or a table with one column. See `plots.pit`. Cost: three passes of every
+        flow in the density. Errors: ValueError for a density of several columns.
+        """
+        check_is_fitted(self)
+        y, _ = check_rows(self, as_column("y", y), reset=False)
+        return self.density_.pit(y, self._read_by(self.density_, context, len(y)))
+
+    def quantiles(self, q: ArrayLike, context: Context = None) -> np.ndarray:
+        """The quantiles of one column: (len(q), n) for n rows of a context, (len(q),) without.
+
+        Cost: 10 to 30 passes of every flow in the density, for each q.
+        """
+        check_is_fitted(self)
+        read = self._read_by(self.density_, context, 0 if context is None else len(context))
+        found = self.density_.quantiles(q, read)
+        if context is not None and read is None:  # nothing that reads it has any weight
+            found = np.repeat(found[:, None], len(context), axis=1)
+        return found
 
     def decision_function(self, X: ArrayLike, context: Context = None) -> np.ndarray:
         """`score_samples` - `offset_`: negative for outliers."""
