@@ -16,4 +16,12 @@ from .conditionals import Conditionals
 from .curves import Posterior, posterior
 from .explaining import Explanation
 
-__all__ = ["Answers", "Conditional", "Conditionals", "Explanation", "Marginal", "Posterior", "posterior"]
+__all__ = [
+    "Answers",
+    "Conditional",
+    "Conditionals",
+    "Explanation",
+    "Marginal",
+    "Posterior",
+    "posterior",
+]

@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 TOLERANCE, ROUNDS, MOST_NODES = 4e-5, 60, 2000  # of the mass, a cell; halvings; nodes of a row
 OFFSETS = 0.5 * np.sinh(0.83 * np.arange(-12, 13))  # first nodes: 10,000 scales far
 LEAST_SHARE, COMPONENTS = 1e-3, 8  # of the proposal that have first nodes
-DRAWS = 64  # of a proposal without components
+DRAWS = 32  # of a proposal without components; nodes of a turn, and of a coarse grid
 TAIL = 1e-3  # of the mass: more beyond the last node is too much
-NEGLIGIBLE = -20.0  # nats below the peak of a curve
+NEGLIGIBLE = -10.0  # nats below the peak of a curve
 POINTS = 2**18  # held at once
 COARSE = 0.05  # of the mass
-TINY = np.finfo(float).tiny
+TINY, LOWEST, ROUNDING = np.finfo(float).tiny, np.finfo(float).min, 1e-9
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def posterior(
     -----
     Cost: about 150 evaluations of log p a row, and the fit of a proposal once, at dim > 1; see
     `Conditionals`, which keeps it. On the caller's grid log p is evaluated where the density is
-    above exp(-20) of the peak, and interpolated elsewhere.
+    above exp(-10) of the peak, and interpolated elsewhere.
 
     Errors: ValueError for unknown values in other columns, and for a grid that does not ascend.
     Warnings: rows whose mass on the caller's grid is 5% off, because the grid is too coarse or too
@@ -244,7 +244,7 @@ def first_nodes(numbers: Numbers, rows: np.ndarray, column: int) -> tuple[np.nda
         contexts = np.repeat(rows[:, : numbers.width], DRAWS, axis=0)
         draws = numbers.sample_given(contexts, np.random.default_rng(0))[:, column].reshape((m, -1))
     low, middle, high = np.quantile(draws, [0.25, 0.5, 0.75], axis=1)[..., None]
-    x = np.hstack([np.sort(draws)[:, ::4], middle + (high - low) * OFFSETS])
+    x = np.hstack([np.sort(draws)[:, ::2], middle + (high - low) * OFFSETS])
     return np.repeat(np.arange(m), x.shape[1]), x.ravel()
 
 
@@ -258,7 +258,7 @@ def refined(log_prob: Callable, row: np.ndarray, x: np.ndarray, m: int, angle: b
     for step in range(ROUNDS):
         first = np.searchsorted(row, np.arange(m))
         top = np.maximum.reduceat(log_p, first)
-        f = np.exp(log_p - np.maximum(top, np.finfo(float).min)[row])
+        f = np.exp(log_p - np.maximum(top, LOWEST)[row])
         inside = row[1:] == row[:-1]
         h = np.where(inside, np.diff(x), np.inf)
         slope, bend = np.diff(f) / h, np.zeros(len(x))
@@ -286,13 +286,13 @@ def refined(log_prob: Callable, row: np.ndarray, x: np.ndarray, m: int, angle: b
         tail = 0 if angle else (f * np.abs(x - peak))[:, [0, -1]].max(axis=1)
         unresolved = np.bincount(owner, error * cut, m) > 0
         resolved = (tail < TAIL * mass) & ~unresolved & np.isfinite(log_mass)
-        return Curves(x, log_p, log_mass, np.abs(second / mass), resolved)
+        return Curves(x, log_p, log_mass, np.abs(second / mass) + ROUNDING, resolved)
 
 
 def on_grid(log_prob: Callable, curves: Curves, grid: np.ndarray, angle: bool) -> Curves:
     """These curves with the nodes of a grid (G,); their mass stays that of their own nodes."""
     at = turned(grid[:, None], [angle])[:, 0]
-    top = np.maximum(curves.log_p.max(axis=1, keepdims=True), np.finfo(float).min)
+    top = np.maximum(curves.log_p.max(axis=1, keepdims=True), LOWEST)
     fall = np.maximum(curves.log_p - top, -800)  # exp is 0; -inf has no slope
     fall = np.stack([np.interp(at, *curve) for curve in zip(curves.x, fall, strict=True)])
     log_p, (row, g) = fall + top, np.nonzero(fall > NEGLIGIBLE)
@@ -303,11 +303,11 @@ def on_grid(log_prob: Callable, curves: Curves, grid: np.ndarray, angle: bool) -
 
 def drawn(curves: Curves, rows: np.ndarray, n: int, rngs: list) -> Weighted:
     """n draws for the one NaN of each row (m, W): one of each n-th of its mass, in random order."""
-    steps = np.concatenate([own.random((len(rows) // len(rngs), n)) for own in rngs])
-    order = np.concatenate([own.permuted(np.tile(np.arange(n), (len(rows) // len(rngs), 1)), axis=1) for own in rngs])
-    f = np.exp(curves.log_p - curves.log_p.max(axis=1, keepdims=True))
+    strata = np.tile(np.arange(n), (len(rows) // len(rngs), 1))
+    levels = [own.permuted(strata + own.random(strata.shape), axis=1) / n for own in rngs]
+    f = np.exp(curves.log_p - np.maximum(curves.log_p.max(axis=1, keepdims=True), LOWEST))
     x = np.repeat(rows[:, None], n, axis=1)
-    x[np.isnan(x)] = inverse_cdf(curves.x, f, (order + steps) / n).ravel()
+    x[np.isnan(x)] = inverse_cdf(curves.x, f, np.concatenate(levels)).ravel()
     good, no = curves.resolved, np.zeros(len(rows), bool)
     ess, k_hat = np.where(good, n, 0.0), np.where(good, -np.inf, np.inf)
     share = np.full(x.shape[:2], 1 / n)

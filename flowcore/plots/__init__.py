@@ -31,6 +31,7 @@ from .log_dets import log_dets
 from .masks import masks
 from .network import network
 from .pairs import pairs
+from .posteriors import posterior
 
 __all__ = [
     "bridges",
@@ -47,6 +48,7 @@ __all__ = [
     "masks",
     "network",
     "pairs",
+    "posterior",
     "scatter",
     "stages",
 ]
