@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 TOLERANCE, ROUNDS, MOST_NODES = 4e-5, 60, 2000  # of the mass, a cell; halvings; nodes of a row
 OFFSETS = 0.5 * np.sinh(0.83 * np.arange(-12, 13))  # first nodes: 10,000 scales far
-LEAST_SHARE, COMPONENTS = 1e-3, 8  # of the proposal that have first nodes
-DRAWS = 32  # of a proposal without components; nodes of a turn, and of a coarse grid
+LEAST_SHARE, COMPONENTS = 1e-4, 8  # of the proposal that have first nodes
+DRAWS = 64  # of a proposal without components; nodes of a turn, and of a coarse grid
 TAIL = 1e-3  # of the mass: more beyond the last node is too much
 NEGLIGIBLE = -10.0  # nats below the peak of a curve
 POINTS = 2**18  # held at once
@@ -244,7 +244,7 @@ def first_nodes(numbers: Numbers, rows: np.ndarray, column: int) -> tuple[np.nda
         contexts = np.repeat(rows[:, : numbers.width], DRAWS, axis=0)
         draws = numbers.sample_given(contexts, np.random.default_rng(0))[:, column].reshape((m, -1))
     low, middle, high = np.quantile(draws, [0.25, 0.5, 0.75], axis=1)[..., None]
-    x = np.hstack([np.sort(draws)[:, ::2], middle + (high - low) * OFFSETS])
+    x = np.hstack([draws, middle + (high - low) * OFFSETS])
     return np.repeat(np.arange(m), x.shape[1]), x.ravel()
 
 
