@@ -160,7 +160,7 @@ class Conditionals:
         else:
             X = in_order("rows", rows, names, holes=True).astype(float)
         check_event(X, self.dim, self.density)
-        X = np.atleast_2d(X).copy()
+        X = np.atleast_2d(X)
         X[:, column] = 0.0
         check_finite("rows", X, labels=names)
         X[:, column] = np.nan

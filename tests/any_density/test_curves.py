@@ -128,6 +128,8 @@ def test_heavy_tails():
     given = p.given({0: 0.5})
     t = stats.t(2, given.means[0, 0], given.scale_tril[0, 0, 0])
     np.testing.assert_allclose(t.cdf(at), [0.5, 0.999], atol=5e-4)
+    with pytest.warns(UserWarning, match="1 of 1 rows are not resolved"):  # 1e4 scales are too few
+        posterior(fc.StudentT(1, df=0.2))
 
 
 @pytest.mark.parametrize("name", ["torus", "uniform", "spline"])
