@@ -286,7 +286,8 @@ def refined(log_prob: Callable, row: np.ndarray, x: np.ndarray, m: int, angle: b
         tail = 0 if angle else (f * np.abs(x - peak))[:, [0, -1]].max(axis=1)
         unresolved = np.bincount(owner, error * cut, m) > 0
         resolved = (tail < TAIL * mass) & ~unresolved & np.isfinite(log_mass)
-        return Curves(x, log_p, log_mass, np.abs(second / mass) + ROUNDING, resolved)
+        off = np.sqrt(np.bincount(owner, error**2, m)) / mass + ROUNDING  # cells err either way
+        return Curves(x, log_p, log_mass, off, resolved)
 
 
 def on_grid(log_prob: Callable, curves: Curves, grid: np.ndarray, angle: bool) -> Curves:
