@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Context, Seed
     from .conditionals import Answers, Conditionals
 
-ROUNDING = 1e-6  # a smaller standard error is none
+ROUNDING = 1e-3  # nats: a smaller standard error is none
 
 
 class DrawnConditional(Judged):

@@ -232,6 +232,16 @@ class Distribution(Parametric):
         """p(x_a): the density of some columns, by number or name, in this order; `Conditionals`."""
         return self._memo_conditionals.marginal(columns)
 
+    def posterior(
+        self, rows: ArrayLike | None = None, column: Any = None, grid: ArrayLike | None = None,
+        context: Context = None,
+    ) -> Any:  # fmt: skip
+        """p(x_k | rest): the density of one column given the others, as a curve for each row.
+
+        See `flowcore.conditionals.posterior`.
+        """
+        return self._memo_conditionals.posterior(rows, column, grid, context)
+
     @cached_property
     def _memo_conditionals(self) -> Any:
         """With a proposal that is fitted once."""

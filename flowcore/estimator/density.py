@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..bijectors import Chain, Clamped
-from ..conditionals import Conditionals
+from ..conditionals import Conditionals, Posterior
 from ..conditionals.explaining import Explanation, explained
 from ..core import moment_after
 from ..core.inputs import as_column, column_labels, in_order, selected
@@ -410,6 +410,19 @@ class FlowDensity(
         check_is_fitted(self)
         read = self._read_by(self.density_, context, len(X))
         return self.conditionals_.impute(X, n, context=read, **options)
+
+    def posterior(
+        self, X: ArrayLike | None = None, column: Any = None, grid: ArrayLike | None = None,
+        context: Context = None,
+    ) -> Posterior:  # fmt: skip
+        """The density of one column given the others, as a curve for each row of X (n, D).
+
+        See `flowcore.conditionals.posterior`; names select columns.
+        """
+        check_is_fitted(self)
+        rows = context if X is None else X
+        read = self._read_by(self.density_, context, 1 if rows is None else len(rows))
+        return self.conditionals_.posterior(X, column, grid, read)
 
     def transform(self, X: ArrayLike, context: Context = None) -> np.ndarray:
         """z of every row, (n, D): its latent point under the single best flow."""

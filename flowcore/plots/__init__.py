@@ -32,6 +32,7 @@ from .masks import masks
 from .network import network
 from .pairs import pairs
 from .pit import pit
+from .posteriors import posterior
 
 __all__ = [
     "bridges",
@@ -49,6 +50,7 @@ __all__ = [
     "network",
     "pairs",
     "pit",
+    "posterior",
     "scatter",
     "stages",
 ]
