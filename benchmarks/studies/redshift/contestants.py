@@ -3,8 +3,8 @@
 PYTHON -m benchmarks.studies.redshift.contestants NAME QUICK IN.npz OUT.npz
 
 IN.npz has `train` and `held_out`, rows of redshift, u, g, r, i, z, y. A contestant is a class:
-`Contestant(train, quick)` trains, `curves(rows, grid=None)` returns (grid, densities, raw mass), and
-`log_prob(rows)` is log p of the columns that it models: the redshift, or all seven (`joint`).
+`Contestant(train, quick)` trains, `curves(rows, grid=None)` returns (grid, densities, raw mass),
+and `log_prob(rows)` is log p of the columns that it models: the redshift, or all seven (`joint`).
 """
 
 from __future__ import annotations
