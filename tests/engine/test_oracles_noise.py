@@ -57,15 +57,15 @@ def test_the_density_is_that_of_rows_with_noise(name):
 def test_noise_of_each_row_stays_with_its_row():
     """The right half has none, so only the left one is wider, whatever the order of batches."""
     rng = np.random.default_rng(0)
-    x = np.concatenate([rng.normal(-20, 0.1, size=(600, 1)), rng.normal(20, 0.1, size=(600, 1))])
-    sd = np.where(x < 0, 2.0, 0.0)
-    side = (x > 0).astype(float)
+    side = np.repeat([[0.0], [1.0]], 1000, axis=0)
+    x = 4 * side - 2 + 0.5 * rng.normal(size=(2000, 1))
+    sd = 1.5 * (1 - side)
     order = rng.permutation(len(x))
     flow, _ = fc.fit(
         gaussian_flow(context_dim=1), x[order], context=side[order], noise=sd[order], **FIT
     )
-    assert moments(flow, np.zeros((1, 1)))[1].item() == pytest.approx(2.0, abs=0.3)
-    assert moments(flow, np.ones((1, 1)))[1].item() == pytest.approx(0.1, abs=0.1)
+    assert moments(flow, np.zeros((1, 1)))[1].item() == pytest.approx(np.sqrt(2.5), abs=0.12)
+    assert moments(flow, np.ones((1, 1)))[1].item() == pytest.approx(0.5, abs=0.06)
 
 
 def test_each_column_has_its_own_noise():
@@ -145,14 +145,14 @@ def test_a_whitened_flow_has_one_density_in_all_units(recipe):
 
 
 def test_whitened_rows_are_white():
-    x = correlated()
+    x = correlated(20_000)  # of few rows, correlations are shrunk
     flow = flows.maf(4, layers=1, hidden=[8], base="normal", standardize="whiten").initialize(x)
     z = flow.to_latent(x)  # every other part is the identity at first
     np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-8)
-    np.testing.assert_allclose(np.cov(z.T, bias=True), np.eye(4), atol=1e-6)
+    np.testing.assert_allclose(np.cov(z.T, bias=True), np.eye(4), atol=1e-3)
     _, log_det = np.linalg.slogdet(np.cov(x.T, bias=True))
     gaussian = -0.5 * ((z**2).sum(axis=1) + log_det + 4 * np.log(2 * np.pi))
-    np.testing.assert_allclose(flow.log_prob(x), gaussian, rtol=1e-8)
+    np.testing.assert_allclose(flow.log_prob(x), gaussian, atol=1e-3)
 
 
 @pytest.mark.parametrize("harm", ["constant", "copy", "sum", "tiny", "huge", "integer"])
@@ -176,7 +176,7 @@ def test_a_whitened_context_survives_its_columns(harm):
 
 def test_fit_names_a_condition_number_once():
     x = correlated()
-    x[:, 3] = x[:, 0] + 1e-4 * x[:, 1]
+    x[:, 3] = x[:, 0] + 1e-3 * np.random.default_rng(1).normal(size=len(x))
     with pytest.warns(UserWarning, match="whiten") as found:
         fc.fit(flows.maf(4, layers=1, hidden=[16]), x, epochs=2, rng=0)
     assert sum("whiten" in str(one.message) for one in found) == 1
@@ -210,14 +210,13 @@ def test_nan_in_a_context_is_an_error_with_a_way_out():
     x, lacking = x_of(5), c[:5].assign(g=[1.0, np.nan, 1, 1, 1])
     with pytest.raises(ValueError, match=r"(?s)g.*joint|joint.*g"):
         fc.fit(gaussian_flow(context_dim=2), x, context=lacking, epochs=1)
-    for call in (
-        lambda: flow.quantiles([0.5], context=lacking),
-        lambda: flow.posterior(context=lacking),
-        lambda: fc.FlowDensity("small", budget=1e-3).fit(x, context=lacking),
-    ):
-        with pytest.raises(ValueError, match="joint"):
-            call()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        log_p = flow.log_prob(x, context=lacking.to_numpy())  # NaN stays in its row
-    assert np.isnan(log_p[1]) and np.isfinite(np.delete(log_p, 1)).all()
+    with pytest.raises(ValueError, match="joint"):
+        fc.FlowDensity("small", budget=1e-3).fit(x, context=lacking)
+    with pytest.raises(ValueError, match="joint"):
+        flow.posterior(context=lacking)
+    for found in (
+        flow.log_prob(x, context=lacking),
+        flow.pit(x, context=lacking),
+        flow.quantiles([0.5], context=lacking)[0],
+    ):  # NaN stays in its row
+        assert np.isnan(found[1]) and np.isfinite(np.delete(found, 1)).all()
