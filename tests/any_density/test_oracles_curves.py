@@ -101,7 +101,9 @@ def tolerance(name):
 @one_column
 def test_the_pit_is_the_integral_up_to_y(name):
     density, y, c, nodes, F, _ = conditional(name)
-    assert np.allclose(F[:, -1], 1, atol=max(tolerance(name), 4e-3))  # of this file's own quadrature
+    assert np.allclose(
+        F[:, -1], 1, atol=max(tolerance(name), 4e-3)
+    )  # of this file's own quadrature
     expected = [np.interp(*one) for one in zip(y[:, 0], nodes, F, strict=True)]
     found = density.pit(y, context=c)
     assert found.shape == (6,)
