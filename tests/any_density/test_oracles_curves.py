@@ -58,7 +58,9 @@ CONDITIONAL = {
     "mixture of Gaussians": lambda: initialized(
         lambda: flows.made_mog(1, hidden=[8], context_dim=3)
     ),
-    "bounded": lambda: initialized(lambda: flows.nsf(1, bounded=(0.0, 2.0), **SMALL), 0.3),
+    "bounded": lambda: initialized(
+        lambda: flows.nsf(1, bounded=(0.0, 2.0), base="normal", **SMALL), 0.3
+    ),
     "float32": lambda: initialized(lambda: flows.nsf(1, dtype=np.float32, **SMALL), 0.3),
     "mixture of flows": lambda: fc.Mixture(
         [initialized(lambda: flows.nsf(1, **SMALL), 0.3, seed) for seed in (1, 2)], [0.3, 0.7]
@@ -101,9 +103,7 @@ def tolerance(name):
 @one_column
 def test_the_pit_is_the_integral_up_to_y(name):
     density, y, c, nodes, F, _ = conditional(name)
-    assert np.allclose(
-        F[:, -1], 1, atol=max(tolerance(name), 4e-3)
-    )  # of this file's own quadrature
+    assert np.allclose(F[:, -1], 1, atol=tolerance(name))  # of this file's own quadrature
     expected = [np.interp(*one) for one in zip(y[:, 0], nodes, F, strict=True)]
     found = density.pit(y, context=c)
     assert found.shape == (6,)
@@ -157,8 +157,8 @@ def test_a_curve_is_log_prob_with_the_mass_one(name):
 def test_a_row_alone_has_the_curve_that_it_has_in_company(name):
     density, y, c, *_ = conditional(name)
     together, order = density.posterior(context=c), np.array([3, 0, 5, 1, 1])
-    np.testing.assert_array_equal(
-        density.quantiles(Q, context=c[order]), density.quantiles(Q, context=c)[:, order]
+    np.testing.assert_allclose(
+        density.quantiles(Q, context=c[order]), density.quantiles(Q, context=c)[:, order], rtol=1e-6
     )
     np.testing.assert_allclose(
         density.pit(y[2:3], context=c[2:3]), density.pit(y, context=c)[2:3], rtol=1e-6
@@ -260,7 +260,10 @@ def test_one_unknown_column_is_integrated_not_drawn(name):
             assert given.log_prob(y) == pytest.approx(
                 density.log_prob(x[i]) - expected[i], abs=0.005
             )
-            spread = np.ptp(curve.quantiles([0.1, 0.9])[:, i])
+            # exact conditionals are drawn from, so they have the noise of 1,000 draws
+            spread = np.ptp(curve.quantiles([0.1, 0.9])[:, i]) * (
+                5 if hasattr(density, "sample_given") else 1
+            )
             np.testing.assert_allclose(
                 given.quantiles([0.1, 0.5, 0.9])[:, 0], curve.quantiles([0.1, 0.5, 0.9])[:, i],
                 atol=0.02 * spread,
@@ -337,7 +340,7 @@ def test_units_do_not_matter(unit):
 def test_an_angle_has_the_mass_of_one_turn():
     density = fc.targets.torus()
     x = density.sample(4, 0)
-    found = density.posterior(x, 1)
+    found = fc.Conditionals(density).posterior(x, 1)
     nodes = np.linspace(-np.pi, np.pi, 20_001)
     lines = np.repeat(x[:, None], len(nodes), axis=1)
     lines[..., 1] = nodes
