@@ -140,8 +140,9 @@ def as_array(answer):
 
 
 OF_ALL = [(name, "pandas") for name in ALL]
-OF_ALL += [(name, "polars") for name in ("log_prob", "posterior", "pit", "quantiles", "conditionals",
-           "fit once more", "FlowDensity.impute", "FlowDensity.posterior")]  # fmt: skip
+OF_ALL += [(name, "polars") for name in
+           ("log_prob", "posterior", "pit", "quantiles", "conditionals", "fit once more",
+            "FlowDensity.impute", "FlowDensity.posterior")]  # fmt: skip
 
 
 @untrusted
