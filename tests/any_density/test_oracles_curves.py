@@ -358,6 +358,7 @@ def test_no_rows_have_no_curves():
     found = density.posterior(x[:0], 0)
     assert found.density.shape[0] == 0 and found.mass.shape == (0,)
     flow, _, c, *_ = conditional("spline")
+    assert flow.posterior(context=c[:0]).density.shape[0] == 0
     assert flow.quantiles(Q, context=c[:0]).shape == (7, 0)
     assert flow.pit(np.empty((0, 1)), context=c[:0]).shape == (0,)
 

@@ -196,9 +196,17 @@ def far_flow():
 def test_a_flag_of_99_warns_once_by_name():
     flow, c = far_flow()
     x, flagged = x_of(5), c[:5].assign(g=99.0)
-    with pytest.warns(UserWarning, match="'g'") as found:
-        flow.log_prob(x, context=flagged)
-    assert len(found) == 1 and "'u'" not in str(found[0].message)
+    for call in (
+        lambda: flow.log_prob(x, context=flagged),
+        lambda: flow.pit(x, context=flagged),
+        lambda: flow.sample(2, 0, context=flagged),
+        lambda: flow.quantiles([0.1, 0.9], context=flagged),
+        lambda: flow.posterior(context=flagged),
+    ):
+        with pytest.warns(UserWarning, match="'g'") as found:
+            call()
+        (message,) = {str(one.message) for one in found}  # a user sees equal ones once
+        assert "'u'" not in message and "5 of 5 rows" in message
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         flow.log_prob(x, context=c[:5])
