@@ -74,7 +74,8 @@ RUNS = {  # a command, and a part of what it prints; {tmp}: a folder
     "studies.simulation_based --quick --sbibm {tmp} --tasks two_moons --observations 1": "C2ST",
     "studies.simulation_based --quick --rounds 2 --context-net --sbibm {tmp} --tasks two_moons "
     "--observations 1": "2 rounds",
-    "studies.redshift --quick --contestants 'flowcore fit' 'flowcore fit, joint'": "sigma_NMAD",
+    "studies.redshift --quick --contestants 'flowcore fit' "
+    "'flowcore fit, whitened joint'": "sigma_NMAD",
     "studies.outliers --detectors KNN --tables wine": "mean AUROC",
     "studies.outliers --detectors KNN --tables wine --kinds swapped": "| swapped: wine | 52 |",
     "studies.synthetic --quick --tables census "

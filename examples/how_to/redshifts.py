@@ -56,7 +56,8 @@ class RedshiftEstimator:
         self.bands, self.redshift, self.options = list(bands), redshift, options
 
     def fit(self, frame):
-        flow = fc.flows.nsf(1, context_dim=len(self.bands))
+        dim = len(self.bands)
+        flow = fc.flows.nsf(1, context_dim=dim, standardize_context="whiten")  # colours matter
         self.flow, self.history = fc.fit(
             flow, frame[[self.redshift]], context=frame[self.bands], **self.options
         )

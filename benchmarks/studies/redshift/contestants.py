@@ -26,13 +26,13 @@ BLOCK = 500  # galaxies whose curves are held at once
 class FlowcoreFlow:
     """p(redshift | bands): `fit` of a spline flow, with the defaults."""
 
-    joint = False
+    joint, scaling = False, True
 
     def __init__(self, train: np.ndarray, quick: bool):
         import flowcore as fc
 
         options = {"epochs": 2} if quick else {}
-        flow = fc.flows.nsf(1, context_dim=len(BANDS))
+        flow = fc.flows.nsf(1, context_dim=len(BANDS), standardize_context=self.scaling)
         self.density, _ = fc.fit(flow, train[:, :1], context=train[:, 1:], **options)
 
     def log_prob(self, rows):
@@ -46,6 +46,12 @@ class FlowcoreFlow:
         """PIT and three quantiles of each galaxy."""
         self.density.pit(rows[:, :1], context=rows[:, 1:])
         self.density.quantiles([0.16, 0.5, 0.84], context=rows[:, 1:])
+
+
+class FlowcoreWhitened(FlowcoreFlow):
+    """The same over the principal axes of the bands."""
+
+    scaling = "whiten"
 
 
 class FlowcoreEstimator(FlowcoreFlow):
@@ -128,8 +134,9 @@ class PzflowJoint(PzflowFlow):
 
 CONTESTANTS = {
     "flowcore fit": FlowcoreFlow,
+    "flowcore fit, whitened": FlowcoreWhitened,
     "flowcore FlowDensity": FlowcoreEstimator,
-    "flowcore fit, joint": FlowcoreJoint,
+    "flowcore fit, whitened joint": FlowcoreJoint,
     "flowcore FlowDensity, joint": FlowcoreJointEstimator,
     "pzflow": PzflowFlow,
     "pzflow, joint": PzflowJoint,
