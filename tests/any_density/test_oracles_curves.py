@@ -243,6 +243,7 @@ def test_the_mass_of_a_curve_is_the_density_of_the_other_columns(name, column):
     np.testing.assert_array_equal(same.density, found.density)
 
 
+@pytest.mark.slow
 @of_several
 def test_one_unknown_column_is_integrated_not_drawn(name):
     """The error of log p(the rest) is that of a quadrature; `given` and `posterior` agree."""

@@ -102,9 +102,9 @@ ESTIMATOR = {
     "explain": lambda x, c: estimator().explain(x, c).surprise,
     "sample": lambda x, c: estimator().sample(2, 0, context=c),
     "posterior": lambda x, c: estimator().posterior(x, "size", context=c).density,
-    "impute": lambda x, c: estimator().impute(holed(x), 2, 30, 0, context=c).draws,
+    "impute": lambda x, c: estimator().impute(holed(x), 2, n_draws=30, rng=0, context=c).draws,
     "impute without a context": lambda x, c: (
-        estimator(with_context=False).impute(holed(x), 2, 30, 0).draws
+        estimator(with_context=False).impute(holed(x), 2, n_draws=30, rng=0).draws
     ),
     "posterior without a context": lambda x, c: (
         estimator(with_context=False).posterior(x, "size").density
@@ -143,6 +143,14 @@ OF_ALL = [(name, "pandas") for name in ALL]
 OF_ALL += [(name, "polars") for name in
            ("log_prob", "posterior", "pit", "quantiles", "conditionals", "fit once more",
             "FlowDensity.impute", "FlowDensity.posterior")]  # fmt: skip
+
+
+SLOW = {"posterior", "FlowDensity.posterior", "FlowDensity.impute", "FlowDensity.explain",
+        "conditionals", "FlowDensity.posterior without a context"}  # fmt: skip
+OF_ALL = [
+    pytest.param(name, library, marks=[pytest.mark.slow] * (name in SLOW))
+    for name, library in OF_ALL
+]
 
 
 @untrusted
@@ -202,6 +210,7 @@ def test_a_column_that_is_there_twice_is_refused(name):
         ALL[name](frame, c)
 
 
+@pytest.mark.slow
 def test_a_frame_may_lack_the_column_of_the_curve():
     x, c = table(6, seed=2)
     frame, context = pd.DataFrame(x, columns=X_NAMES), pd.DataFrame(c, columns=C_NAMES)
@@ -244,7 +253,7 @@ def test_a_frame_in_gives_a_frame_out(library):
     frame = holed(framed(x, X_NAMES, library, True))
     if library == "pandas":
         frame.index = [7, 3, 9, 1, 0, 2]
-    answers = density.impute(frame, 3, 30, 0)
+    answers = density.impute(frame, 3, n_draws=30, rng=0)
     assert answers.draws.shape == (3, 6, 3) and len(answers.tables) == 3
     for k, completed in enumerate(answers.tables):
         assert isinstance(completed, kind) and list(completed.columns) == X_NAMES[::-1]
@@ -252,7 +261,9 @@ def test_a_frame_in_gives_a_frame_out(library):
         np.testing.assert_array_equal(completed["age"].to_numpy(), x[:, 2])
         if library == "pandas":
             assert list(completed.index) == [7, 3, 9, 1, 0, 2]
-    assert all(isinstance(one, np.ndarray) for one in density.impute(holed(x), 2, 30, 0).tables)
+    assert all(
+        isinstance(one, np.ndarray) for one in density.impute(holed(x), 2, n_draws=30, rng=0).tables
+    )
 
 
 def test_a_fit_to_arrays_has_no_names_and_takes_frames_by_position():

@@ -68,6 +68,7 @@ def test_noise_of_each_row_stays_with_its_row():
     assert moments(flow, np.ones((1, 1)))[1].item() == pytest.approx(0.5, abs=0.06)
 
 
+@pytest.mark.slow
 def test_each_column_has_its_own_noise():
     flow, _ = fc.fit(gaussian_flow(2), x_of(dim=2), noise=[0.0, 2.0], **FIT)
     _, sd = moments(flow)
@@ -93,6 +94,7 @@ def test_noise_is_fresh_and_has_a_seed():
     assert (first != other).any() and (first != plain).any()
 
 
+@pytest.mark.slow
 def test_noise_of_zero_changes_little():
     """Fits with sd 0 and without noise end at the same density, up to the order of batches."""
     x = x_of()
@@ -114,6 +116,7 @@ def test_noise_of_a_context_needs_one():
         fc.fit(gaussian_flow(), x_of(50), context_noise=1.0, epochs=1)
 
 
+@pytest.mark.slow
 def test_repeated_rows_have_noise_of_their_own():
     """Fifty copies of eighty rows: the width is that of the noise, not of one draw a row."""
     x = np.repeat(np.zeros((80, 1)), 50, axis=0) + np.repeat(x_of(80) * 1e-3, 50, axis=0)
