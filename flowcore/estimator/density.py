@@ -70,8 +70,9 @@ class FlowDensity(
     * a Gaussian, a mixture of Gaussians and a wide Student t;
     * an affine flow, a spline flow, and a flow whose base has modes;
     * for few rows also a small affine flow, and one that starts at the Gaussian;
-    * for strongly correlated columns also a spline flow that starts at the Gaussian. Columns are
-      strongly correlated if the condition number of their correlations is at least 300.
+    * for strongly correlated columns also a spline flow that starts at the Gaussian, and reads a
+      context in its principal axes. Columns, of X or of the context, are strongly correlated if the
+      condition number of their correlations is at least 300.
 
     The folds depend on `random_state` and on the distances of the rows from the centre. They do not
     depend on the order of the rows, nor on the order, signs or units of the columns. Equal rows are

@@ -10,12 +10,12 @@ import numpy as np
 from sklearn.ensemble import IsolationForest
 from sklearn.utils.validation import validate_data
 
-from ..bijectors import Standardize, Whiten
+from ..bijectors import Standardize
 from ..bijectors.linear import reach_of
 from ..core.inputs import as_numbers, column_labels, where
 from ..core.labels import names_of
 from ..core.rows import check_finite
-from ..distributions.expectation_maximization import TINY, scarcity, shrunk
+from ..distributions.expectation_maximization import scarcity, shrunk
 from ..training.columns import check_columns
 from ..training.repeats import first_equal
 
@@ -26,6 +26,7 @@ LEAST_ROWS = 3  # one is held out, and a single other one has no spread
 LARGEST = 1e30  # of what float32 holds well
 FARTHEST = 1e100  # standard deviations: sums of squares of what is beyond may be no floats
 HOLE = -1.2345678e308  # in place of NaN, which equals nothing
+EXACT = 1e-9  # of the largest eigenvalue: what is less is rounding
 FAR = 10.0  # interquartile ranges from the quartiles: what lies beyond counts as if it were there
 
 
@@ -184,30 +185,22 @@ def scaling(x: np.ndarray, angle: np.ndarray | bool = False) -> Standardize:
 
 
 def condition_number(rows: Sample) -> float:
-    """The largest eigenvalue of the correlations of standardised rows, over the smallest one."""
-    x = near(rows.x)
-    values = np.linalg.eigvalsh(shrunk(x.T @ x / len(x), len(x), scarcity(*x.shape)))
-    return float(values[-1] / max(values[0], TINY))
-
-
-def whitening(context: np.ndarray, n_marks: int = 0) -> Whiten:
-    """c = mean + L z: columns of z are uncorrelated, with variance 1, apart from distant values.
-
-    The last n_marks columns, which are 1 or 0, are left as they are.
-    """
-    mean, matrix = np.zeros(context.shape[1]), np.eye(context.shape[1])
-    n = len(mean) - n_marks
-    if n:
-        own = Whiten(n).initialize_from_context(near(context[:, :n]))
-        mean[:n], matrix[:n, :n] = own.mean, own.matrix
-    return Whiten(len(mean)).with_moments(mean, matrix, reach_of(context))
+    """The largest eigenvalue of the correlations of standardised rows, over the smallest one; the
+    larger of both for rows with a context. Columns that follow from others do not count."""
+    found = 1.0
+    for table in (rows.x, rows.context):
+        if table is not None:
+            x = near(table)
+            moments = shrunk(x.T @ x / len(x), len(x), scarcity(*x.shape))
+            values = np.linalg.eigvalsh(moments)
+            found = max(found, float(values[-1] / values[values > EXACT * values[-1]][0]))
+    return found
 
 
 def standardized(
     table: Inputs, rows: Sample, used: np.ndarray
-) -> tuple[Sample, Standardize, Whiten | None]:
-    """(the rows, standardised, from the centre on; the scales of their columns; the axes of their
-    context).
+) -> tuple[Sample, Standardize, Standardize | None]:
+    """(the rows, standardised, from the centre on; the scales of their columns and context).
 
     used (n,): the weights of the table's rows that are learned. Errors and warnings: for too few
     rows, for columns that have no density, for values that are too far out.
@@ -225,7 +218,11 @@ def standardized(
     rows = replace(rows, x=np.where(filled, scale.mean, rows.x))
     if table.context is None:
         return from_the_centre(rows, scale, None), scale, None
-    of_context = whitening(rows.context, rows.x.shape[1] if table.is_clamped else 0)
+    of_context = scaling(rows.context)
+    mean, factor = of_context.mean.copy(), of_context.scale.copy()
+    if table.is_clamped:  # the last columns are 1 or 0
+        mean[-rows.x.shape[1] :], factor[-rows.x.shape[1] :] = 0.0, 1.0
+    of_context = of_context.with_moments(mean, factor, reach_of(rows.context))
     return from_the_centre(rows, scale, of_context), scale, of_context
 
 
@@ -242,7 +239,7 @@ def check_reach(x: np.ndarray, weight: np.ndarray, scale: Standardize, labels: l
         )
 
 
-def from_the_centre(rows: Sample, scale: Standardize, of_context: Whiten | None) -> Sample:
+def from_the_centre(rows: Sample, scale: Standardize, of_context: Standardize | None) -> Sample:
     """The same rows, standardised, by their distance from 0: an order that depends neither on the
     order in which they were given, nor on signs, units or the order of the columns."""
     x, context = scale.inverse(rows.x), rows.context

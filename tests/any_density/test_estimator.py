@@ -304,13 +304,13 @@ def test_a_white_spline_flow_wins_where_columns_are_nearly_the_same():
     assert found.score(x[600:]) > white.score - 0.2
 
 
-def test_a_context_is_read_in_its_principal_axes(tmp_path):
+def test_a_white_flow_reads_the_principal_axes_of_the_context(tmp_path):
     """Of two columns that are nearly the same, only the difference matters."""
     rng = np.random.default_rng(0)
     c, difference = rng.uniform(100, 300, 200), rng.standard_normal(200)
     context = np.column_stack([c, c + 0.1 * difference, np.full(200, 3.0), c])
     x = np.column_stack([difference + 0.1 * rng.standard_normal(200), rng.standard_normal(200)])
-    found = fc.FlowDensity("small", **QUICK | {"budget": 0.005}).fit(x, context=context)
+    found = fc.FlowDensity("white", **QUICK | {"budget": 0.005}).fit(x, context=context)
     assert found.score(x, context=context) > found.summary_.candidates[0].score + 0.7
     fc.save(found, tmp_path / "context.npz")
     again = fc.load(tmp_path / "context.npz").score_samples(x, context=context)
