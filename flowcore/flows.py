@@ -101,7 +101,7 @@ def maf(
         As for MADE.
     standardize_context : bool or str
         Standardise the context for the layers, by a `StandardizeContext` that `fit` initialises.
-        "whiten": with a `Whiten`.
+        "whiten": with a `Whiten`, where small differences of columns matter; it amplifies noise.
     bounded : pair or None
         (low, high): the support, an open interval. The ends are numbers or (D,) arrays, and may be
         infinite. A fixed map confines the density: a sigmoid to an interval, exp to a half-line.

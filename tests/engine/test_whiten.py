@@ -81,6 +81,13 @@ def test_constant_columns_and_copies_do_not_explode():
     np.testing.assert_allclose(np.linalg.norm(whiten.inverse(moved) - z, axis=1), 1.0, rtol=1e-6)
 
 
+def test_the_copy_of_many_rows_is_not_scaled_by_more_than_ten_thousand():
+    column = np.random.default_rng(0).normal(size=(100_000, 1))
+    whiten = fc.Whiten.from_data(np.hstack([column, column]))
+    difference = whiten.inverse([[1.0, 0.0]]) - whiten.inverse([[0.0, 0.0]])
+    np.testing.assert_allclose(np.abs(difference).max(), 1e4 / np.sqrt(2), rtol=0.01)
+
+
 @pytest.mark.parametrize("n", [2, 5, 30])
 def test_few_rows_of_many_columns_do_not_make_new_rows_explode(n):
     x = np.random.default_rng(0).normal(size=(n + 500, 10)) + 5
@@ -218,7 +225,7 @@ def test_far_contexts_are_one_warning_with_their_columns():
 
 def test_rows_that_overflow_are_one_warning_too():
     flow, x, context = fitted()
-    context[3, 1] = 1e300
+    context[3, 1], x[3, 0] = 1e300, np.inf
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         found = flow.log_prob(x, context=context)
