@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import generators
-from ..core.inputs import check_dim, check_event, column_labels, in_order, where
+from ..core import generators, without_warnings
+from ..core.inputs import check_context, check_dim, check_event, column_labels, in_order, where
 from ..core.labels import are_names, completed
 from ..core.rows import JOINT, check_finite
 from ..distributions.columns import column_numbers, known_row
@@ -210,16 +210,19 @@ class Conditionals:
     def numbers(self, context: Context, n: int) -> Numbers:
         """The object that answers questions about n rows, given the context."""
         context = np.zeros((n, 0)) if context is None else self.known(context)
-        turn = self.turn(context if context.shape[-1] else None)
+        with without_warnings():  # `known` has warned
+            turn = self.turn(context if context.shape[-1] else None)
         contexts = np.broadcast_to(context, (n, context.shape[-1]))
         return Numbers(self.density, turn, contexts, self._proposal_for)
 
     def known(self, context: Context) -> np.ndarray:
         """The context as finite numbers (..., C), its columns in the density's order."""
         names = getattr(self.density, "context_names", None)
-        context = in_order("context", context, names)
+        context = np.atleast_1d(in_order("context", context, names)).astype(float)
         check_finite("context", np.atleast_2d(context), labels=names, more=JOINT)
-        return np.atleast_1d(context).astype(float)
+        if width := getattr(self.density, "context_dim", 0):
+            check_context(context, width, self.density)  # warns where it is far from training rows
+        return context
 
     def _proposal_for(self, hole):
         return self.layer if self.layer and self.layer.begins_with(~hole) else self.proposal

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..core import imported, warn
+from ..core import imported, warn, without_warnings
 from ..core.inputs import as_numbers, named, show
 from ..distributions.elliptical_mixture import EllipticalMixture
 from .angles import TURN, turned
@@ -37,11 +37,18 @@ if TYPE_CHECKING:
 TOLERANCE, ROUNDS, MOST_NODES = 4e-5, 60, 2000  # of the mass, a cell; halvings; nodes of a row
 OFFSETS = 0.5 * np.sinh(0.83 * np.arange(-12, 13))  # first nodes: 10,000 scales far
 LEAST_SHARE, COMPONENTS = 1e-4, 8  # of the proposal that have first nodes
-DRAWS = 64  # of a proposal without components; nodes of a turn, and of a coarse grid
+DRAWS = 64  # of a proposal without components; nodes of a turn
 TAIL = 1e-3  # of the mass: more beyond the last node is too much
+ROWS = 128  # answered at once
 NEGLIGIBLE = -10.0  # nats below the peak of a curve
-POINTS = 2**18  # held at once
 COARSE = 0.05  # of the mass
+UNRESOLVED = (
+    "is not resolved: the density is 0 there, falls off too slowly, or has too many modes or jumps"
+)
+OFF = (
+    "has a mass that is off by more than 5%: the grid is too coarse or too short. Take more "
+    "points, or grid=None"
+)
 TINY, LOWEST, ROUNDING = np.finfo(float).tiny, np.finfo(float).min, 1e-9
 
 
@@ -152,38 +159,33 @@ def posterior_of(
     numbers: Numbers, rows: np.ndarray, column: Any, grid: ArrayLike | None
 ) -> Posterior:
     """The curves of rows (n, C + D) that have NaN in the same one column, in blocks of rows."""
-    given = grid is not None
-    if given:
+    if grid is not None:
         grid = as_numbers("grid", grid).astype(float)
         if grid.ndim != 1 or len(grid) < 2 or not (np.diff(grid) > 0).all() or np.isinf(grid).any():
             raise ValueError(f"grid must be finite numbers (G,) that ascend, not {show(grid)}")
-    size = max(1, POINTS // (len(grid) if given else MOST_NODES))
-    blocks = [rows[i : i + size] for i in range(0, len(rows), size)]
+    if not len(rows):
+        x = np.zeros((0, 2)) if grid is None else grid
+        return Posterior(column, x, np.zeros((0, x.shape[-1])), np.zeros(0))
+    blocks = [rows[i : i + ROWS] for i in range(0, len(rows), ROWS)]
     parts = [curves_of(numbers, block, grid) for block in blocks]
     x, log_p = (_joined([part[i] for part in parts]) for i in range(2))
     log_mass, _, resolved = (np.concatenate([part[i] for part in parts]) for i in range(2, 5))
-    with np.errstate(all="ignore"):  # rows without mass
-        if given:
-            top = log_p.max(axis=1)
-            raw = (node_lengths(grid) * np.exp(log_p - top[:, None])).sum(axis=1)
-            raw, expected = top + np.log(raw), log_mass
-            coarse = np.flatnonzero(np.abs(np.expm1(raw - expected)) > COARSE)
-            log_mass = raw
-            if coarse.size:
-                warn(
-                    f"the grid is too coarse or too short for {coarse.size} of {len(rows)} curves: "
-                    f"their mass is off by more than 5%, {named('row', coarse)}. Take more points, "
-                    "or grid=None"
-                )
-        density, mass = np.exp(log_p - log_mass[:, None]), np.exp(log_mass)
-    bad = np.flatnonzero(~resolved)
-    if bad.size:
-        warn(
-            f"the curves of {bad.size} of {len(rows)} rows are not resolved: {named('row', bad)}. "
-            "The density is 0 there, falls off too slowly, or has too many modes or jumps"
-        )
+    _warn_of_rows(~resolved, UNRESOLVED)
     angle = bool(numbers.angle[np.isnan(rows).any(axis=0)].any())
-    return Posterior(column, grid if given else x, density, mass, angle)
+    with np.errstate(invalid="ignore", divide="ignore"):  # rows without mass
+        density, mass = np.exp(log_p - log_mass[:, None]), np.exp(log_mass)
+        if grid is None:
+            return Posterior(column, x, density, mass, angle)
+        share = (node_lengths(grid) * density).sum(axis=1)  # of the mass
+        _warn_of_rows(np.abs(share - 1) > COARSE, OFF)
+        return Posterior(column, grid, density / share[:, None], mass * share, angle)
+
+
+def _warn_of_rows(bad: np.ndarray, problem: str) -> None:
+    """A warning that counts the rows (n,) with a problem."""
+    if bad.any():
+        rows = named("row", np.flatnonzero(bad))
+        warn(f"the curve of {bad.sum()} of {len(bad)} rows {problem} ({rows})")
 
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:
@@ -212,16 +214,15 @@ def curves_of(numbers: Numbers, rows: np.ndarray, grid: np.ndarray | None = None
         states = rows[row]
         states[:, column] = x
         c, x = np.split(states, [numbers.width], axis=1)
-        log_p = numbers.density.log_prob(x, **({"context": c} if numbers.width else {}))
+        with without_warnings():  # about contexts: `Conditionals.known` has warned
+            log_p = numbers.density.log_prob(x, **({"context": c} if numbers.width else {}))
         return not_nan(log_p, numbers.density)
 
     row, x = first_nodes(numbers, rows, column)
-    everywhere = [] if grid is None else [grid[:: 1 + len(grid) // DRAWS]]
     if angle:
-        x, everywhere = turned(x[:, None], [True])[:, 0], [np.linspace(-np.pi, np.pi, DRAWS + 1)]
-    for nodes in everywhere:
-        row = np.append(row, np.repeat(np.arange(m), len(nodes)))
-        x = np.append(x, np.tile(nodes, m))
+        x = turned(x[:, None], [True])[:, 0]
+        row = np.append(row, np.repeat(np.arange(m), DRAWS + 1))
+        x = np.append(x, np.tile(np.linspace(-np.pi, np.pi, DRAWS + 1), m))
     curves = refined(log_prob, row, x, m, angle)
     return curves if grid is None else on_grid(log_prob, curves, grid, angle)
 
@@ -241,8 +242,8 @@ def first_nodes(numbers: Numbers, rows: np.ndarray, column: int) -> tuple[np.nda
         rngs = [np.random.default_rng(0) for _ in rows]
         draws = proposal.sample_given(rows, DRAWS, rngs)[0][..., column]
     else:
-        contexts = np.repeat(rows[:, : numbers.width], DRAWS, axis=0)
-        draws = numbers.sample_given(contexts, np.random.default_rng(0))[:, column].reshape((m, -1))
+        contexts = np.repeat(rows[:, None, : numbers.width], DRAWS, axis=1)
+        draws = [numbers.sample_given(c, np.random.default_rng(0))[:, column] for c in contexts]
     low, middle, high = np.quantile(draws, [0.25, 0.5, 0.75], axis=1)[..., None]
     x = np.hstack([draws, middle + (high - low) * OFFSETS])
     return np.repeat(np.arange(m), x.shape[1]), x.ravel()
@@ -291,15 +292,15 @@ def refined(log_prob: Callable, row: np.ndarray, x: np.ndarray, m: int, angle: b
 
 
 def on_grid(log_prob: Callable, curves: Curves, grid: np.ndarray, angle: bool) -> Curves:
-    """These curves with the nodes of a grid (G,); their mass stays that of their own nodes."""
+    """These curves at the nodes of a grid (G,): interpolated where they are negligible. Their mass
+    stays that of their own nodes."""
     at = turned(grid[:, None], [angle])[:, 0]
     top = np.maximum(curves.log_p.max(axis=1, keepdims=True), LOWEST)
     fall = np.maximum(curves.log_p - top, -800)  # exp is 0; -inf has no slope
     fall = np.stack([np.interp(at, *curve) for curve in zip(curves.x, fall, strict=True)])
     log_p, (row, g) = fall + top, np.nonzero(fall > NEGLIGIBLE)
     log_p[row, g] = log_prob(row, grid[g])
-    x = np.broadcast_to(grid, log_p.shape)
-    return curves._replace(x=x, log_p=log_p)
+    return curves._replace(x=np.broadcast_to(grid, log_p.shape), log_p=log_p)
 
 
 def drawn(curves: Curves, rows: np.ndarray, n: int, rngs: list) -> Weighted:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import without_warnings
 from ..distributions import MultivariateTMixture
 from ..distributions.columns import equal_rows
 from .angles import TURN, OneTurn, turned, window
@@ -58,13 +59,16 @@ class Numbers:
     def log_prob(self, rows: np.ndarray) -> np.ndarray:
         """log p(x | c) and the log of the windows, (n,), of rows (n, C + D)."""
         c, x = np.split(rows, [self.width], axis=1)
-        log_p = self.density.log_prob(x, **({"context": c} if self.width else {}))
+        with without_warnings():  # about contexts: `Conditionals.known` has warned
+            log_p = self.density.log_prob(x, **({"context": c} if self.width else {}))
         return not_nan(log_p, self.density) + self.log_window(rows)
 
     def sample_given(self, c: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """A row (c, x) for each context c (n, C)."""
         n, given = ((), {"context": c}) if self.width else (len(c), {})
-        rows = self.in_turn(np.hstack([c, self.density.sample(n, rng, **given)]))
+        with without_warnings():
+            x = self.density.sample(n, rng, **given)
+        rows = self.in_turn(np.hstack([c, x]))
         u = (rows - self.middle)[:, self.angle]
         rows[:, self.angle] -= TURN * np.sign(u) * (rng.random(u.shape) > window(u))
         return rows

@@ -156,7 +156,8 @@ class Distribution(Parametric):
         [[0.5], [1.0]]
         """
         x, context = arguments(self, x, context)
-        return self._law(context)[0](x)
+        with without_warnings():  # about the context: `arguments` has warned
+            return self._law(context)[0](x)
 
     def ppf(self, q: ArrayLike, context: Context = None) -> np.ndarray:
         """F^-1(q), the quantiles of every coordinate, (..., D): the inverse of `cdf`.
@@ -169,7 +170,8 @@ class Distribution(Parametric):
         [[0.0], [1.96]]
         """
         q, context = arguments(self, as_probabilities(q), context)
-        return self._law(context)[1](q)
+        with without_warnings():
+            return self._law(context)[1](q)
 
     def pit(self, y: ArrayLike, context: Context = None) -> np.ndarray:
         """The probability integral transform u = F(y | c) of one column, (n,).

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import as_numbers
-from ..core.inputs import check_context, check_event
+from ..core.inputs import check_context, check_event, in_order
 
 if TYPE_CHECKING:
     from ..core.typing import Law
@@ -25,7 +24,7 @@ EPS = float(np.finfo(float).eps)
 
 def arguments(density: Any, x: Any, context: Any) -> tuple:
     """x (..., D) and the context as numbers, or a ValueError."""
-    x = as_numbers("x", x)
+    x = in_order("x", x, density.names)
     check_event(x, density.dim, density)
     return x, check_context(context, density.context_dim, density)
 

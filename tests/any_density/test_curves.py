@@ -114,7 +114,7 @@ def test_jumps_and_a_mode_far_away():
     expected = [[0.2 + 0.5 / 0.75, 1000.005], [0.9 + 0.5 / 0.75, 1000.005]]
     np.testing.assert_allclose(found.quantiles([0.5, 0.875]).T, expected, atol=2e-3)
     assert found.density[(found.grid > 2) & (found.grid < 999)].max() == 0
-    with pytest.warns(UserWarning, match="curves of 1 of 3 rows are not resolved: row 1"):
+    with pytest.warns(UserWarning, match="curve of 1 of 3 rows is not resolved"):
         found = posterior(Boxes(), [[0.2, 0], [7.0, 0], [0.2, 0]], 1)
     assert np.isnan(found.quantiles([0.5])[0]).tolist() == [False, True, False]
     assert found.mass[1] == 0
@@ -128,7 +128,7 @@ def test_heavy_tails():
     given = p.given({0: 0.5})
     t = stats.t(2, given.means[0, 0], given.scale_tril[0, 0, 0])
     np.testing.assert_allclose(t.cdf(at), [0.5, 0.999], atol=5e-4)
-    with pytest.warns(UserWarning, match="1 of 1 rows are not resolved"):  # 1e4 scales are too few
+    with pytest.warns(UserWarning, match="1 of 1 rows is not resolved"):  # 1e4 scales are too few
         posterior(fc.StudentT(1, df=0.2))
 
 
@@ -202,9 +202,9 @@ def test_a_callers_grid():
     coarse = np.linspace(-12, 12, 41)
     off = np.abs(np.trapezoid(f[:, ::100], coarse, axis=1) / mass - 1) > 0.05
     assert 3 < off.sum() < 50
-    with pytest.warns(UserWarning, match=f"too coarse or too short for {off.sum()} of 50 curves"):
+    with pytest.warns(UserWarning, match=f"curve of {off.sum()} of 50 rows has a mass"):
         joint.posterior(x, 0, coarse)
-    with pytest.warns(UserWarning, match="too short for 50 of 50 curves"):
+    with pytest.warns(UserWarning, match="curve of 50 of 50 rows has a mass"):
         joint.posterior(x, 0, grid + 30)
     for bad in ([1.0], [0.0, np.nan], [1.0, 0.0], [[0.0, 1.0]], [0.0, np.inf]):
         with pytest.raises(ValueError, match="grid must be finite numbers"):
@@ -221,7 +221,7 @@ def test_a_row_alone_and_in_company(monkeypatch):
         (one.quantiles([0.3])[0, 0], found.quantiles([0.3])[0, 7]),
     ):
         assert a == pytest.approx(b, rel=1e-9)
-    monkeypatch.setattr(curves, "POINTS", 3 * curves.MOST_NODES)  # in blocks of three rows
+    monkeypatch.setattr(curves, "ROWS", 3)  # in blocks of three rows
     blocks = flow.posterior(x, 1)
     np.testing.assert_allclose(blocks.density, found.density, rtol=1e-9)
     layer = randomize(flows.maf(3, layers=1, standardize=False), rng=3)  # its conditional is exact
