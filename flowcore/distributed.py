@@ -278,7 +278,7 @@ def fit(
     first = _initial_rows(client, blocks, flow, sample_weight is None)
     check_columns(first.x, np.arange(len(first.x)), column_labels(X))
     check_scales(flow, first.x, first.context)
-    check_condition(flow, first.x)
+    check_condition(flow, first.x, first.context)
     initialized = flow.initialize(first.x, context=first.context, rng=rng)
 
     loss = TotalLikelihood(

@@ -17,7 +17,7 @@ from ..core.rows import blocks
 from .checks import EXAMINED
 
 WIDEST = 1000  # columns: in wider tables dependence is not looked for
-LARGEST_CONDITION = 1e4  # of correlations, that flows learn well without whitening
+LARGEST_CONDITION = 1e3  # of correlations, that flows learn well without whitening
 TINY = 1e-6  # of a column's scale: what is left of it when the others are known
 
 
@@ -64,18 +64,23 @@ def dependent_columns(
     return vary[part > 1e-4], int(nothing_left.sum())
 
 
-def check_condition(flow, x: np.ndarray) -> None:
-    """A warning about correlations that a flow learns slowly, unless it whitens its rows."""
+def check_condition(flow, x: np.ndarray, context: np.ndarray | None) -> None:
+    """A warning about correlations that a flow learns slowly, unless it whitens these rows."""
     steps = flow.bijector.steps("inverse") if hasattr(flow, "bijector") else ()
-    if any(isinstance(part, Whiten) for part, _ in steps):
-        return
-    values = _principal_axes(x, np.arange(len(x)))[1]
-    if values.size and TINY**2 <= values[0] < values[-1] / LARGEST_CONDITION:
-        warn(
-            f"the correlations of X have the condition number {values[-1] / values[0]:.2g}: some "
-            "columns nearly follow from others, and a flow learns that slowly. Pass "
-            'standardize="whiten" to the recipe, or differences of such columns as X'
-        )
+    parts = [part for part, _ in steps]
+    whitens = any(isinstance(part, Whiten) for part in parts)
+    reads = any(isinstance(getattr(part, "standardize", None), Whiten) for part in parts)
+    for name, table, white in (("standardize", x, whitens), ("standardize_context", context, reads)):
+        values = np.zeros(0)
+        if table is not None and not white:
+            values = _principal_axes(table, np.arange(len(table)))[1]
+        if values.size and TINY**2 <= values[0] < values[-1] / LARGEST_CONDITION:
+            warn(
+                f"the correlations of {'X' if table is x else 'the context'} have the condition "
+                f"number {values[-1] / values[0]:.2g}: some columns nearly follow from others, and "
+                f'a flow may learn slowly what is in their differences. Try {name}="whiten" in the '
+                "recipe, and keep it if the validation NLL is lower"
+            )
 
 
 @np.errstate(all="ignore")

@@ -155,7 +155,7 @@ class MeanLoss(Loss):
         )  # fmt: skip
         first = table.initial_rows()
         check_scales(flow, first.x, first.context)
-        check_condition(flow, first.x)
+        check_condition(flow, first.x, first.context)
         flow = flow.initialize(first.x, context=first.context, rng=rng)
         return cls(flow, penalty=penalty, table=table, threads=threads, rng=rng, **options)
 

@@ -280,4 +280,9 @@ def test_nearly_dependent_columns_are_pointed_out_once():
     assert "condition number" in str(caught[0].message)
     assert 'standardize="whiten"' in str(caught[0].message)
     fc.fit(fc.flows.maf(3, 1, [8], standardize="whiten"), x, **quick)
-    fc.fit(fc.flows.maf(3, 1, [8]), magnitudes(2000), **quick)
+    y, noise = x[:, :1] / 20, np.random.default_rng(1).normal(size=x.shape)
+    with pytest.warns(UserWarning, match="of the context have the condition number .*_context="):
+        fc.fit(flow_of(True, dim=1), y, context=x, **quick)
+    fc.fit(flow_of("whiten", dim=1), y, context=x, **quick)
+    x = magnitudes(2000) / 10.0 ** np.arange(3) + 0.05 * noise
+    fc.fit(fc.flows.maf(3, 1, [8]), x, **quick)
