@@ -209,7 +209,7 @@ class Whiten(Standardization):
 
     Examples
     --------
-    >>> x = np.random.default_rng(0).normal(size=(1000, 2)) @ [[1.0, 0.99], [0.0, 0.01]]
+    >>> x = np.random.default_rng(0).normal(size=(1000, 2)) @ [[1.0, 0.9], [0.0, 0.1]]
     >>> z = Whiten.from_data(x).inverse(x)
     >>> np.cov(z.T, bias=True).round(2) + 0.0
     array([[1., 0.],

@@ -145,10 +145,10 @@ class Conditionals:
         """
         if (rows is None or column is None) and self.dim > 1:
             raise ValueError(f"posterior of {self.dim} columns needs rows= and column=")
-        column = 0 if column is None else column
-        (number,) = column_numbers([column], self.dim, self.names)
+        (number,) = column_numbers([0 if column is None else column], self.dim, self.names)
         X = self._known_columns(rows, number, context)
         numbers = self.numbers(context, len(X))
+        column = self.names[number] if self.names else int(number)
         return posterior_of(numbers, numbers.question(X).x, column, grid)
 
     def _known_columns(self, rows: ArrayLike | None, column: int, context: Context) -> np.ndarray:

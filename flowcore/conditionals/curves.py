@@ -59,7 +59,7 @@ class Posterior:
     Attributes
     ----------
     column : int or str
-        The column, as it was asked for.
+        The column, by its name if the density knows it.
     grid : numpy.ndarray
         (n, G), the nodes of each curve in ascending order, of which the last may repeat; (G,) for
         the caller's grid. Of an angle: from -pi to pi.

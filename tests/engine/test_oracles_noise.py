@@ -192,7 +192,8 @@ def test_fit_names_a_condition_number_once():
 
 
 def far_flow():
-    c = pd.DataFrame(correlated(300)[:, :2], columns=["u", "g"])
+    c = correlated(300)[:, :2] + np.random.default_rng(1).normal(size=(300, 2))
+    c = pd.DataFrame(c, columns=["u", "g"])
     return fc.fit(gaussian_flow(context_dim=2), x_of(300), context=c, **{**FIT, "epochs": 2})[0], c
 
 
