@@ -249,8 +249,9 @@ def fit(
     bound = inspect.signature(fit_of_one_machine).bind(flow, X, **options)
     bound.apply_defaults()
     o = SimpleNamespace(**bound.arguments)
-    if o.checkpoint is not None or o.threads is not None:
-        raise ValueError("checkpoint= and threads= are for flowcore.fit on one machine")
+    alone = ("checkpoint", "threads", "noise", "context_noise")
+    if any(getattr(o, name) is not None for name in alone):
+        raise ValueError(f"{', '.join(map('{}='.format, alone))} are for fits on one machine")
     check_options(
         o.epochs, o.batch_size, o.validation_split, o.patience, o.clip_norm, o.callbacks,
         o.schedule, o.warm_up, o.average,

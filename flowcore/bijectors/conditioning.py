@@ -199,6 +199,17 @@ class EmbedContext(OtherContext):
         return self.rebuilt({id(self.bijector): bijector})
 
 
+def reach_within(part: Parametric) -> np.ndarray | None:
+    """The reach of the context in training, of the first constants that have one.
+
+    What a network reads is a context of its own.
+    """
+    if isinstance(part, EmbedContext):
+        return None
+    found = [getattr(part, "reach", None), *map(reach_within, getattr(part, "parts", ()))]
+    return next((reach for reach in found if reach is not None), None)
+
+
 def check_context_net(network: Parametric) -> int:
     """E, the width of its output; a TypeError or ValueError for another kind of network."""
     if not isinstance(network, Network):

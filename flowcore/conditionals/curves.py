@@ -2,16 +2,16 @@
 
     p(x_k | rest) = p(x_k, rest) / Z        Z = p(rest) = int p(x_k, rest) dx_k
 
-Every row has its own nodes. The first ones lie around the components of the proposal's exact
-conditional, from its centre far into its tails. Then cells are halved where the trapezoid rule
-errs. With h the length of a cell, and f'' from divided differences at its ends,
+Every row has its own nodes. The first ones are draws of the column, and lie around the components
+of the proposal's exact conditional, from its centre far into its tails. Then cells are halved where
+the trapezoid rule errs. With h the length of a cell, and f'' from divided differences at its ends,
 
     int f = h (f_0 + f_1) / 2 - h^3 f'' / 12 + ...
 
 A cell is halved while the second term is above `TOLERANCE` times the mass of its row, for the
 larger |f''| of both ends. Their sum corrects Z. So jumps, kinks and narrow modes get their nodes.
-A mode is missed if it lies between nodes where the density is negligible: if it is narrow and the
-proposal does not know it.
+A mode is missed if it lies between nodes where the density is negligible: if it is narrow, and
+neither the proposal nor one of the draws has it.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Context
     from .numbers import Numbers
 
-TOLERANCE, ROUNDS, MOST_NODES = 4e-5, 60, 2000  # of the mass, a cell; halvings; nodes of a row
+TOLERANCE, ROUNDS, MOST_NODES = 2e-5, 60, 2000  # of the mass, a cell; halvings; nodes of a row
 OFFSETS = 0.5 * np.sinh(0.83 * np.arange(-12, 13))  # first nodes: 10,000 scales far
 LEAST_SHARE, COMPONENTS = 1e-4, 8  # of the proposal that have first nodes
-DRAWS = 64  # of a proposal without components; nodes of a turn
+DRAWS = 64  # nodes that are drawn; nodes of a turn
 TAIL = 1e-3  # of the mass: more beyond the last node is too much
 ROWS = 128  # answered at once
 NEGLIGIBLE = -10.0  # nats below the peak of a curve
@@ -76,7 +76,7 @@ class Posterior:
     >>> p = fc.MultivariateNormalMixture([[0.0, 5.0]], [[[1, 0], [0.8, 0.6]]])
     >>> found = p.posterior([[1.0, np.nan], [2.0, np.nan]], 1)
     >>> found, found.mean().round(3), found.quantiles([0.5]).round(3)
-    (Posterior(column=1, rows=2, nodes=99), array([5.8, 6.6]), array([[5.8, 6.6]]))
+    (Posterior(column=1, rows=2, nodes=165), array([5.8, 6.6]), array([[5.8, 6.6]]))
     """
 
     column: Any
@@ -136,7 +136,7 @@ def posterior(
 
     Notes
     -----
-    Cost: about 150 evaluations of log p a row, and the fit of a proposal once, at dim > 1; see
+    Cost: about 250 evaluations of log p a row, and the fit of a proposal once, at dim > 1; see
     `Conditionals`, which keeps it. On the caller's grid log p is evaluated where the density is
     above exp(-10) of the peak, and interpolated elsewhere.
 
@@ -228,8 +228,20 @@ def curves_of(numbers: Numbers, rows: np.ndarray, grid: np.ndarray | None = None
 
 
 def first_nodes(numbers: Numbers, rows: np.ndarray, column: int) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of rows, and nodes x, both (P,)."""
+    """Numbers of rows, and nodes x, both (P,).
+
+    They are draws of the column itself, since a proposal may lack modes, and nodes around what the
+    proposal has given the other columns.
+    """
     known, m = np.delete(np.arange(rows.shape[1]), column), len(rows)
+    if numbers.width:
+        contexts = np.repeat(rows[:, None, : numbers.width], DRAWS, axis=1)
+        own = [numbers.sample_given(c, np.random.default_rng(0))[:, column] for c in contexts]
+    else:
+        draws = numbers.sample_given(np.zeros((DRAWS, 0)), np.random.default_rng(0))
+        own = np.tile(draws[:, column], (m, 1))
+    own, row, x = np.array(own), np.zeros(0, int), np.zeros(0)
+    draws = own
     if len(known) > numbers.width:
         proposal = numbers.proposal_of(rows[0])
         if isinstance(proposal, EllipticalMixture):
@@ -238,15 +250,13 @@ def first_nodes(numbers: Numbers, rows: np.ndarray, column: int) -> tuple[np.nda
             enough = np.maximum(np.sort(share, axis=0)[-COMPONENTS:][0], LEAST_SHARE)
             k, row = np.nonzero(share >= enough)
             x = mean[k, row] + (stretch[k, row] * factors[k, 0, 0])[:, None] * OFFSETS
-            return np.repeat(row, len(OFFSETS)), x.ravel()
-        rngs = [np.random.default_rng(0) for _ in rows]
-        draws = proposal.sample_given(rows, DRAWS, rngs)[0][..., column]
-    else:
-        contexts = np.repeat(rows[:, None, : numbers.width], DRAWS, axis=1)
-        draws = [numbers.sample_given(c, np.random.default_rng(0))[:, column] for c in contexts]
+            row, x = np.repeat(row, len(OFFSETS)), x.ravel()
+        else:
+            rngs = [np.random.default_rng(0) for _ in rows]
+            draws = proposal.sample_given(rows, DRAWS, rngs)[0][..., column]
     low, middle, high = np.quantile(draws, [0.25, 0.5, 0.75], axis=1)[..., None]
-    x = np.hstack([draws, middle + (high - low) * OFFSETS])
-    return np.repeat(np.arange(m), x.shape[1]), x.ravel()
+    nodes = np.hstack([own, draws, middle + (high - low) * OFFSETS])
+    return np.append(row, np.repeat(np.arange(m), nodes.shape[1])), np.append(x, nodes)
 
 
 def refined(log_prob: Callable, row: np.ndarray, x: np.ndarray, m: int, angle: bool) -> Curves:

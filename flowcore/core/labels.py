@@ -44,7 +44,7 @@ def selected(name: str, table: Any, names: Sequence[str] | None) -> Any:
         return table
     labels = column_labels(table)
     if labels is None and isinstance(getattr(table, "index", None), Iterable):
-        labels = list(table.index)
+        labels = None if table.name in names else list(table.index)  # of a column its rows
     if not are_names(labels) or labels == names:
         return table
     check_labels(name, labels, names)

@@ -11,6 +11,7 @@ import autograd.numpy as anp
 import numpy as np
 from autograd.tracer import isbox
 
+from ..bijectors.conditioning import reach_within
 from ..core import (
     Parametric,
     by_autograd,
@@ -214,7 +215,7 @@ class Distribution(Parametric):
 
     def _law(self, context) -> Law:
         """F and F^-1 given a checked context. A class overrides this, or `cdf` and `ppf`."""
-        if type(self).cdf is Distribution.cdf:
+        if type(self).cdf is Distribution.cdf or type(self).ppf is Distribution.ppf:
             raise ValueError(
                 f"{self!r:.80} has no cdf: integrate its density on a grid, by posterior(), or, in "
                 "a class of your own, write cdf(x, context=None) and ppf(q, context=None)"
@@ -243,6 +244,11 @@ class Distribution(Parametric):
         See `flowcore.conditionals.posterior`.
         """
         return self._memo_conditionals.posterior(rows, column, grid, context)
+
+    @cached_property
+    def _memo_reach(self) -> np.ndarray | None:
+        """That of the contexts in training, if constants of them have it: see `reach_of`."""
+        return reach_within(self)
 
     @cached_property
     def _memo_conditionals(self) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import autograd.numpy as anp
@@ -126,12 +125,6 @@ class TransformedDistribution(Distribution):
     def initialized(self) -> bool:
         """False while a part (Standardize, ActNorm) is not yet set from data."""
         return all(part.initialized for part in self.parts)
-
-    @cached_property
-    def _memo_reach(self) -> np.ndarray | None:
-        """That of the contexts in training, if their constants have it: see `reach_of`."""
-        found = (getattr(leaf, "reach", None) for leaf in self.leaves)
-        return next((reach for reach in found if reach is not None), None)
 
     def bind(self, at: Workspace) -> Bound:
         base, bijector = self.parts

@@ -21,7 +21,7 @@ from ..bijectors import Chain, Clamped
 from ..conditionals import Conditionals, Posterior
 from ..conditionals.explaining import Explanation, explained
 from ..core import moment_after
-from ..core.inputs import as_column, column_labels, in_order, selected
+from ..core.inputs import as_column, as_numbers, column_labels, selected
 from ..core.labels import frame_of, library_of, names_of
 from ..core.rows import as_context, as_table, as_weights
 from ..distributions import TransformedDistribution
@@ -329,7 +329,7 @@ class FlowDensity(
         flow in the density. Errors: ValueError for a density of several columns.
         """
         check_is_fitted(self)
-        y, _ = check_rows(self, as_column("y", y), reset=False)
+        y = as_column("y", y)
         return self.density_.pit(y, self._read_by(self.density_, context, len(y)))
 
     def quantiles(self, q: ArrayLike, context: Context = None) -> np.ndarray:
@@ -392,8 +392,6 @@ class FlowDensity(
         context: of this one question, (C,). options: n_draws, rng; see `Conditionals.given`.
         """
         check_is_fitted(self)
-        if context is not None:
-            context = np.atleast_2d(in_order("context", context, self.context_names_in_))
         read = self._read_by(self.density_, context, 1)
         return self.conditionals_.given(known, context=read, **options)
 
@@ -421,8 +419,8 @@ class FlowDensity(
         See `flowcore.conditionals.posterior`; names select columns.
         """
         check_is_fitted(self)
-        rows = context if X is None else X
-        read = self._read_by(self.density_, context, 1 if rows is None else len(rows))
+        rows = np.shape(context)[:-1] if X is None else np.shape(X)
+        read = self._read_by(self.density_, context, rows[0] if rows else 1)
         return self.conditionals_.posterior(X, column, grid, read)
 
     def transform(self, X: ArrayLike, context: Context = None) -> np.ndarray:
@@ -449,7 +447,7 @@ class FlowDensity(
             options, self.density_, self.latent_, None if names is None else names.tolist(),
             self.held_out_scores_, float(self.offset_), as_data(self.summary_),
             self.context_names_in_, self.context_dim_, proposal=self.conditionals_.kept_proposal,
-            library=self.library_,
+            library=getattr(self, "library_", None),
         )  # fmt: skip
 
     def _as_table_of_fit(self, x: np.ndarray, index: Any = None) -> TableLike:
@@ -462,6 +460,8 @@ class FlowDensity(
     def _read_by(self, density: Distribution, context: Context, n: int) -> np.ndarray | None:
         """The context of n rows, (n, C), checked; None if the density reads none."""
         context = selected("context", context, self.context_names_in_)
+        if n == 1 and np.ndim(context) == 1:  # one context, (C,)
+            context = as_numbers("context", context)[None]
         context, dim = as_context("context", context, "X", n), self.context_dim_
         width = 0 if context is None else context.shape[1]
         if width != dim:

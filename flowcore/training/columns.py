@@ -68,12 +68,12 @@ def check_condition(flow, x: np.ndarray, context: np.ndarray | None) -> None:
     """A warning about correlations that a flow learns slowly, unless it whitens these rows."""
     steps = flow.bijector.steps("inverse") if hasattr(flow, "bijector") else ()
     parts = [part for part, _ in steps]
-    whitens = any(isinstance(part, Whiten) for part in parts)
-    reads = any(isinstance(getattr(part, "standardize", None), Whiten) for part in parts)
-    for name, table, white in (("standardize", x, whitens), ("standardize_context", context, reads)):
-        values = np.zeros(0)
-        if table is not None and not white:
-            values = _principal_axes(table, np.arange(len(table)))[1]
+    of_context = [getattr(part, "standardize", None) for part in parts]
+    tables = ("standardize", x, parts), ("standardize_context", context, of_context)
+    for name, table, constants in tables:
+        if table is None or any(isinstance(one, Whiten) for one in constants):
+            continue
+        values = _principal_axes(table, np.arange(len(table)))[1]
         if values.size and TINY**2 <= values[0] < values[-1] / LARGEST_CONDITION:
             warn(
                 f"the correlations of {'X' if table is x else 'the context'} have the condition "

@@ -174,7 +174,8 @@ def fit(
         Errors of measurement that X and the context are to have. Every epoch adds fresh Gaussian
         noise, with one standard deviation, one a column (D,), or one for each number, (n, D); 0
         adds nothing. Names of a table's columns are matched with those of X or context. A function
-        (rows, rng) -> noisy rows adds any other noise, such as `Dequantize()` to integers.
+        (rows, rng) -> noisy rows adds any other noise, such as `Dequantize()` to integers; it gets
+        arrays with the columns of the flow in their order.
         Validation rows get noise once, also `validation_data` (but not noise for each number, which
         belongs to the rows of X). `initialize`, and the warnings about columns, see noisy rows.
     callbacks : sequence of callables

@@ -263,3 +263,15 @@ def test_an_estimator_has_curves():
     found = density.posterior(frame[["a"]].iloc[:3], "b")
     marginal = density.conditionals_.marginal(["a"]).log_prob(frame[["a"]].to_numpy()[:3])
     np.testing.assert_allclose(np.log(found.mass), marginal, atol=2e-3)
+
+
+@pytest.mark.parametrize("sd", [0.01, 0.3])
+def test_modes_that_a_proposal_lacks_have_their_mass(sd):
+    """Twelve modes, in a row for which every mode is as probable."""
+    means = [[5.0 * k, 0.0] for k in range(12)]
+    p = fc.MultivariateNormalMixture(means, [np.diag([sd, 1.0])] * 12)
+    joint = fc.Conditionals(fc.TransformedDistribution(p, fc.Permute([0, 1])))
+    answers = joint.impute([[np.nan, 0.0]], n=240, rng=0)
+    assert answers.log_p[0] == pytest.approx(-0.5 * np.log(2 * np.pi), abs=2e-3)
+    modes = np.round(answers.draws[:, 0, 0] / 5).astype(int)
+    assert (np.abs(np.bincount(modes, minlength=12) - 20) < 5).all()

@@ -286,3 +286,24 @@ def test_nearly_dependent_columns_are_pointed_out_once():
     fc.fit(flow_of("whiten", dim=1), y, context=x, **quick)
     x = magnitudes(2000) / 10.0 ** np.arange(3) + 0.05 * noise
     fc.fit(fc.flows.maf(3, 1, [8]), x, **quick)
+
+
+def test_the_reach_is_that_of_the_context_and_not_of_what_a_network_makes_of_it():
+    rng = np.random.default_rng(0)
+    inner = fc.StandardizeContext(fc.MaskedAutoregressiveFlow(fc.MADE(1, context_dim=2)))
+    flow = fc.TransformedDistribution(
+        fc.Normal(1), fc.EmbedContext(inner, fc.MLP(3, (2,), hidden=[4]))
+    )
+    x, c = rng.normal(size=(50, 1)), rng.normal(size=(50, 3))
+    flow, _ = fc.fit(flow, x, context=c, epochs=1)
+    assert np.isfinite(flow.log_prob(x, context=1000 * c)).all()
+
+
+def test_a_context_that_is_constant_in_training_reaches_no_farther():
+    x, c = np.random.default_rng(0).normal(size=(2, 60, 1))
+    c = np.hstack([c, np.full((60, 1), 2020.0)])
+    flow, _ = fc.fit(fc.flows.maf(1, context_dim=2, layers=1, hidden=[4]), x, context=c, epochs=1)
+    flow.log_prob(x, context=c)
+    for density in (flow, fc.Mixture([flow, flow])):
+        with pytest.warns(UserWarning, match="far outside of the training rows in column 1"):
+            density.log_prob(x, context=np.add(c, [0, 5]))

@@ -401,8 +401,8 @@ def test_what_fit_refuses(client, table):
     x, c, w = table
     with pytest.raises(TypeError, match=r"client must be a dask\.distributed\.Client, not None"):
         distributed.fit(None, flow_for(), cut(x))
-    for option in ({"checkpoint": "run.npz"}, {"threads": 2}):
-        with pytest.raises(ValueError, match=r"checkpoint= and threads= are for flowcore\.fit"):
+    for option in ({"checkpoint": "run.npz"}, {"threads": 2}, {"noise": 0.1}):
+        with pytest.raises(ValueError, match=r"context_noise= are for fits on one machine"):
             distributed.fit(client, flow_for(), cut(x), **option)
     with pytest.raises(TypeError, match="unexpected keyword argument 'epoch'"):
         distributed.fit(client, flow_for(), cut(x), epoch=2)
