@@ -39,7 +39,7 @@ class Standardization(Bijector):
 
     def __init__(self, dim: int):
         super().__init__(check_dim("dim", dim))
-        self.mean = frozen(np.zeros(self.dim))
+        self.mean, self.reach = frozen(np.zeros(self.dim)), None
         self.initialized = False
 
     @classmethod
@@ -392,7 +392,6 @@ def reach_of(rows: ArrayLike) -> np.ndarray:
     inner = np.quantile(rows[:: math.ceil(len(rows) / EXAMINED)], (0.05, 0.95), axis=0)
     width, ratio = high - low, (high - low) / (inner[1] - inner[0])
     margin = width * np.maximum(1, ratio**3 / 10) * (1 + (500 / len(rows)) ** 2)
-    margin[width == 0] = 1e-6 * (1 + np.abs(high[width == 0]))
     return frozen(np.stack([low, high, margin]))
 
 
