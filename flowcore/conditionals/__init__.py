@@ -13,7 +13,7 @@ curves.py       one unknown column: quadrature       explaining.py   which cell 
 from .answering import Answers
 from .conditional import Conditional, Marginal
 from .conditionals import Conditionals
-from .curves import Posterior, posterior
+from .curves import Posterior
 from .explaining import Explanation
 
 __all__ = [
@@ -23,5 +23,4 @@ __all__ = [
     "Explanation",
     "Marginal",
     "Posterior",
-    "posterior",
 ]

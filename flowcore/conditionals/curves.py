@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..core import imported, warn, without_warnings
+from ..core import warn, without_warnings
 from ..core.inputs import as_numbers, named, show
 from ..distributions.elliptical_mixture import EllipticalMixture
 from .angles import TURN, turned
@@ -31,7 +31,7 @@ from .conditional import as_probabilities
 from .weights import Weighted
 
 if TYPE_CHECKING:
-    from ..core.typing import ArrayLike, Context
+    from ..core.typing import ArrayLike
     from .numbers import Numbers
 
 TOLERANCE, ROUNDS, MOST_NODES = 2e-5, 60, 2000  # of the mass, a cell; halvings; nodes of a row
@@ -107,52 +107,6 @@ class Posterior:
     def __repr__(self):
         n, nodes = self.density.shape
         return f"Posterior(column={self.column!r}, rows={n}, nodes={nodes})"
-
-
-def posterior(
-    density: Any, rows: ArrayLike | None = None, column: Any = None,
-    grid: ArrayLike | None = None, context: Context = None,
-) -> Posterior:  # fmt: skip
-    """The density of one column given the others, p(x_k | rest), as a curve for each row.
-
-    Parameters
-    ----------
-    density : Distribution or your own
-        Any object with `dim`, `sample(n, rng)` and `log_prob(x)`, with an optional `context=`.
-    rows : array_like
-        (n, D). The values of the column are ignored, and may be NaN; the others are known. Not
-        needed at dim 1.
-    column : int or str
-        The unknown column. Not needed at dim 1.
-    grid : array_like
-        (G,), ascending: the nodes of all curves. None: nodes of its own for each row.
-    context : array_like
-        (n, C), or (C,) for all rows.
-
-    Returns
-    -------
-    Posterior
-        The curves, with `mean()` and `quantiles(q)`.
-
-    Notes
-    -----
-    Cost: about 250 evaluations of log p a row, and the fit of a proposal once, at dim > 1; see
-    `Conditionals`, which keeps it. On the caller's grid log p is evaluated where the density is
-    above exp(-10) of the peak, and interpolated elsewhere.
-
-    Errors: ValueError for unknown values in other columns, and for a grid that does not ascend.
-    Warnings: rows whose mass on the caller's grid is 5% off, because the grid is too coarse or too
-    short; rows whose curve cannot be resolved.
-
-    Examples
-    --------
-    >>> import flowcore as fc
-    >>> found = fc.conditionals.posterior(fc.targets.torus(), [[0.5, 0.0]], column=1)
-    >>> found.angle, found.mean().shape
-    (True, (1,))
-    """
-    joint = imported("flowcore.conditionals").Conditionals(density)
-    return joint.posterior(rows, column, grid, context)
 
 
 def posterior_of(

@@ -241,7 +241,7 @@ class Distribution(Parametric):
     ) -> Any:  # fmt: skip
         """p(x_k | rest): the density of one column given the others, as a curve for each row.
 
-        See `flowcore.conditionals.posterior`.
+        See `Conditionals.posterior`.
         """
         return self._memo_conditionals.posterior(rows, column, grid, context)
 

@@ -416,7 +416,7 @@ class FlowDensity(
     ) -> Posterior:  # fmt: skip
         """The density of one column given the others, as a curve for each row of X (n, D).
 
-        See `flowcore.conditionals.posterior`; names select columns.
+        See `Conditionals.posterior`; names select columns.
         """
         check_is_fitted(self)
         rows = np.shape(context)[:-1] if X is None else np.shape(X)

@@ -6,11 +6,15 @@ from scipy import stats
 
 import flowcore as fc
 from flowcore import flows, targets
-from flowcore.conditionals import curves, posterior
+from flowcore.conditionals import curves
 from flowcore.testing import randomize
 
 RNG = np.random.default_rng
 TURN = np.linspace(-np.pi, np.pi, 4001)
+
+
+def posterior(density, *args):
+    return fc.Conditionals(density).posterior(*args)
 
 
 class Opaque:
