@@ -33,6 +33,7 @@ from .bijectors import Softplus as Softplus
 from .bijectors import Standardize as Standardize
 from .bijectors import StandardizeContext as StandardizeContext
 from .bijectors import Tanh as Tanh
+from .bijectors import Whiten as Whiten
 from .conditionals import Conditionals as Conditionals
 from .diagnosis import Diagnosis as Diagnosis
 from .diagnosis import diagnose as diagnose

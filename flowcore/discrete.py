@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .bijectors import Sigmoid
-from .core.inputs import as_numbers, check_dim, constant, show
+from .core.inputs import as_numbers, check_dim, constant, in_order, show
 
 if TYPE_CHECKING:
     from .core.typing import ArrayLike, HasLogProb, Seed
@@ -151,7 +151,7 @@ class Dequantize:
         array([-16.])
         """
         draws = check_dim("draws", draws)
-        x = self._on_grid(x)
+        x = self._on_grid(in_order("x", x, getattr(flow, "names", None)))
         rng = np.random.default_rng(rng)
         options = {} if context is None else {"context": context}
         total = flow.log_prob(self(x, rng), **options)

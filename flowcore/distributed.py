@@ -28,11 +28,12 @@ import numpy as np
 from ._imports import imported
 from .core import BLAS
 from .core.inputs import check_context, check_count, check_dim, check_event, column_labels
+from .core.labels import check_labels, selected
 from .core.rows import as_rows
 from .training import Likelihood, Loss, Rows, Run, train
 from .training import fit as fit_of_one_machine
-from .training.checks import check_flow, check_options, check_scales
-from .training.columns import check_columns
+from .training.checks import check_flow, check_options, check_scales, with_names_of
+from .training.columns import check_columns, check_condition
 from .training.defaults import batch_size_for, is_auto, resolved
 from .training.schedules import scheduled
 from .training.table import MOST_NUMBERS, MOST_ROWS, WEIGHTED, merged
@@ -71,8 +72,8 @@ def log_prob(flow: TransformedDistribution, X: Any, context: Any = None) -> Any:
     flow : TransformedDistribution
         Any density with `dim` and `log_prob`.
     X : dask.array.Array or dask.dataframe.DataFrame
-        (n, D), or (..., D) if it is an array. All columns of a frame are used, in the flow's order:
-        `frame[["x", "y"]]`.
+        (n, D), or (..., D) if it is an array. The columns of a frame are selected by the names that
+        the flow knows; else all are used, in the flow's order: `frame[["x", "y"]]`.
     context : Dask collection or array_like
         As many rows as X has; or one context for all rows, (C,).
 
@@ -90,7 +91,7 @@ def log_prob(flow: TransformedDistribution, X: Any, context: Any = None) -> Any:
     >>> found.chunks, found.compute().round(2)
     (((3, 2),), array([-1.84, -1.84, -1.84, -1.84, -1.84]))
     """
-    X = table("X", X)
+    X = table("X", X, names=getattr(flow, "names", None))
     check_event(np.empty((0, *X.shape[-1:])), flow.dim, flow)
     context = _context_of(flow, context)
     rowwise, dtype = is_dask_collection(context), getattr(flow, "dtype", np.dtype(float))
@@ -248,8 +249,9 @@ def fit(
     bound = inspect.signature(fit_of_one_machine).bind(flow, X, **options)
     bound.apply_defaults()
     o = SimpleNamespace(**bound.arguments)
-    if o.checkpoint is not None or o.threads is not None:
-        raise ValueError("checkpoint= and threads= are for flowcore.fit on one machine")
+    alone = ("checkpoint", "threads", "noise", "context_noise")
+    if any(getattr(o, name) is not None for name in alone):
+        raise ValueError(f"{', '.join(map('{}='.format, alone))} are for fits on one machine")
     check_options(
         o.epochs, o.batch_size, o.validation_split, o.patience, o.clip_norm, o.callbacks,
         o.schedule, o.warm_up, o.average,
@@ -258,6 +260,7 @@ def fit(
 
     split = o.validation_split if validation_data is None else 0.0
     blocks, sizes, held = _blocks(client, flow, split, rng, X, context, sample_weight)
+    flow = with_names_of(flow, X, context)
     if validation_data is not None:
         parts = validation_data if isinstance(validation_data, tuple) else (validation_data,)
         *_, held = _blocks(client, flow, 1.0, rng, *parts)
@@ -276,6 +279,7 @@ def fit(
     first = _initial_rows(client, blocks, flow, sample_weight is None)
     check_columns(first.x, np.arange(len(first.x)), column_labels(X))
     check_scales(flow, first.x, first.context)
+    check_condition(flow, first.x, first.context)
     initialized = flow.initialize(first.x, context=first.context, rng=rng)
 
     loss = TotalLikelihood(
@@ -351,11 +355,13 @@ class Block(NamedTuple):
 def _blocks(client, flow, held_out: float, rng, X, context=None, weight=None):
     """Futures of a `Block` for every block of rows: those with rows to train on, and how many, and
     those with rows held out."""
-    X = table("X", X)
+    X = table("X", X, names=getattr(flow, "names", None))
+    names = getattr(flow, "context_names", None)
     columns = [_delayed_blocks(X, X)]
     for name, part, ndim in (("context", context, 2), ("sample_weight", weight, 1)):
         none = [None] * len(columns[0])
-        columns.append(none if part is None else _delayed_blocks(table(name, part, ndim), X))
+        part = None if part is None else table(name, part, ndim, names)
+        columns.append(none if part is None else _delayed_blocks(part, X))
         if len(columns[-1]) != len(none):
             raise ValueError(f"{name} has not as many blocks as X, {len(none)}: cut both alike")
     task, seeds = delayed(_block, pure=False), rng.integers(2**63, size=len(columns[0])).tolist()
@@ -390,12 +396,12 @@ def _initial_rows(client, blocks: list, flow, counted: bool) -> Rows:
     wanted = [cut - end + weight for cut, end, weight in zip(cuts, ends, weights, strict=True)]
 
     def some(block, at):
-        x, weight, _ = block.train
+        x, weight = block.train[:2]
         total = np.arange(len(x)) + 1.0 if weight is None else np.cumsum(weight)
         return block.train.take(np.searchsorted(total, at, side="right"))
 
     parts = zip(*client.gather(client.map(some, blocks, wanted, pure=False)), strict=True)
-    x, _, context = (None if part[0] is None else np.concatenate(part) for part in parts)
+    x, _, context, _ = (None if part[0] is None else np.concatenate(part) for part in parts)
     return Rows(x, None, context)
 
 
@@ -436,9 +442,9 @@ def options_of(method, context) -> dict:
 # ---------------------------------------------------------------- tables of Dask
 
 
-def table(name: str, X, ndim: int = 2):
-    """A Dask array, all columns in one block; or a frame with this number of axes, checked in every
-    partition. TypeError for anything else."""
+def table(name: str, X, ndim: int = 2, names: Sequence[str] | None = None):
+    """A Dask array, all columns in one block; or a frame with this number of axes, of which every
+    partition selects its columns by name: `names`, or all. TypeError for anything else."""
     if isinstance(X, da.Array):
         return X.rechunk({X.ndim - 1: -1}) if X.ndim > 1 else X
     if not (is_dask_collection(X) and hasattr(X, "map_partitions") and X.ndim == ndim):
@@ -446,23 +452,23 @@ def table(name: str, X, ndim: int = 2):
             f"{name} must be a Dask array or dataframe, not {type(X).__name__}: make one by "
             f"dask.array.from_array({name}, chunks=(100_000, D)), or use flow.log_prob and fc.fit"
         )
-    return X if ndim == 1 else X.map_partitions(_announced, list(X.columns), meta=X._meta)
+    if ndim == 1:
+        return X
+    meta = selected(name, X._meta, names)
+    return X.map_partitions(_selected, list(meta.columns), name, meta=meta)
 
 
-def _announced(part, names: list):
-    """A partition of a frame, checked to have the frame's columns in their order."""
-    if list(part.columns) != names:
-        raise ValueError(
-            f"a partition has the columns {list(part.columns)}, but its frame announces {names}: "
-            f"give all partitions the same order: part[{names}] where they are made"
-        )
-    return part
+def _selected(part, names: list, name: str):
+    """The columns of a partition, whose order need not be that of its frame."""
+    check_labels(f"a partition of {name}", list(part.columns), names)
+    return part[names]
 
 
 def _context_of(flow, context):
     """One context for all rows, an array (C,) or None; or a table with the context of each."""
     rowwise = is_dask_collection(context) or np.ndim(context) > 1
-    context = table("context", context) if rowwise else context
+    names = getattr(flow, "context_names", None)
+    context = table("context", context, names=names) if rowwise else context
     shown = np.empty((0, *context.shape[-1:])) if rowwise else context
     shown = check_context(shown, getattr(flow, "context_dim", 0), flow)
     return context if rowwise else shown
@@ -508,7 +514,7 @@ def _nll(flow, theta, block: Block, order, batch: int, n_batches: int) -> np.nda
 
 def _moments(flow, theta, block: Block) -> np.ndarray:
     """[sum w, sum w v, sum w^2, sum w^2 v, sum w^2 v^2] of the rows held out, v = -log p(x)."""
-    x, weight, context = block.held
+    x, weight, context = block.held[:3]
     with BLAS.single_threaded(), np.errstate(all="ignore"):
         v = -flow.log_prob(x, params=theta, **options_of(flow.log_prob, context)).astype(float)
         w = np.ones(len(x)) if weight is None else weight

@@ -34,9 +34,11 @@ from .bijectors import (
     Permute,
     Standardize,
     StandardizeContext,
+    Whiten,
     check_context_net,
 )
 from .bijectors.box import box
+from .bijectors.linear import Standardization
 from .core.inputs import check_dim
 from .distributions import Normal, Product, StudentT, TransformedDistribution, UniformCircle
 from .networks import MADE, circular_indices, input_degrees
@@ -64,10 +66,10 @@ if TYPE_CHECKING:
 
 def maf(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
-    standardize: bool = True, rng: Seed = 0, *, transformer: Transformer | None = None,
+    standardize: bool | str = True, rng: Seed = 0, *, transformer: Transformer | None = None,
     order: str | ArrayLike = "left-to-right", base: Base | str = "normal",
     activation: str | None = None, residual: bool = False, dtype: DTypeLike = float,
-    standardize_context: bool = True, bounded: Bounds = None,
+    standardize_context: bool | str = True, bounded: Bounds = None,
     context_net: MLP | None = None,
 ) -> TransformedDistribution:  # fmt: skip
     """Masked autoregressive flow: fast density. The order is reversed in every layer.
@@ -80,8 +82,9 @@ def maf(
         Hidden widths of each MADE; None: two layers of max(64, 2 D).
     context_dim : int
         Width of the context, 0 for none.
-    standardize : bool
-        End in a Standardize that `fit` initialises.
+    standardize : bool or str
+        End in a Standardize that `fit` initialises. "whiten": in a `Whiten`, for columns that are
+        nearly functions of each other; it does not suit columns on a grid or with bounds.
     rng : int or numpy Generator
         Seed of the initial weights.
     transformer : Transformer
@@ -96,8 +99,9 @@ def maf(
         loss on most conditional densities. For a one-hot category as context, pass "tanh".
     residual, dtype :
         As for MADE.
-    standardize_context : bool
+    standardize_context : bool or str
         Standardise the context for the layers, by a `StandardizeContext` that `fit` initialises.
+        "whiten": with a `Whiten`, where small differences of columns matter; it amplifies noise.
     bounded : pair or None
         (low, high): the support, an open interval. The ends are numbers or (D,) arrays, and may be
         infinite. A fixed map confines the density: a sigmoid to an interval, exp to a half-line.
@@ -127,10 +131,10 @@ def maf(
 
 def iaf(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
-    standardize: bool = True, rng: Seed = 0, *, transformer: Transformer | None = None,
+    standardize: bool | str = True, rng: Seed = 0, *, transformer: Transformer | None = None,
     order: str | ArrayLike = "left-to-right", base: Base | str = "normal",
     activation: str | None = None, residual: bool = False, dtype: DTypeLike = float,
-    standardize_context: bool = True, bounded: Bounds = None,
+    standardize_context: bool | str = True, bounded: Bounds = None,
     context_net: MLP | None = None,
 ) -> TransformedDistribution:  # fmt: skip
     """Inverse autoregressive flow: fast sampling; `maf` with every layer inverted.
@@ -159,10 +163,10 @@ def iaf(
 
 def realnvp(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
-    standardize: bool = True, rng: Seed = 0, *, transformer: Transformer | None = None,
+    standardize: bool | str = True, rng: Seed = 0, *, transformer: Transformer | None = None,
     order: str | ArrayLike = "left-to-right", base: Base | str = "normal",
     activation: str | None = None, residual: bool = False, dtype: DTypeLike = float,
-    standardize_context: bool = True, bounded: Bounds = None,
+    standardize_context: bool | str = True, bounded: Bounds = None,
     context_net: MLP | None = None,
 ) -> TransformedDistribution:  # fmt: skip
     """RealNVP: affine couplings, one pass in both directions.
@@ -196,9 +200,9 @@ def realnvp(
 
 def nice(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
-    standardize: bool = True, rng: Seed = 0, *, order: str | ArrayLike = "left-to-right",
+    standardize: bool | str = True, rng: Seed = 0, *, order: str | ArrayLike = "left-to-right",
     base: Base | str = "normal", activation: str | None = None, residual: bool = False,
-    dtype: DTypeLike = float, standardize_context: bool = True, bounded: Bounds = None,
+    dtype: DTypeLike = float, standardize_context: bool | str = True, bounded: Bounds = None,
     context_net: MLP | None = None,
 ) -> TransformedDistribution:  # fmt: skip
     """NICE: additive couplings and one trainable diagonal scaling next to the base.
@@ -227,10 +231,10 @@ def nice(
 
 def nsf(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
-    standardize: bool = True, rng: Seed = 0, *, kind: str = "autoregressive", bins: int = 8,
+    standardize: bool | str = True, rng: Seed = 0, *, kind: str = "autoregressive", bins: int = 8,
     tail: float = 5.0, affine: bool | Transformer = True, order: str | ArrayLike = "left-to-right",
     base: Base | str = "student_t", activation: str | None = None, residual: bool = False,
-    dtype: DTypeLike = float, standardize_context: bool = True, bounded: Bounds = None,
+    dtype: DTypeLike = float, standardize_context: bool | str = True, bounded: Bounds = None,
     context_net: MLP | None = None,
     circular: Sequence[int] = (),
 ) -> TransformedDistribution:  # fmt: skip
@@ -300,10 +304,10 @@ def nsf(
 
 
 def continuous(
-    dim: int, hidden: Hidden = None, context_dim: int = 0, standardize: bool = True, rng: Seed = 0,
-    *, frequencies: int = 0, n_steps: int = 8, order: int = 5,
+    dim: int, hidden: Hidden = None, context_dim: int = 0, standardize: bool | str = True,
+    rng: Seed = 0, *, frequencies: int = 0, n_steps: int = 8, order: int = 5,
     base: Base | str = "normal", activation: str = "silu", residual: bool = True,
-    dtype: DTypeLike = float, standardize_context: bool = True,
+    dtype: DTypeLike = float, standardize_context: bool | str = True,
 ) -> TransformedDistribution:  # fmt: skip
     """Continuous flow: points move with a learned velocity for one unit of time.
 
@@ -355,11 +359,11 @@ def continuous(
 
 
 def made(
-    dim: int, hidden: Hidden = None, context_dim: int = 0, standardize: bool = True,
+    dim: int, hidden: Hidden = None, context_dim: int = 0, standardize: bool | str = True,
     rng: Seed = 0, *, transformer: Transformer | None = None,
     order: str | ArrayLike = "left-to-right", base: Base | str = "normal",
     activation: str | None = None, residual: bool = False, dtype: DTypeLike = float,
-    standardize_context: bool = True, bounded: Bounds = None,
+    standardize_context: bool | str = True, bounded: Bounds = None,
     context_net: MLP | None = None,
 ) -> TransformedDistribution:  # fmt: skip
     """The density of a single MADE: p(x_i | x_<i) = N(mu_i, exp(alpha_i)^2).
@@ -392,11 +396,11 @@ def made(
 
 
 def made_mog(
-    dim: int, hidden: Hidden = None, context_dim: int = 0, standardize: bool = True,
+    dim: int, hidden: Hidden = None, context_dim: int = 0, standardize: bool | str = True,
     rng: Seed = 0, *, components: int = 10, log_scale_bound: float = 5.0,
     order: str | ArrayLike = "left-to-right", base: Base | str = "normal",
     activation: str | None = None, residual: bool = False, dtype: DTypeLike = float,
-    standardize_context: bool = True, bounded: Bounds = None,
+    standardize_context: bool | str = True, bounded: Bounds = None,
     context_net: MLP | None = None,
 ) -> TransformedDistribution:  # fmt: skip
     """MADE MoG: every p(x_i | x_<i) is a mixture of Gaussians, computed by one MADE.
@@ -434,11 +438,11 @@ def made_mog(
 
 def maf_mog(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
-    standardize: bool = True, rng: Seed = 0, *, components: int = 10,
+    standardize: bool | str = True, rng: Seed = 0, *, components: int = 10,
     transformer: Transformer | None = None, log_scale_bound: float = 5.0,
     order: str | ArrayLike = "left-to-right", base: Base | str = "normal",
     activation: str | None = None, residual: bool = False, dtype: DTypeLike = float,
-    standardize_context: bool = True, bounded: Bounds = None,
+    standardize_context: bool | str = True, bounded: Bounds = None,
     context_net: MLP | None = None,
 ) -> TransformedDistribution:  # fmt: skip
     """MAF MoG: the layers of `maf`, over one layer of mixtures (`made_mog`) next to the base.
@@ -481,9 +485,9 @@ def maf_mog(
 
 def glow(
     dim: int, layers: int = 5, hidden: Hidden = None, context_dim: int = 0,
-    standardize: bool = True, rng: Seed = 0, *, transformer: Transformer | None = None,
+    standardize: bool | str = True, rng: Seed = 0, *, transformer: Transformer | None = None,
     base: Base | str = "normal", activation: str | None = None, residual: bool = False,
-    dtype: DTypeLike = float, standardize_context: bool = True, bounded: Bounds = None,
+    dtype: DTypeLike = float, standardize_context: bool | str = True, bounded: Bounds = None,
     context_net: MLP | None = None,
 ) -> TransformedDistribution:  # fmt: skip
     """Glow for vectors: every step is a coupling, an LU-decomposed linear map and an ActNorm.
@@ -526,7 +530,10 @@ def _flow(
 ) -> TransformedDistribution:  # fmt: skip
     """parts in the order in which sampling applies them."""
     dim = check_dim("dim", dim)
-    standardize = standardize and len(circular) < dim
+    of_data = _constants("standardize", standardize)
+    of_context = _constants("standardize_context", standardize_context)
+    if len(circular) == dim:
+        of_data = None
     if circular and not isinstance(base, str):
         raise ValueError(f"with circular=, base must be one of {sorted(BASES)}, not {base!r}")
     if isinstance(base, str):
@@ -535,27 +542,35 @@ def _flow(
         other = BASES[base]
         base = _by_runs(dim, circular, UniformCircle, lambda n: other(n, dtype), Product)
     layers = Chain([*reversed(parts)])
-    inner = _conditional(layers, standardize_context, context_net)
+    inner = _conditional(layers, of_context, context_net)
     ends = [] if bounded is None else [_bounds(bounded, dim)]
-    if standardize:
-        ends.append(_by_runs(dim, circular, lambda n: Permute(range(n)), Standardize, Blockwise))
+    if of_data:
+        ends.append(_by_runs(dim, circular, lambda n: Permute(range(n)), of_data, Blockwise))
     flow = TransformedDistribution(base, Chain([*ends, *inner]))
-    return flow.unseen() if standardize else flow
+    return flow.unseen() if of_data else flow
 
 
-def _conditional(layers: Chain, standardize_context, context_net) -> Sequence[Bijector]:
+def _constants(name: str, kind) -> type[Standardization] | None:
+    """The class of the bijector that keeps the constants."""
+    if kind not in [*KINDS]:
+        raise ValueError(f'{name} must be True, False or "whiten", not {kind!r:.40}')
+    return KINDS[kind]
+
+
+def _conditional(layers: Chain, constants, context_net) -> Sequence[Bijector]:
     """The layers, with the transformations of their context."""
     if not layers.context_dim:
         return layers.bijectors
-    if context_net is None:
-        return [StandardizeContext(layers)] if standardize_context else layers.bijectors
-    if standardize_context and context_net.circular:
+    if constants and context_net is not None and context_net.circular:
         raise ValueError(
             "context_net reads angles, whose period a standardised context would not have: pass "
             "standardize_context=False"
         )
-    embedded = EmbedContext(layers, context_net)
-    return [StandardizeContext(embedded) if standardize_context else embedded]
+    if context_net is not None:
+        layers = EmbedContext(layers, context_net)
+    if constants:
+        return [StandardizeContext(layers, constants(layers.context_dim))]
+    return layers.bijectors if context_net is None else [layers]
 
 
 def _by_runs(dim, circular, of_angles, of_others, join):
@@ -571,6 +586,7 @@ def _bounds(bounded, dim) -> Bijector:
     return box(*bounded, dim)
 
 
+KINDS = {True: Standardize, False: None, "whiten": Whiten}
 BASES = {
     "normal": lambda dim, dtype: Normal(dim),
     "student_t": lambda dim, dtype: StudentT(dim, df=10.0, trainable=True, dtype=dtype),

@@ -12,7 +12,8 @@ from ..support.process import ROOT
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flowcore"
 PEERS, TFP, OUTLIERS = CACHE / "peers", CACHE / "tfp", CACHE / "outliers"
 SYNTHETIC, SAMPLERS, MATCHING = CACHE / "synthetic", CACHE / "samplers", CACHE / "matching"
-ALL = (PEERS, TFP, OUTLIERS, SYNTHETIC, SAMPLERS, MATCHING)
+REDSHIFT = CACHE / "redshift"
+ALL = (PEERS, TFP, OUTLIERS, SYNTHETIC, SAMPLERS, MATCHING, REDSHIFT)
 REQUIREMENTS = {env.name: f"requirements-{env.name}.txt" for env in ALL}
 STAMP = "installed-for-flowcore-benchmarks.txt"
 
@@ -30,7 +31,7 @@ def is_complete(env: Path, kind: str) -> bool:
 
 def ensure(env: Path, kind: str) -> Path:
     """Its interpreter; makes or completes the environment first. kind: "peers", "tfp",
-    "outliers", "synthetic", "samplers" or "matching".
+    "outliers", "synthetic", "samplers", "matching" or "redshift".
 
     flowcore itself goes in too, from the source folder, editable: what is measured is this clone.
     Errors: ValueError if `env` is a folder that holds something else.

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import gaussian_kde, linregress, norm
+from scipy.stats import gaussian_kde, kstest, linregress, norm
 
 from benchmarks.studies import busy, flow_matching, outlier_tables
 from benchmarks.studies import simulation_based as sbi
@@ -13,6 +13,7 @@ from benchmarks.studies.conditionals import figures, published, uci, wrong_cells
 from benchmarks.studies.estimator import __main__ as run
 from benchmarks.studies.estimator import truth
 from benchmarks.studies.estimator.results import compared
+from benchmarks.studies.redshift.metrics import judged, ks_to_uniform, metrics
 from benchmarks.studies.synthetic import figures as likeness
 from benchmarks.studies.synthetic.contestants import independent
 from benchmarks.studies.tables import quality
@@ -255,3 +256,30 @@ def test_steps_are_compared_with_those_on_one_core():
     steps = np.r_[np.full(90, 2.0), np.full(10, 8.0)]
     (ours,) = busy.summary({"flowcore": steps}, {"flowcore": 1.0})
     assert (ours["median"], ours["p99"], ours["per_one_core"]) == (2, 8, 2)
+
+
+@pytest.mark.parametrize("own_grids", [False, True])
+def test_metrics_of_redshifts_are_those_of_exact_curves(own_grids):
+    """z is normal around x: with the right curves each metric has its value, with others not."""
+    n, sd = 4000, 0.02
+    x = RNG(0).uniform(0.5, 1.5, size=n)
+    z = x + sd * RNG(1).normal(size=n)
+    grid = x[:, None] + np.linspace(-0.2, 0.2, 801) if own_grids else np.linspace(0, 2, 4001)
+    curves = norm.pdf(grid, x[:, None], sd)
+    found = metrics(z, norm.logpdf(z, x, sd), judged(z, grid, 7 * curves))  # normalised inside
+    peak = 1 / (2 * np.sqrt(np.pi) * sd)  # the integral of p^2, and the mean of p
+    assert found["CDE loss"] == pytest.approx(-peak, rel=0.03)
+    assert found["log p"] == pytest.approx(norm.logpdf(z, x, sd).mean())
+    assert found["PIT KS"] < 1.63 / np.sqrt(n)  # the 1% point
+    d = (x - z) / (1 + z)
+    assert found["sigma_NMAD"] == pytest.approx(sd / 2, rel=0.1)
+    assert found["outliers"] == pytest.approx(np.mean(np.abs(d) > 0.06), abs=2 / n)
+    wide = judged(z, grid, norm.pdf(grid, x[:, None], 2 * sd))
+    worse = metrics(z, norm.logpdf(z, x, 2 * sd), wide)
+    assert worse["CDE loss"] > found["CDE loss"] + 1 and worse["PIT KS"] > 0.1
+    assert worse["log p"] < found["log p"] - 0.2
+
+
+def test_the_distance_to_uniform_is_that_of_scipy():
+    values = RNG(0).beta(2, 3, size=57)
+    assert ks_to_uniform(values) == pytest.approx(kstest(values, "uniform").statistic)

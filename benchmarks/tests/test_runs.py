@@ -20,6 +20,7 @@ import flowcore as fc
 from benchmarks.studies import environment, matching_peers, outlier_detectors, outliers, worker
 from benchmarks.studies.elsewhere import arrays_of
 from benchmarks.studies.estimator import optimism
+from benchmarks.studies.redshift import __main__ as redshift
 from benchmarks.studies.synthetic import __main__ as synthetic
 from benchmarks.studies.synthetic.tables import Table
 from benchmarks.studies.tabular import __main__ as tabular
@@ -73,6 +74,8 @@ RUNS = {  # a command, and a part of what it prints; {tmp}: a folder
     "studies.simulation_based --quick --sbibm {tmp} --tasks two_moons --observations 1": "C2ST",
     "studies.simulation_based --quick --rounds 2 --context-net --sbibm {tmp} --tasks two_moons "
     "--observations 1": "2 rounds",
+    "studies.redshift --quick --contestants 'flowcore fit' "
+    "'flowcore fit, whitened joint'": "sigma_NMAD",
     "studies.outliers --detectors KNN --tables wine": "mean AUROC",
     "studies.outliers --detectors KNN --tables wine --kinds swapped": "| swapped: wine | 52 |",
     "studies.synthetic --quick --tables census "
@@ -103,6 +106,8 @@ def made(tmp_path, monkeypatch):
     power = rng.normal(size=(400, 6)).astype(np.float32)
     data = datasets.Dataset("power", *datasets.split(power))
     monkeypatch.setattr(tabular, "load", lambda name: data)
+    sky = np.cumsum(rng.uniform(0.1, 1, size=(600, 7)), axis=1)
+    monkeypatch.setattr(redshift, "galaxies", lambda: (sky[:500], sky[500:]))
     clone_of_sbibm(tmp_path, x)
     clone_of_posteriordb(tmp_path, x)
 

@@ -10,7 +10,7 @@ from .continuous import ContinuousFlow
 from .coupling import NICE, Coupling, RealNVP
 from .elementwise import Elementwise, ElementwiseAffine
 from .fixed_maps import Exp, Logit, Sigmoid, SinhArcsinh, Softplus, Tanh
-from .linear import ActNorm, Standardize, check_resolution
+from .linear import ActNorm, Standardize, Whiten, check_resolution
 from .lu import LULinear
 from .planar import Planar, Radial
 
@@ -41,6 +41,7 @@ __all__ = [
     "Standardize",
     "StandardizeContext",
     "Tanh",
+    "Whiten",
     "check_context_net",
     "check_resolution",
     "increasing_image",

@@ -10,7 +10,7 @@ from ..core import as_numbers
 from ..networks.network import Network
 from .algebra import Composite, initializer
 from .bijector import Bijector
-from .linear import Standardize
+from .linear import Standardization, Standardize
 
 if TYPE_CHECKING:
     from ..core import Parametric
@@ -48,17 +48,19 @@ class StandardizeContext(OtherContext):
         x = f(z; (c - mean) / scale)       log-det of f
 
     Recipes with a `context_dim` contain one, so contexts such as years or prices need no scaling by
-    hand. `fit` (through `initialize`) sets mean and scale from the contexts of the training rows,
-    once; until then the constants are 0 and 1. A column of the context that does not vary keeps the
-    scale 1. The parameters are the bijector's. Cost per row: the bijector's, and O(C). Errors:
-    ValueError for a bijector that reads no context.
+    hand. With a `Whiten`, f reads L^-1 (c - mean). `fit` (through `initialize`) sets the constants
+    from the contexts of the training rows, once; until then they are those of the identity. A
+    column of the context that does not vary keeps the scale 1. The parameters are the bijector's.
+    Cost per row: the bijector's, and O(C), or O(C^2) with a Whiten. Errors: ValueError for a
+    bijector that reads no context.
 
     Parameters
     ----------
     bijector : Bijector
         f, with a context_dim C > 0.
-    standardize : Standardize
-        The constants, of dim C; None: to be set by `initialize`.
+    standardize : Standardize or Whiten
+        The constants, of dim C; one from its constructor is set by `initialize`. None: a new
+        Standardize.
 
     Examples
     --------
@@ -70,45 +72,48 @@ class StandardizeContext(OtherContext):
     True
     """
 
-    def __init__(self, bijector: Bijector, standardize: Standardize | None = None):
+    def __init__(self, bijector: Bijector, standardize: Standardization | None = None):
         if not isinstance(bijector, Bijector):
             raise TypeError(f"StandardizeContext takes a bijector, not {bijector!r}")
         if not bijector.context_dim:
             raise ValueError(f"StandardizeContext: {bijector!r} reads no context (context_dim 0)")
         standardize = Standardize(bijector.context_dim) if standardize is None else standardize
-        if not isinstance(standardize, Standardize):
-            raise TypeError(f"StandardizeContext takes a Standardize, not {standardize!r}")
+        if not isinstance(standardize, Standardization):
+            raise TypeError(
+                f"StandardizeContext takes a Standardize or a Whiten, not {standardize!r}"
+            )
         if standardize.dim != bijector.context_dim:
             raise ValueError(
-                f"StandardizeContext: the Standardize has dim {standardize.dim}, but the bijector "
-                f"context_dim {bijector.context_dim}"
+                f"StandardizeContext: the {type(standardize).__name__} has dim {standardize.dim}, "
+                f"but the bijector context_dim {bijector.context_dim}"
             )
         self.parts = (standardize, bijector)
         self.dim, self.context_dim = bijector.dim, bijector.context_dim
 
     @property
-    def standardize(self) -> Standardize:
-        """The mean and scale of the context."""
+    def standardize(self) -> Standardization:
+        """The constants, a Standardize or a Whiten."""
         return self.parts[0]
 
     def bind(self, at: Workspace, direction: str) -> Bound:
-        mean, scale = self.standardize.mean[:, None], self.standardize.scale[:, None]
+        mean = self.standardize.mean[:, None]
+        linear, transposed, _ = self.standardize._linear(False, float)
         own = at.with_own_context()
-        per_scale = np.asarray(1 / scale, at.dtype)
+        distance = at.scratch("distance", *own.context.shape, dtype=float)
         forward, backward = self.bijector.bind(own, direction)
         at.nbytes += own.nbytes
 
         def run(x, l):
-            np.subtract(at.context, mean, own.context)  # in float64: years are alike
-            np.divide(own.context, scale, own.context)
+            np.subtract(at.context, mean, distance)  # in float64: years are alike
+            linear(distance, own.context)
             return forward(x, l)
 
         def back(y_bar, l_bar):
             own.context_bar.fill(0)
             x_bar = backward(y_bar, l_bar)
             if at.inputs_bar:
-                np.multiply(own.context_bar, per_scale, own.context_bar)
-                np.add(at.context_bar, own.context_bar, at.context_bar)
+                transposed(own.context_bar, distance)
+                np.add(at.context_bar, distance, at.context_bar, casting="same_kind")
             return x_bar
 
         return run, back
@@ -192,6 +197,17 @@ class EmbedContext(OtherContext):
         embedded = self.network(as_numbers("context", context))
         bijector = initializer(self.bijector, direction)(x, embedded, rng)
         return self.rebuilt({id(self.bijector): bijector})
+
+
+def reach_within(part: Parametric) -> np.ndarray | None:
+    """The reach of the context in training, of the first constants that have one.
+
+    What a network reads is a context of its own.
+    """
+    if isinstance(part, EmbedContext):
+        return None
+    found = [getattr(part, "reach", None), *map(reach_within, getattr(part, "parts", ()))]
+    return next((reach for reach in found if reach is not None), None)
 
 
 def check_context_net(network: Parametric) -> int:

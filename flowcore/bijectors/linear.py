@@ -1,24 +1,126 @@
-"""Linear bijectors that are set by data: Standardize (fixed from then on), ActNorm (trainable)."""
+"""Linear bijectors that are set by data: Standardize and Whiten (fixed from then on), ActNorm
+(trainable)."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core import as_numbers, frozen, warn
+from ..core import Step, as_numbers, frozen, warn
 from ..core.inputs import check_dim, check_event, named, show, where
 from .bijector import Bijector, increasing_image
 
 if TYPE_CHECKING:
     from ..core import Parametric
-    from ..core.typing import ArrayLike, Bound, Context, DTypeLike, Seed, Workspace
+    from ..core.typing import ArrayLike, Bound, Context, DTypeLike, Seed, Self, Workspace
 
 
 EXAMINED = 10_000  # rows, evenly spaced, that show whether a dtype is too coarse
+LEAST = 1e-8  # the smallest variance that Whiten scales to 1, where the columns have variance 1
 
 
-class Standardize(Bijector):
+class Standardization(Bijector):
+    """x = mean + A z with constants of the training data: what Standardize and Whiten share.
+
+    A subclass names the attribute that holds A, in `fitted` after the mean, and has
+
+    _moments(x)         the mean and A of rows x; of_context: a constant column is no error
+    _inverted(mean, A)  the mean and A of the inverse map
+    _linear(forward, dtype)   A z or A^-1 d as a step (argument, out); the same with A transposed,
+                        in dtype; the log-dets of the coordinates, which are added up
+
+    `reach` of a context: how far its columns reach in training, see `reach_of`; else None.
+    """
+
+    mean: np.ndarray
+    reach: np.ndarray | None = None
+
+    def __init__(self, dim: int):
+        super().__init__(check_dim("dim", dim))
+        self.mean, self.reach = frozen(np.zeros(self.dim)), None
+        self.initialized = False
+
+    @classmethod
+    def from_data(cls, x: ArrayLike) -> Self:
+        """The constants of the rows of x (n, D); variances have ddof = 0."""
+        x = as_numbers("x", x)
+        if x.ndim != 2:
+            raise ValueError(f"{cls.__name__}.from_data takes rows of shape (n, D), not {x.shape}")
+        return cls(x.shape[1]).initialize(x)
+
+    def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Self:
+        return self if self.initialized else self.with_moments(*self._moments(x))
+
+    def initialize_from_context(self, context: ArrayLike) -> Self:
+        """`initialize` for a context: a constant column has scale 1. A context needs no density."""
+        if self.initialized:
+            return self
+        return self.with_moments(*self._moments(context, of_context=True), reach_of(context))
+
+    def initialize_inverted(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Self:
+        if self.initialized:
+            return self
+        with np.errstate(over="ignore"):  # `check_fitted` refuses it
+            return self.with_moments(*self._inverted(*self._moments(x)))
+
+    def with_moments(
+        self, mean: np.ndarray, scale: np.ndarray, reach: np.ndarray | None = None
+    ) -> Self:
+        """The same bijector with these constants; ValueError unless they are finite and A is
+        invertible."""
+        new = self.with_params(self.params)
+        new.mean, new.reach, new.initialized = frozen(mean), reach, True
+        setattr(new, self.fitted[1], frozen(scale))
+        new.check_fitted()
+        return new
+
+    def check_fitted(self) -> None:
+        """A ValueError unless the constants are finite, and those of the identity at first."""
+        name = self.fitted[1]
+        scale, identity = getattr(self, name), getattr(type(self)(self.dim), name)
+        if not (np.isfinite(self.mean).all() and np.isfinite(scale).all()):
+            raise ValueError(f"{self!r}: mean and {name} must be finite")
+        if not self.initialized and (self.mean.any() or (scale != identity).any()):
+            raise ValueError(f"{self!r} is not initialised: its mean must be 0, its {name} 1")
+
+    def bind(self, at: Workspace, direction: str) -> Bound:
+        mean, forward = self.mean[:, None], direction == "forward"
+        linear, transposed, log_dets = self._linear(forward, at.dtype)
+        scale = np.abs(getattr(self, self.fitted[1])).reshape((self.dim, -1)).max(axis=1)
+        if forward and (np.abs(self.mean) * np.finfo(at.dtype).eps > scale).any():
+            warn(
+                f"{at.dtype} is too coarse for {self!r}: around its mean, numbers are further "
+                "apart than its scale, so samples take few distinct values. Make the flow with "
+                "dtype=float, or subtract the mean from the data"
+            )
+        log_det, log_dets = at.number(log_dets.sum()), np.asarray(log_dets, at.dtype)
+        wide, distance = (  # float64, whatever the flow is
+            at.scratch(name, self.dim, at.n_rows, dtype=float) for name in ("wide", "distance")
+        )
+        y, x_bar = (at.array(name, self.dim, at.n_rows) for name in ("y", "x_bar"))
+
+        def run(x, l):
+            if forward:
+                np.add(linear(x, wide), mean, wide)
+            else:
+                linear(np.subtract(x, mean, distance), wide)
+            np.copyto(y, wide, "same_kind")
+            if at.present is None:
+                np.add(l, log_det, l)
+            else:
+                np.multiply(y, at.present, y)
+                np.add(l, log_dets @ at.present, l)
+            return y
+
+        def back(y_bar, l_bar):
+            return transposed(y_bar, x_bar)
+
+        return run, back
+
+
+class Standardize(Standardization):
     """x = mean + scale * z, with mean and scale of the training data; log-det sum(log scale).
 
     A flow that ends in a Standardize is trained on well-scaled values, and its `log_prob` is in the
@@ -42,89 +144,36 @@ class Standardize(Bijector):
     Standardize(2, mean=[2, 20], scale=[1, 10])
     """
 
-    fitted = ("mean", "scale", "initialized")
+    fitted = ("mean", "scale", "reach", "initialized")
 
     def __init__(self, dim: int):
-        dim = check_dim("dim", dim)
         super().__init__(dim)
-        self.mean, self.scale = frozen(np.zeros(dim)), frozen(np.ones(dim))
-        self.initialized = False
+        self.scale = frozen(np.ones(self.dim))
 
-    @classmethod
-    def from_data(cls, x: ArrayLike) -> Standardize:
-        """Mean and standard deviation (ddof = 0) of the rows of x (n, D)."""
-        x = as_numbers("x", x)
-        if x.ndim != 2:
-            raise ValueError(f"Standardize.from_data takes rows of shape (n, D), not {x.shape}")
-        return cls(x.shape[1]).initialize(x)
+    def _moments(self, x, of_context=False):
+        mean, scale, flat = _mean_and_scale(x, self)
+        if flat.any() and not of_context:
+            raise ValueError(
+                f"column {np.flatnonzero(flat).tolist()} of the data is constant (standard "
+                "deviation 0): a density over it does not exist; drop the column"
+            )
+        return mean, scale
 
-    def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Standardize:
-        return self if self.initialized else self.with_moments(*_moments(x, self))
-
-    def initialize_from_context(self, context: ArrayLike) -> Standardize:
-        """`initialize` for a context: a constant column has scale 1. A context needs no density."""
-        if self.initialized:
-            return self
-        mean, scale, _ = _mean_and_scale(context, self)
-        return self.with_moments(mean, scale)
-
-    def initialize_inverted(
-        self, x: ArrayLike, context: Context = None, rng: Seed = None
-    ) -> Standardize:
-        if self.initialized:
-            return self
-        mean, scale = _moments(x, self)  # of the input side: forward(x) is to be standardised
-        with np.errstate(over="ignore"):  # `check_fitted` refuses it
-            return self.with_moments(-mean / scale, 1 / scale)
-
-    def with_moments(self, mean: np.ndarray, scale: np.ndarray) -> Standardize:
-        """A Standardize with this mean and scale, (D,); ValueError unless the scale is positive."""
-        new = self.with_params(self.params)
-        new.mean, new.scale, new.initialized = frozen(mean), frozen(scale), True
-        new.check_fitted()
-        return new
+    @staticmethod
+    def _inverted(mean, scale):
+        return -mean / scale, 1 / scale
 
     def check_fitted(self) -> None:
         """A ValueError unless mean and scale are finite and the scale is positive."""
-        if not (np.isfinite(self.mean).all() and np.isfinite(self.scale).all()):
-            raise ValueError(f"{self!r}: mean and scale must be finite")
+        super().check_fitted()
         if not (self.scale > 0).all():
             raise ValueError(f"{self!r}: the scale must be positive")
-        if not self.initialized and (self.mean.any() or (self.scale != 1).any()):
-            raise ValueError(f"{self!r} is not initialised: its mean must be 0, its scale 1")
 
-    def bind(self, at: Workspace, direction: str) -> Bound:
-        mean, scale = self.mean[:, None], self.scale[:, None]  # float64, whatever the flow is
-        forward, log_det = direction == "forward", np.log(self.scale).sum()
-        if forward and (np.abs(self.mean) * np.finfo(at.dtype).eps > self.scale).any():
-            warn(
-                f"{at.dtype} is too coarse for {self!r}: around its mean, numbers are further "
-                "apart than its scale, so samples take few distinct values. Make the flow with "
-                "dtype=float, or subtract the mean from the data"
-            )
-        log_det = at.number(log_det if forward else -log_det)
-        log_dets = np.asarray(np.log(self.scale if forward else 1 / self.scale), at.dtype)
-        factor = np.asarray(scale if forward else 1 / scale, at.dtype)
-        wide = at.scratch("wide", self.dim, at.n_rows, dtype=float)
-        y, x_bar = (at.array(name, self.dim, at.n_rows) for name in ("y", "x_bar"))
-
-        def run(x, l):
-            if forward:
-                np.add(np.multiply(x, scale, wide), mean, wide)
-            else:
-                np.divide(np.subtract(x, mean, wide), scale, wide)
-            np.copyto(y, wide, "same_kind")
-            if at.present is None:
-                np.add(l, log_det, l)
-            else:
-                np.multiply(y, at.present, y)
-                np.add(l, log_dets @ at.present, l)
-            return y
-
-        def back(y_bar, l_bar):
-            return np.multiply(y_bar, factor, x_bar)
-
-        return run, back
+    def _linear(self, forward, dtype):
+        scale = self.scale[:, None]
+        factor = np.asarray(scale if forward else 1 / scale, dtype)
+        linear = Step(np.multiply, scale) if forward else (lambda d, out: np.divide(d, scale, out))
+        return linear, Step(np.multiply, factor), np.log(self.scale if forward else 1 / self.scale)
 
     image = increasing_image
 
@@ -133,6 +182,75 @@ class Standardize(Bijector):
             return f"Standardize({self.dim})"
         mean, scale = show(self.mean, ".4g"), show(self.scale, ".4g")
         return f"Standardize({self.dim}, mean={mean}, scale={scale})"
+
+
+class Whiten(Standardization):
+    """x = mean + L z: the rows z of the training data are uncorrelated, with variance 1.
+
+        z = L^-1 (x - mean)      L = diag(sd) V diag(sqrt(lambda))      log-det log |det L|
+
+    lambda and V are the eigenvalues and eigenvectors of the correlation matrix, and sd the
+    deviations of the columns: z are the principal components of the standardised columns, scaled to
+    variance 1. In columns that are nearly copies of each other, such as neighbouring bands of a
+    spectrum, what distinguishes the rows is in components with tiny variances, which a
+    `Standardize` leaves tiny. `fit` (through `initialize`) sets the constants once, from the
+    training rows; until then Whiten is the identity. The constants are not in `params`. Like
+    Standardize, it computes in float64 and then casts.
+
+    Nothing explodes: lambda is at least 1e-8, so that an exact copy of a column becomes a component
+    of (nearly) 0; a constant column keeps its unit. Few rows determine components badly: with n
+    rows the correlations are shrunk by the factor 1 - min(1, D / n)^2. Cost: O(D^2) per row in both
+    directions; `initialize` takes O(n D^2 + D^3).
+
+    Parameters
+    ----------
+    dim : int
+        D.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).normal(size=(1000, 2)) @ [[1.0, 0.9], [0.0, 0.1]]
+    >>> z = Whiten.from_data(x).inverse(x)
+    >>> np.cov(z.T, bias=True).round(2) + 0.0
+    array([[1., 0.],
+           [0., 1.]])
+    """
+
+    fitted = ("mean", "matrix", "reach", "initialized")
+
+    def __init__(self, dim: int):
+        super().__init__(dim)
+        self.matrix = frozen(np.eye(self.dim))
+
+    def _moments(self, x, of_context=False):
+        x, (mean, scale, flat) = as_numbers("x", x), _mean_and_scale(x, self)
+        z = np.where(flat, 0.0, (x - mean) / scale)
+        shrinkage = min(1.0, self.dim / len(z)) ** 2
+        correlations = (1 - shrinkage) * (z.T @ z) / len(z)
+        np.fill_diagonal(correlations, 1.0)  # a constant column has variance 1 of its own
+        values, vectors = np.linalg.eigh(correlations)
+        largest = np.abs(vectors).argmax(axis=0)  # LAPACK leaves the signs open
+        vectors *= np.sign(vectors[largest, np.arange(self.dim)])
+        return mean, scale[:, None] * vectors * np.sqrt(np.maximum(values, LEAST))
+
+    @staticmethod
+    def _inverted(mean, matrix):
+        return -_inverse(matrix) @ mean, _inverse(matrix)
+
+    def check_fitted(self) -> None:
+        """A ValueError unless mean and matrix are finite and the matrix has an inverse."""
+        super().check_fitted()
+        if not np.isfinite(np.linalg.slogdet(self.matrix)[1]):
+            raise ValueError(f"{self!r}: the matrix must have an inverse")
+
+    def _linear(self, forward, dtype):
+        matrix = self.matrix if forward else _inverse(self.matrix)
+        log_dets = np.full(self.dim, np.linalg.slogdet(matrix)[1] / self.dim)
+        return Step(np.matmul, matrix), Step(np.matmul, np.asarray(matrix.T, dtype)), log_dets
+
+    def __repr__(self):
+        mean = f", mean={show(self.mean, '.4g')}" if self.initialized else ""
+        return f"Whiten({self.dim}{mean})"
 
 
 class ActNorm(Bijector):
@@ -251,15 +369,30 @@ def check_resolution(x: ArrayLike, owner: Parametric) -> None:
     warn(message)
 
 
-def _moments(x, owner):
-    """Mean and standard deviation of every column; ValueError naming those that are constant."""
-    mean, scale, flat = _mean_and_scale(x, owner)
-    if flat.any():
-        raise ValueError(
-            f"column {np.flatnonzero(flat).tolist()} of the data is constant (standard deviation "
-            "0): a density over it does not exist; drop the column"
-        )
-    return mean, scale
+def _inverse(matrix):
+    """The inverse of a matrix whose rows have different units, and columns different scales."""
+    rows = np.abs(matrix).max(axis=1, keepdims=True)
+    columns = np.abs(matrix / rows).max(axis=0)
+    return np.linalg.inv(matrix / rows / columns) / columns[:, None] / rows.T
+
+
+@np.errstate(all="ignore")
+def reach_of(rows: ArrayLike) -> np.ndarray:
+    """(3, C): the smallest and the largest number of each column of rows (n, C), and the margin
+    beyond which further numbers are far outside.
+
+        margin = w max(1, (w / u)^3 / 10) (1 + (500 / n)^2)
+
+    w is the width of the column, and u that of its central 90%. The powers spare new rows of a
+    heavy-tailed column: where the largest number of n rows is far out, the next may be farther by
+    orders of magnitude. A column whose central 90% is one number has no margin that is too large.
+    """
+    rows = as_numbers("context", rows)
+    low, high = rows.min(axis=0), rows.max(axis=0)
+    inner = np.quantile(rows[:: math.ceil(len(rows) / EXAMINED)], (0.05, 0.95), axis=0)
+    width, ratio = high - low, (high - low) / (inner[1] - inner[0])
+    margin = width * np.maximum(1, ratio**3 / 10) * (1 + (500 / len(rows)) ** 2)
+    return frozen(np.stack([low, high, margin]))
 
 
 @np.errstate(all="ignore")

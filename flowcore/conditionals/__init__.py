@@ -5,7 +5,7 @@ question.py     known and unknown values, as arrays  answering.py    by weighted
 numbers.py      numbers, as they are drawn           angles.py       angles, within one turn
 proposal.py     where draws start                    layer.py        where they are exact
 weights.py      how far draws can be trusted         annealing.py    where weights fail
-explaining.py   which cell is improbable
+curves.py       one unknown column: quadrature       explaining.py   which cell is improbable
 
 `tables` answers questions about codes and numbers by the same draws.
 """
@@ -13,6 +13,14 @@ explaining.py   which cell is improbable
 from .answering import Answers
 from .conditional import Conditional, Marginal
 from .conditionals import Conditionals
+from .curves import Posterior
 from .explaining import Explanation
 
-__all__ = ["Answers", "Conditional", "Conditionals", "Explanation", "Marginal"]
+__all__ = [
+    "Answers",
+    "Conditional",
+    "Conditionals",
+    "Explanation",
+    "Marginal",
+    "Posterior",
+]

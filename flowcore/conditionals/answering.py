@@ -19,7 +19,8 @@ rngs are a generator for each row, so that its draws depend on no other row, or 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,9 @@ class Answers(Judged):
         rows without holes the effective sample size is inf.
     annealed : numpy.ndarray
         (n,), True where the plain weights failed and annealed draws were used.
+    tables : list
+        The draws as m tables: for a frame of pandas, polars or pyarrow frames with all its columns,
+        and its index; else arrays.
 
     Examples
     --------
@@ -67,6 +71,12 @@ class Answers(Judged):
     ess: np.ndarray
     k_hat: np.ndarray
     annealed: np.ndarray
+    as_table: Callable = field(default=np.asarray, repr=False)
+
+    @property
+    def tables(self) -> list:
+        """The draws as completed tables of the caller's kind."""
+        return [self.as_table(x) for x in self.draws]
 
     def warn_untrusted(self, numbers: np.ndarray, remedy: str) -> None:
         """A warning that counts the rows whose answers cannot be trusted; numbers: of all rows."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import warn
-from ..core.inputs import as_numbers, check_dim, check_event, in_order
+from ..core.inputs import as_probabilities, check_dim, check_event, in_order
 from .angles import circular_mean, turned
 from .answering import LEAST_DRAWS, answer_block
 from .weights import Judged, quantiles
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Context, Seed
     from .conditionals import Answers, Conditionals
 
-ROUNDING = 1e-6  # a smaller standard error is none
+ROUNDING = 1e-3  # nats: a smaller standard error is none
 
 
 class DrawnConditional(Judged):
@@ -58,14 +58,6 @@ class DrawnConditional(Judged):
         word = "" if self.trusted else "not to be trusted: "
         how = "annealed draws" if self.annealed else f"of {self.n_draws} draws"
         return f"{title}: {word}effective sample size {self.ess:.0f} {how}, k-hat {self.k_hat:.2f}"
-
-
-def as_probabilities(q: ArrayLike) -> np.ndarray:
-    """The levels of quantiles, (k,), or a ValueError."""
-    q = np.atleast_1d(as_numbers("q", q))
-    if not ((q >= 0) & (q <= 1)).all():
-        raise ValueError(f"q must be probabilities in [0, 1]: {q}")
-    return q
 
 
 def _shown(value: Any) -> str:

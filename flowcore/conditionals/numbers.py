@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..core import without_warnings
+from ..distributions import MultivariateTMixture
 from ..distributions.columns import equal_rows
 from .angles import TURN, OneTurn, turned, window
 from .answering import not_nan
+from .curves import curves_of, drawn
 from .proposal import fitted_proposal
 from .question import Question
 from .weights import Weighted, counted, enumerated
-
-if TYPE_CHECKING:
-    from ..distributions import MultivariateTMixture
 
 NOISE = 1e-3  # of a context, whose columns may be constant, in standard deviations
 
@@ -59,13 +59,16 @@ class Numbers:
     def log_prob(self, rows: np.ndarray) -> np.ndarray:
         """log p(x | c) and the log of the windows, (n,), of rows (n, C + D)."""
         c, x = np.split(rows, [self.width], axis=1)
-        log_p = self.density.log_prob(x, **({"context": c} if self.width else {}))
+        with without_warnings():  # about contexts: `Conditionals.known` has warned
+            log_p = self.density.log_prob(x, **({"context": c} if self.width else {}))
         return not_nan(log_p, self.density) + self.log_window(rows)
 
     def sample_given(self, c: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """A row (c, x) for each context c (n, C)."""
         n, given = ((), {"context": c}) if self.width else (len(c), {})
-        rows = self.in_turn(np.hstack([c, self.density.sample(n, rng, **given)]))
+        with without_warnings():
+            x = self.density.sample(n, rng, **given)
+        rows = self.in_turn(np.hstack([c, x]))
         u = (rows - self.middle)[:, self.angle]
         rows[:, self.angle] -= TURN * np.sign(u) * (rng.random(u.shape) > window(u))
         return rows
@@ -81,12 +84,15 @@ class Numbers:
         return rows
 
     def marks(self, question: Question) -> np.ndarray:
-        """Whether rows have holes, and nothing but holes."""
+        """Whether rows have holes, and nothing but holes; the column of a single hole, or -1."""
         hole = question.hole[:, self.width :]
-        return np.stack([hole.any(axis=1), hole.all(axis=1)], axis=1)
+        column = np.where(hole.sum(axis=1) == 1, hole.argmax(axis=1), -1)
+        return np.stack([hole.any(axis=1), hole.all(axis=1), column], axis=1)
 
     def without_weights(self, question: Question, n: int, rngs: list) -> Weighted | None:
-        """Answers for complete rows, and for rows without any known value."""
+        """Answers for complete rows, for rows without any known value, and by quadrature for rows
+        with one unknown value, unless draws are exact. Curves that are not resolved fail; None for
+        a single one."""
         x, hole = question.x, question.hole[0, self.width :]
         if not hole.any():
             rows = self.in_turn(x)
@@ -96,7 +102,13 @@ class Numbers:
             pairs = zip(x[:, : self.width], rngs, strict=True)
             rows = np.stack([self.sample_given(np.tile(c, (n, 1)), rng) for c, rng in pairs])
             return counted(turned(rows, self.angle), np.ones((len(x), n), bool), np.zeros(len(x)))
-        return None
+        fitted = isinstance(self.proposal_of(x[0]), MultivariateTMixture)
+        if hole.sum() > 1 or not fitted or self.proposal_of(x[0]) is self.density:
+            return None
+        curves = curves_of(self, self.in_turn(x))
+        if len(x) == 1 and not curves.resolved[0]:
+            return None
+        return drawn(curves, x, n, rngs)
 
     def target(self, question: Question, n: int) -> _Target:
         """p(x | c), with windows of the unknown angles alone."""

@@ -7,14 +7,14 @@ right length.
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from numbers import Real
 
 import numpy as np
 from autograd.tracer import getval, isbox
 
-from .labels import are_names, check_labels
+from .errors import warn
+from .labels import column_labels, selected
 
 FLOATS = (np.float32, np.float64)
 NUMBERS = "biuf"  # the kinds of dtypes that hold real numbers
@@ -138,6 +138,21 @@ def _is_float(value) -> bool:
         return False
 
 
+def as_column(name: str, values):
+    """Values (n,) as a column (n, 1), and a series with a name as a table; else unchanged."""
+    if hasattr(values, "to_frame"):
+        return values.to_frame()
+    return as_numbers(name, values)[:, None] if np.ndim(values) == 1 else values
+
+
+def as_probabilities(q) -> np.ndarray:
+    """The levels of quantiles, (k,), or a ValueError."""
+    q = np.atleast_1d(as_numbers("q", q))
+    if not ((q >= 0) & (q <= 1)).all():
+        raise ValueError(f"q must be probabilities in [0, 1]: {q}")
+    return q
+
+
 def as_integers(name: str, x) -> np.ndarray:
     """x as an array of integers; a ValueError for anything else, floats without fraction too."""
     numbers = as_numbers(name, x)
@@ -147,24 +162,9 @@ def as_integers(name: str, x) -> np.ndarray:
     return array.astype(int)
 
 
-def column_labels(x) -> list | None:
-    """The names of the columns of a table with names: pandas, polars, pyarrow."""
-    columns = getattr(x, "column_names", getattr(x, "columns", None))
-    return list(columns) if isinstance(columns, Iterable) else None
-
-
 def in_order(name: str, table, names: Sequence[str] | None, holes: bool = False):
-    """A table (..., D) as numbers, with its columns in the order of their `names`.
-
-    By position, if either has no names. holes: as in `as_numbers`. ValueError for a table with
-    other columns.
-    """
-    x, labels = as_numbers(name, table, holes), column_labels(table)
-    if not (are_names(labels) and are_names(names)):
-        return x
-    if Counter(labels) != Counter(names):
-        check_labels(name, labels, names)
-    return x[..., [labels.index(one) for one in names]]
+    """The columns `names` of a table (..., D) as numbers: see `selected` and `as_numbers`."""
+    return as_numbers(name, table if names is None else selected(name, table, names), holes)
 
 
 def where(wrong: np.ndarray, labels=None, first_row: int = 0) -> str:
@@ -250,7 +250,27 @@ def check_context(context, context_dim: int, owner):
         context = in_order("context", context, getattr(owner, "context_names", None))
         if context.shape[-1:] != (context_dim,):
             raise ValueError(f"{_name(owner)} takes as context {wanted}, not {context.shape}")
+        reach = getattr(owner, "_memo_reach", None)
+        if reach is not None:
+            _warn_of_far_contexts(getval(context), reach, owner.context_names)
     return context
+
+
+def _warn_of_far_contexts(context, reach, names) -> None:
+    """A warning about numbers beyond the reach (3, C) of the training rows: see `reach_of`."""
+    low, high, margin = reach
+    far = (context < low - margin) | (context > high + margin)
+    if not far.any():
+        return
+    far, rows = far.reshape((-1, len(low))), context.reshape((-1, len(low)))
+    columns, n = np.flatnonzero(far.any(axis=0)), int(far.any(axis=1).sum())
+    j = columns[0]
+    warn(
+        f"context is far outside of the training rows in {named('column', columns, names)}, in "
+        f"{n} of {len(rows)} rows (column {j}: {rows[far[:, j], j][0]:.6g}, but from {low[j]:.6g} "
+        f"to {high[j]:.6g} in training): the density is extrapolated there. If the number is a "
+        "flag of a missing value, drop the row, or take the joint density, which can do without it"
+    )
 
 
 def check_one_a_row(owner, what: str, found, rows):

@@ -6,7 +6,7 @@ numpy memmap larger than memory stays on disk.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,17 +16,19 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
 BLOCK = 2**18  # numbers looked at in one go: 2 MB of float64
+JOINT = ", or fit the joint density of X and context: its given and impute take unknown values"
 
 
 class Rows(NamedTuple):
     """x (n, D), with weight (n,) or None (all equal), and context (n, C) or None.
 
-    Rows of weight 0 are left out.
+    Rows of weight 0 are left out. noise: None, or what training adds to them (`training/noise.py`).
     """
 
     x: np.ndarray
     weight: np.ndarray | None = None
     context: np.ndarray | None = None
+    noise: Any = None
 
     def take(self, index: np.ndarray) -> Rows:
         """A copy of some of the rows."""
@@ -102,7 +104,7 @@ def as_context(name: str, values, x_name: str, n: int, dtype=float) -> np.ndarra
             f"{name} has shape {context.shape}, but {x_name} has {n} rows and needs as many of "
             f"context: ({n}, context_dim){hint}"
         )
-    check_finite(name, context, dtype, column_labels(values))
+    check_finite(name, context, dtype, column_labels(values), JOINT)
     return context
 
 

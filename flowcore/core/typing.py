@@ -22,6 +22,7 @@ Limits: TypeAlias = tuple[float, float] | None  # of an axis of a picture; None:
 Box: TypeAlias = tuple[Any, Any]  # (low, high): numbers or (D,) arrays
 Bound: TypeAlias = tuple[Callable[..., Any], Callable[..., Any]]  # (run, back): see core/workspace
 Base: TypeAlias = Any  # with dim, sample(n, rng) and log_prob(z)
+Law: TypeAlias = tuple[Callable[..., Any], Callable[..., Any], tuple[Any, Any]]  # see `law_of`
 Weights: TypeAlias = Sequence[tuple[Any, ...]]  # [(W, b, C), ...], a layer each; C may be None
 Seed: TypeAlias = int | np.random.Generator | None  # `rng`; None draws a fresh seed
 TableLike: TypeAlias = Any  # of pandas, polars or pyarrow; a mapping of columns; an array (n, D)

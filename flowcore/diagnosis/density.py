@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import warn
-from ..core.inputs import as_numbers, column_labels, named
-from ..core.labels import check_labels
+from ..core.inputs import as_numbers, named
 from ..training.repeats import first_equal
 
 PER_ROW = 19  # draws for every row with a context of its own, at least
@@ -102,11 +101,10 @@ class AnyDensity(NamedTuple):
     dim: int
 
     @classmethod
-    def of(cls, density: Any, table: Any, context: Any = None) -> AnyDensity:
-        """A density of rows of this table, given this context; TypeError for any other object.
+    def of(cls, density: Any, table: Any) -> AnyDensity:
+        """A density of rows of this table; TypeError for any other object.
 
-        An estimator with column names needs the same names (else ValueError). A copy of it, without
-        the names, gets arrays.
+        A copy of an estimator with column names, without these, gets arrays.
         """
         scores = hasattr(density, "log_prob") or hasattr(density, "score_samples")
         if not (scores and hasattr(density, "sample")):
@@ -119,10 +117,7 @@ class AnyDensity(NamedTuple):
         dim = getattr(density, "dim", getattr(density, "n_features_in_", None))
         if dim is None:
             dim = (*np.shape(table), 1)[1]
-        check_labels("context", column_labels(context), getattr(density, "context_names_in_", None))
-        names = getattr(density, "feature_names_in_", None)
-        if names is not None:
-            check_labels("X_held_out", column_labels(table), list(names))
+        if hasattr(density, "feature_names_in_"):
             density = copy(density)
             del density.feature_names_in_
         return cls(density, dim)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import BLAS, frozen, imported, warn, without_warnings
-from ..core.inputs import check_dim, column_labels
-from ..core.labels import check_labels
+from ..core.inputs import check_dim, column_labels, selected
 from ..core.rows import as_context, as_table
 from ..training.columns import few_valued_columns
 from .density import AnyDensity, GivenRows, distinct, draws_of, warn_of_shared
@@ -20,8 +19,8 @@ from .hidden import hidden_cells, hidden_numbers
 from .likelihood import baselines, mean_and_error, overfitting, support, worst_row
 from .report import Diagnosis
 from .shares import shares
-from .tests import classifier, columns, latents, level, tails, worst_rows
-from .uniforms import conditionals, uniforms
+from .tests import classifier, columns, latents, level, tails, uniformity, worst_rows
+from .uniforms import conditionals, exact, uniforms
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -58,7 +57,8 @@ def diagnose(
     * Mean log p is compared with that of a Gaussian and of a mixture of Gaussians (best BIC).
     * Draws from the density are compared with the rows: the values of every column, and log p. A
       classifier tries to separate rows from draws.
-    * For a flow, z = f^-1(x) is compared with the base.
+    * For a flow, z = f^-1(x) is compared with the base. For one column given a context, the exact
+      PIT, F(x | context), is compared with uniform numbers, for flows and `FlowDensity`.
     * Rows far in the tails are counted.
     * Training rows are compared with held-out rows.
     * For a table, rows and draws are also compared by the ranges of columns, and by the shares of
@@ -77,9 +77,9 @@ def diagnose(
 
     Cost: log_prob of all rows, `draws` samples and their log_prob, a classifier on at most 5000
     rows; seconds for most flows. Errors: ValueError for rows of a wrong shape, fewer than 10 rows,
-    NaN, or a wrong number of names; if the columns of X_train differ from those of X_held_out, or
-    the columns of X_held_out from those of an estimator's `fit`; for a density whose log_prob is
-    NaN or +inf, or which has no finite draws. TypeError for anything but a density.
+    NaN, or a wrong number of names; if X_held_out lacks a column of the density's `fit`, or X_train
+    one of X_held_out (columns of frames are selected by name); for a density whose log_prob is NaN
+    or +inf, or which has no finite draws. TypeError for anything but a density.
 
     Parameters
     ----------
@@ -160,15 +160,19 @@ def diagnose(
         redrawn = lambda n: _exact(density.numbers_of(density.sample(n, rng), rng))  # noqa: E731
         given = tuple(f"{c.name}" for c in density.schema_.categories if c.rule is None)
     else:
-        adapter = AnyDensity.of(density, X_held_out, context)
+        labels = _labels(density, "feature_names_in_", "names", X_held_out)
+        context_labels = _labels(density, "context_names_in_", "context_names", context)
+        X_held_out = selected("X_held_out", X_held_out, labels)
+        context = selected("context", context, context_labels)
+        adapter = AnyDensity.of(density, X_held_out)
         held_out = _rows("X_held_out", X_held_out, "context", context, adapter.dim)
         exact, c = held_out, held_out.context
         redrawn = lambda n: GivenRows(adapter.sample(n, rng, c), c)  # noqa: E731
-        names = _names(names, X_held_out, adapter.dim)
+        names = _names(labels if names is None else names, X_held_out, adapter.dim)
         train = None
         if X_train is not None:
-            check_labels("X_train", column_labels(X_train), column_labels(X_held_out))
-            check_labels("context_train", column_labels(context_train), column_labels(context))
+            X_train = selected("X_train", X_train, labels)
+            context_train = selected("context_train", context_train, context_labels)
             train = _rows("X_train", X_train, "context_train", context_train, adapter.dim)
             if (train.context is None) != (held_out.context is None):
                 raise ValueError("give context and context_train, or neither")
@@ -195,6 +199,7 @@ def diagnose(
             *baselines(log_p, held_out, train, rng),
             *columns(held_out.x[own.index], own.x, names, rng),
             *classifier(held_out, own, names, rng),
+            *_pit(adapter.density, held_out, names),
             *_latents(adapter.density, held_out, names, rng),
             level(log_p[own.index], own.log_p, rng),
             tails(log_p, own.log_p, place),
@@ -220,6 +225,17 @@ def diagnose(
         findings=tuple(found), worst=worst, rows=frozen(shown[some[0]]),
         drawn=frozen(drawn[some[1]]), history=history,
     )  # fmt: skip
+
+
+def _pit(density, held_out, names) -> list[Finding]:
+    """Of the one column of a conditional density, if its F(x | c) is known exactly."""
+    if held_out.context is None or len(names) != 1:
+        return []
+    u = exact(density, "pit", held_out.x, context=held_out.context)
+    if u is None:
+        return []
+    what, test = f"`{names[0]}` given the context", imported("scipy.stats").kstest(u, "uniform")
+    return [uniformity("pit", f"KS of PIT, {names[0]}", "The density", what, u, test)]
 
 
 def _latents(density, held_out, names, rng) -> list[Finding]:
@@ -307,10 +323,14 @@ def _exact(numbers) -> GivenRows:
     return GivenRows(np.nan_to_num(numbers.values, nan=-np.pi), numbers.context)
 
 
+def _labels(density, of_estimator: str, of_flow: str, table) -> list | None:
+    """The names of the columns that the density knows, or those of the table."""
+    names = getattr(density, of_estimator, getattr(density, of_flow, None))
+    return column_labels(table) if names is None else list(names)
+
+
 def _names(names, table, dim: int) -> list[str]:
-    labels = column_labels(table) if names is None else list(names)
-    if labels is None:
-        labels = [f"x_{j + 1}" for j in range(dim)]
+    labels = [f"x_{j + 1}" for j in range(dim)] if names is None else list(names)
     if len(labels) != dim:
         raise ValueError(f"{len(labels)} names, but X_held_out has shape {np.shape(table)}")
     return [str(label) for label in labels]

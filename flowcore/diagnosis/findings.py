@@ -32,6 +32,9 @@ KINDS = {
                     "No column differs by more than these rows can show (largest KS {:.3f})."),
     "classifier": FindingKind("a classifier separates rows from draws", 0.55,
                        "A classifier does not separate rows from draws (AUC {:.3f}; chance: 0.5)."),
+    "pit": FindingKind("the PIT is not uniform", 0.05,
+                "The exact PIT, F(x | context) of every row, differs from uniform numbers by no "
+                "more than these rows can show (KS {:.3f})."),
     "latents": FindingKind("latent coordinates are wrong", 0.05,
                     "No latent coordinate differs from the base by more than these rows can show "
                     "(largest KS {:.3f})."),

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..plots import losses, pairs
-from ..plots.drawing import BLACK, BLUE, GREY, PALE, SMALL, VERMILLION, new_figure
+from ..plots.drawing import BLACK, BLUE, GREY, SMALL, VERMILLION, new_figure
+from ..plots.pit import flat_histogram
 from .findings import Finding
 from .tests import SHARE, Row
 
@@ -67,19 +68,14 @@ def _pairs(figure, report: Any):
 
 def _histograms(report: Any) -> list[Finding]:
     """Histograms of log p, then of the columns and latent coordinates with the largest effects."""
-    found = report.of("columns") + report.of("latents") + report.of("hidden")
+    found = [one for kind in ("columns", "pit", "latents", "hidden") for one in report.of(kind)]
     kept = sorted(found, key=lambda one: -one.effect)[: MOST_HISTOGRAMS - 1]
     return report.of("level") + [one for one in found if one in kept]
 
 
 def _histogram(ax: Axes, found: Finding, alpha: float):
-    """It should be flat: 95% of the bars of one that is end in the band."""
-    heights, bad = np.array(found.counts) / np.mean(found.counts), found.adjusted < alpha
-    wide = 1.96 * np.sqrt((len(heights) - 1) / sum(found.counts))
-    ax.axhspan(max(1 - wide, 0), 1 + wide, color=PALE, lw=0)
-    ax.stairs(heights, np.linspace(0, 1, len(heights) + 1), fill=True, alpha=0.7,
-              color=VERMILLION if bad else BLUE)  # fmt: skip
-    ax.set(xlim=(0, 1), ylim=(0, max(2.0, 1.1 * heights.max())), xticks=[0, 1], yticks=[0, 1])
+    flat_histogram(ax, found.counts, VERMILLION if found.adjusted < alpha else BLUE)
+    ax.set(xticks=[0, 1], yticks=[0, 1])
     _name(ax, found, alpha)
 
 

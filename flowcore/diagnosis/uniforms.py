@@ -17,13 +17,8 @@ from ..core import imported, log_sum_exp
 from ..distributions import (
     ClampedBase,
     GaussianMixture,
-    Laplace,
-    MultivariateNormalDiag,
     MultivariateNormalMixture,
-    Normal,
-    StudentT,
     TransformedDistribution,
-    Uniform,
 )
 from ..distributions.columns import equal_rows
 from .density import GivenRows
@@ -49,10 +44,19 @@ def uniforms(
         return _of_present(density.base, x, rng, context[:, -density.dim :])
     if hasattr(density, "densities") and hasattr(density, "weights"):
         return _of_a_mixture(density, x, rng, context)
-    if type(density) not in CDF:
+    if isinstance(density, (GaussianMixture, MultivariateNormalMixture)):
+        u = _of_a_normal_mixture(_as_normal_mixture(density), x)
+    else:
+        u = exact(density, "cdf", x)
+    return None if u is None else np.clip(np.nan_to_num(u, nan=0.0), 0.0, 1.0)  # NaN: outside
+
+
+def exact(density, method: str, *args, **options) -> np.ndarray | None:
+    """The result of "cdf" or "pit"; None: the density has no such method, or no exact one."""
+    try:
+        return getattr(density, method)(*args, **options)
+    except (AttributeError, ValueError):
         return None
-    u = CDF[type(density)](density, x, imported("scipy.stats"))
-    return np.clip(np.nan_to_num(u, nan=0.0), 0.0, 1.0)  # NaN: out of the support
 
 
 def _of_a_mixture(mixture, x, rng, context):
@@ -89,26 +93,16 @@ def _as_normal_mixture(density):
     return MultivariateNormalMixture(density.means, factors, density.weights)
 
 
-def _normal_mixture(density, z, stats):
+def _of_a_normal_mixture(density, z):
     """u_i = sum_k p(k | z_<i) Phi(t_ki), t_k = L_k^-1 (z - m_k), of which t_ki has z_1 .. z_i."""
+    ndtr = imported("scipy.special").ndtr
     t = density.inverse_factors @ (z.T - density.means[..., None])  # (K, D, n)
     scales = np.diagonal(density.scale_tril, axis1=1, axis2=2)
     log_p, u = np.broadcast_to(np.log(density.weights)[:, None], t[:, 0].shape), []
     for own, scale in zip(t.transpose(1, 0, 2), scales.T[..., None], strict=True):
-        u.append((log_sum_exp(log_p)[1] * stats.norm.cdf(own)).sum(axis=0))
+        u.append((log_sum_exp(log_p)[1] * ndtr(own)).sum(axis=0))
         log_p = log_p - 0.5 * own**2 - np.log(scale)
     return np.stack(u, axis=1)
-
-
-CDF = {
-    Normal: lambda p, z, stats: stats.norm.cdf(z),
-    MultivariateNormalDiag: lambda p, z, stats: stats.norm.cdf(z, p.loc, p.scale_diag),
-    Laplace: lambda p, z, stats: stats.laplace.cdf(z, p.loc, p.scale),
-    StudentT: lambda p, z, stats: stats.t.cdf(z, p.df),
-    Uniform: lambda p, z, stats: (z - p.low) / (p.high - p.low),
-    GaussianMixture: lambda p, z, stats: _normal_mixture(_as_normal_mixture(p), z, stats),
-    MultivariateNormalMixture: _normal_mixture,
-}
 
 
 def conditionals(

@@ -9,13 +9,16 @@ At a row with an infinite coordinate every log_prob is -inf; a NaN stays a NaN.
 
 from __future__ import annotations
 
+from functools import partial
 from math import e, log, pi, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core import imported
 from ..core.inputs import as_numbers, check_dim, constant, interval, show
 from .distribution import BaseDistribution, Normal
+from .law import law_of, moved
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Bound, DTypeLike, Workspace
@@ -54,6 +57,9 @@ class MultivariateNormalDiag(BaseDistribution):
 
     def _moments(self):
         return self.loc, self.scale_diag, np.log(self.scale_diag) + 0.5 * log(2 * pi * e)
+
+    def _law(self, context=None):
+        return moved(Normal(1)._law(), self.loc, self.scale_diag)
 
     def bind(self, at: Workspace) -> Bound:
         log_scale = at.number(np.log(self.scale_diag).sum())
@@ -118,6 +124,11 @@ class Uniform(BaseDistribution):
         width = self.high - self.low
         return self.low + width / 2, width / sqrt(12), np.log(width)
 
+    def _law(self, context=None):
+        if self.circular:
+            return super()._law(context)
+        return moved(law_of(lambda u: np.clip(u, 0, 1), np.copy), self.low, self.high - self.low)
+
     def bind(self, at: Workspace) -> Bound:
         low, high = (a.astype(at.dtype)[:, None] for a in (self.low, self.high))
         if self.circular:  # every finite number
@@ -168,6 +179,10 @@ class Laplace(BaseDistribution):
 
     def _moments(self):
         return self.loc, sqrt(2) * self.scale, 1 + np.log(2 * self.scale)
+
+    def _law(self, context=None):
+        law = imported("scipy.stats").laplace(self.loc, self.scale)
+        return law_of(law.cdf, law.ppf)
 
     def bind(self, at: Workspace) -> Bound:
         loc, scale = (a.astype(at.dtype)[:, None] for a in (self.loc, self.scale))
@@ -247,6 +262,14 @@ class StudentT(BaseDistribution):
             std = np.where(nu > 2, np.sqrt(nu / (nu - 2)), np.where(nu > 1, np.inf, np.nan))
         entropy = (nu + 1) / 2 * slope - log_ratio + 0.5 * np.log(nu * pi)
         return np.where(nu > 1, 0.0, np.nan), std, entropy
+
+    def _law(self, context=None):
+        special = imported("scipy.special")
+
+        def ppf(q):  # SciPy's is +inf at 0
+            return np.where(q < 0.5, -1, 1) * np.abs(special.stdtrit(self.df, q))
+
+        return law_of(partial(special.stdtr, self.df), ppf)
 
     def bind(self, at: Workspace) -> Bound:
         theta, theta_bar = at.params(self)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..bijectors import Standardize, StandardizeContext
+from ..bijectors.linear import Standardization
 from ..core.inputs import as_numbers
 from .clamped import ClampedBase
 from .distribution import Distribution
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Base
 
 
-def with_standardized_context(density: Distribution, standardize: Standardize) -> Distribution:
-    """q(x | (c - mean) / scale) for a density q: it takes contexts in their own units.
+def with_standardized_context(density: Distribution, standardize: Standardization) -> Distribution:
+    """q(x | (c - mean) / scale), or with a Whiten q(x | L^-1 (c - mean)), for a density q: it takes
+    contexts in their own units.
 
     Every bijector that reads the context is put into a `StandardizeContext`, also in the parts of a
     mixture and in bases. A density without a context is returned unchanged, and so is a
-    `ClampedBase`: the columns that mark present numbers have the mean 0 and the scale 1. Errors:
-    ValueError for a user's own density that reads the context.
+    `ClampedBase`: the columns that mark present numbers have the mean 0 and the scale 1, also in L.
+    Errors: ValueError for a user's own density that reads the context.
     """
     if not getattr(density, "context_dim", 0) or isinstance(density, ClampedBase):
         return density

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..bijectors.conditioning import OtherContext
@@ -15,9 +16,11 @@ def description(flow: TransformedDistribution) -> str:
 
     Equal parts share a line, with the places of all of them.
     """
-    given = f" given a context ({flow.context_dim},)" if flow.context_dim else ""
+    x, given = _columns("x", flow.dim, flow.names), ""
+    if flow.context_dim:
+        given = f" given {_columns('a context', flow.context_dim, flow.context_names)}"
     lines = [
-        f"x ({flow.dim},){given}: {flow.n_params:,} parameters, {flow.params.dtype}",
+        f"{x}{given}: {_counted(flow.n_params)}, {flow.params.dtype}",
         _line("z", repr(flow.parts[0]), flow.parts[0].n_params),
     ]
     places: dict[tuple[str, int], list[int]] = {}
@@ -29,14 +32,18 @@ def description(flow: TransformedDistribution) -> str:
         text = repr(part) if way == "forward" else f"Invert({part!r})"
         places.setdefault((text, part.n_params), []).append(place)
     lines += [_line("context", text, n) for text, n in contexts.items()]
-    lines += [_line(_listed(at), text, n, len(at)) for (text, n), at in places.items()]
+    lines += [_line(", ".join(map(str, at)), text, n, len(at)) for (text, n), at in places.items()]
     return "\n".join(lines)
 
 
+def _columns(what: str, dim: int, names: Sequence[str] | None) -> str:
+    return f"{what} ({dim},)" + (f" of {', '.join(names):.60}" if names else "")
+
+
+def _counted(n_params: int) -> str:
+    return f"{n_params:,} parameter{'s' * (n_params != 1)}"
+
+
 def _line(head: str, text: str, n_params: int, times: int = 1) -> str:
-    count = f"{n_params:,} parameters" + (" each" if times > 1 else "")
-    return f"  {head}: {text}" + (f"  [{count}]" if n_params else "")
-
-
-def _listed(places: list[int]) -> str:
-    return ", ".join(map(str, places))
+    count = f"  [{_counted(n_params)}{' each' * (times > 1)}]" if n_params else ""
+    return f"  {head}: {text}{count}"

@@ -10,8 +10,10 @@ import numpy as np
 
 from ..core import Workspace, frozen, log_sum_exp
 from ..core.inputs import as_numbers
+from .bases import StudentT
 from .columns import column_numbers, equal_rows, known_row
-from .distribution import BaseDistribution
+from .distribution import BaseDistribution, Normal
+from .law import mixed, moved
 from .mixture import mixture_weights
 
 if TYPE_CHECKING:
@@ -95,7 +97,7 @@ class EllipticalMixture(BaseDistribution):
         columns = np.flatnonzero(~np.isnan(row))
         if not columns.size:
             return self
-        log_w, means, stretch, factors = self._conditional(columns, row[None, columns])
+        log_w, means, stretch, factors = self.components_given(columns, row[None, columns])
         weights = log_sum_exp(log_w)[1][:, 0]
         if not weights.any():
             raise ValueError(f"the known values {row[columns]} are too far from every component")
@@ -118,7 +120,7 @@ class EllipticalMixture(BaseDistribution):
         if (np.isnan(rows) != hole).any() or not hole.any():
             raise ValueError("rows must have NaN in the same columns, one at least")
         known = np.flatnonzero(~hole)
-        log_w, means, stretch, factors = self._conditional(known, rows[:, known])
+        log_w, means, stretch, factors = self.components_given(known, rows[:, known])
         log_known, shares = log_sum_exp(log_w)
         each = len(rows) // len(rngs), n
         steps = np.concatenate([own.random((*each, 1)) for own in rngs])
@@ -139,7 +141,7 @@ class EllipticalMixture(BaseDistribution):
         known = np.flatnonzero(~np.isnan(rows[:1]).all(axis=0))
         if not known.size:
             return np.repeat(np.log(self.weights)[:, None], len(rows), axis=1)
-        return self._conditional(known, rows[:, known])[0]
+        return self.components_given(known, rows[:, known])[0]
 
     def log_prob_without(
         self, rows: np.ndarray, blocks: Iterable[Sequence[int]]
@@ -172,7 +174,7 @@ class EllipticalMixture(BaseDistribution):
         """
         hole, filled = np.isnan(rows[:1]).all(axis=0), rows.copy()
         known = np.flatnonzero(~hole)
-        _, means, stretch, factors = self._conditional(known, rows[:, known])
+        _, means, stretch, factors = self.components_given(known, rows[:, known])
         height = log_w - _log_diagonal(factors)[:, None] - hole.sum() * np.log(stretch)
         filled[:, hole] = means[height.argmax(axis=0), np.arange(len(rows))]
         return filled
@@ -187,12 +189,12 @@ class EllipticalMixture(BaseDistribution):
         for k in np.unique(which):
             here, one = which == k, [k]
             own = self._with(self.means[one], self.scale_tril[one], np.ones(1), self.df)
-            _, means, stretch, factors = own._conditional(known, rows[here][:, known])
+            _, means, stretch, factors = own.components_given(known, rows[here][:, known])
             noise = self._noise(rng, means.shape[1:], self.df + len(known))
             x[np.ix_(here, hole)] = means[0] + stretch[0, :, None] * (noise @ factors[0].T)
         return x
 
-    def _conditional(self, columns, values):
+    def components_given(self, columns, values):
         """Where these columns have the values (m, a): log w_k p_k(x_a) (K, m), means of the other
         columns (K, m, b), and the stretch (K, m) of their factors (K, b, b)."""
         others, a = np.setdiff1d(np.arange(self.dim), columns), len(columns)
@@ -242,6 +244,12 @@ class EllipticalMixture(BaseDistribution):
             here = component == k
             x[here] = self.means[k] + x[here] @ factor.T
         return x
+
+    def _law(self, context=None):
+        one = (Normal(1) if self.df == inf else StudentT(1, self.df))._law()
+        scales = np.sqrt((self.scale_tril**2).sum(axis=2))
+        places = zip(self.means, scales, strict=True)
+        return mixed(self.weights, [moved(one, *place) for place in places])
 
     def bind(self, at: Workspace) -> Bound:
         if at.present is not None:

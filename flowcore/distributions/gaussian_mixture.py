@@ -10,7 +10,8 @@ import numpy as np
 from ..bijectors import Standardize
 from ..core import imported, log_sum_exp
 from ..core.inputs import as_numbers, check_dim
-from .distribution import BaseDistribution
+from .distribution import BaseDistribution, Normal
+from .law import mixed, moved
 from .mixture import mixture_weights
 
 if TYPE_CHECKING:
@@ -135,6 +136,11 @@ class GaussianMixture(BaseDistribution):
         component = rng.choice(self.n_components, size=n, p=weights / weights.sum())
         noise = rng.standard_normal((n, self.dim))
         return self.means[component] + self.scales[component] * noise
+
+    def _law(self, context=None):
+        places = zip(self.means.astype(float), self.scales.astype(float), strict=True)
+        laws = [moved(Normal(1)._law(), *place) for place in places]
+        return mixed(self.weights, laws)
 
     def bind(self, at: Workspace) -> Bound:
         theta, theta_bar = at.params(self)

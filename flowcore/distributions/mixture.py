@@ -11,6 +11,7 @@ from ..bijectors.algebra import common_context_dim, initialize_part
 from ..core import frozen, log_sum_exp
 from ..core.inputs import as_numbers, sample_gate, show
 from .distribution import Distribution, Foreign
+from .law import check_one_column, mixed
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Base, Bound, Context, Seed, Workspace
@@ -53,6 +54,11 @@ class Mixture(Distribution):
             raise ValueError(f"the densities of a Mixture differ in dim: {dims}")
         self.parts, self.dim, self.context_dim = parts, dims[0], common_context_dim(parts)
         self.weights = mixture_weights(weights, len(parts))
+        for what in ("names", "context_names"):  # of the parts that have them
+            found = [own for part in parts if (own := getattr(part, what))]
+            if any(own != found[0] for own in found):
+                raise ValueError(f"the densities of a Mixture differ in {what}: {found!s:.200}")
+            setattr(self, what, found[0] if found else None)
 
     @property
     def densities(self) -> list:
@@ -114,6 +120,11 @@ class Mixture(Distribution):
             if not part.rebuilt(dict(new)).initialized:
                 initialize_part(part, "inverse", x, context, rng, new)
         return self.rebuilt(new)
+
+    def _law(self, context=None):
+        check_one_column(self, "the cdf of a Mixture")
+        laws = [part._law(context if part.context_dim else None) for part in self.parts]
+        return mixed(self.weights, laws, float(np.finfo(self.dtype).eps))
 
     def config(self) -> dict:
         """The constructor's arguments, for `save`."""

@@ -15,16 +15,16 @@ from ..bijectors import (
     EmbedContext,
     Invert,
     MaskedAutoregressiveFlow,
-    Standardize,
     StandardizeContext,
 )
 from ..bijectors.algebra import common_context_dim, initialize_part
-from ..bijectors.linear import check_resolution
+from ..bijectors.linear import Standardization, check_resolution
 from ..core import as_numbers, call, evaluate, is_built_in, warn
 from ..core.inputs import check_context, check_event, check_params, in_order, sample_gate
-from ..core.labels import are_names
+from ..core.labels import are_names, selected
 from .description import description
 from .distribution import Distribution, Foreign
+from .law import check_one_column
 
 if TYPE_CHECKING:
     from ..core import Workspace
@@ -50,9 +50,11 @@ class TransformedDistribution(Distribution):
         Any object with `dim`, `sample(n, rng)` and `log_prob(z)`; a flow, too.
     bijector : Bijector
         f; its forward goes from base to data.
-    context_names : sequence of str, optional
-        The names of the context's columns in `fit`. A later context with names is read by name;
-        other columns raise a ValueError.
+    context_names, names : sequence of str, optional
+        The names of the columns of the context, and of x; `fit` takes them from its tables. All
+        methods select the columns of a table, or the values of a row (a Series), by these names, in
+        any order, and leave out other columns. A ValueError names a column that is missing. Arrays,
+        and tables without names, are read by position.
 
     Examples
     --------
@@ -62,7 +64,10 @@ class TransformedDistribution(Distribution):
     ((3, 2), (5,))
     """
 
-    def __init__(self, base: Base, bijector: Bijector, context_names: Sequence[str] | None = None):
+    def __init__(
+        self, base: Base, bijector: Bijector, context_names: Sequence[str] | None = None,
+        names: Sequence[str] | None = None,
+    ):  # fmt: skip
         if not isinstance(bijector, Bijector):
             raise TypeError(f"bijector must be a flowcore.Bijector, not {bijector!r}")
         base = base if isinstance(base, Distribution) else Foreign(base)
@@ -70,19 +75,40 @@ class TransformedDistribution(Distribution):
             raise ValueError(f"base has dim={base.dim}, bijector dim={bijector.dim}")
         self.parts = (base, bijector)
         self.dim, self.context_dim = bijector.dim, common_context_dim(self.parts)
-        self.context_names = list(context_names) if are_names(context_names) else None
+        self._set_names(names, context_names)
 
-    def with_context_names(self, names: Sequence[str] | None) -> TransformedDistribution:
-        """This flow, with names of the columns of its context; unchanged if there are none."""
-        if not (self.context_dim and are_names(names)):
-            return self
+    def with_names(
+        self, names: Sequence[str] | None = None, context_names: Sequence[str] | None = None
+    ) -> TransformedDistribution:
+        """This flow, with names of the columns of x and of its context; None: as they are.
+
+        Errors: ValueError unless they are different texts, one for each column.
+
+        Examples
+        --------
+        >>> from flowcore import Normal, Permute
+        >>> flow = TransformedDistribution(Normal(2), Permute([1, 0])).with_names(["age", "dose"])
+        >>> flow.given({"dose": 1.0}).columns
+        ['age']
+        """
         clone = copy.copy(self)
-        clone.context_names = list(names)
+        clone._set_names(names, context_names)
         return clone
+
+    def _set_names(self, *names: Sequence[str] | None) -> None:
+        dims = {"names": self.dim, "context_names": self.context_dim}
+        for (what, dim), own in zip(dims.items(), names, strict=True):
+            if own is None or not dim:
+                continue
+            own = list(own)
+            if not are_names(own) or not len(own) == len(set(own)) == dim:
+                raise ValueError(f"{what} must be {dim} different texts, not {own!s:.200}")
+            setattr(self, what, own)
 
     def config(self) -> dict:
         """The constructor's arguments, for `save`."""
-        names = {"context_names": self.context_names} if self.context_names else {}
+        names = {"context_names": self.context_names, "names": self.names}
+        names = {what: own for what, own in names.items() if own}
         return {"base": self.base, "bijector": self.bijector, **names}
 
     @property
@@ -207,7 +233,7 @@ class TransformedDistribution(Distribution):
         return anp.reshape(x, (*lead, self.dim)), anp.reshape(log_prob, lead)
 
     def restandardized(self) -> TransformedDistribution:
-        """This flow with uninitialised Standardize parts: for a warm start on other rows.
+        """This flow with each Standardize and Whiten uninitialised: for a warm start on other rows.
 
         `fit` then sets their means and scales from the new rows, and starts from the present
         parameters. (Otherwise `fit` would warn about rows of another scale.) A Standardize of the
@@ -223,15 +249,16 @@ class TransformedDistribution(Distribution):
         >>> bool(abs(flow.bijector[0].mean[0] - 500) < 30)
         True
         """
-        leaves = [leaf for leaf in self.leaves if isinstance(leaf, Standardize)]
-        return self.rebuilt({id(leaf): Standardize(leaf.dim) for leaf in leaves}).unseen()
+        leaves = [leaf for leaf in self.leaves if isinstance(leaf, Standardization)]
+        return self.rebuilt({id(leaf): type(leaf)(leaf.dim) for leaf in leaves}).unseen()
 
     def to_latent(
         self, x: ArrayLike, params: Params = None, context: Context = None, threads: Threads = None
     ) -> Array:
         """z = f^-1(x), the latent points of the data; NaN outside of the support."""
+        x = in_order("x", x, self.names)
         if self._memo_new is self.parts and not isbox(x):
-            self._warn_of_far_rows(as_numbers("x", x))
+            self._warn_of_far_rows(x)
         return self._through("inverse", x, params, context, threads)
 
     def from_latent(
@@ -239,6 +266,26 @@ class TransformedDistribution(Distribution):
     ) -> Array:
         """x = f(z); NaN where f is not defined."""
         return self._through("forward", z, params, context, threads)
+
+    def _law(self, context=None):
+        check_one_column(self, "the cdf of a flow")
+        base, bijector = self.parts
+        base_cdf, base_ppf, ends = base._law(context if base.context_dim else None)
+        context = context if bijector.context_dim else None
+        low, high = (self.from_latent(end, None, context) for end in ends)
+        falls, middle = high < low, low + (high - low) / 2  # for each row of the context
+
+        def cdf(x):
+            u = base_cdf(self.to_latent(x, None, context))
+            beyond = (1 + np.sign(x - middle)) / 2  # of the support: 0 or 1
+            return np.where(np.isnan(u), beyond, np.where(falls, 1 - u, u))
+
+        def ppf(q):
+            x = self.from_latent(base_ppf(np.where(falls, 1 - q, q)), None, context)
+            on_edge = np.isnan(x) & ~np.isnan(middle)
+            return np.where(on_edge, np.where(q < 0.5, *bijector.codomain), x)
+
+        return cdf, ppf, (np.minimum(low, high), np.maximum(low, high))
 
     def stages(self, z: ArrayLike, context: Context = None) -> list[tuple[str, np.ndarray]]:
         """[(name, array), ...]: the base sample z, then its image after every bijector."""
@@ -256,7 +303,8 @@ class TransformedDistribution(Distribution):
         self, x: ArrayLike, context: Context = None, rng: Seed = None
     ) -> TransformedDistribution:
         """This flow with its data-dependent parts set from the rows x (n, D); see Bijector."""
-        x, new = as_numbers("x", x), {}
+        x, new = in_order("x", x, self.names), {}
+        context = selected("context", context, self.context_names)
         if not self.initialized:
             check_resolution(x, self)
         bijector = initialize_part(self.bijector, "inverse", x, context, rng, new)
@@ -277,7 +325,8 @@ class TransformedDistribution(Distribution):
 
     def _through(self, direction, x, params, context, threads):
         bijector = self.bijector
-        context = None if context is None else in_order("context", context, self.context_names)
+        if context is not None:
+            context = check_context(context, self.context_dim, self)
         theta = self.params if params is None else check_params(self, params)
         theta = self._part_of(theta, bijector)
         y, log_det = call(bijector, direction, x, theta, context, threads)
@@ -325,7 +374,8 @@ class TransformedDistribution(Distribution):
         return z, context, lead
 
     def __repr__(self):
-        return f"TransformedDistribution({self.parts[0]!r}, {self.bijector!r})"
+        names = f", names={self.names}" if self.names else ""
+        return f"TransformedDistribution({self.parts[0]!r}, {self.bijector!r}{names})"
 
     def __str__(self):
         return description(self)

@@ -9,10 +9,11 @@ from functools import partial
 
 import numpy as np
 
-from ..bijectors import Chain, Clamped
+from ..bijectors import Chain, Clamped, Whiten
 from ..conditionals.angles import OneTurn
 from ..core import check_time, limit, without_warnings
 from ..distributions import ClampedBase, Distribution, TransformedDistribution
+from ..distributions.conditioning import with_standardized_context
 from ..flows import continuous, glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp
 from ..training import TrainingDivergedError, fit, fit_matching
 from ..training.defaults import batch_size_for, is_auto
@@ -25,7 +26,7 @@ from .gaussians import (
     student,
     student_of_present,
 )
-from .rows import LARGEST, Fold, Sample
+from .rows import LARGEST, Fold, Sample, near
 
 LOWEST, BELOW = 0.01, 5.0  # nats: a row counts no less than so much below this quantile
 LEAST = -1e150  # of log p: means and squares of it are numbers
@@ -113,9 +114,11 @@ class FlowCandidate:
     cost     milliseconds of an update, (constant, per D, per row of the batch, per row and D),
              measured on one core up to D = WIDTH
     modes    its base is a mixture of Gaussians
-    white    it starts at the Gaussian, with a full matrix at the data end
+    white    it starts at the Gaussian, with a full matrix at the data end, and reads the principal
+             axes of the context
     widens   its networks are as wide as the table: from there on, work and memory grow as D^2
-    least_dim, below_rows   in smaller dimensions, or from this number of rows, "auto" leaves it out
+    least_dim, below_rows, least_condition   "auto" leaves it out in smaller dimensions, from this
+             number of rows on, or if the condition number of the correlations is smaller
     matched  trained by `fit_matching`: `times` as many epochs, each cheaper by that factor
     clamped  of rows that lack some numbers, see `Clamped`
     """
@@ -128,6 +131,7 @@ class FlowCandidate:
     widens: bool = True
     least_dim: int = 1
     below_rows: float = np.inf
+    least_condition: float = 1.0
     matched: bool = False
     times: int = 1
     clamped: bool = False
@@ -194,7 +198,11 @@ class FlowCandidate:
             return TransformedDistribution(base, Clamped(flow.bijector, context_dim))
         if not self.white:
             return flow
-        return TransformedDistribution(flow.base, Chain([gaussian(rows).bijector, flow.bijector]))
+        axes = gaussian(rows).bijector
+        if context_dim:
+            of_context = Whiten(context_dim).initialize_from_context(near(rows.context))
+            flow = with_standardized_context(flow, of_context)
+        return TransformedDistribution(flow.base, Chain([axes, flow.bijector]))
 
     def milliseconds(self, dim: int, batch_size: int, context_dim: int = 0) -> float:
         """Milliseconds of one update."""
@@ -269,6 +277,7 @@ def floored(log_p: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 FEW = 5000  # rows: in larger tables the candidates for few rows are left out
+CORRELATED = 300.0  # condition number: from there on, a white spline flow is worth its time
 
 affine = partial(maf, base="student_t", activation="tanh")  # with tails, as that of `nsf`
 spline = partial(nsf, activation="tanh")
@@ -281,6 +290,8 @@ FLOWS = {
                            (0.5, 0.015, 0.003, 0.0002), white=True, least_dim=3, below_rows=FEW),
     "small": FlowCandidate("small affine flow", partial(affine, layers=3, hidden=[32]),
                            (0.3, 0.01, 0.001, 0.0001), widens=False, below_rows=FEW),
+    "white_spline": FlowCandidate("spline flow, white", spline, (1.2, 0.09, 0.002, 0.002),
+                                  white=True, least_condition=CORRELATED),
 }  # fmt: skip
 RECIPES = (glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp)
 COST = FLOWS["spline"].cost  # of a flow that nobody has measured

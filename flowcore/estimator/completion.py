@@ -82,12 +82,13 @@ class Drawn:
 
 
 def fit_with_holes(
-    rows: Sample, planned: Callable[[float], FitPlan], how: tuple, ends: float, labels: list | None
-) -> tuple[Sample, Selection, np.ndarray]:
+    rows: Sample, planned: Callable[[Sample, float], FitPlan], how: tuple, ends: float,
+    labels: list | None,
+) -> tuple[Sample, Selection, np.ndarray]:  # fmt: skip
     """(the rows with their draws, the result of `select`, log p of completed rows (n,)).
 
     rows: standardised, NaN for an unknown value, each with at least one known value; planned: the
-    plan for a share of the budget; how: the other arguments of `select`, seeds first.
+    plan of such rows for a share of the budget; how: the other arguments of `select`, seeds first.
     """
     rng = np.random.default_rng(how[0].spawn(1)[0])
     now = time.time()
@@ -97,7 +98,7 @@ def fit_with_holes(
     for k, share in enumerate(ROUNDS):
         now = time.time()
         own = now + share / sum(ROUNDS[k:]) * (ends - now)
-        found = select(rows, planned(share), *how, own)
+        found = select(rows, planned(rows, share), *how, own)
         log_prob = evaluated(found[0])
         drawn = rows.drawn.resampled(log_prob, rows.context, rng)
         rows = replace(rows, x=drawn.copies[:, 0], drawn=drawn)

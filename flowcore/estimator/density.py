@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from numbers import Integral, Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import (
@@ -16,11 +18,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..bijectors import Chain, Clamped
-from ..conditionals import Conditionals
+from ..conditionals import Conditionals, Posterior
 from ..conditionals.explaining import Explanation, explained
 from ..core import moment_after
-from ..core.inputs import column_labels
-from ..core.labels import are_names, check_labels
+from ..core.inputs import as_column, as_numbers, column_labels, selected
+from ..core.labels import frame_of, library_of, names_of
 from ..core.rows import as_context, as_table, as_weights
 from ..distributions import TransformedDistribution
 from ..distributions.conditioning import with_standardized_context
@@ -28,16 +30,27 @@ from ..distributions.incomplete_rows import MISSING, check_seen
 from ..training.defaults import is_auto
 from .candidates import angles_in, as_candidates
 from .completion import fit_with_holes
-from .plan import default_minutes, plan
+from .plan import FitPlan, default_minutes, plan
 from .record import FlowDensityRecord, as_data
-from .rows import Inputs, Sample, check_rows, merged, quantile, standardized, trimmed
+from .rows import (
+    Inputs,
+    Sample,
+    check_rows,
+    condition_number,
+    merged,
+    quantile,
+    standardized,
+    trimmed,
+)
 from .selection import select
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from typing_extensions import Self
 
-    from ..core.typing import Context
+    from ..conditionals.answering import Answers
+    from ..conditionals.conditional import Conditional, Marginal
+    from ..core.typing import Context, TableLike
     from ..distributions import Distribution
 
 
@@ -56,7 +69,10 @@ class FlowDensity(
 
     * a Gaussian, a mixture of Gaussians and a wide Student t;
     * an affine flow, a spline flow, and a flow whose base has modes;
-    * for few rows also a small affine flow, and one that starts at the Gaussian.
+    * for few rows also a small affine flow, and one that starts at the Gaussian;
+    * for strongly correlated columns also a spline flow that starts at the Gaussian, and reads a
+      context in its principal axes. Columns, of X or of the context, are strongly correlated if the
+      condition number of their correlations is at least 300.
 
     The folds depend on `random_state` and on the distances of the rows from the centre. They do not
     depend on the order of the rows, nor on the order, signs or units of the columns. Equal rows are
@@ -70,11 +86,15 @@ class FlowDensity(
     because they are too large for a wide table. `score_samples` costs one inverse of every flow in
     the density.
 
+    Contexts, `given`, `marginal`, `impute` and `explain` select the columns of a frame by name; for
+    the other methods scikit-learn requires the columns of `fit` in their order:
+    `X[list(density.feature_names_in_)]`.
+
     Parameters
     ----------
     flow : str or TransformedDistribution
         "auto": the candidates above. Otherwise one flow: "affine", "spline", "modes", "small"
-        (affine), "white" (affine, starts at the Gaussian), the name of a recipe of
+        (affine), "white" (affine, starts at the Gaussian), "white_spline", the name of a recipe of
         `flowcore.flows`, or a flow of your own. Only this flow is then fitted; the summary also
         lists the simpler densities. Your own flow gets standardised rows, apart from its angles
         (`nsf(circular=)`).
@@ -101,7 +121,7 @@ class FlowDensity(
         use the log-density of the known values of a row (see `completion.py`). `offset_` comes from
         completed rows. Whether a value is missing may depend on known values, but not on missing
         ones. Rows without any value are left out. The fitted density takes complete rows:
-        `conditionals_.impute` fills holes.
+        `impute` fills holes.
     contamination : float
         The share of rows, in (0, 0.5], that count as outliers.
     n_jobs : int
@@ -118,7 +138,7 @@ class FlowDensity(
         The density, in the units of X and of the context; `flowcore.save` accepts it. It takes a
         context only if one of its parts reads one: see `density_.context_dim`.
     conditionals_ : Conditionals
-        Conditionals of some columns given others, by name, also for rows with holes. The proposal
+        What `given`, `marginal` and `impute` ask; also for log p of rows with holes. The proposal
         is fitted at the first question, then kept, and saved with the estimator.
     latent_ : TransformedDistribution
         The single flow (or Gaussian) with the largest weight, which `transform` uses.
@@ -139,6 +159,9 @@ class FlowDensity(
         The number of columns of the context; 0 without one.
     context_names_in_ : list or None
         The names of the context's columns, if it had some.
+    library_ : str or None
+        "pandas", "polars" or "pyarrow" after `fit` to such a frame: `sample` and
+        `inverse_transform` then return one (arrays where this library is not installed).
 
     Examples
     --------
@@ -192,16 +215,17 @@ class FlowDensity(
         rows, first = merged(table.x, table.weight, table.context, table.absent.all(axis=1))
         rows, isolated = trimmed(rows, self.trim, seeds)
         isolated = np.isin(first, isolated) & (table.weight > 0)
-        rows, scale, context_scale = standardized(table, rows, np.where(isolated, 0, table.weight))
+        rows, scale, of_context = standardized(table, rows, np.where(isolated, 0, table.weight))
         rows, selection, completed = self._selected(table, rows, seeds, isolated.sum(), ends)
         density, latent, log_p, summary = selection
-        if context_scale is not None:
-            density = with_standardized_context(density, context_scale)
-            latent = with_standardized_context(latent, context_scale)
+        if of_context is not None:
+            density = with_standardized_context(density, of_context)
+            latent = with_standardized_context(latent, of_context)
         units = scale if present is None else Clamped(scale, self.context_dim_)
-        self.density_ = TransformedDistribution(density, units, self.context_names_in_)
-        self.latent_ = TransformedDistribution(latent.base, Chain([units, latent.bijector]))
-        self.conditionals_ = Conditionals(self.density_, getattr(self, "feature_names_in_", None))
+        names = getattr(self, "feature_names_in_", None), self.context_names_in_
+        self.density_ = TransformedDistribution(density, units).with_names(*names)
+        latent = TransformedDistribution(latent.base, Chain([units, latent.bijector]))
+        self.latent_, self.conditionals_ = latent.with_names(*names), Conditionals(self.density_)
         self._set_scores(table, rows, first, isolated, scale, log_p, completed, summary)
         self._n_features_out = self.density_.dim
         return self
@@ -211,7 +235,8 @@ class FlowDensity(
         x, labels = check_rows(self, X, reset=True, holes=self.missing == "learn")
         weight = as_weights(sample_weight, len(x))
         weight = np.ones(len(x)) if weight is None else weight
-        names, context = column_labels(context), as_context("context", context, "X", len(x))
+        self.library_, names = library_of(X), names_of("context", context)
+        context = as_context("context", context, "X", len(x))
         hole, absent = np.isnan(x), np.zeros(x.shape, bool)
         if hole.any():
             check_seen(x[weight > 0], labels)
@@ -224,7 +249,7 @@ class FlowDensity(
             columns = (~absent).astype(float)
             names, context = None, columns if context is None else np.hstack([context, columns])
         self.context_dim_ = 0 if context is None else context.shape[1]
-        self.context_names_in_ = names if are_names(names) else None
+        self.context_names_in_ = names
         angle = angles_in(self.flow, x.shape[1])
         if hole.any() and angle.any():
             raise ValueError("missing='learn' takes numbers on the line, and your flow has angles")
@@ -236,11 +261,14 @@ class FlowDensity(
         minutes = default_minutes(len(rows)) if self.budget is None else self.budget
         minutes = min(minutes, (self.max_seconds or np.inf) / 60)
         flows = as_candidates(self.flow, *dims, table.is_clamped)
-        planned = lambda share: plan(len(rows), *dims, flows, share * minutes)  # noqa: E731
+
+        def planned(rows: Sample, share: float = 1.0) -> FitPlan:
+            return plan(len(rows), *dims, flows, share * minutes, condition_number(rows))
+
         how = seeds, self.n_jobs, not is_auto(self.flow), self.progress
         if table.hole.any():
             return fit_with_holes(rows, planned, how, ends, table.labels)
-        todo = planned(1.0)
+        todo = planned(rows)
         if n_isolated:
             todo.left_out.append(f"{n_isolated:,} isolated rows: trim")
         selection = select(rows, todo, *how, ends)
@@ -282,14 +310,39 @@ class FlowDensity(
     def sample(
         self, n_samples: int = 1, random_state: int | np.random.RandomState | None = None,
         context: Context = None,
-    ) -> np.ndarray:  # fmt: skip
-        """Draws from the density, (n, D); with a context (m, C): n for each row, (n, m, D)."""
+    ) -> TableLike:  # fmt: skip
+        """Draws from the density, (n, D); with a context (m, C): n for each row, (n, m, D).
+
+        After `fit` to a frame of pandas, polars or pyarrow, (n, D) draws are such a frame.
+        """
         check_is_fitted(self)
         rng = np.random.default_rng(seed_sequence(random_state))
         read = self._read_by(self.density_, context, 0 if context is None else len(context))
         if context is not None and read is None:  # nothing that reads it has any weight
             n_samples = n_samples, len(context)
-        return self.density_.sample(n_samples, rng, context=read)
+        return self._as_table_of_fit(self.density_.sample(n_samples, rng, context=read))
+
+    def pit(self, y: ArrayLike, context: Context = None) -> np.ndarray:
+        """F(y | context) of one column, (n,): uniform numbers, if the density is the truth.
+
+        y: (n,), (n, 1), or a table with one column. See `plots.pit`. Cost: three passes of every
+        flow in the density. Errors: ValueError for a density of several columns.
+        """
+        check_is_fitted(self)
+        y = as_column("y", y)
+        return self.density_.pit(y, self._read_by(self.density_, context, len(y)))
+
+    def quantiles(self, q: ArrayLike, context: Context = None) -> np.ndarray:
+        """The quantiles of one column: (len(q), n) for n rows of a context, (len(q),) without.
+
+        Cost: 10 to 30 passes of every flow in the density, for each q.
+        """
+        check_is_fitted(self)
+        read = self._read_by(self.density_, context, 0 if context is None else len(context))
+        found = self.density_.quantiles(q, read)
+        if context is not None and read is None:  # nothing that reads it has any weight
+            found = np.repeat(found[:, None], len(context), axis=1)
+        return found
 
     def decision_function(self, X: ArrayLike, context: Context = None) -> np.ndarray:
         """`score_samples` - `offset_`: negative for outliers."""
@@ -327,9 +380,48 @@ class FlowDensity(
         context.
         """
         check_is_fitted(self)
-        X, labels = check_rows(self, X, reset=False)
+        X, labels = check_rows(self, selected("X", X, self.density_.names), reset=False)
         read = self._read_by(self.density_, context, len(X))
         return explained(self.conditionals_, X, read, labels or range(X.shape[1]))
+
+    def given(
+        self, known: ArrayLike | Mapping, context: Context = None, **options: Any
+    ) -> Conditional:
+        """p(x_b | x_a): the density of the other columns, given some known ones, by name or number.
+
+        context: of this one question, (C,). options: n_draws, rng; see `Conditionals.given`.
+        """
+        check_is_fitted(self)
+        read = self._read_by(self.density_, context, 1)
+        return self.conditionals_.given(known, context=read, **options)
+
+    def marginal(self, columns: Sequence) -> Marginal:
+        """p(x_a): the density of some columns, by name or number; see `Conditionals.marginal`."""
+        check_is_fitted(self)
+        return self.conditionals_.marginal(columns)
+
+    def impute(self, X: ArrayLike, n: int = 20, context: Context = None, **options: Any) -> Answers:
+        """n draws of the unknown values (NaN) of each row of X: n completed tables.
+
+        `impute(X).tables` is a list of tables like X: frames with all its columns and its index, or
+        arrays. options: n_draws, rng, progress; see `Conditionals.impute`.
+        """
+        check_is_fitted(self)
+        read = self._read_by(self.density_, context, len(X))
+        return self.conditionals_.impute(X, n, context=read, **options)
+
+    def posterior(
+        self, X: ArrayLike | None = None, column: Any = None, grid: ArrayLike | None = None,
+        context: Context = None,
+    ) -> Posterior:  # fmt: skip
+        """The density of one column given the others, as a curve for each row of X (n, D).
+
+        See `Conditionals.posterior`; names select columns.
+        """
+        check_is_fitted(self)
+        rows = np.shape(context)[:-1] if X is None else np.shape(X)
+        read = self._read_by(self.density_, context, rows[0] if rows else 1)
+        return self.conditionals_.posterior(X, column, grid, read)
 
     def transform(self, X: ArrayLike, context: Context = None) -> np.ndarray:
         """z of every row, (n, D): its latent point under the single best flow."""
@@ -337,11 +429,12 @@ class FlowDensity(
         X, _ = check_rows(self, X, reset=False)
         return self.latent_.to_latent(X, context=self._read_by(self.latent_, context, len(X)))
 
-    def inverse_transform(self, X: ArrayLike, context: Context = None) -> np.ndarray:
-        """The rows that `transform` maps to X (n, D)."""
+    def inverse_transform(self, X: ArrayLike, context: Context = None) -> TableLike:
+        """The rows that `transform` maps to X (n, D); after `fit` to a frame, they are a frame."""
         check_is_fitted(self)
         Z = as_table("X", X, self.n_features_in_)
-        return self.latent_.from_latent(Z, context=self._read_by(self.latent_, context, len(Z)))
+        x = self.latent_.from_latent(Z, context=self._read_by(self.latent_, context, len(Z)))
+        return self._as_table_of_fit(x, getattr(X, "index", None) if column_labels(X) else None)
 
     def as_record(self) -> FlowDensityRecord:
         """The data that `flowcore.save` writes; `flowcore.load` restores a fitted estimator."""
@@ -354,11 +447,21 @@ class FlowDensity(
             options, self.density_, self.latent_, None if names is None else names.tolist(),
             self.held_out_scores_, float(self.offset_), as_data(self.summary_),
             self.context_names_in_, self.context_dim_, proposal=self.conditionals_.kept_proposal,
+            library=getattr(self, "library_", None),
         )  # fmt: skip
+
+    def _as_table_of_fit(self, x: np.ndarray, index: Any = None) -> TableLike:
+        """Rows x (n, D) as a frame of the library of `fit`, if that is here; else x itself."""
+        names, library = (getattr(self, own, None) for own in ("feature_names_in_", "library_"))
+        if names is None or x.ndim != 2 or not (library and find_spec(library)):
+            return x
+        return frame_of(library, dict(zip(names, x.T, strict=True)), index)
 
     def _read_by(self, density: Distribution, context: Context, n: int) -> np.ndarray | None:
         """The context of n rows, (n, C), checked; None if the density reads none."""
-        check_labels("context", column_labels(context), self.context_names_in_)
+        context = selected("context", context, self.context_names_in_)
+        if n == 1 and np.ndim(context) == 1:  # one context, (C,)
+            context = as_numbers("context", context)[None]
         context, dim = as_context("context", context, "X", n), self.context_dim_
         width = 0 if context is None else context.shape[1]
         if width != dim:

@@ -60,8 +60,13 @@ def default_minutes(n: int) -> float:
     return 20 * (max(n, 500) / 500) ** 0.41 / 60
 
 
-def plan(n: int, dim: int, context_dim: int, flows: Flows, minutes: float | None = None) -> FitPlan:
+def plan(
+    n: int, dim: int, context_dim: int, flows: Flows, minutes: float | None = None,
+    condition: float = 1.0,
+) -> FitPlan:  # fmt: skip
     """The plan with as many folds, and then epochs, as the budget allows.
+
+    condition: that of the correlations, see `condition_number`.
 
     Errors: ValueError for more columns than a full covariance matrix can have.
     """
@@ -80,6 +85,7 @@ def plan(n: int, dim: int, context_dim: int, flows: Flows, minutes: float | None
     if any(flow.clamped for flow in flows):
         families = OF_PRESENT
     if len(flows) > 1:  # a single one was asked for
+        flows = [one for one in flows if _suits(one, n, dim, condition)]
         flows, others = _affordable(flows, n, (dim, context_dim), *allowed[-1], budget)
         left_out += others
     for parts, used in allowed:
@@ -110,12 +116,17 @@ def _families(n: int, dim: int, context_dim: int, budget: float) -> tuple[list[F
     return [GAUSSIAN, STUDENT, *[mixtures(kept)] * bool(kept)], left_out
 
 
+def _suits(flow: FlowCandidate, n: int, dim: int, condition: float) -> bool:
+    """Whether it may be of use for such a table."""
+    of_size = FEW_ROWS <= n < flow.below_rows and dim >= flow.least_dim
+    return of_size and condition >= flow.least_condition
+
+
 def _affordable(
     flows: Flows, n: int, dims: tuple[int, int], parts: int, used: int, budget: float
 ) -> tuple[Flows, list[str]]:
     """(the flows whose shortest fits are together within budget and memory, the cheap ones first;
-    the others in words). Those that are of no use for such a table are neither."""
-    flows = [f for f in flows if FEW_ROWS <= n < f.below_rows and dims[0] >= f.least_dim]
+    the others in words)."""
     kept, left_out, spent, held = [], [], 0.0, 0.0
     for flow in sorted(flows, key=lambda flow: flow.milliseconds(dims[0], batch_size_for(n))):
         seconds = used * _seconds(flow, n - n // parts, dims, LEAST_EPOCHS)

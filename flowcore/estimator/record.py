@@ -131,6 +131,8 @@ class FlowDensityRecord:
         For older files, whose density and latent take a standardised context.
     proposal : Distribution or None
         The proposal of `conditionals_`, if it has been fitted.
+    library : str or None
+        `library_`.
     """
 
     options: dict
@@ -144,6 +146,7 @@ class FlowDensityRecord:
     context_dim: int = 0
     context_scaling: ElementwiseAffine | None = None
     proposal: Base | None = None
+    library: str | None = None
 
     def __post_init__(self):
         if self.context_scaling is not None:
@@ -162,11 +165,12 @@ class FlowDensityRecord:
         from .density import FlowDensity
 
         fitted = FlowDensity(**self.options)
-        fitted.density_ = self.density.with_context_names(self.context_names)  # of older files, too
-        fitted.latent_ = self.latent
-        fitted.conditionals_ = Conditionals(fitted.density_, self.names, self.proposal)
+        names = self.names, self.context_names  # which the densities of older files lack
+        fitted.density_ = self.density.with_names(*names)
+        fitted.latent_ = self.latent.with_names(*names)
+        fitted.conditionals_ = Conditionals(fitted.density_, proposal=self.proposal)
         fitted.context_dim_, fitted.offset_ = self.context_dim, self.offset
-        fitted.context_names_in_ = self.context_names
+        fitted.context_names_in_, fitted.library_ = self.context_names, self.library
         fitted.held_out_scores_, fitted.summary_ = self.held_out_scores, as_summary(self.summary)
         fitted.n_features_in_ = fitted._n_features_out = self.density.dim
         if self.names is not None:

@@ -11,9 +11,11 @@ from sklearn.ensemble import IsolationForest
 from sklearn.utils.validation import validate_data
 
 from ..bijectors import Standardize
+from ..bijectors.linear import reach_of
 from ..core.inputs import as_numbers, column_labels, where
-from ..core.labels import check_labels
+from ..core.labels import names_of
 from ..core.rows import check_finite
+from ..distributions.expectation_maximization import scarcity, shrunk
 from ..training.columns import check_columns
 from ..training.repeats import first_equal
 
@@ -24,6 +26,7 @@ LEAST_ROWS = 3  # one is held out, and a single other one has no spread
 LARGEST = 1e30  # of what float32 holds well
 FARTHEST = 1e100  # standard deviations: sums of squares of what is beyond may be no floats
 HOLE = -1.2345678e308  # in place of NaN, which equals nothing
+EXACT = 1e-9  # of the largest eigenvalue: what is less is rounding
 FAR = 10.0  # interquartile ranges from the quartiles: what lies beyond counts as if it were there
 
 
@@ -43,7 +46,7 @@ def check_rows(estimator, X, reset: bool, holes: bool = False) -> tuple[np.ndarr
     """
     X = for_scikit_learn(X)
     labels, problem = column_labels(X), None
-    check_labels("X", labels, labels and list(dict.fromkeys(labels)))
+    names = names_of("X", X)
     try:
         table = validate_data(estimator, X, reset=reset, skip_check_array=False, dtype=float,
                               ensure_all_finite=False, order="C",
@@ -58,6 +61,9 @@ def check_rows(estimator, X, reset: bool, holes: bool = False) -> tuple[np.ndarr
         error = TypeError if isinstance(problem, TypeError) else ValueError
         raise error(f"{place}" if " drop" in text else text + fix) from None
     if problem:
+        known = list(getattr(estimator, "feature_names_in_", ()))
+        if known and names not in (None, known) and set(known) <= set(names):
+            problem = ValueError(f"{problem}Select them: X[list(density.feature_names_in_)]")
         raise problem
     hole = np.isnan(table)
     if reset and hole.any() and not (holes or np.isinf(table).any()):
@@ -156,21 +162,39 @@ def merged(
 
 
 @np.errstate(over="ignore")  # differences of huge numbers: nothing is beyond infinity
+def near(x: np.ndarray) -> np.ndarray:
+    """x (n, D) with distant values moved to FAR interquartile ranges from the quartiles."""
+    low, high = np.nanquantile(x, (0.25, 0.75), axis=0)
+    reach = FAR * (high - low)
+    wide = np.where(reach > 0, reach, np.inf)
+    return np.clip(x, low - wide, high + wide)
+
+
 def scaling(x: np.ndarray, angle: np.ndarray | bool = False) -> Standardize:
     """x = mean + scale z: columns of z have mean 0 and variance 1, apart from distant values.
 
     Angles, columns that angle (D,) marks, are left as they are.
     """
-    low, high = np.nanquantile(x, (0.25, 0.75), axis=0)
-    reach = FAR * (high - low)
-    wide = np.where(reach > 0, reach, np.inf)
-    near = np.clip(x, low - wide, high + wide)
-    unit = np.nanmax(np.abs(near), axis=0)  # no square overflows, none underflows
+    x = near(x)
+    unit = np.nanmax(np.abs(x), axis=0)  # no square overflows, none underflows
     unit[unit == 0] = 1.0
-    scale = unit * np.nanstd(near / unit, axis=0)
+    scale = unit * np.nanstd(x / unit, axis=0)
     scale = np.where((scale > 0) & ~np.asarray(angle), scale, 1.0)
-    mean = np.where(angle, 0, unit * np.nanmean(near / unit, axis=0))
+    mean = np.where(angle, 0, unit * np.nanmean(x / unit, axis=0))
     return Standardize(x.shape[1]).with_moments(mean, scale)
+
+
+def condition_number(rows: Sample) -> float:
+    """The largest eigenvalue of the correlations of standardised rows, over the smallest one; the
+    larger of both for rows with a context. Columns that follow from others do not count."""
+    found = 1.0
+    for table in (rows.x, rows.context):
+        if table is not None:
+            x = near(table)
+            moments = shrunk(x.T @ x / len(x), len(x), scarcity(*x.shape))
+            values = np.linalg.eigvalsh(moments)
+            found = max(found, float(values[-1] / values[values > EXACT * values[-1]][0]))
+    return found
 
 
 def standardized(
@@ -195,11 +219,10 @@ def standardized(
     if table.context is None:
         return from_the_centre(rows, scale, None), scale, None
     of_context = scaling(rows.context)
-    if table.is_clamped:
-        n_own = rows.context.shape[1] - rows.x.shape[1]  # before the columns that are 1 or 0
-        mean, factor = of_context.mean.copy(), of_context.scale.copy()
-        mean[n_own:], factor[n_own:] = 0.0, 1.0
-        of_context = of_context.with_moments(mean, factor)
+    mean, factor = of_context.mean.copy(), of_context.scale.copy()
+    if table.is_clamped:  # the last columns are 1 or 0
+        mean[-rows.x.shape[1] :], factor[-rows.x.shape[1] :] = 0.0, 1.0
+    of_context = of_context.with_moments(mean, factor, reach_of(rows.context))
     return from_the_centre(rows, scale, of_context), scale, of_context
 
 
@@ -216,11 +239,11 @@ def check_reach(x: np.ndarray, weight: np.ndarray, scale: Standardize, labels: l
         )
 
 
-def from_the_centre(rows: Sample, scale: Standardize, context_scale: Standardize | None) -> Sample:
+def from_the_centre(rows: Sample, scale: Standardize, of_context: Standardize | None) -> Sample:
     """The same rows, standardised, by their distance from 0: an order that depends neither on the
     order in which they were given, nor on signs, units or the order of the columns."""
     x, context = scale.inverse(rows.x), rows.context
-    context = None if context is None else context_scale.inverse(context)
+    context = None if context is None else of_context.inverse(context)
     order = np.argsort(np.nansum(x**2, axis=1), kind="stable")
     return replace(rows, x=x, context=context).take(order)
 

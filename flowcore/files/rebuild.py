@@ -29,6 +29,7 @@ RETIRED = {
 }
 # arguments that are gone, which older files still have: a density with probes is exact now
 RETIRED_ARGUMENTS = {"ContinuousFlow": {"probes"}}
+ADDED_CONSTANTS = {"reach"}  # which older files do not have; None
 PACKAGE = __name__.partition(".")[0]
 ORDINARY = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -133,7 +134,7 @@ class Reader:
 
 def _set_fitted(obj, fitted: dict) -> None:
     for name in fitted_names(obj):
-        value = fitted[name]
+        value = fitted.get(name) if name in ADDED_CONSTANTS else fitted[name]
         setattr(obj, name, frozen(value) if isinstance(value, np.ndarray) else value)
     if fitted and isinstance(obj, Parametric):
         obj.check_fitted()

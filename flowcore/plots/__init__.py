@@ -31,6 +31,8 @@ from .log_dets import log_dets
 from .masks import masks
 from .network import network
 from .pairs import pairs
+from .pit import pit
+from .posteriors import posterior
 
 __all__ = [
     "bridges",
@@ -47,6 +49,8 @@ __all__ = [
     "masks",
     "network",
     "pairs",
+    "pit",
+    "posterior",
     "scatter",
     "stages",
 ]

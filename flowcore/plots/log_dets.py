@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..bijectors import Invert
-from ..core import as_numbers
+from ..core.inputs import in_order, selected
 from ..distributions.transformed import short_name
 from .drawing import BLACK, GREY, PALETTE, SMALL, new_axes
 
@@ -64,7 +64,8 @@ def log_dets(
     """
     if not (hasattr(flow, "base") and hasattr(flow, "bijector")):
         raise TypeError(f"log_dets takes a flow, not {flow!r:.60}")
-    x = as_numbers("x", x).astype(float, copy=False)
+    x = in_order("x", x, getattr(flow, "names", None)).astype(float, copy=False)
+    context = selected("context", context, getattr(flow, "context_names", None))
     if x.ndim != 2 or x.shape[1] != flow.dim or not 0 < len(x) <= MOST:
         raise ValueError(f"x must be 1 to {MOST} points, (n, {flow.dim}), not {x.shape}")
     log_p = np.asarray(flow.log_prob(x, context=context), float)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import imported
-from ..core.inputs import as_numbers, column_labels
+from ..core.inputs import as_numbers, column_labels, selected
 from .drawing import BLUE, GREY, SMALL, VERMILLION, dots, limits_of, panels
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def pairs(
     ('age', 'height', 'age')
     """
     names = _names(names, x)
+    samples = selected("samples", samples, column_labels(x))
     tables = [_rows("x", x, len(names))]
     tables += [] if samples is None else [_rows("samples", samples, len(names))]
     frames = [limits_of(*(rows[:, [j, j]] for rows in tables))[0] for j in range(len(names))]

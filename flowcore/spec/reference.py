@@ -493,6 +493,21 @@ def actnorm_inverse(x: np.ndarray, s: np.ndarray, b: np.ndarray) -> tuple[np.nda
     return s * x + b, float(np.sum(np.log(np.abs(s))))
 
 
+def whitening(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and L = diag(sd) V diag(sqrt(lambda)) of rows x (n, D): L^-1 (x - mean) has unit
+    covariance. lambda, V: eigenvalues and eigenvectors of the correlations, each vector with its
+    largest entry positive. Kessy, Lewin, Strimmer 2018, "PCA-cor".
+
+    >>> mean, L = whitening(np.array([[0.0, 1.0], [2.0, 5.0], [4.0, 3.0]]))
+    >>> (L @ L.T).round(6)                           # the covariance
+    array([[2.666667, 1.333333],
+           [1.333333, 2.666667]])
+    """
+    variances, V = np.linalg.eigh(np.corrcoef(x.T))
+    V = V * np.sign(V[np.abs(V).argmax(axis=0), range(len(V))])
+    return x.mean(axis=0), np.diag(x.std(axis=0)) @ V @ np.diag(np.sqrt(variances))
+
+
 def sinh_arcsinh_inverse(x: float, epsilon: float, delta: float) -> tuple[float, float]:
     """z = sinh(delta arcsinh(x) - epsilon), log dz/dx (Jones & Pewsey 2009): skewness and tails.
 

@@ -48,6 +48,7 @@ from ..bijectors import (
     Radial,
     Standardize,
     StandardizeContext,
+    Whiten,
 )
 from ..bijectors.fixed_maps import FixedMap
 from ..core.calls import OPPOSITE
@@ -231,9 +232,9 @@ def _blockwise(b, direction, x, params, context):
 
 @bijector.register(StandardizeContext)
 def _standardize_context(b, direction, x, params, context, *present):
-    """x = f(z; (c - mean) / scale)."""
-    mean, scale = b.standardize.mean, b.standardize.scale
-    return _part(b, params, b.bijector, direction, x, (context - mean) / scale, *present)
+    """x = f(z; (c - mean) / scale), or f(z; L^-1 (c - mean))."""
+    own = bijector(b.standardize, "inverse", context, None, None)[0]
+    return _part(b, params, b.bijector, direction, x, own, *present)
 
 
 @bijector.register(EmbedContext)
@@ -338,6 +339,15 @@ def _standardize(b, direction, x, params, context, present=None):
     if direction == "forward":
         return present * (b.mean + b.scale * x), log_det
     return present * (x - b.mean) / b.scale, -log_det
+
+
+@bijector.register(Whiten)
+def _whiten(b, direction, x, params, context):
+    """x = mean + L z, both fixed."""
+    log_det = np.full(len(x), np.linalg.slogdet(b.matrix)[1])
+    if direction == "forward":
+        return b.mean + x @ b.matrix.T, log_det
+    return (x - b.mean) @ np.linalg.inv(b.matrix).T, -log_det
 
 
 @bijector.register(ActNorm)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..conditionals.answering import Answers, answer_block, answers
-from ..conditionals.conditional import DrawnConditional, as_probabilities
+from ..conditionals.conditional import DrawnConditional
 from ..conditionals.question import Question
 from ..conditionals.weights import Judged
 from ..core import generators
-from ..core.inputs import check_dim
+from ..core.inputs import as_probabilities, check_dim
 from .encoding import Number
 from .frame import Frame, as_frame, listed
 from .question import decode, is_between, question_of, with_holes

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..bijectors import Standardize, StandardizeContext, check_resolution
+from ..bijectors import StandardizeContext, check_resolution
+from ..bijectors.linear import Standardization
 from ..core import warn
 from ..core.inputs import named
+from ..core.labels import names_of
 from .defaults import is_auto
 from .schedules import SCHEDULES, check_warm_up, is_number
 
@@ -69,6 +71,14 @@ def check_checkpoint(checkpoint, checkpoint_every) -> None:
         raise OSError(f"checkpoint={checkpoint!r}: no file can be written in {folder}")
 
 
+def with_names_of(flow, X, context):
+    """The flow with the names of these tables, if it is one that keeps names and has none yet."""
+    if not hasattr(flow, "with_names"):
+        return flow
+    names = flow.names or names_of("X", X), flow.context_names or names_of("context", context)
+    return flow.with_names(*names)
+
+
 def check_scales(flow, x: np.ndarray, context: np.ndarray | None) -> None:
     """Compare an initialised flow, and networks that read a raw context, with the scale of these
     rows: an error where the flow's dtype is too coarse, warnings where the scale is another one."""
@@ -85,7 +95,7 @@ def _check_constants(flow, x: np.ndarray) -> None:
         if part.n_params:
             return
         x = getattr(part, way)(x)
-        if isinstance(part, Standardize):
+        if isinstance(part, Standardization):
             break
     else:
         return
@@ -94,8 +104,8 @@ def _check_constants(flow, x: np.ndarray) -> None:
     far = np.flatnonzero((np.abs(mean) > FAR) | (scale > FAR) | (scale < 1 / FAR))
     if far.size:
         warn(
-            f"the flow's Standardize was fitted to other rows, and stays: in its units, column "
-            f"{far[0]} now has the mean {mean[far[0]]:.3g} and the standard deviation "
+            f"the flow's {type(part).__name__} was fitted to other rows, and stays: in its units, "
+            f"column {far[0]} now has the mean {mean[far[0]]:.3g} and the standard deviation "
             f"{scale[far[0]]:.3g}, not 0 and 1. To keep the parameters but standardise anew, "
             "pass flow.restandardized()"
         )

@@ -10,12 +10,14 @@ import math
 
 import numpy as np
 
+from ..bijectors import Whiten
 from ..core import warn
 from ..core.inputs import named
 from ..core.rows import blocks
 from .checks import EXAMINED
 
 WIDEST = 1000  # columns: in wider tables dependence is not looked for
+LARGEST_CONDITION = 1e3  # of correlations, that flows learn well without whitening
 TINY = 1e-6  # of a column's scale: what is left of it when the others are known
 
 
@@ -46,7 +48,6 @@ def check_columns(x: np.ndarray, rows: np.ndarray, labels: list | None = None) -
         )
 
 
-@np.errstate(all="ignore")
 def dependent_columns(
     x: np.ndarray, rows: np.ndarray, tiny: float = TINY
 ) -> tuple[np.ndarray, int]:
@@ -57,19 +58,45 @@ def dependent_columns(
     uses about 4 D evenly spaced rows. Outliers are left out: beside them the other rows would look
     like one point. (D rows, or fewer, would always be dependent.)
     """
+    vary, values, vectors = _principal_axes(x, rows)
+    nothing_left = values < tiny**2
+    part = np.abs(vectors[:, nothing_left]).max(axis=1, initial=0.0)
+    return vary[part > 1e-4], int(nothing_left.sum())
+
+
+def check_condition(flow, x: np.ndarray, context: np.ndarray | None) -> None:
+    """A warning about correlations that a flow learns slowly, unless it whitens these rows."""
+    steps = flow.bijector.steps("inverse") if hasattr(flow, "bijector") else ()
+    parts = [part for part, _ in steps]
+    of_context = [getattr(part, "standardize", None) for part in parts]
+    tables = ("standardize", x, parts), ("standardize_context", context, of_context)
+    for name, table, constants in tables:
+        if table is None or any(isinstance(one, Whiten) for one in constants):
+            continue
+        values = _principal_axes(table, np.arange(len(table)))[1]
+        if values.size and TINY**2 <= values[0] < values[-1] / LARGEST_CONDITION:
+            warn(
+                f"the correlations of {'X' if table is x else 'the context'} have the condition "
+                f"number {values[-1] / values[0]:.2g}: some columns nearly follow from others, and "
+                f'a flow may learn slowly what is in their differences. Try {name}="whiten" in the '
+                "recipe, and keep it if the validation NLL is lower"
+            )
+
+
+@np.errstate(all="ignore")
+def _principal_axes(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(the columns that vary, the eigenvalues of their correlations, the eigenvectors); none if
+    there are too few rows, or too many columns."""
     most = max(1000, 4 * x.shape[1])
     sample = _without_outliers(x[rows[:: math.ceil(len(rows) / most)]].astype(float))
     vary = np.flatnonzero((sample != sample[:1]).any(axis=0))
     if len(vary) >= len(sample) or len(vary) > WIDEST:
-        return np.zeros(0, int), 0
+        return np.zeros(0, int), np.zeros(0), np.zeros((0, 0))
     z = sample[:, vary]
     z -= z.mean(axis=0)
     z /= np.abs(z).max(axis=0)  # no square underflows
     z /= np.sqrt(np.mean(z**2, axis=0))
-    values, vectors = np.linalg.eigh(z.T @ z / len(z))
-    nothing_left = values < tiny**2
-    part = np.abs(vectors[:, nothing_left]).max(axis=1, initial=0.0)
-    return vary[part > 1e-4], int(nothing_left.sum())
+    return vary, *np.linalg.eigh(z.T @ z / len(z))
 
 
 def _without_outliers(x: np.ndarray) -> np.ndarray:

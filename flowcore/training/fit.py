@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import moment_after, n_threads, until
-from ..core.inputs import column_labels
-from ..distributions import TransformedDistribution
 from .checks import check_checkpoint, check_flow, check_options
 from .defaults import AUTO, is_auto, optimizer_at
 from .history import EpochReport, History
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from ..core.typing import Context, Seed
+    from ..distributions import TransformedDistribution
 
 
 def fit(
@@ -53,6 +52,8 @@ def fit(
     clip_norm: float | None = None,
     sample_weight: ArrayLike | None = None,
     context: Context = None,
+    noise: ArrayLike | Callable | None = None,
+    context_noise: ArrayLike | Callable | None = None,
     callbacks: Sequence[Callable[[EpochReport], bool | None]] = (),
     progress: bool = False,
     checkpoint: str | PathLike[str] | None = None,
@@ -75,7 +76,8 @@ def fit(
     Equal rows (of X and context) count as one row, with the sum of their weights, because a copy of
     a training row must not be held out. (Metropolis chains and bootstraps repeat rows.) The split,
     "auto" and the epochs use the distinct rows, in the order of their first appearance. If rows
-    repeat, the history has the numbers of `rows` and of `distinct_rows`.
+    repeat, the history has the numbers of `rows` and of `distinct_rows`. With noise, rows are equal
+    only if their standard deviations are, and rows on a grid never are.
 
     `fit` returns the parameters with the best validation NLL or, without validation data, the last
     parameters. After a KeyboardInterrupt `fit` does the same (`history.interrupted`). If the
@@ -106,9 +108,9 @@ def fit(
     (`threads`, `progress`, `max_seconds`, `checkpoint_every`) may change. If the schedule does not
     depend on `epochs`, as with schedule="constant", `epochs` may change, too: more epochs continue
     a finished run. `fit` compares numbers, texts, arrays and flowcore's own objects. It cannot
-    compare a function (a learning rate, a penalty), an optimizer of your own class, or a part of a
-    flow that `save` cannot describe. If you use one of these, pass checkpoint_key="1", and another
-    text whenever you change your code.
+    compare a function (a learning rate, a penalty, noise), an optimizer of your own class, or a
+    part of a flow that `save` cannot describe. If you use one of these, pass checkpoint_key="1",
+    and another text whenever you change your code.
 
     Errors:
 
@@ -168,6 +170,14 @@ def fit(
     context : array_like
         (n, context_dim), one row for each row of X. The flow keeps the names of a table's columns,
         and reads later contexts by name.
+    noise, context_noise : float, array_like or callable
+        Errors of measurement that X and the context are to have. Every epoch adds fresh Gaussian
+        noise, with one standard deviation, one a column (D,), or one for each number, (n, D); 0
+        adds nothing. Names of a table's columns are matched with those of X or context. A function
+        (rows, rng) -> noisy rows adds any other noise, such as `Dequantize()` to integers; it gets
+        arrays with the columns of the flow in their order.
+        Validation rows get noise once, also `validation_data` (but not noise for each number, which
+        belongs to the rows of X). `initialize`, and the warnings about columns, see noisy rows.
     callbacks : sequence of callables
         Functions called after every epoch with an `EpochReport`; training stops if one of them
         returns True.
@@ -223,7 +233,8 @@ def fit(
     rng_state = rng.bit_generator.state
 
     loss = objective(
-        flow, X, context=context, sample_weight=sample_weight, validation_split=validation_split,
+        flow, X, context=context, sample_weight=sample_weight, noise=noise,
+        context_noise=context_noise, validation_split=validation_split,
         validation_data=validation_data, batch_size=batch_size, shuffle=shuffle, penalty=penalty,
         threads=threads, rng=rng,
     )  # fmt: skip
@@ -246,7 +257,4 @@ def fit(
         file = Checkpoint(checkpoint, checkpoint_every, run, identity)
     with until(ends):
         trained = train(run, [*loss.callbacks, *callbacks], progress, file)
-    fitted, history = loss.finished(*trained)
-    if isinstance(fitted, TransformedDistribution):  # and not a flow of the user's own class
-        fitted = fitted.with_context_names(column_labels(context))
-    return fitted, history
+    return loss.finished(*trained)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from autograd.core import make_vjp
 
+from ..core import without_warnings
 from ..core.inputs import check_context
 from ..core.rows import Rows
 from ..distributions import Distribution
@@ -54,7 +55,7 @@ class Likelihood(MeanLoss):
         """-log p of the rows; values may be infinite or NaN, without a warning of NumPy."""
         built_in = getattr(type(self.flow), "log_prob", None) is Distribution.log_prob
         options = {"threads": self._threads} if built_in else {}
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), without_warnings():  # of far contexts, in every epoch
             return -self.flow.log_prob(rows.x, params=theta, context=rows.context, **options)
 
     def value_and_gradient(self, theta: np.ndarray, rows: Rows) -> tuple[float, np.ndarray]:
@@ -82,7 +83,8 @@ class Likelihood(MeanLoss):
         changes."""
         step = self._steps.get(len(rows.x))
         if step is None or step.log_prob.theta is not theta:
-            check_context(rows.context, self.flow.context_dim, self.flow)
+            with without_warnings():  # these contexts are training rows now
+                check_context(rows.context, self.flow.context_dim, self.flow)
             log_prob = BoundLogProb(self.flow, len(rows.x), theta, self._threads)
             step = _Step(log_prob, log_prob.traced(), Rows(rows.x).cotangent)
             self._steps[len(rows.x)] = step

@@ -18,18 +18,18 @@ import numpy as np
 from autograd.core import make_vjp
 from autograd.tracer import isbox
 
-from ..core.inputs import column_labels
-from ..core.labels import check_labels
+from ..core.inputs import column_labels, selected
 from ..core.rows import as_rows
-from .checks import check_scales
+from .checks import check_scales, with_names_of
+from .columns import check_condition
 from .defaults import LEARNING_RATE, batch_size_for, epochs_for, is_auto
+from .noise import NO_EPOCH, with_noise
 from .table import Table, as_training_table, merged, n_distinct
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 HOLES = "; FlowDensity(missing='learn') learns from rows with NaN"
-NO_EPOCH = 2**32  # in place of an epoch's number, in seeds of batches that belong to none
 
 
 class NotFinite(Exception):
@@ -135,21 +135,27 @@ class MeanLoss(Loss):
 
     @classmethod
     def of_rows(
-        cls, flow, X, *, context, sample_weight, validation_split, validation_data, batch_size,
-        shuffle, penalty, threads, rng, **options,
+        cls, flow, X, *, context, sample_weight, noise=None, context_noise=None, validation_split,
+        validation_data, batch_size, shuffle, penalty, threads, rng, **options,
     ) -> Self:  # fmt: skip
         """The loss of rows and of an initialised flow; for the arguments see `fit`."""
-        dtype, labels = flow.params.dtype, column_labels(X)
-        check_labels("context", column_labels(context), getattr(flow, "context_names", None))
+        dtype, names = flow.params.dtype, getattr(flow, "names", None)
+        context_names = getattr(flow, "context_names", None)
+        own = column_labels(X), column_labels(context)
+        X, context = selected("X", X, names), selected("context", context, context_names)
+        labels = names or own[0], context_names or own[1]
         rows = as_rows(X, flow.dim, context, sample_weight, dtype, more=HOLES)
+        flow = with_names_of(flow, X, context)
+        rows = with_noise(rows, noise, context_noise, own, labels, rng)
         data = merged(rows)
         if is_auto(batch_size):
             batch_size = cls.batch_size_for(n_distinct(rows, data))
         table = as_training_table(
-            rows, data, validation_split, validation_data, batch_size, shuffle, rng, labels, dtype
-        )
+            rows, data, validation_split, validation_data, batch_size, shuffle, rng, labels, dtype,
+        )  # fmt: skip
         first = table.initial_rows()
         check_scales(flow, first.x, first.context)
+        check_condition(flow, first.x, first.context)
         flow = flow.initialize(first.x, context=first.context, rng=rng)
         return cls(flow, penalty=penalty, table=table, threads=threads, rng=rng, **options)
 
@@ -160,8 +166,8 @@ class MeanLoss(Loss):
         return tables, {**options, **own}
 
     def batches(self, rng, epoch: int, first: int = 0) -> Iterator:
-        """The training rows, in a new order if they are shuffled."""
-        return self._table.batches(rng, first)
+        """The training rows, in a new order if they are shuffled, with the noise of this epoch."""
+        return self._table.batches(rng, epoch, first)
 
     @property
     def held_out(self) -> Iterable:

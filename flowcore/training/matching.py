@@ -129,7 +129,7 @@ class Matching(MeanLoss):
 
     def batches(self, rng, epoch: int, first: int = 0) -> Iterator[Pairs]:
         """The training rows, each with a base draw and a time."""
-        for k, rows in enumerate(self._table.batches(rng, first), first):
+        for k, rows in enumerate(self._table.batches(rng, epoch, first), first):
             yield self.pairs(rows, epoch, k)
 
     def pairs(self, rows: Rows, *seed: int) -> Pairs:
@@ -189,8 +189,8 @@ class Matching(MeanLoss):
     def finished(self, flow, history: History):
         """The flow on the grid that is good for its training rows; and its exact NLL."""
         path = Path.of(flow)
-        x, _, context = path.ends(self._some(held_out=False))
-        on_a_grid = path.continuous.with_tolerance(x, self._tolerance, context)
+        ends = path.ends(self._some(held_out=False))
+        on_a_grid = path.continuous.with_tolerance(ends.x, self._tolerance, ends.context)
         flow = flow.rebuilt({id(path.continuous): on_a_grid})
         history.settings["n_steps"] = on_a_grid.n_steps
         self._note(flow, history)

@@ -12,15 +12,16 @@ from ..core import row_hashes
 from ..core.rows import blocks
 
 
-def first_equal(x: np.ndarray, context: np.ndarray | None = None) -> np.ndarray | None:
+def first_equal(x: np.ndarray, *others: np.ndarray | None) -> np.ndarray | None:
     """(n,): for every row the index of the first row that equals it; None if all rows differ.
 
+    others: more columns of the same rows, such as their context.
     Rows are compared by sorted hashes: O(n log n), 8 bytes per row, and the table is read in
     blocks. If hashes are equal, the rows themselves are compared.
     """
     if not len(x):
         return None
-    parts = [x] if context is None else [x, context]
+    parts = [x, *(part for part in others if part is not None)]
     here = blocks(len(x), sum(part.shape[1] for part in parts))
     hashes = np.concatenate([row_hashes([part[rows] for part in parts]) for rows in here])
     hashes.sort()

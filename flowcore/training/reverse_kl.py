@@ -39,7 +39,8 @@ EPOCHS, BATCHES, BATCH_SIZE, LEARNING_RATE = 50, 50, 256, 1e-2  # what "auto" st
 VALIDATION = 2000  # draws, always the same, by which the best epoch is chosen
 STARTS = 1000  # rows that initialise a new flow
 LEAST_ERROR = 1e-3  # nats, of a validation
-OF_ROWS = {"validation_split", "validation_data", "shuffle", "sample_weight", "context", "threads"}
+OF_ROWS = {"validation_split", "validation_data", "shuffle", "sample_weight", "context", "threads",
+           "noise", "context_noise"}  # fmt: skip
 TOLERANCE = 1e-3  # nats of KL(q || p)
 
 

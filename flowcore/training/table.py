@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.labels import selected
 from ..core.rows import BLOCK, Rows, as_rows
-from .columns import check_columns
+from .columns import check_columns, few_valued_columns
+from .noise import noisy
 from .repeats import first_equal
 
 if TYPE_CHECKING:
@@ -73,13 +75,15 @@ class Table:
         return min(n, most) if is_mapped(self.data.x) else n
 
     def initial_rows(self) -> Rows:
-        """The rows for `initialize`: training rows, each as often as its weight requires; from a
-        memmap at most 100,000, evenly spaced, and fewer if they are very wide."""
+        """The rows for `initialize`: noisy training rows, each as often as its weight requires;
+        from a memmap at most 100,000, evenly spaced, and fewer if they are very wide."""
         n, weight = self.n_initial, self.data.weight
         if weight is None and n == len(self.rows):
-            return self.everything if self.batch_size == n else chosen(self.data, self.rows)
-        weight = None if weight is None else weight[self.rows]
-        return self.data.take(self.rows[evenly_spaced(n, len(self.rows), weight)])
+            found = self.everything if self.batch_size == n else chosen(self.data, self.rows)
+        else:
+            weight = None if weight is None else weight[self.rows]
+            found = self.data.take(self.rows[evenly_spaced(n, len(self.rows), weight)])
+        return next(noisy([found])) if found.noise else found
 
     def compared(self) -> tuple[dict, dict]:
         """({name: array or None}, {name: value}) by which a checkpoint recognises the table."""
@@ -95,25 +99,32 @@ class Table:
             "shuffle": self.shuffle,
             "rows for initialize": self.n_initial,  # fewer of a large memmap
         }
+        if data.noise:
+            options |= {"noise": data.noise.x, "context_noise": data.noise.context}
         return tables, options
 
-    def batches(self, rng: np.random.Generator | None, first: int = 0) -> Iterator[Rows]:
+    def batches(self, rng: np.random.Generator | None, epoch: int, first=0) -> Iterator[Rows]:
         """One epoch, without its first `first` batches; rng=None: in the order of the data.
 
-        A batch of all rows is always the same arrays.
+        Without noise, a batch of all rows is always the same arrays.
         """
         if self.batch_size == len(self.rows):
-            return iter([self.everything][first:])
-        rng = rng if self.shuffle else None
-        return batches(self.data, self.rows, self.batch_size, rng, first)
+            found = iter([self.everything][first:])
+        else:
+            rng = rng if self.shuffle else None
+            found = batches(self.data, self.rows, self.batch_size, rng, first)
+        return noisy(found, epoch, first) if self.data.noise else found
 
 
 def merged(rows: Rows) -> Rows:
     """Every distinct row once: the first of equal rows has their total weight, copies have 0.
 
-    It returns the same object if no row repeats. Rows are equal if both x and context are equal.
+    It returns the same object if no row repeats. Rows are equal if x, context, and the standard
+    deviations of their noise are equal. On a grid with noise, equal rows are different rows.
     """
-    first = first_equal(rows.x, rows.context)
+    if rows.noise and few_valued_columns(rows.x, rows.used)[0].size:
+        return rows
+    first = first_equal(rows.x, rows.context, *(rows.noise.of_rows if rows.noise else ()))
     if first is None:
         return rows
     weight = np.bincount(first, rows.weight, len(first))
@@ -141,20 +152,22 @@ def as_training_table(
     batch_size: int | None,
     shuffle: bool,
     rng: np.random.Generator,
-    labels: list | None = None,
+    labels: tuple[list | None, list | None] = (None, None),
     dtype: DTypeLike = float,
 ) -> Table:
     """The rows, split and checked: a column without a density is an error, or a warning.
 
     rows     all rows, checked; data   the same, `merged`
-    labels   the names of the columns of X, if they have some; dtype   the flow's
+    labels   the names of the columns of X and of the context, if any; dtype   the flow's
     """
     repeats = data is not rows
-    if repeats:  # of them all: a column of few values has few rows that differ in it alone
-        check_columns(rows.x, rows.used, labels)
-    train, validation = split(data, fraction, validation_data, rng, dtype)
-    if not repeats:
-        check_columns(data.x, train, labels)
+    train, validation = split(data, fraction, validation_data, rng, dtype, labels)
+    # of equal rows all: a column of few values has few rows that differ in it alone
+    seen, used = (rows, rows.used) if repeats else (data, train)
+    if rows.noise:  # with noise, a grid has a density
+        used = used[evenly_spaced(min(len(used), MOST_ROWS), len(used))]
+        seen, used = next(noisy([rows.take(used)])), np.arange(len(used))
+    check_columns(seen.x, used, labels[0])
     counted = repeats and rows.weight is None
     batch_size = len(train) if batch_size is None else min(int(batch_size), len(train))
     given = None if validation_data is None else validation[0]
@@ -172,6 +185,7 @@ def split(
     validation_data,
     rng: np.random.Generator,
     dtype: DTypeLike = float,
+    labels: tuple[list | None, list | None] = (None, None),
 ) -> tuple[np.ndarray, Iterable[Rows] | None]:
     """(indices of the training rows, validation rows or None); both keep the order of the data.
 
@@ -180,7 +194,8 @@ def split(
     """
     rows = data.used
     if validation_data is not None:
-        return rows, [_validation_rows(data, validation_data, dtype)]
+        given = _validation_rows(data, validation_data, dtype, labels)
+        return rows, [*noisy([given])] if given.noise else [given]
     if fraction == 0:
         return rows, None
     held_out = max(1, round(fraction * len(rows)))
@@ -193,11 +208,11 @@ def split(
     held, rows = rows[:held_out], rows[held_out:]
     held.sort()
     rows.sort()
-    validation = Blocks(data, held) if is_mapped(data.x) else [data.take(held)]
+    validation = Blocks(data, held) if is_mapped(data.x) or data.noise else [data.take(held)]
     return rows, validation
 
 
-def _validation_rows(data: Rows, validation_data, dtype: DTypeLike) -> Rows:
+def _validation_rows(data: Rows, validation_data, dtype: DTypeLike, labels: tuple) -> Rows:
     """validation_data, which is X_val, or a tuple with its context and weights, checked, without
     rows of weight 0; a list of two tables, too, since rows have one axis."""
     pair = isinstance(validation_data, list) and all(np.ndim(p) == 2 for p in validation_data)
@@ -209,6 +224,8 @@ def _validation_rows(data: Rows, validation_data, dtype: DTypeLike) -> Rows:
             "parts"
         )
     x, context, weight = (*parts, None, None)[:3]
+    x = selected("validation_data", x, labels[0])
+    context = selected("context of validation_data", context, labels[1])
     rows = as_rows(x, data.x.shape[1], context, weight, dtype, of="validation_data")
     widths = [None if c is None else c.shape[1] for c in (data.context, rows.context)]
     if widths[0] != widths[1]:
@@ -217,18 +234,25 @@ def _validation_rows(data: Rows, validation_data, dtype: DTypeLike) -> Rows:
             f"context is {shown[0]}, but the context of validation_data is {shown[1]}: pass "
             "validation_data=(X_val, context_val), with the same columns"
         )
+    if data.noise and data.noise.of_rows:
+        raise ValueError(
+            "validation_data cannot have the noise of each row of X or context: leave it out, as "
+            "validation_split takes rows with their noise, or pass a function as noise"
+        )
+    rows = rows._replace(noise=data.noise)
     return rows if rows.weight is None else rows.take(rows.used)
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """`rows` of the data, read from it block by block in every iteration."""
+    """`rows` of the data, read from it block by block in every iteration, with the same noise."""
 
     data: Rows
     rows: np.ndarray
 
     def __iter__(self) -> Iterator[Rows]:
-        return batches(self.data, self.rows, max(1, BLOCK // self.data.width), None)
+        found = batches(self.data, self.rows, max(1, BLOCK // self.data.width), None)
+        return noisy(found) if self.data.noise else found
 
 
 def is_mapped(table: np.ndarray) -> bool:

@@ -242,8 +242,10 @@ def test_log_densities_of_rows_with_holes():
     holes = hidden.any(axis=1)
     assert found.draws.shape == (0, 400, 5) and (found.log_p[~holes] == p.log_prob(x[~holes])).all()
     assert (found.ess[~holes] == np.inf).all() and not found.error[~holes].any()
-    z = (found.log_p - exact.log_p)[holes] / found.error[holes]
+    many, off = hidden.sum(axis=1) > 1, found.log_p - exact.log_p
+    z = off[many] / found.error[many]
     assert 0.7 < np.sqrt(np.mean(z**2)) < 1.4 and found.error[holes].max() < 0.3
+    assert np.abs(off[~many]).max() < 1e-4  # by quadrature
 
 
 def test_a_row_with_nothing_known_is_a_draw_of_the_density():
@@ -274,7 +276,8 @@ def test_annealed_draws_where_weights_fail():
     assert len(np.unique(found.draws.x[0][:, 1])) > 1800
 
 
-def test_donors_serve_where_a_density_is_wilder_than_a_mixture():
+def test_donors_serve_where_a_density_is_wilder_than_a_mixture(monkeypatch):
+    monkeypatch.setattr("flowcore.conditionals.numbers.MultivariateTMixture", str)  # weights alone
     p = Bent()
     x, hidden = with_holes(p, 100, seed=4)
     rows = np.where(hidden, np.nan, x)
@@ -357,8 +360,10 @@ def test_tables_are_read_by_the_names_of_their_columns():
     turned = x[["debt", "age", "income"]]
     found, expected = joint.impute(turned, n=4), joint.impute(x.to_numpy(), n=4)
     np.testing.assert_array_equal(found.draws, expected.draws)
-    for other in (x[["age", "debt"]], x.assign(wealth=1.0), x.rename(columns={"age": "years"})):
-        with pytest.raises(ValueError, match=r"X (lacks|has) '.*the columns are 'age', 'income'"):
+    among_others = joint.impute(turned.assign(wealth=1.0), n=4)
+    np.testing.assert_array_equal(among_others.draws, expected.draws)
+    for other in (x[["debt", "age"]], x.rename(columns={"income": "pay"})):
+        with pytest.raises(ValueError, match=r"X lacks 'income': its columns are '(debt|age)', "):
             joint.impute(other)
     sides, given = joint.marginal(["debt", "age"]), joint.given(x.iloc[0])
     known = x[["age", "debt"]]
@@ -388,13 +393,13 @@ def test_a_flow_reads_its_context_by_the_names_of_its_columns(tmp_path):
         np.testing.assert_array_equal(
             same.sample(1, rng=0, context=turned), flow.sample(1, rng=0, context=context)
         )
-        with pytest.raises(ValueError, match=r"has .weight., .*: the columns are .dose., .age."):
+        with pytest.raises(ValueError, match="lacks 'age': its columns are 'dose', 'weight'"):
             same.log_prob(x, context=context.rename(columns={"age": "weight"}))
     rows = np.where(RNG(2).random(x.shape) < 0.3, np.nan, x)[:5]
     one, other = (fc.Conditionals(flow).log_prob(rows, context=c[:5]) for c in (context, turned))
     np.testing.assert_array_equal(one.log_p, other.log_p)
-    with pytest.raises(ValueError, match=r"another order; write context\[\['dose', 'age'\]\]"):
-        fc.fit(flow, x, context=turned, epochs=1)
+    again, same = (fc.fit(flow, x, context=c, epochs=1)[0] for c in (context, turned))
+    np.testing.assert_array_equal(again.params, same.params)
     assert start.context_names is None and fc.fit(start, x, context=x, epochs=1)[0] is not None
 
 

@@ -8,7 +8,7 @@ from scipy import stats
 
 import flowcore as fc
 from flowcore import flows, targets
-from flowcore.conditionals import answering
+from flowcore.conditionals import answering, curves
 from flowcore.testing import randomize
 
 PI = np.pi
@@ -148,8 +148,9 @@ def test_answers_at_the_seam_have_no_bias(name, column):
     rows[:, column] = at + 1e-6 * np.arange(60)  # sixty questions, nearly the same
     grid = np.insert(GRID[:, None], column, at, axis=1)
     found = asked(p).log_prob(rows, n_draws=1000)
-    off = (found.log_p - np.log(np.exp(p.log_prob(grid)).sum() * CELL)) / found.error
-    assert abs(off.mean()) < 0.6 and (np.abs(off) < 3).mean() > 0.95 and found.trusted.all()
+    off = found.log_p - np.log(np.exp(p.log_prob(grid)).sum() * CELL)
+    assert np.abs(off).max() < 1e-3  # by quadrature: sixty times nearly the same error
+    assert (np.abs(off) < 3 * found.error).all() and found.trusted.all()
 
 
 def test_means_and_quantiles_go_around_the_seam():
@@ -181,6 +182,7 @@ def test_many_angles():
 
 def test_annealed_draws_stay_in_the_turn(monkeypatch):
     monkeypatch.setattr(answering, "trusted", lambda ess, k_hat: np.zeros(len(ess), bool))
+    monkeypatch.setattr(curves, "MOST_NODES", 2)  # no curve is resolved
     p = DENSITIES["ridge"]
     sides = table_of(p)
     at = np.arange(0, N, 24)

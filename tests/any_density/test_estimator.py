@@ -117,7 +117,7 @@ def test_a_file_keeps_the_names_and_the_context(tmp_path):
     fc.save(fc.FlowDensity(**QUICK).fit(moons(60)[:39], context=named[:39]), tmp_path / "named.npz")
     again = fc.load(tmp_path / "named.npz")
     assert again.context_names_in_ == ["dose"]
-    with pytest.raises(ValueError, match="context lacks 'dose' and has 'left'"):
+    with pytest.raises(ValueError, match="context lacks 'dose': its columns are 'left'"):
         again.score_samples(frame.to_numpy(), context=frame.select("left"))
 
 
@@ -275,6 +275,48 @@ def test_context():
         density.score_samples(x, context=np.column_stack([c, c]))
 
 
+@pytest.mark.parametrize("where", ["density", "completion"])  # complete rows, rows with holes
+def test_only_correlated_columns_get_a_white_spline_flow(where, monkeypatch):
+    def plan_of(x):
+        def stop(rows, plan, *how):
+            raise RuntimeError([flow.name for flow in plan.flows])
+
+        monkeypatch.setattr(f"flowcore.estimator.{where}.select", stop)
+        x = x.copy()
+        x[:3, 0] = x[:3, 0] if where == "density" else np.nan
+        missing = "error" if where == "density" else "learn"
+        with pytest.raises(RuntimeError) as tried:
+            fc.FlowDensity(**QUICK, missing=missing).fit(x)
+        return str(tried.value)
+
+    x = moons(300)
+    assert "spline flow, white" not in plan_of(x)
+    assert "spline flow, white" in plan_of(x @ [[1, 1], [0, 0.02]])
+
+
+@pytest.mark.slow
+def test_a_white_spline_flow_wins_where_columns_are_nearly_the_same():
+    x = moons(1200) @ [[1, 1], [0, 0.01]]
+    found = fc.FlowDensity(n_jobs=1, random_state=0).fit(x[:600])
+    scores = {one.name: one for one in found.summary_.candidates}
+    white, plain = scores["spline flow, white"], scores["spline flow"]
+    assert white.weight > 0.3 and white.score > plain.score + 0.3
+    assert found.score(x[600:]) > white.score - 0.2
+
+
+def test_a_white_flow_reads_the_principal_axes_of_the_context(tmp_path):
+    """Of two columns that are nearly the same, only the difference matters."""
+    rng = np.random.default_rng(0)
+    c, difference = rng.uniform(100, 300, 200), rng.standard_normal(200)
+    context = np.column_stack([c, c + 0.1 * difference, np.full(200, 3.0), c])
+    x = np.column_stack([difference + 0.1 * rng.standard_normal(200), rng.standard_normal(200)])
+    found = fc.FlowDensity("white", **QUICK | {"budget": 0.005}).fit(x, context=context)
+    assert found.score(x, context=context) > found.summary_.candidates[0].score + 0.7
+    fc.save(found, tmp_path / "context.npz")
+    again = fc.load(tmp_path / "context.npz").score_samples(x, context=context)
+    np.testing.assert_array_equal(again, found.score_samples(x, context=context))
+
+
 def test_fit_predict_is_of_rows_as_they_were_held_out():
     x, weight = gaussian_rows(60), np.r_[0.0, np.ones(59)]
     x[7] = 100
@@ -304,9 +346,8 @@ def test_a_context_has_the_names_that_it_had_in_fit():
     density = fc.FlowDensity(**QUICK).fit(x, context=c)
     assert density.context_names_in_ == ["age", "dose"]
     assert density.score(x, context=c) == density.score(x, context=c.to_numpy())
-    with pytest.raises(ValueError, match="context has its columns in another order; write context"):
-        density.score_samples(x, context=c[["dose", "age"]])
-    with pytest.raises(ValueError, match="context lacks 'dose' and has 'Dose'"):
+    assert density.score(x, context=c) == density.score(x, context=c[["dose", "age"]])
+    with pytest.raises(ValueError, match="context lacks 'dose': its columns are 'age', 'Dose'"):
         density.sample(3, context=c.rename(columns={"dose": "Dose"}))
     density.score(x, context=pd.DataFrame(c.to_numpy()))  # numbered, not named: nothing is known
     assert density.fit(x, context=pd.DataFrame(c.to_numpy())).context_names_in_ is None

@@ -1,6 +1,7 @@
 """What `FlowDensity` is made of: weights, Gaussians, folds, the plan, when to stop."""
 
 import time
+from dataclasses import replace
 from itertools import count
 from types import SimpleNamespace
 
@@ -21,10 +22,17 @@ from flowcore.distributions.expectation_maximization import (
     whitened,
 )
 from flowcore.estimator import gaussians
-from flowcore.estimator.candidates import FLOWS, Candidate, Fit, floored, mixtures
+from flowcore.estimator.candidates import CORRELATED, FLOWS, Candidate, Fit, floored, mixtures
 from flowcore.estimator.plan import MEMORY, default_minutes, plan
 from flowcore.estimator.record import Scored
-from flowcore.estimator.rows import Fold, Sample, merged, quantile, scaling
+from flowcore.estimator.rows import (
+    Fold,
+    Sample,
+    condition_number,
+    merged,
+    quantile,
+    scaling,
+)
 from flowcore.estimator.selection import Fitted, Folds, best_of, stacked
 from flowcore.estimator.stacking import cross_fitted, mixed, stacked_weights
 from flowcore.estimator.workers import run
@@ -249,6 +257,24 @@ def test_scaling_does_not_mind_a_far_value():
     assert np.isfinite(huge.inverse([[1e200]])).all()
 
 
+def test_the_condition_number_depends_on_neither_signs_nor_order_nor_units():
+    z = np.random.default_rng(0).standard_normal((5000, 2))
+    x = z @ [[1, 1], [0, 0.05]]
+
+    def found(x):
+        return condition_number(table(scaling(x).inverse(x)))
+
+    r = np.corrcoef(x.T)[0, 1]
+    assert found(x) == pytest.approx((1 + r) / (1 - r), rel=0.01) and found(z) < 1.1
+    for other in (x[:, ::-1], x * [1, -1], x * [1e-9, 1e9]):
+        assert found(other) == pytest.approx(found(x), rel=1e-6)
+    assert found(np.vstack([x, [1e9, 1e9]])) == pytest.approx(found(x), rel=0.1)
+    assert found(np.column_stack([x, x[:, 0]])) < 3 * found(x)  # a copy
+    c = np.column_stack([scaling(x).inverse(x), np.zeros(len(x))])  # and a constant
+    assert condition_number(replace(table(z), context=c)) == pytest.approx(found(x), rel=1e-6)
+    assert found(x[:2]) < 10  # two rows are always on a line
+
+
 @pytest.mark.parametrize("n, dim", [(150, 4), (500, 5), (500, 30), (20_000, 10), (54_000, 7)])
 def test_plan_keeps_to_the_budget(n, dim):
     todo = plan(n, dim, 0, ALL)
@@ -262,6 +288,11 @@ def test_plan_of_small_tables_and_of_one_flow():
     assert plan(30, 3, 0, ALL).flows == [] and len(plan(30, 3, 0, ALL[:1]).flows) == 1
     assert FLOWS["white"] in plan(500, 3, 0, ALL).flows
     assert FLOWS["white"] not in plan(500, 2, 0, ALL).flows
+    one = FLOWS["white_spline"]
+    assert one in plan(500, 2, 0, ALL, condition=CORRELATED).flows
+    assert one not in plan(500, 2, 0, ALL, condition=0.99 * CORRELATED).flows
+    assert one in plan(500, 1, 6, ALL, condition=CORRELATED).flows  # of the context
+    assert one in plan(500, 2, 0, [one]).flows  # by name
     assert len(plan(500, 3, 1, ALL).families) == 2 < len(plan(500, 3, 0, ALL).families)
     minutes = [default_minutes(n) for n in (100, 500, 20_000)]
     np.testing.assert_allclose(minutes, [1 / 3, 1 / 3, 1.5], rtol=0.02)
@@ -301,6 +332,19 @@ def test_mixtures_of_wide_tables():
     assert len(todo.families) == 2 and "mixture of 2, which" in todo.left_out[0]
     with pytest.raises(ValueError, match=r"X has 5,000 columns, .* take at most 3,450"):
         plan(10_000, 5_000, 0, ALL)
+
+
+def curved(n, seed=0):
+    """Rows whose correlation is .999, where the difference of the columns has two moons in it."""
+    moons = fc.targets.two_moons(0.1).sample(n, rng=seed)
+    return moons @ [[1, 1], [0, 0.05]]
+
+
+def test_a_white_spline_flow_sees_small_differences_of_columns():
+    x = curved(300)
+    fold = folds_of(table(scaling(x).inverse(x)), 3, 1).folds[0]
+    plain, white = (FLOWS[name].fitted(fold, 0, 15, 0, 2, 1) for name in ("spline", "white_spline"))
+    assert white.log_p.mean() > plain.log_p.mean() + 0.3
 
 
 def test_folds_stop_together():

@@ -46,6 +46,9 @@ def posterior(dim, n=500, scale=1.5, log_p=None):
 
 
 FOUND = posterior(3)
+CURVES = fc.MultivariateNormalMixture([[0.0, 5.0]], [[[1, 0], [0.8, 0.6]]]).posterior(
+    np.arange(28.0).reshape((14, 2)) / 9, 1
+)
 NORMAL, MOONS, SWAP = fc.Normal(2), fc.targets.two_moons(), fc.Permute([1, 0])
 
 
@@ -70,6 +73,7 @@ def everything():
         "many pairs": (25, lambda **o: plots.pairs(five, names=["a_long_name"] * 5, **o)),
         "corner": (9, lambda **o: plots.corner(FOUND, truths={"x_1": 0.5}, **o)),
         "corner of one": (1, lambda **o: plots.corner(posterior(1), **o)),
+        "posterior": (1, lambda **o: plots.posterior(CURVES, np.arange(14.0), **o)),
         "cells": (1, lambda **o: plots.cells(EXPLANATION, **o)),
         "bridges": (1, lambda **o: plots.bridges(NORMAL, MOONS, **QUICK, **o)),
     }
@@ -173,6 +177,7 @@ REFUSED = [
     (lambda: plots.density(NORMAL, (50, 60), (50, 60)), "none of 1,000 samples lies in the window"),
     (lambda: plots.densities({"a": NORMAL}, (50, 60), (0, 1)), "leave xlim and ylim out"),
     (lambda: plots.densities({}), "at least one flow"),
+    (lambda: plots.posterior(CURVES, [1.0]), "truth has shape (1,), but there are 14 curves"),
     (lambda: plots.losses(fc.History()), "no epochs"),
     (lambda: plots.jacobian(MAF, np.zeros((2, 4))), "one point, of shape (4,), not (2, 4)"),
     (lambda: plots.jacobian(MAF, np.zeros(4), "back"), '"inverse" or "forward", not \'back\''),

@@ -26,6 +26,8 @@ def test_layers_that_read_a_context_are_shown_without_it():
     assert lines[0].startswith("x (2,) given a context (7,): ")
     assert lines[2:4] == ["  context: Standardize(7)", f"  context: {net!r}  [58 parameters]"]
     assert [line.split("(")[0] for line in lines[4:6]] == ["  1: Invert", "  2: Invert"]
+    named = flow.with_names(["x", "y"], [*"uvwabcd"])
+    assert str(named).startswith("x (2,) of x, y given a context (7,) of u, v, w, a, b, c, d: ")
 
 
 def test_a_history_has_four_lines_and_a_curve_in_a_notebook():

@@ -224,7 +224,7 @@ TYPE = [
      r"bijector must be a flowcore\.Bijector, not MADE"),
     (lambda: fc.StandardizeContext(3), "takes a bijector, not 3"),
     (lambda: fc.EmbedContext(READER, 3), "the context passes through an MLP, not 3"),
-    (lambda: fc.StandardizeContext(READER, fc.Exp(2)), "takes a Standardize, not Exp"),
+    (lambda: fc.StandardizeContext(READER, fc.Exp(2)), "takes a Standardize or a Whiten, not Exp"),
     (lambda: fc.testing.check_bijector(FLOW), r"takes a flowcore\.Bijector, not Transformed"),
 ]  # fmt: skip
 TABLE = [(call, error, message) for error, rows in ((ValueError, VALUE), (TypeError, TYPE))

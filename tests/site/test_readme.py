@@ -14,7 +14,7 @@ TEXTS = [
     *PAGES,
 ]
 # pages whose blocks follow from each other
-ONE_PROGRAM = {"coming_from_tfp", "past_one_machine", "simulation_based"}
+ONE_PROGRAM = {"coming_from_tfp", "coming_from_pzflow", "past_one_machine", "simulation_based"}
 
 
 def blocks(page):

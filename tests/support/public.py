@@ -43,6 +43,7 @@ PUBLIC = {
         fc.Coupling(3, hidden=[4], context_dim=2), fc.MLP(5, (2,), hidden=[3])
     ),
     "Tanh": lambda: fc.Tanh(2),
+    "Whiten": lambda: fc.Whiten.from_data(DATA),
     "GaussianMixture": lambda: fc.GaussianMixture([[0.0, 1.0], [2.0, 3.0]], 0.5, [1, 3]),
     "Laplace": lambda: fc.Laplace(2, 1.0, [0.5, 2.0]),
     "Mixture": lambda: fc.Mixture([fc.Normal(2), over(fc.Laplace(2), maf(2))], [0.3, 0.7]),

@@ -213,6 +213,19 @@ def of_standardised_contexts():
     )
 
 
+def correlated(dim):
+    """Rows whose columns have different units and correlations near 0.9."""
+    rows = data(dim)
+    return 2.0 + (rows + 1.5 * rows[:, :1]) * 3.0 ** np.arange(dim)
+
+
+def of_whitened_contexts():
+    """A part of it reads the context as it is, another reads it whitened twice."""
+    outer, inner = (fc.Whiten.from_data(rows) for rows in (correlated(2), data(2)))
+    layers = fc.Chain([iaf(3, context_dim=2), fc.StandardizeContext(maf(3, context_dim=2), inner)])
+    return fc.Chain([maf(3, context_dim=2), fc.StandardizeContext(layers, outer)])
+
+
 def of_embedded_contexts():
     """As above: the network is one of the parts, and inside it stand the same parts."""
     shared = maf(3, context_dim=2)
@@ -345,6 +358,10 @@ BIJECTORS = {
     "permute-1": lambda: fc.Permute([0]),
     "permute-5": lambda: fc.Permute([*range(1, 5), 0]),
     "standardize-fresh": lambda: fc.Standardize(3),
+    "whiten": lambda: fc.Whiten.from_data(correlated(3)),
+    "whiten-fresh": lambda: fc.Whiten(2),
+    "whiten-inverted": lambda: fc.Invert(fc.Whiten(3).initialize_inverted(correlated(3))),
+    "context-whitened": of_whitened_contexts,
     "context-standardised": of_standardised_contexts,
     "context-standardised-fresh": lambda: fc.StandardizeContext(
         fc.RealNVP(3, hidden=[8], context_dim=2)

@@ -144,16 +144,20 @@ def magic_table(text: bytes) -> np.ndarray:
     return table[rng.permutation(len(table))] + 1e-4 * rng.rand(*table.shape)
 
 
-def galaxies_table(pickled: bytes) -> np.ndarray:
-    """The rows of a pickled pandas table of floats, shuffled.
+def galaxies_columns(pickled: bytes) -> np.ndarray:
+    """Redshift and the magnitudes u, g, r, i, z, y, in the order of the file.
 
     Nothing is unpickled, which would need pandas and could run code: the opcodes are listed, and
     the one large block of bytes among them is the table, column by column.
     """
     blocks = [arg for _, arg, _ in pickletools.genops(pickled) if isinstance(arg, bytes)]
-    columns = np.frombuffer(max(blocks, key=len), "<f8").reshape(7, -1)
-    order = np.random.RandomState(SEED).permutation(columns.shape[1])
-    return columns.T[order].astype(float)
+    return np.frombuffer(max(blocks, key=len), "<f8").reshape(7, -1).T.astype(float)
+
+
+def galaxies_table(pickled: bytes) -> np.ndarray:
+    """The galaxies, shuffled."""
+    rows = galaxies_columns(pickled)
+    return rows[np.random.RandomState(SEED).permutation(len(rows))]
 
 
 PARSERS: dict[str, Callable[[bytes], np.ndarray]] = {

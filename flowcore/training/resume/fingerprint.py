@@ -75,11 +75,14 @@ def _table_text(array: np.ndarray) -> str:
 
 
 def _option_text(name: str, value, key: str | None) -> str:
-    """A number (of any type), a text or None as it is; an object of flowcore's field by field."""
+    """A number (of any type), a text or None as it is, a hash of an array; an object of flowcore's
+    field by field."""
     if value is None or isinstance(value, (bool, str)):
         return repr(value)
     if is_number(value):
         return f"{float(value):.17g}"
+    if isinstance(value, np.ndarray):
+        return _table_text(value)
     kind = type(value)
     if is_dataclass(kind) and kind.__module__.startswith(_PACKAGE):
         values = {f.name: getattr(value, f.name) for f in fields(kind)}

@@ -1,0 +1,1 @@
+"""p(redshift | six magnitudes), flowcore beside pzflow: `python -m benchmarks.studies.redshift`."""

@@ -1,0 +1,446 @@
+"""Oracles of curves: `pit`, `quantiles`, `posterior` and `given` describe one and the same density.
+
+Nothing here is read from the code that it judges: integrals are sums of exp(log p) over points that
+this file chooses.
+
+    mass        a curve has the integral 1; raw it is 1 given a context, p(the rest) of a joint
+    curve       is log_prob, divided by the integral
+    agree       quantiles, PIT, mean and given are those of the curve
+    alone       a row has one curve, alone, in any company and order
+    sharp       modes that are narrow, far apart, or far from all draws are found
+    refused     what has no answer is an error that names it
+
+A density of one column is one more line in CONDITIONAL, one of several columns in JOINT.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from scipy.special import expit
+
+import flowcore as fc
+from flowcore import flows
+from flowcore.testing import randomize
+
+N_NODES = 40_001
+Q = np.array([0.001, 0.05, 0.16, 0.5, 0.84, 0.95, 0.999])
+
+
+def initialized(make, spread=0.5, seed=3):
+    """A flow with random parameters, whose constants are those of `rows`."""
+    x, c = rows()
+    flow = make().initialize(x, c if make().context_dim else None)
+    return randomize(flow, spread, rng=seed)
+
+
+def rows(n=400, seed=0):
+    """x (n, 1) in (0, 2) and a context (n, 3) whose columns are nearly copies, in other units."""
+    rng = np.random.default_rng(seed)
+    c = rng.normal(size=(n, 1)) + 0.05 * rng.normal(size=(n, 3))
+    x = stats.norm.cdf(c[:, :1] + 0.3 * rng.normal(size=(n, 1))) * 1.9 + 0.05
+    return x, c * [1, 100, 0.01] + [0, 24, 5]
+
+
+SMALL = {"layers": 2, "hidden": [8], "context_dim": 3}
+CONDITIONAL = {
+    "affine": lambda: initialized(lambda: flows.maf(1, **SMALL)),
+    "spline": lambda: initialized(lambda: flows.nsf(1, **SMALL), 0.3),
+    "whitened": lambda: initialized(
+        lambda: flows.nsf(1, standardize_context="whiten", **SMALL), 0.3
+    ),
+    "normal base": lambda: initialized(lambda: flows.nsf(1, base="normal", bins=4, **SMALL)),
+    "mixture of Gaussians": lambda: initialized(
+        lambda: flows.made_mog(1, hidden=[8], context_dim=3)
+    ),
+    "bounded": lambda: initialized(
+        lambda: flows.nsf(1, bounded=(0.0, 2.0), base="normal", **SMALL), 0.3
+    ),
+    "float32": lambda: initialized(lambda: flows.nsf(1, dtype=np.float32, **SMALL), 0.3),
+    "mixture of flows": lambda: fc.Mixture(
+        [initialized(lambda: flows.nsf(1, **SMALL), 0.3, seed) for seed in (1, 2)], [0.3, 0.7]
+    ),
+    "estimator": lambda: estimator().density_,
+}  # fmt: skip
+one_column = pytest.mark.parametrize("name", CONDITIONAL)
+
+
+@cache
+def conditional(name):
+    """(density, y (6, 1), contexts (6, 3), nodes (6, N), F and p at the nodes)."""
+    density, c = CONDITIONAL[name](), rows(6, seed=7)[1]
+    draws = density.sample(4000, 5, context=c)[..., 0].T.astype(float)
+    middle = np.median(draws, axis=1, keepdims=True)
+    width = np.quantile(np.abs(draws - middle), 0.7, axis=1, keepdims=True)
+    end = np.arcsinh(40 * np.abs(draws - middle).max(axis=1, keepdims=True) / width)
+    nodes = middle + width * np.sinh(end * np.linspace(-1, 1, N_NODES))
+    if name == "bounded":
+        # its density may be infinite at the ends
+        nodes = np.broadcast_to(2 * expit(np.linspace(-34, 34, N_NODES)), nodes.shape)
+    p = np.exp(
+        density.log_prob(nodes.reshape(-1, 1), context=np.repeat(c, N_NODES, axis=0)).astype(float)
+    ).reshape(nodes.shape)
+    cells = np.diff(nodes, axis=1) * (p[:, 1:] + p[:, :-1]) / 2
+    F = np.concatenate([np.zeros((6, 1)), np.cumsum(cells, axis=1)], axis=1)
+    return density, density.sample((), 1, context=c).astype(float), c, nodes, F, p
+
+
+@cache
+def estimator():
+    (x, c), options = rows(120), {"budget": 1e-3, "n_jobs": 1, "random_state": 0}
+    return fc.FlowDensity("small", **options).fit(x, context=c)
+
+
+def tolerance(name):
+    return 2e-3 if name == "float32" else 3e-4
+
+
+@one_column
+def test_the_pit_is_the_integral_up_to_y(name):
+    density, y, c, nodes, F, _ = conditional(name)
+    assert np.allclose(F[:, -1], 1, atol=tolerance(name))  # of this file's own quadrature
+    expected = [np.interp(*one) for one in zip(y[:, 0], nodes, F, strict=True)]
+    found = density.pit(y, context=c)
+    assert found.shape == (6,)
+    np.testing.assert_allclose(found, expected, atol=tolerance(name))
+
+
+@one_column
+def test_quantiles_are_the_inverse_of_the_pit(name):
+    density, _, c, nodes, F, _ = conditional(name)
+    found = density.quantiles(Q, context=c)
+    assert found.shape == (7, 6) and (np.diff(found, axis=0) > 0).all()
+    for q, y in zip(Q, found, strict=True):
+        pit = density.pit(y[:, None], context=c)
+        np.testing.assert_allclose(pit, q, atol=1e-5 if name == "float32" else 1e-8)
+        expected = [np.interp(*one) for one in zip(y, nodes, F, strict=True)]
+        np.testing.assert_allclose(expected, q, atol=tolerance(name))
+
+
+@one_column
+def test_draws_have_uniform_pits(name):
+    density, _, c, *_ = conditional(name)
+    context = np.repeat(c, 400, axis=0)
+    y = density.sample((), 11, context=context)
+    assert stats.kstest(density.pit(y, context=context), "uniform").pvalue > 1e-4
+
+
+@one_column
+def test_a_curve_is_log_prob_with_the_mass_one(name):
+    density, _, c, nodes, F, p = conditional(name)
+    found = density.posterior(context=c)
+    assert found.grid.shape == found.density.shape == (6, found.grid.shape[1])
+    assert (np.diff(found.grid, axis=1) >= 0).all() and (found.density >= 0).all()
+    np.testing.assert_allclose(found.mass, 1, atol=3e-3)
+    np.testing.assert_allclose(np.trapezoid(found.density, found.grid, axis=1), 1, rtol=2e-3)
+    context = np.repeat(c, found.grid.shape[1], axis=0)
+    log_p = density.log_prob(found.grid.reshape(-1, 1), context=context)
+    raw = np.exp(log_p.astype(float)).reshape(found.grid.shape)
+    np.testing.assert_allclose(found.density * found.mass[:, None], raw, rtol=1e-4, atol=1e-8)
+    quantiles = found.quantiles(Q)
+    assert quantiles.shape == (7, 6)
+    for q, y in zip(Q, quantiles, strict=True):
+        np.testing.assert_allclose(density.pit(y[:, None], context=c), q, atol=3e-3)
+    inside = np.abs(F - 0.5) < 0.4995  # a mean of heavy tails depends on where they are cut
+    draws = density.sample(4000, 2, context=c)[..., 0].astype(float)
+    spread = np.quantile(draws, 0.9, axis=0) - np.quantile(draws, 0.1, axis=0)
+    mean = (np.where(inside, nodes * p, 0)[:, :-1] * np.diff(nodes, axis=1)).sum(axis=1)
+    assert (np.abs(found.mean() - mean) < 0.1 * spread).all()
+
+
+@one_column
+def test_a_row_alone_has_the_curve_that_it_has_in_company(name):
+    density, y, c, *_ = conditional(name)
+    together, order = density.posterior(context=c), np.array([3, 0, 5, 1, 1])
+    np.testing.assert_allclose(
+        density.quantiles(Q, context=c[order]), density.quantiles(Q, context=c)[:, order], rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        density.pit(y[2:3], context=c[2:3]), density.pit(y, context=c)[2:3], rtol=1e-6
+    )
+    for others in ([2], order):
+        found = density.posterior(context=c[others])
+        for of in (lambda curve: curve.quantiles(Q), lambda curve: curve.mean()):
+            np.testing.assert_allclose(of(found), of(together)[..., others], rtol=1e-5)
+
+
+@one_column
+def test_a_grid_of_ones_own_is_kept_and_a_coarse_one_warns(name):
+    density, _, c, *_ = conditional(name)
+    ends = density.quantiles([0.002, 0.998], context=c)
+    grid = np.linspace(ends.min(), ends.max(), 20_001)
+    found = density.posterior(grid=grid, context=c)
+    np.testing.assert_array_equal(found.grid, grid)
+    assert found.density.shape == (6, 20_001)
+    np.testing.assert_allclose(found.mass, 1, atol=0.01)
+    width = np.diff(ends, axis=0).min()
+    with pytest.warns(UserWarning, match="coarse|fine|points|grid"):
+        density.posterior(
+            grid=np.arange(ends.min() - 5 * width, ends.max() + 5 * width, width), context=c
+        )
+
+
+# ------------------------------------------------------------------------ a column of a joint
+
+
+def gaussian():
+    return fc.MultivariateNormalMixture(
+        [[0.0, 0.0, 1.0], [1.0, -2.0, 0.0]],
+        [[[1, 0, 0], [0.9, 0.2, 0], [0.5, 0.1, 0.3]], [[0.5, 0, 0], [-0.3, 0.4, 0], [0, 1, 0.1]]],
+        [0.4, 0.6],
+    )
+
+
+JOINT = {
+    "mixture of Gaussians": gaussian,
+    "flow": lambda: randomize(flows.maf(3, layers=2, hidden=[8], standardize=False), 0.5, rng=1),
+    "spline": lambda: randomize(
+        flows.nsf(3, layers=2, hidden=[8], bins=4, base="normal", standardize=False), 0.5, rng=1
+    ),
+    "mixture of flows": lambda: fc.Mixture(
+        [JOINT["flow"](), fc.MultivariateNormalDiag([0.0, 1, 2], [1.0, 2, 0.5])], [0.7, 0.3]
+    ),
+}
+of_several = pytest.mark.parametrize("name", JOINT)
+
+
+@cache
+def joint(name):
+    """(density, five of its draws)."""
+    density = JOINT[name]()
+    return density, np.asarray(density.sample(5, 9), float)
+
+
+def integral(density, x, column):
+    """p of the other columns (n,), p along the column, and its nodes: by a sum over wide nodes."""
+    draws = np.asarray(density.sample(20_000, 3), float)[:, column]
+    nodes = np.linspace(draws.min() - 3 * np.ptp(draws), draws.max() + 3 * np.ptp(draws), 60_001)
+    lines = np.repeat(x[:, None], len(nodes), axis=1)
+    lines[..., column] = nodes
+    p = np.exp(density.log_prob(lines))
+    return p.sum(axis=1) * (nodes[1] - nodes[0]), p, nodes
+
+
+@of_several
+@pytest.mark.parametrize("column", range(3))
+def test_the_mass_of_a_curve_is_the_density_of_the_other_columns(name, column):
+    density, x = joint(name)
+    expected, p, nodes = integral(density, x, column)
+    hidden = x.copy()
+    hidden[:, column] = np.nan  # what stands there is ignored
+    found = density.posterior(hidden, column)
+    np.testing.assert_allclose(found.mass, expected, rtol=3e-3)
+    at = [np.interp(*one) for one in zip(x[:, column], found.grid, found.density, strict=True)]
+    np.testing.assert_allclose(at, np.exp(density.log_prob(x)) / expected, rtol=0.03, atol=2e-3)
+    mean = (p @ nodes) * (nodes[1] - nodes[0]) / expected
+    np.testing.assert_allclose(found.mean(), mean, atol=0.01)
+    same = density.posterior(x, column)
+    np.testing.assert_array_equal(same.density, found.density)
+
+
+@pytest.mark.slow
+@of_several
+def test_one_unknown_column_is_integrated_not_drawn(name):
+    """The error of log p(the rest) is that of a quadrature; `given` and `posterior` agree."""
+    density, x = joint(name)
+    conditionals = fc.Conditionals(density)
+    for column in range(3):
+        expected = np.log(integral(density, x, column)[0])
+        hidden = x.copy()
+        hidden[:, column] = np.nan
+        curve = density.posterior(hidden, column)
+        for i in range(2):
+            given = conditionals.given(hidden[i])
+            assert abs(given.log_marginal - expected[i]) < 0.005, (column, given)
+            y = x[i, column : column + 1]
+            assert given.log_prob(y) == pytest.approx(
+                density.log_prob(x[i]) - expected[i], abs=0.005
+            )
+            if hasattr(density, "sample_given"):
+                continue  # exact conditionals are drawn from: 1,000 draws have their noise
+            spread = np.ptp(curve.quantiles([0.1, 0.9])[:, i])
+            np.testing.assert_allclose(
+                given.quantiles([0.1, 0.5, 0.9])[:, 0], curve.quantiles([0.1, 0.5, 0.9])[:, i],
+                atol=0.02 * spread,
+            )  # fmt: skip
+            np.testing.assert_allclose(given.mean(), curve.mean()[i], atol=0.02 * spread)
+            draws = given.sample(2000, rng=0)[:, 0]
+            levels = np.interp(draws, curve.grid[i], cumulative(curve)[i])
+            assert stats.kstest(levels, "uniform").pvalue > 1e-4
+
+
+def cumulative(curve):
+    cells = np.diff(curve.grid, axis=1) * (curve.density[:, 1:] + curve.density[:, :-1]) / 2
+    return np.concatenate([np.zeros((len(cells), 1)), np.cumsum(cells, axis=1)], axis=1)
+
+
+@of_several
+def test_rows_of_a_joint_have_their_curves_alone(name):
+    density, x = joint(name)
+    together = density.posterior(x, 1)
+    for others in ([2], [4, 0, 0]):
+        found = density.posterior(x[others], 1)
+        np.testing.assert_allclose(found.mass, together.mass[others], rtol=1e-6)
+        np.testing.assert_allclose(found.quantiles(Q), together.quantiles(Q)[:, others], rtol=1e-6)
+
+
+# ------------------------------------------------------------------------ sharp curves
+
+
+def bent(sd, slope):
+    """(x, y): y is slope x up to sd, or slope x + 1, equally likely."""
+    return fc.MultivariateNormalMixture(
+        [[0.0, 0.0], [0.0, 1.0]], np.array([[[1, 0], [slope, sd]]] * 2), [0.5, 0.5]
+    )
+
+
+@pytest.mark.parametrize(("slope", "sd"), [(10, 0.1), (10, 0.01), (10, 1e-3), (1000, 0.1)])
+@pytest.mark.parametrize("x", [0.0, -1.7, 4.5])
+def test_narrow_modes_are_found_wherever_they_are(slope, sd, x):
+    """Two modes of width sd with a distance of 1, in a column that is `slope` wide."""
+    density = bent(sd, slope)
+    found = density.posterior([[x, np.nan]], 1)
+    assert found.mass == pytest.approx(stats.norm.pdf(x), rel=0.01)
+    assert found.mean() == pytest.approx(slope * x + 0.5, abs=0.02)
+    low, high = found.quantiles([0.25, 0.75])[:, 0] - slope * x
+    assert abs(low) < sd and abs(high - 1) < sd
+    given = fc.Conditionals(Hidden(density)).given([x, np.nan])
+    assert given.log_marginal == pytest.approx(stats.norm.logpdf(x), abs=0.01)
+
+
+class Hidden:
+    """A density whose exact conditionals nobody can see."""
+
+    def __init__(self, density):
+        self.density, self.dim = density, density.dim
+
+    def sample(self, n, rng=None):
+        return self.density.sample(n, rng)
+
+    def log_prob(self, x):
+        return self.density.log_prob(x)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e9])
+def test_units_do_not_matter(unit):
+    density, x = gaussian(), joint("mixture of Gaussians")[1]
+    scaled = fc.TransformedDistribution(density, fc.ElementwiseAffine([0, 0, 0], [1, 1, unit]))
+    found, same = density.posterior(x, 2), scaled.posterior(x * [1, 1, unit], 2)
+    np.testing.assert_allclose(
+        same.quantiles(Q), found.quantiles(Q) * unit, rtol=0.01, atol=0.005 * unit
+    )
+    np.testing.assert_allclose(same.mass, found.mass, rtol=3e-3)
+
+
+def test_an_angle_has_the_mass_of_one_turn():
+    density = fc.targets.torus()
+    x = density.sample(4, 0)
+    found = fc.Conditionals(density).posterior(x, 1)
+    nodes = np.linspace(-np.pi, np.pi, 20_001)
+    lines = np.repeat(x[:, None], len(nodes), axis=1)
+    lines[..., 1] = nodes
+    expected = np.trapezoid(np.exp(density.log_prob(lines)), nodes, axis=1)
+    np.testing.assert_allclose(found.mass, expected, rtol=3e-3)
+    given = fc.Conditionals(density).given({0: x[0, 0]})
+    assert given.log_marginal == pytest.approx(np.log(expected[0]), abs=0.005)
+
+
+# ------------------------------------------------------------------------ odd rows
+
+
+def test_no_rows_have_no_curves():
+    density, x = joint("flow")
+    found = density.posterior(x[:0], 0)
+    assert found.density.shape[0] == 0 and found.mass.shape == (0,)
+    flow, _, c, *_ = conditional("spline")
+    assert flow.posterior(context=c[:0]).density.shape[0] == 0
+    assert flow.quantiles(Q, context=c[:0]).shape == (7, 0)
+    assert flow.pit(np.empty((0, 1)), context=c[:0]).shape == (0,)
+
+
+def test_another_hole_is_an_error_that_names_the_place():
+    density, x = joint("flow")
+    x = x.copy()
+    x[3, 2] = np.nan
+    with pytest.raises(ValueError, match=r"2|row 3"):
+        density.posterior(x, 0)
+
+
+@pytest.mark.parametrize("q", [-0.1, 1.1, np.nan, "a"])
+def test_levels_are_probabilities(q):
+    flow, _, c, *_ = conditional("spline")
+    with pytest.raises(ValueError):
+        flow.quantiles([q], context=c)
+
+
+def test_the_ends_of_the_support_are_the_outer_quantiles():
+    flow, _, c, *_ = conditional("bounded")
+    low, high = flow.quantiles([0, 1], context=c)
+    np.testing.assert_allclose(low, 0, atol=1e-9)
+    np.testing.assert_allclose(high, 2, atol=1e-9)
+    assert flow.pit([[-1.0], [3.0]], context=c[:2]).tolist() == [0, 1]
+
+
+def test_several_columns_have_no_quantiles():
+    density, x = joint("flow")
+    with pytest.raises(ValueError, match=r"one column|posterior|given"):
+        density.quantiles([0.5])
+    with pytest.raises(ValueError, match=r"one column|posterior|given"):
+        density.pit(x)
+
+
+def test_a_nan_stays_in_its_row():
+    flow, y, c, *_ = conditional("spline")
+    y = y.copy()
+    y[2] = np.nan
+    found = flow.pit(y, context=c)
+    assert np.isnan(found[2]) and np.isfinite(np.delete(found, 2)).all()
+
+
+def test_equal_rows_a_constant_column_and_an_atom_do_no_harm():
+    """A table of repeated rows, with zeros in a third of y and a constant in the context."""
+    rng = np.random.default_rng(0)
+    c = np.column_stack([rng.normal(size=60), np.full(60, 99.0), np.zeros(60)])
+    c[:, 2] = c[:, 0]  # a copy
+    y = np.where(rng.random(60) < 1 / 3, 0.0, rng.gamma(2, size=60))[:, None]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # few distinct values
+        flow, _ = fc.fit(
+            flows.nsf(1, layers=1, hidden=[8], context_dim=3, standardize_context="whiten"),
+            np.tile(y, (5, 1)), context=np.tile(c, (5, 1)), epochs=20, batch_size=32,
+        )  # fmt: skip
+    found = flow.posterior(context=c)
+    assert np.isfinite(found.density).all()
+    np.testing.assert_allclose(found.mass, 1, atol=0.01)
+    assert np.isfinite(flow.quantiles(Q, context=c)).all()
+
+
+def test_the_estimator_answers_as_its_density_does():
+    density, frame = estimator(), pd.DataFrame(rows(5, seed=8)[1])
+    c = frame.to_numpy()
+    x = rows(5, seed=8)[0]
+    np.testing.assert_array_equal(density.pit(x, context=c), density.density_.pit(x, context=c))
+    np.testing.assert_array_equal(
+        density.quantiles(Q, context=c), density.density_.quantiles(Q, context=c)
+    )
+    found, same = density.posterior(context=c), density.density_.posterior(context=c)
+    np.testing.assert_array_equal(found.density, same.density)
+    for q, y in zip(Q, found.quantiles(Q), strict=True):
+        np.testing.assert_allclose(density.pit(y[:, None], context=c), q, atol=3e-3)
+
+
+def test_a_joint_and_a_conditional_density_of_one_truth_have_one_curve():
+    """Both are exact here: p(y | x) of a Gaussian, as a flow and as a conditional of the joint."""
+    joint = fc.MultivariateNormalMixture([[1.0, 2.0]], [[[2.0, 0], [3.0, 0.5]]])
+    x = joint.sample(6, 0)
+    found = joint.posterior(x, 1)
+    centre = 2 + 1.5 * (x[:, 0] - 1)
+    expected = stats.norm(centre, 0.5)
+    np.testing.assert_allclose(found.quantiles(Q), expected.ppf(Q[:, None]), atol=0.01)
+    np.testing.assert_allclose(found.mean(), centre, atol=2e-3)
+    np.testing.assert_allclose(found.mass, stats.norm(1, 2).pdf(x[:, 0]), rtol=1e-3)
