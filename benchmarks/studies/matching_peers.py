@@ -72,7 +72,7 @@ class Ours:
         self.flow, _ = fc.fit_matching(new, self.x, rng=0, nll_every=10**9, **options)
         rows = as_rows(self.x, case.dim, dtype=dtype)
         table = as_training_table(
-            rows, rows, 0, None, BATCH, True, np.random.default_rng(0), None, dtype
+            rows, rows, 0, None, BATCH, True, np.random.default_rng(0), dtype=dtype
         )
         self.loss, self.theta = Matching(self.flow, table), np.array(self.flow.params)
         self.adam, self.batch, self.k = Adam(1e-5).start(self.theta), Rows(self.x[:BATCH]), 0

@@ -117,8 +117,9 @@ class FlowCandidate:
     white    it starts at the Gaussian, with a full matrix at the data end, and reads the principal
              axes of the context
     widens   its networks are as wide as the table: from there on, work and memory grow as D^2
-    least_dim, below_rows, least_condition   "auto" leaves it out in smaller dimensions, from this
-             number of rows on, or if the condition number of the correlations is smaller
+    least_dim, below_rows, rows_per_column, least_condition   "auto" leaves it out in smaller
+             dimensions, from this number of rows on, with fewer rows for each column, or if the
+             condition number of the correlations is smaller
     matched  trained by `fit_matching`: `times` as many epochs, each cheaper by that factor
     clamped  of rows that lack some numbers, see `Clamped`
     """
@@ -131,6 +132,7 @@ class FlowCandidate:
     widens: bool = True
     least_dim: int = 1
     below_rows: float = np.inf
+    rows_per_column: int = 0
     least_condition: float = 1.0
     matched: bool = False
     times: int = 1
@@ -291,7 +293,7 @@ FLOWS = {
     "small": FlowCandidate("small affine flow", partial(affine, layers=3, hidden=[32]),
                            (0.3, 0.01, 0.001, 0.0001), widens=False, below_rows=FEW),
     "white_spline": FlowCandidate("spline flow, white", spline, (1.2, 0.09, 0.002, 0.002),
-                                  white=True, least_condition=CORRELATED),
+                                  white=True, rows_per_column=100, least_condition=CORRELATED),
 }  # fmt: skip
 RECIPES = (glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp)
 COST = FLOWS["spline"].cost  # of a flow that nobody has measured

@@ -72,7 +72,7 @@ class FlowDensity(
     * for few rows also a small affine flow, and one that starts at the Gaussian;
     * for strongly correlated columns also a spline flow that starts at the Gaussian, and reads a
       context in its principal axes. Columns, of X or of the context, are strongly correlated if the
-      condition number of their correlations is at least 300.
+      condition number of their correlations is at least 300. It needs 100 rows for each column.
 
     The folds depend on `random_state` and on the distances of the rows from the centre. They do not
     depend on the order of the rows, nor on the order, signs or units of the columns. Equal rows are

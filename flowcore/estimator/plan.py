@@ -118,7 +118,8 @@ def _families(n: int, dim: int, context_dim: int, budget: float) -> tuple[list[F
 
 def _suits(flow: FlowCandidate, n: int, dim: int, condition: float) -> bool:
     """Whether it may be of use for such a table."""
-    of_size = FEW_ROWS <= n < flow.below_rows and dim >= flow.least_dim
+    least = max(FEW_ROWS, flow.rows_per_column * dim)
+    of_size = least <= n < flow.below_rows and dim >= flow.least_dim
     return of_size and condition >= flow.least_condition
 
 

@@ -292,6 +292,7 @@ def test_plan_of_small_tables_and_of_one_flow():
     assert one in plan(500, 2, 0, ALL, condition=CORRELATED).flows
     assert one not in plan(500, 2, 0, ALL, condition=0.99 * CORRELATED).flows
     assert one in plan(500, 1, 6, ALL, condition=CORRELATED).flows  # of the context
+    assert one not in plan(500, 6, 0, ALL, condition=CORRELATED).flows  # too few rows a column
     assert one in plan(500, 2, 0, [one]).flows  # by name
     assert len(plan(500, 3, 1, ALL).families) == 2 < len(plan(500, 3, 0, ALL).families)
     minutes = [default_minutes(n) for n in (100, 500, 20_000)]
