@@ -10,9 +10,10 @@ from .continuous import ContinuousFlow
 from .coupling import NICE, Coupling, RealNVP
 from .elementwise import Elementwise, ElementwiseAffine
 from .fixed_maps import Exp, Logit, Sigmoid, SinhArcsinh, Softplus, Tanh
-from .linear import ActNorm, Standardize, Whiten, check_resolution
+from .linear import ActNorm, Standardize, check_resolution
 from .lu import LULinear
 from .planar import Planar, Radial
+from .whiten import Whiten
 
 __all__ = [
     "NICE",

@@ -1,5 +1,4 @@
-"""Linear bijectors that are set by data: Standardize and Whiten (fixed from then on), ActNorm
-(trainable)."""
+"""Linear bijectors that are set by data: Standardize (fixed from then on), ActNorm (trainable)."""
 
 from __future__ import annotations
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 
 EXAMINED = 10_000  # rows, evenly spaced, that show whether a dtype is too coarse
-LEAST = 1e-8  # the smallest variance that Whiten scales to 1, where the columns have variance 1
 
 
 class Standardization(Bijector):
@@ -151,7 +149,7 @@ class Standardize(Standardization):
         self.scale = frozen(np.ones(self.dim))
 
     def _moments(self, x, of_context=False):
-        mean, scale, flat = _mean_and_scale(x, self)
+        mean, scale, flat = mean_and_scale(x, self)
         if flat.any() and not of_context:
             raise ValueError(
                 f"column {np.flatnonzero(flat).tolist()} of the data is constant (standard "
@@ -182,75 +180,6 @@ class Standardize(Standardization):
             return f"Standardize({self.dim})"
         mean, scale = show(self.mean, ".4g"), show(self.scale, ".4g")
         return f"Standardize({self.dim}, mean={mean}, scale={scale})"
-
-
-class Whiten(Standardization):
-    """x = mean + L z: the rows z of the training data are uncorrelated, with variance 1.
-
-        z = L^-1 (x - mean)      L = diag(sd) V diag(sqrt(lambda))      log-det log |det L|
-
-    lambda and V are the eigenvalues and eigenvectors of the correlation matrix, and sd the
-    deviations of the columns: z are the principal components of the standardised columns, scaled to
-    variance 1. In columns that are nearly copies of each other, such as neighbouring bands of a
-    spectrum, what distinguishes the rows is in components with tiny variances, which a
-    `Standardize` leaves tiny. `fit` (through `initialize`) sets the constants once, from the
-    training rows; until then Whiten is the identity. The constants are not in `params`. Like
-    Standardize, it computes in float64 and then casts.
-
-    Nothing explodes: lambda is at least 1e-8, so that an exact copy of a column becomes a component
-    of (nearly) 0; a constant column keeps its unit. Few rows determine components badly: with n
-    rows the correlations are shrunk by the factor 1 - min(1, D / n)^2. Cost: O(D^2) per row in both
-    directions; `initialize` takes O(n D^2 + D^3).
-
-    Parameters
-    ----------
-    dim : int
-        D.
-
-    Examples
-    --------
-    >>> x = np.random.default_rng(0).normal(size=(1000, 2)) @ [[1.0, 0.9], [0.0, 0.1]]
-    >>> z = Whiten.from_data(x).inverse(x)
-    >>> np.cov(z.T, bias=True).round(2) + 0.0
-    array([[1., 0.],
-           [0., 1.]])
-    """
-
-    fitted = ("mean", "matrix", "reach", "initialized")
-
-    def __init__(self, dim: int):
-        super().__init__(dim)
-        self.matrix = frozen(np.eye(self.dim))
-
-    def _moments(self, x, of_context=False):
-        x, (mean, scale, flat) = as_numbers("x", x), _mean_and_scale(x, self)
-        z = np.where(flat, 0.0, (x - mean) / scale)
-        shrinkage = min(1.0, self.dim / len(z)) ** 2
-        correlations = (1 - shrinkage) * (z.T @ z) / len(z)
-        np.fill_diagonal(correlations, 1.0)  # a constant column has variance 1 of its own
-        values, vectors = np.linalg.eigh(correlations)
-        largest = np.abs(vectors).argmax(axis=0)  # LAPACK leaves the signs open
-        vectors *= np.sign(vectors[largest, np.arange(self.dim)])
-        return mean, scale[:, None] * vectors * np.sqrt(np.maximum(values, LEAST))
-
-    @staticmethod
-    def _inverted(mean, matrix):
-        return -_inverse(matrix) @ mean, _inverse(matrix)
-
-    def check_fitted(self) -> None:
-        """A ValueError unless mean and matrix are finite and the matrix has an inverse."""
-        super().check_fitted()
-        if not np.isfinite(np.linalg.slogdet(self.matrix)[1]):
-            raise ValueError(f"{self!r}: the matrix must have an inverse")
-
-    def _linear(self, forward, dtype):
-        matrix = self.matrix if forward else _inverse(self.matrix)
-        log_dets = np.full(self.dim, np.linalg.slogdet(matrix)[1] / self.dim)
-        return Step(np.matmul, matrix), Step(np.matmul, np.asarray(matrix.T, dtype)), log_dets
-
-    def __repr__(self):
-        mean = f", mean={show(self.mean, '.4g')}" if self.initialized else ""
-        return f"Whiten({self.dim}{mean})"
 
 
 class ActNorm(Bijector):
@@ -297,7 +226,7 @@ class ActNorm(Bijector):
         if self.initialized:
             return self
         check_resolution(as_numbers("x", x), self)
-        mean, scale, _ = _mean_and_scale(x, self)
+        mean, scale, _ = mean_and_scale(x, self)
         return self._with(mean, np.log(scale))
 
     def initialize_inverted(
@@ -305,7 +234,7 @@ class ActNorm(Bijector):
     ) -> ActNorm:
         if self.initialized:
             return self
-        mean, scale, _ = _mean_and_scale(x, self)  # forward(x) is to be standardised
+        mean, scale, _ = mean_and_scale(x, self)  # forward(x) is to be standardised
         return self._with(-mean / scale, -np.log(scale))
 
     def _with(self, loc, log_scale):
@@ -350,7 +279,7 @@ def check_resolution(x: ArrayLike, owner: Parametric) -> None:
     dtype = np.finfo(owner.params.dtype)
     if np.ndim(x) != 2 or len(x) < 2:
         return
-    mean, scale, flat = _mean_and_scale(x[:: -(-len(x) // EXAMINED)], owner)
+    mean, scale, flat = mean_and_scale(x[:: -(-len(x) // EXAMINED)], owner)
     with np.errstate(under="ignore"):
         step = np.maximum(np.abs(mean) * dtype.eps, dtype.tiny)
         coarse = np.flatnonzero((step > 1e-3 * scale) & ~flat)
@@ -367,13 +296,6 @@ def check_resolution(x: ArrayLike, owner: Parametric) -> None:
     if step[worst] > scale[worst]:
         raise ValueError(message)
     warn(message)
-
-
-def _inverse(matrix):
-    """The inverse of a matrix whose rows have different units, and columns different scales."""
-    rows = np.abs(matrix).max(axis=1, keepdims=True)
-    columns = np.abs(matrix / rows).max(axis=0)
-    return np.linalg.inv(matrix / rows / columns) / columns[:, None] / rows.T
 
 
 @np.errstate(all="ignore")
@@ -396,7 +318,7 @@ def reach_of(rows: ArrayLike) -> np.ndarray:
 
 
 @np.errstate(all="ignore")
-def _mean_and_scale(x, owner):
+def mean_and_scale(x, owner):
     """Mean and standard deviation of every column, in float64, and whether it is constant (then
     the deviation is 1)."""
     x = as_numbers("x", x)

@@ -38,7 +38,7 @@ class Conditionals:
     effective sample size below 30), annealed draws are used. No answer needs training. All answers
     use the same p, so they agree with each other.
 
-    One unknown column is integrated by quadrature instead, on about 150 nodes a row that follow the
+    One unknown column is integrated by quadrature instead, on about 250 nodes a row that follow the
     mass (`curves.py`), to about 0.001 nats; its draws are independent.
 
     The answers are exact, without weights, for Gaussians, for mixtures of Gaussians or of t

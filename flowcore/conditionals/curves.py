@@ -23,11 +23,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..core import warn, without_warnings
-from ..core.inputs import as_numbers, named, show
+from ..core.inputs import as_numbers, as_probabilities, named, show
 from ..distributions.elliptical_mixture import EllipticalMixture
 from .angles import TURN, turned
 from .answering import not_nan
-from .conditional import as_probabilities
 from .weights import Weighted
 
 if TYPE_CHECKING:
@@ -182,35 +181,35 @@ def curves_of(numbers: Numbers, rows: np.ndarray, grid: np.ndarray | None = None
 
 
 def first_nodes(numbers: Numbers, rows: np.ndarray, column: int) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of rows, and nodes x, both (P,).
+    """Numbers of rows, and nodes x, both (P,)."""
+    own, m = draws_of_column(numbers, rows, column), len(rows)
+    nodes, row, x = [own], np.zeros(0, int), np.zeros(0)
+    known = np.delete(np.arange(rows.shape[1]), column)
+    proposal = numbers.proposal_of(rows[0]) if len(known) > numbers.width else None
+    if isinstance(proposal, EllipticalMixture):
+        log_w, mean, stretch, factors = proposal.components_given(known, rows[:, known])
+        share = np.exp(log_w - log_w.max(axis=0))
+        enough = np.maximum(np.sort(share, axis=0)[-COMPONENTS:][0], LEAST_SHARE)
+        k, row = np.nonzero(share >= enough)
+        x = mean[k, row] + (stretch[k, row] * factors[k, 0, 0])[:, None] * OFFSETS
+        row, x = np.repeat(row, len(OFFSETS)), x.ravel()
+    elif proposal is not None:
+        rngs = [np.random.default_rng(0) for _ in rows]
+        nodes.append(proposal.sample_given(rows, DRAWS, rngs)[0][..., column])
+    low, middle, high = np.quantile(nodes[-1], [0.25, 0.5, 0.75], axis=1)[..., None]
+    every = np.hstack([*nodes, middle + (high - low) * OFFSETS])
+    return np.append(row, np.repeat(np.arange(m), every.shape[1])), np.append(x, every)
 
-    They are draws of the column itself, since a proposal may lack modes, and nodes around what the
-    proposal has given the other columns.
-    """
-    known, m = np.delete(np.arange(rows.shape[1]), column), len(rows)
-    if numbers.width:
-        contexts = np.repeat(rows[:, None, : numbers.width], DRAWS, axis=1)
-        own = [numbers.sample_given(c, np.random.default_rng(0))[:, column] for c in contexts]
-    else:
+
+def draws_of_column(numbers: Numbers, rows: np.ndarray, column: int) -> np.ndarray:
+    """Draws (m, DRAWS) of the column, given the context of each row alone: a proposal may lack
+    modes. They are the same for equal contexts, whatever the other rows are."""
+    if not numbers.width:
         draws = numbers.sample_given(np.zeros((DRAWS, 0)), np.random.default_rng(0))
-        own = np.tile(draws[:, column], (m, 1))
-    own, row, x = np.array(own), np.zeros(0, int), np.zeros(0)
-    draws = own
-    if len(known) > numbers.width:
-        proposal = numbers.proposal_of(rows[0])
-        if isinstance(proposal, EllipticalMixture):
-            log_w, mean, stretch, factors = proposal.components_given(known, rows[:, known])
-            share = np.exp(log_w - log_w.max(axis=0))
-            enough = np.maximum(np.sort(share, axis=0)[-COMPONENTS:][0], LEAST_SHARE)
-            k, row = np.nonzero(share >= enough)
-            x = mean[k, row] + (stretch[k, row] * factors[k, 0, 0])[:, None] * OFFSETS
-            row, x = np.repeat(row, len(OFFSETS)), x.ravel()
-        else:
-            rngs = [np.random.default_rng(0) for _ in rows]
-            draws = proposal.sample_given(rows, DRAWS, rngs)[0][..., column]
-    low, middle, high = np.quantile(draws, [0.25, 0.5, 0.75], axis=1)[..., None]
-    nodes = np.hstack([own, draws, middle + (high - low) * OFFSETS])
-    return np.append(row, np.repeat(np.arange(m), nodes.shape[1])), np.append(x, nodes)
+        return np.tile(draws[:, column], (len(rows), 1))
+    contexts = np.repeat(rows[:, None, : numbers.width], DRAWS, axis=1)
+    draws = [numbers.sample_given(c, np.random.default_rng(0)) for c in contexts]
+    return np.stack(draws)[..., column]
 
 
 def refined(log_prob: Callable, row: np.ndarray, x: np.ndarray, m: int, angle: bool) -> Curves:

@@ -27,21 +27,13 @@ from ..core.rows import as_context, as_table, as_weights
 from ..distributions import TransformedDistribution
 from ..distributions.conditioning import with_standardized_context
 from ..distributions.incomplete_rows import MISSING, check_seen
+from ..training.columns import condition_number
 from ..training.defaults import is_auto
 from .candidates import angles_in, as_candidates
 from .completion import fit_with_holes
 from .plan import FitPlan, default_minutes, plan
 from .record import FlowDensityRecord, as_data
-from .rows import (
-    Inputs,
-    Sample,
-    check_rows,
-    condition_number,
-    merged,
-    quantile,
-    standardized,
-    trimmed,
-)
+from .rows import Inputs, Sample, check_rows, merged, quantile, standardized, trimmed
 from .selection import select
 
 if TYPE_CHECKING:
@@ -263,7 +255,9 @@ class FlowDensity(
         flows = as_candidates(self.flow, *dims, table.is_clamped)
 
         def planned(rows: Sample, share: float = 1.0) -> FitPlan:
-            return plan(len(rows), *dims, flows, share * minutes, condition_number(rows))
+            tables = (one for one in (rows.x, rows.context) if one is not None)
+            condition = max(condition_number(one) for one in tables)
+            return plan(len(rows), *dims, flows, share * minutes, condition)
 
         how = seeds, self.n_jobs, not is_auto(self.flow), self.progress
         if table.hole.any():
@@ -317,9 +311,9 @@ class FlowDensity(
         """
         check_is_fitted(self)
         rng = np.random.default_rng(seed_sequence(random_state))
-        read = self._read_by(self.density_, context, 0 if context is None else len(context))
+        read = self._read_by(self.density_, context)
         if context is not None and read is None:  # nothing that reads it has any weight
-            n_samples = n_samples, len(context)
+            n_samples = n_samples, len(np.atleast_2d(context))
         return self._as_table_of_fit(self.density_.sample(n_samples, rng, context=read))
 
     def pit(self, y: ArrayLike, context: Context = None) -> np.ndarray:
@@ -338,10 +332,10 @@ class FlowDensity(
         Cost: 10 to 30 passes of every flow in the density, for each q.
         """
         check_is_fitted(self)
-        read = self._read_by(self.density_, context, 0 if context is None else len(context))
+        read = self._read_by(self.density_, context)
         found = self.density_.quantiles(q, read)
         if context is not None and read is None:  # nothing that reads it has any weight
-            found = np.repeat(found[:, None], len(context), axis=1)
+            found = np.repeat(found[:, None], len(np.atleast_2d(context)), axis=1)
         return found
 
     def decision_function(self, X: ArrayLike, context: Context = None) -> np.ndarray:
@@ -392,7 +386,7 @@ class FlowDensity(
         context: of this one question, (C,). options: n_draws, rng; see `Conditionals.given`.
         """
         check_is_fitted(self)
-        read = self._read_by(self.density_, context, 1)
+        read = self._read_by(self.density_, context)
         return self.conditionals_.given(known, context=read, **options)
 
     def marginal(self, columns: Sequence) -> Marginal:
@@ -419,8 +413,7 @@ class FlowDensity(
         See `Conditionals.posterior`; names select columns.
         """
         check_is_fitted(self)
-        rows = np.shape(context)[:-1] if X is None else np.shape(X)
-        read = self._read_by(self.density_, context, rows[0] if rows else 1)
+        read = self._read_by(self.density_, context, None if X is None else len(X))
         return self.conditionals_.posterior(X, column, grid, read)
 
     def transform(self, X: ArrayLike, context: Context = None) -> np.ndarray:
@@ -457,11 +450,15 @@ class FlowDensity(
             return x
         return frame_of(library, dict(zip(names, x.T, strict=True)), index)
 
-    def _read_by(self, density: Distribution, context: Context, n: int) -> np.ndarray | None:
-        """The context of n rows, (n, C), checked; None if the density reads none."""
+    def _read_by(
+        self, density: Distribution, context: Context, n: int | None = None
+    ) -> np.ndarray | None:
+        """The context of n rows, (n, C), checked; None if the density reads none. n = None: of as
+        many rows as it has, of which one may be (C,)."""
         context = selected("context", context, self.context_names_in_)
-        if n == 1 and np.ndim(context) == 1:  # one context, (C,)
-            context = as_numbers("context", context)[None]
+        if n is None and context is not None:
+            context = as_numbers("context", context)[None] if np.ndim(context) == 1 else context
+            n = len(context)
         context, dim = as_context("context", context, "X", n), self.context_dim_
         width = 0 if context is None else context.shape[1]
         if width != dim:

@@ -66,7 +66,7 @@ def plan(
 ) -> FitPlan:  # fmt: skip
     """The plan with as many folds, and then epochs, as the budget allows.
 
-    condition: that of the correlations, see `condition_number`.
+    condition: the condition number of the correlations of X or of the context, the larger one.
 
     Errors: ValueError for more columns than a full covariance matrix can have.
     """

@@ -15,7 +15,6 @@ from ..bijectors.linear import reach_of
 from ..core.inputs import as_numbers, column_labels, where
 from ..core.labels import names_of
 from ..core.rows import check_finite
-from ..distributions.expectation_maximization import scarcity, shrunk
 from ..training.columns import check_columns
 from ..training.repeats import first_equal
 
@@ -26,7 +25,6 @@ LEAST_ROWS = 3  # one is held out, and a single other one has no spread
 LARGEST = 1e30  # of what float32 holds well
 FARTHEST = 1e100  # standard deviations: sums of squares of what is beyond may be no floats
 HOLE = -1.2345678e308  # in place of NaN, which equals nothing
-EXACT = 1e-9  # of the largest eigenvalue: what is less is rounding
 FAR = 10.0  # interquartile ranges from the quartiles: what lies beyond counts as if it were there
 
 
@@ -182,19 +180,6 @@ def scaling(x: np.ndarray, angle: np.ndarray | bool = False) -> Standardize:
     scale = np.where((scale > 0) & ~np.asarray(angle), scale, 1.0)
     mean = np.where(angle, 0, unit * np.nanmean(x / unit, axis=0))
     return Standardize(x.shape[1]).with_moments(mean, scale)
-
-
-def condition_number(rows: Sample) -> float:
-    """The largest eigenvalue of the correlations of standardised rows, over the smallest one; the
-    larger of both for rows with a context. Columns that follow from others do not count."""
-    found = 1.0
-    for table in (rows.x, rows.context):
-        if table is not None:
-            x = near(table)
-            moments = shrunk(x.T @ x / len(x), len(x), scarcity(*x.shape))
-            values = np.linalg.eigvalsh(moments)
-            found = max(found, float(values[-1] / values[values > EXACT * values[-1]][0]))
-    return found
 
 
 def standardized(

@@ -55,10 +55,9 @@ def dependent_columns(
 
     Some combination sum_j a_j x_j is constant, up to `tiny` times the scale of each: then the
     correlation matrix has an eigenvalue of (nearly) zero, with the eigenvector v_j = a_j sd_j. It
-    uses about 4 D evenly spaced rows. Outliers are left out: beside them the other rows would look
-    like one point. (D rows, or fewer, would always be dependent.)
+    uses about 4 D evenly spaced rows. (D rows, or fewer, would always be dependent.)
     """
-    vary, values, vectors = _principal_axes(x, rows)
+    vary, values, vectors = _principal_axes(_some(x, rows))
     nothing_left = values < tiny**2
     part = np.abs(vectors[:, nothing_left]).max(axis=1, initial=0.0)
     return vary[part > 1e-4], int(nothing_left.sum())
@@ -73,22 +72,39 @@ def check_condition(flow, x: np.ndarray, context: np.ndarray | None) -> None:
     for name, table, constants in tables:
         if table is None or any(isinstance(one, Whiten) for one in constants):
             continue
-        values = _principal_axes(table, np.arange(len(table)))[1]
-        if values.size and TINY**2 <= values[0] < values[-1] / LARGEST_CONDITION:
+        found = condition_number(_some(table, np.arange(len(table))))
+        if found > LARGEST_CONDITION:
             warn(
                 f"the correlations of {'X' if table is x else 'the context'} have the condition "
-                f"number {values[-1] / values[0]:.2g}: some columns nearly follow from others, and "
+                f"number {found:.2g}: some columns nearly follow from others, and "
                 f'a flow may learn slowly what is in their differences. Try {name}="whiten" in the '
                 "recipe, and keep it if the validation NLL is lower"
             )
 
 
+def condition_number(x: np.ndarray) -> float:
+    """The largest eigenvalue of the correlations of rows x (n, D), over the smallest one.
+
+    Columns that are constant or follow from others do not count. 1 for D rows, or fewer.
+    """
+    values = _principal_axes(x)[1]
+    values = values[values >= TINY**2]
+    return float(values[-1] / values[0]) if values.size else 1.0
+
+
+def _some(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """About 4 D of the rows, evenly spaced, at least 1,000."""
+    return x[rows[:: math.ceil(len(rows) / max(1000, 4 * x.shape[1]))]]
+
+
 @np.errstate(all="ignore")
-def _principal_axes(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _principal_axes(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(the columns that vary, the eigenvalues of their correlations, the eigenvectors); none if
-    there are too few rows, or too many columns."""
-    most = max(1000, 4 * x.shape[1])
-    sample = _without_outliers(x[rows[:: math.ceil(len(rows) / most)]].astype(float))
+    there are too few rows, or too many columns.
+
+    Outliers are left out: beside them the other rows would look like one point.
+    """
+    sample = _without_outliers(x.astype(float))
     vary = np.flatnonzero((sample != sample[:1]).any(axis=0))
     if len(vary) >= len(sample) or len(vary) > WIDEST:
         return np.zeros(0, int), np.zeros(0), np.zeros((0, 0))

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import stats
+from support.flows import Opaque
 
 import flowcore as fc
 from flowcore import flows, targets
@@ -14,19 +15,6 @@ from flowcore.core.pareto import fitted_pareto, pareto_smoothed
 from flowcore.testing import randomize
 
 RNG = np.random.default_rng
-
-
-class Opaque:
-    """A density of somebody else's: nothing but draws and values."""
-
-    def __init__(self, density):
-        self.density, self.dim = density, density.dim
-
-    def sample(self, n, rng=None):
-        return self.density.sample(n, rng)
-
-    def log_prob(self, x):
-        return self.density.log_prob(x)
 
 
 def mixture(dim, k=4):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from support.flows import Opaque
 
 import flowcore as fc
 from flowcore import flows, targets
@@ -15,19 +16,6 @@ TURN = np.linspace(-np.pi, np.pi, 4001)
 
 def posterior(density, *args):
     return fc.Conditionals(density).posterior(*args)
-
-
-class Opaque:
-    """A density of somebody else's: nothing but draws and values."""
-
-    def __init__(self, density):
-        self.density, self.dim = density, density.dim
-
-    def sample(self, n, rng=None):
-        return self.density.sample(n, rng)
-
-    def log_prob(self, x):
-        return self.density.log_prob(x)
 
 
 class Boxes:

@@ -47,6 +47,10 @@ def test_estimator(estimator):
     np.testing.assert_allclose(
         u, [estimator.density_.cdf([a], c)[0] for a, c in zip(y, context, strict=True)]
     )
+    one = estimator.quantiles([0.1, 0.5, 0.9], context[3])  # a single context, (C,)
+    np.testing.assert_allclose(one, q[:, 3:4], rtol=1e-9)
+    curve = estimator.posterior(context=context[3])
+    assert curve.density.shape[0] == 1 and curve.mass[0] == pytest.approx(1, abs=1e-3)
     with pytest.raises(ValueError, match="context= has 0 columns"):
         estimator.pit(y)
     with pytest.raises(ValueError, match="context= has 0 columns"):
@@ -61,6 +65,7 @@ def test_estimator_without_context_and_one_that_reads_none():
     deaf = fc.FlowDensity("white", budget=0.002, random_state=0).fit(y[:, None], context=context)
     deaf.density_ = plain.density_  # nothing that reads the context has any weight
     assert deaf.quantiles([0.2, 0.8], context[:7]).shape == (2, 7)
+    assert deaf.quantiles([0.2, 0.8], context[0]).shape == (2, 1)
     assert deaf.pit(y, context).shape == (100,)
     wide = fc.FlowDensity("white", budget=0.002, random_state=0).fit(np.c_[y, context])
     with pytest.raises(ValueError, match="one column, not of 3"):

@@ -157,3 +157,16 @@ def find_rows(found, X):
 
 STILL = 1e-300  # a learning rate that changes no parameter: losses are those of the start
 EVERYTHING = {"batch_size": None, "validation_split": 0}
+
+
+class Opaque:
+    """A density of somebody else's: nothing but draws and values."""
+
+    def __init__(self, density):
+        self.density, self.dim = density, density.dim
+
+    def sample(self, n, rng=None):
+        return self.density.sample(n, rng)
+
+    def log_prob(self, x):
+        return self.density.log_prob(x)
