@@ -252,6 +252,14 @@ def test_the_kernel_estimate_is_that_of_scipy():
     np.testing.assert_allclose(angles, plane, atol=1e-2)
 
 
+def test_the_density_of_a_chain_is_that_of_its_columns():
+    chain = flow_matching.Chain(3)
+    x, y, z = chain.sample(50, 0).T
+    by_hand = norm.logpdf(x) + norm.logpdf(y, np.sin(1.5 * x), 0.2 + 0.5 / (1 + np.exp(-2 * x)))
+    by_hand += norm.logpdf(z, 0.5 * y**2 - 0.5, 0.3)
+    np.testing.assert_allclose(chain.log_prob(np.column_stack([x, y, z])), by_hand, atol=1e-12)
+
+
 def test_steps_are_compared_with_those_on_one_core():
     steps = np.r_[np.full(90, 2.0), np.full(10, 8.0)]
     (ours,) = busy.summary({"flowcore": steps}, {"flowcore": 1.0})

@@ -50,6 +50,7 @@ RUNS = {  # a command, and a part of what it prints; {tmp}: a folder
     "studies.defaults --quick --data two_moons:800 iris --candidates default --seeds 1": "iris",
     "studies.log_scale_bound --quick --seeds 1": "grid finite",
     "studies.flow_matching --quick --targets ring von_mises": "kernel",
+    "studies.flow_matching --quick --textbook --targets chain_8": "textbook, s",
     "studies.estimator --tables iris --folds 1 --budget 0.001 --raw {tmp}/raw "
     "--contestants FlowDensity Gaussian": "Of 1 tables",
     "studies.estimator.costs --quick --dims 2 --batches 16": "planned",
