@@ -102,6 +102,39 @@ class Zuko(Torch):
         return self.model().sample((N_SAMPLES,))
 
 
+class ZukoCompiled(Zuko):
+    """`torch.compile` of the loss with its gradient, of Adam (with its rate in a tensor, as
+    PyTorch's recipe has it), and of the density. PyTorch cannot trace zuko's composition, so its
+    transforms are called one by one. Sampling, D passes of every network, is left out: to unroll
+    them takes minutes of compilation."""
+
+    kinds = ("maf", "nsf", "nsf_coupling")
+    works = ("step", "density")
+
+    def build(self):
+        from torch._inductor import config, cpp_builder
+
+        cpp_builder.get_cpp_compiler()  # an error here leaves this contestant out
+        config.force_disable_caches = True  # the first call is one that compiles, in every run
+        super().build()
+        self.torch.compiler.reset()  # of earlier shapes, beside which it would compile for any
+
+    def model_log_prob(self, x):
+        log_det = 0.0
+        for transform in self.model.transform.transforms:
+            x, of_this = transform().call_and_ladj(x)
+            log_det = log_det + of_this
+        return self.model.base().log_prob(x) + log_det
+
+    def start(self):
+        compiled, log_prob = self.torch.compile, self.model_log_prob
+        rate = self.torch.tensor(self.rate)
+        self.optimizer = self.torch.optim.Adam(self.model.parameters(), lr=rate)
+        self.optimizer.step = compiled(self.optimizer.step)
+        self.loss = compiled(lambda x: -log_prob(x).mean(), fullgraph=True)
+        self.model_log_prob = compiled(log_prob, fullgraph=True)
+
+
 class Nflows(Torch):
     """Its parts put together as its README does, permutations only where they do something.
 
