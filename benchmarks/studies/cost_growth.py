@@ -1,4 +1,4 @@
-"""How cost grows with rows, D, layers and units: flowcore beside compiled peers, one pinned core.
+"""How cost grows with rows, D, layers and units: flowcore beside two peers, one pinned core.
 
     python -m benchmarks.studies.cost_growth [--libraries NAME ...] [--dtype float32] [--limit 5]
         [--env DIR] [--quick] [--picture FILE] [--json FILE]
@@ -30,7 +30,7 @@ from . import cores, environment
 from .contestants import LIBRARIES, US
 from .worker import Task, build_all, start
 
-PEERS = ("zuko+compile", "flowjax+jit")
+PEERS = ("zuko", "flowjax+jit")
 
 
 @dataclass(frozen=True)

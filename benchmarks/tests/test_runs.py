@@ -162,6 +162,12 @@ def test_arrays_go_to_another_interpreter_and_back(tmp_path):
         there_and_back()
 
 
+def test_an_environment_of_peers_has_the_newest_python_that_runs(monkeypatch):
+    assert Path(environment.newest_python()).exists()
+    monkeypatch.setattr(environment, "NEWEST", "false")
+    assert environment.newest_python() == sys.executable
+
+
 def test_a_network_of_another_size_is_no_comparison(monkeypatch):
     monkeypatch.setattr(worker, "n_weights", lambda *_: 7)
     with worker.Worker("flowcore", sys.executable) as ours:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import partial
 
 import numpy as np
 
@@ -106,18 +107,18 @@ class ZukoCompiled(Zuko):
     """`torch.compile` of the loss with its gradient, of Adam (with its rate in a tensor, as
     PyTorch's recipe has it), and of the density. PyTorch cannot trace zuko's composition, so its
     transforms are called one by one. Sampling, D passes of every network, is left out: to unroll
-    them takes minutes of compilation."""
+    them takes minutes of compilation. It needs a C++ compiler; what it compiles is kept on the disk
+    (TORCHINDUCTOR_CACHE_DIR), so that only a first run has its seconds of compilation."""
 
     kinds = ("maf", "nsf", "nsf_coupling")
     works = ("step", "density")
 
     def build(self):
-        from torch._inductor import config, cpp_builder
+        from torch._inductor.cpp_builder import get_cpp_compiler
 
-        cpp_builder.get_cpp_compiler()  # an error here leaves this contestant out
-        config.force_disable_caches = True  # the first call is one that compiles, in every run
+        get_cpp_compiler()  # an error here leaves this contestant out
         super().build()
-        self.torch.compiler.reset()  # of earlier shapes, beside which it would compile for any
+        self.torch.compiler.reset()  # a process may compile the same code a few times only
 
     def model_log_prob(self, x):
         log_det = 0.0
@@ -127,12 +128,12 @@ class ZukoCompiled(Zuko):
         return self.model.base().log_prob(x) + log_det
 
     def start(self):
-        compiled, log_prob = self.torch.compile, self.model_log_prob
-        rate = self.torch.tensor(self.rate)
+        log_prob, rate = self.model_log_prob, self.torch.tensor(self.rate)
+        whole = partial(self.torch.compile, fullgraph=True, dynamic=False)
         self.optimizer = self.torch.optim.Adam(self.model.parameters(), lr=rate)
-        self.optimizer.step = compiled(self.optimizer.step)
-        self.loss = compiled(lambda x: -log_prob(x).mean(), fullgraph=True)
-        self.model_log_prob = compiled(log_prob, fullgraph=True)
+        self.optimizer.step = self.torch.compile(self.optimizer.step)
+        self.loss = whole(lambda x: -log_prob(x).mean())
+        self.model_log_prob = whole(log_prob)
 
 
 class Nflows(Torch):
