@@ -44,7 +44,7 @@ RUNS = {  # a command, and a part of what it prints; {tmp}: a folder
     f"studies.past_one_machine {TIMED}": "2 workers, s",
     f"studies.peers {TIMED} --cases A --iaf-rows 3 --libraries flowcore": "step of an IAF",
     f"studies.floor {TIMED} --cases A": "flowcore / floor",
-    f"studies.cost_growth {TIMED} --libraries --picture {{tmp}}/growth.png": "| layers, 1 to 16",
+    f"studies.cost_growth {TIMED} --libraries --picture {{tmp}}/growth.png": "| step, units",
     f"studies.busy {TIMED} --cases A --libraries": "two neighbours",
     "studies.time_to_trained --quick --epochs 2 --libraries flowcore": "worst NLL",
     "studies.toy_targets --quick --targets ring banana --picture {tmp}/toys.png": "| `maf` |",
