@@ -50,7 +50,7 @@ SWEEPS = (
           lambda n: Case("D", n, 1, (1024,), 100)),
     Sweep("layers", "step", "D = 8, [128, 128], 100 rows", (1, 2, 4, 8, 16),
           lambda n: Case("layers", 8, n, (128, 128), 100)),
-    Sweep("units", "step", "D = 8, 5 x 2 layers, 100 rows", (16, 64, 256, 1024),
+    Sweep("units", "step", "D = 8, 5 x 2 layers, 100 rows", (16, 64, 256, 512, 1024),
           lambda n: Case("units", 8, 5, (n, n), 100)),
 )  # fmt: skip
 
