@@ -16,7 +16,7 @@ from ..distributions import ClampedBase, Distribution, TransformedDistribution
 from ..distributions.conditioning import with_standardized_context
 from ..flows import continuous, glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp
 from ..training import TrainingDivergedError, fit, fit_matching
-from ..training.defaults import batch_size_for, is_auto
+from ..training.defaults import batch_size_for, bins_for, is_auto
 from ..training.matching import EPOCHS_TIMES
 from .gaussians import (
     gaussian,
@@ -35,6 +35,7 @@ PATIENCE = 25  # epochs: of few rows, flows have learned what they can after a t
 WIDTH = 32  # columns: in wider tables, networks are wider
 WIDE_CONTEXT = 200  # columns of a context: each more has as many parameters as a column
 PER_PARAMETER = 2e-5  # milliseconds of an update
+BINS = 8  # of the splines whose costs were measured; half of these costs grow with the bins
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,8 @@ class FlowCandidate:
     """A flow, recipe(dim, rng=..., **options), and its cost.
 
     cost     milliseconds of an update, (constant, per D, per row of the batch, per row and D),
-             measured on one core up to D = WIDTH
+             measured on one core up to D = WIDTH, of splines with BINS bins
+    splines  its recipe takes bins, which depend on the number of rows
     modes    its base is a mixture of Gaussians
     white    it starts at the Gaussian, with a full matrix at the data end, and reads the principal
              axes of the context
@@ -127,6 +129,7 @@ class FlowCandidate:
     name: str
     recipe: Callable[..., TransformedDistribution]
     cost: tuple[float, float, float, float]
+    splines: bool = False
     modes: bool = False
     white: bool = False
     widens: bool = True
@@ -206,6 +209,14 @@ class FlowCandidate:
             flow = with_standardized_context(flow, of_context)
         return TransformedDistribution(flow.base, Chain([axes, flow.bijector]))
 
+    def with_bins_for(self, n: int) -> FlowCandidate:
+        """The same for a table of n rows."""
+        if not self.splines:
+            return self
+        bins = bins_for(n)
+        fixed, *growing = ((BINS + bins) / (2 * BINS) * cost for cost in self.cost)
+        return replace(self, recipe=partial(self.recipe, bins=bins), cost=(fixed, *growing))
+
     def milliseconds(self, dim: int, batch_size: int, context_dim: int = 0) -> float:
         """Milliseconds of one update."""
         fixed, _, per_row, per_number = self.cost
@@ -284,16 +295,17 @@ CORRELATED = 300.0  # condition number: from there on, a white spline flow is wo
 affine = partial(maf, base="student_t", activation="tanh")  # with tails, as that of `nsf`
 spline = partial(nsf, activation="tanh")
 FLOWS = {
-    "spline": FlowCandidate("spline flow", spline, (1.2, 0.09, 0.002, 0.002)),
+    "spline": FlowCandidate("spline flow", spline, (1.2, 0.09, 0.002, 0.002), splines=True),
     "affine": FlowCandidate("affine flow", affine, (0.5, 0.015, 0.003, 0.0002)),
     "modes": FlowCandidate("spline flow of modes", partial(spline, layers=2),
-                           (0.8, 0.05, 0.002, 0.001), modes=True, least_dim=2),
+                           (0.8, 0.05, 0.002, 0.001), splines=True, modes=True,
+                           least_dim=2),
     "white": FlowCandidate("affine flow, white", partial(affine, layers=3),
                            (0.5, 0.015, 0.003, 0.0002), white=True, least_dim=3, below_rows=FEW),
     "small": FlowCandidate("small affine flow", partial(affine, layers=3, hidden=[32]),
                            (0.3, 0.01, 0.001, 0.0001), widens=False, below_rows=FEW),
     "white_spline": FlowCandidate("spline flow, white", spline, (1.2, 0.09, 0.002, 0.002),
-                                  white=True, rows_per_column=100, least_condition=CORRELATED),
+                                  splines=True, white=True, rows_per_column=100, least_condition=CORRELATED),
 }  # fmt: skip
 RECIPES = (glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp)
 COST = FLOWS["spline"].cost  # of a flow that nobody has measured

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -31,7 +33,7 @@ from ..training.columns import condition_number
 from ..training.defaults import is_auto
 from .candidates import angles_in, as_candidates
 from .completion import fit_with_holes
-from .plan import FitPlan, default_minutes, plan
+from .plan import default_minutes, plan
 from .record import FlowDensityRecord, as_data
 from .rows import Inputs, Sample, check_rows, merged, quantile, standardized, trimmed
 from .selection import select
@@ -208,8 +210,11 @@ class FlowDensity(
         rows, isolated = trimmed(rows, self.trim, seeds)
         isolated = np.isin(first, isolated) & (table.weight > 0)
         rows, scale, of_context = standardized(table, rows, np.where(isolated, 0, table.weight))
-        rows, selection, completed = self._selected(table, rows, seeds, isolated.sum(), ends)
+        rows, selection, completed = self._selected(table, rows, seeds, ends)
         density, latent, log_p, summary = selection
+        if isolated.any():
+            words = f"{isolated.sum():,} isolated rows: trim"
+            summary = replace(summary, left_out=(*summary.left_out, words))
         if of_context is not None:
             density = with_standardized_context(density, of_context)
             latent = with_standardized_context(latent, of_context)
@@ -247,25 +252,25 @@ class FlowDensity(
             raise ValueError("missing='learn' takes numbers on the line, and your flow has angles")
         return Inputs(x, weight, context, hole, absent, present is not None, angle, labels)
 
-    def _selected(self, table: Inputs, rows: Sample, seeds, n_isolated: int, ends: float) -> tuple:
+    def _selected(self, table: Inputs, rows: Sample, seeds, ends: float) -> tuple:
         """(the rows, the result of `select`, log p of completed rows (n,)) within the budget."""
         dims = table.x.shape[1], self.context_dim_
         minutes = default_minutes(len(rows)) if self.budget is None else self.budget
         minutes = min(minutes, (self.max_seconds or np.inf) / 60)
         flows = as_candidates(self.flow, *dims, table.is_clamped)
 
-        def planned(rows: Sample, share: float = 1.0) -> FitPlan:
+        def planned(rows: Sample, share: float = 1.0) -> partial:
             tables = (one for one in (rows.x, rows.context) if one is not None)
             condition = max(condition_number(one) for one in tables)
-            return plan(len(rows), *dims, flows, share * minutes, condition)
+            return partial(
+                plan, n=len(rows), dim=dims[0], context_dim=dims[1], flows=flows,
+                minutes=share * minutes, condition=condition,
+            )  # fmt: skip
 
         how = seeds, self.n_jobs, not is_auto(self.flow), self.progress
         if table.hole.any():
             return fit_with_holes(rows, planned, how, ends, table.labels)
-        todo = planned(rows)
-        if n_isolated:
-            todo.left_out.append(f"{n_isolated:,} isolated rows: trim")
-        selection = select(rows, todo, *how, ends)
+        selection = select(rows, planned(rows), *how, ends)
         return rows, selection, selection[2]
 
     def _set_scores(

@@ -30,6 +30,7 @@ LEAST_SECONDS = 10.0  # that flows get, however small the budget is
 PER_SHARE = 2e-8  # seconds of EM per row, component and entry of a covariance matrix
 Flows = Sequence[FlowCandidate]
 OF_MIXTURES = 1 / 4  # of the time, at most
+TRIAL = 0.15  # of the budget, where it does not reach for all flows on all folds
 SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32)  # of mixtures of Gaussians: their components
 
 
@@ -43,6 +44,8 @@ class FitPlan:
     snapshots         of a flow's training, among which one is chosen for all folds; 0: each fold
                       chooses its own
     left_out          candidates that would need too much time or memory, and how much, in words
+    minutes           the budget
+    full              whether all folds and epochs are within the budget
     """
 
     families: list[Family]
@@ -53,20 +56,23 @@ class FitPlan:
     seconds: list[float]
     snapshots: int
     left_out: list[str]
+    minutes: float
+    full: bool
 
 
 def default_minutes(n: int) -> float:
-    """The budget for n rows: 20 seconds up to 500, then as n^0.41: 90 for 20,000."""
-    return 20 * (max(n, 500) / 500) ** 0.41 / 60
+    """The budget for n rows: 10 seconds up to 500, then as n^0.41: 45 for 20,000."""
+    return 10 * (max(n, 500) / 500) ** 0.41 / 60
 
 
 def plan(
     n: int, dim: int, context_dim: int, flows: Flows, minutes: float | None = None,
-    condition: float = 1.0,
+    condition: float = 1.0, trial: bool = False,
 ) -> FitPlan:  # fmt: skip
     """The plan with as many folds, and then epochs, as the budget allows.
 
     condition: the condition number of the correlations of X or of the context, the larger one.
+    trial: one part of the rows, a tenth or up to a third, is held out once.
 
     Errors: ValueError for more columns than a full covariance matrix can have.
     """
@@ -81,6 +87,9 @@ def plan(
     allowed = [(parts, used) for parts, used in FOLDS
                if used <= most and used * n >= parts * min(n, HELD_OUT)]  # fmt: skip
     allowed = allowed or [(FOLDS[1][0], most)]
+    if trial:
+        allowed = [(min(max(n // HELD_OUT, 3), 10), 1)]
+    flows = [one.with_bins_for(n) for one in flows]
     families, left_out = _families(n, dim, context_dim, budget)
     if any(flow.clamped for flow in flows):
         families = OF_PRESENT
@@ -101,7 +110,11 @@ def plan(
     nbytes = used * sum(flow.nbytes(dim, context_dim) for flow in flows)
     snapshots = min(int(MEMORY / max(nbytes, 1)), SNAPSHOTS)  # half of the memory, in float32
     snapshots = snapshots if n < TOGETHER and snapshots >= FEWEST else 0
-    return FitPlan(families, flows, min(parts, n), used, epochs, seconds, snapshots, left_out)
+    full = (parts, epochs) == (FOLDS[0][0], epochs_for(rows)) and used == min(parts, n)
+    parts = min(parts, n)
+    return FitPlan(
+        families, flows, parts, used, epochs, seconds, snapshots, left_out, minutes, full
+    )
 
 
 def _families(n: int, dim: int, context_dim: int, budget: float) -> tuple[list[Family], list[str]]:

@@ -278,8 +278,8 @@ def test_context():
 @pytest.mark.parametrize("where", ["density", "completion"])  # complete rows, rows with holes
 def test_only_correlated_columns_get_a_white_spline_flow(where, monkeypatch):
     def plan_of(x):
-        def stop(rows, plan, *how):
-            raise RuntimeError([flow.name for flow in plan.flows])
+        def stop(rows, planned, *how):
+            raise RuntimeError([flow.name for flow in planned().flows])
 
         monkeypatch.setattr(f"flowcore.estimator.{where}.select", stop)
         x = x.copy()
