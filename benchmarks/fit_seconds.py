@@ -1,7 +1,7 @@
 """Seconds that `FlowDensity().fit` takes, with its defaults, on made tables of four sizes.
 
     python -m benchmarks.fit_seconds [--sizes 500x5 3000x8 20000x10 54000x7] [--budget MINUTES]
-    python -m benchmarks.fit_seconds --r DAAG/nassCDS ...     `fit_table` on two thirds of R's tables
+    python -m benchmarks.fit_seconds --r ISLR/Wage ...    `fit_table` on two thirds of R's tables
 
 Beside the seconds: those of all processes' CPUs, and the mean log p of fresh rows (nats). So two
 commits can be compared by running this file on both. To be run on a machine that does nothing else.

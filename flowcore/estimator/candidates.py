@@ -305,7 +305,8 @@ FLOWS = {
     "small": FlowCandidate("small affine flow", partial(affine, layers=3, hidden=[32]),
                            (0.3, 0.01, 0.001, 0.0001), widens=False, below_rows=FEW),
     "white_spline": FlowCandidate("spline flow, white", spline, (1.2, 0.09, 0.002, 0.002),
-                                  splines=True, white=True, rows_per_column=100, least_condition=CORRELATED),
+                                  splines=True, white=True, rows_per_column=100,
+                                  least_condition=CORRELATED),
 }  # fmt: skip
 RECIPES = (glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp)
 COST = FLOWS["spline"].cost  # of a flow that nobody has measured

@@ -30,7 +30,7 @@ LEAST_SECONDS = 10.0  # that flows get, however small the budget is
 PER_SHARE = 2e-8  # seconds of EM per row, component and entry of a covariance matrix
 Flows = Sequence[FlowCandidate]
 OF_MIXTURES = 1 / 4  # of the time, at most
-TRIAL = 0.15  # of the budget, where it does not reach for all flows on all folds
+TRIAL = 0.15  # of the budget, in which the flows are chosen that get the rest
 SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32)  # of mixtures of Gaussians: their components
 
 
@@ -44,8 +44,6 @@ class FitPlan:
     snapshots         of a flow's training, among which one is chosen for all folds; 0: each fold
                       chooses its own
     left_out          candidates that would need too much time or memory, and how much, in words
-    minutes           the budget
-    full              whether all folds and epochs are within the budget
     """
 
     families: list[Family]
@@ -56,8 +54,6 @@ class FitPlan:
     seconds: list[float]
     snapshots: int
     left_out: list[str]
-    minutes: float
-    full: bool
 
 
 def default_minutes(n: int) -> float:
@@ -77,7 +73,7 @@ def plan(
     Errors: ValueError for more columns than a full covariance matrix can have.
     """
     minutes = default_minutes(n) if minutes is None else minutes
-    budget = 60 * minutes * CORES * USED
+    budget = 60 * minutes * CORES * USED * (TRIAL if trial else 1 - TRIAL)
     most = int(MEMORY / (8 * MATRICES * dim**2))  # folds
     if not most:
         raise ValueError(
@@ -89,7 +85,6 @@ def plan(
     allowed = allowed or [(FOLDS[1][0], most)]
     if trial:
         allowed = [(min(max(n // HELD_OUT, 3), 10), 1)]
-    flows = [one.with_bins_for(n) for one in flows]
     families, left_out = _families(n, dim, context_dim, budget)
     if any(flow.clamped for flow in flows):
         families = OF_PRESENT
@@ -110,11 +105,7 @@ def plan(
     nbytes = used * sum(flow.nbytes(dim, context_dim) for flow in flows)
     snapshots = min(int(MEMORY / max(nbytes, 1)), SNAPSHOTS)  # half of the memory, in float32
     snapshots = snapshots if n < TOGETHER and snapshots >= FEWEST else 0
-    full = (parts, epochs) == (FOLDS[0][0], epochs_for(rows)) and used == min(parts, n)
-    parts = min(parts, n)
-    return FitPlan(
-        families, flows, parts, used, epochs, seconds, snapshots, left_out, minutes, full
-    )
+    return FitPlan(families, flows, min(parts, n), used, epochs, seconds, snapshots, left_out)
 
 
 def _families(n: int, dim: int, context_dim: int, budget: float) -> tuple[list[Family], list[str]]:

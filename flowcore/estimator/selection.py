@@ -21,7 +21,7 @@ from .workers import run
 MODES, MOST_MODES = 3, 6  # of a flow's base: if no mixture of Gaussians was fitted, and at most
 SMALLEST_WEIGHT = 0.01  # of a candidate that is kept
 SMALLEST_GAIN = 0.01  # nats a row, of a flow that is worth its time
-MOST_ROWS = 20_000  # of a trial
+MOST_ROWS = 10_000  # of a trial
 Selection = tuple[Mixture, TransformedDistribution, np.ndarray, Summary]
 
 
@@ -32,26 +32,25 @@ def select(
 ) -> Selection:  # fmt: skip
     """Fit the candidates of the plan to every fold, and stack them; see `stacked`.
 
-    If the budget does not reach for that, a trial chooses among the flows first, see `helpful`.
+    A trial chooses among the flows first, see `helpful`.
 
-    planned: the plan, with other options if it is called with them
+    planned: `plan` with its arguments, of which the trial replaces some
     alone: only the flows get weights; the simpler densities are just listed in the summary
     ends: the time (`time.time()`) at which unfinished fits stop; they return their best so far,
     with a warning; the first family is always fitted
     """
     plan, how, late = planned(), (seeds, n_jobs, progress), []
     left_out = [*plan.left_out]
-    if len(plan.flows) > 1 and not plan.full:
+    if len(plan.flows) > 1:
         some = np.random.default_rng(seeds.spawn(1)[0]).permutation(len(rows))[:MOST_ROWS]
-        trial = planned(n=len(some), minutes=TRIAL * plan.minutes, trial=True)
+        trial = planned(n=len(some), flows=plan.flows, trial=True)
         now = time.time()
         tried = fitted(rows.take(np.sort(some)), trial, *how, now + TRIAL * (ends - now), late)
         flows, others = helpful(*tried)
-        plan = planned(flows=flows, minutes=(1 - TRIAL) * plan.minutes)
-        left_out += [*others, *plan.left_out]
+        plan, left_out = planned(flows=flows), left_out + others
     folds, simple, flows = fitted(rows, plan, *how, ends, late)
-    late, left_out = ([*dict.fromkeys(words)] for words in (late, left_out))  # of trial and fit
     if late:
+        late = [*dict.fromkeys(late)]  # of the trial and of the fit
         left_out += [f"{what}, as max_seconds was over" for what in late]
         warn(
             f"max_seconds was over before {', '.join(late)}: the result depends on "
@@ -106,13 +105,11 @@ def helpful(
 
     while others:
         before = log_p_of(taken)
-        gains = [
-            mean_and_error(log_p_of([*taken, one]) - before, folds.weight) for one in others
-        ]
+        gains = [mean_and_error(log_p_of([*taken, one]) - before, folds.weight) for one in others]
         gain, error = max(gains)
         if len(taken) > len(simple) and gain < max(error, SMALLEST_GAIN):
             words = [
-                f"{one.candidate.name}, which added {gain:.3f} nats in a trial"
+                f"{one.candidate.name}, which added {max(gain, 0):.3f} nats in a trial"
                 for one, (gain, _) in zip(others, gains, strict=True)
             ]
             break
