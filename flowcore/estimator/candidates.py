@@ -119,9 +119,8 @@ class FlowCandidate:
     white    it starts at the Gaussian, with a full matrix at the data end, and reads the principal
              axes of the context
     widens   its networks are as wide as the table: from there on, work and memory grow as D^2
-    least_dim, below_rows, rows_per_column, least_condition   "auto" leaves it out in smaller
-             dimensions, from this number of rows on, with fewer rows for each column, or if the
-             condition number of the correlations is smaller
+    least_dim, rows_per_column, least_condition   "auto" leaves it out in smaller dimensions, with
+             fewer rows for each column, or if the condition number of the correlations is smaller
     matched  trained by `fit_matching`: `times` as many epochs, each cheaper by that factor
     clamped  of rows that lack some numbers, see `Clamped`
     """
@@ -134,7 +133,6 @@ class FlowCandidate:
     white: bool = False
     widens: bool = True
     least_dim: int = 1
-    below_rows: float = np.inf
     rows_per_column: int = 0
     least_condition: float = 1.0
     matched: bool = False
@@ -289,7 +287,6 @@ def floored(log_p: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return np.maximum(log_p, np.interp(LOWEST * below[-1], below, log_p[order]) - BELOW)
 
 
-FEW = 5000  # rows: in larger tables the candidates for few rows are left out
 CORRELATED = 300.0  # condition number: from there on, a white spline flow is worth its time
 
 affine = partial(maf, base="student_t", activation="tanh")  # with tails, as that of `nsf`
@@ -301,9 +298,9 @@ FLOWS = {
                            (0.8, 0.05, 0.002, 0.001), splines=True, modes=True,
                            least_dim=2),
     "white": FlowCandidate("affine flow, white", partial(affine, layers=3),
-                           (0.5, 0.015, 0.003, 0.0002), white=True, least_dim=3, below_rows=FEW),
+                           (0.5, 0.015, 0.003, 0.0002), white=True, least_dim=3),
     "small": FlowCandidate("small affine flow", partial(affine, layers=3, hidden=[32]),
-                           (0.3, 0.01, 0.001, 0.0001), widens=False, below_rows=FEW),
+                           (0.3, 0.01, 0.001, 0.0001), widens=False),
     "white_spline": FlowCandidate("spline flow, white", spline, (1.2, 0.09, 0.002, 0.002),
                                   splines=True, white=True, rows_per_column=100,
                                   least_condition=CORRELATED),

@@ -30,7 +30,7 @@ LEAST_SECONDS = 10.0  # that flows get, however small the budget is
 PER_SHARE = 2e-8  # seconds of EM per row, component and entry of a covariance matrix
 Flows = Sequence[FlowCandidate]
 OF_MIXTURES = 1 / 4  # of the time, at most
-TRIAL = 0.15  # of the budget, in which the flows are chosen that get the rest
+TRIAL = 0.1  # of the budget, in which the flows are chosen that get the rest
 SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32)  # of mixtures of Gaussians: their components
 
 
@@ -123,8 +123,7 @@ def _families(n: int, dim: int, context_dim: int, budget: float) -> tuple[list[F
 def _suits(flow: FlowCandidate, n: int, dim: int, condition: float) -> bool:
     """Whether it may be of use for such a table."""
     least = max(FEW_ROWS, flow.rows_per_column * dim)
-    of_size = least <= n < flow.below_rows and dim >= flow.least_dim
-    return of_size and condition >= flow.least_condition
+    return n >= least and dim >= flow.least_dim and condition >= flow.least_condition
 
 
 def _affordable(
