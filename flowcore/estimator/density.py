@@ -62,11 +62,18 @@ class FlowDensity(
     row decides a weight. `summary_` has all scores. The candidates are
 
     * a Gaussian, a mixture of Gaussians and a wide Student t;
-    * an affine flow, a spline flow, and a flow whose base has modes;
-    * for few rows also a small affine flow, and one that starts at the Gaussian;
+    * a spline flow, a flow whose base has modes, an affine flow, a small one, and one that starts at
+      the Gaussian;
     * for strongly correlated columns also a spline flow that starts at the Gaussian, and reads a
       context in its principal axes. Columns, of X or of the context, are strongly correlated if the
       condition number of their correlations is at least 300. It needs 100 rows for each column.
+
+    A trial chooses among the flows: all are fitted to a part of at most 10,000 rows, for a tenth of
+    the budget. Chosen is the flow that adds most to the density of the simple candidates, then the
+    flow that adds most to the density of both, as long as it adds more than 0.01 nats a row and
+    more than its standard error on held-out rows. Only these flows are fitted on the folds, to the
+    rows from their start. Splines have 4 bins up to 30,000 rows, 8 up to 100,000, then 16, and 32
+    from a million on.
 
     The folds depend on `random_state` and on the distances of the rows from the centre. They do not
     depend on the order of the rows, nor on the order, signs or units of the columns. Equal rows are
@@ -77,7 +84,7 @@ class FlowDensity(
     numbers), for constant columns, for other columns than in `fit`, and for more than 3,450
     columns. Cost: `fit` takes `budget` minutes on two cores, and about 2 GB at most. Flows and
     covariances have a multiple of D^2 numbers; `summary_` lists the candidates that are left out,
-    because they are too large for a wide table. `score_samples` costs one inverse of every flow in
+    because they add nothing in the trial, or are too large for a wide table. `score_samples` costs one inverse of every flow in
     the density.
 
     Contexts, `given`, `marginal`, `impute` and `explain` select the columns of a frame by name; for
@@ -95,8 +102,8 @@ class FlowDensity(
     budget : float
         Minutes on two cores. The budget sets first the number of folds, then the number of epochs.
         It uses measured costs, not a clock, so results are reproducible. Flows get at least ten
-        seconds of one core. None: a third of a minute up to 500 rows, then as n^0.41: 1.5 minutes
-        for 20,000 rows, 3 for 100,000.
+        seconds of one core. None: ten seconds up to 500 rows, then as n^0.41: 45 seconds for 20,000
+        rows, 1.5 minutes for 100,000.
     max_seconds : float
         A limit by the clock, which also holds on a busy machine. It caps `budget`. When the time is
         over, mixtures and flows that have not begun are left out, and running fits keep their best
