@@ -72,8 +72,8 @@ class FlowDensity(
     the budget. Chosen is the flow that adds most to the density of the simple candidates, then the
     flow that adds most to the density of both, as long as it adds more than 0.01 nats a row and
     more than its standard error on held-out rows. Only these flows are fitted on the folds, to the
-    rows from their start. Splines have 4 bins up to 30,000 rows, 8 up to 100,000, then 16, and 32
-    from a million on.
+    rows from their start. Splines have 4 bins up to 3,000 rows, 8 up to 50,000, then 16, and 32
+    from 300,000 on.
 
     The folds depend on `random_state` and on the distances of the rows from the centre. They do not
     depend on the order of the rows, nor on the order, signs or units of the columns. Equal rows are
