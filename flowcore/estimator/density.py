@@ -71,8 +71,8 @@ class FlowDensity(
     A trial chooses among the flows: all are fitted to a part of at most 10,000 rows, for a tenth of
     the budget. Chosen is the flow that adds most to the density of the simple candidates, then the
     flow that adds most to the density of both, as long as it adds more than 0.01 nats a row and
-    more than its standard error on held-out rows. Only these flows are fitted on the folds, to the
-    rows from their start. Splines have 4 bins up to 3,000 rows, 8 up to 50,000, then 16, and 32
+    more than its standard error on held-out rows. Only these flows are then fitted on the folds,
+    from their start. Splines have 4 bins up to 3,000 rows, 8 up to 50,000, then 16, and 32
     from 300,000 on.
 
     The folds depend on `random_state` and on the distances of the rows from the centre. They do not
@@ -84,8 +84,8 @@ class FlowDensity(
     numbers), for constant columns, for other columns than in `fit`, and for more than 3,450
     columns. Cost: `fit` takes `budget` minutes on two cores, and about 2 GB at most. Flows and
     covariances have a multiple of D^2 numbers; `summary_` lists the candidates that are left out,
-    because they add nothing in the trial, or are too large for a wide table. `score_samples` costs one inverse of every flow in
-    the density.
+    because they add little in the trial, or are too large for a wide table. `score_samples` costs
+    one inverse of every flow in the density.
 
     Contexts, `given`, `marginal`, `impute` and `explain` select the columns of a frame by name; for
     the other methods scikit-learn requires the columns of `fit` in their order:

@@ -97,7 +97,7 @@ def helpful(
     Forward selection: in turn the flow that adds most to the stacked density of those before it, as
     long as that is more than its standard error, and than SMALLEST_GAIN nats a row.
     """
-    taken, others, words = [*simple], [*flows], []
+    taken, others = [*simple], [*flows]
 
     def log_p_of(densities: list[Fitted]) -> np.ndarray:
         log_p = np.stack([one.log_p for one in densities], axis=1)
@@ -108,12 +108,9 @@ def helpful(
         gains = [mean_and_error(log_p_of([*taken, one]) - before, folds.weight) for one in others]
         gain, error = max(gains)
         if len(taken) > len(simple) and gain < max(error, SMALLEST_GAIN):
-            words = [
-                f"{one.candidate.name}, which added {max(gain, 0):.3f} nats in a trial"
-                for one, (gain, _) in zip(others, gains, strict=True)
-            ]
             break
         taken.append(others.pop(gains.index((gain, error))))
+    words = [f"{one.candidate.name}, which added little in a trial" for one in others]
     return [one.candidate for one in taken[len(simple) :]], words
 
 
