@@ -62,8 +62,8 @@ class FlowDensity(
     row decides a weight. `summary_` has all scores. The candidates are
 
     * a Gaussian, a mixture of Gaussians and a wide Student t;
-    * a spline flow, a flow whose base has modes, an affine flow, a small one, and one that starts at
-      the Gaussian;
+    * a spline flow, a flow whose base has modes, and three affine flows, of which one is small and
+      one starts at the Gaussian;
     * for strongly correlated columns also a spline flow that starts at the Gaussian, and reads a
       context in its principal axes. Columns, of X or of the context, are strongly correlated if the
       condition number of their correlations is at least 300. It needs 100 rows for each column.
@@ -72,7 +72,7 @@ class FlowDensity(
     the budget. Chosen is the flow that adds most to the density of the simple candidates, then the
     flow that adds most to the density of both, as long as it adds more than 0.01 nats a row and
     more than its standard error on held-out rows. Only these flows are then fitted on the folds,
-    from their start. Splines have 4 bins up to 3,000 rows, 8 up to 50,000, then 16, and 32
+    from their start. Splines have 4 bins up to 2,000 rows, 8 up to 50,000, then 16, and 32
     from 300,000 on.
 
     The folds depend on `random_state` and on the distances of the rows from the centre. They do not
