@@ -71,7 +71,7 @@ class FlowDensity(
     A trial chooses among the flows: all are fitted to a part of at most 10,000 rows, for a tenth of
     the budget. Chosen is the flow that adds most to the density of the simple candidates, then the
     flow that adds most to the density of both, as long as it adds more than 0.01 nats a row and
-    more than its standard error on held-out rows. Only these flows are then fitted on the folds,
+    more than its standard error on held-out rows, or the budget reaches for it, too. Only these flows are then fitted on the folds,
     from their start. Splines have 4 bins up to 2,000 rows, 8 up to 50,000, then 16, and 32
     from 300,000 on.
 

@@ -44,6 +44,7 @@ class FitPlan:
     snapshots         of a flow's training, among which one is chosen for all folds; 0: each fold
                       chooses its own
     left_out          candidates that would need too much time or memory, and how much, in words
+    full              whether the budget allows all epochs on ten folds
     """
 
     families: list[Family]
@@ -54,6 +55,7 @@ class FitPlan:
     seconds: list[float]
     snapshots: int
     left_out: list[str]
+    full: bool
 
 
 def default_minutes(n: int) -> float:
@@ -101,11 +103,13 @@ def plan(
     else:
         epochs = max(LEAST_EPOCHS, int(epochs * budget / (used * sum(seconds))))
         seconds = [_seconds(flow, rows, (dim, context_dim), epochs) for flow in flows]
+    full = (used, epochs) == (FOLDS[0][1], epochs_for(rows))
     used = min(used, n)
     nbytes = used * sum(flow.nbytes(dim, context_dim) for flow in flows)
     snapshots = min(int(MEMORY / max(nbytes, 1)), SNAPSHOTS)  # half of the memory, in float32
     snapshots = snapshots if n < TOGETHER and snapshots >= FEWEST else 0
-    return FitPlan(families, flows, min(parts, n), used, epochs, seconds, snapshots, left_out)
+    parts = min(parts, n)
+    return FitPlan(families, flows, parts, used, epochs, seconds, snapshots, left_out, full)
 
 
 def _families(n: int, dim: int, context_dim: int, budget: float) -> tuple[list[Family], list[str]]:

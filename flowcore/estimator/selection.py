@@ -46,7 +46,7 @@ def select(
         trial = planned(n=len(some), flows=plan.flows, trial=True)
         now = time.time()
         tried = fitted(rows.take(np.sort(some)), trial, *how, now + TRIAL * (ends - now), late)
-        flows, others = helpful(*tried)
+        flows, others = helpful(*tried, planned)
         plan, left_out = planned(flows=flows), left_out + others
     folds, simple, flows = fitted(rows, plan, *how, ends, late)
     if late:
@@ -90,14 +90,15 @@ def fitted(
 
 
 def helpful(
-    folds: Folds, simple: list[Fitted], flows: list[Fitted]
+    folds: Folds, simple: list[Fitted], flows: list[Fitted], planned: Callable[..., FitPlan]
 ) -> tuple[list[FlowCandidate], list[str]]:
     """(the flows that add to the density, the best one always; the others in words).
 
     Forward selection: in turn the flow that adds most to the stacked density of those before it, as
-    long as that is more than its standard error, and than SMALLEST_GAIN nats a row.
+    long as that is more than its standard error, and than SMALLEST_GAIN nats a row, or costs the
+    others nothing: the plan is full with it.
     """
-    taken, others = [*simple], [*flows]
+    taken, others, chosen = [*simple], [*flows], []
 
     def log_p_of(densities: list[Fitted]) -> np.ndarray:
         log_p = np.stack([one.log_p for one in densities], axis=1)
@@ -107,11 +108,13 @@ def helpful(
         before = log_p_of(taken)
         gains = [mean_and_error(log_p_of([*taken, one]) - before, folds.weight) for one in others]
         gain, error = max(gains)
-        if len(taken) > len(simple) and gain < max(error, SMALLEST_GAIN):
+        best = others[gains.index((gain, error))]
+        more = [*chosen, best.candidate]
+        if chosen and gain < max(error, SMALLEST_GAIN) and not planned(flows=more).full:
             break
-        taken.append(others.pop(gains.index((gain, error))))
-    words = [f"{one.candidate.name}, which added little in a trial" for one in others]
-    return [one.candidate for one in taken[len(simple) :]], words
+        others.remove(best)
+        taken, chosen = [*taken, best], more
+    return chosen, [f"{one.candidate.name}, which added little in a trial" for one in others]
 
 
 @dataclass(frozen=True)

@@ -118,13 +118,15 @@ def test_a_trial_chooses_what_adds_to_the_density_not_what_scores():
         Fitted(Candidate(name, None), (), log_p, Scored(name, log_p.mean(), 0.1, 0.0, True))
         for name, log_p in of.items()
     )
-    chosen, others = helpful(folds, [simple], flows)
+    none, all_of_them = (lambda own=own, **_: SimpleNamespace(full=own) for own in (False, True))
+    chosen, others = helpful(folds, [simple], flows, none)
     assert [one.name for one in chosen] == ["best", "worst"]
     assert others == ["copy, which added little in a trial"]
-    assert [one.name for one in helpful(folds, [flows[0]], flows[2:])[0]] == [
-        "copy"
-    ]  # at least one
-    assert helpful(folds, [simple], []) == ([], [])
+    at_least_one, _ = helpful(folds, [flows[0]], flows[2:], none)
+    assert [one.name for one in at_least_one] == ["copy"]
+    assert helpful(folds, [simple], [], none) == ([], [])
+    chosen, others = helpful(folds, [simple], flows, all_of_them)  # all are within the budget
+    assert [one.name for one in chosen] == ["best", "worst", "copy"] and not others
 
 
 def test_splines_have_as_many_bins_as_the_rows_determine():
