@@ -16,7 +16,7 @@ from ..distributions import ClampedBase, Distribution, TransformedDistribution
 from ..distributions.conditioning import with_standardized_context
 from ..flows import continuous, glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp
 from ..training import TrainingDivergedError, fit, fit_matching
-from ..training.defaults import batch_size_for, is_auto
+from ..training.defaults import batch_size_for, bins_for, is_auto
 from ..training.matching import EPOCHS_TIMES
 from .gaussians import (
     gaussian,
@@ -35,6 +35,7 @@ PATIENCE = 25  # epochs: of few rows, flows have learned what they can after a t
 WIDTH = 32  # columns: in wider tables, networks are wider
 WIDE_CONTEXT = 200  # columns of a context: each more has as many parameters as a column
 PER_PARAMETER = 2e-5  # milliseconds of an update
+BINS = 8  # of the splines whose costs were measured; half of these costs grow with the bins
 
 
 @dataclass(frozen=True)
@@ -112,14 +113,14 @@ class FlowCandidate:
     """A flow, recipe(dim, rng=..., **options), and its cost.
 
     cost     milliseconds of an update, (constant, per D, per row of the batch, per row and D),
-             measured on one core up to D = WIDTH
+             measured on one core up to D = WIDTH, of splines with BINS bins
+    splines  its recipe takes bins, which depend on the number of rows
     modes    its base is a mixture of Gaussians
     white    it starts at the Gaussian, with a full matrix at the data end, and reads the principal
              axes of the context
     widens   its networks are as wide as the table: from there on, work and memory grow as D^2
-    least_dim, below_rows, rows_per_column, least_condition   "auto" leaves it out in smaller
-             dimensions, from this number of rows on, with fewer rows for each column, or if the
-             condition number of the correlations is smaller
+    least_dim, rows_per_column, least_condition   "auto" leaves it out in smaller dimensions, with
+             fewer rows for each column, or if the condition number of the correlations is smaller
     matched  trained by `fit_matching`: `times` as many epochs, each cheaper by that factor
     clamped  of rows that lack some numbers, see `Clamped`
     """
@@ -127,11 +128,11 @@ class FlowCandidate:
     name: str
     recipe: Callable[..., TransformedDistribution]
     cost: tuple[float, float, float, float]
+    splines: bool = False
     modes: bool = False
     white: bool = False
     widens: bool = True
     least_dim: int = 1
-    below_rows: float = np.inf
     rows_per_column: int = 0
     least_condition: float = 1.0
     matched: bool = False
@@ -206,6 +207,14 @@ class FlowCandidate:
             flow = with_standardized_context(flow, of_context)
         return TransformedDistribution(flow.base, Chain([axes, flow.bijector]))
 
+    def with_bins_for(self, n: int) -> FlowCandidate:
+        """The same for a table of n rows."""
+        if not self.splines:
+            return self
+        bins = bins_for(n)
+        fixed, *growing = ((BINS + bins) / (2 * BINS) * cost for cost in self.cost)
+        return replace(self, recipe=partial(self.recipe, bins=bins), cost=(fixed, *growing))
+
     def milliseconds(self, dim: int, batch_size: int, context_dim: int = 0) -> float:
         """Milliseconds of one update."""
         fixed, _, per_row, per_number = self.cost
@@ -278,22 +287,23 @@ def floored(log_p: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return np.maximum(log_p, np.interp(LOWEST * below[-1], below, log_p[order]) - BELOW)
 
 
-FEW = 5000  # rows: in larger tables the candidates for few rows are left out
 CORRELATED = 300.0  # condition number: from there on, a white spline flow is worth its time
 
 affine = partial(maf, base="student_t", activation="tanh")  # with tails, as that of `nsf`
 spline = partial(nsf, activation="tanh")
 FLOWS = {
-    "spline": FlowCandidate("spline flow", spline, (1.2, 0.09, 0.002, 0.002)),
+    "spline": FlowCandidate("spline flow", spline, (1.2, 0.09, 0.002, 0.002), splines=True),
     "affine": FlowCandidate("affine flow", affine, (0.5, 0.015, 0.003, 0.0002)),
     "modes": FlowCandidate("spline flow of modes", partial(spline, layers=2),
-                           (0.8, 0.05, 0.002, 0.001), modes=True, least_dim=2),
+                           (0.8, 0.05, 0.002, 0.001), splines=True, modes=True,
+                           least_dim=2),
     "white": FlowCandidate("affine flow, white", partial(affine, layers=3),
-                           (0.5, 0.015, 0.003, 0.0002), white=True, least_dim=3, below_rows=FEW),
+                           (0.5, 0.015, 0.003, 0.0002), white=True, least_dim=3),
     "small": FlowCandidate("small affine flow", partial(affine, layers=3, hidden=[32]),
-                           (0.3, 0.01, 0.001, 0.0001), widens=False, below_rows=FEW),
+                           (0.3, 0.01, 0.001, 0.0001), widens=False),
     "white_spline": FlowCandidate("spline flow, white", spline, (1.2, 0.09, 0.002, 0.002),
-                                  white=True, rows_per_column=100, least_condition=CORRELATED),
+                                  splines=True, white=True, rows_per_column=100,
+                                  least_condition=CORRELATED),
 }  # fmt: skip
 RECIPES = (glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp)
 COST = FLOWS["spline"].cost  # of a flow that nobody has measured

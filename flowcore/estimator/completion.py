@@ -25,7 +25,6 @@ from ..distributions import MultivariateTMixture
 from ..distributions.columns import equal_rows
 from ..training.columns import check_columns
 from .candidates import evaluated
-from .plan import FitPlan
 from .rows import Sample
 from .selection import Selection, select
 
@@ -82,7 +81,7 @@ class Drawn:
 
 
 def fit_with_holes(
-    rows: Sample, planned: Callable[[Sample, float], FitPlan], how: tuple, ends: float,
+    rows: Sample, planned: Callable[[Sample, float], Callable], how: tuple, ends: float,
     labels: list | None,
 ) -> tuple[Sample, Selection, np.ndarray]:  # fmt: skip
     """(the rows with their draws, the result of `select`, log p of completed rows (n,)).

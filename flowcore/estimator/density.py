@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -31,7 +33,7 @@ from ..training.columns import condition_number
 from ..training.defaults import is_auto
 from .candidates import angles_in, as_candidates
 from .completion import fit_with_holes
-from .plan import FitPlan, default_minutes, plan
+from .plan import default_minutes, plan
 from .record import FlowDensityRecord, as_data
 from .rows import Inputs, Sample, check_rows, merged, quantile, standardized, trimmed
 from .selection import select
@@ -60,11 +62,18 @@ class FlowDensity(
     row decides a weight. `summary_` has all scores. The candidates are
 
     * a Gaussian, a mixture of Gaussians and a wide Student t;
-    * an affine flow, a spline flow, and a flow whose base has modes;
-    * for few rows also a small affine flow, and one that starts at the Gaussian;
+    * a spline flow, a flow whose base has modes, and three affine flows, of which one is small and
+      one starts at the Gaussian;
     * for strongly correlated columns also a spline flow that starts at the Gaussian, and reads a
       context in its principal axes. Columns, of X or of the context, are strongly correlated if the
       condition number of their correlations is at least 300. It needs 100 rows for each column.
+
+    A trial chooses among the flows: all are fitted to a part of at most 10,000 rows, for a tenth of
+    the budget. Chosen is the flow that adds most to the density of the simple candidates, then the
+    flow that adds most to the density of both, as long as it adds more than 0.01 nats a row and
+    more than its standard error on held-out rows, or the budget allows it on ten folds, too. Only
+    these flows are then fitted on the folds, from their start. Splines have 4 bins up to 2,000
+    rows, 8 up to 50,000, 16 up to 300,000, then 32.
 
     The folds depend on `random_state` and on the distances of the rows from the centre. They do not
     depend on the order of the rows, nor on the order, signs or units of the columns. Equal rows are
@@ -75,8 +84,8 @@ class FlowDensity(
     numbers), for constant columns, for other columns than in `fit`, and for more than 3,450
     columns. Cost: `fit` takes `budget` minutes on two cores, and about 2 GB at most. Flows and
     covariances have a multiple of D^2 numbers; `summary_` lists the candidates that are left out,
-    because they are too large for a wide table. `score_samples` costs one inverse of every flow in
-    the density.
+    because they add little in the trial, or are too large for a wide table. `score_samples` costs
+    one inverse of every flow in the density.
 
     Contexts, `given`, `marginal`, `impute` and `explain` select the columns of a frame by name; for
     the other methods scikit-learn requires the columns of `fit` in their order:
@@ -93,8 +102,8 @@ class FlowDensity(
     budget : float
         Minutes on two cores. The budget sets first the number of folds, then the number of epochs.
         It uses measured costs, not a clock, so results are reproducible. Flows get at least ten
-        seconds of one core. None: a third of a minute up to 500 rows, then as n^0.41: 1.5 minutes
-        for 20,000 rows, 3 for 100,000.
+        seconds of one core. None: ten seconds up to 500 rows, then as n^0.41: 45 seconds for 20,000
+        rows, 1.5 minutes for 100,000.
     max_seconds : float
         A limit by the clock, which also holds on a busy machine. It caps `budget`. When the time is
         over, mixtures and flows that have not begun are left out, and running fits keep their best
@@ -208,8 +217,11 @@ class FlowDensity(
         rows, isolated = trimmed(rows, self.trim, seeds)
         isolated = np.isin(first, isolated) & (table.weight > 0)
         rows, scale, of_context = standardized(table, rows, np.where(isolated, 0, table.weight))
-        rows, selection, completed = self._selected(table, rows, seeds, isolated.sum(), ends)
+        rows, selection, completed = self._selected(table, rows, seeds, ends)
         density, latent, log_p, summary = selection
+        if isolated.any():
+            words = f"{isolated.sum():,} isolated rows: trim"
+            summary = replace(summary, left_out=(*summary.left_out, words))
         if of_context is not None:
             density = with_standardized_context(density, of_context)
             latent = with_standardized_context(latent, of_context)
@@ -247,25 +259,26 @@ class FlowDensity(
             raise ValueError("missing='learn' takes numbers on the line, and your flow has angles")
         return Inputs(x, weight, context, hole, absent, present is not None, angle, labels)
 
-    def _selected(self, table: Inputs, rows: Sample, seeds, n_isolated: int, ends: float) -> tuple:
+    def _selected(self, table: Inputs, rows: Sample, seeds, ends: float) -> tuple:
         """(the rows, the result of `select`, log p of completed rows (n,)) within the budget."""
         dims = table.x.shape[1], self.context_dim_
         minutes = default_minutes(len(rows)) if self.budget is None else self.budget
         minutes = min(minutes, (self.max_seconds or np.inf) / 60)
         flows = as_candidates(self.flow, *dims, table.is_clamped)
+        flows = [one.with_bins_for(len(rows)) for one in flows]
 
-        def planned(rows: Sample, share: float = 1.0) -> FitPlan:
+        def planned(rows: Sample, share: float = 1.0) -> partial:
             tables = (one for one in (rows.x, rows.context) if one is not None)
             condition = max(condition_number(one) for one in tables)
-            return plan(len(rows), *dims, flows, share * minutes, condition)
+            return partial(
+                plan, n=len(rows), dim=dims[0], context_dim=dims[1], flows=flows,
+                minutes=share * minutes, condition=condition,
+            )  # fmt: skip
 
         how = seeds, self.n_jobs, not is_auto(self.flow), self.progress
         if table.hole.any():
             return fit_with_holes(rows, planned, how, ends, table.labels)
-        todo = planned(rows)
-        if n_isolated:
-            todo.left_out.append(f"{n_isolated:,} isolated rows: trim")
-        selection = select(rows, todo, *how, ends)
+        selection = select(rows, planned(rows), *how, ends)
         return rows, selection, selection[2]
 
     def _set_scores(

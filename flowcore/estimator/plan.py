@@ -30,6 +30,7 @@ LEAST_SECONDS = 10.0  # that flows get, however small the budget is
 PER_SHARE = 2e-8  # seconds of EM per row, component and entry of a covariance matrix
 Flows = Sequence[FlowCandidate]
 OF_MIXTURES = 1 / 4  # of the time, at most
+TRIAL = 0.1  # of the budget, in which the flows are chosen that get the rest
 SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32)  # of mixtures of Gaussians: their components
 
 
@@ -43,6 +44,7 @@ class FitPlan:
     snapshots         of a flow's training, among which one is chosen for all folds; 0: each fold
                       chooses its own
     left_out          candidates that would need too much time or memory, and how much, in words
+    full              whether the budget allows all epochs on ten folds
     """
 
     families: list[Family]
@@ -53,25 +55,27 @@ class FitPlan:
     seconds: list[float]
     snapshots: int
     left_out: list[str]
+    full: bool
 
 
 def default_minutes(n: int) -> float:
-    """The budget for n rows: 20 seconds up to 500, then as n^0.41: 90 for 20,000."""
-    return 20 * (max(n, 500) / 500) ** 0.41 / 60
+    """The budget for n rows: 10 seconds up to 500, then as n^0.41: 45 for 20,000."""
+    return 10 * (max(n, 500) / 500) ** 0.41 / 60
 
 
 def plan(
     n: int, dim: int, context_dim: int, flows: Flows, minutes: float | None = None,
-    condition: float = 1.0,
+    condition: float = 1.0, trial: bool = False,
 ) -> FitPlan:  # fmt: skip
     """The plan with as many folds, and then epochs, as the budget allows.
 
     condition: the condition number of the correlations of X or of the context, the larger one.
+    trial: one part of the rows, a tenth or up to a third, is held out once.
 
     Errors: ValueError for more columns than a full covariance matrix can have.
     """
     minutes = default_minutes(n) if minutes is None else minutes
-    budget = 60 * minutes * CORES * USED
+    budget = 60 * minutes * CORES * USED * (TRIAL if trial else 1 - TRIAL)
     most = int(MEMORY / (8 * MATRICES * dim**2))  # folds
     if not most:
         raise ValueError(
@@ -81,6 +85,8 @@ def plan(
     allowed = [(parts, used) for parts, used in FOLDS
                if used <= most and used * n >= parts * min(n, HELD_OUT)]  # fmt: skip
     allowed = allowed or [(FOLDS[1][0], most)]
+    if trial:
+        allowed = [(min(max(n // HELD_OUT, 3), 10), 1)]
     families, left_out = _families(n, dim, context_dim, budget)
     if any(flow.clamped for flow in flows):
         families = OF_PRESENT
@@ -97,11 +103,13 @@ def plan(
     else:
         epochs = max(LEAST_EPOCHS, int(epochs * budget / (used * sum(seconds))))
         seconds = [_seconds(flow, rows, (dim, context_dim), epochs) for flow in flows]
+    full = (used, epochs) == (FOLDS[0][1], epochs_for(rows))
     used = min(used, n)
     nbytes = used * sum(flow.nbytes(dim, context_dim) for flow in flows)
     snapshots = min(int(MEMORY / max(nbytes, 1)), SNAPSHOTS)  # half of the memory, in float32
     snapshots = snapshots if n < TOGETHER and snapshots >= FEWEST else 0
-    return FitPlan(families, flows, min(parts, n), used, epochs, seconds, snapshots, left_out)
+    parts = min(parts, n)
+    return FitPlan(families, flows, parts, used, epochs, seconds, snapshots, left_out, full)
 
 
 def _families(n: int, dim: int, context_dim: int, budget: float) -> tuple[list[Family], list[str]]:
@@ -119,8 +127,7 @@ def _families(n: int, dim: int, context_dim: int, budget: float) -> tuple[list[F
 def _suits(flow: FlowCandidate, n: int, dim: int, condition: float) -> bool:
     """Whether it may be of use for such a table."""
     least = max(FEW_ROWS, flow.rows_per_column * dim)
-    of_size = least <= n < flow.below_rows and dim >= flow.least_dim
-    return of_size and condition >= flow.least_condition
+    return n >= least and dim >= flow.least_dim and condition >= flow.least_condition
 
 
 def _affordable(

@@ -43,7 +43,8 @@ class Summary:
 
     candidates   all that were tried; density   their mixture; n_rows   in the table;
     n_held_out   number of rows that were scored by fits that had not seen them; n_folds;
-    left_out     candidates that would need too much time or memory, and how much
+    left_out     candidates that would need too much time or memory, and how much, or that added
+                 little in a trial
     """
 
     candidates: tuple[Scored, ...]

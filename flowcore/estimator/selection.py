@@ -12,7 +12,7 @@ import numpy as np
 from ..core import BLAS, OutOfTime, until, warn
 from ..distributions import Distribution, Mixture, TransformedDistribution
 from .candidates import Candidate, Family, Fit, FlowCandidate, floored
-from .plan import FEWEST, OF_MIXTURES, FitPlan
+from .plan import FEWEST, OF_MIXTURES, TRIAL, FitPlan
 from .record import Scored, Summary
 from .rows import Fold, Sample
 from .stacking import cross_fitted, mean_and_error, mixed, stacked_weights
@@ -20,21 +20,52 @@ from .workers import run
 
 MODES, MOST_MODES = 3, 6  # of a flow's base: if no mixture of Gaussians was fitted, and at most
 SMALLEST_WEIGHT = 0.01  # of a candidate that is kept
+SMALLEST_GAIN = 0.01  # nats a row, of a flow that is worth its time
+MOST_ROWS = 10_000  # of a trial
 Selection = tuple[Mixture, TransformedDistribution, np.ndarray, Summary]
 
 
 @BLAS.single_threaded()  # small products: threads would wait for each other
 def select(
-    rows: Sample, plan: FitPlan, seeds: np.random.SeedSequence, n_jobs, alone: bool, progress: bool,
-    ends: float,
+    rows: Sample, planned: Callable[..., FitPlan], seeds: np.random.SeedSequence, n_jobs,
+    alone: bool, progress: bool, ends: float,
 ) -> Selection:  # fmt: skip
     """Fit the candidates of the plan to every fold, and stack them; see `stacked`.
 
+    A trial chooses among the flows first, see `helpful`.
+
+    planned: `plan` with its arguments, of which the trial replaces some
     alone: only the flows get weights; the simpler densities are just listed in the summary
     ends: the time (`time.time()`) at which unfinished fits stop; they return their best so far,
     with a warning; the first family is always fitted
     """
-    folds, left_out, late = Folds(rows, plan, seeds), [*plan.left_out], []
+    plan, how, late = planned(), (seeds, n_jobs, progress), []
+    left_out = [*plan.left_out]
+    if len(plan.flows) > 1:
+        some = np.random.default_rng(seeds.spawn(1)[0]).permutation(len(rows))[:MOST_ROWS]
+        trial = planned(n=len(some), flows=plan.flows, trial=True)
+        now = time.time()
+        tried = fitted(rows.take(np.sort(some)), trial, *how, now + TRIAL * (ends - now), late)
+        flows, others = helpful(*tried, planned)
+        plan, left_out = planned(flows=flows), left_out + others
+    folds, simple, flows = fitted(rows, plan, *how, ends, late)
+    if late:
+        late = [*dict.fromkeys(late)]  # of the trial and of the fit
+        left_out += [f"{what}, as max_seconds was over" for what in late]
+        warn(
+            f"max_seconds was over before {', '.join(late)}: the result depends on "
+            "the clock, and may be better with more time, or on a machine that is less busy",
+            always=True,
+        )
+    return stacked([*simple, *flows], len(simple) if alone and flows else 0, folds, left_out)
+
+
+def fitted(
+    rows: Sample, plan: FitPlan, seeds: np.random.SeedSequence, n_jobs, progress: bool, ends: float,
+    late: list[str],
+) -> tuple[Folds, list[Fitted], list[Fitted]]:  # fmt: skip
+    """(the folds, the best of each family, the flows); what has no time is added to `late`."""
+    folds = Folds(rows, plan, seeds)
     now = time.time()
     simple = [best_of(plan.families[0], folds, late)]
     with until(now + OF_MIXTURES * (ends - now)):
@@ -55,14 +86,35 @@ def select(
         flows.append(folds.fitted(flow, of_folds))
         if any(fit.cut for fit in of_folds):
             late.append(f"the end of {flow.name}")
-    if late:
-        left_out += [f"{what}, as max_seconds was over" for what in late]
-        warn(
-            f"max_seconds was over before {', '.join(late)}: the result depends on the clock, and "
-            "may be better with more time, or on a machine that is less busy",
-            always=True,
-        )
-    return stacked([*simple, *flows], len(simple) if alone and flows else 0, folds, left_out)
+    return folds, simple, flows
+
+
+def helpful(
+    folds: Folds, simple: list[Fitted], flows: list[Fitted], planned: Callable[..., FitPlan]
+) -> tuple[list[FlowCandidate], list[str]]:
+    """(the flows that add to the density, the best one always; the others in words).
+
+    Forward selection: in turn the flow that adds most to the stacked density of those before it, as
+    long as that is more than its standard error, and than SMALLEST_GAIN nats a row, or costs the
+    others nothing: the plan is full with it.
+    """
+    taken, others, chosen = [*simple], [*flows], []
+
+    def log_p_of(densities: list[Fitted]) -> np.ndarray:
+        log_p = np.stack([one.log_p for one in densities], axis=1)
+        return mixed(log_p, stacked_weights(log_p, folds.weight))
+
+    while others:
+        before = log_p_of(taken)
+        gains = [mean_and_error(log_p_of([*taken, one]) - before, folds.weight) for one in others]
+        gain, error = max(gains)
+        best = others[gains.index((gain, error))]
+        more = [*chosen, best.candidate]
+        if chosen and gain < max(error, SMALLEST_GAIN) and not planned(flows=more).full:
+            break
+        others.remove(best)
+        taken, chosen = [*taken, best], more
+    return chosen, [f"{one.candidate.name}, which added little in a trial" for one in others]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from ..estimator.plan import default_minutes
 from ..estimator.record import as_data
 from ..flows import nsf
 from ..training import fit
+from ..training.defaults import bins_for
 from ..training.repeats import first_equal
 from .categorical import CategoricalMixture
 from .checks import check_numbers
@@ -76,7 +77,7 @@ def learn_flow(
     context_dim = 0 if context is None else context.shape[1]
     flow = nsf(
         x.shape[1], context_dim=context_dim, rng=rng, activation="tanh", standardize_context=False,
-        standardize=present is None,
+        standardize=present is None, bins=bins_for(len(x)),
     )  # fmt: skip
     if present is not None:
         scaled = Chain([Standardize.from_data(x), flow.bijector])

@@ -10,6 +10,7 @@ from .optim import as_optimizer
 
 AUTO = "auto"
 BATCHES = {0: 64, 4_000: 128, 20_000: 256, 100_000: 512}  # from so many rows on: rows of a batch
+BINS = {0: 4, 2_000: 8, 50_000: 16, 300_000: 32}  # from so many rows on: bins of a spline
 MOST_EPOCHS, LEAST_EPOCHS, FEW_ROWS = 120, 20, 10_000
 LEARNING_RATE = 3e-3  # at 5e-3, five tanh layers at D = 2 are unstable on some seeds
 
@@ -22,6 +23,11 @@ def is_auto(value) -> bool:
 def batch_size_for(n: int) -> int:
     """Rows of a batch, for a table of n rows."""
     return max(size for least, size in BATCHES.items() if n >= least)
+
+
+def bins_for(n: int) -> int:
+    """Bins of a spline flow, for a table of n rows: more rows determine more of them."""
+    return max(bins for least, bins in BINS.items() if n >= least)
 
 
 def epochs_for(n: int) -> int:
