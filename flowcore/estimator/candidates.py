@@ -35,7 +35,7 @@ PATIENCE = 25  # epochs: of few rows, flows have learned what they can after a t
 WIDTH = 32  # columns: in wider tables, networks are wider
 WIDE_CONTEXT = 200  # columns of a context: each more has as many parameters as a column
 PER_PARAMETER = 2e-5  # milliseconds of an update
-BINS = 8  # of the splines whose costs were measured; half of these costs grow with the bins
+BINS = 8  # of the splines whose costs were measured; a third of these costs grows with the bins
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ class FlowCandidate:
         if not self.splines:
             return self
         bins = bins_for(n)
-        fixed, *growing = ((BINS + bins) / (2 * BINS) * cost for cost in self.cost)
+        fixed, *growing = ((2 * BINS + bins) / (3 * BINS) * cost for cost in self.cost)
         return replace(self, recipe=partial(self.recipe, bins=bins), cost=(fixed, *growing))
 
     def milliseconds(self, dim: int, batch_size: int, context_dim: int = 0) -> float:

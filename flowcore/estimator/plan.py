@@ -75,7 +75,8 @@ def plan(
     Errors: ValueError for more columns than a full covariance matrix can have.
     """
     minutes = default_minutes(n) if minutes is None else minutes
-    budget = 60 * minutes * CORES * USED * (TRIAL if trial else 1 - TRIAL)
+    whole = 60 * minutes * CORES * USED
+    budget = whole * (TRIAL if trial else 1 - TRIAL)
     most = int(MEMORY / (8 * MATRICES * dim**2))  # folds
     if not most:
         raise ValueError(
@@ -87,7 +88,7 @@ def plan(
     allowed = allowed or [(FOLDS[1][0], most)]
     if trial:
         allowed = [(min(max(n // HELD_OUT, 3), 10), 1)]
-    families, left_out = _families(n, dim, context_dim, budget)
+    families, left_out = _families(n, dim, context_dim, whole)
     if any(flow.clamped for flow in flows):
         families = OF_PRESENT
     if len(flows) > 1:  # a single one was asked for

@@ -32,7 +32,7 @@ def select(
 ) -> Selection:  # fmt: skip
     """Fit the candidates of the plan to every fold, and stack them; see `stacked`.
 
-    A trial chooses among the flows first, see `helpful`.
+    A trial chooses the simple density of each family first, and among the flows, see `helpful`.
 
     planned: `plan` with its arguments, of which the trial replaces some
     alone: only the flows get weights; the simpler densities are just listed in the summary
@@ -47,7 +47,8 @@ def select(
         now = time.time()
         tried = fitted(rows.take(np.sort(some)), trial, *how, now + TRIAL * (ends - now), late)
         flows, others = helpful(*tried, planned)
-        plan, left_out = planned(flows=flows), left_out + others
+        families = [[[one.candidate]] for one in tried[1]]
+        plan, left_out = replace(planned(flows=flows), families=families), left_out + others
     folds, simple, flows = fitted(rows, plan, *how, ends, late)
     if late:
         late = [*dict.fromkeys(late)]  # of the trial and of the fit
