@@ -72,8 +72,8 @@ class FlowDensity(
     the budget. Chosen is the flow that adds most to the density of the simple candidates, then the
     flow that adds most to the density of both, as long as it adds more than 0.01 nats a row and
     more than its standard error on held-out rows, or the budget allows it on ten folds, too. Only
-    these flows are then fitted on the folds, from their start. Splines have 4 bins up to 2,000
-    rows, 8 up to 50,000, 16 up to 300,000, then 32.
+    these flows are then fitted on the folds, from their start. Splines have 8 bins, 16 from 50,000
+    rows on, 32 from 300,000.
 
     The folds depend on `random_state` and on the distances of the rows from the centre. They do not
     depend on the order of the rows, nor on the order, signs or units of the columns. Equal rows are
