@@ -6,6 +6,7 @@ import numpy as np
 
 from ...support.markdown import table
 from ..estimator.results import verdict as verdict_on_tables
+from ..mnist.models import MODELS as DIGITS
 from ..outlier_detectors import US
 from ..tabular.models import MODELS, show
 
@@ -42,6 +43,24 @@ def power(*documents) -> str:
         published = _two(row["published"])
         lines.append([MODELS[name].row, show(row), published, row["epochs"], minutes])
     return table(["model", "flowcore", "published", "epochs", "minutes"], lines)
+
+
+def mnist(document) -> str:
+    """One line for each model, beside the paper's and a port's test log-likelihoods."""
+    lines = []
+    for row in document["rows"]:
+        model = DIGITS[row["model"]]
+        paper, port = model.published
+        name = f"{model.row}, given the class" if model.classes else model.row
+        seconds = f"{row['drawing']:.1f} ({row['passes']:.0f})" if "drawing" in row else None
+        ours = f"{row['test']:.1f} +- {2 * row['standard_error']:.1f}"
+        bits, minutes = f"{row['bits']:.3f}", f"{row['cpu_minutes']:.0f}"
+        lines.append(
+            [name, ours, bits, f"{paper:.1f}", f"{port:.1f}", row["epochs"], minutes, seconds]
+        )
+    header = ["model", "flowcore", "bits a pixel", "published", "a port's", "epochs",
+              "CPU minutes", "100 digits, s (784 passes)"]  # fmt: skip
+    return table(header, lines)
 
 
 def other_tables(*documents) -> str:
