@@ -1,4 +1,4 @@
-"""Test log-likelihoods of MNIST, ours beside those of the MAF paper, and pictures of a flow's digits.
+"""Test log-likelihoods of MNIST, ours beside the MAF paper's, and pictures of a flow's digits.
 
     python -m benchmarks.studies.mnist [--models made maf5] [--checkpoint DIR] [--json out.json]
         [--folder IDX] [--picture docs/images] [--epochs N] [--quick]

