@@ -39,14 +39,15 @@ class Model:
     recipe: str
     published: tuple[float, float]
     epochs: int
+    learning_rate: float
     options: Mapping = field(default_factory=dict)
     classes: bool = False
 
     def build(self):
         """The untrained float32 flow."""
         return getattr(fc.flows, self.recipe)(
-            DIM, hidden=[UNITS], context_dim=CLASSES * self.classes, dtype=np.float32,
-            **self.options,
+            DIM, hidden=[UNITS], context_dim=CLASSES * self.classes, activation="relu",
+            dtype=np.float32, **self.options,
         )  # fmt: skip
 
     def context(self, digits: Digits) -> np.ndarray | None:
@@ -55,12 +56,12 @@ class Model:
 
 MAF5 = {"layers": 5}
 MODELS: dict[str, Model] = {
-    "made": Model("MADE", "made", (-1380.8, -1393.7), 30),
-    "made+class": Model("MADE", "made", (-1361.9, -1341.0), 30, classes=True),
-    "maf5": Model("MAF (5)", "maf", (-1300.5, -1272.7), 20, MAF5),
-    "made_mog": Model("MADE MoG", "made_mog", (-1038.5, -1023.1), 15),
-    "maf5+class": Model("MAF (5)", "maf", (-591.7, -1268.2), 20, MAF5, classes=True),
-    "maf_mog5": Model("MAF MoG (5)", "maf_mog", (-1100.3, -1080.5), 15, MAF5),
+    "made": Model("MADE", "made", (-1380.8, -1393.7), 30, 3e-3),
+    "made+class": Model("MADE", "made", (-1361.9, -1341.0), 30, 3e-3, classes=True),
+    "maf5": Model("MAF (5)", "maf", (-1300.5, -1272.7), 16, 1e-3, MAF5),
+    "maf5+class": Model("MAF (5)", "maf", (-591.7, -1268.2), 16, 1e-3, MAF5, classes=True),
+    "made_mog": Model("MADE MoG", "made_mog", (-1038.5, -1023.1), 12, 1e-3),
+    "maf_mog5": Model("MAF MoG (5)", "maf_mog", (-1100.3, -1080.5), 12, 1e-3, MAF5),
 }
 
 
@@ -77,7 +78,7 @@ def train(name: str, train: Digits, validation: Digits, epochs: int, folder: Pat
         noise=logits,
         epochs=epochs,
         batch_size=100,
-        learning_rate=1e-3,
+        learning_rate=model.learning_rate,
         callbacks=[Log(epochs, math.inf)],
         checkpoint_key="1",
         **resume,
