@@ -195,14 +195,14 @@ def test_digits_are_read_split_and_shown_as_they_were(tmp_path, monkeypatch):
     np.testing.assert_array_equal(digits.shown(x), pixels)
 
 
-def test_bits_a_pixel_are_those_of_the_dequantised_integers():
-    k = np.random.default_rng(1).integers(0, 256, size=(5, digits.DIM))
-    base = fc.MultivariateNormalDiag(np.linspace(-3, 1, digits.DIM), 2.0)
-    logit = fc.logit_preprocessing(digits.DIM, digits.LEVELS, digits.ALPHA)
-    log_prob = fc.Dequantize().log_prob(fc.TransformedDistribution(base, logit), k, rng=0)
-    x = logit.inverse(fc.Dequantize()(k, rng=0))
-    bits = digits.bits_per_pixel(base.log_prob(x), x)
-    np.testing.assert_allclose(bits, fc.bits_per_dim(log_prob, digits.DIM), rtol=1e-10)
+def test_bits_a_pixel_are_those_of_the_paper():
+    k, u = np.random.default_rng(1).integers(0, 256, size=(5, digits.DIM)), 0.25
+    s = 1e-6 + (1 - 2e-6) * (k + u) / 256
+    x = np.log(s) - np.log1p(-s)
+    np.testing.assert_allclose(digits.PIXELS.inverse(k + u), x, rtol=1e-9)
+    slopes = np.log((1 - 2e-6) / 256 / s / (1 - s)).sum(axis=1)
+    bits = (np.full(5, 1300.5) - slopes) / (784 * np.log(2))
+    np.testing.assert_allclose(digits.bits_per_pixel(np.full(5, -1300.5), x), bits, rtol=1e-10)
 
 
 def test_a_flow_given_classes_is_scored_by_the_mean_of_its_densities():

