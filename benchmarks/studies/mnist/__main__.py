@@ -6,8 +6,8 @@
 All 70,000 digits (see benchmarks/studies/mnist/digits.py: downloaded at the first run, or read from
 four idx files in a folder). Units: nats of logit space, and bits a pixel. Models with +class get
 the class, and are scored by the mean of p(x | y) over the ten classes. CPU minutes are those of
-training; "100 digits" are CPU seconds of drawing them, beside the D = 784 network passes of the
-textbook's loop (784 times the seconds of one pass).
+training; "100 digits" are CPU seconds of drawing them, beside those of the textbook's loop, which
+runs every network D = 784 times.
 
 With --checkpoint a run that was stopped goes on where it was, and a finished model is not trained
 again. --json is written after every model. --picture draws with the first of made_mog and made
