@@ -36,10 +36,11 @@ class Model:
     """
 
     row: str
-    recipe: str
     published: tuple[float, float]
+    recipe: str
     epochs: int
     learning_rate: float
+    batch_size: int = 200
     options: Mapping = field(default_factory=dict)
     classes: bool = False
 
@@ -54,14 +55,17 @@ class Model:
         return digits.classes if self.classes else None
 
 
-MAF5 = {"layers": 5}
+MADE = {"recipe": "made", "epochs": 30, "learning_rate": 3e-3, "batch_size": 100}
+MAF5 = {"recipe": "maf", "epochs": 24, "learning_rate": 1.5e-3, "options": {"layers": 5}}
 MODELS: dict[str, Model] = {
-    "made": Model("MADE", "made", (-1380.8, -1393.7), 30, 3e-3),
-    "made+class": Model("MADE", "made", (-1361.9, -1341.0), 30, 3e-3, classes=True),
-    "maf5": Model("MAF (5)", "maf", (-1300.5, -1272.7), 16, 1e-3, MAF5),
-    "maf5+class": Model("MAF (5)", "maf", (-591.7, -1268.2), 16, 1e-3, MAF5, classes=True),
-    "made_mog": Model("MADE MoG", "made_mog", (-1038.5, -1023.1), 12, 1e-3),
-    "maf_mog5": Model("MAF MoG (5)", "maf_mog", (-1100.3, -1080.5), 12, 1e-3, MAF5),
+    "made": Model("MADE", (-1380.8, -1393.7), **MADE),
+    "made+class": Model("MADE", (-1361.9, -1341.0), classes=True, **MADE),
+    "maf5": Model("MAF (5)", (-1300.5, -1272.7), **MAF5),
+    "maf5+class": Model("MAF (5)", (-591.7, -1268.2), classes=True, **MAF5),
+    "made_mog": Model("MADE MoG", (-1038.5, -1023.1), "made_mog", 15, 1.5e-3),
+    "maf_mog5": Model(
+        "MAF MoG (5)", (-1100.3, -1080.5), "maf_mog", 15, 1.5e-3, options={"layers": 5}
+    ),
 }
 
 
@@ -77,7 +81,7 @@ def train(name: str, train: Digits, validation: Digits, epochs: int, folder: Pat
         validation_data=(held.pixels, model.context(held)),
         noise=logits,
         epochs=epochs,
-        batch_size=100,
+        batch_size=model.batch_size,
         learning_rate=model.learning_rate,
         callbacks=[Log(epochs, math.inf)],
         checkpoint_key="1",
