@@ -19,11 +19,11 @@ def draw(flow, test: Digits, folder: Path) -> None:
     """Write digits.png and halves.png, with a flow of one autoregressive layer in pixel order."""
     x = logits(test.pixels, np.random.default_rng(SEED))
     bits = np.argsort(bits_per_pixel(np.asarray(flow.log_prob(x), float), x))
-    few = 3 * EACH
+    few = 4 * EACH
     panels = {
-        "drawn": shown(flow.sample(6 * EACH, rng=0)),
-        "most probable of the test": test.pixels[bits[:few]],
-        "least probable of the test": test.pixels[bits[-few:]],
+        "drawn": shown(flow.sample(few, rng=0)),
+        "most probable test digits": test.pixels[bits[:few]],
+        "least probable test digits": test.pixels[bits[-few:]],
     }
     _figure(panels, folder / "digits.png")
     _figure({"": halves(flow, test, x)}, folder / "halves.png")
