@@ -30,7 +30,7 @@ from ...support.common import bare_parser, machine, print_machine, write_json
 from ..tables import quality
 from ..tabular.fetch import DataError
 from .digits import load
-from .models import MODELS, drawing_seconds, scores, train
+from .models import MODELS, drawing_seconds, gaussian_scores, scores, train
 from .picture import draw
 
 
@@ -68,7 +68,7 @@ def run(args) -> dict:
     print_machine(f"mnist{' (quick)' if args.quick else ''}", document["machine"])
     parts = load(args.folder)
     parts = [part[:200] for part in parts] if args.quick else parts
-    flows = {}
+    document["gaussian"], flows = gaussian_scores(parts[0], parts[-1]), {}
     for name in args.models:
         flows[name], row = finished(name, args.checkpoint) or trained(name, parts, args)
         document["rows"].append(row)
