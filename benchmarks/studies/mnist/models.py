@@ -55,14 +55,14 @@ class Model:
         return digits.classes if self.classes else None
 
 
-MADE = {"recipe": "made", "epochs": 30, "learning_rate": 3e-3, "batch_size": 100}
+MADE = {"recipe": "made", "epochs": 60, "learning_rate": 3e-3, "batch_size": 100}
 MAF5 = {"recipe": "maf", "epochs": 24, "learning_rate": 1.5e-3, "options": {"layers": 5}}
 MODELS: dict[str, Model] = {
     "made": Model("MADE", (-1380.8, -1393.7), **MADE),
     "made+class": Model("MADE", (-1361.9, -1341.0), classes=True, **MADE),
     "maf5": Model("MAF (5)", (-1300.5, -1272.7), **MAF5),
     "maf5+class": Model("MAF (5)", (-591.7, -1268.2), classes=True, **MAF5),
-    "made_mog": Model("MADE MoG", (-1038.5, -1023.1), "made_mog", 15, 1.5e-3),
+    "made_mog": Model("MADE MoG", (-1038.5, -1023.1), "made_mog", 15, 2e-3),
     "maf_mog5": Model(
         "MAF MoG (5)", (-1100.3, -1080.5), "maf_mog", 15, 1.5e-3, options={"layers": 5}
     ),
