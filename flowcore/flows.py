@@ -319,8 +319,8 @@ def continuous(
     dim : int
         D.
     hidden : sequence of int
-        Hidden widths of the velocity's network; None: eleven layers of max(64, 2 D), or three if
-        they are not residual.
+        Hidden widths of the velocity's network; None: three layers of max(64, 2 D), or eleven if
+        D <= 3 and they are residual.
     context_dim, standardize, rng :
         As for `maf`.
     frequencies, n_steps, order :
@@ -348,9 +348,13 @@ def continuous(
     --------
     >>> continuous(2, hidden=[8] * 3).bijector[1]
     ContinuousFlow(MLP(3, (2,), hidden=[8, 8, 8], 'silu', residual=True), n_steps=8, order=5)
+    >>> [len(continuous(D).bijector[1].velocity.hidden) for D in (3, 4)]  # by default
+    [11, 3]
     """
     dim = check_dim("dim", dim)
-    hidden = [max(64, 2 * dim)] * (11 if residual else 3) if hidden is None else hidden
+    if hidden is None:
+        # many layers resolve thin curves; in more columns they fit the sample's noise
+        hidden = [max(64, 2 * dim)] * (11 if residual and dim <= 3 else 3)
     layer = ContinuousFlow.of(
         dim, hidden, activation, context_dim, rng, dtype, residual, n_steps=n_steps,
         frequencies=frequencies, order=order,

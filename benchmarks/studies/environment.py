@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ SYNTHETIC, SAMPLERS, MATCHING = CACHE / "synthetic", CACHE / "samplers", CACHE /
 REDSHIFT = CACHE / "redshift"
 ALL = (PEERS, TFP, OUTLIERS, SYNTHETIC, SAMPLERS, MATCHING, REDSHIFT)
 REQUIREMENTS = {env.name: f"requirements-{env.name}.txt" for env in ALL}
+NEWEST = "python3.13"  # JAX and PyTorch come for it in newer releases than for older Pythons
 STAMP = "installed-for-flowcore-benchmarks.txt"
 
 
@@ -43,12 +45,21 @@ def ensure(env: Path, kind: str) -> Path:
         raise ValueError(f"{env} is not empty and not a virtual environment: choose another --env")
     print(f"Installing {REQUIREMENTS[kind]} into {env}: minutes, and up to 2 GB.", flush=True)
     if not python_of(env).exists():
-        subprocess.run([sys.executable, "-m", "venv", str(env)], check=True)
+        python = newest_python() if kind == PEERS.name else sys.executable
+        subprocess.run([python, "-m", "venv", str(env)], check=True)
     pip = [str(python_of(env)), "-m", "pip", "install", "-q"]
     requirements = str(ROOT / "benchmarks" / "studies" / REQUIREMENTS[kind])
     subprocess.run([*pip, "-r", requirements, "-e", str(ROOT)], check=True)
     (env / STAMP).write_text(_wanted(kind), "utf-8")
     return python_of(env)
+
+
+def newest_python() -> str:
+    """`NEWEST`, if there is one that runs; otherwise this interpreter."""
+    found = shutil.which(NEWEST)
+    quietly = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    runs = found and subprocess.run([found, "-c", "import venv"], **quietly).returncode == 0
+    return found if runs else sys.executable
 
 
 def run_inside(env: Path, kind: str, module: str, argv: list[str] | None) -> None:

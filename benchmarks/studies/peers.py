@@ -32,7 +32,7 @@ from .tables import beside_peers
 from .tables.beside_peers import WORK
 from .worker import Task, Worker, build_all, start
 
-PEERS = ("zuko", "nflows", "normflows", "flowjax", "flowjax+jit")
+PEERS = ("zuko", "zuko+compile", "nflows", "normflows", "flowjax", "flowjax+jit", "flowjax+scan")
 
 
 def main(argv=None) -> int:

@@ -20,19 +20,19 @@ LABELS = {
 }
 
 
-def slope(rows: list[dict], column: str, quantity: str) -> float:
-    """The slope of log(quantity) over log(D), fitted to the larger half of the D."""
-    dims, values, _ = series(rows, column, quantity)
+def slope(rows: list[dict], column: str, quantity: str, over: str = "dim") -> float:
+    """The slope of log(quantity) over log(D), or over another size, fitted to its larger half."""
+    dims, values, _ = series(rows, column, quantity, over)
     half = len(dims) // 2
     if len(dims) - half < 2:
         return math.nan
     return float(np.polyfit(np.log(dims[half:]), np.log(values[half:]), 1)[0])
 
 
-def series(rows: list[dict], column: str, quantity: str):
-    """(D, values, which are extrapolated) of one column, D ascending."""
-    own = sorted((row for row in rows if row["column"] == column), key=lambda row: row["dim"])
-    dims = np.array([row["dim"] for row in own], float)
+def series(rows: list[dict], column: str, quantity: str, over: str = "dim"):
+    """(D, values, which are extrapolated) of one column, D (or another size) ascending."""
+    own = sorted((row for row in rows if row["column"] == column), key=lambda row: row[over])
+    dims = np.array([row[over] for row in own], float)
     if quantity == "passes":
         return dims, np.array([row["passes"] for row in own]), np.zeros(len(own), bool)
     guessed = np.array([bool(row.get("extrapolated")) for row in own])

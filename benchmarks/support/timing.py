@@ -87,9 +87,7 @@ def elapsed_seconds(run, repeats: int = 1) -> float:
 
 def _warm_up(run, seconds: float) -> int:
     """Call it until it is warm; how many calls take about `seconds`."""
-    first = elapsed_seconds(run)
-    if first > 1:  # minutes matter: nothing of such a length is cold any more
-        return 1
+    elapsed_seconds(run)  # which may compile
     repeats, elapsed = 1, elapsed_seconds(run)
     while elapsed < seconds / 2:
         repeats = math.ceil(repeats * min(10.0, 1.2 * seconds / max(elapsed, 1e-9)))

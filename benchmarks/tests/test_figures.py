@@ -17,6 +17,7 @@ from benchmarks.studies.redshift.metrics import judged, ks_to_uniform, metrics
 from benchmarks.studies.synthetic import figures as likeness
 from benchmarks.studies.synthetic.contestants import independent
 from benchmarks.studies.tables import quality
+from benchmarks.support.cost_picture import slope
 
 RNG = np.random.default_rng
 
@@ -55,6 +56,12 @@ def test_a_regression_is_that_of_the_definition():
     other = x + np.array([0, 1])  # another constant, the same slope
     bias, coverage = published.regression_errors(x, np.stack([other, other]))
     assert coverage == 0.5 and bias == pytest.approx(abs(1 / constant) / 2)
+
+
+def test_the_slope_of_a_cost_is_its_power_at_the_larger_sizes():
+    rows = [{"column": "a", "units": n, "seconds": {"median": max(2e-3, 3e-6 * n**1.5)}}
+            for n in (1000, 10, 100, 10_000)]  # fmt: skip
+    assert slope(rows, "a", "seconds", "units") == pytest.approx(1.5)
 
 
 def test_absolute_errors_by_hand():
@@ -250,6 +257,14 @@ def test_the_kernel_estimate_is_that_of_scipy():
     angles = flow_matching.kernel_kl(x / 50, y / 50, log_p, angles=True)  # nearly a plane
     plane = flow_matching.kernel_kl(x / 50, y / 50, log_p, angles=False)
     np.testing.assert_allclose(angles, plane, atol=1e-2)
+
+
+def test_the_density_of_a_chain_is_that_of_its_columns():
+    chain = flow_matching.Chain(3)
+    x, y, z = chain.sample(50, 0).T
+    by_hand = norm.logpdf(x) + norm.logpdf(y, np.sin(1.5 * x), 0.2 + 0.5 / (1 + np.exp(-2 * x)))
+    by_hand += norm.logpdf(z, 0.5 * y**2 - 0.5, 0.3)
+    np.testing.assert_allclose(chain.log_prob(np.column_stack([x, y, z])), by_hand, atol=1e-12)
 
 
 def test_steps_are_compared_with_those_on_one_core():

@@ -47,12 +47,14 @@ RUNS = {  # a command, and a part of what it prints; {tmp}: a folder
     f"studies.past_one_machine {TIMED}": "2 workers, s",
     f"studies.peers {TIMED} --cases A --iaf-rows 3 --libraries flowcore": "step of an IAF",
     f"studies.floor {TIMED} --cases A": "flowcore / floor",
+    f"studies.cost_growth {TIMED} --libraries --picture {{tmp}}/growth.png": "| step, units",
     f"studies.busy {TIMED} --cases A --libraries": "two neighbours",
     "studies.time_to_trained --quick --epochs 2 --libraries flowcore": "worst NLL",
     "studies.toy_targets --quick --targets ring banana --picture {tmp}/toys.png": "| `maf` |",
     "studies.defaults --quick --data two_moons:800 iris --candidates default --seeds 1": "iris",
     "studies.log_scale_bound --quick --seeds 1": "grid finite",
     "studies.flow_matching --quick --targets ring von_mises": "kernel",
+    "studies.flow_matching --quick --textbook --targets chain_8": "textbook, s",
     "studies.estimator --tables iris --folds 1 --budget 0.001 --raw {tmp}/raw "
     "--contestants FlowDensity Gaussian": "Of 1 tables",
     "studies.estimator.costs --quick --dims 2 --batches 16": "planned",
@@ -168,6 +170,12 @@ def test_arrays_go_to_another_interpreter_and_back(tmp_path):
     assert there_and_back(x=np.zeros(2))["y"].tolist() == [1, 1]
     with pytest.raises(RuntimeError, match=r"failed: [\s\S]*KeyError"):
         there_and_back()
+
+
+def test_an_environment_of_peers_has_the_newest_python_that_runs(monkeypatch):
+    assert Path(environment.newest_python()).exists()
+    monkeypatch.setattr(environment, "NEWEST", "false")
+    assert environment.newest_python() == sys.executable
 
 
 def test_a_network_of_another_size_is_no_comparison(monkeypatch):

@@ -79,17 +79,29 @@ class Scripted:
 
 def test_contestants_take_turns_and_ratios_are_taken_within_rounds():
     log = []
-    a = Scripted("a", [2.0, 10.0, 100.0, 10.0], log)  # the first one warms up
-    b = Scripted("b", [2.0, 5.0, 20.0, 2.0], log)
+    a = Scripted("a", [30.0, 2.0, 10.0, 100.0, 10.0], log)  # the first one compiles
+    b = Scripted("b", [2.0, 2.0, 5.0, 20.0, 2.0], log)
     timings = interleave({"a": a, "b": b}, rounds=3, seconds=0.1)
-    assert log == list("ab") + list("ababab")
+    assert log == list("aabb") + list("ababab")
     assert timings.spread("a").median == 10
     assert timings.ratio("a", "b") == Spread(5.0, 3.5, 5.0)
 
 
+def test_a_first_call_that_compiles_leaves_many_calls_a_round():
+    repeats = []
+
+    class Compiled:
+        def time(self, n):
+            repeats.append(n)
+            return 30.0 if len(repeats) == 1 else 0.001 * n
+
+    assert interleave({"it": Compiled()}, rounds=3, seconds=0.1).spread("it").median == 0.001
+    assert repeats[-3:] == [100] * 3
+
+
 def test_a_contestant_over_budget_sits_out():
     log = []
-    slow, quick = Scripted("slow", [2.0] + [4.0] * 9, log), Scripted("quick", [1.5] * 9, log)
+    slow, quick = Scripted("slow", [2.0] * 2 + [4.0] * 9, log), Scripted("quick", [1.5] * 9, log)
     timings = interleave({"slow": slow, "quick": quick}, rounds=5, seconds=0.1, budget=9.0)
     assert np.isnan(timings.seconds["slow"]).tolist() == [False, False, True, True, True]
     assert np.isfinite(timings.seconds["quick"]).all()

@@ -254,6 +254,18 @@ def test_the_straight_line_is_the_density_of_a_flow():
     assert line.value_and_gradient(ONE.data().T.copy()) == pytest.approx(nll, rel=1e-10)
 
 
+@pytest.mark.parametrize(
+    "plain, compiled", [("flowjax+jit", "flowjax+scan"), ("zuko", "zuko+compile")]
+)
+def test_a_compiled_training_is_the_plain_one(plain, compiled):
+    """In an environment with the peers: the loss of the last of 50 updates, which is one epoch."""
+    pytest.importorskip(plain.partition("+")[0])
+    flows = (CONTESTANTS[name](SMALL, "maf", "float64", rate=0.01, seed=3)
+             for name in (plain, compiled))  # fmt: skip
+    losses = [float(flow.timed("step", 50)[1]) for flow in flows]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-9)
+
+
 def test_weights_are_counted_as_in_dense_matrices():
     assert n_weights(CASES["A"]) == (2 * 16 + 16) + (16 * 16 + 16) + (16 * 4 + 4)
     for kind in CONTESTANTS["flowcore"].kinds:

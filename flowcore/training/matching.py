@@ -114,7 +114,7 @@ class Matching(MeanLoss):
 
     def __init__(
         self, flow, table=None, penalty=None, threads=None, rng=0, *, pairing: str = "random",
-        tolerance: float = 1e-4, nll_every: int = 25,
+        tolerance: float = 1e-4, nll_every: int = 100,
     ):  # fmt: skip
         if table is not None:
             # batches of about one size: an update by a few rows left is all noise
@@ -218,7 +218,7 @@ def fit_matching(
     *,
     pairing: str = "random",
     tolerance: float = 1e-4,
-    nll_every: int = 25,
+    nll_every: int = 100,
     **options: Any,
 ) -> tuple[TransformedDistribution, History]:
     """Fit a continuous flow to rows by flow matching; returns (new_flow, history).

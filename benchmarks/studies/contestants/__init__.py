@@ -3,10 +3,10 @@
 from .base import N_SAMPLES, Contestant, Library
 from .flowcore_flow import Flowcore
 from .hand_jitted import HandJitted
-from .jax_flows import Flowjax, FlowjaxByHand
+from .jax_flows import Flowjax, FlowjaxByHand, FlowjaxScan
 from .straight_line import Floor, Products
 from .tensorflow_flows import Tfp, TfpXla
-from .torch_flows import Nflows, Normflows, Zuko
+from .torch_flows import Nflows, Normflows, Zuko, ZukoCompiled
 
 __all__ = ["CONTESTANTS", "LIBRARIES", "N_SAMPLES", "US", "YARDSTICKS", "Contestant", "Flowcore",
            "Library"]  # fmt: skip
@@ -16,10 +16,12 @@ US = "flowcore"
 LIBRARIES: dict[str, type[Library]] = {
     US: Flowcore,
     "zuko": Zuko,
+    "zuko+compile": ZukoCompiled,
     "nflows": Nflows,
     "normflows": Normflows,
     "flowjax": Flowjax,
     "flowjax+jit": FlowjaxByHand,
+    "flowjax+scan": FlowjaxScan,
     "tfp": Tfp,
     "tfp+xla": TfpXla,
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ... import moons_seeds, spline_step
+from .. import cost_growth
 from . import beside_peers, costs, imputation, quality, synthetic
 from .jobs import JOBS, POWER, RESULTS
 from .source import source
@@ -40,7 +41,9 @@ TABLES: dict[str, Table] = {
         Table("spline-step", spline_step.rendered, ("spline_step",)),
         Table("floor", costs.floor, ("floor",)),
         Table("peers", beside_peers.peers, ("peers",)),
+        Table("peers-64", beside_peers.peers, ("peers-64",)),
         Table("splines-1", beside_peers.peers, ("splines-1",)),
+        Table("cost-growth", cost_growth.rendered, ("cost_growth",)),
         Table("busy", costs.busy, ("busy",)),
         Table("time-to-trained", beside_peers.time_to_trained, ("time_to_trained",)),
         Table("moons", moons_seeds.first_seed, ("moons", "moons_seeds"), sourced=False),
