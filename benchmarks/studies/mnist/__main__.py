@@ -100,7 +100,7 @@ def trained(name: str, parts, args):
     if not model.classes:
         row |= drawing_seconds(flow)
     print(f"{name}: {row['test']:.1f} nats, {row['bits']:.3f} bits a pixel", flush=True)
-    if folder:
+    if folder and not row["interrupted"]:
         fc.save(flow, folder / f"{name}.npz")
         write_json(folder / f"{name}.json", row)
     return flow, row

@@ -92,6 +92,7 @@ def train(name: str, train: Digits, validation: Digits, epochs: int, folder: Pat
         "parameters": flow.n_params,
         "epochs": len(history.train_nll),
         "best_epoch": history.best_epoch,
+        "interrupted": history.interrupted,
         "cpu_minutes": busy * history.seconds / 60,  # also of earlier runs
         "train_by_epoch": [-nll for nll in history.train_nll],
         "validation_by_epoch": [-nll for nll in history.val_nll],
