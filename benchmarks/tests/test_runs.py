@@ -20,6 +20,9 @@ import flowcore as fc
 from benchmarks.studies import environment, matching_peers, outlier_detectors, outliers, worker
 from benchmarks.studies.elsewhere import arrays_of
 from benchmarks.studies.estimator import optimism
+from benchmarks.studies.mnist import __main__ as mnist
+from benchmarks.studies.mnist import models
+from benchmarks.studies.mnist.digits import Digits
 from benchmarks.studies.redshift import __main__ as redshift
 from benchmarks.studies.synthetic import __main__ as synthetic
 from benchmarks.studies.synthetic.tables import Table
@@ -83,6 +86,8 @@ RUNS = {  # a command, and a part of what it prints; {tmp}: a folder
     "studies.synthetic --quick --tables census "
     "--contestants 'held-out rows' flowcore": "| mean of 1",
     "studies.tabular power --models made maf5 --quick": "published",
+    "studies.mnist --quick --models made made+class --checkpoint {tmp}/runs "
+    "--picture {tmp}": "MADE, given the class",
     "studies.tables --list": "python -m benchmarks.studies.floor",
 }
 WITHOUT_JSON = ("reading", "fit_seconds", "studies.tables", "studies.estimator.costs",
@@ -110,6 +115,10 @@ def made(tmp_path, monkeypatch):
     monkeypatch.setattr(tabular, "load", lambda name: data)
     sky = np.cumsum(rng.uniform(0.1, 1, size=(600, 7)), axis=1)
     monkeypatch.setattr(redshift, "galaxies", lambda: (sky[:500], sky[500:]))
+    pixels = rng.integers(0, 256, size=(60, 784)).astype(np.float32)
+    digits = Digits(pixels, np.arange(60) % 10)
+    monkeypatch.setattr(mnist, "load", lambda folder: (digits, digits[:20], digits[20:]))
+    monkeypatch.setattr(models, "UNITS", 16)
     clone_of_sbibm(tmp_path, x)
     clone_of_posteriordb(tmp_path, x)
 

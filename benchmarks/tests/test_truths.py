@@ -2,6 +2,7 @@
 steps that are written by hand."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,9 @@ from benchmarks.studies.contestants import CONTESTANTS
 from benchmarks.studies.contestants.straight_line import StraightLine
 from benchmarks.studies.inference.exact import targets
 from benchmarks.studies.inference.known import problems
+from benchmarks.studies.mnist import digits
+from benchmarks.studies.mnist.models import MODELS as DIGITS
+from benchmarks.studies.mnist.models import log_prob_of_digits
 from benchmarks.studies.samplers.targets import TARGETS, funnel, gaussian
 from benchmarks.studies.tabular import datasets
 from benchmarks.studies.tabular.datasets import DAY, Dataset
@@ -163,6 +167,51 @@ def test_gaussian_is_the_maximum_likelihood_gaussian():
     exact = -0.5 * squared - 0.5 * np.linalg.slogdet(2 * np.pi * covariance)[1]
     flow = fit_gaussian(data.train)
     assert np.mean(flow.log_prob(test)) == pytest.approx(exact.mean(), abs=1e-4)
+
+
+def made_digits(folder: Path, n: int) -> np.ndarray:
+    """The two idx files of n training digits; their pixels."""
+    pixels = np.random.default_rng(0).integers(0, 256, size=(n, 784), dtype=np.uint8)
+    pixels[0, :256] = np.arange(256)
+    for kind, header, values in (
+        ("images-idx3", 16, pixels),
+        ("labels-idx1", 8, pixels[:, 0] % 10),
+    ):
+        content = bytes(header) + values.tobytes()
+        (folder / f"train-{kind}-ubyte").write_bytes(content)
+        (folder / f"t10k-{kind}-ubyte").write_bytes(content)
+    return pixels
+
+
+def test_digits_are_read_split_and_shown_as_they_were(tmp_path, monkeypatch):
+    monkeypatch.setattr(digits, "VALIDATION", 3)
+    pixels = made_digits(tmp_path, 8)
+    train, validation, test = digits.load(tmp_path)
+    np.testing.assert_array_equal(np.concatenate([train.pixels, validation.pixels]), pixels)
+    np.testing.assert_array_equal(test.pixels, pixels)
+    assert len(validation.pixels) == 3
+    np.testing.assert_array_equal(test.classes.argmax(axis=1), pixels[:, 0] % 10)
+    x = digits.logits(test.pixels, np.random.default_rng(0))
+    np.testing.assert_array_equal(digits.shown(x), pixels)
+
+
+def test_bits_a_pixel_are_those_of_the_paper():
+    k, u = np.random.default_rng(1).integers(0, 256, size=(5, digits.DIM)), 0.25
+    s = 1e-6 + (1 - 2e-6) * (k + u) / 256
+    x = np.log(s) - np.log1p(-s)
+    np.testing.assert_allclose(digits.PIXELS.inverse(k + u), x, rtol=1e-9)
+    slopes = np.log((1 - 2e-6) / 256 / s / (1 - s)).sum(axis=1)
+    bits = (np.full(5, 1300.5) - slopes) / (784 * np.log(2))
+    np.testing.assert_allclose(digits.bits_per_pixel(np.full(5, -1300.5), x), bits, rtol=1e-10)
+
+
+def test_a_flow_given_classes_is_scored_by_the_mean_of_its_densities():
+    flow = fc.testing.randomize(fc.flows.made(3, hidden=[8], context_dim=10))
+    x = np.random.default_rng(0).standard_normal((4, 3))
+    given = [np.exp(flow.log_prob(x, context=np.tile(y, (4, 1)))) for y in np.eye(10)]
+    found = log_prob_of_digits(flow, DIGITS["made+class"], x)
+    np.testing.assert_allclose(found, np.log(np.mean(given, axis=0)), rtol=1e-5)
+    assert np.std(given, axis=0).min() > 1e-3 * np.mean(given)
 
 
 SMALL = Case("small", 5, 3, (12, 9, 15), 20)

@@ -50,6 +50,7 @@ TABLES: dict[str, Table] = {
         Table("moons-seeds", moons_seeds.over_seeds, ("moons_seeds",)),
         Table("toy-targets", quality.toy_targets, ("toy_targets",)),
         Table("power", quality.power, tuple(job.name for job in POWER)),
+        Table("mnist", quality.mnist, ("mnist",)),
         Table("estimator", quality.estimator, ("estimator",)),
         Table("weights", quality.weights, ("estimator",)),
         Table("outliers", quality.outliers, ("outliers",)),

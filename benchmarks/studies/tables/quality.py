@@ -6,6 +6,7 @@ import numpy as np
 
 from ...support.markdown import table
 from ..estimator.results import verdict as verdict_on_tables
+from ..mnist.models import MODELS as DIGITS
 from ..outlier_detectors import US
 from ..tabular.models import MODELS, show
 
@@ -42,6 +43,24 @@ def power(*documents) -> str:
         published = _two(row["published"])
         lines.append([MODELS[name].row, show(row), published, row["epochs"], minutes])
     return table(["model", "flowcore", "published", "epochs", "minutes"], lines)
+
+
+def mnist(document) -> str:
+    """One line for each model, beside the paper's and a port's test log-likelihoods."""
+    lines = [[GAUSSIAN, *_nats_and_bits(document["gaussian"]), "-1366.9", *4 * [""]]]
+    for row in document["rows"]:
+        model = DIGITS[row["model"]]
+        name = f"{model.row}, given the class" if model.classes else model.row
+        seconds = f"{row['by_degree']:.2f} ({row['textbook']:.0f})" if "textbook" in row else ""
+        facts = *map(str, model.published), row["epochs"], f"{row['cpu_minutes']:.0f}", seconds
+        lines.append([name, *_nats_and_bits(row), *facts])
+    header = ["model", "flowcore", "bits a pixel", "published", "a port's", "epochs",
+              "CPU minutes", "100 digits, s (textbook)"]  # fmt: skip
+    return table(header, lines)
+
+
+def _nats_and_bits(row) -> list[str]:
+    return [f"{row['test']:.1f} +- {2 * row['standard_error']:.1f}", f"{row['bits']:.3f}"]
 
 
 def other_tables(*documents) -> str:
