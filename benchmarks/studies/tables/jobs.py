@@ -87,10 +87,10 @@ mnist            190  studies.mnist --models made made+class maf5 maf5+class mad
 power-made        13  studies.tabular power --models made --epochs 37
 power-made_mog     5  studies.tabular power --models made_mog --epochs 40
 power-realnvp5    31  studies.tabular power --models realnvp5 --epochs 100
-power-maf5        90  studies.tabular power --models maf5 --minutes 90
-power-maf_mog5    30  studies.tabular power --models maf_mog5 --epochs 50
-power-nsf_coupling  90  studies.tabular power --models nsf_coupling --minutes 90
-power-nsf_ar      90  studies.tabular power --models nsf_ar --minutes 90
+power-maf5        25  studies.tabular power --models maf5 --epochs 24
+power-maf_mog5    35  studies.tabular power --models maf_mog5 --epochs 20
+power-nsf_coupling  40  studies.tabular power --models nsf_coupling --epochs 12
+power-nsf_ar      45  studies.tabular power --models nsf_ar --epochs 20
 """  # noqa: E501
 JOBS: dict[str, Job] = {}
 for line in LIST.strip().splitlines():

@@ -110,19 +110,23 @@ def run_gaussian(data: Dataset) -> dict:
 
 def run_model(model: Model, data: Dataset, args) -> dict:
     """Train and score one model; its row of the JSON."""
-    settings = replace(model.settings, epochs=args.epochs, patience=args.patience)
+    settings = replace(model.settings_on(data.name), epochs=args.epochs, patience=args.patience)
     flow = model.build(data.dim, settings, args.seed)
     print(f"\n{model.name}: {flow.n_params:,} parameters, {settings}", flush=True)
     checkpoint = args.checkpoint and args.checkpoint / f"{data.name}-{model.name}-{args.seed}"
+    cpu, wall = time.process_time(), time.perf_counter()
     flow, history, settings, problem = train(
         flow, data, settings, args.minutes, args.seed, checkpoint
     )
+    core_share = (time.process_time() - cpu) / (time.perf_counter() - wall)
     row = {
         "model": model.name,
         "settings": asdict(settings),
         "seed": args.seed,
         "parameters": flow.n_params,
         "minutes": history.seconds / 60,
+        # of a run that was resumed, with the share of a core that its last part had
+        "cpu_minutes": core_share * history.seconds / 60,
         "problem": problem,
         "epochs": len(history.train_nll),
         "best_epoch": history.best_epoch,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from .models import MODELS
+from .models import BEST_KNOWN, MODELS
 
 BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "0.35"  # different for every kind of colour vision
 
@@ -36,6 +36,8 @@ def draw(name: str, gaussian: dict, rows: list[dict], path: Path) -> None:
     ax = figure.subplots()
     for y, row in enumerate(rows):
         _line(ax, y, row)
+    for model, nats in BEST_KNOWN.items() if name == "power" else ():
+        ax.axvline(nats, color=ORANGE, linestyle=":", label=f"best published ({model}: {nats})")
     ax.set_yticks(range(len(rows)), [MODELS[row["model"]].row for row in rows], fontsize=13)
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.tick_params(axis="x", labelsize=12)
@@ -49,7 +51,7 @@ def draw(name: str, gaussian: dict, rows: list[dict], path: Path) -> None:
     compared = any(row["published"] is not None for row in rows)
     beside = ", and what was published" if compared else ""
     ax.set_title(f"{name.upper()}: what flowcore reaches{beside}", fontsize=15)
-    figure.legend(*_legend(ax), loc="outside upper center", ncols=2, fontsize=12, frameon=False)
+    figure.legend(*_legend(ax), loc="outside upper center", ncols=3, fontsize=12, frameon=False)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=160)
 
