@@ -97,7 +97,7 @@ def helpful(
 
     Forward selection: in turn the flow that adds most to the stacked density of those before it, as
     long as that is more than its standard error, and than SMALLEST_GAIN nats a row, or costs the
-    others nothing: the plan is full with it.
+    others nothing: the plan is full with it. Of flows within a standard error, the cheapest.
     """
     taken, others, chosen = [*simple], [*flows], []
 
@@ -109,7 +109,8 @@ def helpful(
         before = log_p_of(taken)
         gains = [mean_and_error(log_p_of([*taken, one]) - before, folds.weight) for one in others]
         gain, error = max(gains)
-        best = others[gains.index((gain, error))]
+        near = [one for one, (its, _) in zip(others, gains, strict=True) if its >= gain - error]
+        best = min(near, key=lambda one: planned(flows=[one.candidate]).seconds[0])
         more = [*chosen, best.candidate]
         if chosen and gain < max(error, SMALLEST_GAIN) and not planned(flows=more).full:
             break

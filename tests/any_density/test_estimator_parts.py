@@ -118,13 +118,19 @@ def test_a_trial_chooses_what_adds_to_the_density_not_what_scores():
         Fitted(Candidate(name, None), (), log_p, Scored(name, log_p.mean(), 0.1, 0.0, True))
         for name, log_p in of.items()
     )
-    none, all_of_them = (lambda own=own, **_: SimpleNamespace(full=own) for own in (False, True))
+
+    def plans(full, cheap):
+        return lambda flows: SimpleNamespace(full=full, seconds=[2 - (flows[0].name == cheap)])
+
+    none, all_of_them = plans(False, "best"), plans(True, "best")
     chosen, others = helpful(folds, [simple], flows, none)
     assert [one.name for one in chosen] == ["best", "worst"]
     assert others == ["copy, which added little in a trial"]
     at_least_one, _ = helpful(folds, [flows[0]], flows[2:], none)
     assert [one.name for one in at_least_one] == ["copy"]
     assert helpful(folds, [simple], [], none) == ([], [])
+    as_good, _ = helpful(folds, [simple], flows, plans(False, "copy"))  # and cheaper
+    assert [one.name for one in as_good] == ["copy", "worst"]
     chosen, others = helpful(folds, [simple], flows, all_of_them)  # all are within the budget
     assert [one.name for one in chosen] == ["best", "worst", "copy"] and not others
 
