@@ -114,7 +114,7 @@ class FlowCandidate:
 
     cost     milliseconds of an update, (constant, per D, per row of the batch, per row and D),
              measured on one core up to D = WIDTH, of splines with BINS bins
-    splines  its recipe takes bins, which depend on the number of rows
+    bins     of its splines; 0: its recipe takes none
     modes    its base is a mixture of Gaussians
     white    it starts at the Gaussian, with a full matrix at the data end, and reads the principal
              axes of the context
@@ -128,7 +128,7 @@ class FlowCandidate:
     name: str
     recipe: Callable[..., TransformedDistribution]
     cost: tuple[float, float, float, float]
-    splines: bool = False
+    bins: int = 0
     modes: bool = False
     white: bool = False
     widens: bool = True
@@ -195,6 +195,7 @@ class FlowCandidate:
         context_dim = 0 if rows.context is None else rows.context.shape[1]
         # what is standardised has been standardised
         options |= {"context_dim": context_dim, "standardize": False, "standardize_context": False}
+        options |= {"bins": self.bins} if self.bins else {}
         flow = self.recipe(rows.x.shape[1], rng=rng, **options)
         if self.clamped:
             base = ClampedBase(flow.base, context_dim)
@@ -209,22 +210,23 @@ class FlowCandidate:
 
     def with_bins_for(self, n: int) -> FlowCandidate:
         """The same for a table of n rows."""
-        if not self.splines:
-            return self
-        bins = bins_for(n)
-        fixed, *growing = ((2 * BINS + bins) / (3 * BINS) * cost for cost in self.cost)
-        return replace(self, recipe=partial(self.recipe, bins=bins), cost=(fixed, *growing))
+        return replace(self, bins=bins_for(n)) if self.bins else self
 
     def milliseconds(self, dim: int, batch_size: int, context_dim: int = 0) -> float:
         """Milliseconds of one update."""
         fixed, _, per_row, per_number = self.cost
         of_parameters = self.nbytes(dim, context_dim) / 8 * PER_PARAMETER
-        return fixed + of_parameters + batch_size * (per_row + per_number * self._size(dim))
+        of_rows = batch_size * (per_row + per_number * self._size(dim))
+        return of_parameters + self._of_bins * (fixed + of_rows)
 
     def nbytes(self, dim: int, context_dim: int = 0) -> float:
         """About the memory of its parameters in float64, from what an update costs per D."""
         times = 1 + max(0, context_dim - WIDE_CONTEXT) / dim
-        return 8 * self.cost[1] * self._size(dim) * times / PER_PARAMETER
+        return 8 * self._of_bins * self.cost[1] * self._size(dim) * times / PER_PARAMETER
+
+    @property
+    def _of_bins(self) -> float:
+        return (2 * BINS + self.bins) / (3 * BINS) if self.bins else 1.0
 
     def _size(self, dim: int) -> float:
         return dim * max(1.0, dim / WIDTH) if self.widens else dim
@@ -292,17 +294,16 @@ CORRELATED = 300.0  # condition number: from there on, a white spline flow is wo
 affine = partial(maf, base="student_t", activation="tanh")  # with tails, as that of `nsf`
 spline = partial(nsf, activation="tanh")
 FLOWS = {
-    "spline": FlowCandidate("spline flow", spline, (1.2, 0.09, 0.002, 0.002), splines=True),
+    "spline": FlowCandidate("spline flow", spline, (1.2, 0.09, 0.002, 0.002), bins=BINS),
     "affine": FlowCandidate("affine flow", affine, (0.5, 0.015, 0.003, 0.0002)),
     "modes": FlowCandidate("spline flow of modes", partial(spline, layers=2),
-                           (0.8, 0.05, 0.002, 0.001), splines=True, modes=True,
-                           least_dim=2),
+                           (0.8, 0.05, 0.002, 0.001), bins=BINS, modes=True, least_dim=2),
     "white": FlowCandidate("affine flow, white", partial(affine, layers=3),
                            (0.5, 0.015, 0.003, 0.0002), white=True, least_dim=3),
     "small": FlowCandidate("small affine flow", partial(affine, layers=3, hidden=[32]),
                            (0.3, 0.01, 0.001, 0.0001), widens=False),
     "white_spline": FlowCandidate("spline flow, white", spline, (1.2, 0.09, 0.002, 0.002),
-                                  splines=True, white=True, rows_per_column=100,
+                                  bins=BINS, white=True, rows_per_column=100,
                                   least_condition=CORRELATED),
 }  # fmt: skip
 RECIPES = (glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp)

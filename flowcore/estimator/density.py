@@ -265,7 +265,6 @@ class FlowDensity(
         minutes = default_minutes(len(rows)) if self.budget is None else self.budget
         minutes = min(minutes, (self.max_seconds or np.inf) / 60)
         flows = as_candidates(self.flow, *dims, table.is_clamped)
-        flows = [one.with_bins_for(len(rows)) for one in flows]
 
         def planned(rows: Sample, share: float = 1.0) -> partial:
             tables = (one for one in (rows.x, rows.context) if one is not None)

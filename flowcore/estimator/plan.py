@@ -1,4 +1,4 @@
-"""Candidates, numbers of folds and epochs depend only on n, D and the budget.
+"""Numbers of folds and epochs depend only on n, D, the candidates and the budget.
 
 So the same table gives the same density on a busy machine, too. Seconds are those of one core of
 the machine on which the costs of an update were measured (`benchmarks.studies.estimator.costs`).
@@ -65,18 +65,20 @@ def default_minutes(n: int) -> float:
 
 def plan(
     n: int, dim: int, context_dim: int, flows: Flows, minutes: float | None = None,
-    condition: float = 1.0, trial: bool = False,
+    condition: float = 1.0, share: float = 1.0, trial: bool = False,
 ) -> FitPlan:  # fmt: skip
     """The plan with as many folds, and then epochs, as the budget allows.
 
     condition: the condition number of the correlations of X or of the context, the larger one.
-    trial: one part of the rows, a tenth or up to a third, is held out once.
+    share: of the budget, that the flows get.
+    trial: one part of the rows, a tenth or up to a third, is held out once. No flow is left out, so
+    four epochs of wide tables may take more than the share.
 
     Errors: ValueError for more columns than a full covariance matrix can have.
     """
     minutes = default_minutes(n) if minutes is None else minutes
     whole = 60 * minutes * CORES * USED
-    budget = whole * (TRIAL if trial else 1 - TRIAL)
+    budget = share * whole
     most = int(MEMORY / (8 * MATRICES * dim**2))  # folds
     if not most:
         raise ValueError(
@@ -91,7 +93,8 @@ def plan(
     families, left_out = _families(n, dim, context_dim, whole)
     if any(flow.clamped for flow in flows):
         families = OF_PRESENT
-    if len(flows) > 1:  # a single one was asked for
+    flows = [one.with_bins_for(n) for one in flows]
+    if len(flows) > 1 and not trial:  # a single one was asked for
         flows = [one for one in flows if _suits(one, n, dim, condition)]
         flows, others = _affordable(flows, n, (dim, context_dim), *allowed[-1], budget)
         left_out += others

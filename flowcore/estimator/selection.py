@@ -32,7 +32,8 @@ def select(
 ) -> Selection:  # fmt: skip
     """Fit the candidates of the plan to every fold, and stack them; see `stacked`.
 
-    A trial chooses the simple density of each family first, and among the flows, see `helpful`.
+    A trial chooses the simple density of each family first, and among the flows, see `helpful`; it
+    chooses nothing if its part of the time is over before its end.
 
     planned: `plan` with its arguments, of which the trial replaces some
     alone: only the flows get weights; the simpler densities are just listed in the summary
@@ -43,15 +44,17 @@ def select(
     left_out = [*plan.left_out]
     if len(plan.flows) > 1:
         some = np.random.default_rng(seeds.spawn(1)[0]).permutation(len(rows))[:MOST_ROWS]
-        trial = planned(n=len(some), flows=plan.flows, trial=True)
-        now = time.time()
-        tried = fitted(rows.take(np.sort(some)), trial, *how, now + TRIAL * (ends - now), late)
-        flows, others = helpful(*tried, planned)
-        families = [[[one.candidate]] for one in tried[1]]
-        plan, left_out = replace(planned(flows=flows), families=families), left_out + others
+        trial = planned(n=len(some), flows=plan.flows, share=TRIAL, trial=True)
+        now, unfinished = time.time(), []
+        until_then = now + TRIAL * (ends - now)
+        tried = fitted(rows.take(np.sort(some)), trial, *how, until_then, unfinished)
+        if not unfinished:
+            rest = partial(planned, share=1 - TRIAL)
+            flows, others = helpful(*tried, rest)
+            families = [[[one.candidate]] for one in tried[1]]
+            plan, left_out = replace(rest(flows=flows), families=families), left_out + others
     folds, simple, flows = fitted(rows, plan, *how, ends, late)
     if late:
-        late = [*dict.fromkeys(late)]  # of the trial and of the fit
         left_out += [f"{what}, as max_seconds was over" for what in late]
         warn(
             f"max_seconds was over before {', '.join(late)}: the result depends on "
@@ -97,7 +100,8 @@ def helpful(
 
     Forward selection: in turn the flow that adds most to the stacked density of those before it, as
     long as that is more than its standard error, and than SMALLEST_GAIN nats a row, or costs the
-    others nothing: the plan is full with it. Of flows within a standard error, the cheapest.
+    others nothing: the plan is full with it. Of flows that are as good, up to the standard error of
+    the difference, the cheapest.
     """
     taken, others, chosen = [*simple], [*flows], []
 
@@ -105,17 +109,29 @@ def helpful(
         log_p = np.stack([one.log_p for one in densities], axis=1)
         return mixed(log_p, stacked_weights(log_p, folds.weight))
 
+    def gain(after: np.ndarray, before: np.ndarray) -> tuple[float, float]:
+        return mean_and_error(after - before, folds.weight)
+
+    def seconds(one: Fitted) -> float:
+        return planned(flows=[one.candidate], minutes=np.inf).seconds[0]  # of all epochs
+
     while others:
-        before = log_p_of(taken)
-        gains = [mean_and_error(log_p_of([*taken, one]) - before, folds.weight) for one in others]
-        gain, error = max(gains)
-        near = [one for one, (its, _) in zip(others, gains, strict=True) if its >= gain - error]
-        best = min(near, key=lambda one: planned(flows=[one.candidate]).seconds[0])
-        more = [*chosen, best.candidate]
-        if chosen and gain < max(error, SMALLEST_GAIN) and not planned(flows=more).full:
+        before, after = log_p_of(taken), [log_p_of([*taken, one]) for one in others]
+        gains = [gain(log_p, before) for log_p in after]
+        best = gains.index(max(gains))
+        more, error = gains[best]
+        full = more > 0 and planned(flows=[*chosen, others[best].candidate]).full
+        if chosen and more < max(error, SMALLEST_GAIN) and not full:
             break
-        others.remove(best)
-        taken, chosen = [*taken, best], more
+        less = [gain(after[best], log_p) for log_p in after]
+        as_good = [
+            one for one, (own, _), (difference, its_error) in zip(others, gains, less, strict=True)
+            if own >= SMALLEST_GAIN and difference <= its_error
+        ]  # fmt: skip
+        one = min(as_good or [others[best]], key=seconds)
+        others.remove(one)
+        chosen.append(one.candidate)
+        taken.append(one)
     return chosen, [f"{one.candidate.name}, which added little in a trial" for one in others]
 
 
