@@ -185,7 +185,7 @@ def fit(
     ] = "auto",
     budget: Annotated[
         float | None,
-        Option(help="Minutes on two cores (default: by the number of rows, 1.5 for 20,000)."),
+        Option(help="Minutes on two cores (default: by the number of rows, 0.75 for 20,000)."),
     ] = None,
     max_seconds: Annotated[float | None, Option(help="Limit in seconds, by the clock.")] = None,
     quick: flag("--quick", "Use a tenth of the budget.") = False,

@@ -68,12 +68,13 @@ class FlowDensity(
       context in its principal axes. Columns, of X or of the context, are strongly correlated if the
       condition number of their correlations is at least 300. It needs 100 rows for each column.
 
-    A trial chooses among the flows: all are fitted to a part of at most 10,000 rows, for a tenth of
-    the budget. Chosen is the flow that adds most to the density of the simple candidates, then the
-    flow that adds most to the density of both, as long as it adds more than 0.01 nats a row and
-    more than its standard error on held-out rows, or the budget allows it on ten folds, too. Where
-    flows differ by less than this error, the cheapest is chosen. Only these flows are then fitted
-    on the folds, from their start. Splines have 8 bins, 16 from 50,000 rows on, 32 from 300,000.
+    A trial chooses among the flows of "auto": all are fitted to at most 10,000 rows, for a tenth of
+    the budget. The best one on held-out rows is chosen. Then the flow follows that adds most to the
+    density of those before, as long as it adds more than 0.01 nats a row and more than its standard
+    error, or the budget allows it on ten folds, too. Of flows that are as good, up to the standard
+    error of their difference, the cheapest is chosen. Only these flows are fitted on the folds,
+    from their start. Splines of "auto", "spline" and "modes" have 8 bins, 16 from 50,000 rows on,
+    32 from 300,000.
 
     The folds depend on `random_state` and on the distances of the rows from the centre. They do not
     depend on the order of the rows, nor on the order, signs or units of the columns. Equal rows are

@@ -167,6 +167,11 @@ class Csv:
         """(the names of the columns, the rows below them) of the first block."""
         names: tuple = tuple(range(len(cells) - 1))
         if self.header:
+            if None in cells[:-1, 0]:
+                raise ValueError(
+                    f"{self.source}: the first record does not end within its first {FIRST:,} "
+                    "characters: is a quotation mark not closed?"
+                )
             texts, cells = [name.strip() for name in cells[:-1, 0]], cells[:, 1:]
             names = tuple(text or f"Unnamed: {k}" for k, text in enumerate(texts))  # as in pandas
             self._check_names(names)

@@ -70,7 +70,7 @@ def run(args) -> dict:
     parts = [part[:200] for part in parts] if args.quick else parts
     document["gaussian"], flows = gaussian_scores(parts[0], parts[-1]), {}
     for name in args.models:
-        flows[name], row = finished(name, args.checkpoint) or trained(name, parts, args)
+        flows[name], row = finished(name, args) or trained(name, parts, args)
         document["rows"].append(row)
         if args.json:
             write_json(args.json, document)
@@ -80,11 +80,14 @@ def run(args) -> dict:
     return document
 
 
-def finished(name: str, folder: Path | None):
-    """The flow and the row of an earlier run; None if there are none."""
-    if folder is None or not (folder / f"{name}.json").exists():
+def finished(name: str, args):
+    """The flow and the row of an earlier run of as many epochs; None if there are none."""
+    folder = args.checkpoint
+    if folder is None or args.quick or not (folder / f"{name}.json").exists():
         return None
     row = json.loads((folder / f"{name}.json").read_text("utf-8"))
+    if row["epochs"] != (args.epochs or MODELS[name].epochs):
+        return None
     return fc.load(folder / f"{name}.npz"), row
 
 
@@ -100,7 +103,7 @@ def trained(name: str, parts, args):
     if not model.classes:
         row |= drawing_seconds(flow)
     print(f"{name}: {row['test']:.1f} nats, {row['bits']:.3f} bits a pixel", flush=True)
-    if folder and not row["interrupted"]:
+    if folder and not (row["interrupted"] or args.quick):
         fc.save(flow, folder / f"{name}.npz")
         write_json(folder / f"{name}.json", row)
     return flow, row

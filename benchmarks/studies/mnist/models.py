@@ -55,7 +55,7 @@ class Model:
         return digits.classes if self.classes else None
 
 
-MADE = {"recipe": "made", "epochs": 60, "learning_rate": 3e-3, "batch_size": 100}
+MADE = {"recipe": "made", "epochs": 30, "learning_rate": 3e-3, "batch_size": 100}
 MAF5 = {"recipe": "maf", "epochs": 24, "learning_rate": 1.5e-3, "options": {"layers": 5}}
 MODELS: dict[str, Model] = {
     "made": Model("MADE", (-1380.8, -1393.7), **MADE),
