@@ -14,7 +14,7 @@ seconds are those of the training. The defaults of `fit_matching` were chosen on
 --textbook: all defaults of `flows.continuous` and `fit_matching`, in float64, beside the plain loop
 of torchcfm's examples (`textbook`: 6,000 updates). Their KL on the same fresh points, +- the
 standard error of the mean over the seeds, and the CPU seconds of the training. The default of
-`hidden` was chosen on chain_8, chain_20 and two moons with a third column, seed 500.
+`hidden` was chosen on chains, and on two moons and pinwheel with more columns, with other seeds.
 
 "kernel" is the KL of a kernel estimate from the same rows, at the width that is best for these
 fresh points: what the rows allow a smooth estimate that assumes nothing else.
