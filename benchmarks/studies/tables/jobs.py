@@ -71,7 +71,6 @@ maf_iaf_cost      12  maf_iaf_cost --picture docs/images/maf_iaf_cost.png
 cost_growth        8  studies.cost_growth --picture docs/images/cost_growth.png
 busy              10  studies.busy
 peers             30  studies.peers --cases ABCD
-peers-64          25  studies.peers --cases ABCD --iaf-rows --dtype float64
 splines-1         26  studies.peers --cases FGHI --iaf-rows --threads 1
 time_to_trained    8  studies.time_to_trained --with-tfp
 toy_targets        8  studies.toy_targets --seeds 3 --first-seed 10 --picture docs/images/toy_targets.png
@@ -90,7 +89,7 @@ power-realnvp5    31  studies.tabular power --models realnvp5 --epochs 100
 power-maf5        25  studies.tabular power --models maf5 --epochs 24
 power-maf_mog5    35  studies.tabular power --models maf_mog5 --epochs 20
 power-nsf_coupling  40  studies.tabular power --models nsf_coupling --epochs 12
-power-nsf_ar      45  studies.tabular power --models nsf_ar --epochs 20
+power-nsf_ar      45  studies.tabular power --models nsf_ar --epochs 40
 """  # noqa: E501
 JOBS: dict[str, Job] = {}
 for line in LIST.strip().splitlines():

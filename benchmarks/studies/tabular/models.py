@@ -125,17 +125,14 @@ MODELS: dict[str, Model] = {
     )
 }  # fmt: skip
 
-# POWER has a million rows: residual networks, many bins and small batches pay there. From right to
-# left, time and the three sub-meterings (steps of one watt-hour) come before voltage and power.
-DEEP = Settings(batch_size=256, learning_rate=3e-3, clip_norm=5.0, layers=5, hidden=(128,) * 3)
-TIME_FIRST = {"residual": True, "order": "right-to-left", **WIDE}
-FINE = {"bins": 32, **TIME_FIRST}
+# POWER has a million rows: residual networks and many bins pay there
+DEEP = Settings(batch_size=512, learning_rate=2e-3, clip_norm=5.0, layers=5, hidden=(128,) * 3)
+RESIDUAL = {"residual": True, **WIDE}
+FINE = {"bins": 32, **RESIDUAL}
 ON_POWER: dict[str, Settings] = {
     # deep affine maps throw single rows so far out that a normal base diverges
-    "maf5": replace(
-        DEEP, learning_rate=2e-3, hidden=(128,) * 5, options={"base": "student_t", **TIME_FIRST}
-    ),
-    "maf_mog5": replace(DEEP, learning_rate=2e-3, options={"components": 20, **TIME_FIRST}),
+    "maf5": replace(DEEP, hidden=(128,) * 5, options={"base": "student_t", **RESIDUAL}),
+    "maf_mog5": replace(DEEP, options={"components": 20, **RESIDUAL}),
     "nsf_coupling": replace(DEEP, layers=8, options={"kind": "coupling", **FINE}),
     "nsf_ar": replace(DEEP, options={"kind": "autoregressive", **FINE}),
 }
