@@ -248,8 +248,8 @@ def nsf(
         "autoregressive" (as in `maf`: the density takes one pass) or "coupling" (as in `realnvp`:
         both directions take one pass; D >= 2).
     bins, tail :
-        As for `RationalQuadratic`: K bins on [-tail, tail], in standardised units. Many
-        rows determine more bins: `FlowDensity` takes 16 from 50,000 rows on, 32 from 300,000.
+        As for `RationalQuadratic`: K bins on [-tail, tail], in standardised units. Many rows
+        determine more bins: `FlowDensity` takes 16 from 50,000 rows on, 32 from 300,000.
     affine : bool or Affine
         True, or an `Affine(...)`: an affine map, computed by the same network, follows each spline.
         The affine map helps if scales vary much with other coordinates. False: splines alone, which

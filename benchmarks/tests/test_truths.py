@@ -170,16 +170,15 @@ def test_gaussian_is_the_maximum_likelihood_gaussian():
 
 
 def made_digits(folder: Path, n: int) -> np.ndarray:
-    """The two idx files of n training digits; their pixels."""
+    """idx files of n training digits, and of as many test digits, in negative; the pixels."""
     pixels = np.random.default_rng(0).integers(0, 256, size=(n, 784), dtype=np.uint8)
     pixels[0, :256] = np.arange(256)
     for kind, header, values in (
         ("images-idx3", 16, pixels),
         ("labels-idx1", 8, pixels[:, 0] % 10),
     ):
-        content = bytes(header) + values.tobytes()
-        (folder / f"train-{kind}-ubyte").write_bytes(content)
-        (folder / f"t10k-{kind}-ubyte").write_bytes(content)
+        (folder / f"train-{kind}-ubyte").write_bytes(bytes(header) + values.tobytes())
+        (folder / f"t10k-{kind}-ubyte").write_bytes(bytes(header) + (255 - values).tobytes())
     return pixels
 
 
@@ -188,11 +187,11 @@ def test_digits_are_read_split_and_shown_as_they_were(tmp_path, monkeypatch):
     pixels = made_digits(tmp_path, 8)
     train, validation, test = digits.load(tmp_path)
     np.testing.assert_array_equal(np.concatenate([train.pixels, validation.pixels]), pixels)
-    np.testing.assert_array_equal(test.pixels, pixels)
+    np.testing.assert_array_equal(test.pixels, 255 - pixels)
     assert len(validation.pixels) == 3
-    np.testing.assert_array_equal(test.classes.argmax(axis=1), pixels[:, 0] % 10)
-    x = digits.logits(test.pixels, np.random.default_rng(0))
-    np.testing.assert_array_equal(digits.shown(x), pixels)
+    np.testing.assert_array_equal(train.classes.argmax(axis=1), pixels[:5, 0] % 10)
+    x = digits.logits(train.pixels, np.random.default_rng(0))
+    np.testing.assert_array_equal(digits.shown(x), pixels[:5])
 
 
 def test_bits_a_pixel_are_those_of_the_paper():

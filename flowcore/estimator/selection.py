@@ -1,4 +1,4 @@
-"""From a table to a mixture of candidates: folds, fits, weights, a summary."""
+"""From a table to a mixture of candidates: a trial, folds, fits, weights, a summary."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def select(
 ) -> Selection:  # fmt: skip
     """Fit the candidates of the plan to every fold, and stack them; see `stacked`.
 
-    A trial chooses the simple density of each family first, and among the flows, see `helpful`; it
-    chooses nothing if its part of the time is over before its end.
+    A trial comes first if there are several flows: it chooses the simple density of each family,
+    and the flows, see `forward_selection`. If its part of the time is over, it chooses nothing.
 
     planned: `plan` with its arguments, of which the trial replaces some
     alone: only the flows get weights; the simpler densities are just listed in the summary
@@ -43,17 +43,20 @@ def select(
     plan, how, late = planned(), (seeds, n_jobs, progress), []
     left_out = [*plan.left_out]
     if len(plan.flows) > 1:
+        planned = partial(planned, share=1 - TRIAL)  # the rest
+        plan = planned()
+        left_out = [*plan.left_out]
         some = np.random.default_rng(seeds.spawn(1)[0]).permutation(len(rows))[:MOST_ROWS]
         trial = planned(n=len(some), flows=plan.flows, share=TRIAL, trial=True)
         now, unfinished = time.time(), []
-        until_then = now + TRIAL * (ends - now)
-        tried = fitted(rows.take(np.sort(some)), trial, *how, until_then, unfinished)
+        tried = fit_candidates(
+            rows.take(np.sort(some)), trial, *how, now + TRIAL * (ends - now), unfinished
+        )
         if not unfinished:
-            rest = partial(planned, share=1 - TRIAL)
-            flows, others = helpful(*tried, rest)
+            flows, others = forward_selection(*tried, planned)
             families = [[[one.candidate]] for one in tried[1]]
-            plan, left_out = replace(rest(flows=flows), families=families), left_out + others
-    folds, simple, flows = fitted(rows, plan, *how, ends, late)
+            plan, left_out = replace(planned(flows=flows), families=families), left_out + others
+    folds, simple, flows = fit_candidates(rows, plan, *how, ends, late)
     if late:
         left_out += [f"{what}, as max_seconds was over" for what in late]
         warn(
@@ -64,7 +67,7 @@ def select(
     return stacked([*simple, *flows], len(simple) if alone and flows else 0, folds, left_out)
 
 
-def fitted(
+def fit_candidates(
     rows: Sample, plan: FitPlan, seeds: np.random.SeedSequence, n_jobs, progress: bool, ends: float,
     late: list[str],
 ) -> tuple[Folds, list[Fitted], list[Fitted]]:  # fmt: skip
@@ -93,15 +96,15 @@ def fitted(
     return folds, simple, flows
 
 
-def helpful(
+def forward_selection(
     folds: Folds, simple: list[Fitted], flows: list[Fitted], planned: Callable[..., FitPlan]
 ) -> tuple[list[FlowCandidate], list[str]]:
     """(the flows that add to the density, the best one always; the others in words).
 
-    Forward selection: in turn the flow that adds most to the stacked density of those before it, as
-    long as that is more than its standard error, and than SMALLEST_GAIN nats a row, or costs the
-    others nothing: the plan is full with it. Of flows that are as good, up to the standard error of
-    the difference, the cheapest.
+    In turn the flow that adds most to the stacked density of those before it, as long as that is
+    more than its standard error, and than SMALLEST_GAIN nats a row, or costs the others nothing:
+    the plan is full with it. Of flows that are as good, up to the standard error of the difference,
+    the cheapest.
     """
     taken, others, chosen = [*simple], [*flows], []
 

@@ -88,7 +88,7 @@ power-made_mog     5  studies.tabular power --models made_mog --epochs 40
 power-realnvp5    31  studies.tabular power --models realnvp5 --epochs 100
 power-maf5        25  studies.tabular power --models maf5 --epochs 24
 power-maf_mog5    35  studies.tabular power --models maf_mog5 --epochs 20
-power-nsf_coupling  40  studies.tabular power --models nsf_coupling --epochs 12
+power-nsf_coupling  60  studies.tabular power --models nsf_coupling --epochs 24
 power-nsf_ar      45  studies.tabular power --models nsf_ar --epochs 40
 """  # noqa: E501
 JOBS: dict[str, Job] = {}

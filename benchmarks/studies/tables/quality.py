@@ -35,15 +35,15 @@ def toy_targets(document) -> str:
 def power(*documents) -> str:
     """One line for each model; the Gaussian first."""
     gaussian = documents[0]["gaussian"]
-    lines = [[GAUSSIAN, show(gaussian), _two(gaussian["published"]), "", "", ""]]
+    lines = [[GAUSSIAN, show(gaussian), _two(gaussian["published"]), "", ""]]
     rows = {row["model"]: row for document in documents for row in document["rows"]}
     for name in (name for name in MODELS if name in rows):
         row = rows[name]
-        minutes = [f"{row[kind]:.0f}" if kind in row else "" for kind in ("minutes", "cpu_minutes")]
+        minutes = f"{row['minutes']:.0f}"
         published = _two(row["published"])
-        lines.append([MODELS[name].row, show(row), published, row["epochs"], *minutes])
-    lines += [[model, "", _two(nats), "", "", ""] for model, nats in BEST_KNOWN.items()]
-    return table(["model", "flowcore", "published", "epochs", "minutes", "CPU minutes"], lines)
+        lines.append([MODELS[name].row, show(row), published, row["epochs"], minutes])
+    lines += [[model, "", _two(nats), "", ""] for model, nats in BEST_KNOWN.items()]
+    return table(["model", "flowcore", "published", "epochs", "minutes"], lines)
 
 
 def mnist(document) -> str:
