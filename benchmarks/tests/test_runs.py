@@ -42,7 +42,7 @@ RUNS = {  # a command, and a part of what it prints; {tmp}: a folder
     f"against {ROOT} {TIMED} --cases A": "| now / before |",
     f"maf_iaf_cost {TIMED} --largest 8 --width 16 --rows 4 --picture {{tmp}}/cost.png": "slope",
     "moons_seeds --quick --epochs 2 --seeds 1": "flowcore's own recipe",
-    "fit_seconds --sizes 60x2 --budget 0.001": "its largest part",
+    "fit_seconds --sizes 60x2 --budget 0.001": "log p of fresh rows",
     "reading 3000": "3,000 rows of 6 columns",
     f"studies.past_one_machine {TIMED}": "2 workers, s",
     f"studies.peers {TIMED} --cases A --iaf-rows 3 --libraries flowcore": "step of an IAF",
