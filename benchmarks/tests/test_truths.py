@@ -128,6 +128,18 @@ def test_power_is_shuffled_dropped_and_noised():
     np.testing.assert_allclose(noise[:, 5], rng.rand(n), atol=1e-12)
 
 
+def test_fresh_noise_is_uniform_in_the_unit_of_the_last_digit():
+    rng = np.random.default_rng(0)
+    unit = np.array(datasets.UNITS["power"])
+    k = rng.integers(0, 1440, (4000, 6))
+    parts, mean, scale = datasets.standardized(datasets.split((k + rng.random(k.shape)) * unit))
+    rows = np.concatenate(parts).astype(np.float32)
+    fresh = datasets.UnitNoise(unit, mean, scale)(rows, rng)
+    moved = (fresh * scale + mean) / unit - k
+    assert ((moved >= 0) & (moved < 1)).mean() > 0.999  # a float32 may round into the next unit
+    assert all(stats.kstest(column, "uniform").pvalue > 1e-3 for column in moved.T)
+
+
 def filled_table():
     """Three days; 30 minutes filled at 2000, 1 at 2500, and chance repeats at 3000 and 3200."""
     table = np.random.default_rng(0).random((3 * DAY, 8))

@@ -27,7 +27,7 @@ import numpy as np
 
 from .fetch import ARCHIVES, data_folder, read_member, stored
 
-RECIPE = 1  # of the preparation: counted up when it changes, so that no old table is read
+RECIPE = 2  # of the preparation: counted up when it changes, so that no old table is read
 DAY = 1440  # minutes
 MISSED = 25_979  # minutes without a measurement in the original file, as UCI counts them
 SEED = 42  # of the MAF paper's code
@@ -37,16 +37,33 @@ MEMBERS = {  # of the archives
     "galaxies": "pzflow/example_files/galaxy-data.pkl",
 }
 NAMES = tuple(MEMBERS)
+# the width of the uniform noise in each column: one unit of the last digit
+UNITS = {"power": (0.001, 0.01, 1, 1, 1, 1)}
+
+
+@dataclass(frozen=True)
+class UnitNoise:
+    """Draws the noise of standardised rows anew: each number is uniform within its unit of the last
+    digit, [unit k, unit (k + 1)) before the columns were standardised. The `noise=` of `fit`."""
+
+    unit: np.ndarray
+    mean: np.ndarray
+    scale: np.ndarray
+
+    def __call__(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        k = np.floor((rows * self.scale + self.mean) / self.unit)
+        return ((k + rng.random(rows.shape)) * self.unit - self.mean) / self.scale
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Standardised rows (n, D), float32."""
+    """Standardised rows (n, D), float32; noise: draws that of `power_features` anew."""
 
     name: str
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
+    noise: UnitNoise | None = None
 
     @property
     def dim(self) -> int:
@@ -69,10 +86,14 @@ def load(name: str, folder: Path | None = None) -> Dataset:
 
     def make():
         table = PARSERS[name](read_member(ARCHIVES[name], MEMBERS[name], folder))
+        parts, mean, scale = standardized(split(table))
         # computed in float64; kept as float32, in which flows are trained
-        return {"rows": np.concatenate(standardized(split(table))).astype(np.float32)}
+        return {"rows": np.concatenate(parts).astype(np.float32), "mean": mean, "scale": scale}
 
-    return Dataset(name, *split(stored(folder / f"{name}-{RECIPE}.npz", make)["rows"]))
+    made = stored(folder / f"{name}-{RECIPE}.npz", make)
+    unit = UNITS.get(name)
+    noise = None if unit is None else UnitNoise(np.array(unit), made["mean"], made["scale"])
+    return Dataset(name, *split(made["rows"]), noise)
 
 
 def split(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -81,11 +102,11 @@ def split(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return (*_cut_last_tenth(rest), test)
 
 
-def standardized(parts) -> list[np.ndarray]:
-    """The parts, minus the mean and over the standard deviation of train + validation."""
+def standardized(parts) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """The parts, minus the mean and over the standard deviation of train + validation; both."""
     seen = np.concatenate(parts[:2])
     mean, scale = seen.mean(axis=0), seen.std(axis=0)
-    return [(part - mean) / scale for part in parts]
+    return [(part - mean) / scale for part in parts], mean, scale
 
 
 def power_table(csv: bytes) -> np.ndarray:

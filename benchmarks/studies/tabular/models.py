@@ -47,6 +47,7 @@ class Settings:
     epochs    None: EPOCHS of the data set, or as many as fit into the minutes
     layers    None: the recipe has one
     decay     the learning rate follows half a cosine down to 0 over all updates
+    fresh_noise    the noise of the last digit is drawn anew in every epoch
     options   what else the recipe takes, and log_scale_bound, that of its affine maps
     """
 
@@ -54,6 +55,7 @@ class Settings:
     batch_size: int = 500
     learning_rate: float = 1e-3
     decay: bool = True
+    fresh_noise: bool = False
     patience: int | None = None
     clip_norm: float | None = None
     layers: int | None = None
@@ -125,8 +127,10 @@ MODELS: dict[str, Model] = {
     )
 }  # fmt: skip
 
-# POWER has a million rows: residual networks and many bins pay there
-DEEP = Settings(batch_size=512, learning_rate=2e-3, clip_norm=5.0, layers=5, hidden=(128,) * 3)
+# POWER has a million rows: residual networks and many bins pay there, unless they learn the noise
+DEEP = Settings(
+    batch_size=512, learning_rate=2e-3, clip_norm=5.0, fresh_noise=True, layers=5, hidden=(128,) * 3
+)
 RESIDUAL = {"residual": True, **WIDE}
 FINE = {"bins": 32, **RESIDUAL}
 ON_POWER: dict[str, Settings] = {
