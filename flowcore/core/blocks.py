@@ -8,6 +8,7 @@ number of threads.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -83,18 +84,30 @@ def map_blocks(
 
 
 def in_threads(f: Callable, items: Sequence, workers: int) -> None:
-    """f(item) for every item, each once; the error of the first item that has one ends the run."""
-    workers = min(workers, len(items))
-    if workers < 2:
-        for item in items:
-            f(item)
-        return
+    """f(item) for every item, each once; the error of the first item that has one ends the run.
+
+    The calling thread is one of the workers, since it has a core: two new threads often begin on
+    the same one, and then one of them waits for milliseconds.
+    """
+    workers, todo, errors = min(workers, len(items)), iter(range(len(items))), {}
     state = {"call": np.geterrcall(), **np.geterr()}
 
-    def run(item):
+    def work():
+        k = 0
         with np.errstate(**state):  # threads do not inherit it
-            f(item)
+            try:
+                for k in todo:
+                    f(items[k])
+            except BaseException as error:  # an interrupt, too
+                errors[k] = error
+                deque(todo, maxlen=0)  # nobody begins another item
 
-    with ThreadPoolExecutor(workers) as pool:
-        for _ in pool.map(run, items):  # an error, or an interrupt, cancels what has not begun
-            pass
+    if workers < 2:
+        work()
+    else:
+        with ThreadPoolExecutor(workers - 1) as pool:
+            for _ in range(workers - 1):
+                pool.submit(work)
+            work()
+    if errors:
+        raise errors[min(errors)]

@@ -169,6 +169,18 @@ def test_blocks_are_put_together(x, n, threads):
     assert max(sizes) <= blocks.ROWS or n < blocks.MANY
 
 
+def test_the_calling_thread_is_one_of_the_workers():
+    """Two new threads may begin on one core, and then the second core gains nothing."""
+    seen, both = set(), threading.Barrier(2)
+
+    def f(item):
+        seen.add(threading.get_ident())
+        both.wait(5)  # until each worker has one
+
+    blocks.in_threads(f, range(2), 2)
+    assert len(seen) == 2 and threading.get_ident() in seen
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_first_error_ends_the_run(workers):
     seen = []

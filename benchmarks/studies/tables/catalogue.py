@@ -41,6 +41,7 @@ TABLES: dict[str, Table] = {
         Table("spline-step", spline_step.rendered, ("spline_step",)),
         Table("floor", costs.floor, ("floor",)),
         Table("peers", beside_peers.peers, ("peers",)),
+        Table("peers-64", beside_peers.peers, ("peers-64",)),
         Table("splines-1", beside_peers.peers, ("splines-1",)),
         Table("cost-growth", cost_growth.rendered, ("cost_growth",)),
         Table("busy", costs.busy, ("busy",)),

@@ -71,6 +71,7 @@ maf_iaf_cost      12  maf_iaf_cost --picture docs/images/maf_iaf_cost.png
 cost_growth        8  studies.cost_growth --picture docs/images/cost_growth.png
 busy              10  studies.busy
 peers             30  studies.peers --cases ABCD
+peers-64          10  studies.peers --cases ABCD --iaf-rows --dtype float64 --budget 5
 splines-1         26  studies.peers --cases FGHI --iaf-rows --threads 1
 time_to_trained    8  studies.time_to_trained --with-tfp
 toy_targets        8  studies.toy_targets --seeds 3 --first-seed 10 --picture docs/images/toy_targets.png
