@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from threading import Lock
 
@@ -106,8 +106,8 @@ def in_threads(f: Callable, items: Sequence, workers: int) -> None:
         work()
     else:
         with ThreadPoolExecutor(workers - 1) as pool:
-            for _ in range(workers - 1):
-                pool.submit(work)
+            others = [pool.submit(work) for _ in range(workers - 1)]
             work()
+            wait(others)  # an interrupt in here leaves no thread behind
     if errors:
         raise errors[min(errors)]

@@ -267,7 +267,7 @@ def test_annealed_draws_where_weights_fail():
 def test_donors_serve_where_a_density_is_wilder_than_a_mixture(monkeypatch):
     monkeypatch.setattr("flowcore.conditionals.numbers.MultivariateTMixture", str)  # weights alone
     p = Bent()
-    x, hidden = with_holes(p, 100, seed=4)
+    x, hidden = with_holes(p, 300, seed=4)
     rows = np.where(hidden, np.nan, x)
     poor = fc.MultivariateTMixture.from_data(p.sample(4000, 0), 1)
     with pytest.warns(UserWarning, match="or pass donors="):
@@ -279,7 +279,7 @@ def test_donors_serve_where_a_density_is_wilder_than_a_mixture(monkeypatch):
     wide = fc.Conditionals(Opaque(exact), proposal=exact, donors=exact.sample(9, 0)).proposal
     assert (wide.n_components, wide.df) == (13, 5.0)
     assert helped.annealed.sum() < 0.75 * alone.annealed.sum()
-    assert np.median(helped.ess[holes]) > 1.1 * np.median(alone.ess[holes])
+    assert (helped.ess > alone.ess)[holes].mean() > 0.57  # 0.64 to 0.76 for six seeds
 
 
 # ------------------------------------------------------------------------ contexts
