@@ -127,7 +127,7 @@ MODELS: dict[str, Model] = {
     )
 }  # fmt: skip
 
-# POWER has a million rows: residual networks and many bins pay there, unless they learn the noise
+# POWER has a million rows: residual networks and many bins pay there
 DEEP = Settings(
     batch_size=512, learning_rate=2e-3, clip_norm=5.0, fresh_noise=True, layers=5, hidden=(128,) * 3
 )
