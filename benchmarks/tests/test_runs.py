@@ -85,7 +85,7 @@ RUNS = {  # a command, and a part of what it prints; {tmp}: a folder
     "studies.outliers --detectors KNN --tables wine --kinds swapped": "| swapped: wine | 52 |",
     "studies.synthetic --quick --tables census "
     "--contestants 'held-out rows' flowcore": "| mean of 1",
-    "studies.tabular power --models made maf5 --quick": "published",
+    "studies.tabular power --models made maf5 --quick --checkpoint {tmp}/runs": "published",
     "studies.mnist --quick --models made made+class --checkpoint {tmp}/runs "
     "--picture {tmp}": "MADE, given the class",
     "studies.tables --list": "python -m benchmarks.studies.floor",
@@ -111,7 +111,8 @@ def made(tmp_path, monkeypatch):
     monkeypatch.setattr(synthetic, "halves", lambda name: (frame[:30], frame[30:]))
     monkeypatch.setattr(synthetic, "versions", lambda: "none")
     power = rng.normal(size=(400, 6)).astype(np.float32)
-    data = datasets.Dataset("power", *datasets.split(power))
+    noise = datasets.UnitNoise(np.full(6, 0.01), np.zeros(6), np.ones(6))
+    data = datasets.Dataset("power", *datasets.split(power), noise)
     monkeypatch.setattr(tabular, "load", lambda name: data)
     sky = np.cumsum(rng.uniform(0.1, 1, size=(600, 7)), axis=1)
     monkeypatch.setattr(redshift, "galaxies", lambda: (sky[:500], sky[500:]))

@@ -279,7 +279,7 @@ def test_donors_serve_where_a_density_is_wilder_than_a_mixture(monkeypatch):
     wide = fc.Conditionals(Opaque(exact), proposal=exact, donors=exact.sample(9, 0)).proposal
     assert (wide.n_components, wide.df) == (13, 5.0)
     assert helped.annealed.sum() < 0.75 * alone.annealed.sum()
-    assert (helped.ess > alone.ess)[holes].mean() > 0.57  # 0.64 to 0.76 for six seeds
+    assert (helped.ess > alone.ess)[holes].mean() > 0.6  # 0.64 to 0.76 for six seeds
 
 
 # ------------------------------------------------------------------------ contexts

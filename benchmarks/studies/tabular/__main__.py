@@ -95,7 +95,7 @@ def arguments(argv=None) -> argparse.Namespace:
 
 def few_rows(data: Dataset, n: int = 2000) -> Dataset:
     """For --quick: the first rows of each part."""
-    return Dataset(data.name, data.train[:n], data.validation[:n], data.test[:n])
+    return replace(data, train=data.train[:n], validation=data.validation[:n], test=data.test[:n])
 
 
 def run_gaussian(data: Dataset) -> dict:
