@@ -6,7 +6,6 @@
     {"do": "build", "flow": "maf", "case": {...}, "kind": "maf", "dtype": "float32"}
     {"do": "time", "flow": "maf", "what": "step", "repeats": 10, "warm_up": 0.02}
                                                                       -> {"seconds": of all ten}
-    {"do": "steps", "flow": "maf", "repeats": 100, "at_once": 1}      -> {"seconds": [of each]}
     {"do": "forget"}                                                  all flows
     {"do": "versions"}
 
@@ -151,9 +150,6 @@ class Server:
         seconds, value = made.timed(what, repeats)
         self._check(made, what, value)
         return {"seconds": seconds}
-
-    def steps(self, flow: str, repeats: int, at_once: int) -> dict:
-        return {"seconds": self.flows[flow].each_step(repeats, at_once)}
 
     @staticmethod
     def _check(made, what: str, value: np.ndarray) -> None:

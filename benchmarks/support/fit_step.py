@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
-
 BEFORE = 3  # epochs of a run that do not count: the first one binds the flow
 SHORT = 0.02  # seconds: where so few epochs take less, a few steps
 LEAST = 30  # drown in what a run does once, and so many are timed instead
@@ -43,15 +41,6 @@ class FitStep:
         start = time.perf_counter()
         _, self.history = self.fit(epochs)
         return time.perf_counter() - start
-
-    def each(self, turns: int, at_once: int = 1) -> list[float]:
-        """Seconds of so many turns, one by one, of `at_once` steps each."""
-        ends: list[float] = []
-        self.fit(
-            BEFORE + turns * at_once,
-            callbacks=[lambda report: ends.append(time.perf_counter())],
-        )
-        return np.diff(ends[BEFORE - 1 :: at_once]).tolist()
 
     def multiply_adds(self) -> int:
         """Those of all matrix products of one step."""

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import gaussian_kde, kstest, linregress, norm
 
-from benchmarks.studies import busy, flow_matching, outlier_tables
+from benchmarks.studies import flow_matching, outlier_tables
 from benchmarks.studies import simulation_based as sbi
 from benchmarks.studies.conditionals import figures, published, uci, wrong_cells
 from benchmarks.studies.estimator import __main__ as run
@@ -265,12 +265,6 @@ def test_the_density_of_a_chain_is_that_of_its_columns():
     by_hand = norm.logpdf(x) + norm.logpdf(y, np.sin(1.5 * x), 0.2 + 0.5 / (1 + np.exp(-2 * x)))
     by_hand += norm.logpdf(z, 0.5 * y**2 - 0.5, 0.3)
     np.testing.assert_allclose(chain.log_prob(np.column_stack([x, y, z])), by_hand, atol=1e-12)
-
-
-def test_steps_are_compared_with_those_on_one_core():
-    steps = np.r_[np.full(90, 2.0), np.full(10, 8.0)]
-    (ours,) = busy.summary({"flowcore": steps}, {"flowcore": 1.0})
-    assert (ours["median"], ours["p99"], ours["per_one_core"]) == (2, 8, 2)
 
 
 @pytest.mark.parametrize("own_grids", [False, True])

@@ -52,7 +52,6 @@ def test_steps_are_timed_as_the_difference_of_two_runs(monkeypatch):
     assert step.time(20) == 40 and asked == [3, 23]
     monkeypatch.setattr("benchmarks.support.fit_step.SHORT", 20)
     assert step.time(1) == 2 and asked[2:] == [3, 33]  # some more, so that it can be measured
-    assert step.each(3) == [2, 2, 2] and step.each(2, at_once=5) == [10, 10]
 
 
 def test_products_are_counted_however_often_a_flow_was_called_before():

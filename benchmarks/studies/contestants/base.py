@@ -88,10 +88,6 @@ class Contestant(ABC):
         value = np.asarray(value)  # waits for libraries that still compute
         return time.perf_counter() - start, value
 
-    def each_step(self, repeats: int, at_once: int = 1) -> list[float]:
-        """Seconds of so many turns, one by one; a turn is one step, or `at_once` of them."""
-        return [self.timed("step", at_once)[0] for _ in range(repeats)]
-
 
 class Library(Contestant):
     """A contestant with everything that a library has."""

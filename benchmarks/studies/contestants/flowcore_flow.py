@@ -34,9 +34,6 @@ class Flowcore(Library):
         seconds = self._step.time(repeats)
         return seconds, np.asarray(self._step.history.train_nll[-1])
 
-    def each_step(self, repeats, at_once=1):
-        return self._step.each(repeats, at_once)
-
     def log_prob(self, x):
         return self.flow.log_prob(x)
 

@@ -7,7 +7,6 @@ TABLE is one of
 
   exact       seven targets of D = 10, and eight schools (not centred), with exact draws: W1 of the
               margins, k-hat, log Z, ELBO
-  gap         a Gaussian, D = 20, by one affine layer of IAF: log Z - ELBO
   posteriors  41 models of posteriordb, written anew in autograd.numpy, beside its reference draws;
               --posteriordb is a clone of https://github.com/stan-dev/posteriordb. "port" is the
               mean of grad log p over the reference draws, in standard errors: a test of the port.
@@ -19,7 +18,6 @@ TABLE is one of
               whether log Z is within two of its errors; 100 fits are --runs 5
   crashes     60 targets as they come from a user: boxes by -inf, NaN, errors, improper ones
   evidence    bridge sampling from 2,000 exact draws, --runs times
-  steps       seconds of an update by the path derivative over those of the plain ELBO
 
 --epochs is that of `infer`; without it the defaults of `infer` hold. --targets are names, or parts
 of names, of the four tables before `evidence`. --quick takes seconds.
@@ -32,7 +30,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from ...support.common import Report, machine, parse, parser, print_machine, print_table, write_rows
+from ...support.common import machine, parse, parser, print_machine, print_table, write_rows
 from . import promises, tables
 from .attacks import attacks
 from .awkward import awkward
@@ -44,7 +42,7 @@ FITS = {
     "modes": lambda: several() | volumes(), "attacks": attacks, "unimodal": unimodal,
     "crashes": awkward,
 }  # fmt: skip
-TABLES = ("exact", "gap", "posteriors", *FITS, "evidence", "steps")
+TABLES = ("exact", "posteriors", *FITS, "evidence")
 RUNS = {"evidence": 100, "modes": 3, "crashes": 3}  # the others: 1
 
 
@@ -52,7 +50,7 @@ def main(argv=None) -> int:
     options = parser(__doc__)
     options.add_argument("table", choices=TABLES)
     options.add_argument("--epochs", type=int, help="of every fit (the default of infer)")
-    options.add_argument("--dim", type=int, help="D of exact (10), gap (20) and steps (43)")
+    options.add_argument("--dim", type=int, help="D of exact (10)")
     options.add_argument("--posteriordb", type=Path, metavar="FOLDER", help="a clone of it")
     options.add_argument(
         "--models", nargs="+", choices=[*MODELS], metavar="NAME", default=[*MODELS]
@@ -65,7 +63,7 @@ def main(argv=None) -> int:
         options.error("posteriors needs --posteriordb FOLDER, a clone of stan-dev/posteriordb")
     with threadpool_limits(1):
         rows = []
-        for row in steps(args) if args.table == "steps" else plain(args):
+        for row in measured(args):
             rows.append(row)
             print(*row.values(), flush=True)  # what a run that is cut short has found
     print_table([*rows[0]], [[*row.values()] for row in rows])
@@ -74,16 +72,14 @@ def main(argv=None) -> int:
     return 0
 
 
-def plain(args):
-    """The rows of a table that measures no seconds."""
+def measured(args):
+    """The rows of the table."""
     print_machine(f"inference: {args.table}{' (quick)' if args.quick else ''}", machine())
     options = {"epochs": 2, "batches": 10, "draws": 500} if args.quick else {}
     if args.epochs is not None:
         options["epochs"] = args.epochs
     if args.table == "exact":
         return tables.exact(args.dim or (3 if args.quick else 10), **options)
-    if args.table == "gap":
-        return tables.gap(args.dim or (4 if args.quick else 20), **options)
     if args.table == "posteriors":
         return tables.posteriors(args.posteriordb, args.models, **options)
     runs = args.runs or RUNS.get(args.table, 1)
@@ -97,12 +93,6 @@ def plain(args):
     options.pop("batches", None), options.pop("draws", None)
     runs, rows = (2, 300) if args.quick else (runs, 2000)
     return tables.evidence(runs, rows, **options)
-
-
-def steps(args):
-    report = Report("inference steps", args)
-    dim, width, rows = (args.dim or 5, 16, 20) if args.quick else (args.dim or 43, 512, 100)
-    yield from tables.steps(report, dim, width, rows)
 
 
 def summary(table: str, rows: list[dict]) -> str:
@@ -121,11 +111,7 @@ def summary(table: str, rows: list[dict]) -> str:
         return getattr(promises, f"summary_of_{'crashes' if table == 'crashes' else 'answers'}")(
             rows
         )
-    if table == "evidence":
-        return f"largest mean error {max(abs(row['mean error']) for row in rows):.3f} nats"
-    if table == "gap":
-        return f"largest gap {max(row['gap'] for row in rows):.4f} nats (wanted: 0.01)"
-    return "wanted: path / plain at most 1.5 (maf) and 2.5 (iaf)"
+    return f"largest mean error {max(abs(row['mean error']) for row in rows):.3f} nats"
 
 
 if __name__ == "__main__":

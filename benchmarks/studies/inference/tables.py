@@ -11,12 +11,9 @@ from scipy.stats import wasserstein_distance
 
 import flowcore as fc
 from flowcore.inference.result import Inference
-from flowcore.training.reverse_kl import ReverseKL
-from flowcore.training.unnormalised import LogTarget
 
-from ...support.cases import with_method
 from . import models
-from .exact import HEAVY, gaussian, targets
+from .exact import HEAVY, targets
 from .known import eight_schools, problems
 from .posterior import compared, data_of, draws_of, moments, score_of_the_port
 
@@ -73,16 +70,6 @@ def posteriors(clone: Path, names, **options) -> Iterator[dict]:
         }  # fmt: skip
 
 
-def gap(dim: int, **options) -> Iterator[dict]:
-    """log Z - ELBO of one affine layer of IAF, on a Gaussian of correlated coordinates."""
-    for condition in (10.0, 100.0):
-        flow = fc.flows.iaf(dim, layers=1, hidden=[64, 64], activation="elu")
-        found = fc.infer(gaussian(dim, condition).log_p, flow=flow, **options)
-        value, error = found.elbo
-        yield {"condition": condition, "D": dim, "gap": -value, "+-": error,
-               "k-hat": found.k_hat}  # fmt: skip
-
-
 def evidence(runs: int, rows: int, **options) -> Iterator[dict]:
     """`evidence` on exact draws: how far from the truth, and how often within 1.96 errors."""
     for name, problem in problems().items():
@@ -100,24 +87,3 @@ def evidence(runs: int, rows: int, **options) -> Iterator[dict]:
             "largest": float(np.abs(off).max()), "its bar": float(error.mean()),
             "inside 95%": float(np.mean(np.abs(off) < 1.96 * error)), "runs": runs,
         }  # fmt: skip
-
-
-def steps(report, dim: int, width: int, rows: int) -> Iterator[dict]:
-    """Seconds of an update of reverse KL by the path derivative, over those of the plain ELBO."""
-    target = LogTarget(lambda x: (-0.5 * np.sum(x**2, axis=1), -x), dim)
-    for name in ("maf", "iaf"):
-        flow = getattr(fc.flows, name)(dim, layers=5, hidden=[width, width], standardize=False)
-        slow = with_method(flow, "sequential")
-        losses = {
-            "plain": ReverseKL(flow, target, gradient="total"),
-            "path": ReverseKL(flow, target, gradient="path"),
-            "textbook": ReverseKL(slow, target, gradient="path"),
-        }
-        z = losses["plain"].draws(rows, 0)
-        steps = {k: lambda own=own, z=z: own(own.flow.params, z) for k, own in losses.items()}
-        timings = report.interleave(steps)
-        for kind in steps:
-            report.add(f"{name} {kind}", timings, kind, dim=dim, width=width)
-        ratio = {k: timings.ratio(k, "plain").median for k in ("path", "textbook")}
-        yield {"flow": name, "path / plain": ratio["path"],
-               "textbook path / plain": ratio["textbook"]}  # fmt: skip

@@ -9,9 +9,9 @@ the class, and are scored by the mean of p(x | y) over the ten classes. CPU minu
 training; "100 digits" are CPU seconds of drawing them, beside those of the textbook's loop, which
 runs every network D = 784 times.
 
-With --checkpoint a run that was stopped goes on where it was, and a finished model is not trained
-again. --json is written after every model. --picture draws with the first of made_mog and made
-among the models.
+With --checkpoint a run that was stopped goes on where it was, and a finished model is scored only.
+--json is written after every model. --picture draws with the first of made_mog and made among the
+models.
 
 Published: Papamakarios, Pavlakou, Murray, "Masked autoregressive flow", 2017, table 2; and a port,
 kamenbliznashki/normalizing_flows on GitHub.
@@ -20,11 +20,8 @@ kamenbliznashki/normalizing_flows on GitHub.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
-
-import flowcore as fc
 
 from ...support.common import bare_parser, machine, print_machine, write_json
 from ..tables import quality
@@ -38,7 +35,7 @@ def main(argv=None) -> int:
     args = arguments(argv)
     try:
         document = run(args)
-    except (DataError, OSError) as problem:
+    except (DataError, OSError, ValueError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1
     print(quality.mnist(document))
@@ -52,7 +49,7 @@ def arguments(argv=None) -> argparse.Namespace:
         help=f"{', '.join(MODELS)} (made)",
     )  # fmt: skip
     new.add_argument("--epochs", type=int, help="of each model, instead of its own number")
-    new.add_argument("--checkpoint", metavar="DIR", type=Path, help="keeps states, flows and rows")
+    new.add_argument("--checkpoint", metavar="DIR", type=Path, help="to resume after a stop")
     new.add_argument("--json", metavar="FILE", type=Path, help="write settings and results")
     new.add_argument("--folder", metavar="IDX", type=Path, help="has the four idx files")
     new.add_argument("--picture", metavar="DIR", type=Path, help="write digits.png and halves.png")
@@ -70,7 +67,7 @@ def run(args) -> dict:
     parts = [part[:200] for part in parts] if args.quick else parts
     document["gaussian"], flows = gaussian_scores(parts[0], parts[-1]), {}
     for name in args.models:
-        flows[name], row = finished(name, args) or trained(name, parts, args)
+        flows[name], row = trained(name, parts, args)
         document["rows"].append(row)
         if args.json:
             write_json(args.json, document)
@@ -80,32 +77,17 @@ def run(args) -> dict:
     return document
 
 
-def finished(name: str, args):
-    """The flow and the row of an earlier run of as many epochs; None if there are none."""
-    folder = args.checkpoint
-    if folder is None or args.quick or not (folder / f"{name}.json").exists():
-        return None
-    row = json.loads((folder / f"{name}.json").read_text("utf-8"))
-    if row["epochs"] != (args.epochs or MODELS[name].epochs):
-        return None
-    return fc.load(folder / f"{name}.npz"), row
-
-
 def trained(name: str, parts, args):
-    """Train and score a model; its flow and its row, which are kept in the folder."""
+    """Train and score a model; its flow and its row."""
     model = MODELS[name]
     learn, validation, test = parts
-    folder = args.checkpoint
-    if folder:
-        folder.mkdir(parents=True, exist_ok=True)
-    flow, row = train(name, learn, validation, args.epochs or model.epochs, folder)
+    if args.checkpoint:
+        args.checkpoint.mkdir(parents=True, exist_ok=True)
+    flow, row = train(name, learn, validation, args.epochs or model.epochs, args.checkpoint)
     row = {"model": name, **row, **scores(flow, model, test)}
     if not model.classes:
         row |= drawing_seconds(flow)
     print(f"{name}: {row['test']:.1f} nats, {row['bits']:.3f} bits a pixel", flush=True)
-    if folder and not (row["interrupted"] or args.quick):
-        fc.save(flow, folder / f"{name}.npz")
-        write_json(folder / f"{name}.json", row)
     return flow, row
 
 

@@ -44,7 +44,6 @@ TABLES: dict[str, Table] = {
         Table("peers-64", beside_peers.peers, ("peers-64",)),
         Table("splines-1", beside_peers.peers, ("splines-1",)),
         Table("cost-growth", cost_growth.rendered, ("cost_growth",)),
-        Table("busy", costs.busy, ("busy",)),
         Table("time-to-trained", beside_peers.time_to_trained, ("time_to_trained",)),
         Table("moons", moons_seeds.first_seed, ("moons", "moons_seeds"), sourced=False),
         Table("moons-seeds", moons_seeds.over_seeds, ("moons_seeds",)),

@@ -59,20 +59,3 @@ def floor(document) -> str:
         lines.append([CASES[letter], *times, *(per.get(who) for who in YARDSTICKS), peak])
     header = ["a step, milliseconds", US, *YARDSTICKS, *(f"flowcore / {who}" for who in YARDSTICKS)]
     return table([*header, "/ products at GEMM peak"], lines)
-
-
-def busy(document) -> str:
-    """Median (99th percentile) of every state of the machine, and what a neighbour costs."""
-    rows = {(row["case"], row["who"], row["state"]): row for row in document["rows"]}
-    states = list(dict.fromkeys(state for _, _, state in rows))
-    lines = []
-    for case, who in dict.fromkeys((case, who) for case, who, _ in rows):
-        cells = [rows.get((case, who, state)) for state in states]
-        times = [
-            f"{significant(1e3 * row['median'])} ({significant(1e3 * row['p99'])})" if row else None
-            for row in cells
-        ]
-        growth = [row["per_one_core"] if row else None for row in cells[1:]]
-        lines.append([CASES[case].shape, who, *times, *growth])
-    return table(["milliseconds", "", *states, *(f"{state} / one core" for state in states[1:])],
-                 lines)  # fmt: skip

@@ -69,7 +69,6 @@ floor              4  studies.floor
 spline_step        4  spline_step
 maf_iaf_cost      12  maf_iaf_cost --picture docs/images/maf_iaf_cost.png
 cost_growth        8  studies.cost_growth --picture docs/images/cost_growth.png
-busy              10  studies.busy
 peers             30  studies.peers --cases ABCD
 peers-64          10  studies.peers --cases ABCD --iaf-rows --dtype float64 --budget 5
 splines-1         26  studies.peers --cases FGHI --iaf-rows --threads 1
