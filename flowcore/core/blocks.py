@@ -110,4 +110,4 @@ def in_threads(f: Callable, items: Sequence, workers: int) -> None:
             work()
             wait(others)  # an interrupt in here leaves no thread behind
     if errors:
-        raise errors[min(errors)]
+        raise errors.pop(min(errors))  # a dict that keeps it would be a cycle

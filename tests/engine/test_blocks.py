@@ -1,11 +1,13 @@
 """Large inputs in row blocks and threads: the same numbers, bounded memory, nothing left over."""
 
+import gc
 import os
 import signal
 import threading
 import time
 import tracemalloc
 import warnings
+import weakref
 from typing import ClassVar
 
 import autograd.numpy as anp
@@ -205,6 +207,26 @@ def test_the_error_is_that_of_the_first_item_that_has_one(workers):
 
     with pytest.raises(KeyError, match="1"):
         blocks.in_threads(f, range(9), workers)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_arrays_of_a_call_that_failed_are_freed_with_its_error(workers):
+    left = []
+
+    def f(item):
+        array = np.zeros(3)
+        if item == 0:
+            left.append(weakref.ref(array))
+            raise KeyError(item)
+
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(KeyError):
+            blocks.in_threads(f, range(2), workers)
+        assert left[0]() is None
+    finally:
+        gc.enable()
 
 
 def test_an_interrupt_leaves_no_thread_and_no_limit_behind(x):
