@@ -96,6 +96,7 @@ def seconds_per_epoch(flow, data, settings, seed=0) -> float:
     fc.fit(
         flow, rows, epochs=1, batch_size=settings.batch_size, validation_split=0,
         learning_rate=settings.learning_rate, average=None, clip_norm=settings.clip_norm, rng=seed,
+        noise=data.noise if settings.fresh_noise else None,
     )  # fmt: skip
     trained = time.perf_counter()
     flow.log_prob(data.validation)
