@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 # what "auto" stands for, chosen on `pinwheel` and `ring`, 2,000 rows
 EPOCHS_TIMES = 4  # as many epochs as `fit` makes: a regression on noise learns slowly
 BATCH, LEARNING_RATE = 256, 5e-3
-VALIDATION = 2_000  # pairs, always the same, by which the best epoch is chosen
+VALIDATION = 1_000  # pairs, always the same, by which the best epoch is chosen
 EXAMINED = 500  # rows that choose the grid, or whose exact NLL is computed
 PAIRINGS = ("random", "optimal")
 
@@ -238,7 +238,7 @@ def fit_matching(
     Errors: as for `fit`; ValueError unless the flow is a `ContinuousFlow` over a base without
     parameters, followed only by parts without parameters. Cost of an epoch: one pass of the
     velocity's network forward and back for every row, and one forward pass for each validation row
-    (at least 2,000 pairs). pairing="optimal" also costs the cube of the batch size.
+    (at least 1,000 pairs). pairing="optimal" also costs the cube of the batch size.
 
     Parameters
     ----------
