@@ -64,7 +64,7 @@ MODELS: dict[str, Model] = {
     "maf5+class": Model("MAF (5)", (-591.7, -1268.2), classes=True, **MAF5),
     "made_mog": Model("MADE MoG", (-1038.5, -1023.1), "made_mog", 15, 2e-3),
     "maf_mog5": Model(
-        "MAF MoG (5)", (-1100.3, -1080.5), "maf_mog", 15, 1.5e-3, options={"layers": 5}
+        "MAF MoG (5)", (-1100.3, -1080.5), "maf_mog", 8, 1.5e-3, options={"layers": 5}
     ),
 }
 

@@ -86,10 +86,10 @@ mnist            190  studies.mnist --models made made+class maf5 maf5+class mad
 power-made        13  studies.tabular power --models made --epochs 37
 power-made_mog     5  studies.tabular power --models made_mog --epochs 40
 power-realnvp5    31  studies.tabular power --models realnvp5 --epochs 100
-power-maf5        25  studies.tabular power --models maf5 --epochs 24
-power-maf_mog5    35  studies.tabular power --models maf_mog5 --epochs 20
-power-nsf_coupling  60  studies.tabular power --models nsf_coupling --epochs 24
-power-nsf_ar      45  studies.tabular power --models nsf_ar --epochs 40
+power-maf5        21  studies.tabular power --models maf5 --epochs 24
+power-maf_mog5    10  studies.tabular power --models maf_mog5 --epochs 20
+power-nsf_coupling  52  studies.tabular power --models nsf_coupling --epochs 24
+power-nsf_ar      95  studies.tabular power --models nsf_ar --epochs 60
 """  # noqa: E501
 JOBS: dict[str, Job] = {}
 for line in LIST.strip().splitlines():

@@ -39,7 +39,7 @@ def power(*documents) -> str:
     rows = {row["model"]: row for document in documents for row in document["rows"]}
     for name in (name for name in MODELS if name in rows):
         row = rows[name]
-        minutes = f"{row['minutes']:.0f}"
+        minutes = f"{row.get('cpu_minutes', row['minutes']):.0f}"  # old rows have the clock's
         published = _two(row["published"])
         lines.append([MODELS[name].row, show(row), published, row["epochs"], minutes])
     lines += [[model, "", _two(nats), "", ""] for model, nats in BEST_KNOWN.items()]

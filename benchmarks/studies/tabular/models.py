@@ -132,13 +132,13 @@ DEEP = Settings(
     batch_size=512, learning_rate=2e-3, clip_norm=5.0, fresh_noise=True, layers=5, hidden=(128,) * 3
 )
 RESIDUAL = {"residual": True, **WIDE}
-FINE = {"bins": 32, **RESIDUAL}
+FINE, WIDER = {"bins": 32, **RESIDUAL}, replace(DEEP, hidden=(256,) * 3)
 ON_POWER: dict[str, Settings] = {
     # deep affine maps throw single rows so far out that a normal base diverges
     "maf5": replace(DEEP, hidden=(128,) * 5, options={"base": "student_t", **RESIDUAL}),
     "maf_mog5": replace(DEEP, options={"components": 20, **RESIDUAL}),
-    "nsf_coupling": replace(DEEP, layers=8, options={"kind": "coupling", **FINE}),
-    "nsf_ar": replace(DEEP, options={"kind": "autoregressive", **FINE}),
+    "nsf_coupling": replace(WIDER, layers=8, options={"kind": "coupling", **FINE}),
+    "nsf_ar": replace(WIDER, learning_rate=1e-3, options={"kind": "autoregressive", **FINE}),
 }
 
 
