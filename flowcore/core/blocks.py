@@ -109,5 +109,8 @@ def in_threads(f: Callable, items: Sequence, workers: int) -> None:
             others = [pool.submit(work) for _ in range(workers - 1)]
             work()
             wait(others)  # an interrupt in here leaves no thread behind
-    if errors:
-        raise errors.pop(min(errors))  # a dict that keeps it would be a cycle
+    try:
+        if errors:
+            raise errors[min(errors)]
+    finally:
+        errors.clear()  # kept, an error and its frames would be a cycle

@@ -254,7 +254,7 @@ def fit_matching(
         draws weighted and repeated rows in proportion to their weights.
     tolerance : float
         Largest error of the solver. For points: the error of the worst of 500 rows, in units of z.
-        For log-densities: the root mean square error over these rows, in nats.
+        For log-densities: the root mean square error over 250 of them, in nats.
     nll_every : int
         Epochs between two exact NLLs.
     **options

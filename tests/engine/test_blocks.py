@@ -211,20 +211,20 @@ def test_the_error_is_that_of_the_first_item_that_has_one(workers):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_arrays_of_a_call_that_failed_are_freed_with_its_error(workers):
-    left = []
+    left, both = [], threading.Barrier(workers)
 
     def f(item):
         array = np.zeros(3)
-        if item == 0:
-            left.append(weakref.ref(array))
-            raise KeyError(item)
+        left.append(weakref.ref(array))
+        both.wait()
+        raise KeyError(item)
 
     gc.collect()
     gc.disable()
     try:
         with pytest.raises(KeyError):
             blocks.in_threads(f, range(2), workers)
-        assert left[0]() is None
+        assert len(left) == workers and not any(array() is not None for array in left)
     finally:
         gc.enable()
 

@@ -103,11 +103,13 @@ def test_the_tolerance_is_kept_and_few_steps_are_wasted():
         assert error(int(0.7 * flow.n_steps)) > tolerance
 
 
-def test_one_context_for_all_rows_and_a_single_row_choose_the_grid_of_equal_contexts():
+def test_shared_contexts_single_rows_and_leading_axes_choose_the_grid_of_plain_rows():
     flow = randomize(fc.ContinuousFlow.of(2, [8, 8], "silu", context_dim=3), 2.0, rng=1)
     x, c = ROWS[:, :2], np.array([0.5, -1.0, 2.0])
     every = flow.with_tolerance(x, 1e-9, np.tile(c, (len(x), 1)))
     assert flow.with_tolerance(x, 1e-9, c).n_steps == every.n_steps > 2
+    pairs = x.reshape(2, 3, 2), 1e-9, np.tile(c, (3, 1))
+    assert flow.with_tolerance(*pairs).n_steps == every.n_steps
     one = flow.with_tolerance(x[:1], 1e-9, c[None])
     assert flow.with_tolerance(x[0], 1e-9, c).n_steps == one.n_steps > 2
 
