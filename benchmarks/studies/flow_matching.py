@@ -197,7 +197,10 @@ def main(argv=None) -> int:
     print_machine(f"flow matching and angles: {args.points} points", machine())
     if args.textbook:
         header = ["target", "KL, flowcore", "textbook", "difference", "s", "textbook, s", "s ratio"]
-        print_table(header, [beside_textbook(name, args) for name in args.targets])
+        table = [beside_textbook(name, args) for name in args.targets]
+        print_table(header, table)
+        rows = [dict(zip(header, row, strict=True)) for row in table]
+        write_rows(args.json, "flow_matching", rows, points=args.points)
         return 0
     for name in args.targets:
         for seed in range(args.first_seed, args.first_seed + args.seeds):

@@ -12,22 +12,20 @@ benchmarks/studies/contestants/.
 Measured: one training step with Adam, the density of a batch, 1000 samples, on cases of
 `benchmarks.support.cases`: A to E are MAFs; F and G have splines in their place, H and I are
 couplings with splines (`--cases FGHI`). Then the IAF's maximum-likelihood step against the MAF's;
-imports; first calls, which is when JAX and TensorFlow compile. Ratios are flowcore / peer within a
-round: below 1, flowcore is faster. On request: floor, hand-jitted and products, which are a MAF's
-step by hand: yardsticks, and no peers.
+first calls, which is when JAX and TensorFlow compile. Ratios are flowcore / peer within a round:
+below 1, flowcore is faster. On request: floor, hand-jitted and products, which are a MAF's step by
+hand: yardsticks, and no peers.
 """
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
 from ..support.cases import CASES, DTYPES, Case
-from ..support.common import Report, letters, parse, parser, print_table
-from ..support.process import ROOT
+from ..support.common import Report, letters, parse, parser
 from . import cores, environment
-from .contestants import CONTESTANTS, US, YARDSTICKS
+from .contestants import CONTESTANTS, US
 from .tables import beside_peers
 from .tables.beside_peers import WORK
 from .worker import Task, Worker, build_all, start
@@ -45,8 +43,7 @@ def main(argv=None) -> int:
     places = None if args.threads is None else cores.last(args.threads)
     with start(args.libraries, pythons, places) as (workers, versions):
         report.machine["versions"] = versions
-        comparison = Comparison(report, pythons, workers)
-        comparison.imports()
+        comparison = Comparison(report, workers)
         comparison.works()
         comparison.iaf_steps()
     document = report.as_dict()
@@ -79,25 +76,10 @@ def arguments(argv):
 
 
 class Comparison:
-    """The workers of one run, and what they are asked. `pythons`: interpreter by environment."""
+    """The workers of one run, and what they are asked."""
 
-    def __init__(self, report: Report, pythons: dict[str, Path], workers: dict[str, Worker]):
-        self.report, self.args = report, report.args
-        self.pythons, self.workers = pythons, workers
-
-    def imports(self):
-        """Whole processes that import a library and end; "python" imports nothing."""
-        statements = {"python": _process(self.pythons["peers"], "pass")}
-        for name in (name for name in self.workers if name not in YARDSTICKS):
-            library, python = CONTESTANTS[name], self.pythons[CONTESTANTS[name].environment]
-            statements.setdefault(name.partition("+")[0], _process(python, library.imports))
-        timings = self.report.interleave(statements, budget=self.args.budget)
-        rows = []
-        for name in statements:
-            self.report.add(f"import {name}", timings, name)
-            rows.append([name, timings.spread(name).show()])
-        print("\nImport: seconds of a whole process, median and quartiles; python imports nothing")
-        print_table(["", "s"], rows)
+    def __init__(self, report: Report, workers: dict[str, Worker]):
+        self.report, self.args, self.workers = report, report.args, workers
 
     def works(self):
         """A row for every case, kind of work and library."""
@@ -133,13 +115,6 @@ class Comparison:
                     label, facts = f"{kind} {name}", {"n_rows": n_rows, "who": name}
                     facts["iaf_per_maf"] = ratio._asdict()
                     self.report.add(f"iaf step {n_rows} {label}", timings, label, **facts)
-
-
-def _process(python: Path, statement: str):
-    """A function that runs one statement in a fresh interpreter."""
-    command = [str(python), "-c", statement]
-    where = {"cwd": ROOT, "stderr": subprocess.DEVNULL}
-    return lambda: subprocess.run(command, check=True, **where)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,8 @@ RUNS = {  # a command, and a part of what it prints; {tmp}: a folder
     "studies.outliers --detectors KNN --tables wine --kinds swapped": "| swapped: wine | 52 |",
     "studies.synthetic --quick --tables census "
     "--contestants 'held-out rows' flowcore": "| mean of 1",
-    "studies.tabular power --models made maf5 --quick --checkpoint {tmp}/runs": "published",
+    "studies.tabular power --models made maf5 --quick --minutes 1 "
+    "--checkpoint {tmp}/runs": "published",
     "studies.mnist --quick --models made made+class --checkpoint {tmp}/runs "
     "--picture {tmp}": "MADE, given the class",
     "studies.tables --list": "python -m benchmarks.studies.floor",

@@ -1,7 +1,7 @@
 """BLAS with one thread, while flowcore works.
 
 BLAS threads spin while they wait for cores that other processes use. On a busy machine a product of
-a few hundred rows then takes a hundred times as long. So BLAS gets one thread for all work that is
+a few hundred rows then takes many times as long. So BLAS gets one thread for all work that is
 large enough for several. Where threads save time, flowcore uses its own (see `blocks`, `shards`).
 """
 

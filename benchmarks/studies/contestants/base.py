@@ -29,7 +29,6 @@ TINY = 1e-7  # a learning rate with which thousands of steps stay where they beg
 class Contestant(ABC):
     """A flow of one library for one case; `x` are the rows that it trains on, (n, D)."""
 
-    imports: str  # what its user imports
     packages: tuple[str, ...]  # whose versions are reported
     environment = "peers"
     works: tuple[str, ...] = ("step",)

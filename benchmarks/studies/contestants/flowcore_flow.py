@@ -13,7 +13,6 @@ class Flowcore(Library):
     nothing here. A step is one of `fit` (benchmarks/support/fit_step.py).
     """
 
-    imports = "import flowcore; flowcore.flows, flowcore.fit"
     packages = ("flowcore", "numpy", "autograd")
     kinds = ("maf", "iaf", "nsf", "nsf_coupling")
 

@@ -13,7 +13,6 @@ from .straight_line import StraightLine
 class HandJitted(Contestant):
     """A MAF's step without a library: dense weights times constant masks, as all of them do it."""
 
-    imports = "import jax"
     packages = ("jax",)
 
     def build(self):

@@ -15,7 +15,6 @@ class Flowjax(TrainedByLoop):
     """`masked_autoregressive_flow`, or `coupling_flow`; the step is flowjax's own, the one that its
     `fit_to_data` runs; density and sampling through `eqx.filter_jit`, as in its documentation."""
 
-    imports = "import flowjax.distributions, flowjax.flows, flowjax.train"
     packages = ("flowjax", "jax", "equinox")
     kinds = ("maf", "iaf", "nsf", "nsf_coupling")
     spline_outputs = 3 * BINS + 1  # the slopes at both ends too

@@ -27,7 +27,6 @@ TRIALS = 7
 class Floor(Contestant):
     """The straight-line step, with the number of panels that is fastest here."""
 
-    imports = "import numpy"
     packages = ("numpy",)
 
     def build(self):
@@ -54,7 +53,6 @@ class Products(Contestant):
     """The dense products of a step and nothing else: of every weight matrix those with the units
     before it, with the gradient behind it, and of the two."""
 
-    imports = "import numpy"
     packages = ("numpy",)
 
     def build(self):

@@ -13,7 +13,6 @@ class TfpXla(TrainedByLoop):
     """TensorFlow Probability's parts, as its tutorial puts them together, in `tf.function`s that
     XLA compiles (`jit_compile=True`): two to four times faster than without."""
 
-    imports = "import tensorflow_probability as tfp; tfp.bijectors.Chain"
     packages = ("tensorflow-probability", "tensorflow", "tf-keras")
     environment = "tfp"
 

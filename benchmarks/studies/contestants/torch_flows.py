@@ -74,7 +74,6 @@ class Zuko(Torch):
     """`zuko.flows.MAF` and `NSF`, orders ascending and descending in turn (its default); couplings
     are the same with `passes=2`, as it documents them."""
 
-    imports = "import zuko"
     packages = ("zuko", "torch")
     kinds = ("maf", "iaf", "nsf", "nsf_coupling")
 
@@ -143,7 +142,6 @@ class Nflows(Torch):
     would be another network. So would be those of its spline couplings, which take no others.
     """
 
-    imports = "import nflows.distributions, nflows.flows, nflows.transforms"
     packages = ("nflows", "torch")
     kinds = ("maf", "iaf", "nsf")
 
@@ -179,7 +177,6 @@ class Normflows(Torch):
     it has with residual networks only.
     """
 
-    imports = "import normflows"
     packages = ("normflows", "torch")
     min_hidden_layers = 2
 

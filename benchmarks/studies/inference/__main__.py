@@ -108,9 +108,8 @@ def summary(table: str, rows: list[dict]) -> str:
             f"{trusted}; trusted and not close: {', '.join(wrong) or 'none'}"
         )
     if table in FITS:
-        return getattr(promises, f"summary_of_{'crashes' if table == 'crashes' else 'answers'}")(
-            rows
-        )
+        crashes = table == "crashes"
+        return (promises.summary_of_crashes if crashes else promises.summary_of_answers)(rows)
     return f"largest mean error {max(abs(row['mean error']) for row in rows):.3f} nats"
 
 

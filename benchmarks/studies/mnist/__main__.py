@@ -71,6 +71,8 @@ def run(args) -> dict:
         document["rows"].append(row)
         if args.json:
             write_json(args.json, document)
+        if row["interrupted"]:
+            break
     single = [name for name in ("made_mog", "made") if name in flows]
     if args.picture and single:
         draw(flows[single[0]], parts[-1], args.picture)

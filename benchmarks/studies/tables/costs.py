@@ -1,4 +1,4 @@
-"""Tables of what flowcore takes: by itself, beside its own past, beside yardsticks."""
+"""Tables of what flowcore takes: by itself, and beside yardsticks."""
 
 from __future__ import annotations
 

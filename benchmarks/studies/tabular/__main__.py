@@ -134,7 +134,6 @@ def run_model(model: Model, data: Dataset, args) -> dict:
         "validation_by_epoch": [-nll for nll in history.val_nll],
         **scores(flow, data),
         "published": model.published(data.name),
-        "source": model.source,
     }
     print(f"{model.name}: test {show(row)} after {row['minutes']:.1f} minutes", flush=True)
     if problem:

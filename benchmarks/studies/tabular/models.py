@@ -19,8 +19,6 @@ import numpy as np
 
 import flowcore as fc
 
-MAF_PAPER, NSF_PAPER = "Papamakarios et al. 2017, table 1", "Durkan et al. 2019, table 1"
-
 # test log-likelihoods in nats, of the standardised table: data set -> row of the paper's table
 PUBLISHED: Mapping[str, Mapping[str, float]] = {
     "power": {
@@ -46,7 +44,6 @@ class Settings:
 
     epochs    None: EPOCHS of the data set, or as many as fit into the minutes
     layers    None: the recipe has one
-    decay     the learning rate follows half a cosine down to 0 over all updates
     fresh_noise    the noise of the last digit is drawn anew in every epoch
     options   what else the recipe takes, and log_scale_bound, that of its affine maps
     """
@@ -54,7 +51,6 @@ class Settings:
     epochs: int | None = None
     batch_size: int = 500
     learning_rate: float = 1e-3
-    decay: bool = True
     fresh_noise: bool = False
     patience: int | None = None
     clip_norm: float | None = None
@@ -92,10 +88,6 @@ class Model:
 
     def published(self, data: str) -> float | None:
         return PUBLISHED.get(data, {}).get(self.row)
-
-    @property
-    def source(self) -> str:
-        return NSF_PAPER if "NSF" in self.row else MAF_PAPER
 
 
 # Affine's default bound of 2 is too tight for POWER: a sub-meter at rest spreads over 1/20 of its

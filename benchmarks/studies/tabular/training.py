@@ -23,17 +23,15 @@ LATE = 1.25  # times the minutes, a run that turned out slower is stopped before
 def train(flow, data: Dataset, settings: Settings, minutes=None, seed: int = 0, checkpoint=None):
     """Fit; returns (flow, history, the settings with the epochs planned, what went wrong or None).
 
-    minutes       without a decay the run stops then; with one, as many epochs are planned as fit,
-                  so that the learning rate reaches 0, and a slower run stops at LATE times that
+    minutes       as many epochs are planned as fit, so that the learning rate reaches 0; a slower
+                  run stops at LATE times that
     checkpoint    path without suffix; a run that was stopped goes on from there
     """
     if checkpoint is not None:
         Path(checkpoint).parent.mkdir(parents=True, exist_ok=True)
     settings = planned(flow, data, settings, minutes, seed, checkpoint)
-    rate = settings.learning_rate
-    if settings.decay:
-        rate = cosine_decay(rate, settings.epochs * updates(data, settings))
-    limit = math.inf if minutes is None else 60 * minutes * (LATE if settings.decay else 1.0)
+    rate = cosine_decay(settings.learning_rate, settings.epochs * updates(data, settings))
+    limit = math.inf if minutes is None else 60 * minutes * LATE
     resume = {} if checkpoint is None else {"checkpoint": f"{checkpoint}.npz"}
     try:
         flow, history = fc.fit(
@@ -69,7 +67,7 @@ def planned(flow, data, settings, minutes, seed=0, checkpoint=None) -> Settings:
     Epochs that were asked for are an upper bound, and what is planned for without minutes. A run
     that is resumed keeps the plan it was started with, which its schedule depends on.
     """
-    if minutes is None or not settings.decay:
+    if minutes is None:
         return replace(settings, epochs=settings.epochs or EPOCHS[data.name])
     plan = None if checkpoint is None else Path(f"{checkpoint}-plan.json")
     if plan is not None and plan.exists():
