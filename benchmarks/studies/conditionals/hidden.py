@@ -5,13 +5,10 @@ table = load("census", rows=500)            # Table(x (n, D), levels (D,))
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from ..estimator.tables import grid_filled
 from ..estimator.tables import load as numbers_of
 from ..synthetic.tables import CHOOSING, REPORTING
 
@@ -19,7 +16,6 @@ NUMBERS = ("wine", "crabs", "penguins", "midwest", "olive oils", "houses", "quak
            "abalone")  # fmt: skip
 MIXED = ("census", "credit", "German credit")
 MORE = ("iris", "faithful", "EuStock", "banana", "phoneme", "magic", "galaxies", "flights")
-MOST_COLUMNS = 15  # of a file's
 
 
 class Table(NamedTuple):
@@ -59,27 +55,3 @@ def standardized(x: np.ndarray, levels: np.ndarray | None = None) -> Table:
     x[:, numbers] -= x[:, numbers].mean(axis=0)
     x[:, numbers] /= x[:, numbers].std(axis=0)
     return Table(x, levels)
-
-
-def of_folder(folder: Path) -> dict[str, Callable[[int], Table]]:
-    """The tables of a folder: their columns of numbers, complete rows."""
-    return {
-        path.stem: (lambda rows, path=path: of_file(path, rows))
-        for path in sorted(folder.glob("*.csv"))
-    }
-
-
-def of_file(path: Path, rows: int) -> Table:
-    """The columns of numbers that take more than ten values; complete rows only."""
-    import pandas as pd
-
-    frame = pd.read_csv(path, sep=None, engine="python", na_values=["?"])
-    try:  # a first line of numbers is no header
-        [float(name) for name in frame.columns]
-        frame = pd.read_csv(path, sep=None, engine="python", na_values=["?"], header=None)
-    except ValueError:
-        pass
-    numbers = frame.select_dtypes("number").dropna()
-    numbers = numbers.loc[:, numbers.nunique() > 10]
-    x = grid_filled(numbers.to_numpy(float)[:, :MOST_COLUMNS])
-    return standardized(np.random.default_rng(0).permutation(x)[:rows])

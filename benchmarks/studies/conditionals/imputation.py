@@ -1,14 +1,13 @@
 """Hidden cells of real tables: draws for them, beside imputers.
 
-    python -m benchmarks.studies.conditionals.imputation [--tables wine ...] [--folder FOLDER]
+    python -m benchmarks.studies.conditionals.imputation [--tables wine ...]
         [--share .2] [--masks 3] [--contestants mixture ...] [--python NAME=PATH ...] [--rows N]
         [--budget MINUTES] [--quick] [--draws FOLDER] [--print] [--json FILE]
 
 A fifth of the cells is hidden completely at random, three times. Everybody gets the table with the
 holes, its numbers standardised, and its categories declared, and draws 39 values for each hidden
 cell; flowcore by `FlowDensity(missing="learn")` and `Conditionals`, with categories by
-`fit_table(missing="learn")` and `impute`. The tables are nine of numbers and three with categories,
-or all comma-separated files of a folder (their columns of numbers; no header is needed).
+`fit_table(missing="learn")` and `impute`. The tables are nine of numbers and three with categories.
 
 miceforest, MissForest and utrees run in environments of their own, made by
 
@@ -137,7 +136,6 @@ def environments(given: list[str] | None) -> dict[str, Path]:
 def arguments(argv=None):
     new = parser(__doc__)
     new.add_argument("--tables", nargs="+", metavar="T", help=f"also {', '.join(MORE)}")
-    new.add_argument("--folder", type=Path, help="comma-separated tables")
     new.add_argument("--share", type=float, default=0.2, help="of the cells that are hidden (.2)")
     new.add_argument("--masks", type=int, help="how often cells are hidden (3)")
     new.add_argument("--contestants", nargs="+", choices=EVERYBODY, default=list(EVERYBODY),
@@ -157,9 +155,8 @@ def arguments(argv=None):
 
 def main(argv=None) -> int:
     args = arguments(argv)
-    own = hidden.of_folder(args.folder) if args.folder else {}
-    names = args.tables or list(own) or (QUICK if args.quick else [*NUMBERS, *MIXED])
-    tables = {name: own[name](args.rows) if own else hidden.load(name, args.rows) for name in names}
+    names = args.tables or (QUICK if args.quick else [*NUMBERS, *MIXED])
+    tables = {name: hidden.load(name, args.rows) for name in names}
     pythons = environments(args.python)
     contestants_ = [who for who in args.contestants if who in pythons or who not in RIVALS]
     for who in sorted(set(args.contestants) - set(contestants_)):
