@@ -82,7 +82,7 @@ imputation       150  studies.conditionals.imputation --rows 300 --budget 0.02
 published         90  studies.conditionals.published --budget 0.02
 magic              8  studies.tabular magic --models made maf5 nsf_ar maf_mog5 --epochs 60 --patience 15 --minutes 2
 galaxies           8  studies.tabular galaxies --models made maf5 nsf_ar maf_mog5 --epochs 60 --patience 15 --minutes 2
-mnist            190  studies.mnist --models made made+class maf5 maf5+class made_mog maf_mog5 --picture docs/images
+mnist             90  studies.mnist --models made made+class maf5 maf5+class made_mog maf_mog5 --picture docs/images
 power-made        13  studies.tabular power --models made --epochs 37
 power-made_mog     5  studies.tabular power --models made_mog --epochs 40
 power-realnvp5    31  studies.tabular power --models realnvp5 --epochs 100
