@@ -151,8 +151,8 @@ def measure(name: str, seed: int, args) -> dict:
     }
 
 
-def beside_textbook(name: str, args) -> list[str]:
-    """One row of the table of --textbook."""
+def beside_textbook(name: str, args) -> dict:
+    """One row of --textbook: means over the seeds, of three KL and two times, and their errors."""
     target, found = target_of(name), []
     for seed in range(args.first_seed, args.first_seed + args.seeds):
         x, y = target.sample(args.points, seed), target.sample(args.fresh // 5, 10_000 + seed)
@@ -166,8 +166,14 @@ def beside_textbook(name: str, args) -> list[str]:
         found.append([*kl, kl[0] - kl[1], *seconds])
     mean = np.mean(found, axis=0)
     errors = np.std(found, axis=0, ddof=min(1, args.seeds - 1)) / math.sqrt(args.seeds)
-    shown = [f"{m:.3f} +- {e:.3f}" for m, e in zip(mean[:3], errors, strict=False)]
-    return [name, *shown, *(f"{s:.1f}" for s in mean[3:]), f"{mean[3] / mean[4]:.2f}"]
+    return {"target": name, "means": mean.tolist(), "errors": errors.tolist()}
+
+
+def as_text(row: dict) -> list[str]:
+    """The row as text; the last number is the ratio of the times."""
+    mean = row["means"]
+    kl = [f"{m:.3f} +- {e:.3f}" for m, e in zip(mean[:3], row["errors"], strict=False)]
+    return [row["target"], *kl, *(f"{s:.1f}" for s in mean[3:]), f"{mean[3] / mean[4]:.2f}"]
 
 
 def arguments(argv=None) -> argparse.Namespace:
@@ -197,9 +203,8 @@ def main(argv=None) -> int:
     print_machine(f"flow matching and angles: {args.points} points", machine())
     if args.textbook:
         header = ["target", "KL, flowcore", "textbook", "difference", "s", "textbook, s", "s ratio"]
-        table = [beside_textbook(name, args) for name in args.targets]
-        print_table(header, table)
-        rows = [dict(zip(header, row, strict=True)) for row in table]
+        rows = [beside_textbook(name, args) for name in args.targets]
+        print_table(header, [as_text(row) for row in rows])
         write_rows(args.json, "flow_matching", rows, points=args.points)
         return 0
     for name in args.targets:

@@ -27,7 +27,7 @@ METHODS = {
 }  # fmt: skip
 FEWEST, MOST = 2, 1024  # steps of a grid that `with_tolerance` chooses
 BACK = 1.0, 0.0  # the span of time from the data to the base
-ROUND_TRIP = 10  # tolerances by which f(z) may be off, in units of z
+ROUND_TRIP = 5  # tolerances by which f(z) may be off, in units of z
 SOME = 250  # rows, enough for the mean of squares
 
 
@@ -174,9 +174,9 @@ class ContinuousFlow(Bijector):
         The grid is compared with one of twice as many steps. The grid is fine enough if the finer
         grid changes no coordinate of z = f^-1(x) by more than the tolerance, and the log-dets of
         at most 250 rows by at most the tolerance in root mean square. The finer grid must also lead
-        from f(z) back to z with an error of at most ten tolerances. These errors are in units of z,
-        in which a narrow cluster is as wide as any other. The number of steps grows from 2. If 1024
-        steps are too few, there is a warning.
+        from f(z) back to z with an error of at most five tolerances. These errors are in units of
+        z, in which a narrow cluster is as wide as any other. The number of steps grows from 2. If
+        1024 steps are too few, there is a warning.
         """
         positive("tolerance", tolerance)
         x, _, context, _ = gate(self, x, None, context)

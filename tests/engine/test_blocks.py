@@ -211,7 +211,7 @@ def test_the_error_is_that_of_the_first_item_that_has_one(workers):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_arrays_of_a_call_that_failed_are_freed_with_its_error(workers):
-    left, both = [], threading.Barrier(workers)
+    left, both = [], threading.Barrier(workers, timeout=30)
 
     def f(item):
         array = np.zeros(3)

@@ -52,14 +52,14 @@ def test_the_error_falls_with_the_power_of_the_step_that_is_the_order(order):
 @pytest.mark.slow
 def test_narrow_clusters_far_apart_come_back_in_units_of_their_own_width():
     """A tolerance in units of the whole table, where the tolerance was, is half of a cluster. In
-    units of z the error is at most ten tolerances; so many units of x are less than a quarter."""
+    units of z the error is at most five tolerances."""
     x = np.random.default_rng(0).normal(size=(2000, 2))
     x[::2, 0] += 1e4
     flow, _ = fc.fit_matching(flows.continuous(2), x, epochs=60, rng=0)
     z = flow.to_latent(x)
     again = flow.from_latent(z)
-    assert np.abs(flow.to_latent(again) - z).max() < 1.1e-3  # 500 rows chose the grid
-    assert np.abs(again - x).max() < 0.25  # was 0.58; .14 to .22 over five seeds
+    assert np.abs(flow.to_latent(again) - z).max() < 6e-4  # 500 rows chose the grid
+    assert np.abs(again - x).max() < 0.2  # was 0.58
 
 
 def test_a_file_with_probes_has_the_exact_log_density_now():

@@ -124,7 +124,8 @@ DEEP = Settings(
     batch_size=512, learning_rate=2e-3, clip_norm=5.0, fresh_noise=True, layers=5, hidden=(128,) * 3
 )
 RESIDUAL = {"residual": True, **WIDE}
-FINE, WIDER = {"bins": 32, **RESIDUAL}, replace(DEEP, hidden=(256,) * 3)
+FINE = {"bins": 32, **RESIDUAL}
+WIDER = replace(DEEP, hidden=(256,) * 3)
 ON_POWER: dict[str, Settings] = {
     # deep affine maps throw single rows so far out that a normal base diverges
     "maf5": replace(DEEP, hidden=(128,) * 5, options={"base": "student_t", **RESIDUAL}),
