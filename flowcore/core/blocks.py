@@ -8,9 +8,7 @@ number of threads.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from threading import Lock
 
@@ -18,6 +16,7 @@ import numpy as np
 
 from .blas import BLAS
 from .cores import n_threads
+from .threads import in_threads
 
 ROWS = 1024  # per block
 MANY = 4 * ROWS  # fewer rows than this are one block, or two
@@ -81,36 +80,3 @@ def map_blocks(
     with BLAS.single_threaded():
         in_threads(run, starts, workers)
     return wholes
-
-
-def in_threads(f: Callable, items: Sequence, workers: int) -> None:
-    """f(item) for every item, each once; the error of the first item that has one ends the run.
-
-    The calling thread is one of the workers, since it has a core: two new threads often begin on
-    the same one, and then one of them waits for milliseconds.
-    """
-    workers, todo, errors = min(workers, len(items)), iter(range(len(items))), {}
-    state = {"call": np.geterrcall(), **np.geterr()}
-
-    def work():
-        k = 0
-        with np.errstate(**state):  # threads do not inherit it
-            try:
-                for k in todo:
-                    f(items[k])
-            except BaseException as error:  # an interrupt, too
-                errors[k] = error
-                deque(todo, maxlen=0)  # nobody begins another item
-
-    if workers < 2:
-        work()
-    else:
-        with ThreadPoolExecutor(workers - 1) as pool:
-            others = [pool.submit(work) for _ in range(workers - 1)]
-            work()
-            wait(others)  # an interrupt in here leaves no thread behind
-    try:
-        if errors:
-            raise errors[min(errors)]
-    finally:
-        errors.clear()  # kept, an error and its frames would be a cycle

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 
 from .._imports import imported
 from .inputs import check_dim
@@ -35,4 +36,11 @@ def n_cores() -> int:
     """
     if sys.platform == "emscripten":  # a browser: no threads
         return 1
+    affinity = getattr(os, "sched_getaffinity", None)
+    return _n_cores(len(affinity(0)) if affinity else None)
+
+
+@cache
+def _n_cores(affinity: int | None) -> int:
+    """joblib's count, which reads the quota from files: once for each affinity."""
     return imported("joblib").cpu_count()

@@ -1,13 +1,11 @@
 """Large inputs in row blocks and threads: the same numbers, bounded memory, nothing left over."""
 
-import gc
 import os
 import signal
 import threading
 import time
 import tracemalloc
 import warnings
-import weakref
 from typing import ClassVar
 
 import autograd.numpy as anp
@@ -171,65 +169,7 @@ def test_blocks_are_put_together(x, n, threads):
     assert max(sizes) <= blocks.ROWS or n < blocks.MANY
 
 
-def test_the_calling_thread_is_one_of_the_workers():
-    """Two new threads may begin on one core, and then the second core gains nothing."""
-    seen, both = set(), threading.Barrier(2)
-
-    def f(item):
-        seen.add(threading.get_ident())
-        both.wait(5)  # until each worker has one
-
-    blocks.in_threads(f, range(2), 2)
-    assert len(seen) == 2 and threading.get_ident() in seen
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_the_first_error_ends_the_run(workers):
-    seen = []
-
-    def f(item):
-        seen.append(item)
-        if item == 2:
-            raise KeyError(item)
-        time.sleep(1e-3)
-
-    with pytest.raises(KeyError):
-        blocks.in_threads(f, range(1000), workers)
-    assert len(seen) < 1000
-
-
-@pytest.mark.parametrize("workers", [1, 2, 4])
-def test_the_error_is_that_of_the_first_item_that_has_one(workers):
-    def f(item):
-        time.sleep(0.02 if item == 1 else 0)
-        if item:
-            raise KeyError(item)
-
-    with pytest.raises(KeyError, match="1"):
-        blocks.in_threads(f, range(9), workers)
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_arrays_of_a_call_that_failed_are_freed_with_its_error(workers):
-    left, both = [], threading.Barrier(workers, timeout=30)
-
-    def f(item):
-        array = np.zeros(3)
-        left.append(weakref.ref(array))
-        both.wait()
-        raise KeyError(item)
-
-    gc.collect()
-    gc.disable()
-    try:
-        with pytest.raises(KeyError):
-            blocks.in_threads(f, range(2), workers)
-        assert len(left) == workers and not any(array() is not None for array in left)
-    finally:
-        gc.enable()
-
-
-def test_an_interrupt_leaves_no_thread_and_no_limit_behind(x):
+def test_an_interrupt_leaves_no_work_and_no_limit_behind(x):
     seen = []
 
     def interrupt_once(a):
@@ -239,14 +179,19 @@ def test_an_interrupt_leaves_no_thread_and_no_limit_behind(x):
         time.sleep(5e-3)
         return [a]
 
-    with threadpool_limits(limits=2, user_api="blas"):
-        before = threading.active_count()
-        for workers in (1, 3):
-            seen.clear()
-            with pytest.raises(KeyboardInterrupt):
-                blocks.map_blocks(interrupt_once, (x,), workers)
-        assert threading.active_count() == before
-        assert blas_threads() == {2}
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be ignored
+    try:
+        with threadpool_limits(limits=2, user_api="blas"):
+            for workers in (1, 3):
+                seen.clear()
+                with pytest.raises(KeyboardInterrupt):
+                    blocks.map_blocks(interrupt_once, (x,), workers)
+                n = len(seen)
+                time.sleep(0.02)
+                assert len(seen) == n
+            assert blas_threads() == {2}
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -4,12 +4,20 @@ conftest.py pins BLAS to one thread, so what needs a BLAS that is free to use tw
 a process of its own.
 """
 
+import gc
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
+import weakref
 
+import numpy as np
 import pytest
+
+from flowcore.core import threads
 
 SCRIPT = """
 import json, sys, warnings
@@ -62,3 +70,136 @@ def test_bit_identical_for_any_number_of_threads_though_blas_has_two():
         pytest.skip("this BLAS has no second thread")
     assert found["unequal"] == []
     assert found["after"] == found["free"]
+
+
+def test_the_calling_thread_is_one_of_the_workers():
+    """Two new threads may begin on one core, and then the second core gains nothing."""
+    seen, both = set(), threading.Barrier(2)
+
+    def f(item):
+        seen.add(threading.get_ident())
+        both.wait(5)  # until each worker has one
+
+    threads.in_threads(f, range(2), 2)
+    assert len(seen) == 2 and threading.get_ident() in seen
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_first_error_ends_the_run(workers):
+    seen = []
+
+    def f(item):
+        seen.append(item)
+        if item == 2:
+            raise KeyError(item)
+        time.sleep(1e-3)
+
+    with pytest.raises(KeyError):
+        threads.in_threads(f, range(1000), workers)
+    assert len(seen) < 1000
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_the_error_is_that_of_the_first_item_that_has_one(workers):
+    def f(item):
+        time.sleep(0.02 if item == 1 else 0)
+        if item:
+            raise KeyError(item)
+
+    with pytest.raises(KeyError, match="1"):
+        threads.in_threads(f, range(9), workers)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_arrays_of_a_call_that_failed_are_freed_with_its_error(workers):
+    left, both = [], threading.Barrier(workers, timeout=30)
+
+    def f(item):
+        array = np.zeros(3)
+        left.append(weakref.ref(array))
+        both.wait()
+        raise KeyError(item)
+
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(KeyError):
+            threads.in_threads(f, range(2), workers)
+        assert len(left) == workers and not any(array() is not None for array in left)
+    finally:
+        gc.enable()
+
+
+def two_at_once():
+    """The threads that do two pieces of work, of which each waits for the other to begin."""
+    seen, both = [], threading.Barrier(2, timeout=5)
+
+    def f(item):
+        seen.append(threading.get_ident())
+        both.wait()
+
+    threads.in_threads(f, range(2), 2)
+    return set(seen)
+
+
+def test_a_thread_is_kept_for_the_next_call_and_ends_when_it_stays_idle(monkeypatch):
+    monkeypatch.setattr(threads, "IDLE", 0.1)
+    monkeypatch.setattr(threads, "_HELPERS", threads._Helpers())
+    assert two_at_once() == two_at_once()
+    deadline = time.monotonic() + 5
+    while threads._HELPERS._alive and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not threads._HELPERS._alive
+    assert len(two_at_once()) == 2  # another one is started
+
+
+def test_calls_inside_of_calls_do_not_wait_for_each_other():
+    done = []
+
+    def nested(depth):
+        if depth:
+            threads.in_threads(lambda _: nested(depth - 1), range(3), 3)
+        else:
+            done.append(1)
+
+    nested(4)
+    assert len(done) == 3**4
+
+
+def test_the_calling_thread_does_everything_where_no_thread_can_be_started(monkeypatch):
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threads, "_HELPERS", threads._Helpers())
+    monkeypatch.setattr(threads.Thread, "start", start)
+    done = []
+    threads.in_threads(done.append, range(9), 3)
+    assert done == list(range(9)) and threads._HELPERS._queue.empty()
+
+
+AT_EXIT = """
+import atexit
+import numpy as np
+import flowcore as fc
+
+flow = fc.flows.maf(2, layers=1, hidden=[8], standardize=False)
+x = np.random.default_rng(0).normal(size=(9000, 2))
+atexit.register(lambda: print((flow.log_prob(x, threads=2) == before).all()))
+before = flow.log_prob(x, threads=2)
+"""
+
+
+def test_a_call_at_the_interpreters_exit_is_answered():
+    done = subprocess.run([sys.executable, "-c", AT_EXIT], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_starts_threads_of_its_own():
+    two_at_once()
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(5)
+        os._exit(len(two_at_once()) != 2)
+    assert os.waitpid(pid, 0)[1] == 0
