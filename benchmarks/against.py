@@ -1,13 +1,22 @@
-"""Is this checkout faster than another one? Both in turn, in one run, with one BLAS thread.
+"""Did anything get slower? This checkout and another one in turn, in one run, with one BLAS thread.
 
-    python -m benchmarks.against HEAD~20 [--cases AC] [--rounds 9] [--json against.json]
+    python -m benchmarks.against HEAD~20 [--cases AC] [--starts 3] [--json against.json]
 
-The other one is a commit, which is checked out into a temporary folder, or the root of a checkout.
+A checkout is a commit, which is checked out into a temporary folder, or the root of a checkout.
 Each of them runs in a process of its own, with the same Python and packages, and they take turns,
-round after round. Measured, in float32: a training step as `fit` makes it, a density of one batch,
-autograd's value and gradient of it, 1000 samples; and the same three of a flow that has just been
-made (`with_params`), whose first call has to prepare what later ones reuse. The last column is the
-median ratio within a round: below 1, this checkout is faster.
+round after round, forwards and backwards. A second process of the other checkout is the control:
+what differs between two processes of the same code is noise. All three are started afresh, three
+times, since a process that began on a bad page keeps it.
+
+Measured, in float32: a training step as `fit` makes it, a density of one batch, autograd's value
+and gradient of it, 1000 samples; and the last three of a flow that has just been made
+(`with_params`), whose first call has to prepare what later ones reuse. "now / before" is the median
+ratio within a round; "control" is the range of the same ratio for the control, over the starts. A
+cell is slower, or faster, if its ratio is outside of this range, and of 1, by .05.
+
+Counted, without a clock and with one thread: multiply-adds of the network, and the calls of
+flowcore's functions. More of the first, or 1.05 times the second, is more work. The exit code is 1
+if a cell is slower or does more work.
 """
 
 from __future__ import annotations
@@ -19,147 +28,238 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 HERE = Path(__file__).resolve().parents[1]
 WHAT = ("step", "density", "gradient", "sample", "first density", "first gradient", "first sample")
-NAMES = {
-    "step": "training step with Adam",
-    "density": "density; first",
-    "gradient": "autograd's value and gradient; first",
-    "sample": "1000 samples; first",
-}
+SIDES = ("this", "other", "control")
+TOLERANCE = 0.05  # of a ratio
 
 
-def main(argv=None):
-    from .support.common import Report, parse, parser
+def main(argv=None) -> int:
+    from .support.common import machine, parse, parser, print_machine, write_json
 
-    options = parser(__doc__, rounds=9)
+    options = parser(__doc__, rounds=6)
     options.add_argument("other", help="a commit, or the root of another checkout")
+    options.add_argument("--this", default=str(HERE), help="this one, if it is not where you are")
     options.add_argument("--cases", default="ABCD", help="which of the cases A to E")
-    report = Report("against", parse(options, argv))
-    with checkout(report.args.other) as root, at(HERE) as this, at(root) as other:
-        for case in report.args.cases:
-            for what in WHAT:
-                turns = {"this": Turn(this, case, what), "other": Turn(other, case, what)}
-                timings = report.interleave(turns)
-                ratio, name = timings.ratio("this", "other"), f"{case} {what}"
-                before = timings.spread("other")._asdict()
-                report.add(name, timings, "this", other=before, per_other=ratio._asdict())
-    print(rendered(report.as_dict()))
-    return report.finish()
+    options.add_argument("--starts", type=int, default=3, help="fresh starts of the processes (3)")
+    args = parse(options, argv)
+    print_machine("against", machine())
+    with checkout(args.this) as this, checkout(args.other) as other:
+        rows = measured(this, other, args)
+    print(rendered(rows))
+    if args.json:
+        write_json(args.json, {"benchmark": "against", "machine": machine(), "rows": rows})
+    return int(any(row["verdict"] in ("slower", "more work") for row in rows))
 
 
 @contextmanager
-def checkout(other: str) -> Iterator[Path]:
+def checkout(name: str) -> Iterator[Path]:
     """The folder; of a commit a temporary one, which git forgets afterwards."""
-    if Path(other).is_dir():
-        yield Path(other)
+    if Path(name).is_dir():
+        yield Path(name)
         return
     git = ["git", "-C", str(HERE), "worktree"]
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "checkout"
-        subprocess.run([*git, "add", "--quiet", "--detach", str(root), other], check=True)
+        subprocess.run([*git, "add", "--quiet", "--detach", str(root), name], check=True)
         try:
             yield root
         finally:
             subprocess.run([*git, "remove", "--force", str(root)], check=True)
 
 
+def measured(this: Path, other: Path, args) -> list[dict]:
+    cells = {f"{case} {what}": (case, what) for case in args.cases for what in WHAT}
+    timings: dict = {name: [] for name in cells}
+    counted: dict = {}
+    for _ in range(args.starts):
+        with ExitStack() as stack:
+            roots = zip(SIDES, (this, other, other), strict=True)
+            sides = {side: stack.enter_context(process_of(root)) for side, root in roots}
+            for name, cell in cells.items():
+                timings[name].append(timed(sides, cell, args))
+                if name not in counted:
+                    counted[name] = [ask(sides[s], cell, count=True) for s in ("this", "other")]
+    return [row(name, timings[name], *counted[name]) for name in cells]
+
+
+def timed(sides: dict, cell: tuple, args):
+    """`interleave` with an even number of rounds: forwards, then backwards."""
+    from .support.timing import interleave
+
+    turns = {name: Turn(side, cell) for name, side in sides.items()}
+    backwards = dict(reversed(turns.items()))
+    rounds = -(-args.rounds // 2)
+    return joined([interleave(order, rounds, args.seconds) for order in (turns, backwards)])
+
+
+def joined(parts: list):
+    from .support.timing import Timings
+
+    return Timings({side: np.concatenate([t.seconds[side] for t in parts]) for side in SIDES})
+
+
+def row(name: str, starts: list, now: dict, before: dict) -> dict:
+    found = joined(starts)
+    control = [t.ratio("control", "other").median for t in starts]
+    ratio = found.ratio("this", "other").median
+    return {
+        "name": name,
+        **{s: found.spread(s)._asdict() for s in SIDES},
+        "now / before": ratio,
+        "control": [min(control), max(control)],
+        **{f"{what} now": now[what] for what in now},
+        **{f"{what} before": before[what] for what in before},
+        "verdict": verdict(ratio, control, now, before),
+    }
+
+
+def verdict(ratio: float, control: list, now: dict, before: dict) -> str:
+    if now["products"] > before["products"] or now["calls"] > (1 + TOLERANCE) * before["calls"]:
+        return "more work"
+    if ratio > max(1.0, *control) + TOLERANCE:
+        return "slower"
+    return "faster" if ratio < min(1.0, *control) - TOLERANCE else ""
+
+
 class Turn:
     """One kind of work in one of the processes, for `interleave`."""
 
-    def __init__(self, process, case: str, what: str):
-        self.process, self.asked = process, {"case": case, "what": what}
+    def __init__(self, process, cell: tuple):
+        self.process, self.cell = process, cell
 
     def time(self, repeats: int) -> float:
-        return self.process.ask(**self.asked, repeats=repeats)["seconds"]
+        return ask(self.process, self.cell, repeats=repeats)["seconds"]
 
 
-def at(checkout: Path):
-    """A process that works with one checkout."""
+def ask(process, cell: tuple, **how) -> dict:
+    return process.ask(case=cell[0], what=cell[1], **how)
+
+
+def process_of(root: Path):
+    """A process that works with one checkout. All else in it is this file's side."""
     from .support.process import Process
 
     one = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
-    env = {**os.environ, **one, "PYTHONPATH": str(checkout.resolve())}
-    return Process(str(checkout), [sys.executable, __file__, "--serve"], env=env, cwd=checkout)
+    env = {**os.environ, **one, "PYTHONPATH": str(root.resolve())}
+    return Process(str(root), [sys.executable, __file__, "--serve"], env=env, cwd=root)
 
 
 def serve() -> None:
-    """Lines of JSON in and out; flowcore and its cases are the checkout's."""
+    """Lines of JSON in and out; flowcore is the checkout's."""
     works: dict = {}
     for line in sys.stdin:
         asked = json.loads(line)
         key = asked["case"], asked["what"]
         if key not in works:
-            works[key] = work(*key)
-        print(json.dumps({"seconds": works[key](asked["repeats"])}), flush=True)
+            works[key] = Work(*key)
+        work = works[key]
+        found = work.counts() if "count" in asked else {"seconds": work.time(asked["repeats"])}
+        print(json.dumps(found), flush=True)
 
 
-def work(case: str, what: str):
-    """A function of n: seconds of n calls."""
-    import autograd.numpy as anp
-    import numpy as np
-    from autograd import value_and_grad
-    from support.fit_step import FitStep  # beside this file: the same for both checkouts
+class Work:
+    """What is timed and counted, by the cases that stand beside this file."""
 
+    def __init__(self, case: str, what: str):
+        import autograd.numpy as anp
+        from autograd import value_and_grad
+        from support.cases import CASES
+        from support.fit_step import FitStep
+
+        dtype = np.float32
+        self.flow, x = CASES[case].flow(dtype=dtype), CASES[case].data(dtype=dtype)
+        self.step = FitStep(self.flow, x) if what == "step" else None
+        self.first = what.startswith("first ")
+
+        def gradient(flow):
+            return value_and_grad(lambda theta: -anp.mean(flow.log_prob(x, params=theta)))(
+                flow.params
+            )
+
+        self.call = {
+            "step": None,
+            "density": lambda flow: flow.log_prob(x),
+            "gradient": gradient,
+            "sample": lambda flow: flow.sample(1000, rng=0),
+        }[what.removeprefix("first ")]
+
+    def time(self, n: int) -> float:
+        """Seconds of n calls."""
+        if self.step:
+            return self.step.time(n)
+        flows = [self._flow() for _ in range(n)]  # each is gone after its call
+        start = time.perf_counter()
+        for _ in range(n):
+            self.call(flows.pop())
+        return time.perf_counter() - start
+
+    def _flow(self):
+        return self.flow.with_params(self.flow.params.copy()) if self.first else self.flow
+
+    def counts(self) -> dict:
+        """{"products": multiply-adds, "calls": of flowcore's functions} of one call."""
+        from support.cases import count_multiply_adds
+        from support.fit_step import BEFORE
+
+        os.environ["FLOWCORE_THREADS"] = "1"  # others are not counted
+        try:
+            if self.step:
+                fewer, more = (calls_of(partial(self.step.fit, BEFORE + i)) for i in (0, 1))
+                return {"products": self.step.multiply_adds(), "calls": more - fewer}
+            products = count_multiply_adds(self.call, self.flow)
+            return {"products": products, "calls": calls_of(partial(self.call, self._flow()))}
+        finally:
+            del os.environ["FLOWCORE_THREADS"]
+
+
+def calls_of(run) -> int:
+    """The calls of flowcore's functions while run() runs."""
+    import flowcore
+
+    home, count = str(Path(flowcore.__file__).parent), 0
+
+    def profile(frame, event, _):
+        nonlocal count
+        count += event == "call" and frame.f_code.co_filename.startswith(home)
+
+    sys.setprofile(profile)
     try:
-        from benchmarks.support.cases import CASES
-    except ImportError:  # of a checkout where it stood beside the benchmarks
-        from benchmarks.cases import CASES
-
-    dtype = np.float32
-    flow, x = CASES[case].flow(dtype=dtype), CASES[case].data(dtype=dtype)
-    if what == "step":
-        return FitStep(flow, x).time
-
-    def gradient(flow):
-        return value_and_grad(lambda theta: -anp.mean(flow.log_prob(x, params=theta)))(flow.params)
-
-    call = {
-        "density": lambda flow: flow.log_prob(x),
-        "gradient": gradient,
-        "sample": lambda flow: flow.sample(1000, rng=0),
-    }[what.removeprefix("first ")]
-    if not what.startswith("first "):
-        return lambda n: seconds_of(lambda: call(flow) for _ in range(n))
-
-    def fresh(n):
-        flows = [flow.with_params(flow.params.copy()) for _ in range(n)]
-        return seconds_of(partial(call, flows.pop()) for _ in range(n))  # each is gone then
-
-    return fresh
+        run()
+    finally:
+        sys.setprofile(None)
+    return count
 
 
-def seconds_of(calls) -> float:
-    start = time.perf_counter()
-    for call in calls:
-        call()
-    return time.perf_counter() - start
-
-
-def rendered(document) -> str:
-    """Every case and work; "first" is the first call of an object that was just made."""
+def rendered(rows: list[dict]) -> str:
     from .support.cases import CASES
     from .support.markdown import milliseconds, table
-    from .support.timing import significant
 
-    rows = {row["name"]: row for row in document["rows"]}
-    lines = []
-    for letter in dict.fromkeys(name[0] for name in rows):
-        for k, what in enumerate(w for w in WHAT if not w.startswith("first ")):
-            pair = [rows[n] for n in (f"{letter} {what}", f"{letter} first {what}") if n in rows]
-            before, now = (
-                "; ".join(significant(milliseconds(row[key])) for row in pair)
-                for key in ("other", "seconds")
-            )
-            ratios = "; ".join(f"{row['per_other']['median']:.2f}" for row in pair)
-            case = f"{CASES[letter]} rows".replace("batch ", "") if k == 0 else ""
-            lines.append([case, NAMES[what], before, now, ratios])
-    return table(["case", "", "before", "now", "now / before"], lines)
+    lines, seen = [], set()
+    for row in rows:
+        letter, _, what = row["name"].partition(" ")
+        case = "" if letter in seen else f"{CASES[letter]} rows".replace("batch ", "")
+        seen.add(letter)
+        low, high = row["control"]
+        lines.append([
+            case, what, milliseconds(row["other"]), milliseconds(row["this"]),
+            f"{row['now / before']:.2f}", f"{low:.2f} to {high:.2f}",
+            change(row, "calls"), change(row, "products"), row["verdict"],
+        ])  # fmt: skip
+    head = ["case", "", "before, ms", "now, ms", "now / before", "control", "calls", "products", ""]
+    return table(head, lines)
+
+
+def change(row: dict, what: str) -> str:
+    before, now = row[f"{what} before"], row[f"{what} now"]
+    return f"{now:,}" if now == before else f"{before:,} -> {now:,}"
 
 
 if __name__ == "__main__":
-    serve() if "--serve" in sys.argv else main()
+    serve() if "--serve" in sys.argv else sys.exit(main())
