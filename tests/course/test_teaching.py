@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from support.families import over
 from support.places import ROOT
 
 from flowcore import MADE
@@ -11,17 +12,23 @@ from flowcore.teaching import EXERCISES, Exercise, Mistake, check, question, sol
 from flowcore.teaching.exercises.exercise import exercise as make
 from flowcore.teaching.exercises.exercise import numbers
 
+
+def lesson_of(name):
+    return f"lesson {name[:-1]}"
+
+
+EVERY_EXERCISE = over(EXERCISES, lesson_of)
 MISTAKES = [(name, k) for name, e in EXERCISES.items() for k in range(len(e.mistakes))]
 
 
-@pytest.mark.parametrize("name", EXERCISES)
+@EVERY_EXERCISE
 def test_the_right_answer_passes(name):
     verdict = check(name, EXERCISES[name].answer)
     assert verdict and verdict.right
     assert str(verdict).startswith(f"{name}: right. {EXERCISES[name].why}")
 
 
-@pytest.mark.parametrize(("name", "k"), MISTAKES)
+@over(MISTAKES, lesson_of)
 def test_a_typical_mistake_gets_its_own_hint(name, k):
     """Or that of an earlier one, where two mistakes lead to one answer."""
     mistakes = EXERCISES[name].mistakes
@@ -45,7 +52,7 @@ def test_few_mistakes_stand_behind_another_one():
     assert np.mean(own) > 0.93
 
 
-@pytest.mark.parametrize("name", EXERCISES)
+@EVERY_EXERCISE
 def test_at_least_three_mistakes_with_hints_of_their_own(name):
     exercise = EXERCISES[name]
     hints = [exercise.hint, *(mistake.hint for mistake in exercise.mistakes)]
@@ -65,7 +72,7 @@ def test_three_or_four_questions_a_lesson_and_two_functions_from_lesson_5_on():
         assert lesson < 5 or sum(functions) == 2
 
 
-@pytest.mark.parametrize("name", EXERCISES)
+@EVERY_EXERCISE
 def test_any_other_answer_gets_the_general_hint(name):
     exercise = EXERCISES[name]
     other = (lambda *arguments: "x") if exercise.inputs else 1234.5
@@ -367,7 +374,7 @@ def test_numbers_are_drawn_again_until_each_mistake_can_be_named():
         always.variant(0)
 
 
-@pytest.mark.parametrize("name", EXERCISES)
+@EVERY_EXERCISE
 def test_variants_have_other_numbers_and_their_answers(name):
     exercise, questions = EXERCISES[name], set()
     for seed in seeds(name, 8):
@@ -395,7 +402,7 @@ def variants_of(exercise):
     return [exercise, *map(exercise.variant, seen)]
 
 
-@pytest.mark.parametrize("name", EXERCISES)
+@EVERY_EXERCISE
 def test_the_question_of_a_variant_names_no_other_exercise(name):
     """Another seed, or another draw of it, gives that one other numbers."""
     for variant in variants_of(EXERCISES[name]):

@@ -12,11 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from autograd import value_and_grad
+from support.families import over
 from support.registry import CASES, DENSITIES, PARTS, case, cotangents
 
 from flowcore.testing import randomize
-
-EVERY_CASE = pytest.mark.parametrize("name, way", CASES, ids=lambda v: v)
 
 
 def equal(found, expected):
@@ -36,7 +35,7 @@ def other_arguments(run):
     return [1.1 * theta + 0.01, *(a[::-1].copy() for a in others)]
 
 
-@EVERY_CASE
+@over(CASES)
 def test_no_call_sees_what_another_one_left(name, way):
     """Two gradients wait, interleaved, with calls with and without a tape in between; a way back is
     run again, with other cotangents, in any order."""
@@ -87,7 +86,7 @@ def test_eight_threads_on_one_flow_give_the_serial_numbers(name):
         equal(each, serial[k % 16])
 
 
-@pytest.mark.parametrize("name, way", [c for c in CASES if c[0] in PARTS])
+@over([c for c in CASES if c[0] in PARTS])
 def test_what_nobody_holds_is_freed_at_once(name, way):
     """Plans do not hold their part in a circle: with the collector off, it goes with its name."""
     run = case(name, way)

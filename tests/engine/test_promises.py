@@ -12,6 +12,7 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 from autograd import grad
+from support.families import over
 from support.registry import (
     BIJECTORS,
     CASES,
@@ -29,15 +30,13 @@ import flowcore as fc
 from flowcore.core import MANY, ROWS
 from flowcore.testing import check_bijector, randomize
 
-EVERY_CASE = pytest.mark.parametrize("name, way", CASES, ids=lambda v: v)
+EVERY_CASE = over(CASES)
 # but for somebody's own classes alone, whose methods are called as they are
-BUILT_IN = pytest.mark.parametrize(
-    "name, way", [c for c in CASES if c[0] not in ("own-bijector", "transformer-own")]
-)
-EVERY_PART = pytest.mark.parametrize("name", PARTS)
+BUILT_IN = over([c for c in CASES if c[0] not in ("own-bijector", "transformer-own")])
+EVERY_PART = over(PARTS)
 
 
-@pytest.mark.parametrize("name", BIJECTORS)
+@over(BIJECTORS)
 def test_contract(name):
     """Round trips, log-dets of brute-force Jacobians, gradients, copies, far tails, float32, ..."""
     b = CONTINUOUS[name](16) if name in CONTINUOUS else BIJECTORS[name]()

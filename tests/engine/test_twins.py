@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from autograd import elementwise_grad, grad
 from autograd.tracer import getval
+from support.families import over
 from support.registry import CASES, case, close
 
 import flowcore as fc
 from flowcore.spec import twins, twins_scalar
-
-EVERY_CASE = pytest.mark.parametrize("name, way", CASES, ids=lambda v: v)
 
 
 def loss_of(f, rng=7):
@@ -33,14 +32,21 @@ def loss_of(f, rng=7):
 
 
 def gradients(f, args):
-    """Of the loss, by every argument that is not empty."""
-    return {k: grad(loss_of(f), k)(*args) for k, a in enumerate(args) if a.size}
+    """Of the loss, by every argument that is not empty, in one way back."""
+    found = grad(lambda args: loss_of(f)(*args))(tuple(args))
+    return {k: found[k] for k, a in enumerate(args) if a.size}
 
 
 def along(f, args, directions):
     """The derivative of the loss along the directions, traced by whoever differentiates again."""
-    loss = loss_of(f)
-    return sum(anp.sum(grad(loss, k)(*args) * v) for k, v in directions.items())
+    found = grad(lambda args: loss_of(f)(*args))(args)
+    return sum(anp.sum(found[k] * v) for k, v in directions.items())
+
+
+def gradients_along(f, args, directions):
+    """Second derivatives: the gradient of `along`, by every argument that has a direction."""
+    found = grad(lambda args: along(f, args, directions))(tuple(args))
+    return {k: found[k] for k in directions}
 
 
 def directions_and_ends(args, step):
@@ -58,7 +64,7 @@ def precision(name):
     return 1e-9 if "mixture" in name or "mog" in name else 1e-12
 
 
-@EVERY_CASE
+@over(CASES)
 def test_gradients_are_the_engines(name, way):
     """And the values."""
     engine, tol = case(name, way), precision(name)
@@ -87,13 +93,12 @@ FORMULAS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name, way", FORMULAS)
+@over(FORMULAS)
 def test_second_derivatives_of_the_engine_are_differences_of_its_gradients(name, way):
     engine = case(name, way)
     directions, ends = directions_and_ends(engine.args, 3e-8)
     up, down = (gradients(engine, a) for a in ends)
-    for k in directions:
-        found = grad(lambda *a: along(engine, a, directions), k)(*engine.args)
+    for k, found in gradients_along(engine, engine.args, directions).items():
         close(found, (up[k] - down[k]) / 6e-8, 1e-5)
 
 
@@ -111,12 +116,13 @@ def test_third_derivatives_are_differences_of_second_ones(name, way):
     engine = case(name, way)
     directions, ends = directions_and_ends(engine.args, 1e-6)
 
-    def second(*args):
-        slopes = (grad(lambda *a: along(engine, a, directions), k)(*args) for k in directions)
-        return sum(anp.sum(g * v) for g, v in zip(slopes, directions.values(), strict=True))
+    def second(args):
+        slopes = grad(lambda args: along(engine, args, directions))(args)
+        return sum(anp.sum(slopes[k] * v) for k, v in directions.items())
 
-    up, down = (second(*a) for a in ends)
-    found = sum(np.sum(grad(second, k)(*engine.args) * v) for k, v in directions.items())
+    up, down = (second(tuple(a)) for a in ends)
+    third = grad(second)(tuple(engine.args))
+    found = sum(np.sum(third[k] * v) for k, v in directions.items())
     np.testing.assert_allclose(found, (up - down) / 2e-6, rtol=1e-5)
 
 
@@ -124,7 +130,7 @@ BY_DESIGN = [("fixed-exp", "forward"), ("invert-exp", "inverse")]
 FAR_OUT = [c for c in FORMULAS if "unbounded" not in c[0] and "own" not in c[0]]
 
 
-@pytest.mark.parametrize("name, way", [c for c in FAR_OUT if c not in BY_DESIGN])
+@over([c for c in FAR_OUT if c not in BY_DESIGN])
 def test_far_out_second_derivatives_are_finite(name, way):
     """Nothing overflows at points of size 1e3: a branch that is not taken, least of all."""
     engine = case(name, way)
@@ -132,8 +138,7 @@ def test_far_out_second_derivatives_are_finite(name, way):
     far = x * np.array([1, 1e3, -1e3, 30])[:, None] if way != "phi" else 1e3 * x
     args = [theta, far, *context]
     directions = {k: np.ones(a.shape) for k, a in enumerate(args) if a.size}
-    for k in directions:
-        found = grad(lambda *a: along(engine.twin, a, directions), k)(*args)
+    for found in gradients_along(engine.twin, args, directions).values():
         assert np.isfinite(found).all()
 
 
