@@ -1,9 +1,17 @@
 """One BLAS thread per test process: pytest-xdist already keeps every core busy."""
 
 import gc
+import os
 from contextlib import contextmanager
 
 import pytest
+from hypothesis import settings
+from support.budget import Budget
+
+# What hypothesis draws: few examples; .ci/run runs these tests once more, with many.
+settings.register_profile("few", max_examples=40, deadline=None)
+settings.register_profile("many", max_examples=150, deadline=None)
+settings.load_profile(os.environ.get("FLOWCORE_EXAMPLES", "few"))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -44,6 +52,15 @@ def few_epochs(monkeypatch):
     """Where nobody gives a number of them."""
     monkeypatch.setattr("flowcore.training.defaults.MOST_EPOCHS", 8)
     monkeypatch.setattr("flowcore.training.defaults.LEAST_EPOCHS", 8)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--budget", action="store_true", help="fail where tests take too long")
+
+
+def pytest_configure(config):
+    if config.getoption("--budget"):
+        config.pluginmanager.register(Budget())
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import flowcore as fc
@@ -135,7 +135,6 @@ COLUMNS = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None)
 @given(COLUMNS, st.integers(-1000, 3000))
 def test_a_suggestion_is_accepted_and_has_no_end_from_the_rows(values, other):
     """What a schema suggests, its own rows fit; a later row has a density, unless it is below 0."""

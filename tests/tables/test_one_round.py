@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import flowcore as fc
@@ -160,7 +160,6 @@ def tables(draw):
     return table
 
 
-@settings(max_examples=60, deadline=None)
 @given(tables())
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_schema_that_was_found_takes_all_rows_of_its_table(table):

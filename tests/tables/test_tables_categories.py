@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flowcore.tables import CategoricalMixture, ChowLiuTree, Frequencies, LatentClasses
@@ -41,7 +41,6 @@ def p_of(density, codes):
     return np.exp(density.log_prob(codes))
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.tuples(*[st.integers(0, 2)] * 3), min_size=1, max_size=40),
     st.integers(2, 3),

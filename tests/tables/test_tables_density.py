@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 from sklearn.base import clone
@@ -470,7 +470,6 @@ def columns_of(n):
     )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.integers(1, 30).flatmap(lambda n: st.lists(columns_of(n), min_size=1, max_size=4)))
 def test_any_table_is_modelled_or_refused(columns):
     X = {f"c{j}": column for j, column in enumerate(columns)}

@@ -9,7 +9,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import flowcore as fc
@@ -197,7 +197,6 @@ ANYTHING = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.lists(ANYTHING, max_size=5), st.sampled_from(["lists", "objects", "rows"]))
 def test_whatever_is_given_is_a_frame_or_a_documented_error(values, way):
     if way == "objects":

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import flowcore as fc
@@ -296,7 +296,6 @@ def cut(path):
     path.write_bytes(path.read_bytes()[:-8])
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_damaged_arrays_are_refused_or_the_same(data):
     kind = data.draw(st.sampled_from(["npy", "npz", "parquet"]))
@@ -449,7 +448,6 @@ def outcome(data, options):
 
 
 @pytest.mark.filterwarnings("ignore:Length of header")  # of pandas before 3, beside the error
-@settings(max_examples=200, deadline=None)
 @given(RECORDS, ENDS, OPTIONS, st.sampled_from([",", ";", "\t"]), st.integers(1, 20))
 @example([["a"], ["1"], [""], ["2"]], "\n", {"header": True}, ",", 1)
 @example([["a"], ["\ufeff"]], "\n", {"header": True}, ",", 1)
@@ -523,7 +521,6 @@ TABLES = st.integers(1, 4).flatmap(
 )  # fmt: skip
 
 
-@settings(max_examples=100, deadline=None)
 @given(TABLES, st.sampled_from([".", ","]), st.sampled_from(["\n", "\r\n"]), st.booleans())
 def test_what_was_written_is_read(rows, decimal, end, quoted):
     """Never a wrong number: repr of a float is read back to the last bit, in both ways."""
@@ -572,7 +569,6 @@ def test_memory_is_bounded(kind, tmp_path):
     assert ("limit" in done) == (kind == "an open quote"), done
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     st.lists(
         st.sampled_from(
