@@ -11,7 +11,7 @@ import re
 from .notebooks import EXAMPLES, cells
 
 NUMBER = re.compile(r"(?<![\w.^{])\d+(?:,\d{3})*(?:\.\d+)?(?!\w|[.,]\d)")
-QUESTION = re.compile(r"^\d+[a-z]: .*", flags=re.M)  # of an exercise, which a script prints, too
+QUESTION = re.compile(r"^ *\d+[a-z]: .*", flags=re.M)  # of an exercise, which a script prints, too
 OUTPUT = re.compile(r"sphx-glr-script-out\n\n \.\. code-block:: none\n\n((?:    .*\n|\n)+)")
 
 
