@@ -20,9 +20,9 @@ def copied(source: str, printed: str) -> list[str]:
 
     A text may round decimals. Numbers that the code has, too, are left out.
 
-    >>> script = "'''0.32 of 50 rows'''\nn = 50\n# %%\n# or 16, but not 0.33 or 17."
-    >>> copied(script, "0.3204 of 50 rows: 16, so 17.2 remain")
-    ['0.32', '16']
+    >>> script = "'''0.32 of 1,500 rows'''\nn = 1_500\n# %%\n# or 480, but not 0.3, 0.33, 8 or 17"
+    >>> copied(script, "0.3204 of 1,500 rows: 480, in 8 blocks, 17.2 s")
+    ['0.32', '480']
     """
     texts, codes = (
         "\n".join(cell.text for cell in cells(source) if cell.is_code == is_code)

@@ -249,7 +249,7 @@ def test_a_function_that_a_lesson_shows_is_code_in_its_notebook(notebooks, writt
 
 def test_a_page_whose_text_has_a_number_of_its_output_is_refused(builder):
     pytest.importorskip("nbformat")
-    output = ".. rst-class:: sphx-glr-script-out\n\n .. code-block:: none\n\n    1c: 0.399\n\n    p {}\n"
+    output = "sphx-glr-script-out\n\n .. code-block:: none\n\n    1c: 0.399\n\n    p {}\n"
 
     def refuse(printed, name="lesson_1_stretching"):  # 0.399 is in its text, and not in its code
         builder("copied").refuse(None, f"built/course/{name}", [f"0.399\n\n{printed}\n0.399\n"])
