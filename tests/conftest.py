@@ -1,9 +1,11 @@
 """One BLAS thread per test process: pytest-xdist already keeps every core busy."""
 
 import gc
+import importlib
 from contextlib import contextmanager
 
 import pytest
+from support.places import ROOT
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -44,6 +46,13 @@ def few_epochs(monkeypatch):
     """Where nobody gives a number of them."""
     monkeypatch.setattr("flowcore.training.defaults.MOST_EPOCHS", 8)
     monkeypatch.setattr("flowcore.training.defaults.LEAST_EPOCHS", 8)
+
+
+@pytest.fixture
+def builder(monkeypatch):
+    """`builder("pages")` is that module of docs/builder."""
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    return lambda name: importlib.import_module(f"builder.{name}")
 
 
 @pytest.hookimpl(wrapper=True)
