@@ -3,7 +3,8 @@
     python -m benchmarks.density [--cases ABCDEJ] [--json FILE] [--quick] [--rounds N]
 
 For every case, in float32 and float64: milliseconds, rows per second, and how much of the machine's
-GEMM peak, measured in the same run, the products reach. A to E are MAFs, J is an IAF.
+GEMM peak, measured in the same run, the products reach. (--quick is too short to measure the peak.)
+A to E are MAFs, J is an IAF.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ def main(argv=None) -> Report:
     for name, count in multiply_adds.items():
         letter, dtype = name.split()
         case, seconds = CASES[letter], timings.spread(name)
-        of_peak = 2e-9 * count / seconds.median / report.peak[dtype]
+        of_peak = report.of_peak(count, seconds.median, dtype)
         report.add(name, timings, name, multiply_adds=count, share_of_gemm_peak=of_peak)
         speed = f"{case.batch / seconds.median:,.0f}"
         control = timings.ratio(name, "control").median
-        table.append([case, dtype, seconds.show(1e3), speed, f"{of_peak:.0%}", control])
-    print_table(["case", "dtype", "ms", "rows/s", "of GEMM peak", "per control"], table)
+        table.append([case, dtype, seconds.show(1e3), speed, 100 * of_peak, control])
+    print_table(["case", "dtype", "ms", "rows/s", "% of GEMM peak", "per control"], table)
     return report.finish()
 
 

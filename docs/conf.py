@@ -10,7 +10,7 @@ from pathlib import Path
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS))
 
-from builder import benches, docstrings, notebooks, pages  # noqa: E402
+from builder import benches, copied, docstrings, notebooks, pages  # noqa: E402
 
 import flowcore  # noqa: E402
 
@@ -124,6 +124,7 @@ def setup(app):
     app.connect("source-read", benches.put_into_lessons)
     app.connect("html-page-context", add_mask_boxes)
     app.connect("source-read", notebooks.put_badge)
+    app.connect("source-read", copied.refuse)
     app.connect("missing-reference", pages.find_public_name)
     app.connect("autodoc-skip-member", docstrings.skip)
     app.connect("autodoc-process-signature", docstrings.signature)

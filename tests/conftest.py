@@ -1,12 +1,14 @@
 """One BLAS thread per test process: pytest-xdist already keeps every core busy."""
 
 import gc
+import importlib
 import os
 from contextlib import contextmanager
 
 import pytest
 from hypothesis import settings
 from support.budget import Budget
+from support.places import ROOT
 
 # What hypothesis draws: few examples; .ci/run runs these tests once more, with many.
 settings.register_profile("few", max_examples=40, deadline=None)
@@ -61,6 +63,13 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     if config.getoption("--budget"):
         config.pluginmanager.register(Budget())
+
+
+@pytest.fixture
+def builder(monkeypatch):
+    """`builder("pages")` is that module of docs/builder."""
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    return lambda name: importlib.import_module(f"builder.{name}")
 
 
 @pytest.hookimpl(wrapper=True)

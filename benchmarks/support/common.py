@@ -51,7 +51,7 @@ class Report:
         self.benchmark, self.args, self.rows = benchmark, args, []
         self.machine: dict = machine()
         self._control: list = []
-        self.peak = dict.fromkeys(DTYPES, 0.0)
+        self.peak = dict.fromkeys(DTYPES, math.nan)  # not measured in a quick run
         print_machine(f"{benchmark}{' (quick)' if args.quick else ''}", self.machine)
 
     def interleave(self, contestants: Mapping[str, Callable], budget=math.inf) -> Timings:
@@ -59,14 +59,18 @@ class Report:
         everyone = {**contestants, CONTROL: control_workload()}
         timings = interleave(everyone, self.args.rounds, self.args.seconds, budget)
         self._control.append(timings.seconds[CONTROL])
-        self._measure_peak()
+        if not self.args.quick:
+            self._measure_peak()
         return timings
 
     def _measure_peak(self) -> None:
         """The best of the whole run so far: a neighbour on the machine only ever lowers it."""
-        size, seconds = (512, 0.03) if self.args.quick else (1536, 0.5)
         for name, dtype in DTYPES.items():
-            self.peak[name] = max(self.peak[name], gemm_peak(dtype, size, seconds))
+            self.peak[name] = np.fmax(self.peak[name], gemm_peak(dtype))
+
+    def of_peak(self, multiply_adds: int, seconds: float, dtype: str) -> float:
+        """The share of the GEMM peak that these products reach; NaN in a quick run."""
+        return 2e-9 * multiply_adds / seconds / self.peak[dtype]
 
     def add(self, name: str, timings: Timings, contestant: str, parts: int = 1, **facts) -> dict:
         """Keep one row; `name` identifies it among the rows of this benchmark, for ever.
@@ -101,8 +105,9 @@ class Report:
         """Print how the control did, and write the JSON if a file was asked for."""
         control = Spread(**self.control["seconds"])
         print(f"\ncontrol: {control.show(1e3)} ms (median and quartiles over the run)")
-        peaks = ", ".join(f"{peak:.0f} in {name}" for name, peak in self.peak.items())
-        print(f"GEMM peak: {peaks} (GFLOP/s, the best of the run)")
+        if not self.args.quick:
+            peaks = ", ".join(f"{peak:.0f} in {name}" for name, peak in self.peak.items())
+            print(f"GEMM peak: {peaks} (GFLOP/s, the best of the run)")
         if not self.steady:
             print("the machine was busy or unsteady: trust ratios, and not the milliseconds")
         if self.args.json:

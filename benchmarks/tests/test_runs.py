@@ -159,6 +159,17 @@ def test_it_runs(command, made, tmp_path, capsys):
         assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("benchmark", ["density", "training_step"])
+def test_a_quick_run_names_no_share_of_a_peak_that_it_cannot_measure(benchmark, capsys, tmp_path):
+    file, options = tmp_path / "found.json", shlex.split(f"{TIMED} --cases A")
+    report = main_of(benchmark).main([*options, "--json", str(file)])
+    assert "GEMM peak: " not in capsys.readouterr().out
+    shares = [row.get("share_of_gemm_peak") for row in json.loads(file.read_text("utf-8"))["rows"]]
+    assert set(shares) == {None}
+    report.peak["float32"] = 8.0
+    assert report.of_peak(2e9, 1.0, "float32") == 0.5
+
+
 def test_arrays_go_to_another_interpreter_and_back(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(

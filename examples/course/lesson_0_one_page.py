@@ -47,9 +47,9 @@ notebook needs this file in its own folder.
 # The columns of the data are standardised: mean 0, variance 1. So at first the noise is not a bad
 # guess. The score of a density is the mean of :math:`\log p` over the data. Under the true density
 # of the moons this mean is -0.289 nats. Dividing a column by its deviation :math:`s` adds
-# :math:`\log s` to the mean, so in standardised units it is :math:`-0.289 + \log s_1 + \log s_2 =
-# -1.139`. On new rows no density beats that number in expectation (lesson 3). On its own training
-# rows a flow can beat it, by learning these rows by heart.
+# :math:`\log s` to the mean, so in standardised units it is :math:`-0.289 + \log s_1 + \log s_2`,
+# the score of the truth below. On new rows no density beats that number in expectation (lesson 3).
+# On its own training rows a flow can beat it, by learning these rows by heart.
 
 import sys
 from pathlib import Path
@@ -376,7 +376,7 @@ ax.legend(markerscale=4)
 # Now use the right loss again, but write ``<=`` in both rules of the masks. An output may then read
 # units with its own number.
 #
-# **Predict.** Will the score be better or worse than -1.139, that of the truth?
+# **Predict.** Will the score be better or worse than that of the truth?
 
 d = micro.degrees(2, (32, 32), [1, 2])
 cheat = micro.maf(n_layers=1)

@@ -108,9 +108,11 @@ guess = None
 print(teaching.check("12c", guess))
 
 # %%
-# Now take a flow that has learned two moons. ``flow.given`` draws and weights in this way. Its
-# proposal is a mixture that was fitted to draws from the flow. The picture compares the result with
-# the sum along the line, which is exact.
+# Now take a flow that has learned two moons. Here only one number is unknown, so ``flow.given`` can
+# do without weights: it integrates the density along the line, on points that lie where the mass
+# is, and prints *exact*. (If several numbers are unknown, it draws and weights as above. Its
+# proposal is a mixture that was fitted to draws from the flow.) The picture compares the result
+# with the sum along the line, on a fine grid.
 
 truth = fc.targets.two_moons(noise=0.1)
 data = truth.sample(2000, rng=0)
@@ -244,8 +246,9 @@ print(teaching.check("12f", slice_mean))
 #
 # * A conditional is a slice of the joint density, divided by the mass of the slice. This mass is
 #   the density of the known values.
-# * Mixtures have exact slices. Other densities need weighted draws. The effective sample size, the
-#   formula of 12c, measures what these draws are worth. Do not trust an answer without it.
+# * Mixtures have exact slices. Other densities are integrated along a line if one number is
+#   unknown, and need weighted draws if several are. The effective sample size, the formula of 12c,
+#   measures what these draws are worth. Do not trust their answer without it.
 # * Draws keep the spread of a column; best guesses do not.
 #
 # ``docs/use/conditionals.md`` explains all of this for tables. `Rows with holes

@@ -133,7 +133,7 @@ ax.set(xlabel="step", ylabel="NLL of the table (nats)")
 # of the whole table; one pass over the rows is an *epoch*. The rate falls to zero, and ``fit``
 # averages the last values of :math:`\theta`. Some rows are set aside for *validation*: they serve
 # to choose the best epoch, not to learn. flowcore's flows standardise the table themselves, so that
-# ``log_prob`` is in the data's own units. (The 2.21 above would be 3.25 in these units: 3b asks
+# ``log_prob`` is in the data's own units. (The losses above would be larger in these units: 3b asks
 # why.) Here are fresh draws for validation, and two tables, with 2,000 rows and with 150.
 
 x_val = truth.sample(2000, rng=1)
@@ -164,12 +164,12 @@ assert of_few.train_nll[-1] < truth.entropy() - 0.2
 assert of_few.val_nll[-1] > of_few.val_nll[of_few.best_epoch] + 0.2
 
 # %%
-# With many rows both curves come within 0.03 nats of the line. (The left picture magnifies: it is
-# 0.65 nats high, the right one 2.2.) With few rows, the training loss crosses the line and falls
-# far below the loss of the truth itself on these rows. That is no success: :math:`H` is a floor for
-# the mean over :math:`p`, not for the mean over 150 rows, and the flow has begun to learn these
-# rows by heart. This is *overfitting*. The validation loss shows it by turning round and rising.
-# ``fit`` returns the flow of the best epoch.
+# With many rows both curves come within 0.03 nats of the line. (The left picture magnifies: compare
+# the axes.) With few rows, the training loss crosses the line and falls far below the loss of the
+# truth itself on these rows. That is no success: :math:`H` is a floor for the mean over :math:`p`,
+# not for the mean over 150 rows, and the flow has begun to learn these rows by heart. This is
+# *overfitting*. The validation loss shows it by turning round and rising. ``fit`` returns the flow
+# of the best epoch.
 #
 # (The line is the mean over all of :math:`p`. On 2,000 rows even the NLL of the truth differs from
 # it by about 0.02 nats.)

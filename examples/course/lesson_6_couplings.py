@@ -257,7 +257,7 @@ for ax, name in zip(axes[1:], flows, strict=True):
 # The best scale has :math:`2 s^2 = E |y|^2` (differentiate by :math:`s^2`), so
 # :math:`s^2 = 8 / \pi` and
 #
-# .. math:: KL \ge \log 16 + 1 - \log 32 = 1 - \log 2 = 0.307 .
+# .. math:: KL \ge \log 16 + 1 - \log 32 = 1 - \log 2 .
 #
 # The formula contains neither the number of layers nor the network. This is a *floor*: no width,
 # depth or training can go below it. ``volume_preserving_floor`` computes it for any density in the
@@ -351,7 +351,7 @@ print(teaching.check("6e", nice))
 #   and the network may be any function.
 # * NICE shifts: log-det 0. RealNVP shifts and scales: log-det :math:`\sum \alpha`.
 # * The price: a coupling is a weaker layer, so a flow needs more of them, with the parts in turn.
-#   NICE also keeps volumes, and stays at least 0.307 nats from the checkerboard, at any depth.
+#   NICE also keeps volumes, and stays at least 1 - log 2 nats from the checkerboard, at any depth.
 #
 # Where this comes from
 # ---------------------

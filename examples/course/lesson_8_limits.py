@@ -77,7 +77,7 @@ left.legend()
 # Because the map is continuous, it has to cross the gap between the pieces. The exact map crosses
 # it very steeply: by lesson 1 its slope at 0 is
 #
-# .. math:: \frac{dx}{dz} = \frac{N(0; 0, 1)}{p(0)} = e^{9/2} = 90 .
+# .. math:: \frac{dx}{dz} = \frac{N(0; 0, 1)}{p(0)} = e^{9/2} .
 #
 # So a continuous map can cross the gap, but needs large slopes. A spline can be this steep in one
 # place and flat in another (its density has kinks at the knots). An affine map has the same slope

@@ -251,9 +251,9 @@ assert kl.kl < 0.4
 # **What a density costs.** ``fit_matching`` chooses the number of steps, and a method of order 5,
 # which takes six stages per step. Each stage computes :math:`v` in one pass of the network. The
 # divergence of :math:`v` takes one more pass for each of the :math:`D` entries :math:`dv_i / dx_i`.
-# That makes :math:`6 (1 + D)` passes per step. In the plane, 12 steps are :math:`12 \cdot 6 \cdot 3
-# = 216` passes. A draw needs no divergence, so it takes :math:`12 \cdot 6 = 72` passes. The density
-# of a MAF takes one pass per layer.
+# That makes :math:`6 (1 + D)` passes per step for a density: in the plane 18. A draw needs no
+# divergence, so it takes 6 passes per step. The last line that is printed above multiplies both by
+# the number of steps. The density of a MAF takes one pass per layer.
 #
 # The upper picture shows the clouds at five times, with the velocity there. The lower picture shows
 # some trajectories. The flow moves standardised columns, so both axes are in standardised units.
@@ -374,7 +374,7 @@ print(teaching.check("9f", matching_loss))
 #   lines. The regression is allowed because the best velocity is the mean of :math:`x - z` given
 #   :math:`x_t`. If this velocity is smooth, it moves the base to the data.
 # * Training is a regression, and cheap. A density needs a solver, with :math:`6 (1 + D)` passes per
-#   step: 12 steps in the plane take 216 passes.
+#   step.
 # * It is still a flow: the map is continuous, and the limits of lesson 8 hold for it.
 #
 # ``docs/use/continuous.md`` is about solvers, their steps and their costs.

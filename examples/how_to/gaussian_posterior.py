@@ -53,7 +53,7 @@ print(f"exact: a {mean[0]:.4f}, b {mean[1]:.4f}, correlation "
       f"log evidence {exact:.3f}\n")  # fmt: skip
 
 # %%
-# Now the answer of a flow. The second number of each line is the standard error, from 20,000 draws.
+# Now the answer of a flow. The second number of each line is its standard error.
 epochs = 5 if options.quick else 20
 found = fc.infer(log_target, support={"a": "real", "b": "real"}, epochs=epochs)
 print(found)
@@ -61,7 +61,7 @@ value, error = found.log_evidence
 assert options.quick or abs(value - exact) < 0.01 + 5 * error
 
 # %%
-# The picture: draws of the flow, and the ellipses that hold 50 and 95% of the exact posterior.
+# The picture: draws of the flow, and two ellipses of the exact posterior, each with its share.
 fig, ax = plt.subplots(figsize=(5.5, 4), layout="constrained")
 ax.plot(
     found.draws["a"][:1000], found.draws["b"][:1000], ".", ms=2, label="1,000 draws of the flow"

@@ -40,9 +40,10 @@ def test_example_runs(script, run):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("script", LESSONS, ids=lambda path: path.stem)
-def test_lesson_runs(script, run):
-    """Where the site is built, as in CI, its build runs them, warnings as errors."""
-    assert run(script)
+def test_lesson_runs(script, run, builder):
+    """Where the site is built, as in CI, its build does the same, warnings as errors."""
+    printed = run(script)
+    assert printed and not builder("copied").copied(script.read_text("utf-8"), printed)
 
 
 def test_there_are_examples():

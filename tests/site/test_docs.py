@@ -6,7 +6,6 @@ That the site can be built, without a warning, is CI's to find out: it builds it
 import ast
 import configparser
 import doctest
-import importlib
 import json
 import re
 import shutil
@@ -26,16 +25,9 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 LESSONS = sorted((ROOT / "examples" / "course").glob("lesson_*.py"))
 
 
-@pytest.fixture
-def builder(monkeypatch):
-    """`builder("pages")` is that module of docs/builder."""
-    monkeypatch.syspath_prepend(str(DOCS))
-    return lambda name: importlib.import_module(f"builder.{name}")
-
-
-@pytest.mark.parametrize("name", ["check_links", "docstrings", "pages", "notebooks"])
+@pytest.mark.parametrize("name", ["check_links", "docstrings", "pages", "notebooks", "copied"])
 def test_examples_in_docstrings(builder, name):
-    if name == "notebooks":
+    if name in ("notebooks", "copied"):
         pytest.importorskip("nbformat")
     tried = doctest.testmod(builder(name))
     assert tried.attempted and not tried.failed
@@ -253,6 +245,21 @@ def test_a_function_that_a_lesson_shows_is_code_in_its_notebook(notebooks, writt
     assert all(f"\n{code}\n" in source for code in shown)
     assert notebooks.shown_in(LESSONS[0]) == {file} and not notebooks.shown_in(LESSONS[-1])
     assert (written[0].parent / "micro.py").read_bytes() == file.read_bytes()
+
+
+def test_a_page_whose_text_has_a_number_of_its_output_is_refused(builder):
+    pytest.importorskip("nbformat")
+    output = "sphx-glr-script-out\n\n .. code-block:: none\n\n    1c: 0.399\n\n    p {}\n"
+
+    def refuse(printed, name="lesson_1_stretching"):  # 0.399 is in its text, and not in its code
+        builder("copied").refuse(None, f"built/course/{name}", [f"0.399\n\n{printed}\n0.399\n"])
+
+    refuse(output.format(0.3979))
+    with pytest.raises(ValueError, match=r"^lesson_1_stretching\.py: the text has 0\.399, which"):
+        refuse(output.format(0.3991))
+    with pytest.raises(ValueError, match="no output"):
+        refuse("")
+    refuse("", "index")
 
 
 def test_a_notebook_that_misses_a_file_names_it(notebooks, tmp_path, monkeypatch):

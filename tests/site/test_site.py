@@ -21,13 +21,6 @@ COURSE = ROOT / "examples" / "course"
 LESSONS = sorted(COURSE.glob("lesson_*.py"))
 
 
-@pytest.fixture
-def builder(monkeypatch):
-    """`builder("pages")` is that module of docs/builder."""
-    monkeypatch.syspath_prepend(str(DOCS))
-    return lambda name: importlib.import_module(f"builder.{name}")
-
-
 # ------------------------------------------------------------ the first page's flow
 
 
