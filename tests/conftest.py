@@ -3,12 +3,12 @@
 import gc
 import importlib
 import os
-from contextlib import contextmanager
 
 import pytest
 from hypothesis import settings
 from support.budget import Budget
 from support.places import ROOT
+from support.rough import rough_plans
 
 # What hypothesis draws: few examples; .ci/run runs these tests once more, with many.
 settings.register_profile("few", max_examples=40, deadline=None)
@@ -21,17 +21,6 @@ def one_blas_thread():
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1, user_api="blas"):
-        yield
-
-
-@contextmanager
-def rough_plans():
-    """`FlowDensity` tries less, and what answers about a table start from is rough."""
-    with pytest.MonkeyPatch.context() as own:
-        own.setattr("flowcore.estimator.plan.FOLDS", ((2, 2), (2, 1)))
-        own.setattr("flowcore.estimator.plan.SIZES", (2, 3))
-        own.setattr("flowcore.tables.proposal.DRAWS", (2000, 2000))
-        own.setattr("flowcore.tables.proposal.COMPONENTS", (3, 8))
         yield
 
 

@@ -24,8 +24,14 @@ def blocks(page):
     return ["\n".join(found)] if page.stem in ONE_PROGRAM else found
 
 
+SLOW = {  # more than a second each
+    *("columns-0", "missing_values-0", "teaching-1", "inference-2", "inference-3"),
+    *("likelihoods-0", "coming_from_pzflow-0", "diagnosis-0"),
+}
 BLOCKS = [
-    pytest.param(page, code, id=f"{page.stem}-{number}")
+    pytest.param(
+        page, code, id=(name := f"{page.stem}-{number}"), marks=[pytest.mark.slow] * (name in SLOW)
+    )
     for page in TEXTS
     for number, code in enumerate(blocks(page))
 ]

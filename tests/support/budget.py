@@ -2,7 +2,7 @@
 
 Machines differ, so seconds are counted in units of a fixed loop: on a machine whose loop takes
 LOOP seconds they are seconds. A test that needs more pays with another one of its room, or is
-`slow`; a room that needs more changes its number here, and the commit says why.
+`slow`; a room that needs more changes its number here, and its commit gives the reason.
 """
 
 import os

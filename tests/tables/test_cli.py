@@ -5,7 +5,7 @@ import io
 import re
 import subprocess
 import sys
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 
 import numpy as np
 import pytest
@@ -28,18 +28,27 @@ def story(tmp_path_factory):
     def run(kind):
         out = tmp_path_factory.mktemp(kind) / "pictures"
         arguments = ["moons", "--epochs", "2", "--flow", kind, "--out", str(out)]
-        with redirect_stdout(io.StringIO()) as printed:
+        with redirect_stdout(io.StringIO()) as printed, fresh(5000):
             assert main(arguments) == 0
         return printed.getvalue(), out
 
     return run
 
 
+@contextmanager
+def fresh(n):
+    """So many fresh points, not 20,000."""
+    with pytest.MonkeyPatch.context() as own:
+        for module in (data, three):
+            own.setattr(module, "N_FRESH", n)
+        yield
+
+
 @pytest.fixture
-def few_fresh(monkeypatch):
-    """Fresh points, for tests that ask nothing of their mean."""
-    for module in (data, three):
-        monkeypatch.setattr(module, "N_FRESH", 200)
+def few_fresh():
+    """For tests that ask nothing of their mean."""
+    with fresh(200):
+        yield
 
 
 SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("iaf", "realnvp", "nice")]
@@ -122,7 +131,8 @@ def test_losses_and_densities_are_drawn_in_one_frame(few_fresh):
 def test_several_seeds_each_of_which_decides_everything(capsys):
     def results(seed, seeds):
         arguments = ["--seeds", seeds, "--seed", seed, "--epochs", "1", "--quick"]
-        assert main(["moons", *arguments]) == 0
+        with fresh(2000):
+            assert main(["moons", *arguments]) == 0
         return capsys.readouterr().out.splitlines()
 
     printed = results("3", "2")

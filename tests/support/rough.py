@@ -1,0 +1,16 @@
+"""Estimators that try less, for tests that do not ask how good they are."""
+
+from contextlib import contextmanager
+
+import pytest
+
+
+@contextmanager
+def rough_plans():
+    """`FlowDensity` tries less, and what answers about a table start from is rough."""
+    with pytest.MonkeyPatch.context() as own:
+        own.setattr("flowcore.estimator.plan.FOLDS", ((2, 2), (2, 1)))
+        own.setattr("flowcore.estimator.plan.SIZES", (2, 3))
+        own.setattr("flowcore.tables.proposal.DRAWS", (2000, 2000))
+        own.setattr("flowcore.tables.proposal.COMPONENTS", (3, 8))
+        yield
