@@ -42,7 +42,10 @@ class Budget:
     up."""
 
     def __init__(self):
-        self.rooms, self.tests, self.since, self.workers = Counter(), Counter(), spent(), 0.0
+        self.rooms, self.tests, self.since, self.workers = Counter(), Counter(), 0.0, 0.0
+
+    def pytest_runtest_logstart(self):
+        self.since = spent()  # without what came between two tests, such as the collection
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self):
