@@ -6,8 +6,10 @@ LOOP seconds they are seconds. A test that needs more pays with another one of i
 """
 
 import os
+import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -95,3 +97,17 @@ class Budget:
     def pytest_terminal_summary(self, terminalreporter):
         terminalreporter.section("budget")
         terminalreporter.write_line("\n".join([*self.table, *self.faults]))
+
+
+def main(most, file):
+    """Whether the processes of a shell have stayed within so many seconds; `times > file` has
+    written those of itself and those of its children, as "1m2.3s 0m4.5s"."""
+    children = Path(file).read_text("utf-8").split("\n")[1].split()
+    parts = [text.rstrip("s").split("m") for text in children]
+    seconds = sum(60 * int(m) + float(s) for m, s in parts) / (loop() / LOOP)
+    print(f"{seconds:.0f} of {most} CPU s")
+    return int(seconds > float(most))
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
