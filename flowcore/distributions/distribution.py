@@ -63,8 +63,8 @@ class Distribution(Parametric):
     """
 
     dim: int
-    names: Sequence[str] | None = None  # of the columns of x, and of its context: a table with
-    context_names: Sequence[str] | None = None  # names is then read by name
+    names: Sequence | None = None  # of the columns of x, and of its context: a table with names
+    context_names: Sequence | None = None  # is then read by name
     clampable = False  # True: its `bind` leaves out the coordinates that a row lacks
     _memo_new = None  # of a new recipe its parts: see `TransformedDistribution.unseen`
 
