@@ -187,7 +187,7 @@ class Conditionals:
         labels, names = column_labels(rows), self.names
         rest = [*(names or range(self.dim))]
         own = rest.pop(column)
-        if labels is not None and own not in labels and {*rest} <= {*labels}:
+        if labels is not None and own not in labels and {*rest} & {*labels}:
             X = in_order("rows", rows, rest, holes=True)
             X = np.insert(X.astype(float), column, np.nan, axis=1)
         else:

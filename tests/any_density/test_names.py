@@ -293,3 +293,18 @@ def test_plots_match_columns_by_name(joint):
         assert found.get_height() == other.get_height()
     with pytest.raises(ValueError, match="samples lacks 'z'"):
         fc.plots.pairs(ROWS[X], ROWS[["u", "g"]].assign(w=0.0))
+
+
+def test_known_columns_stay_as_they_are():
+    """Their values and dtypes: only columns that have a hole are written anew."""
+    frame = pd.DataFrame({"n": [2**60 + 1, 7], "a": [np.nan, 2.0], "b": np.float32([0.1, 0.2])})
+    x = frame.to_numpy(float)
+    x[0, 1] = 5.0
+    filled = completed(frame, ["b", "a"], np.array([False, True]), x[:, [2, 1]])
+    assert list(filled.dtypes) == list(frame.dtypes) and filled["a"].tolist() == [5.0, 2.0]
+    assert filled[["n", "b"]].equals(frame[["n", "b"]])
+
+
+def test_names_of_a_context_need_a_context():
+    flow = flows.maf(2, **SMALL).with_names(["a", "b"], ["c"])
+    assert flow.names == ["a", "b"] and flow.context_names is None
