@@ -171,6 +171,8 @@ class Distribution(Parametric):
         [[0.0], [1.96]]
         """
         q, context = arguments(self, as_probabilities(q), context)
+        if self._memo_new is self.parts:
+            self._warn_of_its_base("quantiles")
         with without_warnings():
             return self._law(context)[1](q)
 

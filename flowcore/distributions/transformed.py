@@ -144,9 +144,9 @@ class TransformedDistribution(Distribution):
     def unseen(self) -> TransformedDistribution:
         """This flow, flagged as not fitted.
 
-        `sample` then warns, and `log_prob` and `to_latent` warn about distant rows. Copies and
-        pickles keep the flag. The flows that `fit`, `initialize` and `with_params` return have no
-        flag, because the flag belongs to the parts, and these flows have new parts.
+        `sample` and `quantiles` then warn, and `log_prob` and `to_latent` warn about distant rows.
+        Copies and pickles keep the flag. The flows that `fit`, `initialize` and `with_params`
+        return have no flag, because the flag belongs to the parts, and these flows have new parts.
         """
         self._memo_new = self.parts
         return self
@@ -162,6 +162,9 @@ class TransformedDistribution(Distribution):
         if size > FAR:
             rows = f"these rows, of median size {size:.3g}"
             warn(f"{_NOT_FITTED}, so it takes {rows}, as they are: {_FIT}")
+
+    def _warn_of_its_base(self, what: str) -> None:
+        warn(f"{_NOT_FITTED}, so these are {what} of its base: {_FIT}")
 
     def _overflowed(self, x, theta, context) -> np.ndarray:
         """Step by step, to the part whose output is the first that is not finite."""
@@ -354,7 +357,7 @@ class TransformedDistribution(Distribution):
         """z (N, D) from the base, context (N, C) or None, and the leading axes of the draws."""
         n, context, lead = sample_gate(self, shape, context)
         if self._memo_new is self.parts:
-            warn(f"{_NOT_FITTED}, so these are draws of its base: {_FIT}")
+            self._warn_of_its_base("draws")
         rng, base = np.random.default_rng(rng), self.parts[0]
         if base.n_params and base.dtype != self.dtype:  # draw with the parameters as rounded here
             base = base.with_params(self._own(base))
