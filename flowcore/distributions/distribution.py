@@ -63,8 +63,8 @@ class Distribution(Parametric):
     """
 
     dim: int
-    names: Sequence[str] | None = None  # of the columns of x, and of its context: a table with
-    context_names: Sequence[str] | None = None  # names is then read by name
+    names: Sequence | None = None  # of the columns of x, and of its context: a table with names
+    context_names: Sequence | None = None  # is then read by name
     clampable = False  # True: its `bind` leaves out the coordinates that a row lacks
     _memo_new = None  # of a new recipe its parts: see `TransformedDistribution.unseen`
 
@@ -171,6 +171,8 @@ class Distribution(Parametric):
         [[0.0], [1.96]]
         """
         q, context = arguments(self, as_probabilities(q), context)
+        if self._memo_new is self.parts:
+            self._warn_of_its_base("quantiles")
         with without_warnings():
             return self._law(context)[1](q)
 

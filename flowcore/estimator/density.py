@@ -89,8 +89,8 @@ class FlowDensity(
     one inverse of every flow in the density.
 
     Contexts, `given`, `marginal`, `impute` and `explain` select the columns of a frame by name; for
-    the other methods scikit-learn requires the columns of `fit` in their order:
-    `X[list(density.feature_names_in_)]`.
+    the other methods scikit-learn requires the columns of `fit` in their order, if their names are
+    text: `X[list(density.feature_names_in_)]`. `density_.names` are names of any kind.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ class FlowDensity(
             density = with_standardized_context(density, of_context)
             latent = with_standardized_context(latent, of_context)
         units = scale if present is None else Clamped(scale, self.context_dim_)
-        names = getattr(self, "feature_names_in_", None), self.context_names_in_
+        names = names_of("X", X), self.context_names_in_
         self.density_ = TransformedDistribution(density, units).with_names(*names)
         latent = TransformedDistribution(latent.base, Chain([units, latent.bijector]))
         self.latent_, self.conditionals_ = latent.with_names(*names), Conditionals(self.density_)
@@ -458,7 +458,7 @@ class FlowDensity(
 
     def _as_table_of_fit(self, x: np.ndarray, index: Any = None) -> TableLike:
         """Rows x (n, D) as a frame of the library of `fit`, if that is here; else x itself."""
-        names, library = (getattr(self, own, None) for own in ("feature_names_in_", "library_"))
+        names, library = self.density_.names, getattr(self, "library_", None)
         if names is None or x.ndim != 2 or not (library and find_spec(library)):
             return x
         return frame_of(library, dict(zip(names, x.T, strict=True)), index)

@@ -77,9 +77,8 @@ class TableConditional(DrawnConditional):
 
         Columns with ranges are included; a row outside of a range has -inf.
         """
-        schema = self.density.schema_
-        frame = schema.named(X)
-        if not (frame.is_named and schema.is_named):
+        frame = self.density.schema_.named(X)
+        if not frame.is_by_name(self.columns):
             if len(frame.names) != len(self.columns):
                 raise ValueError(f"X has {len(frame.names)} columns, not {listed(self.columns)}")
             frame = frame.renamed(self.columns)

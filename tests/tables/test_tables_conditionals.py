@@ -166,6 +166,7 @@ def test_answers_are_those_of_draws_that_agree(density, draws, known):
         assert abs(again.mean() - own.mean()) < 6 * own.std() / 40, (name, value)
     for name, shares in given.shares().items():
         assert sum(shares.values()) == pytest.approx(1)
+        assert [*shares.values()] == sorted(shares.values(), reverse=True)
         for value, p in shares.items():
             assert p == pytest.approx(np.mean(draws[name][agree] == value), abs=0.05)
     sampled = given.sample(50, rng=0)
