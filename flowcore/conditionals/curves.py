@@ -79,7 +79,7 @@ class Posterior:
     >>> p = fc.MultivariateNormalMixture([[0.0, 5.0]], [[[1, 0], [0.8, 0.6]]])
     >>> found = p.posterior([[1.0, np.nan], [2.0, np.nan]], 1)
     >>> found, found.mean().round(3), found.quantiles([0.5]).round(3)
-    (Posterior(column=1, rows=2, nodes=165), array([5.8, 6.6]), array([[5.8, 6.6]]))
+    (Posterior(column=1, rows=2, nodes=164), array([5.8, 6.6]), array([[5.8, 6.6]]))
     """
 
     column: Any
