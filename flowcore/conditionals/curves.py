@@ -49,8 +49,8 @@ UNRESOLVED = (
     "is not resolved: the density is 0 there, falls off too slowly, or has too many modes or jumps"
 )
 OFF = (
-    "has a mass that is off by more than 5%: the grid is too coarse or too short. Take more "
-    "points, or grid=None"
+    "is off for more than 5% of its mass: the grid is too coarse or too short. Take more points, "
+    "or grid=None"
 )
 TINY, LOWEST, ROUNDING = np.finfo(float).tiny, np.finfo(float).min, 1e-9
 
@@ -116,24 +116,26 @@ def posterior_of(
     numbers: Numbers, rows: np.ndarray, column: Any, grid: ArrayLike | None
 ) -> Posterior:
     """The curves of rows (n, C + D) that have NaN in the same one column, in blocks of rows."""
+    angle = bool(numbers.angle[np.isnan(rows).any(axis=0)].any())
     if grid is not None:
         grid = as_numbers("grid", grid).astype(float)
         if grid.ndim != 1 or len(grid) < 2 or not (np.diff(grid) > 0).all() or np.isinf(grid).any():
             raise ValueError(f"grid must be finite numbers (G,) that ascend, not {show(grid)}")
+        if angle and (turns := np.ptp(grid) / TURN) > 1 + ROUNDING:
+            raise ValueError(f"grid covers {turns:.4g} turns of an angle: pass one, 2 pi long")
     if not len(rows):
         x = np.zeros((0, 2)) if grid is None else grid
         return Posterior(column, x, np.zeros((0, x.shape[-1])), np.zeros(0))
     blocks = [rows[i : i + ROWS] for i in range(0, len(rows), ROWS)]
     parts = [curves_of(numbers, block, grid) for block in blocks]
-    x, log_p, log_mass, _, resolved = joined(parts)
+    x, log_p, log_mass, off, resolved = joined(parts)
     _warn_of_rows(~resolved, UNRESOLVED)
-    angle = bool(numbers.angle[np.isnan(rows).any(axis=0)].any())
     with np.errstate(invalid="ignore", divide="ignore"):  # rows without mass
         density, mass = np.exp(log_p - log_mass[:, None]), np.exp(log_mass)
         if grid is None:
             return Posterior(column, x, density, mass, angle)
         share = (node_lengths(grid) * density).sum(axis=1)  # of the mass
-        _warn_of_rows(np.abs(share - 1) > COARSE, OFF)
+        _warn_of_rows(np.maximum(off, np.abs(share - 1)) > COARSE, OFF)
         return Posterior(column, grid, density / share[:, None], mass * share, angle)
 
 
@@ -157,11 +159,11 @@ class Curves(NamedTuple):
 
 def joined(parts: list[Curves]) -> Curves:
     """The curves of several blocks of rows; shorter ones repeat their last node."""
-    x, log_p, *others = zip(*parts, strict=True)
-    width = max(part.shape[1] for part in x)
-    pads = [((0, 0), (0, width - part.shape[1])) for part in x]
-    padded = [[np.pad(*pair, "edge") for pair in zip(a, pads, strict=True)] for a in (x, log_p)]
-    return Curves(*map(np.concatenate, [*padded, *others]))
+    width = max(part.x.shape[1] for part in parts)
+    pads = [[(0, 0), (0, width - part.x.shape[1])] for part in parts]
+    pairs = zip(parts, pads, strict=True)
+    padded = [[np.pad(a, pad[: a.ndim], "edge") for a in part] for part, pad in pairs]
+    return Curves(*map(np.concatenate, zip(*padded, strict=True)))
 
 
 def curves_of(
@@ -291,16 +293,24 @@ def refined(log_prob: Callable, row: np.ndarray, x: np.ndarray, m: int, angle: b
         return Curves(x, log_p, log_mass, off, resolved)
 
 
+@np.errstate(invalid="ignore", divide="ignore")  # rows without mass
 def on_grid(log_prob: Callable, curves: Curves, grid: np.ndarray, angle: bool) -> Curves:
     """These curves at the nodes of a grid (G,): interpolated where they are negligible. Their mass
-    stays that of their own nodes."""
+    stays that of their own nodes; the error is the share of it that lines between nodes miss."""
     at = turned(grid[:, None], [angle])[:, 0]
     top = np.maximum(curves.log_p.max(axis=1, keepdims=True), LOWEST)
     fall = np.maximum(curves.log_p - top, -800)  # exp is 0; -inf has no slope
-    fall = np.stack([np.interp(at, *curve) for curve in zip(curves.x, fall, strict=True)])
+    own, fall = (
+        fall,
+        np.stack([np.interp(at, *curve) for curve in zip(curves.x, fall, strict=True)]),
+    )
     log_p, (row, g) = fall + top, np.nonzero(fall > NEGLIGIBLE)
     log_p[row, g] = log_prob(row, grid[g])
-    return curves._replace(x=np.broadcast_to(grid, log_p.shape), log_p=log_p)
+    x = grid[0] + (curves.x - grid[0]) % TURN if angle else curves.x
+    lines = [np.interp(u, grid, f, 0, 0) for u, f in zip(x, np.exp(log_p - top), strict=True)]
+    missed = (node_lengths(curves.x) * np.abs(lines - np.exp(own))).sum(axis=1)
+    error = missed / np.exp(curves.log_mass - top[:, 0])
+    return curves._replace(x=np.broadcast_to(grid, log_p.shape), log_p=log_p, error=error)
 
 
 def drawn(curves: Curves, rows: np.ndarray, n: int, rngs: list) -> Weighted:

@@ -427,6 +427,8 @@ class FlowDensity(
         """
         check_is_fitted(self)
         read = self._read_by(self.density_, context, None if X is None else len(X))
+        if X is None and context is not None and read is None and self.density_.dim == 1:
+            X = np.zeros((len(np.atleast_2d(context)), 1))  # nothing that reads it has any weight
         return self.conditionals_.posterior(X, column, grid, read)
 
     def transform(self, X: ArrayLike, context: Context = None) -> np.ndarray:
