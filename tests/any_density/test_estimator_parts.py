@@ -146,6 +146,21 @@ def test_a_trial_chooses_what_adds_to_the_density_not_what_scores():
     assert [one.name for one in chosen] == ["best", "worst", "copy"] and not others
 
 
+@pytest.mark.parametrize(("times", "taken"), [(1, ["best"]), (4, ["best", "lucky"])])
+def test_a_gain_below_its_standard_error_is_no_gain(times, taken):
+    """One row of thirty gains seven nats by a second flow, or four of 120 rows do."""
+    best, lucky = np.full(30, -1.0), np.where(np.arange(30) == 7, 10.0, -4.0)
+    folds = folds_of(table(np.empty((30 * times, 1))), 1, 1)
+    simple, *flows = (
+        Fitted(Candidate(name, None), (), np.tile(log_p, times), Scored(name, 0, 0, 0, True))
+        for name, log_p in {"simple": best - 20, "best": best, "lucky": lucky}.items()
+    )
+    chosen, _ = forward_selection(
+        folds, [simple], flows, lambda **_: SimpleNamespace(full=False, seconds=[1])
+    )
+    assert [one.name for one in chosen] == taken
+
+
 def test_splines_have_as_many_bins_as_the_rows_determine(monkeypatch):
     edges = {40: 8, 49_999: 8, 50_000: 16, 299_999: 16, 300_000: 32}
     assert [bins_for(n) for n in edges] == list(edges.values())
