@@ -13,8 +13,8 @@ larger |f''| of both ends. Their sum corrects Z. So jumps, kinks and narrow mode
 A mode is missed if it lies between nodes where the density is negligible: if it is narrow, and
 neither the proposal nor one of the draws has it. The draws show how much is missed (Good 1953,
 after Turing): the share of those that are alone in their mode estimates the mass of the modes that
-none has. If it is above `MISSING`, more are drawn; if it is then still above, the curve is not
-resolved.
+none has. It is a part of the error. If it is above `MISSING`, more are drawn; if it is then still
+above, the curve is not resolved.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ TOLERANCE, ROUNDS, MOST_NODES = 2e-5, 60, 8000  # of the mass, a cell; halvings;
 OFFSETS = 0.5 * np.sinh(0.83 * np.arange(-12, 13))  # first nodes: 10,000 scales far
 LEAST_SHARE, COMPONENTS = 1e-4, 8  # of the proposal that have first nodes
 DRAWS, MORE_DRAWS = 64, 512  # nodes that are drawn, the second time; DRAWS: nodes of a turn
-MISSING, DIP = 0.02, 5.0  # of the mass; nats, between two modes
+MISSING, DIP = 0.015, 5.0  # of the mass: less than one draw; nats, between two modes
 TAIL = 1e-3  # of the mass: more beyond the last node is too much
 ROWS = 128  # answered at once
 NEGLIGIBLE = -10.0  # nats below the peak of a curve
@@ -128,14 +128,15 @@ def posterior_of(
         return Posterior(column, x, np.zeros((0, x.shape[-1])), np.zeros(0))
     blocks = [rows[i : i + ROWS] for i in range(0, len(rows), ROWS)]
     parts = [curves_of(numbers, block, grid) for block in blocks]
-    x, log_p, log_mass, off, resolved = joined(parts)
+    x, log_p, log_mass, _, resolved = joined(parts)
     _warn_of_rows(~resolved, UNRESOLVED)
     with np.errstate(invalid="ignore", divide="ignore"):  # rows without mass
         density, mass = np.exp(log_p - log_mass[:, None]), np.exp(log_mass)
         if grid is None:
             return Posterior(column, x, density, mass, angle)
-        share = (node_lengths(grid) * density).sum(axis=1)  # of the mass
-        _warn_of_rows(np.maximum(off, np.abs(share - 1)) > COARSE, OFF)
+        share, h = (node_lengths(grid) * density).sum(axis=1), np.diff(grid)  # of the mass
+        between = np.abs(np.diff(np.diff(density) / h)) @ (h[1:] * h[:-1]) / 12  # as in `refined`
+        _warn_of_rows(np.maximum(np.abs(share - 1), between) > COARSE, OFF)
         return Posterior(column, grid, density / share[:, None], mass * share, angle)
 
 
@@ -189,11 +190,9 @@ def curves_of(
         x = np.append(x, np.tile(np.linspace(-np.pi, np.pi, DRAWS + 1), m))
     curves = refined(log_prob, row, x, m, angle)
     missing = share_alone(curves, draws)
-    few = missing > MISSING
-    if n_draws > DRAWS:
-        error, resolved = np.hypot(curves.error, missing), curves.resolved & ~few
-        return curves._replace(error=error, resolved=resolved)
-    if few.any():
+    error, few = np.hypot(curves.error, missing), missing > MISSING
+    curves = curves._replace(error=error, resolved=curves.resolved & ~few)
+    if few.any() and n_draws == DRAWS:
         more, index = curves_of(numbers, rows[few], n_draws=MORE_DRAWS), np.arange(m)
         index[few] = m + np.arange(few.sum())
         curves = Curves(*(a[index] for a in joined([curves, more])))
@@ -293,24 +292,16 @@ def refined(log_prob: Callable, row: np.ndarray, x: np.ndarray, m: int, angle: b
         return Curves(x, log_p, log_mass, off, resolved)
 
 
-@np.errstate(invalid="ignore", divide="ignore")  # rows without mass
 def on_grid(log_prob: Callable, curves: Curves, grid: np.ndarray, angle: bool) -> Curves:
     """These curves at the nodes of a grid (G,): interpolated where they are negligible. Their mass
-    stays that of their own nodes; the error is the share of it that lines between nodes miss."""
+    stays that of their own nodes."""
     at = turned(grid[:, None], [angle])[:, 0]
     top = np.maximum(curves.log_p.max(axis=1, keepdims=True), LOWEST)
     fall = np.maximum(curves.log_p - top, -800)  # exp is 0; -inf has no slope
-    own, fall = (
-        fall,
-        np.stack([np.interp(at, *curve) for curve in zip(curves.x, fall, strict=True)]),
-    )
+    fall = np.stack([np.interp(at, *curve) for curve in zip(curves.x, fall, strict=True)])
     log_p, (row, g) = fall + top, np.nonzero(fall > NEGLIGIBLE)
     log_p[row, g] = log_prob(row, grid[g])
-    x = grid[0] + (curves.x - grid[0]) % TURN if angle else curves.x
-    lines = [np.interp(u, grid, f, 0, 0) for u, f in zip(x, np.exp(log_p - top), strict=True)]
-    missed = (node_lengths(curves.x) * np.abs(lines - np.exp(own))).sum(axis=1)
-    error = missed / np.exp(curves.log_mass - top[:, 0])
-    return curves._replace(x=np.broadcast_to(grid, log_p.shape), log_p=log_p, error=error)
+    return curves._replace(x=np.broadcast_to(grid, log_p.shape), log_p=log_p)
 
 
 def drawn(curves: Curves, rows: np.ndarray, n: int, rngs: list) -> Weighted:

@@ -337,7 +337,7 @@ STRIPES = {
     "thirty stripes": (30, 0.02),
     "fifty stripes": (50, 0.01),
     "a hundred stripes": (100, 0.01),
-    "narrow stripes": (120, 0.001),
+    "narrow stripes": (110, 0.001),
     "too many stripes": (200, 0.01),
 }
 
