@@ -48,10 +48,7 @@ COARSE = 0.05  # of the mass
 UNRESOLVED = (
     "is not resolved: the density is 0 there, falls off too slowly, or has too many modes or jumps"
 )
-OFF = (
-    "is off for more than 5% of its mass: the grid is too coarse or too short. Take more points, "
-    "or grid=None"
-)
+OFF = "is off for more than 5% of its mass: take a finer or a longer grid, or grid=None"
 TINY, LOWEST, ROUNDING = np.finfo(float).tiny, np.finfo(float).min, 1e-9
 
 

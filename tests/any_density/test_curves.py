@@ -161,7 +161,7 @@ def test_a_grid_of_an_angle_has_one_turn_and_more_than_a_point_a_width(points, w
             wanted = stats.norm.ppf([0.16, 0.84]) * width
             np.testing.assert_allclose(np.angle(off), wanted, atol=0.03 * width)
         else:
-            with pytest.warns(UserWarning, match="off for more than 5% of its mass: the grid is"):
+            with pytest.warns(UserWarning, match="off for more than 5% of its mass: take a finer"):
                 posterior(p, None, None, grid)
     with pytest.warns(UserWarning, match="curve of 1 of 1 rows is off"):
         posterior(p, None, None, np.linspace(1, 3, 9001))  # where it has no mass
