@@ -144,9 +144,10 @@ class Conditionals:
         Cost: about 250 evaluations of log p a row. On the caller's grid log p is evaluated where
         the density is above exp(-10) of the peak, and interpolated elsewhere.
 
-        Errors: ValueError for unknown values in other columns, and for a grid that does not ascend.
-        Warnings: rows whose mass on the caller's grid is 5% off, because the grid is too coarse or
-        too short; rows whose curve cannot be resolved.
+        Errors: ValueError for unknown values in other columns, and for a grid that does not ascend,
+        or covers more than one turn of an angle. Warnings: rows whose curve on the caller's grid,
+        linear between its points, is off for 5% of its mass, because the grid is too coarse or too
+        short; rows whose curve cannot be resolved.
 
         Parameters
         ----------

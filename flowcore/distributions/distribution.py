@@ -164,8 +164,8 @@ class Distribution(Parametric):
         """F^-1(q), the quantiles of every coordinate, (..., D): the inverse of `cdf`.
 
         q = 0 and 1 give the ends of the support. Mixtures have a root search between the quantiles
-        of their components, to ten digits. Cost: three forward passes of the flow; 10 to 30
-        cdfs for a mixture. Errors: ValueError for q outside of [0, 1], and as in `cdf`.
+        of their components, as precise as the numbers x. Cost: three forward passes of the flow; 10
+        to 30 cdfs for a mixture. Errors: ValueError for q outside of [0, 1], and as in `cdf`.
 
         >>> Normal(1).ppf([[0.5], [0.975]]).round(4).tolist()
         [[0.0], [1.96]]

@@ -76,10 +76,14 @@ class FlowDensity(
     from their start. Splines of "auto", "spline" and "modes" have 8 bins, 16 from 50,000 rows on,
     32 from 300,000.
 
-    The folds depend on `random_state` and on the distances of the rows from the centre. They do not
-    depend on the order of the rows, nor on the order, signs or units of the columns. Equal rows are
-    one row with a weight. Columns must be continuous numbers. `fit` warns about columns on a grid,
-    and about columns that follow from others, because both have no density.
+    The folds depend on `random_state` and on the distances of the rows from the centre, but not on
+    the order of the rows, nor on the order, signs or units of the columns. Equal rows are one row
+    with a weight. So a table in other units, or with integer weights instead of repeated rows, has
+    the same folds, and its numbers are the same up to rounding. Training may amplify the rounding:
+    two fits are then equally good, but differ in log p of single rows.
+
+    Columns must be continuous numbers. `fit` warns about columns on a grid, and about columns that
+    follow from others, because both have no density.
 
     Errors: ValueError for anything but a table of finite numbers (TypeError for objects and complex
     numbers), for constant columns, for other columns than in `fit`, and for more than 3,450
@@ -427,6 +431,8 @@ class FlowDensity(
         """
         check_is_fitted(self)
         read = self._read_by(self.density_, context, None if X is None else len(X))
+        if X is None and context is not None and read is None and self.density_.dim == 1:
+            X = np.zeros((len(np.atleast_2d(context)), 1))  # nothing that reads it has any weight
         return self.conditionals_.posterior(X, column, grid, read)
 
     def transform(self, X: ArrayLike, context: Context = None) -> np.ndarray:

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from support import registry
+from support.flows import Opaque
 from support.oracles import (
     N_DRAWS,
     N_POINTS,
@@ -407,7 +408,21 @@ def stray(seed):
     return share, error, 0.10402  # by 2e7 draws
 
 
+@cache
+def thirty_stripes():
+    """x_0 is N(0, 1), x_1 has thirty narrow modes, and the conditionals cannot be seen."""
+    means = [[0.0, k] for k in range(30)]
+    return Opaque(fc.MultivariateNormalMixture(means, [np.diag([1, 0.02])] * 30))
+
+
+def of_stripes(seed):
+    whole = conditionals(thirty_stripes())
+    found = whole.marginal([0]).estimate([[0.3]], n_draws=200, rng=seed)
+    return found.log_p[0], found.error[0], -0.5 * (0.3**2 + np.log(TURN))
+
+
 BARS = {
+    "thirty stripes": of_stripes,
     "marginal of moons": known_value("target-two-moons", [0.5, 0.0]),
     "marginal of a flow": known_value("nsf-2", [0.5, 0.0]),
     "marginal of an angle": known_value("target-torus", [0.5, 0.0]),

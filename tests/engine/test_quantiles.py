@@ -126,6 +126,17 @@ def test_ppf_is_the_inverse_of_cdf(name):
     np.testing.assert_allclose(density.ppf(density.cdf(y)), y, rtol=1e-8, atol=1e-8)
 
 
+@pytest.mark.parametrize(("loc", "sd"), [(1e12, 1), (-1e12, 1), (1e6, 1e-3), (3, 1e-8)])
+def test_quantiles_of_a_mixture_far_from_zero_are_as_precise_as_their_numbers(loc, sd):
+    parts = [stats.norm(loc, sd), stats.norm(loc + sd, 2 * sd)]
+    density = fc.Mixture([fc.MultivariateNormalDiag([p.mean()], [p.std()]) for p in parts], [1, 3])
+    q = np.linspace(0.001, 0.999, 500)
+    x = density.quantiles(q)
+    assert (np.diff(x) >= 0).all()
+    levels = sum(w * p.cdf(x) for w, p in zip([0.25, 0.75], parts, strict=True))
+    np.testing.assert_allclose(levels, q, atol=np.spacing(abs(loc)) / sd)
+
+
 @pytest.mark.parametrize("name", GIVEN)
 def test_quantiles_given_a_context(name):
     density, q = GIVEN[name], np.array([0.02, 0.5, 0.9])
