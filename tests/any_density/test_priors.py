@@ -353,6 +353,18 @@ def test_two_modes_are_cut_between(seed):
     assert abs(np.cos(one)) < 0.5 and np.cos(two - np.pi - 2) > 0.9  # centres begin at -pi
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_ascents_that_end_far_below_hardly_move_the_cut(seed):
+    """Most end in ripples all around, 11 nats below the mode at 0: the cut stays opposite of it."""
+
+    def log_p(p):
+        return anp.logaddexp(80 * (anp.cos(p["a"]) - 1), 3 * anp.cos(8 * p["a"]) - 14)
+
+    space = Space.of({"a": "angle"}, None)
+    (centre,) = centred(space, log_p, None, np.random.default_rng(seed)).centres
+    assert np.cos(centre - np.pi) > 0.6  # centres begin at -pi
+
+
 def test_a_start_at_the_cut_is_taken():
     space = Space.of({"a": "angle"}, None, np.array([np.pi]))
     for at in (-np.pi, np.pi, 3 * np.pi):
