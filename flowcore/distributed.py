@@ -355,8 +355,8 @@ class Block(NamedTuple):
 def _blocks(client, flow, held_out: float, rng, X, context=None, weight=None):
     """Futures of a `Block` for every block of rows: those with rows to train on, and how many, and
     those with rows held out."""
-    X = table("X", X, names=getattr(flow, "names", None))
-    names = getattr(flow, "context_names", None)
+    X = table("X", X, names=getattr(flow, "names", None) or column_labels(X))
+    names = getattr(flow, "context_names", None) or column_labels(context)
     columns = [_delayed_blocks(X, X)]
     for name, part, ndim in (("context", context, 2), ("sample_weight", weight, 1)):
         none = [None] * len(columns[0])

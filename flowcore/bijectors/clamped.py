@@ -80,7 +80,8 @@ class Clamped(Composite):
 
         def run(x, l):
             present[...] = at.context[-self.dim :]
-            return inner(np.where(present, x, 0), l) * present  # splines round 0 to 1e-16
+            x = inner(np.where(present, x, 0), l)
+            return np.where(present, x, 0)  # splines round 0 to 1e-16
 
         def back(y_bar, l_bar):
             return inner_back(y_bar * present, l_bar) * present

@@ -19,24 +19,27 @@ if TYPE_CHECKING:
 
 TURN = 2 * pi
 DRAWS, FAR = 64, 100  # that are moved, and by how many turns, or widths of a column
+DRAWN = 2000  # rows, among which curves find those near a row
 SAME, MOST = 0.1, 0.9  # nats: more than float32 loses, at a share of the draws
 
 
 class OneTurn(NamedTuple):
-    """angle (D,) marks the angles of a density, middle (D,) are the circular means of its draws."""
+    """angle (D,) marks the angles of a density, middle (D,) are the circular means of its draws
+    (S, D)."""
 
     angle: np.ndarray
     middle: np.ndarray
+    draws: np.ndarray
 
     @classmethod
     def of(cls, density: Any, context: Context = None) -> OneTurn:
         """Those of a density, given contexts (n, C)."""
-        rng, n, given = np.random.default_rng(0), DRAWS, {}
+        rng, n, given = np.random.default_rng(0), DRAWN, {}
         if context is not None:
             n, given = (), {"context": np.resize(context, (DRAWS, np.shape(context)[-1]))}
         x = np.asarray(density.sample(n, rng, **given), float)
-        angle = angles_of(lambda x: density.log_prob(x, **given), x)
-        return cls(angle, circular_mean(x, np.full(len(x), 1 / len(x))))
+        angle = angles_of(lambda x: density.log_prob(x, **given), x[:DRAWS])
+        return cls(angle, circular_mean(x, np.full(len(x), 1 / len(x))), x)
 
 
 @np.errstate(all="ignore")

@@ -150,7 +150,7 @@ class Marginal:
 
     def __init__(self, joint: Conditionals, columns: np.ndarray):
         self.joint, self.columns, self.dim = joint, columns, len(columns)
-        self.names = joint.names and [joint.names[i] for i in columns]
+        self.names = [(joint.names or range(joint.dim))[i] for i in columns]
 
     def estimate(
         self, x: ArrayLike, n_draws: int = 200, rng: Seed = 0, context: Context = None

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core import generators, without_warnings
 from ..core.inputs import check_context, check_dim, check_event, column_labels, in_order, where
-from ..core.labels import are_names, completed
+from ..core.labels import completed
 from ..core.rows import JOINT, check_finite
 from ..distributions.columns import column_numbers, known_row
 from .angles import OneTurn
@@ -57,9 +57,9 @@ class Conditionals:
     ----------
     density : Distribution or your own
         Any object with `dim`, `sample(n, rng)` and `log_prob(x)`, with an optional `context=`.
-    names : sequence of str, optional
-        Names of the columns; None: those of the density. Known values can then be passed by name,
-        and the columns of tables in any order, beside others.
+    names : sequence, optional
+        Names of the columns, texts or integers; None: those of the density. Known values can then
+        be passed by name, and the columns of tables in any order, beside others.
     proposal : MultivariateTMixture, optional
         Replaces the fitted proposal: for example the `proposal` of an earlier object. Not used with
         a context.
@@ -81,7 +81,7 @@ class Conditionals:
     """
 
     def __init__(
-        self, density: Any, names: Sequence[str] | None = None, proposal: Any = None,
+        self, density: Any, names: Sequence | None = None, proposal: Any = None,
         donors: ArrayLike | None = None,
     ):  # fmt: skip
         self.density, self.dim = density, density.dim
@@ -144,9 +144,10 @@ class Conditionals:
         Cost: about 250 evaluations of log p a row. On the caller's grid log p is evaluated where
         the density is above exp(-10) of the peak, and interpolated elsewhere.
 
-        Errors: ValueError for unknown values in other columns, and for a grid that does not ascend.
-        Warnings: rows whose mass on the caller's grid is 5% off, because the grid is too coarse or
-        too short; rows whose curve cannot be resolved.
+        Errors: ValueError for unknown values in other columns, and for a grid that does not ascend,
+        or covers more than one turn of an angle. Warnings: rows whose curve on the caller's grid,
+        linear between its points, is off for 5% of its mass, because the grid is too coarse or too
+        short; rows whose curve cannot be resolved.
 
         Parameters
         ----------
@@ -185,8 +186,10 @@ class Conditionals:
         if rows is None:
             return np.full((1 if context is None else len(np.atleast_2d(context)), 1), np.nan)
         labels, names = column_labels(rows), self.names
-        if are_names(labels) and names and names[column] not in labels:
-            X = in_order("rows", rows, np.delete(names, column).tolist(), holes=True)
+        rest = [*(names or range(self.dim))]
+        own = rest.pop(column)
+        if labels is not None and own not in labels and {*rest} & {*labels}:
+            X = in_order("rows", rows, rest, holes=True)
             X = np.insert(X.astype(float), column, np.nan, axis=1)
         else:
             X = in_order("rows", rows, names, holes=True).astype(float)

@@ -11,7 +11,10 @@ the trapezoid rule errs. With h the length of a cell, and f'' from divided diffe
 A cell is halved while the second term is above `TOLERANCE` times the mass of its row, for the
 larger |f''| of both ends. Their sum corrects Z. So jumps, kinks and narrow modes get their nodes.
 A mode is missed if it lies between nodes where the density is negligible: if it is narrow, and
-neither the proposal nor one of the draws has it.
+neither the proposal nor one of the draws has it. The draws show how much is missed (Good 1953,
+after Turing): the share of those that are alone in their mode estimates the mass of the modes that
+none has. It is a part of the error. If it is above `MISSING`, more are drawn; if it is then still
+above, the curve is not resolved.
 """
 
 from __future__ import annotations
@@ -33,10 +36,11 @@ if TYPE_CHECKING:
     from ..core.typing import ArrayLike
     from .numbers import Numbers
 
-TOLERANCE, ROUNDS, MOST_NODES = 2e-5, 60, 2000  # of the mass, a cell; halvings; nodes of a row
+TOLERANCE, ROUNDS, MOST_NODES = 2e-5, 60, 8000  # of the mass, a cell; halvings; nodes of a row
 OFFSETS = 0.5 * np.sinh(0.83 * np.arange(-12, 13))  # first nodes: 10,000 scales far
 LEAST_SHARE, COMPONENTS = 1e-4, 8  # of the proposal that have first nodes
-DRAWS = 64  # nodes that are drawn; nodes of a turn
+DRAWS, MORE_DRAWS = 64, 512  # nodes that are drawn, the second time; DRAWS: nodes of a turn
+MISSING, DIP = 0.015, 5.0  # of the mass: less than one draw; nats, between two modes
 TAIL = 1e-3  # of the mass: more beyond the last node is too much
 ROWS = 128  # answered at once
 NEGLIGIBLE = -10.0  # nats below the peak of a curve
@@ -44,10 +48,7 @@ COARSE = 0.05  # of the mass
 UNRESOLVED = (
     "is not resolved: the density is 0 there, falls off too slowly, or has too many modes or jumps"
 )
-OFF = (
-    "has a mass that is off by more than 5%: the grid is too coarse or too short. Take more "
-    "points, or grid=None"
-)
+OFF = "is off for more than 5% of its mass: take a finer or a longer grid, or grid=None"
 TINY, LOWEST, ROUNDING = np.finfo(float).tiny, np.finfo(float).min, 1e-9
 
 
@@ -75,7 +76,7 @@ class Posterior:
     >>> p = fc.MultivariateNormalMixture([[0.0, 5.0]], [[[1, 0], [0.8, 0.6]]])
     >>> found = p.posterior([[1.0, np.nan], [2.0, np.nan]], 1)
     >>> found, found.mean().round(3), found.quantiles([0.5]).round(3)
-    (Posterior(column=1, rows=2, nodes=165), array([5.8, 6.6]), array([[5.8, 6.6]]))
+    (Posterior(column=1, rows=2, nodes=164), array([5.8, 6.6]), array([[5.8, 6.6]]))
     """
 
     column: Any
@@ -112,25 +113,27 @@ def posterior_of(
     numbers: Numbers, rows: np.ndarray, column: Any, grid: ArrayLike | None
 ) -> Posterior:
     """The curves of rows (n, C + D) that have NaN in the same one column, in blocks of rows."""
+    angle = bool(numbers.angle[np.isnan(rows).any(axis=0)].any())
     if grid is not None:
         grid = as_numbers("grid", grid).astype(float)
         if grid.ndim != 1 or len(grid) < 2 or not (np.diff(grid) > 0).all() or np.isinf(grid).any():
             raise ValueError(f"grid must be finite numbers (G,) that ascend, not {show(grid)}")
+        if angle and (turns := np.ptp(grid) / TURN) > 1 + ROUNDING:
+            raise ValueError(f"grid covers {turns:.4g} turns of an angle: pass one, 2 pi long")
     if not len(rows):
         x = np.zeros((0, 2)) if grid is None else grid
         return Posterior(column, x, np.zeros((0, x.shape[-1])), np.zeros(0))
     blocks = [rows[i : i + ROWS] for i in range(0, len(rows), ROWS)]
     parts = [curves_of(numbers, block, grid) for block in blocks]
-    x, log_p = (_joined([part[i] for part in parts]) for i in range(2))
-    log_mass, _, resolved = (np.concatenate([part[i] for part in parts]) for i in range(2, 5))
+    x, log_p, log_mass, _, resolved = joined(parts)
     _warn_of_rows(~resolved, UNRESOLVED)
-    angle = bool(numbers.angle[np.isnan(rows).any(axis=0)].any())
     with np.errstate(invalid="ignore", divide="ignore"):  # rows without mass
         density, mass = np.exp(log_p - log_mass[:, None]), np.exp(log_mass)
         if grid is None:
             return Posterior(column, x, density, mass, angle)
-        share = (node_lengths(grid) * density).sum(axis=1)  # of the mass
-        _warn_of_rows(np.abs(share - 1) > COARSE, OFF)
+        share, h = (node_lengths(grid) * density).sum(axis=1), np.diff(grid)  # of the mass
+        between = np.abs(np.diff(np.diff(density) / h)) @ (h[1:] * h[:-1]) / 12  # as in `refined`
+        _warn_of_rows(np.maximum(np.abs(share - 1), between) > COARSE, OFF)
         return Posterior(column, grid, density / share[:, None], mass * share, angle)
 
 
@@ -139,12 +142,6 @@ def _warn_of_rows(bad: np.ndarray, problem: str) -> None:
     if bad.any():
         rows = named("row", np.flatnonzero(bad))
         warn(f"the curve of {bad.sum()} of {len(bad)} rows {problem} ({rows})")
-
-
-def _joined(parts: list[np.ndarray]) -> np.ndarray:
-    """Arrays (m, G) of several blocks as one; shorter ones repeat their last column."""
-    width = max(part.shape[1] for part in parts)
-    return np.concatenate([np.pad(a, ((0, 0), (0, width - a.shape[1])), "edge") for a in parts])
 
 
 class Curves(NamedTuple):
@@ -158,7 +155,18 @@ class Curves(NamedTuple):
     resolved: np.ndarray
 
 
-def curves_of(numbers: Numbers, rows: np.ndarray, grid: np.ndarray | None = None) -> Curves:
+def joined(parts: list[Curves]) -> Curves:
+    """The curves of several blocks of rows; shorter ones repeat their last node."""
+    width = max(part.x.shape[1] for part in parts)
+    pads = [[(0, 0), (0, width - part.x.shape[1])] for part in parts]
+    pairs = zip(parts, pads, strict=True)
+    padded = [[np.pad(a, pad[: a.ndim], "edge") for a in part] for part, pad in pairs]
+    return Curves(*map(np.concatenate, zip(*padded, strict=True)))
+
+
+def curves_of(
+    numbers: Numbers, rows: np.ndarray, grid: np.ndarray | None = None, n_draws: int = DRAWS
+) -> Curves:
     """The curves of rows (m, C + D) that have NaN in the same one column."""
     column = int(np.flatnonzero(np.isnan(rows[0]))[0])
     angle, m = bool(numbers.angle[column]), len(rows)
@@ -171,19 +179,28 @@ def curves_of(numbers: Numbers, rows: np.ndarray, grid: np.ndarray | None = None
             log_p = numbers.density.log_prob(x, **({"context": c} if numbers.width else {}))
         return not_nan(log_p, numbers.density)
 
-    row, x = first_nodes(numbers, rows, column)
+    draws = draws_of_column(numbers, rows, column, n_draws)
+    row, x = first_nodes(numbers, rows, column, draws)
     if angle:
-        x = turned(x[:, None], [True])[:, 0]
+        draws, x = (turned(a[..., None], [True])[..., 0] for a in (draws, x))
         row = np.append(row, np.repeat(np.arange(m), DRAWS + 1))
         x = np.append(x, np.tile(np.linspace(-np.pi, np.pi, DRAWS + 1), m))
     curves = refined(log_prob, row, x, m, angle)
+    missing = share_alone(curves, draws)
+    error, few = np.hypot(curves.error, missing), missing > MISSING
+    curves = curves._replace(error=error, resolved=curves.resolved & ~few)
+    if few.any() and n_draws == DRAWS:
+        more, index = curves_of(numbers, rows[few], n_draws=MORE_DRAWS), np.arange(m)
+        index[few] = m + np.arange(few.sum())
+        curves = Curves(*(a[index] for a in joined([curves, more])))
     return curves if grid is None else on_grid(log_prob, curves, grid, angle)
 
 
-def first_nodes(numbers: Numbers, rows: np.ndarray, column: int) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of rows, and nodes x, both (P,)."""
-    own, m = draws_of_column(numbers, rows, column), len(rows)
-    nodes, row, x = [own], np.zeros(0, int), np.zeros(0)
+def first_nodes(
+    numbers: Numbers, rows: np.ndarray, column: int, draws: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of rows, and nodes x, both (P,), of which draws (m, S) of the column are some."""
+    m, nodes, row, x = len(rows), [draws], np.zeros(0, int), np.zeros(0)
     known = np.delete(np.arange(rows.shape[1]), column)
     proposal = numbers.proposal_of(rows[0]) if len(known) > numbers.width else None
     if isinstance(proposal, EllipticalMixture):
@@ -201,15 +218,33 @@ def first_nodes(numbers: Numbers, rows: np.ndarray, column: int) -> tuple[np.nda
     return np.append(row, np.repeat(np.arange(m), every.shape[1])), np.append(x, every)
 
 
-def draws_of_column(numbers: Numbers, rows: np.ndarray, column: int) -> np.ndarray:
-    """Draws (m, DRAWS) of the column, given the context of each row alone: a proposal may lack
-    modes. They are the same for equal contexts, whatever the other rows are."""
-    if not numbers.width:
-        draws = numbers.sample_given(np.zeros((DRAWS, 0)), np.random.default_rng(0))
-        return np.tile(draws[:, column], (len(rows), 1))
-    contexts = np.repeat(rows[:, None, : numbers.width], DRAWS, axis=1)
-    draws = [numbers.sample_given(c, np.random.default_rng(0)) for c in contexts]
-    return np.stack(draws)[..., column]
+@np.errstate(all="ignore")  # a column may be constant
+def draws_of_column(numbers: Numbers, rows: np.ndarray, column: int, n: int) -> np.ndarray:
+    """Draws (m, n) of the column, about as it is in each row: given the context of the row, or from
+    the nearest of the draws of whole rows. A proposal may lack modes. They are the same for equal
+    rows, whatever the other rows are."""
+    if numbers.width:
+        contexts = np.repeat(rows[:, None, : numbers.width], n, axis=1)
+        draws = [numbers.sample_given(c, np.random.default_rng(0)) for c in contexts]
+        return np.stack(draws)[..., column]
+    draws, known = numbers.draws, np.arange(rows.shape[1]) != column
+    units = draws[:, known].std(axis=0)
+    apart = (turned(draws - row, numbers.angle)[:, known] / units for row in rows)
+    nearest = [np.argsort((u**2).sum(axis=1), kind="stable")[:n] for u in apart]
+    return draws[np.stack(nearest), column]
+
+
+def share_alone(curves: Curves, draws: np.ndarray) -> np.ndarray:
+    """The share of the draws (m, S) of each row that are alone in their mode: of those that are not
+    negligible, the curve falls by `DIP` on the way to both neighbours."""
+    shares = []
+    for x, log_p, own in zip(curves.x, curves.log_p, np.sort(draws, axis=1), strict=True):
+        at = np.minimum(np.searchsorted(x, own), len(x) - 1)
+        height = log_p[at]
+        lowest = np.minimum.reduceat(log_p, at)[:-1]  # between neighbours
+        apart = np.pad(lowest < np.minimum(height[1:], height[:-1]) - DIP, 1, constant_values=True)
+        shares.append((apart[1:] & apart[:-1] & (height > log_p.max() + NEGLIGIBLE)).mean())
+    return np.array(shares)
 
 
 def refined(log_prob: Callable, row: np.ndarray, x: np.ndarray, m: int, angle: bool) -> Curves:

@@ -61,7 +61,7 @@ def evaluate(part, what: str, x, theta, context, threads=None, out=None):
     if threads is None and (len(x) < FEW or len(x) <= block_rows(len(x), theta.size)):
         return rows(x, context)
     if not part._memo_built_in:
-        threads = 1  # it may use autograd, which is not thread-safe, or arrays of its own
+        threads = 1  # it may have nested traces, whose levels threads confuse, or arrays of its own
     return map_blocks(rows, (x, context), threads, out, theta.size)
 
 

@@ -162,9 +162,10 @@ def as_integers(name: str, x) -> np.ndarray:
     return array.astype(int)
 
 
-def in_order(name: str, table, names: Sequence[str] | None, holes: bool = False):
+def in_order(name: str, table, names: Sequence | None, holes: bool = False):
     """The columns `names` of a table (..., D) as numbers: see `selected` and `as_numbers`."""
-    return as_numbers(name, table if names is None else selected(name, table, names), holes)
+    is_array = isinstance(table, np.ndarray)
+    return as_numbers(name, table if is_array else selected(name, table, names), holes)
 
 
 def where(wrong: np.ndarray, labels=None, first_row: int = 0) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -17,38 +18,85 @@ def column_labels(x: Any) -> list | None:
     return list(columns) if isinstance(columns, Iterable) else None
 
 
-def are_names(labels: Sequence | None) -> bool:
-    """True if these are names of columns in scikit-learn's sense: text."""
-    return bool(labels) and all(isinstance(label, str) for label in labels)
+def is_name(label: Any) -> bool:
+    """Whether it names a column: text, an integer, or a tuple of these, as of a MultiIndex."""
+    if isinstance(label, tuple):
+        return all(map(is_name, label))
+    return isinstance(label, (str, Integral)) and not isinstance(label, bool)
 
 
-def names_of(name: str, table: Any) -> list[str] | None:
-    """The names of the columns of a table; None without names, such as the numbers of pandas.
+def has_numbers(labels: Sequence | None) -> bool:
+    """Whether there are integers among the names, so that an integer is a name and no place."""
+    return any(isinstance(label, Integral) for label in labels or ())
 
-    Errors: ValueError if a name appears twice.
+
+def is_numbered(labels: Sequence) -> bool:
+    """Whether the labels are 0, 1, ... in order, as of a table whose columns have no names."""
+    return [*labels] == [*range(len(labels))]
+
+
+def is_by_name(labels: Sequence, names: Sequence) -> bool:
+    """Whether the columns of a table are found by their labels, and not by position.
+
+    0, 1, ... are no names, neither of a table nor of a model. But they are turned back where a
+    table has them in another order, and they are labels for a model with integers among its names.
     """
-    labels = column_labels(table)
-    if not are_names(labels):
+    if is_numbered(names):
+        return {*labels} == {*names} and all(map(is_name, labels))
+    return not is_numbered(labels) or has_numbers(names)
+
+
+def names_of(name: str, table: Any) -> list | None:
+    """The names of the columns of a table; None for an array, and for columns 0, 1, ...
+
+    Errors: ValueError if a name appears twice, and for labels that are no names, such as dates.
+    """
+    labels = column_labels(table) or []
+    wrong = [label for label in labels if not is_name(label)]
+    if wrong and len(labels) > 1:
+        raise ValueError(
+            f"{name} has a column called {wrong[0]!r:.60}, but names are text or integers: rename "
+            f"the columns, such as {name}.columns = {name}.columns.astype(str)"
+        )
+    if wrong or is_numbered(labels):
         return None
     check_labels(name, labels, list(dict.fromkeys(labels)))
     return labels
 
 
-def selected(name: str, table: Any, names: Sequence[str] | None) -> Any:
-    """The columns `names` of a table, in this order; also the values of a Series, a single row.
+def in_order_of(name: str, labels: list, names: Sequence | None) -> list:
+    """The labels of the columns that a model of columns `names` reads, in its order.
 
-    The table itself if either has no names. Other columns are left out. Errors: ValueError that
-    names the columns that the table lacks, or has more than once.
+    Other labels are left out. All of them, as they are, if columns are found by position. Errors:
+    ValueError that names the columns that the table `name` lacks, or has more than once.
     """
-    if not are_names(names):
-        return table
+    names = [*range(len(labels))] if names is None else [*names]
+    if labels == names or not is_by_name(labels, names):
+        return labels
+    check_labels(name, labels, names)
+    return names
+
+
+def selected(name: str, table: Any, names: Sequence | None) -> Any:
+    """The columns of a table that `in_order_of` lists; also the values of a Series, a single row.
+
+    None for `names`: those of a model without names. An array is returned as it is.
+    """
     labels = column_labels(table)
     if labels is None and isinstance(getattr(table, "index", None), Iterable):
-        labels = None if table.name in names else list(table.index)  # of a column its rows
-    if not are_names(labels) or labels == names:
+        labels = _labels_of_row(table, names)
+    if labels is None or (own := in_order_of(name, labels, names)) is labels:
         return table
-    check_labels(name, labels, names)
-    return table.select(names) if hasattr(table, "select") else table[names]
+    return table.select(own) if hasattr(table, "select") else table[own]
+
+
+def _labels_of_row(series: Any, names: Sequence | None) -> list | None:
+    """The labels of a Series that is a row; None for a column, whose labels are those of rows."""
+    labels = list(series.index)
+    if len(labels) == len(labels if names is None else names) > 1:
+        return labels
+    is_text = all(isinstance(label, str) for label in [*labels, *(names or [0])])
+    return labels if is_text and series.name not in names else None
 
 
 def check_labels(name: str, labels: list, wanted: Sequence) -> None:
@@ -80,14 +128,14 @@ def frame_of(library: str, columns: Mapping, index: Any = None) -> Any:
     return module.DataFrame(columns) if library == "polars" else module.table(columns)
 
 
-def completed(table: Any, names: Sequence[str] | None, hole: np.ndarray, x: np.ndarray) -> Any:
+def completed(table: Any, names: Sequence | None, hole: np.ndarray, x: np.ndarray) -> Any:
     """The table with the values x (n, D) in the columns `names` that have a hole (D,); its other
     columns, their order and its index stay. x itself for a table without names."""
     library, labels = library_of(table), column_labels(table)
     if library is None or not labels:
         return x
     columns = {label: table[label] for label in labels}
-    own = names if are_names(names) and are_names(labels) else labels
+    own = in_order_of("X", labels, names)
     columns |= {own[j]: np.ascontiguousarray(x[:, j]) for j in np.flatnonzero(hole)}
     return frame_of(library, columns, getattr(table, "index", None))
 

@@ -160,10 +160,13 @@ def diagnose(
         redrawn = lambda n: _exact(density.numbers_of(density.sample(n, rng), rng))  # noqa: E731
         given = tuple(f"{c.name}" for c in density.schema_.categories if c.rule is None)
     else:
-        labels = _labels(density, "feature_names_in_", "names", X_held_out)
-        context_labels = _labels(density, "context_names_in_", "context_names", context)
+        own = getattr(density, "density_", density)  # that of a FlowDensity
+        labels = getattr(density, "feature_names_in_", getattr(own, "names", None))
         X_held_out = selected("X_held_out", X_held_out, labels)
+        labels = column_labels(X_held_out) if labels is None else labels
+        context_labels = getattr(density, "context_names_in_", getattr(own, "context_names", None))
         context = selected("context", context, context_labels)
+        context_labels = column_labels(context) if context_labels is None else context_labels
         adapter = AnyDensity.of(density, X_held_out)
         held_out = _rows("X_held_out", X_held_out, "context", context, adapter.dim)
         exact, c = held_out, held_out.context
@@ -321,12 +324,6 @@ def _numbers(density, X_held_out, X_train, rng) -> tuple[Any, GivenRows | None]:
 def _exact(numbers) -> GivenRows:
     """The numbers without noise; those that are absent are equal."""
     return GivenRows(np.nan_to_num(numbers.values, nan=-np.pi), numbers.context)
-
-
-def _labels(density, of_estimator: str, of_flow: str, table) -> list | None:
-    """The names of the columns that the density knows, or those of the table."""
-    names = getattr(density, of_estimator, getattr(density, of_flow, None))
-    return column_labels(table) if names is None else list(names)
 
 
 def _names(names, table, dim: int) -> list[str]:

@@ -59,7 +59,7 @@ class ClampedBase(Distribution):
     ) -> np.ndarray:
         """Draws of shape (n, *c.shape[:-1], D) for a context c; 0 where a coordinate is absent."""
         rows, context, lead = sample_gate(self, n, context)
-        z = self.base.sample(rows, rng) * (context[:, -self.dim :] != 0)
+        z = np.where(context[:, -self.dim :], self.base.sample(rows, rng), 0.0)
         return z.reshape((*lead, self.dim))
 
     def bind(self, at: Workspace) -> Bound:

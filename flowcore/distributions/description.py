@@ -36,8 +36,8 @@ def description(flow: TransformedDistribution) -> str:
     return "\n".join(lines)
 
 
-def _columns(what: str, dim: int, names: Sequence[str] | None) -> str:
-    return f"{what} ({dim},)" + (f" of {', '.join(names):.60}" if names else "")
+def _columns(what: str, dim: int, names: Sequence | None) -> str:
+    return f"{what} ({dim},)" + (f" of {', '.join(map(str, names)):.60}" if names else "")
 
 
 def _counted(n_params: int) -> str:

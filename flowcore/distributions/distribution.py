@@ -63,8 +63,8 @@ class Distribution(Parametric):
     """
 
     dim: int
-    names: Sequence[str] | None = None  # of the columns of x, and of its context: a table with
-    context_names: Sequence[str] | None = None  # names is then read by name
+    names: Sequence | None = None  # of the columns of x, and of its context: a table with names
+    context_names: Sequence | None = None  # is then read by name
     clampable = False  # True: its `bind` leaves out the coordinates that a row lacks
     _memo_new = None  # of a new recipe its parts: see `TransformedDistribution.unseen`
 
@@ -164,13 +164,15 @@ class Distribution(Parametric):
         """F^-1(q), the quantiles of every coordinate, (..., D): the inverse of `cdf`.
 
         q = 0 and 1 give the ends of the support. Mixtures have a root search between the quantiles
-        of their components, to ten digits. Cost: three forward passes of the flow; 10 to 30
-        cdfs for a mixture. Errors: ValueError for q outside of [0, 1], and as in `cdf`.
+        of their components, as precise as the numbers x. Cost: three forward passes of the flow; 10
+        to 30 cdfs for a mixture. Errors: ValueError for q outside of [0, 1], and as in `cdf`.
 
         >>> Normal(1).ppf([[0.5], [0.975]]).round(4).tolist()
         [[0.0], [1.96]]
         """
         q, context = arguments(self, as_probabilities(q), context)
+        if self._memo_new is self.parts:
+            self._warn_of_its_base("quantiles")
         with without_warnings():
             return self._law(context)[1](q)
 

@@ -116,7 +116,7 @@ class EllipticalMixture(BaseDistribution):
         """
         rows = as_numbers("rows", rows).astype(float)
         rngs = rng if isinstance(rng, list) else [np.random.default_rng(rng)]
-        hole = np.isnan(rows[:1]).all(axis=0)
+        hole = np.isnan(rows).all(axis=0)
         if (np.isnan(rows) != hole).any() or not hole.any():
             raise ValueError("rows must have NaN in the same columns, one at least")
         known = np.flatnonzero(~hole)

@@ -177,8 +177,7 @@ def expectation_maximization(
             if more is not None:
                 log_p += more[:, rows]
             value, posterior = log_sum_exp(log_p, out=log_p)
-            if more is not None:
-                every[:, rows] = posterior
+            every[:, rows] = posterior
             reached += weight[rows] @ value
             posterior *= weights[rows]
             mass += posterior.sum(axis=1)

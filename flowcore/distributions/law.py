@@ -18,7 +18,7 @@ from ..core.inputs import check_context, check_event, in_order
 if TYPE_CHECKING:
     from ..core.typing import Law
 
-DIGITS, MOST_STEPS = 1e-11, 200  # of a root search: its relative error; ten steps are usual
+MOST_STEPS = 200  # of a root search; ten are usual
 EPS = float(np.finfo(float).eps)
 
 
@@ -66,7 +66,7 @@ def mixed(weights: np.ndarray, laws: Sequence[Law], eps: float = EPS) -> Law:
 
 @np.errstate(all="ignore")  # an end may be infinite
 def root(cdf: Callable, q, low, high, eps: float = EPS) -> np.ndarray:
-    """x with cdf(x) = q in [low, high], elementwise, to ten digits or to the precision eps.
+    """x with cdf(x) = q in [low, high], elementwise, to the precision eps of x or of q.
 
     Secants by the Illinois rule: an end that stays twice counts half. Every fourth step is a
     bisection, so that no shape of the cdf takes long.
@@ -75,7 +75,7 @@ def root(cdf: Callable, q, low, high, eps: float = EPS) -> np.ndarray:
     f_low, f_high = cdf(low) - q, cdf(high) - q
     high = np.where(f_low >= 0, low, high)
     for step in range(MOST_STEPS):
-        going = high - low > max(DIGITS, eps) * np.maximum(np.abs(low), np.abs(high))
+        going = high - low > eps * np.maximum(np.abs(low), np.abs(high))
         if not going.any():  # also for NaN and infinity
             break
         x = high - f_high * (high - low) / (f_high - f_low)

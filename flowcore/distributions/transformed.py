@@ -21,7 +21,7 @@ from ..bijectors.algebra import common_context_dim, initialize_part
 from ..bijectors.linear import Standardization, check_resolution
 from ..core import as_numbers, call, evaluate, is_built_in, warn
 from ..core.inputs import check_context, check_event, check_params, in_order, sample_gate
-from ..core.labels import are_names, selected
+from ..core.labels import is_name, selected
 from .description import description
 from .distribution import Distribution, Foreign
 from .law import check_one_column
@@ -50,11 +50,11 @@ class TransformedDistribution(Distribution):
         Any object with `dim`, `sample(n, rng)` and `log_prob(z)`; a flow, too.
     bijector : Bijector
         f; its forward goes from base to data.
-    context_names, names : sequence of str, optional
-        The names of the columns of the context, and of x; `fit` takes them from its tables. All
-        methods select the columns of a table, or the values of a row (a Series), by these names, in
-        any order, and leave out other columns. A ValueError names a column that is missing. Arrays,
-        and tables without names, are read by position.
+    context_names, names : sequence, optional
+        The names of the columns of the context, and of x: texts, integers, or tuples of these;
+        `fit` takes them from its tables. All methods select the columns of a table, or the values
+        of a row (a Series), by these names, in any order, and leave out other columns. A ValueError
+        names a column that is missing. Arrays, and tables without names, are read by position.
 
     Examples
     --------
@@ -65,8 +65,8 @@ class TransformedDistribution(Distribution):
     """
 
     def __init__(
-        self, base: Base, bijector: Bijector, context_names: Sequence[str] | None = None,
-        names: Sequence[str] | None = None,
+        self, base: Base, bijector: Bijector, context_names: Sequence | None = None,
+        names: Sequence | None = None,
     ):  # fmt: skip
         if not isinstance(bijector, Bijector):
             raise TypeError(f"bijector must be a flowcore.Bijector, not {bijector!r}")
@@ -78,11 +78,12 @@ class TransformedDistribution(Distribution):
         self._set_names(names, context_names)
 
     def with_names(
-        self, names: Sequence[str] | None = None, context_names: Sequence[str] | None = None
+        self, names: Sequence | None = None, context_names: Sequence | None = None
     ) -> TransformedDistribution:
         """This flow, with names of the columns of x and of its context; None: as they are.
 
-        Errors: ValueError unless they are different texts, one for each column.
+        Errors: ValueError unless they are different texts, integers, or tuples of these, one for
+        each column.
 
         Examples
         --------
@@ -95,14 +96,14 @@ class TransformedDistribution(Distribution):
         clone._set_names(names, context_names)
         return clone
 
-    def _set_names(self, *names: Sequence[str] | None) -> None:
+    def _set_names(self, *names: Sequence | None) -> None:
         dims = {"names": self.dim, "context_names": self.context_dim}
         for (what, dim), own in zip(dims.items(), names, strict=True):
             if own is None or not dim:
                 continue
             own = list(own)
-            if not are_names(own) or not len(own) == len(set(own)) == dim:
-                raise ValueError(f"{what} must be {dim} different texts, not {own!s:.200}")
+            if not all(map(is_name, own)) or not len(own) == len(set(own)) == dim:
+                raise ValueError(f"{what} must be {dim} different texts or integers: {own!s:.99}")
             setattr(self, what, own)
 
     def config(self) -> dict:
@@ -143,9 +144,9 @@ class TransformedDistribution(Distribution):
     def unseen(self) -> TransformedDistribution:
         """This flow, flagged as not fitted.
 
-        `sample` then warns, and `log_prob` and `to_latent` warn about distant rows. Copies and
-        pickles keep the flag. The flows that `fit`, `initialize` and `with_params` return have no
-        flag, because the flag belongs to the parts, and these flows have new parts.
+        `sample` and `quantiles` then warn, and `log_prob` and `to_latent` warn about distant rows.
+        Copies and pickles keep the flag. The flows that `fit`, `initialize` and `with_params`
+        return have no flag, because the flag belongs to the parts, and these flows have new parts.
         """
         self._memo_new = self.parts
         return self
@@ -161,6 +162,9 @@ class TransformedDistribution(Distribution):
         if size > FAR:
             rows = f"these rows, of median size {size:.3g}"
             warn(f"{_NOT_FITTED}, so it takes {rows}, as they are: {_FIT}")
+
+    def _warn_of_its_base(self, what: str) -> None:
+        warn(f"{_NOT_FITTED}, so these are {what} of its base: {_FIT}")
 
     def _overflowed(self, x, theta, context) -> np.ndarray:
         """Step by step, to the part whose output is the first that is not finite."""
@@ -353,7 +357,7 @@ class TransformedDistribution(Distribution):
         """z (N, D) from the base, context (N, C) or None, and the leading axes of the draws."""
         n, context, lead = sample_gate(self, shape, context)
         if self._memo_new is self.parts:
-            warn(f"{_NOT_FITTED}, so these are draws of its base: {_FIT}")
+            self._warn_of_its_base("draws")
         rng, base = np.random.default_rng(rng), self.parts[0]
         if base.n_params and base.dtype != self.dtype:  # draw with the parameters as rounded here
             base = base.with_params(self._own(base))

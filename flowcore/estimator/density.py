@@ -76,10 +76,14 @@ class FlowDensity(
     from their start. Splines of "auto", "spline" and "modes" have 8 bins, 16 from 50,000 rows on,
     32 from 300,000.
 
-    The folds depend on `random_state` and on the distances of the rows from the centre. They do not
-    depend on the order of the rows, nor on the order, signs or units of the columns. Equal rows are
-    one row with a weight. Columns must be continuous numbers. `fit` warns about columns on a grid,
-    and about columns that follow from others, because both have no density.
+    The folds depend on `random_state` and on the distances of the rows from the centre, but not on
+    the order of the rows, nor on the order, signs or units of the columns. Equal rows are one row
+    with a weight. So a table in other units, or with integer weights instead of repeated rows, has
+    the same folds, and its numbers are the same up to rounding. Training may amplify the rounding:
+    two fits are then equally good, but differ in log p of single rows.
+
+    Columns must be continuous numbers. `fit` warns about columns on a grid, and about columns that
+    follow from others, because both have no density.
 
     Errors: ValueError for anything but a table of finite numbers (TypeError for objects and complex
     numbers), for constant columns, for other columns than in `fit`, and for more than 3,450
@@ -89,8 +93,8 @@ class FlowDensity(
     one inverse of every flow in the density.
 
     Contexts, `given`, `marginal`, `impute` and `explain` select the columns of a frame by name; for
-    the other methods scikit-learn requires the columns of `fit` in their order:
-    `X[list(density.feature_names_in_)]`.
+    the other methods scikit-learn requires the columns of `fit` in their order, if their names are
+    text: `X[list(density.feature_names_in_)]`. `density_.names` are names of any kind.
 
     Parameters
     ----------
@@ -227,7 +231,7 @@ class FlowDensity(
             density = with_standardized_context(density, of_context)
             latent = with_standardized_context(latent, of_context)
         units = scale if present is None else Clamped(scale, self.context_dim_)
-        names = getattr(self, "feature_names_in_", None), self.context_names_in_
+        names = names_of("X", X), self.context_names_in_
         self.density_ = TransformedDistribution(density, units).with_names(*names)
         latent = TransformedDistribution(latent.base, Chain([units, latent.bijector]))
         self.latent_, self.conditionals_ = latent.with_names(*names), Conditionals(self.density_)
@@ -427,6 +431,8 @@ class FlowDensity(
         """
         check_is_fitted(self)
         read = self._read_by(self.density_, context, None if X is None else len(X))
+        if X is None and context is not None and read is None and self.density_.dim == 1:
+            X = np.zeros((len(np.atleast_2d(context)), 1))  # nothing that reads it has any weight
         return self.conditionals_.posterior(X, column, grid, read)
 
     def transform(self, X: ArrayLike, context: Context = None) -> np.ndarray:
@@ -458,7 +464,7 @@ class FlowDensity(
 
     def _as_table_of_fit(self, x: np.ndarray, index: Any = None) -> TableLike:
         """Rows x (n, D) as a frame of the library of `fit`, if that is here; else x itself."""
-        names, library = (getattr(self, own, None) for own in ("feature_names_in_", "library_"))
+        names, library = self.density_.names, getattr(self, "library_", None)
         if names is None or x.ndim != 2 or not (library and find_spec(library)):
             return x
         return frame_of(library, dict(zip(names, x.T, strict=True)), index)

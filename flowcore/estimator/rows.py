@@ -13,7 +13,7 @@ from sklearn.utils.validation import validate_data
 from ..bijectors import Standardize
 from ..bijectors.linear import reach_of
 from ..core.inputs import as_numbers, column_labels, where
-from ..core.labels import names_of
+from ..core.labels import names_of, selected
 from ..core.rows import check_finite
 from ..training.columns import check_columns
 from ..training.repeats import first_equal
@@ -43,6 +43,8 @@ def check_rows(estimator, X, reset: bool, holes: bool = False) -> tuple[np.ndarr
     be the same, in the same order. holes: NaN is allowed.
     """
     X = for_scikit_learn(X)
+    if not (reset or hasattr(estimator, "feature_names_in_")):  # else scikit-learn compares them
+        X = selected("X", X, estimator.density_.names)
     labels, problem = column_labels(X), None
     names = names_of("X", X)
     try:

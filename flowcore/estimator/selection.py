@@ -112,21 +112,18 @@ def forward_selection(
         log_p = np.stack([one.log_p for one in densities], axis=1)
         return mixed(log_p, stacked_weights(log_p, folds.weight))
 
-    def gain(after: np.ndarray, before: np.ndarray) -> tuple[float, float]:
-        return mean_and_error(after - before, folds.weight)
-
     def seconds(one: Fitted) -> float:
         return planned(flows=[one.candidate], minutes=np.inf).seconds[0]  # of all epochs
 
     while others:
         before, after = log_p_of(taken), [log_p_of([*taken, one]) for one in others]
-        gains = [gain(log_p, before) for log_p in after]
+        gains = [mean_and_error(log_p - before, folds.weight) for log_p in after]
         best = gains.index(max(gains))
         more, error = gains[best]
         full = more > 0 and planned(flows=[*chosen, others[best].candidate]).full
         if chosen and more < max(error, SMALLEST_GAIN) and not full:
             break
-        less = [gain(after[best], log_p) for log_p in after]
+        less = [mean_and_error(after[best] - log_p, folds.weight) for log_p in after]
         as_good = [
             one for one, (own, _), (difference, its_error) in zip(others, gains, less, strict=True)
             if own >= SMALLEST_GAIN and difference <= its_error

@@ -29,6 +29,7 @@ def _log(u, least: float = 1e-307):
     return anp.log(anp.maximum(u, least))
 
 
+LOST = 1e-3  # a share of a prior that matters
 # name in scipy.stats -> log-density of u = (x - loc) / scale, up to a constant
 KERNELS = {
     "beta": lambda u, a, b: (a - 1) * _log(u) + (b - 1) * _log(1 - u, 2.0**-54),
@@ -104,6 +105,22 @@ class Prior:
         self._at_0 = self.frozen.logpdf(middle) - (terms.sum() if self.is_vector else terms)
         if not np.isfinite(self._at_0).all():
             raise ValueError(f"{self!r}: the arguments are outside of their range")
+        if not self.is_vector and not self.circular:
+            self._check_ends()
+
+    @np.errstate(all="ignore")
+    def _check_ends(self) -> None:
+        """A ValueError if much of the prior is nearer to an end than any floating-point number."""
+        low, high = np.array(self.ends, float)
+        below, above = np.nextafter(low, high), np.nextafter(high, low)
+        for end, lost in (low, self.frozen.cdf(below)), (high, self.frozen.sf(above)):
+            if (worst := np.max(lost)) > LOST:
+                raise ValueError(
+                    f"{self!r}: {worst:.1%} of it are between {end.flat[np.argmax(lost)]:g} and "
+                    "the next floating-point number, and would be lost. Give another parameter, "
+                    'such as log x, or log(x / (1 - x)) for x in (0, 1), the support "real", and '
+                    "add its log-density in log_target"
+                )
 
     def _terms(self, x):
         if self.is_vector:
@@ -115,7 +132,8 @@ class Prior:
     def log_prob(self, x):
         """log p of x (n, *shape), summed over all that follows the first axis: (n,)."""
         low, high = (-math.inf, math.inf) if self.circular else self.ends
-        terms = anp.where((x >= low) & (x <= high), self._terms(x), -np.inf)
+        inner = anp.where(x == low, np.nextafter(low, high), x)  # rounded to an infinite density
+        terms = anp.where((x >= low) & (x <= high), self._terms(inner), -np.inf)
         shape = np.shape(x)[1:]
         at_0 = np.broadcast_to(self._at_0, self._events(shape)).sum()
         return anp.sum(terms, axis=tuple(range(1, len(shape) + 1))) + at_0

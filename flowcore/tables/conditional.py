@@ -77,9 +77,8 @@ class TableConditional(DrawnConditional):
 
         Columns with ranges are included; a row outside of a range has -inf.
         """
-        schema = self.density.schema_
-        frame = schema.named(X)
-        if not (frame.is_named and schema.is_named):
+        frame = self.density.schema_.named(X)
+        if not frame.is_by_name(self.columns):
             if len(frame.names) != len(self.columns):
                 raise ValueError(f"X has {len(frame.names)} columns, not {listed(self.columns)}")
             frame = frame.renamed(self.columns)
@@ -113,15 +112,14 @@ class TableConditional(DrawnConditional):
         Of the draws that `sample` takes: unknown numbers stay within the range of the table.
         """
         means = {}
-        draws = self.density.answering.in_range(self._question, self.draws)
-        for name, x, share in self._numbers(draws):
+        for name, x, share in self._numbers():
             means[name] = share @ x / share.sum() if share.sum() > 0 else np.float64(np.nan)
         return means
 
     def quantiles(self, q: ArrayLike) -> dict:
-        """name -> quantiles (len(q),) of each unknown column of numbers."""
+        """name -> quantiles (len(q),) of each unknown column of numbers, by the draws of `mean`."""
         q, quantiles = as_probabilities(q), {}
-        for name, x, share in self._numbers(self.draws):
+        for name, x, share in self._numbers():
             order = np.argsort(x, kind="stable")
             total = np.cumsum(share[order])
             at = np.searchsorted(total, q * total[-1] * (1 - 1e-12)) if len(x) else None
@@ -142,7 +140,8 @@ class TableConditional(DrawnConditional):
                 shares[name] = dict(sorted(pairs, key=lambda pair: -pair[1]))
         return shares
 
-    def _numbers(self, draws) -> Iterable:
+    def _numbers(self) -> Iterable:
+        draws = self.density.answering.in_range(self._question, self.draws)
         values, share = self._decoded(draws.x[0]), draws.share[0]
         for part in self.density.encoding.parts:
             name = part.column.name

@@ -8,9 +8,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import stdtr, stdtrit
 
 from ..bijectors import Bijector, Blockwise
-from ..discrete import OFF_GRID, Dequantize
+from ..discrete import LARGEST, OFF_GRID, Dequantize
 from .normal_scores import NormalScores, normal_scores
 from .soft_log import SoftLog, soft_log
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 FIRST = 32  # points of a cell, which suffice where the density hardly changes in it
 POINTS = FIRST, 64  # of a cell of one gridded number, and of several: powers of 2
+WIDE = 1.0  # standard normal units: in cells that `NormalScores` map to more, u is not even
+DF, LOG_T = 3.0, np.log(2 / (np.pi * np.sqrt(3)))  # of the Student t there: df, log t(0)
 FARTHEST = 1e150  # of fillers: squares of them do not overflow
 
 
@@ -30,10 +33,12 @@ class Coordinates:
     u in the unit cube stands for a place in the cells of x, and w has a factor for each number. A
     number without a grid: |dz/dx|. A gridded number: any point y = x + step u of the cell, with the
     factor step |dz/dy|. If the column has heaps, or stops at once, z(y) are its `NormalScores`, so
-    that each cell is as wide as it is probable; amounts have a `SoftLog`. A number that is absent
-    because there is an atom (x is NaN) has no factor: z is NaN, too. So p is a probability of the
-    grid value. There are M = 32 fixed points, or 64 if several numbers are gridded, the first of
-    Sobol's sequence: see `_unit_cube`; M = 1 without grids.
+    that each cell is as wide as it is probable; amounts have a `SoftLog`. A cell whose z reach an
+    end of the line, or far towards it, has as z(u) the quantiles of a Student t in it, with the
+    factor |dz/du|, since q may have such tails. A number that is absent because there is an atom (x
+    is NaN) has no factor: z is NaN, too. So p is a probability of the grid value. There are M = 32
+    fixed points, or 64 if several numbers are gridded, the first of Sobol's sequence: see
+    `_unit_cube`; M = 1 without grids.
 
     Parameters
     ----------
@@ -118,7 +123,8 @@ class Coordinates:
     def in_cells(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(z (m, n, D), log w (m, n)) of rows x (n, D), each at the points u (m, D).
 
-        As `to_line` of all pairs; but each number is mapped once, in however many rows it is.
+        As `to_line` of all pairs, except in wide cells; but each number is mapped once, in however
+        many rows it is.
         """
         z, log_w = np.empty((len(u), *x.shape)), np.zeros((len(u), len(x)))
         for j, (kind, scores) in enumerate(zip(self.kinds, self.scores, strict=True)):
@@ -127,6 +133,11 @@ class Coordinates:
             number, place = np.unique(x[:, j], return_inverse=True)
             pairs = np.tile(number, len(at))[:, None], np.repeat(at, len(number))[:, None]
             mapped, own_w = own.to_line(*pairs)
+            ends = np.tile(np.hstack(own.cells(number[:, None])), (len(at), 1))
+            wide = np.ptp(ends, axis=1) >= (WIDE if scores else np.inf)
+            if wide.any():
+                found = _in_wide_cells(ends[wide].T, pairs[1][wide, 0], *self.fillers[:, j])
+                mapped[wide, 0], own_w[wide] = found
             z[..., j] = mapped.reshape(len(at), -1)[:, place]
             log_w += own_w.reshape(len(at), -1)[:, place]
         return z, log_w
@@ -141,9 +152,9 @@ class Coordinates:
     def cells(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """z (n, D) of both ends of the cells of gridded numbers; NaN of all others."""
         low, high = np.array([kind.support for kind in self.kinds]).reshape(-1, 2).T
-        y = np.stack([x, x + self.step])
-        y = np.clip(np.where(np.isnan(y) | (self.step == 0), self._zero, y), low, high)
         with np.errstate(all="ignore"):  # ends of a support are infinite
+            y = np.stack([x, np.minimum(x + self.step, LARGEST)])
+            y = np.clip(np.where(np.isnan(y) | (self.step == 0), self._zero, y), low, high)
             z = y if self.line is None else np.stack([self.line.inverse(own) for own in y])
         z = np.where(y == low, -np.inf, np.where(y == high, np.inf, z))
         z[:, np.isnan(x) | (self.step == 0)] = np.nan
@@ -201,6 +212,22 @@ def _range(kind: Kind, x: np.ndarray, scores: NormalScores | None) -> tuple[floa
     inside = (ends[:, 0] > kind.support[0]) & (ends[:, 0] < kind.support[1])
     low, high = np.where(inside, z, [-np.inf, np.inf])
     return float(low), float(high)
+
+
+@np.errstate(all="ignore")  # infinite ends
+def _in_wide_cells(ends: np.ndarray, u: np.ndarray, centre: float, scale: float) -> tuple:
+    """(z, log dz/du) of points u (n,) of cells with ends (2, n) on the line.
+
+        T(z) = T(low) + u (T(high) - T(low))
+
+    T is the distribution function of a Student t about the rows.
+    """
+    ends = (ends - centre) / scale
+    sign = np.where(ends.sum(axis=0) > 0, -1.0, 1.0)  # small shares of both tails are accurate
+    low, high = stdtr(DF, np.sort(sign * ends, axis=0))
+    t = stdtrit(DF, low + u * (high - low))
+    log_density = LOG_T - (DF + 1) / 2 * np.log1p(t * t / DF)
+    return centre + sign * scale * t, np.log(scale * (high - low)) - log_density
 
 
 def line(kinds: Sequence[Kind], scores: Sequence[NormalScores | None]) -> Bijector | None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 import numpy as np
 
+from ..core.labels import is_by_name, is_numbered
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from pandas import DataFrame
@@ -75,7 +77,11 @@ class Frame:
     @property
     def is_named(self) -> bool:
         """Whether the columns have names of their own."""
-        return self.names != tuple(range(len(self.names)))
+        return not is_numbered(self.names)
+
+    def is_by_name(self, names: Sequence[Name]) -> bool:
+        """Whether its columns are those of these names, and not by position, as of an array."""
+        return (self.library is not None or self.is_named) and is_by_name(self.names, names)
 
     def __len__(self):
         return self._n

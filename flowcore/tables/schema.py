@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import with_fix
+from ..core.labels import is_numbered
 from .column import Column
 from .detection import find_columns
 from .frame import NUMBERS, Frame, Name, as_frame, is_missing, listed
@@ -139,7 +140,7 @@ class Schema:
     @property
     def is_named(self) -> bool:
         """Whether the table has names, and not 0, 1, ..."""
-        return self.names != tuple(range(len(self.columns)))
+        return not is_numbered(self.names)
 
     @property
     def numbers(self) -> tuple[Column, ...]:
@@ -196,7 +197,7 @@ class Schema:
         columns which are missing, or unknown and not to be ignored.
         """
         frame, wanted = self.named(X), [c.name for c in self.columns if c.kind.name != "aside"]
-        if not (frame.is_named and self.is_named):
+        if not frame.is_by_name(self.names):
             frame = self._by_position(frame, wanted)
         missing = [name for name in wanted if name not in frame.names]
         unknown = [n for n in frame.names if n not in self.names and not ignore_extra]
@@ -213,7 +214,7 @@ class Schema:
         frame = as_frame(X)
         if frame.library == "pandas" and {*frame.names} == {*self.names}:
             return frame.select(self.names)  # 2, 0, 1 are names there, and no places
-        if not (frame.is_named and self.is_named):
+        if not frame.is_by_name(self.names):
             return frame
         return frame.renamed(self.named_as(frame.names))
 

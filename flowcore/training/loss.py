@@ -142,8 +142,8 @@ class MeanLoss(Loss):
         dtype, names = flow.params.dtype, getattr(flow, "names", None)
         context_names = getattr(flow, "context_names", None)
         own = column_labels(X), column_labels(context)
-        X, context = selected("X", X, names), selected("context", context, context_names)
         labels = names or own[0], context_names or own[1]
+        X, context = selected("X", X, labels[0]), selected("context", context, labels[1])
         rows = as_rows(X, flow.dim, context, sample_weight, dtype, more=HOLES)
         flow = with_names_of(flow, X, context)
         rows = with_noise(rows, noise, context_noise, own, labels, rng)

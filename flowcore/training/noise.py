@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.inputs import column_labels, in_order, where
-from ..core.labels import are_names
 from ..core.rows import Rows, check_finite
 
 NO_EPOCH = 2**32  # in place of an epoch's number, in seeds of batches that belong to none
@@ -68,7 +67,7 @@ def _checked(name: str, noise, of: str, x: np.ndarray | None, own, labels):
     if hasattr(noise, "to_frame") and hasattr(noise, "index"):  # a Series of pandas has names
         noise = noise.to_frame().T
     scale = in_order(name, noise, labels)
-    if column_labels(noise) is None and scale.ndim and are_names(own) and own != labels:
+    if column_labels(noise) is None and scale.ndim and own and own != labels:
         if scale.shape[-1] != len(own):
             raise ValueError(f"{name} has {scale.shape[-1]} columns, but {of} has {len(own)}")
         scale = scale[..., [own.index(label) for label in labels]]

@@ -32,7 +32,8 @@ class BoundLogProb:
 
     flow      a `Distribution`
     threads   number of threads for the shards. There is only one if the flow has a part of the
-              user's own, which may use autograd: threads confuse its traces
+              user's own: it may use autograd itself, and autograd numbers the levels of nested
+              traces for all threads together. Flowcore's own parts have one level each.
 
     The gradient by x is computed only if there is a part of the user's own: its `bind` may need it.
     """

@@ -21,7 +21,15 @@ from flowcore.distributions.expectation_maximization import (
     whitened,
 )
 from flowcore.estimator import gaussians, selection
-from flowcore.estimator.candidates import CORRELATED, FLOWS, Candidate, Fit, floored, mixtures
+from flowcore.estimator.candidates import (
+    CORRELATED,
+    FLOWS,
+    Candidate,
+    Fit,
+    floored,
+    mixtures,
+    rounded,
+)
 from flowcore.estimator.plan import MEMORY, default_minutes, plan
 from flowcore.estimator.record import Scored
 from flowcore.estimator.rows import (
@@ -146,6 +154,21 @@ def test_a_trial_chooses_what_adds_to_the_density_not_what_scores():
     assert [one.name for one in chosen] == ["best", "worst", "copy"] and not others
 
 
+@pytest.mark.parametrize(("times", "taken"), [(1, ["best"]), (4, ["best", "lucky"])])
+def test_a_gain_below_its_standard_error_is_no_gain(times, taken):
+    """One row of thirty gains seven nats by a second flow, or four of 120 rows do."""
+    best, lucky = np.full(30, -1.0), np.where(np.arange(30) == 7, 10.0, -4.0)
+    folds = folds_of(table(np.empty((30 * times, 1))), 1, 1)
+    simple, *flows = (
+        Fitted(Candidate(name, None), (), np.tile(log_p, times), Scored(name, 0, 0, 0, True))
+        for name, log_p in {"simple": best - 20, "best": best, "lucky": lucky}.items()
+    )
+    chosen, _ = forward_selection(
+        folds, [simple], flows, lambda **_: SimpleNamespace(full=False, seconds=[1])
+    )
+    assert [one.name for one in chosen] == taken
+
+
 def test_splines_have_as_many_bins_as_the_rows_determine(monkeypatch):
     edges = {40: 8, 49_999: 8, 50_000: 16, 299_999: 16, 300_000: 32}
     assert [bins_for(n) for n in edges] == list(edges.values())
@@ -226,6 +249,44 @@ def test_mixture_finds_clusters_and_does_not_collapse():
     twice = np.concatenate([x[:30], np.zeros((30, 4))])  # a point that is there thirty times
     spiky = gaussians.mixture(table(twice), rng, 8, prior=0.01)
     assert spiky.log_prob(np.zeros(4)) < 30
+
+
+@pytest.mark.parametrize("apart", [0.02, 0.2])
+def test_mixture_finds_long_clusters_side_by_side(apart):
+    """Only in the whitened rows are they clusters: in the others the nearest centre is a half."""
+    rng, n = np.random.default_rng(0), 400
+    length, side = rng.normal(size=n), np.arange(n) % 2 - 0.5
+    x = np.column_stack([length, length + apart * (2 * side + rng.normal(size=n) / 8)])
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    one, two = (gaussians.mixture(table(x), rng, k).log_prob(x).mean() for k in (1, 2))
+    assert two > one + 1.3
+
+
+@pytest.mark.parametrize(("apart", "prior"), [(3, 0.3), (30, 0.01)])
+def test_clusters_far_apart_have_a_weaker_prior_than_such_that_touch(apart, prior):
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    x[:, 0] += apart * (np.arange(60) % 2)
+    best = best_of(mixtures([2]), folds_of(table(x / x.std(axis=0)), 5, 5), [])
+    assert best.candidate.options["prior"] == prior
+
+
+def test_larger_sizes_are_tried_until_two_are_no_better():
+    tried = []
+
+    def density(rows, rng, scale):
+        tried.append(scale)
+        return fc.MultivariateNormalDiag([0.0], [scale])
+
+    family = [[Candidate("one", density, {"scale": s})] for s in (3, 5, 1, 4, 1.1, 0.9, 1)]
+    x = np.random.default_rng(0).normal(size=(100, 1))
+    best = best_of(family, folds_of(table(x), 5, 1), [])
+    assert best.candidate.options["scale"] == 1 and tried == [3, 5, 1, 4, 1.1]
+
+
+def test_parameters_are_kept_in_float32_if_it_holds_them():
+    assert rounded(np.array([1.0, -1e29])).dtype == np.float32
+    theta = np.array([1.0, -1e60])  # the mean of a mode, on a far row
+    np.testing.assert_array_equal(rounded(theta), theta)
 
 
 def as_white(x):

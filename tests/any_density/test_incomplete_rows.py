@@ -3,11 +3,21 @@
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, multivariate_t
+from sklearn.covariance import oas
 
 import flowcore as fc
 from flowcore.core import until
-from flowcore.distributions.incomplete_rows import IncompleteRows, Sums, climbed, expectations
+from flowcore.distributions import expectation_maximization as em
+from flowcore.distributions.expectation_maximization import shrunk
+from flowcore.distributions.incomplete_rows import (
+    IncompleteRows,
+    Sums,
+    climbed,
+    expectations,
+    log_profile,
+)
 from flowcore.estimator.candidates import evaluated
 from flowcore.estimator.completion import completed
 from flowcore.estimator.rows import Sample
@@ -319,3 +329,62 @@ def test_a_column_that_is_rarely_seen_is_learned_from_all_its_rows():
     found = completed(rows, np.random.default_rng(0))
     assert np.isfinite(found.x).all()
     assert found.x[40:, 3].std() == pytest.approx(x[:40, 3].std(), rel=0.5)
+
+
+@pytest.mark.parametrize("a", [1, 4])
+def test_the_profile_of_a_columns(a):
+    """log g of a columns at the squared length r^2: the log-density at a point this far out."""
+    r = np.array([0.0, 0.7, 30.0])
+    x, a_of_rows = np.outer(r, np.eye(a)[0]), np.full(3, a)
+    t, normal = multivariate_t(np.zeros(a), df=3.0), multivariate_normal(np.zeros(a))
+    assert np.allclose(log_profile(r**2, a_of_rows, 3.0), t.logpdf(x), rtol=1e-12)
+    assert np.allclose(log_profile(r**2, a_of_rows, np.inf), normal.logpdf(x), rtol=1e-12)
+
+
+def test_rows_that_know_nothing_are_left_out_only_on_request():
+    x = mixture().sample(40, rng=0)
+    nothing = np.vstack([x, np.full((1, 4), np.nan)])
+    for kind in MIXTURES.values():
+        with pytest.raises(ValueError, match="NaN"):
+            kind.from_data(nothing, 1)
+        found, expected = kind.from_data(nothing, 1, missing="learn"), kind.from_data(x, 1)
+        assert np.allclose(found.means, expected.means, atol=0.02)
+
+
+def test_shrinkage_is_that_of_scikit_learn():
+    x = np.random.default_rng(0).normal(size=(12, 5)) @ np.tril(np.ones((5, 5)))
+    for unit in (1.0, 1e120):  # whose square no float holds
+        own = shrunk(unit * (x.T @ x / 12), 12)
+        assert np.allclose(own / unit, oas(x, assume_centered=True)[0], rtol=1e-12)
+    assert not shrunk(np.zeros((3, 3)), 12).any()  # of rows that are all equal
+
+
+@pytest.mark.parametrize("df", [np.inf, 4.0])
+@pytest.mark.parametrize("beside", [False, True])
+def test_two_steps_of_em_are_those_of_the_textbook(df, beside, monkeypatch):
+    """With the log-densities of a model of other data, which is fitted to the shares."""
+    rng = np.random.default_rng(0)
+    x, weight, k = rng.normal(size=(60, 2)), rng.dirichlet(np.ones(60)), 3
+    share, other = rng.dirichlet(np.ones(k), size=60), rng.normal(size=(k, 60))
+    more = lambda shares: other * shares.mean(axis=1, keepdims=True)  # noqa: E731
+    monkeypatch.setattr(em, "STEPS", 2)
+    log_p, found = em.expectation_maximization(x, weight, share, 1.0, df, more if beside else None)
+    n, r, precision = 1 / np.sum(weight**2), share.T, np.ones((k, 60))
+    for _ in range(2):
+        w = n * weight * r
+        mass, moment = w.sum(axis=1), (w * precision).sum(axis=1)
+        means = (w * precision) @ x / moment[:, None]
+        apart = x - means[:, None]
+        scatter = np.einsum("kn,kni,knj->kij", w * precision, apart, apart)
+        matrices = (scatter + 2 * np.eye(2) / k) / (mass + 2)[:, None, None]
+        joint = np.log((mass + 1) / (n + k))[:, None] + [
+            (multivariate_t(m, s, df) if df < np.inf else multivariate_normal(m, s)).logpdf(x)
+            for m, s in zip(means, matrices, strict=True)
+        ]
+        squares = np.einsum("kni,kij,knj->kn", apart, np.linalg.inv(matrices), apart)
+        precision = (df + 2) / (df + squares) if df < np.inf else np.ones((k, 60))
+        joint += more(r) if beside else 0.0
+        value = logsumexp(joint, axis=0)
+        r = np.exp(joint - value)
+    assert np.allclose(found[0], means) and np.allclose(found[1], np.linalg.cholesky(matrices))
+    assert log_p == pytest.approx(weight @ value, rel=1e-10)

@@ -198,7 +198,8 @@ def test_a_tail_that_no_draw_reaches_is_noticed():
     found = of_log(lambda x: -0.93 * anp.log(x[:, 0]) - x[:, 0], "positive")
     share, error = found.missing_tail
     assert found.k_hat < 0.7 and found.effective_sample_size > 2000
-    assert found.log_evidence[0] < gammaln(0.07) - 5 * found.log_evidence[1]
+    value, of_value = found.log_evidence
+    assert value < gammaln(0.07) - 0.1 and of_value > 0.04  # .02 by the weights alone
     assert share > 0.1 > 5 * error and not found.trusted
     assert "of p are in a tail that no draw reaches" in found.verdict
 

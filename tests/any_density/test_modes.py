@@ -236,6 +236,28 @@ def test_modes_do_not_depend_on_the_order_of_their_ends():
     assert ((again[:, None] == again) == (first[order][:, None] == first[order])).all()
 
 
+@pytest.mark.parametrize("dip, n_modes", [(0.4, 1), (0.6, 2)])
+def test_modes_with_a_dip_of_half_a_nat_are_two(dip, n_modes):
+    """Below the lower of two ends that differ by a nat; a third end is far below, on its own."""
+
+    def log_p(x):
+        return np.interp(x[:, 0], [-1, 0, 1, 3, 5], [0, -1 - dip, -1, -50, -2])
+
+    ends = np.array([[-1.0], [1.0], [5.0]])
+    mode = joined(log_p, ends, log_p(ends))
+    assert mode.tolist() == [0, n_modes - 1, 2]
+
+
+def test_rounds_send_the_draws_where_the_mass_is():
+    """Half of the mass is in one of 24 modes, whose densities are known roughly: twice too wide."""
+    rng = np.random.default_rng(0)
+    centres, weights = 8 * rng.normal(size=(24, 4)), np.array([0.5] + [0.5 / 23] * 23)
+    true, wide = ([fc.MultivariateNormalDiag(c, np.full(4, s)) for c in centres] for s in (1.0, 2))
+    log_p = fc.Mixture(true, weights).log_prob
+    found = [shares_of(log_p, wide, np.random.default_rng(i))[0] for i in range(4)]
+    assert np.sqrt(np.mean((np.array(found) - 0.5) ** 2)) < 0.04  # .06 by equal shares alone
+
+
 def test_shares_by_population_monte_carlo():
     """Exact densities of the parts that hardly overlap give exact shares."""
     parts = [fc.MultivariateNormalDiag(c, s) for c, s in zip(CENTRES, SCALES, strict=True)]

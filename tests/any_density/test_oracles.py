@@ -22,9 +22,12 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
+import autograd.numpy as anp
 import numpy as np
 import pytest
+from scipy.special import gammaln
 from support import registry
+from support.flows import Opaque
 from support.oracles import (
     N_DRAWS,
     N_POINTS,
@@ -407,7 +410,53 @@ def stray(seed):
     return share, error, 0.10402  # by 2e7 draws
 
 
+@cache
+def thirty_stripes():
+    """x_0 is N(0, 1), x_1 has thirty narrow modes, and the conditionals cannot be seen."""
+    means = [[0.0, k] for k in range(30)]
+    return Opaque(fc.MultivariateNormalMixture(means, [np.diag([1, 0.02])] * 30))
+
+
+def of_stripes(seed):
+    whole = conditionals(thirty_stripes())
+    found = whole.marginal([0]).estimate([[0.3]], n_draws=200, rng=seed)
+    return found.log_p[0], found.error[0], -0.5 * (0.3**2 + np.log(TURN))
+
+
+def inferred(log_target, dim, log_z, **options):
+    """log Z of a target, by a short training."""
+
+    def once(seed):
+        found = fc.infer(log_target, dim, rng=seed, epochs=4, batches=40, **options)
+        return *found.log_evidence, log_z
+
+    return once
+
+
+def gamma(a):
+    """log Z of a gamma density without its constant: log of its numbers has a long tail."""
+    log_target = lambda x: (a - 1) * anp.log(x[:, 0]) - x[:, 0]  # noqa: E731
+    return inferred(log_target, 1, gammaln(a), support="positive")
+
+
+def banana(x):
+    return -0.5 * (x[:, 0] ** 2 + (x[:, 1] - x[:, 0] ** 2) ** 2)
+
+
+def bridged(seed):
+    """log Z of e^3 times a density, by draws of it."""
+    moons = targets.two_moons(0.2)
+    flow = flows.nsf(2, layers=2, hidden=[16], bins=4, rng=0)
+    x = moons.sample(1000, rng=seed)
+    return *fc.evidence(x, lambda x: 3 + moons.log_prob(x), flow=flow, epochs=8, rng=seed), 3.0
+
+
 BARS = {
+    "infer, gamma(.5)": gamma(0.5),
+    "infer, gamma(1)": gamma(1.0),
+    "infer, a banana": inferred(banana, 2, np.log(2 * np.pi)),
+    "evidence": bridged,
+    "thirty stripes": of_stripes,
     "marginal of moons": known_value("target-two-moons", [0.5, 0.0]),
     "marginal of a flow": known_value("nsf-2", [0.5, 0.0]),
     "marginal of an angle": known_value("target-torus", [0.5, 0.0]),

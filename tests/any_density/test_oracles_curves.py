@@ -327,6 +327,69 @@ class Hidden:
         return self.density.log_prob(x)
 
 
+def stripes(n, sd):
+    """x_0 is N(0, 1), and x_1 is N(k, sd^2) with k = 0, ..., n - 1, all equally likely."""
+    return fc.MultivariateNormalMixture([[0.0, k] for k in range(n)], [np.diag([1, sd])] * n)
+
+
+STRIPES = {
+    "ten stripes": (10, 0.02),
+    "thirty stripes": (30, 0.02),
+    "fifty stripes": (50, 0.01),
+    "a hundred stripes": (100, 0.01),
+    "narrow stripes": (110, 0.001),
+    "too many stripes": (200, 0.01),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.* is not resolved")
+@pytest.mark.parametrize("name", STRIPES)
+def test_many_narrow_modes_are_found_or_the_answer_is_not_called_exact(name):
+    n, sd = STRIPES[name]
+    density = Hidden(stripes(n, sd))
+    conditionals = fc.Conditionals(density, proposal=rough(density))
+    given = conditionals.given({0: 0.3})
+    off, exact = abs(given.log_marginal - stats.norm.logpdf(0.3)), repr(given).endswith("exact")
+    assert exact == (n <= 50)
+    assert off < 1e-3 if exact else off < 3 * given.error < 0.5
+    levels, k = [0.1, 0.5, 0.9], np.arange(n)
+    pits = stats.norm.cdf((given.quantiles(levels) - k) / sd).mean(axis=1)
+    np.testing.assert_allclose(pits, levels, atol=3e-3 if exact else 4 * given.error)
+    if n == 200:
+        return  # its curve is not resolved, see below
+    found = conditionals.posterior([[0.3, np.nan]], 1)
+    np.testing.assert_allclose(found.mass, stats.norm.pdf(0.3), rtol=1e-3 if exact else 0.03)
+    pits = stats.norm.cdf((found.quantiles(levels) - k) / sd).mean(axis=1)
+    np.testing.assert_allclose(pits, levels, atol=3e-3 if exact else 0.03)
+
+
+def rough(density):
+    """A proposal that has none of many modes."""
+    return fc.MultivariateTMixture.from_data(density.sample(1500, 0), 1, df=5.0)
+
+
+def test_a_curve_with_too_many_narrow_modes_is_not_resolved():
+    density = Hidden(stripes(200, 0.01))
+    with pytest.warns(UserWarning, match="curve of 1 of 1 rows is not resolved: .* too many modes"):
+        fc.Conditionals(density, proposal=rough(density)).posterior([[0.3, np.nan]], 1)
+
+
+@pytest.mark.parametrize("n", [100, 200])
+def test_blobs_in_the_plane_are_found_by_the_draws_near_a_row(n):
+    """A row meets few of the blobs; with and without the rows that need more draws."""
+    centres = np.random.default_rng(0).uniform(0, 10, (n, 2))
+    density = fc.MultivariateNormalMixture(centres, [0.02 * np.eye(2)] * n)
+    conditionals = fc.Conditionals(Hidden(density), proposal=rough(density))
+    x = density.sample(40, 1)
+    exact, hidden = density.marginal([0]).log_prob(x[:, :1]), np.where([True, False], x, np.nan)
+    together = conditionals.log_prob(hidden)
+    np.testing.assert_allclose(together.log_p, exact, atol=2e-3)
+    for others in ([3], [7, 3, 21]):
+        alone = conditionals.log_prob(hidden[others])
+        np.testing.assert_allclose(alone.log_p, together.log_p[others], atol=1e-9)
+        np.testing.assert_allclose(alone.error, together.error[others], atol=1e-9)
+
+
 @pytest.mark.parametrize("unit", [1e-9, 1e9])
 def test_units_do_not_matter(unit):
     density, x = gaussian(), joint("mixture of Gaussians")[1]

@@ -17,6 +17,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_array_equal as assert_equal
 
 import flowcore as fc
 from flowcore import flows
@@ -332,3 +333,186 @@ def test_one_row_of_a_frame_is_read_by_name():
     except (ValueError, TypeError):
         return
     np.testing.assert_allclose(found, expected[0])
+
+
+# ---------------------------------------------------------------- labels that are no text
+
+LABELS = {
+    "integers": [5, 2, 0],
+    "numbers turned round": [2, 0, 1],
+    "tuples": [("a", 1), ("a", 2), ("b", 1)],
+    "text beside an integer": ["mass", "size", 0],  # which scikit-learn refuses
+}
+OF_LABELS = [(labels, "flow") for labels in LABELS]
+OF_LABELS += [(labels, "estimator") for labels in LABELS if "text" not in labels]
+
+
+def labelled(a, labels, places=(0, 1, 2)):
+    """A frame with some columns of a, by their places in `labels`."""
+    columns = [LABELS[labels][j] for j in places]
+    return pd.DataFrame({column: a[:, j] for column, j in zip(columns, places, strict=True)})
+
+
+@cache
+def of_labels(labels, which):
+    """A density that was fitted to a frame with such labels, and the same without names."""
+    frame = labelled(table(30)[0], labels)
+    if which == "flow":
+        density, _ = fc.fit(flows.maf(3, layers=1, hidden=[8], rng=0), frame, **QUICK)
+        return density, fc.TransformedDistribution(density.base, density.bijector)
+    density = fc.FlowDensity("small", budget=1e-3, n_jobs=1, random_state=0).fit(frame)
+    own = density.density_
+    return density, fc.TransformedDistribution(own.base, own.bijector)
+
+
+conditionals = cache(fc.Conditionals)
+
+
+def asked(density, *methods):
+    """The first of these methods that a flow, its `Conditionals`, or an estimator has."""
+    owners = density, conditionals(getattr(density, "density_", density))
+    return next(getattr(own, name) for own in owners for name in methods if hasattr(own, name))
+
+
+# f(density, table of x, its labels of the columns 0, 1, 2): an array
+QUESTIONS = {
+    "log_prob": lambda p, x, n: asked(p, "score_samples", "log_prob")(x),
+    "impute": lambda p, x, n: asked(p, "impute")(without(x, n[0]), 2, n_draws=30, rng=0).draws,
+    "posterior": lambda p, x, n: p.posterior(x, n[1]).density,
+    "given": lambda p, x, n: p.given({n[2]: -5.0, n[0]: 0.2}, n_draws=50).quantiles([0.1, 0.9]),
+    "marginal": lambda p, x, n: p.marginal([n[2], n[0]]).sample(4, 0),
+    "diagnose": lambda p, x, n: fc.diagnose(p, x, draws=1000).mean,
+}
+
+
+def without(x, column):
+    """x without the first value of a column."""
+    x = x.copy()
+    if isinstance(x, np.ndarray):
+        x[0, column] = np.nan
+    else:
+        x.loc[0, [column]] = np.nan
+    return x
+
+
+@untrusted
+@pytest.mark.parametrize(("labels", "which"), OF_LABELS)
+def test_labels_that_are_no_text_are_names(labels, which):
+    density, nameless = of_labels(labels, which)
+    x, own = table(12, seed=1)[0], LABELS[labels]
+    more = labelled(x, labels, (2, 0, 1))
+    more[("b", 2) if labels == "tuples" else "another"] = 1.0
+    for name, ask in QUESTIONS.items():
+        expected = ask(nameless, x, [0, 1, 2])
+        for frame in (labelled(x, labels), more, more[own[::-1]]):
+            np.testing.assert_allclose(ask(density, frame, own), expected, 1e-9, err_msg=name)
+        if name in ("given", "marginal"):
+            continue
+        with pytest.raises(ValueError, match="lacks"):
+            ask(density, more.drop(columns=[own[2]]), own)
+
+
+def test_an_integer_is_a_label_where_there_are_integer_labels():
+    density, nameless = of_labels("integers", "flow")
+    x = table(3, seed=1)[0]
+    for wrong in (lambda: density.given({1: 2.0}), lambda: density.marginal([2, 1]),
+                  lambda: density.posterior(labelled(x, "integers"), 1)):  # fmt: skip
+        with pytest.raises(ValueError, match="no column is named 1: the columns are 5, 2, 0"):
+            wrong()
+    assert density.given({0: -5.0}).columns == [5, 2] and nameless.given({0: 0.2}).columns == [1, 2]
+    with pytest.raises(ValueError, match="x lacks 5: its columns are 0, 1, 2"):
+        density.log_prob(pd.DataFrame(x))  # where the label 0 is at another place
+    tuples, _ = of_labels("tuples", "flow")
+    assert tuples.given({0: 0.2}).columns == LABELS["tuples"][1:]  # a position
+    assert_equal(tuples.log_prob(pd.DataFrame(x)), tuples.log_prob(x))
+
+
+def test_numbers_in_another_order_are_turned_back_without_names():
+    """Also by a density that knows no frame, such as one that was fitted to arrays."""
+    x, c = table(12, seed=1)
+    frame = pd.DataFrame(x)[[2, 0, 1]]
+    flow, _ = fc.fit(flows.maf(3, layers=1, hidden=[8], context_dim=2), x, context=c, **QUICK)
+    expected, context = flow.log_prob(x, context=c), pd.DataFrame(c)[[1, 0]]
+    assert_equal(flow.log_prob(frame, context=context), expected)
+    assert_equal(flow.log_prob(frame.iloc[4], context=c[4]), expected[4:5])
+    diagonal = fc.MultivariateNormalDiag([0.0, 1e3, -5.0], [1.0, 50.0, 0.01])
+    rest = diagonal.given({0: 0.0}), diagonal.marginal([2, 1])
+    for own, columns in zip(rest, ([1, 2], [2, 1]), strict=True):
+        expected = own.log_prob(x[:, columns])
+        for turned in (columns, columns[::-1]):
+            assert_equal(own.log_prob(frame[turned]), expected)
+    first = diagonal.marginal([1, 0])  # the labels are its own columns, and no positions in it
+    assert_equal(first.log_prob(frame[[1, 0]]), first.log_prob(x[:, [1, 0]]))
+    filled = fc.Conditionals(diagonal).impute(without(frame, 0), 1, n_draws=30, rng=0)
+    (filled,) = filled.tables
+    assert list(filled.columns) == [2, 0, 1]
+    assert_equal(filled[[1, 2]], x[:, 1:])
+    lacks = diagonal.posterior(frame[[2, 1]], 0), diagonal.posterior(x, 0)
+    assert_equal(lacks[0].density, lacks[1].density)
+    text = frame.rename(columns={0: "a", 1: "b", 2: "c"})
+    assert_equal(diagonal.log_prob(text), diagonal.log_prob(x[:, [2, 0, 1]]))
+
+
+@untrusted
+@pytest.mark.parametrize("labels", LABELS)
+def test_a_series_is_a_row_by_its_labels(labels):
+    density, nameless = of_labels(labels, "flow")
+    x, own = table(1, seed=3)[0], LABELS[labels]
+    row = labelled(x, labels, (2, 0, 1)).iloc[0]
+    assert_equal(density.log_prob(row), nameless.log_prob(x[0]))
+    row[[own[1]]] = np.nan
+    assert density.given(row).columns == [own[1]]
+    assert density.given(row[[own[2], own[0]]]).columns == [own[1]]
+    one = fc.Normal(1)
+    with pytest.raises(ValueError, match=r"write one column of numbers as x\[:, None\]"):
+        one.log_prob(pd.Series([1.0, 2.0, 3.0], index=[2, 0, 1]))  # rows, in their order
+    with pytest.raises(ValueError, match="text"):
+        nameless.given(pd.Series({"text": 1.0}))
+
+
+WRONG = {
+    "dates": pd.date_range("2020-01-01", periods=3), "floats": [0.5, 1.5, 2.5],
+    "booleans": [True, False, "c"], "NaN": ["a", np.nan, "c"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_labels_that_are_no_names_are_refused(kind):
+    x = table(30)[0]
+    frame = pd.DataFrame(x, columns=WRONG[kind])
+    estimator, flow = fc.FlowDensity("small", budget=1e-3, n_jobs=1), flows.maf(3, hidden=[8])
+    for fit in (lambda: estimator.fit(frame), lambda: fc.fit(flow, frame, **QUICK)):
+        with pytest.raises((ValueError, TypeError), match=r"rename the columns|astype\(str\)"):
+            fit()
+    with pytest.raises(ValueError, match=r"context has a column called .*: rename the columns"):
+        fc.fit(flows.maf(3, hidden=[8], context_dim=3), x, context=frame, **QUICK)
+    with pytest.raises(ValueError, match="x lacks 'mass'"):
+        fitted(with_context=False).log_prob(frame)
+    alone = frame.iloc[:, [1]]  # one column has no order
+    assert fc.fit(flows.maf(1, layers=1, hidden=[8]), alone, **QUICK)[0].names is None
+
+
+def test_labels_are_kept(tmp_path):
+    """By files, draws, validation rows, noise, and the way back; not as scikit-learn's names."""
+    x = table(12, seed=1)[0]
+    for labels in ("integers", "tuples"):
+        own, frame = LABELS[labels], labelled(x, labels, (2, 0, 1))
+        for which in ("flow", "estimator"):
+            density, _ = of_labels(labels, which)
+            fc.save(density, tmp_path / "density.npz")
+            again = fc.load(tmp_path / "density.npz")
+            assert getattr(again, "density_", again).names == own
+            found = asked(again, "score_samples", "log_prob")(frame)
+            assert_equal(found, asked(density, "score_samples", "log_prob")(frame))
+        assert not hasattr(density, "feature_names_in_")
+        assert list(density.sample(2)) == own
+        assert list(density.impute(frame, 1).tables[0]) == list(frame)  # as it came
+        turned = density.inverse_transform(density.transform(frame))
+        np.testing.assert_allclose(turned[own], x, rtol=1e-6)
+    start, rows = flows.maf(3, layers=1, hidden=[8]), labelled(x, "integers")
+    for turned in (labelled(x, "integers", (2, 0, 1)), rows):
+        noise = pd.Series({0: 1e-3, 5: 0.1, 2: 1.0})
+        flow, history = fc.fit(start, rows, noise=noise, **QUICK | {"validation_data": turned})
+        same, expected = fc.fit(start, x, noise=[0.1, 1.0, 1e-3], **QUICK | {"validation_data": x})
+        assert history.val_nll == expected.val_nll and flow.names == LABELS["integers"]
+        assert_equal(flow.params, same.params)

@@ -67,6 +67,10 @@ def test_estimator_without_context_and_one_that_reads_none():
     assert deaf.quantiles([0.2, 0.8], context[:7]).shape == (2, 7)
     assert deaf.quantiles([0.2, 0.8], context[0]).shape == (2, 1)
     assert deaf.pit(y, context).shape == (100,)
+    deaf.conditionals_ = plain.conditionals_
+    curves = deaf.posterior(context=context[:7])
+    np.testing.assert_allclose(curves.density, np.repeat(plain.posterior().density, 7, axis=0))
+    assert deaf.posterior(context=context[0], column=0).density.shape[0] == 1
     wide = fc.FlowDensity("white", budget=0.002, random_state=0).fit(np.c_[y, context])
     with pytest.raises(ValueError, match="one column, not of 3"):
         wide.quantiles(0.5)

@@ -213,6 +213,30 @@ def test_priors_that_are_none(support, message):
         fc.infer(lambda x: 0.0, support=support)
 
 
+@pytest.mark.parametrize("frozen, lost", [
+    (stats.beta(0.05, 0.05), "8.0% of it are between 1 and the next floating-point number, and"),
+    (stats.beta(2.0, [0.5, 0.1]), "2.8% of it are between 1 and"),
+    (stats.beta(0.1, 2.0, loc=3.0), "3.2% of it are between 3 and"),
+    (stats.gamma(0.002), "22.6% of it are between 0 and the next .* log x"),
+    (stats.pareto(0.005), "2.9% of it are between inf and"),
+])  # fmt: skip
+def test_priors_that_floating_point_numbers_do_not_hold(frozen, lost):
+    with pytest.raises(ValueError, match=lost):
+        Space.of({"x": frozen}, None)
+
+
+@pytest.mark.parametrize("frozen", [
+    stats.beta(0.5, 0.5), stats.beta(0.05, 0.2), stats.gamma(0.01),
+    stats.weibull_min(0.5, loc=1.0), stats.beta(0.5, 0.5, loc=-1.0, scale=2.0),
+])  # fmt: skip
+def test_little_of_a_prior_is_lost_at_its_ends(frozen):
+    """Its mass over y, also where x is rounded to an end at which the density is infinite."""
+    space, y = Space.of({"x": frozen}, None), np.linspace(-800, 800, 400_001)[:, None]
+    with np.errstate(all="ignore"):
+        log_p = space.with_priors(y)[1]
+    assert np.trapezoid(np.exp(log_p), y[:, 0]) == pytest.approx(1, abs=1.5e-3)
+
+
 def test_bad_arguments_are_named():
     for call in (
         lambda: fc.HalfCauchy(-1),
@@ -327,6 +351,18 @@ def test_two_modes_are_cut_between(seed):
         Space.of(support, None), funnel, None, np.random.default_rng(seed)
     ).centres
     assert abs(np.cos(one)) < 0.5 and np.cos(two - np.pi - 2) > 0.9  # centres begin at -pi
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ascents_that_end_far_below_hardly_move_the_cut(seed):
+    """Most end in ripples all around, 11 nats below the mode at 0: the cut stays opposite of it."""
+
+    def log_p(p):
+        return anp.logaddexp(80 * (anp.cos(p["a"]) - 1), 3 * anp.cos(8 * p["a"]) - 14)
+
+    space = Space.of({"a": "angle"}, None)
+    (centre,) = centred(space, log_p, None, np.random.default_rng(seed)).centres
+    assert np.cos(centre - np.pi) > 0.6  # centres begin at -pi
 
 
 def test_a_start_at_the_cut_is_taken():

@@ -28,6 +28,10 @@ def student(df):
     return lambda x: anp.sum(constant - 0.5 * (df + 1) * anp.log1p(x**2 / df), axis=1)
 
 
+def logistic(x):
+    return anp.sum(-x - 2 * anp.log1p(anp.exp(-x)), axis=1)
+
+
 def weighted(base, scale, log_p, n=20_000, rng=0):
     """Draws of a scaled base density q, weighted by p."""
     map_ = fc.ElementwiseAffine(np.zeros(base.dim), np.full(base.dim, float(scale)))
@@ -43,6 +47,24 @@ def of_weights(log_w, n=20_000):
 
 # ---------------------------------------------------------------- the error of log Z
 
+
+class Most:
+    """A logistic density but for its largest values, a share m: all weights of its draws are equal,
+    and log Z by them is log(1 - m)."""
+
+    dim = 1
+
+    def __init__(self, m):
+        self.m = m
+
+    def sample(self, n, rng=None):
+        u = np.random.default_rng(rng).uniform(0, 1 - self.m, (n, 1))
+        return np.log(u / (1 - u))
+
+    def log_prob(self, x):
+        return logistic(x) - np.log1p(-self.m)
+
+
 LACKING = {  # q, p, the widest useful error
     "t(3) by N(0, 1)": (fc.Normal(1), 1.0, student(3.0), 0.06),
     "t(3) by N(0, 1.5^2)": (fc.Normal(1), 1.5, student(3.0), 0.06),
@@ -51,6 +73,8 @@ LACKING = {  # q, p, the widest useful error
     "N by a narrow N": (fc.Normal(1), 0.5, normal, 0.2),
     "N by a wide N": (fc.Normal(3), 1.5, normal, 0.02),
     "N by N": (fc.Normal(2), 1.02, normal, 0.001),
+    "N by N, D = 20": (fc.Normal(20), 1.005, normal, 0.002),
+    "logistic by most of it": (Most(0.02), 1.0, logistic, 0.03),
 }
 
 

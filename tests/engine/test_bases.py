@@ -223,6 +223,7 @@ def test_draws_of_many_rows_given_what_they_know(columns, four):
         again = given.sample(2000, rng=1)
         for j, column in enumerate(others):
             assert stats.ks_2samp(draws[:, column], again[:, j]).pvalue > 1e-4
+    assert four.sample_given(rows[:0], 5, rng=0)[0].shape == (0, 5, 4)
     for wrong in ([[1.0] * 4], [[np.nan, 1, 1, 1], [1, np.nan, 1, 1]]):
         with pytest.raises(ValueError, match="NaN in the same columns"):
             four.sample_given(wrong, 1)

@@ -198,6 +198,16 @@ def test_a_recipe_without_data_warns(name, again):
         assert [w.filename for w in caught] == [__file__]
 
 
+@pytest.mark.parametrize("ask", ["quantiles", "ppf"])
+def test_quantiles_of_a_recipe_without_data_warn(ask):
+    flow = fc.flows.maf(1, layers=1, hidden=[4])
+    with pytest.warns(UserWarning, match="has not seen data.* quantiles of its base") as caught:
+        assert getattr(flow, ask)([0.5]) == 0
+    assert [w.filename for w in caught] == [__file__]
+    x = data(1)
+    assert getattr(flow.initialize(x), ask)([0.5]) == pytest.approx(x.mean())
+
+
 def test_a_recipe_that_has_been_worked_on_does_not_warn():
     flow, far = fc.flows.maf(2, hidden=[8]), data(2)
     flow.log_prob(np.ones((3, 2)))  # near N(0, I) it may be meant

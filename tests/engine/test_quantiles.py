@@ -126,6 +126,17 @@ def test_ppf_is_the_inverse_of_cdf(name):
     np.testing.assert_allclose(density.ppf(density.cdf(y)), y, rtol=1e-8, atol=1e-8)
 
 
+@pytest.mark.parametrize(("loc", "sd"), [(1e12, 1), (-1e12, 1), (1e6, 1e-3), (3, 1e-8)])
+def test_quantiles_of_a_mixture_far_from_zero_are_as_precise_as_their_numbers(loc, sd):
+    parts = [stats.norm(loc, sd), stats.norm(loc + sd, 2 * sd)]
+    density = fc.Mixture([fc.MultivariateNormalDiag([p.mean()], [p.std()]) for p in parts], [1, 3])
+    q = np.linspace(0.001, 0.999, 500)
+    x = density.quantiles(q)
+    assert (np.diff(x) >= 0).all()
+    levels = sum(w * p.cdf(x) for w, p in zip([0.25, 0.75], parts, strict=True))
+    np.testing.assert_allclose(levels, q, atol=np.spacing(abs(loc)) / sd)
+
+
 @pytest.mark.parametrize("name", GIVEN)
 def test_quantiles_given_a_context(name):
     density, q = GIVEN[name], np.array([0.02, 0.5, 0.9])
@@ -303,3 +314,12 @@ def test_root_search():
         assert len(calls) <= 105
         near = 1e-9 * abs(x) + 1e-12
         assert ((cdf(x - near) <= q) & (cdf(x + near) >= q)).all()
+
+
+def test_a_curved_cdf_costs_few_steps():
+    """An end that stays counts half (Illinois): without this it takes 29 to 33 steps, not 17."""
+    for cdf in (lambda x: x**9, lambda x: 1 - (1 - x) ** 9):  # the one or the other end stays
+        for q in (0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99):
+            calls = []
+            x = root(lambda x, cdf=cdf, calls=calls: calls.append(x) or cdf(x), q, 0.0, 1.0)
+            assert cdf(x) == pytest.approx(q, abs=1e-10) and len(calls) <= 18

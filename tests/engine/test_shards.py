@@ -1,11 +1,13 @@
 """Large batches in shards of rows: any number of threads, the same bits; BLAS left as it was."""
 
 import threading
+from contextlib import contextmanager
 
 import autograd.numpy as anp
 import numpy as np
 import pytest
-from autograd import grad, value_and_grad
+from autograd import elementwise_grad, grad, value_and_grad
+from autograd.tracer import trace_stack
 from test_blocks import blas_threads
 
 import flowcore as fc
@@ -48,9 +50,22 @@ def test_shards_give_the_loss_and_its_gradient(context_dim, dtype):
     np.testing.assert_allclose(gradient, slope, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("kind", ["maf", "iaf", "realnvp", "nsf", "glow", "maf_mog"])
+def sequential(transformer, dim=2):
+    """An IAF by the textbook's loop, which autograd traces."""
+    made = fc.MADE(dim, [8], n_out=transformer.n_out)
+    loop = fc.MaskedAutoregressiveFlow(made, transformer, method="sequential")
+    return randomize(fc.TransformedDistribution(fc.Normal(dim), fc.Invert(loop)), rng=3)
+
+
+KINDS = ["maf", "iaf", "realnvp", "nsf", "glow", "maf_mog", "sequential"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_any_number_of_threads_gives_the_same_bits(kind):
-    flow = getattr(fc.flows, kind)(2, layers=2, hidden=[8], rng=3)
+    if kind == "sequential":
+        flow = sequential(fc.Affine())
+    else:
+        flow = getattr(fc.flows, kind)(2, layers=2, hidden=[8], rng=3)
     x = np.random.default_rng(4).normal(size=(150, 2))
     fits = [
         fc.fit(flow, x, epochs=3, batch_size=70, threads=threads, **TEXTBOOK)
@@ -77,6 +92,69 @@ def test_shards_are_worked_on_by_several_threads(monkeypatch):
     x = np.random.default_rng(0).normal(size=(40, 2))
     fc.fit(flow, x, epochs=1, batch_size=None, validation_split=0, threads=2, **TEXTBOOK)
     assert len(seen) == 2
+
+
+@contextmanager
+def at_level_0():
+    """A trace whose level is that of every other one: the worst that threads can do to it."""
+    yield 0
+
+
+def value_and_gradient(flow):
+    x = np.random.default_rng(0).normal(size=(40, flow.dim))
+    return value_and_grad(lambda theta: -anp.mean(flow.log_prob(x, params=theta)))(flow.params)
+
+
+TRANSFORMERS = [fc.Affine(), fc.Shift(), fc.RationalQuadratic(4), fc.CircularSpline(4),
+                fc.MixtureOfGaussians(2)]  # fmt: skip
+
+
+@pytest.mark.parametrize("transformer", TRANSFORMERS, ids=lambda own: type(own).__name__)
+def test_a_trace_alone_needs_no_level_of_its_own(transformer, monkeypatch):
+    """So threads may trace the sequential method, though autograd numbers levels for all threads
+    together: boxes of two levels never meet."""
+    flow = sequential(transformer, dim=3)
+    value, gradient = value_and_gradient(flow)
+    monkeypatch.setattr(trace_stack, "new_trace", at_level_0)
+    again, same = value_and_gradient(flow)
+    assert value == again and np.abs(gradient).max() > 0.01
+    np.testing.assert_array_equal(gradient, same)
+
+
+class Cubic(fc.Bijector):
+    """z = x + e^a x^3, with a slope by autograd: a trace within that of a fit."""
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        raise NotImplementedError
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        THREADS.add(threading.get_ident())
+        a = self.params if params is None else params
+        f = lambda x: x + anp.exp(a) * x**3  # noqa: E731
+        return f(x), anp.sum(anp.log(elementwise_grad(f)(x)), axis=-1)
+
+
+THREADS = set()
+
+
+def test_nested_traces_are_in_one_thread():
+    flow = fc.TransformedDistribution(fc.Normal(2), Cubic(2, [0.1]))
+    _, gradient = value_and_gradient(flow)
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    THREADS.clear()
+    _, slope = Likelihood(flow, threads=4)(np.array(flow.params), Rows(x))
+    np.testing.assert_allclose(slope, gradient, rtol=1e-12)
+    flow.log_prob(np.tile(x, (500, 1)), threads=4)
+    assert {threading.get_ident()} == THREADS
+
+
+def test_nested_traces_need_levels(monkeypatch):
+    """Why threads must not share them: a derivative by a, of one by x, is lost."""
+    slope = grad(lambda a: anp.sum(elementwise_grad(lambda x: a * x**3)(np.ones(2))))
+    assert slope(2.0) == 6
+    monkeypatch.setattr(trace_stack, "new_trace", at_level_0)
+    with pytest.warns(UserWarning, match="independent"):
+        assert slope(2.0) == 0
 
 
 class InItsOwnOrder(fc.Bijector):

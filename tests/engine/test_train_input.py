@@ -269,3 +269,14 @@ def test_a_second_fit_on_rows_of_another_scale_is_warned_about():
     scale = anew.bijector.steps("inverse")[0][0].scale
     np.testing.assert_allclose(scale, 1e-3 * old.bijector.steps("inverse")[0][0].scale, rtol=0.05)
     assert second.val_nll[0] < history.val_nll[-1] + 2 * np.log(1e-3) + 0.1  # where the first ended
+
+
+@pytest.mark.parametrize("size", [1e308, 1e-300])
+def test_only_ratios_of_weights_matter_and_no_sum_overflows(size):
+    weight = np.linspace(0.25, 1.0, 40)
+    found, expected = (
+        fc.fit(fc.flows.maf(2, layers=1, hidden=[4]), GOOD, sample_weight=w, epochs=2)
+        for w in (size * weight, weight)
+    )
+    np.testing.assert_allclose(found[0].params, expected[0].params, rtol=1e-6)
+    np.testing.assert_allclose(found[1].val_nll, expected[1].val_nll, rtol=1e-6)

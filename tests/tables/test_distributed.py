@@ -238,6 +238,18 @@ def test_columns_are_selected_by_name(client, table):
         distributed.log_prob(wild(), wrong).compute()
 
 
+def test_numbers_are_labels(client, table):
+    x = pd.DataFrame(table[0])
+    turned = dd.from_pandas(x, npartitions=2)[[2, 0, 1]]
+    same(distributed.log_prob(wild(), turned).compute(), wild().log_prob(x))
+    flow, _ = distributed.fit(client, flow_for(), turned, epochs=1)
+    array = cut(table[0][:, [2, 0, 1]], 250)
+    named, _ = distributed.fit(client, flow_for(), array, epochs=1)
+    assert flow.names == [2, 0, 1] and named.names is None
+    np.testing.assert_array_equal(flow.params, named.params)
+    same(distributed.log_prob(flow, turned).compute(), flow.log_prob(x))
+
+
 # ---------------------------------------------------------------- sample
 
 

@@ -115,6 +115,7 @@ KINDS = {
            ("integer(0, 9) atoms(3, 4, 99)", np.append(np.arange(10.0), 99)),
            ("gridded(0.5, -1) atoms(0.1, 1.5)", np.append(np.arange(-2, 90) / 2, 0.1))))},
     "hours": Kind("integer(0)", lambda u: heaped(20 + 9 * u), grid(0, 300)),
+    "week": Kind("integer(0, 48)", lambda u: np.minimum(heaped(20 + 9 * u), 48), grid(0, 48)),
     "shifts": Kind("integer(0) atoms(0)", lambda u: often(heaped(20 + 9 * u), u, 0.0, 0.2),
                    grid(0, 300)),
     "gap": Kind("continuous", lambda u: often(u, u, np.nan), either(single(np.nan), line()), True),
@@ -148,14 +149,22 @@ TABLES = {name: (name,) for name in KINDS} | {
     "gaps": ("gap", "gap-of-counts", "gap-of-cities"),
     "heaps": ("hours", "continuous"),
     "heaps-and-atoms": ("shifts", "visits"),
+    "week-with-tails": ("week",),
+    "ends-with-tails": ("week", "flag", "grade"),
 }
 
 
-def random_flow(x, context=None, sample_weight=None, rng=0):
+def random_flow(x, context=None, sample_weight=None, rng=0, base="normal"):
     """What `learn` returns: no fit, a random MAF about the rows."""
     width = 0 if context is None else context.shape[1]
-    flow = flows.maf(x.shape[1], layers=2, hidden=[8], context_dim=width, standardize_context=False)
+    flow = flows.maf(x.shape[1], layers=2, hidden=[8], context_dim=width, base=base,
+                     standardize_context=False)  # fmt: skip
     return randomize(flow.initialize(x, context=context), LEARNED, rng=2)
+
+
+def random_flow_with_tails(x, context=None, sample_weight=None, rng=0):
+    """The same, over the base that `FlowDensity` learns."""
+    return random_flow(x, context, base=fc.StudentT(x.shape[1], df=4.0))
 
 
 def random_clamped_flow(x, context=None, sample_weight=None, rng=0):
@@ -192,6 +201,7 @@ def table(name, n=300) -> Table:
     schema = Schema.from_data(rows, missing=missing)
     edits = {own: KINDS[k].kind for own, k in zip(rows, kinds, strict=True) if KINDS[k].kind}
     learn = random_clamped_flow if name in WITH_ATOMS else random_flow
+    learn = random_flow_with_tails if name.endswith("with-tails") else learn
     density = fit_table(rows, schema.edit(edits), learn=learn, missing=missing)
     each = [KINDS[k].cells() for k in kinds]
     at = [a.ravel() for a in np.meshgrid(*(np.arange(len(w)) for _, w in each), indexing="ij")]

@@ -143,6 +143,15 @@ def test_few_rows_missing_cells_and_a_wish_leave_a_category_as_it_is():
     assert not again.schema_.rules  # every fit decides
 
 
+@pytest.mark.parametrize("rows", [9, 10])
+def test_each_value_of_a_category_that_implies_another_has_ten_rows(rows):
+    """So that chance makes no rules: nine rows of a city say little about its country."""
+    city = np.repeat(["Bern", "Oslo", "Rome"], [60, 40, rows])
+    X = {"city": city, "north": city == "Oslo", "x": RNG(0).normal(size=len(city))}
+    found = training_rows(X, Schema.from_data(X), "error", None, False).schema.rules
+    assert found == ({"north": "follows from 'city'"} if rows == 10 else {})
+
+
 def test_several_steps_a_copy_and_a_category_of_a_ruled_one():
     rng = RNG(1)
     age = rng.uniform(0, 90, 500)
@@ -177,11 +186,17 @@ def test_the_mass_over_a_category_given_the_others_is_1(density, name):
     assert rule.n == 600
 
 
+@pytest.mark.filterwarnings("ignore:column 'country' never")
 def test_a_row_with_an_unseen_country_counts_each_continent_alike(density):
+    """By 1 / m: the sum over the continents is the probability of the other cells."""
     rows = table(5, seed=3).assign(country="Nauru")
     every = [density.log_prob(rows.assign(continent=own)) for own in (*CONTINENT.values(), "new")]
     np.testing.assert_allclose(every[0], every[1], atol=1e-12)
     np.testing.assert_allclose(every[0], every[-1], atol=1e-12)
+    own = ["Africa", "America", "Asia", "Oceania", "new"]
+    every = [density.log_prob(rows.assign(continent=name)) for name in own]
+    without = density.log_prob(rows.assign(continent=None), missing="marginal")
+    np.testing.assert_allclose(np.logaddexp.reduce(every), without, rtol=0, atol=1e-9)
 
 
 @pytest.mark.filterwarnings("ignore:column 'country' never")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import flowcore as fc
-from flowcore.tables import Column, Kind, Schema, TableDensity
+from flowcore.tables import Column, Kind, Schema, TableDensity, fit_table
 from flowcore.tables import density as room
 from flowcore.tables.coordinates import FIRST, Coordinates
 from flowcore.tables.normal_scores import normal_scores
@@ -33,16 +33,18 @@ def plain(density, table):
         np.column_stack([*table.values()]).astype(float),
         density.coordinates_.points(density.coordinates_.n_points),
     )
-    found = []
-    for point in u:
-        z, log_w = density.coordinates_.to_line(x, np.tile(point, (len(x), 1)))
-        found.append(density.density_.log_prob(z) + log_w)
+    found = [
+        density.density_.log_prob(z) + log_w
+        for z, log_w in zip(*density.coordinates_.in_cells(x, u), strict=True)
+    ]
     return np.logaddexp.reduce(found) - np.log(len(u)), np.exp(found)
 
 
 def test_each_number_of_a_column_is_mapped_once_as_all_rows_are():
+    """Of cells that are at no end of their support."""
     table, u = rows(50), np.random.default_rng(1).random((8, 3))
-    x = np.column_stack([*table.values()]).astype(float)
+    inside = table["rooms"] + 1, np.clip(table["stars"], 1.5, 4)
+    x = np.column_stack([table["amount"], *inside]).astype(float)
     x[3, 0] = x[4, 1] = x[5, 2] = np.nan
     u[:, 0] = 0.5  # of a number without a grid
     scores = [None, None, normal_scores(table["stars"], STARS, None)]
@@ -93,3 +95,49 @@ def test_a_number_too_far_out_for_float32_has_its_log_p():
         q.with_params(q.params.astype(np.float32)).log_prob([[1e22]])
     )
     np.testing.assert_allclose(log_p, plain(density, far)[0], rtol=1e-6)
+
+
+RNG = np.random.default_rng(2)
+FIVES = 5 * np.round(RNG.gamma(2, 2, 800))
+HEAPS = np.where(np.arange(800) % 3, FIVES, np.round(RNG.gamma(2, 10, 800)))
+AGES = np.round(18 + 9 * np.abs(RNG.normal(size=800)) ** 1.5)
+HOURS = RNG.integers(0, 24, 800)
+COLUMNS = {
+    "geometric": (RNG.geometric(0.38, 800) - 1, "integer(0)"),
+    "hours": (HOURS, "integer(0, 23)"), "hours from 0": (HOURS, "integer(0)"),
+    "hours, no ends": (HOURS, "integer"),
+    "heaps": (HEAPS, "integer(0)"), "heaps below 169": (HEAPS, "integer(0, 168)"),
+    "heaps above -69": (100 - HEAPS, "integer(-68, 100)"),
+    "ages from 18": (AGES, "integer(18)"), "ages from 0": (AGES, "integer(0)"),
+    "ages, no ends": (AGES, "integer"),
+    "tenths": (HEAPS / 10 + 0.3, "gridded(0.1, 0.3)"),
+    "amounts": (np.round(RNG.lognormal(3, 1, 800)), "integer(0)"),
+}  # fmt: skip
+
+
+def with_tails(x, context=None, sample_weight=None, rng=0):
+    """A spline flow about the rows, with the tails of a Student t."""
+    flow = randomize(fc.flows.nsf(1, layers=1, hidden=[8]).initialize(x), 0.25, rng=rng)
+    return fc.TransformedDistribution(fc.StudentT(1, df=4.0), flow.bijector)
+
+
+def integrals(density, x):
+    """log of the integral of q over the cells of x (n,), from one end on the line to the other."""
+    low, high = (np.arctan(end) for end in density.coordinates_.cells(x[:, None]))
+    at = np.arange(4096) / 4096 + 1 / 8192
+    z = np.tan(low + at * (high - low))
+    q = np.exp(density.density_.log_prob(z.reshape(-1, 1))).reshape(z.shape)
+    return np.log(np.mean(q * (1 + z**2), axis=1) * (high - low)[:, 0])
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_a_cell_is_its_integral_at_an_end_too(name):
+    """Declared, or where the numbers stop at once: there z goes far out, where q has its tails."""
+    values, kind = COLUMNS[name]
+    schema = Schema((Column("v", Kind.parse(kind)),))
+    density = fit_table({"v": values}, schema, learn=with_tails)
+    own = schema.columns[0].kind
+    low = values.min() if own.low is None else own.low
+    high = values.max() if own.high is None else own.high
+    x = own.nearest(np.arange(low, high + own.step / 2, own.step))
+    np.testing.assert_allclose(density.log_prob({"v": x}), integrals(density, x), atol=5e-3)

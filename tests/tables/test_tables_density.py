@@ -536,7 +536,10 @@ def test_it_is_an_estimator_that_is_saved(tmp_path):
         "ignore_extra": False, "random_state": 3,
     }  # fmt: skip
     assert "missing='atom'" in repr(unfitted) and len(repr(TableDensity())) < 50
-    for function in (unfitted.log_prob, unfitted.score, lambda X: unfitted.sample(3)):
+    for function in (
+        unfitted.log_prob, unfitted.score, unfitted.given, unfitted.impute, unfitted.explain,
+        unfitted.outlier_score, lambda X: unfitted.sample(3), lambda X: unfitted.as_record(),
+    ):  # fmt: skip
         with pytest.raises(NotFittedError):
             function(X)
     with warnings.catch_warnings():

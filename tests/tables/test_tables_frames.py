@@ -229,5 +229,14 @@ def test_integer_names_are_names_in_any_order():
     np.testing.assert_array_equal(table.log_prob(rows), table.log_prob(rows[[2, 0, 1]]))
     given = [table.given({name: 0.5}, rng=0).mean() for name in (1, "1")]
     assert given[0] == given[1] and set(given[0]) == {0, 2}
+    two = fit_table(rows[[2, 0]], learn=lambda x, **_: fc.Normal(2))
+    array = two.log_prob(rows[[2, 0]].to_numpy())
+    np.testing.assert_array_equal(array, two.log_prob(rows[[0, 2]]))
+    with pytest.raises(ValueError, match="lacks 2 and has 1"):
+        two.log_prob(rows[[0, 1]])  # whose 0 is at another place
+    rest = fit_table(rows, learn=lambda x, **_: fc.Normal(3)).given({0: 0.5}, rng=0)
+    array = rest.log_prob(rows[[1, 2]].to_numpy())
+    for columns in ([1, 2], [2, 1]):
+        np.testing.assert_array_equal(rest.log_prob(rows[columns]), array)
     with pytest.raises(ValueError, match="two columns are called '1'"):
         Schema((Column(1, Kind("continuous")), Column("1", Kind("continuous"))))

@@ -7,8 +7,9 @@ from autograd import grad
 from scipy import integrate, stats
 
 import flowcore as fc
-from flowcore.tables import Column, Kind, Schema, fit_table
+from flowcore.tables import Column, Kind, Schema, TableDensity, fit_table
 from flowcore.tables.normal_scores import NormalScores, normal_scores
+from flowcore.tables.soft_log import SoftLog, soft_log
 from flowcore.testing import check_bijector
 
 rng = np.random.default_rng(7)
@@ -77,6 +78,49 @@ def test_smooth_columns_have_no_heaps(n, sd):
     x = np.round(np.random.default_rng(3).normal(0, sd, n))
     assert normal_scores(x, Kind.parse("integer")) is None
     assert normal_scores(x / 4, Kind.parse("gridded(0.25)")) is None
+
+
+def test_a_column_is_heaped_if_that_explains_its_rows_better_by_three_nats():
+    """Of 300 rows a fifth were rounded to tens: held-out rows gain, though the heaps are small."""
+    kind, learn = Kind.parse("integer"), lambda x, **_: fc.GaussianMixture.from_data(x, 1)
+
+    def rows(seed):
+        own = np.random.default_rng(seed)
+        x = own.normal(0, 15, 300)
+        return np.where(own.random(300) < 0.2, 10 * np.round(x / 10), np.round(x))
+
+    x, later = rows(0), {"hours": rows(1)}
+    assert isinstance(normal_scores(x, kind), NormalScores)
+    density = fit_table({"hours": x}, schema_of("integer"), learn=learn)
+    u = np.random.default_rng(2).random((300, 1))
+    plain = TableDensity.of(density.schema_, learn(x[:, None] + u))
+    assert (density.log_prob(later) - plain.log_prob(later)).sum() > 3
+
+
+@pytest.mark.parametrize("ends", ["both", "first", "last"])
+def test_numbers_that_stop_at_once_end_there(ends):
+    """A fiftieth of the rows, or more, in the last twentieth of the range: beyond, there is half of
+    1 / (n + 1)."""
+    own = np.random.default_rng(0)
+    x = np.floor(100 * {"both": own.random(2000), "first": np.abs(own.normal(0, 0.3, 2000)),
+                        "last": 1 - np.abs(own.normal(0, 0.3, 2000))}[ends])  # fmt: skip
+    scores = normal_scores(x, Kind.parse("integer"))
+    sides = {"both": [-1, 1], "first": [-1], "last": [1]}[ends]
+    for side in sides:
+        end = x.min() if side < 0 else x.max() + 1
+        beyond = stats.norm.cdf(side * -scores.inverse([[end]])[0, 0])
+        assert beyond == pytest.approx(0.5 / 2001, rel=1e-3)
+
+
+def test_the_logarithm_of_amounts_begins_below_nearly_all_of_them():
+    """At most .2% of the rows are below, where z is a line: a few zeros do not matter."""
+    x = np.random.default_rng(0).lognormal(3, 1, 2000)
+    x[:3] = 0.0
+    found = soft_log(x)
+    assert isinstance(found, SoftLog) and 0 < np.mean(x < found.a) <= 0.002
+    assert stats.skew(found.inverse(x[3:, None])[:, 0]) == pytest.approx(0, abs=0.2)
+    x[:5] = 0.0  # more of them, and the logarithm would begin at 0
+    assert soft_log(x) is None and soft_log(np.random.default_rng(1).normal(9, 1, 500)) is None
 
 
 def test_weights_are_shares_of_fewer_rows():
