@@ -78,14 +78,14 @@ class Answers(Judged):
         """The draws as completed tables of the caller's kind."""
         return [self.as_table(x) for x in self.draws]
 
-    def warn_untrusted(self, numbers: np.ndarray, remedy: str) -> None:
+    def warn_untrusted(self, numbers: np.ndarray) -> None:
         """A warning that counts the rows whose answers cannot be trusted; numbers: of all rows."""
         bad = np.flatnonzero(~self.trusted)
         if bad.size:
             warn(
                 f"{bad.size} of {len(numbers)} rows have answers that are not to be trusted (k-hat "
                 f"above 0.7, or fewer than 30 effective draws): {named('row', numbers[bad])}. "
-                f"Raise n_draws{remedy}"
+                "Raise n_draws"
             )
 
 

@@ -29,7 +29,7 @@ class DrawnConditional(Judged):
     standard error; `ess`, the effective sample size; `k_hat`; `annealed`.
     """
 
-    exact, remedy = "exact", ""  # how an answer without an error is printed; more against a bad one
+    exact = "exact"  # how an answer without an error is printed
 
     def _set_draws(self, known: Mapping, n_draws: int, rng: Seed) -> None:
         """The first draws, and their attributes; known: name -> value, for messages.
@@ -49,7 +49,7 @@ class DrawnConditional(Judged):
                 f"{self._known:.200}"
             )
         if not self.trusted:
-            warn(f"{self}. Raise n_draws{self.remedy}")
+            warn(f"{self}. Raise n_draws")
 
     def __repr__(self):
         title = f"p({', '.join(map(str, self.columns))} | {self._known})"
@@ -85,8 +85,6 @@ class Conditional(DrawnConditional):
     >>> given.log_prob([[5.8]]).round(4), given.sample(5, rng=0).shape
     (array([-0.4081]), (5, 1))
     """
-
-    remedy = ", or pass donors= to Conditionals"
 
     def __init__(
         self, joint: Conditionals, row: np.ndarray, n_draws: int, rng: Seed, context: Context

@@ -20,7 +20,7 @@ from .conditional import Conditional, Marginal
 from .curves import Posterior, posterior_of
 from .layer import autoregressive_layer
 from .numbers import Numbers
-from .proposal import fitted_proposal, with_donors
+from .proposal import fitted_proposal
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Context, Seed
@@ -63,9 +63,6 @@ class Conditionals:
     proposal : MultivariateTMixture, optional
         Replaces the fitted proposal: for example the `proposal` of an earlier object. Not used with
         a context.
-    donors : array_like, optional
-        Rows (m, D), such as training rows. Half of the draws then start from kernels around 200 of
-        these rows. Not used with a context.
 
     References
     ----------
@@ -80,26 +77,22 @@ class Conditionals:
     ([1], True, (2, 1))
     """
 
-    def __init__(
-        self, density: Any, names: Sequence | None = None, proposal: Any = None,
-        donors: ArrayLike | None = None,
-    ):  # fmt: skip
+    def __init__(self, density: Any, names: Sequence | None = None, proposal: Any = None):
         self.density, self.dim = density, density.dim
         names = getattr(density, "names", None) if names is None else names
         self.names = None if names is None else list(names)
         if self.names and len(self.names) != self.dim:
             raise ValueError(f"{len(self.names)} names, but the density has {self.dim} columns")
-        self.donors = donors
         self.layer = autoregressive_layer(density)
         if proposal is not None:
-            self.proposal = self._with_donors(proposal)
+            self.proposal = proposal
         elif hasattr(density, "sample_given"):  # its conditionals are exact
             self.proposal = density
 
     @cached_property
     def proposal(self) -> Any:
         """The proposal of the draws: a mixture of t densities, fitted at its first use."""
-        return self._with_donors(fitted_proposal(self.numbers(None, 1)))
+        return fitted_proposal(self.numbers(None, 1))
 
     @property
     def kept_proposal(self) -> MultivariateTMixture | None:
@@ -235,7 +228,7 @@ class Conditionals:
         question = numbers.question(X)
         rngs = generators(numbers.in_turn(question.x), rng, apart=n > 0)
         result = answers(numbers, question, n, n_draws, rngs, progress)
-        result.warn_untrusted(np.arange(len(X)), ", or pass donors= to Conditionals")
+        result.warn_untrusted(np.arange(len(X)))
         draws, hole = result.draws[..., numbers.width :], np.isnan(X).any(axis=0)
         return replace(result, draws=draws, as_table=partial(completed, table, self.names, hole))
 
@@ -258,9 +251,6 @@ class Conditionals:
 
     def _proposal_for(self, hole):
         return self.layer if self.layer and self.layer.begins_with(~hole) else self.proposal
-
-    def _with_donors(self, proposal):
-        return proposal if self.donors is None else with_donors(proposal, self.donors)
 
     def __repr__(self):
         return f"Conditionals({self.density!r})"

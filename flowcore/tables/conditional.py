@@ -231,7 +231,7 @@ def _answers(density, frame, question, n, n_draws, rng, progress, apart) -> Answ
     rngs = generators(rows, rng, apart)
     result = answers(density.answering, question, n, n_draws, rngs, progress)
     result.log_p[:] += density.encoding.log_prob_of_ruled(frame)
-    result.warn_untrusted(frame.row_numbers(np.arange(len(frame))), "")
+    result.warn_untrusted(frame.row_numbers(np.arange(len(frame))))
     return result
 
 

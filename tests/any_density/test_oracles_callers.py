@@ -97,11 +97,6 @@ def transforming_imputer(a):
     return lambda: [model.transform(new)]
 
 
-def with_donors(a):
-    whole = fc.Conditionals(targets.two_moons(0.1), proposal=PROPOSAL, **a)
-    return lambda: [whole.impute([[0.3, np.nan]], n=2).draws]
-
-
 def judged(a):
     report = fc.diagnose(fc.Normal(2), a["held_out"], a["train"], draws=1000, rng=0)
     return lambda: [np.array([f.effect for f in report.findings], float)]
@@ -154,7 +149,6 @@ HELD = {
     "fit_table": (dict(n=np.arange(60) % 4, x=rows_of()[:, 0], c=WORDS), fitted_table),
     "FlowImputer.sample": (dict(X=with_holes()), fitted_imputer),
     "FlowImputer.transform": (dict(X=with_holes()), transforming_imputer),
-    "donors": (dict(donors=rows_of(50)), with_donors),
     "diagnose": (dict(held_out=rows_of(100), train=rows_of(100, seed=2)), judged),
     "evidence": (dict(samples=rows_of(200)), with_evidence),
 }  # fmt: skip
