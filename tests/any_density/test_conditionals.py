@@ -14,6 +14,8 @@ from flowcore.conditionals.weights import normalized
 from flowcore.core.pareto import fitted_pareto, pareto_smoothed
 from flowcore.testing import randomize
 
+pytestmark = pytest.mark.usefixtures("few_folds")
+
 RNG = np.random.default_rng
 
 

@@ -23,6 +23,8 @@ from flowcore.tables import Column, Kind, Schema, TableDensity
 from flowcore.tables.categorical import CategoricalMixture
 from flowcore.testing import randomize
 
+pytestmark = pytest.mark.usefixtures("few_folds")
+
 RNG = np.random.default_rng
 QUICK = {"draws": 1000}
 

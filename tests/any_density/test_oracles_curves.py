@@ -28,6 +28,8 @@ import flowcore as fc
 from flowcore import flows
 from flowcore.testing import randomize
 
+pytestmark = pytest.mark.usefixtures("few_folds")
+
 N_NODES = 40_001
 Q = np.array([0.001, 0.05, 0.16, 0.5, 0.84, 0.95, 0.999])
 
