@@ -199,7 +199,7 @@ def test_a_proposal_is_kept_in_a_file(tmp_path):
 # ------------------------------------------------------------------------ rows with holes
 
 
-@pytest.mark.parametrize("p", [mixture(4), targets.two_moons(0.1), Bent()], ids=repr)
+@pytest.mark.parametrize("p", [mixture(4), targets.ring(), Bent()], ids=repr)
 def test_hidden_cells_lie_among_the_draws_as_they_should(p):
     """Their ranks are uniform (one cell a row): calibration, at any pattern of holes."""
     n, m = 500, 40

@@ -169,6 +169,7 @@ def test_a_gain_below_its_standard_error_is_no_gain(times, taken):
     assert [one.name for one in chosen] == taken
 
 
+@pytest.mark.usefixtures("few_folds_here", "few_epochs")
 def test_splines_have_as_many_bins_as_the_rows_determine(monkeypatch):
     edges = {40: 8, 49_999: 8, 50_000: 16, 299_999: 16, 300_000: 32}
     assert [bins_for(n) for n in edges] == list(edges.values())
@@ -191,6 +192,7 @@ def test_splines_have_as_many_bins_as_the_rows_determine(monkeypatch):
     assert sizes[0] < sizes[2] and sizes[1] < sizes[3]
 
 
+@pytest.mark.usefixtures("few_folds_here")
 def test_a_trial_keeps_account_of_every_flow(monkeypatch):
     """Each flow of the plan is a candidate or left out, once; a trial without time chooses none."""
     x = np.random.default_rng(0).normal(size=(60, 4))
