@@ -11,7 +11,7 @@ def rough_plans():
     with pytest.MonkeyPatch.context() as own:
         own.setattr("flowcore.estimator.plan.FOLDS", ((2, 2), (2, 1)))
         own.setattr("flowcore.estimator.plan.SIZES", (2, 3))
-        own.setattr("flowcore.conditionals.proposal.DRAWS", 2000)
+        own.setattr("flowcore.conditionals.proposal.DRAWS", 3000)
         own.setattr("flowcore.tables.proposal.DRAWS", (2000, 2000))
         own.setattr("flowcore.tables.proposal.COMPONENTS", (3, 8))
         yield
