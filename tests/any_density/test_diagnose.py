@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from support.flows import Opaque
 
 import flowcore as fc
 from flowcore import diagnose
@@ -27,19 +28,6 @@ pytestmark = pytest.mark.usefixtures("few_folds")
 
 RNG = np.random.default_rng
 QUICK = {"draws": 1000}
-
-
-class Bare:
-    """No flow: nothing but `dim`, `log_prob` and `sample`, which may be those of two densities."""
-
-    def __init__(self, density, sampler=None):
-        self.density, self.sampler, self.dim = density, sampler or density, density.dim
-
-    def log_prob(self, x):
-        return self.density.log_prob(x)
-
-    def sample(self, n, rng=None):
-        return self.sampler.sample(n, rng)
 
 
 def faults(found):
@@ -174,7 +162,7 @@ def test_rows_outside_of_the_support_are_named():
 
 
 def test_samples_of_another_density_than_log_prob():
-    found = diagnose(Bare(fc.Normal(2), fc.Laplace(2)), normal(1000), **QUICK)
+    found = diagnose(Opaque(fc.Normal(2), fc.Laplace(2)), normal(1000), **QUICK)
     assert not found.of("latents") and not found.trusted
 
 
@@ -226,7 +214,7 @@ def test_tables_with_names():
             diagnose(density, held_out, train, **QUICK)
 
 
-class NotFinite(Bare):
+class NotFinite(Opaque):
     def __init__(self, wild):
         super().__init__(fc.Normal(2))
         self.wild = wild
@@ -419,10 +407,10 @@ def test_uniforms_are_uniform_and_independent(name):
 
 
 def test_of_somebodys_density_there_are_none():
-    assert uniforms(Bare(fc.Normal(2)), normal(), RNG(0)) is None
-    over = fc.TransformedDistribution(Bare(fc.Normal(2)), fc.Permute([1, 0]))
+    assert uniforms(Opaque(fc.Normal(2)), normal(), RNG(0)) is None
+    over = fc.TransformedDistribution(Opaque(fc.Normal(2)), fc.Permute([1, 0]))
     assert uniforms(over, normal(), RNG(0)) is None
-    part = SimpleNamespace(densities=[Bare(fc.Normal(2))], weights=[1.0])
+    part = SimpleNamespace(densities=[Opaque(fc.Normal(2))], weights=[1.0])
     assert uniforms(part, normal(), RNG(0)) is None
 
 
@@ -620,7 +608,7 @@ def test_of_the_truth_one_report_in_twenty_finds_something(case):
     truth = {
         "flow": lambda: flow(3),
         "triangular, few rows": lambda: flow(3, layers=1),
-        "no flow": lambda: Bare(fc.targets.two_moons()),
+        "no flow": lambda: Opaque(fc.targets.two_moons()),
         "context": lambda: flow(2, context_dim=1),
     }[case]()
     n, found, p_values = 60 if "few" in case else 300, [], []
@@ -692,7 +680,7 @@ def test_a_table_without_numbers_is_judged_by_its_shares():
 # ---------------------------------------------------------------------------- conditionals
 
 
-@pytest.mark.parametrize("density", [fc.targets.ring(), Bare(fc.targets.banana())])
+@pytest.mark.parametrize("density", [fc.targets.ring(), Opaque(fc.targets.banana())])
 def test_hidden_cells_of_the_truth(density):
     report = diagnose(density, density.sample(500, 1), hide=0.3, **QUICK)
     assert report.trusted and len(report.of("hidden")) == 2 and len(report.of("coverage")) == 3

@@ -122,27 +122,6 @@ def test_modes_inside_of_a_support_are_found():
     assert found.weights[high].sum() == pytest.approx(0.5, abs=0.05)
 
 
-def answered(log_p, dim, **options):
-    """(Inference or None, what it prints or the refusal)."""
-    try:
-        found = fc.infer(log_p, dim, rng=1000, **options)
-    except (ValueError, TypeError) as error:
-        return None, str(error)
-    return found, str(found)
-
-
-def test_a_box_without_its_support_is_answered_with_the_support_to_write():
-    def log_p(x):
-        inside = anp.all((x > -0.5) & (x < 3), axis=1)
-        return anp.where(inside, -0.5 * anp.sum(x**2, axis=1), -np.inf)
-
-    found, text = answered(log_p, 3, epochs=4)
-    assert "support=" in text and "-0.5" in text and "3" in text
-    assert found is None or not found.trusted or abs(
-        found.log_evidence[0] - 3 * np.log((stats.norm.cdf(3) - stats.norm.cdf(-0.5))
-                                           * np.sqrt(2 * np.pi))) < 0.05  # fmt: skip
-
-
 def test_rows_that_raise_are_left_out_and_counted():
     errors = cycle([np.linalg.LinAlgError, ZeroDivisionError, RuntimeError])
 

@@ -23,6 +23,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 from scipy.special import expit
+from support.flows import Opaque
 
 import flowcore as fc
 from flowcore import flows
@@ -312,21 +313,8 @@ def test_narrow_modes_are_found_wherever_they_are(slope, sd, x):
     assert found.mean() == pytest.approx(slope * x + 0.5, abs=0.02)
     low, high = found.quantiles([0.25, 0.75])[:, 0] - slope * x
     assert abs(low) < sd and abs(high - 1) < sd
-    given = fc.Conditionals(Hidden(density)).given([x, np.nan])
+    given = fc.Conditionals(Opaque(density)).given([x, np.nan])
     assert given.log_marginal == pytest.approx(stats.norm.logpdf(x), abs=0.01)
-
-
-class Hidden:
-    """A density whose exact conditionals nobody can see."""
-
-    def __init__(self, density):
-        self.density, self.dim = density, density.dim
-
-    def sample(self, n, rng=None):
-        return self.density.sample(n, rng)
-
-    def log_prob(self, x):
-        return self.density.log_prob(x)
 
 
 def stripes(n, sd):
@@ -348,7 +336,7 @@ STRIPES = {
 @pytest.mark.parametrize("name", STRIPES)
 def test_many_narrow_modes_are_found_or_the_answer_is_not_called_exact(name):
     n, sd = STRIPES[name]
-    density = Hidden(stripes(n, sd))
+    density = Opaque(stripes(n, sd))
     conditionals = fc.Conditionals(density, proposal=rough(density))
     given = conditionals.given({0: 0.3})
     off, exact = abs(given.log_marginal - stats.norm.logpdf(0.3)), repr(given).endswith("exact")
@@ -371,7 +359,7 @@ def rough(density):
 
 
 def test_a_curve_with_too_many_narrow_modes_is_not_resolved():
-    density = Hidden(stripes(200, 0.01))
+    density = Opaque(stripes(200, 0.01))
     with pytest.warns(UserWarning, match="curve of 1 of 1 rows is not resolved: .* too many modes"):
         fc.Conditionals(density, proposal=rough(density)).posterior([[0.3, np.nan]], 1)
 
@@ -381,7 +369,7 @@ def test_blobs_in_the_plane_are_found_by_the_draws_near_a_row(n):
     """A row meets few of the blobs; with and without the rows that need more draws."""
     centres = np.random.default_rng(0).uniform(0, 10, (n, 2))
     density = fc.MultivariateNormalMixture(centres, [0.02 * np.eye(2)] * n)
-    conditionals = fc.Conditionals(Hidden(density), proposal=rough(density))
+    conditionals = fc.Conditionals(Opaque(density), proposal=rough(density))
     x = density.sample(40, 1)
     exact, hidden = density.marginal([0]).log_prob(x[:, :1]), np.where([True, False], x, np.nan)
     together = conditionals.log_prob(hidden)

@@ -160,13 +160,13 @@ EVERYTHING = {"batch_size": None, "validation_split": 0}
 
 
 class Opaque:
-    """A density of somebody else's: nothing but draws and values."""
+    """A density of somebody else's: nothing but draws and values, perhaps of two densities."""
 
-    def __init__(self, density):
-        self.density, self.dim = density, density.dim
+    def __init__(self, density, sampler=None):
+        self.density, self.sampler, self.dim = density, sampler or density, density.dim
 
     def sample(self, n, rng=None):
-        return self.density.sample(n, rng)
+        return self.sampler.sample(n, rng)
 
     def log_prob(self, x):
         return self.density.log_prob(x)

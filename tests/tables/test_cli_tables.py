@@ -537,6 +537,7 @@ def interrupted():
     signal.raise_signal(signal.SIGINT)
 
 
+@pytest.mark.usefixtures("interrupts")
 @pytest.mark.parametrize(
     ("behaviour", "status", "error"),
     [
@@ -544,9 +545,7 @@ def interrupted():
         (interrupted, 130, "interrupted\n"),
     ],
 )
-def test_bugs_and_interrupts_are_one_line(
-    behaviour, status, error, capsys, monkeypatch, interrupts
-):
+def test_bugs_and_interrupts_are_one_line(behaviour, status, error, capsys, monkeypatch):
     monkeypatch.setattr("flowcore.cli.info.read_model", lambda path: behaviour())
     printed = run(capsys, "info", "x.npz", status=status).err
     assert printed.startswith(error) and printed.count("\n") == 1
