@@ -509,6 +509,17 @@ def test_folds_stop_together():
     assert floored(np.append(np.zeros(99), -1e5), equal(100)).min() > -1100
 
 
+def test_a_fold_whose_training_had_ended_takes_its_own_best():
+    flow = fc.flows.maf(1, layers=1, hidden=[2], standardize=False)
+    thetas = np.arange(3)[:, None] * np.ones(flow.n_params, np.float32)
+    curves = [-9.0, -8.0, -1.0], [-1.0, -2.0]  # the second one was stopped
+    fits = [Fit(flow, np.repeat([own], 5, axis=0).T, thetas[: len(own)]) for own in curves]
+    folds = folds_of(table(np.arange(10.0)[:, None]), 2, 2)
+    found = folds.fitted(FLOWS["affine"], fits)
+    assert [density.params[0] for density in found.densities] == [2, 0]
+    np.testing.assert_array_equal(found.log_p, -1.0)
+
+
 @pytest.mark.parametrize("n", [1, 2, 30, 300])
 def test_the_floor_of_rows_of_one_weight_is_numpys_quantile(n):
     log_p = np.random.default_rng(n).standard_t(1, n) * 30

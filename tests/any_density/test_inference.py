@@ -249,6 +249,8 @@ def test_nan_is_not_a_support():
     assert support.trusted and rare.trusted and not error.trusted
     assert "log p is -inf at" in str(support) and "NaN" not in str(support)
     assert "log p is NaN at" in str(error) and "the target is NaN at 3" in error.verdict
+    few = cut(1.9, np.nan)  # more than a hundredth, and few enough for good weights
+    assert not few.trusted and "the target is NaN at 3% of the draws" in few.verdict
     assert support.log_evidence == error.log_evidence and "log p is NaN at" in str(rare)
     with pytest.raises(ValueError, match=r"log_target is inf at \[[\d.]+\]"):
         cut(0.5, np.inf)
@@ -479,6 +481,19 @@ def test_draws_of_another_density_are_refused():
     x = np.random.default_rng(0).normal(size=(400, 2)) + 60
     with pytest.raises(ValueError, match="hardly overlap"):
         fc.evidence(x, lambda x: -0.5 * np.sum((x + 60) ** 2, axis=1), flow=flow_of(2), epochs=2)
+
+
+@pytest.mark.parametrize("apart, refused", [(2.0, False), (7.0, True)])
+def test_estimates_that_are_nats_apart_are_refused(apart, refused):
+    """q = N(0, 1), p = N(a, 1): at a = 7 the mean weight is lower than Z by about 10 nats."""
+    draws = np.random.default_rng(0).normal(size=(2, 500))
+    of_q, of_p = apart * draws[0] - apart**2 / 2, apart * draws[1] + apart**2 / 2
+    if refused:
+        with pytest.raises(ValueError, match="hardly overlap"):
+            _bridge(of_p, of_q, 500.0)
+    else:
+        log_z, error = _bridge(of_p, of_q, 500.0)
+        assert abs(log_z) < 4 * error < 1
 
 
 def test_draws_without_weight_do_not_matter():

@@ -187,6 +187,45 @@ def test_a_narrow_mode_beside_a_wide_one(seed):
     assert sorted(search(log_p, 4, seed=seed)[1].shares) == pytest.approx([0.3, 0.7], abs=0.01)
 
 
+@pytest.mark.parametrize("share, n_modes", [(4e-4, 1), (4e-3, 2)])
+def test_a_mode_has_more_than_a_thousandth_of_the_mass(share, n_modes):
+    def log_p(x):
+        main, other = (-0.5 * anp.sum((x - at) ** 2, axis=1) for at in (0, 12))
+        return anp.logaddexp(np.log(1 - share) + main, np.log(share) + other)
+
+    gaussians, modes = search(log_p, 1)
+    assert len(gaussians) == len(modes.shares) == n_modes
+    assert modes.shares.min() == pytest.approx(share if n_modes == 2 else 1, rel=0.1)
+
+
+@pytest.mark.parametrize("n", [12, 30])
+def test_more_than_24_modes_share_one_flow(n):
+    places = 8.0 * np.stack(np.meshgrid(np.arange(6), np.arange(5)), -1).reshape(-1, 2)[:n]
+
+    def log_p(x):
+        log_parts = -0.5 * anp.sum((x[:, None] - places) ** 2, axis=2)
+        top = anp.max(log_parts, axis=1)
+        return top + anp.log(anp.sum(anp.exp(log_parts - top[:, None]), axis=1))
+
+    near = Gaussian(np.array([20.0, 16.0]), 15 * np.eye(2))
+    rng = np.random.default_rng(0)
+    gaussians, modes = find_modes(LogTarget(log_p, 2), near, np.empty((0, 2)), rng)
+    assert len(modes.shares) > n - 4 and len(gaussians) == (1 if n > 24 else len(modes.shares))
+
+
+def test_the_history_of_a_part_is_about_the_whole_target():
+    """-ELBO tends to -log Z of both modes, whatever shares were guessed before the training."""
+
+    def log_p(x):
+        return anp.logaddexp(*(-0.5 * anp.sum((x - [at, 0.0]) ** 2, axis=1) for at in (-6, 6)))
+
+    found = [Gaussian(np.array([at, 0.0]), np.eye(2)) for at in (-6.0, 6.0)]
+    rng, guess = np.random.default_rng(0), np.array([0.8, 0.2])
+    _, history = fit_modes(LogTarget(log_p, 2), found, guess, rng, epochs=1, batches=2)
+    assert history.val_nll[-1] == pytest.approx(-np.log(4 * np.pi), abs=0.02)
+    assert history.train_nll[-1] == pytest.approx(-np.log(4 * np.pi), abs=0.02)
+
+
 def test_the_rows_of_a_user_are_starts():
     """A mode that is far and narrow is found from a row in it."""
 

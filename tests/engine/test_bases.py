@@ -229,6 +229,22 @@ def test_draws_of_many_rows_given_what_they_know(columns, four):
             four.sample_given(wrong, 1)
 
 
+def test_likely_values_are_the_centre_of_the_highest_component():
+    """A component far from the known values is wide, so its centre is low."""
+    p = fc.MultivariateTMixture(MEANS, FACTORS, df=3.0)
+    columns = np.arange(1, p.dim)
+    for row in p.sample(5, 0):
+        row[columns] = np.nan
+        parts = [fc.MultivariateTMixture([m], [f], df=3.0).given(row)
+                 for m, f in zip(MEANS, FACTORS, strict=True)]  # fmt: skip
+        for shift in np.linspace(-2, 2, 21):
+            log_w = np.arange(len(parts)) * shift
+            heights = [float(part.log_prob(part.means[0])) for part in parts] + log_w
+            found = p.likely(row[None], log_w[:, None])
+            wanted = parts[np.argmax(heights)].means[0]
+            np.testing.assert_allclose(found[0, columns], wanted)
+
+
 def test_conditionals_at_their_edges():
     assert FOUR.given({}) is FOUR and FOUR.given([np.nan] * 4) is FOUR
     near = FOUR.given({0: FOUR.means[0, 0] + 1e4})  # one component has all of the mass

@@ -145,7 +145,7 @@ def test_few_rows_missing_cells_and_a_wish_leave_a_category_as_it_is():
 
 @pytest.mark.parametrize("rows", [9, 10])
 def test_each_value_of_a_category_that_implies_another_has_ten_rows(rows):
-    """So that chance makes no rules: nine rows of a city say little about its country."""
+    """So that chance makes no rules."""
     city = np.repeat(["Bern", "Oslo", "Rome"], [60, 40, rows])
     X = {"city": city, "north": city == "Oslo", "x": RNG(0).normal(size=len(city))}
     found = training_rows(X, Schema.from_data(X), "error", None, False).schema.rules

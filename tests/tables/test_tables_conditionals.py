@@ -11,6 +11,7 @@ from scipy import stats
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import flowcore as fc
+from flowcore.conditionals.weights import trusted
 from flowcore.tables import (
     CategoricalMixture,
     ChowLiuTree,
@@ -256,6 +257,11 @@ def test_annealed_draws_where_weights_fail(density):
         if name in ("age", "rain"):
             assert stats.ks_2samp(values, exact[name]).statistic < 0.12, name
     assert found.shares()["smokes"][True] == pytest.approx(good.shares()["smokes"][True], abs=0.12)
+
+
+def test_answers_are_trusted_up_to_a_k_hat_and_from_an_ess_on():
+    ess, k_hat = np.array([30, 29.9, np.inf, 30]), np.array([0.7, 0.5, -np.inf, 0.71])
+    assert trusted(ess, k_hat).tolist() == [True, False, True, False]
 
 
 # ------------------------------------------------------------------------ rows with holes
