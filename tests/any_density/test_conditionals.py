@@ -91,6 +91,13 @@ def test_the_shape_of_pareto_draws_is_found():
     np.testing.assert_allclose(scale, 3, rtol=0.1)
 
 
+def test_a_weight_above_twice_the_mean_has_a_tail():
+    """The largest of u^(1/2), u even on (0, 1), is 1.5 times the mean, that of u^2 3 times."""
+    log_u = np.log(np.arange(1, 1001) / 1000)
+    k_hat = pareto_smoothed(np.stack([0.5 * log_u, 2 * log_u]))[1]
+    assert np.isneginf(k_hat).tolist() == [True, False] and k_hat[1] < 0
+
+
 def test_weights_without_a_tail():
     """Equal ones need no smoothing; few that are not zero, or few draws, cannot be judged."""
     equal, none, few = np.full(100, 7.0), np.full(100, -np.inf), np.full(100, -np.inf)
