@@ -287,6 +287,20 @@ def test_modes_with_a_dip_of_half_a_nat_are_two(dip, n_modes):
     assert mode.tolist() == [0, n_modes - 1, 2]
 
 
+def test_a_tenth_of_the_draws_is_in_equal_shares():
+    """So a mode that got no weight by chance may still get it."""
+    counts = []
+
+    class Far(fc.MultivariateNormalDiag):
+        def _draw(self, n, rng):
+            counts.append(n)
+            return super()._draw(n, rng)
+
+    shares = shares_of(fc.Normal(1).log_prob, [fc.Normal(1), Far([50.0])], np.random.default_rng(0))
+    np.testing.assert_allclose(shares, [1, 0], atol=1e-8)
+    assert counts[0] == 1000 and {*counts[1:]} <= {100, 101}
+
+
 def test_rounds_send_the_draws_where_the_mass_is():
     """Half of the mass is in one of 24 modes, whose densities are known roughly: twice too wide."""
     rng = np.random.default_rng(0)
