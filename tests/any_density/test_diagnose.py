@@ -18,7 +18,7 @@ from flowcore.diagnosis.findings import holm
 from flowcore.diagnosis.hidden import _coverage, _findings
 from flowcore.diagnosis.likelihood import baselines, worst_row
 from flowcore.diagnosis.shares import _compared
-from flowcore.diagnosis.tests import Row, classifier, ranks, tails, uniformity
+from flowcore.diagnosis.tests import Row, classifier, correlation, ranks, tails, uniformity
 from flowcore.diagnosis.uniforms import conditionals, uniforms
 from flowcore.tables import Column, Kind, Schema, TableDensity
 from flowcore.tables.categorical import CategoricalMixture
@@ -56,6 +56,13 @@ def normal(n=250, dim=2, rng=0):
 
 
 # ---------------------------------------------------------------------------- end to end
+
+
+def test_bartletts_test_needs_two_coordinates_and_some_rows():
+    """2 D + 20 rows, for its approximation."""
+    u = np.random.default_rng(0).random((24, 2))
+    found = [len(correlation(own)) for own in (u, u[:23], u[:, :1])]
+    assert found == [1, 0, 0]
 
 
 def test_nothing_speaks_against_the_truth():
