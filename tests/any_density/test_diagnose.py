@@ -783,6 +783,15 @@ def test_more_than_a_tenth_of_conditionals_that_cannot_be_trusted_are_a_fault(ba
     assert found.fault == fault and f"Conditionals of {bad} of 100 rows" in found.sentence
 
 
+def test_columns_of_few_hidden_cells_count_together_one_cell_of_a_row():
+    cells = []
+    for name, first in (("a", 0), ("b", 10)):  # rows 10 to 14 have both hidden
+        own = (np.arange(40) >= first) & (np.arange(40) < first + 15)
+        cells.append((name, own, np.zeros(15), RNG(1).normal(size=(99, 15)), False))
+    together, _ = _findings(cells, np.ones(40, bool), RNG(0))
+    assert together.name == "KS of all columns given seen cells" and sum(together.counts) == 25
+
+
 def test_the_share_of_hidden_cells():
     with pytest.raises(ValueError, match=r"hide is a share of the cells in \[0, 1\): got 1"):
         diagnose(fc.Normal(2), normal(), hide=1)
