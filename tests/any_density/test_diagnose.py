@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 import flowcore as fc
 from flowcore import diagnose
 from flowcore.diagnosis.density import Draws, GivenRows
-from flowcore.diagnosis.findings import holm
+from flowcore.diagnosis.findings import Finding, adjusted, holm
 from flowcore.diagnosis.hidden import _coverage, _findings
 from flowcore.diagnosis.likelihood import baselines, worst_row
 from flowcore.diagnosis.shares import _compared
@@ -518,6 +518,12 @@ def test_holm():
     assert_allclose(holm([0.02, 0.01, 0.5, 0.03], [1] * 4), [0.06, 0.04, 0.5, 0.06])
     assert_allclose(holm([0.01, 0.04, 0.02], [0.5, 0.5, 1]), [0.04, 0.04 * 1, 0.04])
     assert max(holm([0.9, 0.9], [1, 1])) == 1
+
+
+def test_a_hundred_columns_weigh_as_much_as_one_test():
+    findings = [Finding("columns", f"{k}", 0.0, p=1.0) for k in range(100)]
+    *_, level = adjusted([*findings, Finding("level", "", 0.2, p=0.004)], 0.05)
+    assert level.adjusted == pytest.approx(0.008) and level.fault
 
 
 def test_far_rows_have_their_exact_chance():
