@@ -14,11 +14,11 @@ from sklearn.preprocessing import StandardScaler
 import flowcore as fc
 from flowcore import diagnose
 from flowcore.diagnosis.density import Draws, GivenRows
-from flowcore.diagnosis.findings import holm
+from flowcore.diagnosis.findings import Finding, adjusted, holm
 from flowcore.diagnosis.hidden import _coverage, _findings
 from flowcore.diagnosis.likelihood import baselines, worst_row
 from flowcore.diagnosis.shares import _compared
-from flowcore.diagnosis.tests import Row, classifier, ranks, tails, uniformity
+from flowcore.diagnosis.tests import Row, classifier, correlation, ranks, tails, uniformity
 from flowcore.diagnosis.uniforms import conditionals, uniforms
 from flowcore.tables import Column, Kind, Schema, TableDensity
 from flowcore.tables.categorical import CategoricalMixture
@@ -56,6 +56,13 @@ def normal(n=250, dim=2, rng=0):
 
 
 # ---------------------------------------------------------------------------- end to end
+
+
+def test_bartletts_test_needs_two_coordinates_and_some_rows():
+    """2 D + 20 rows, for its approximation."""
+    u = np.random.default_rng(0).random((24, 2))
+    found = [len(correlation(own)) for own in (u, u[:23], u[:, :1])]
+    assert found == [1, 0, 0]
 
 
 def test_nothing_speaks_against_the_truth():
@@ -513,6 +520,12 @@ def test_holm():
     assert max(holm([0.9, 0.9], [1, 1])) == 1
 
 
+def test_a_hundred_columns_weigh_as_much_as_one_test():
+    findings = [Finding("columns", f"{k}", 0.0, p=1.0) for k in range(100)]
+    *_, level = adjusted([*findings, Finding("level", "", 0.2, p=0.004)], 0.05)
+    assert level.adjusted == pytest.approx(0.008) and level.fault
+
+
 def test_far_rows_have_their_exact_chance():
     """Of 1999 draws r = 2 are at the floor or below; P(a row is) = 2/2000 on average."""
     drawn, x = RNG(0).random(1999), RNG(1).random(100)
@@ -774,6 +787,15 @@ def test_cells_of_a_row_that_are_alike_count_less():
 def test_more_than_a_tenth_of_conditionals_that_cannot_be_trusted_are_a_fault(bad, fault):
     (found,) = _findings([], np.arange(100) >= bad, RNG(0))
     assert found.fault == fault and f"Conditionals of {bad} of 100 rows" in found.sentence
+
+
+def test_columns_of_few_hidden_cells_count_together_one_cell_of_a_row():
+    cells = []
+    for name, first in (("a", 0), ("b", 10)):  # rows 10 to 14 have both hidden
+        own = (np.arange(40) >= first) & (np.arange(40) < first + 15)
+        cells.append((name, own, np.zeros(15), RNG(1).normal(size=(99, 15)), False))
+    together, _ = _findings(cells, np.ones(40, bool), RNG(0))
+    assert together.name == "KS of all columns given seen cells" and sum(together.counts) == 25
 
 
 def test_the_share_of_hidden_cells():

@@ -102,15 +102,20 @@ def test_a_worthless_candidate_keeps_its_part_of_one_imagined_row():
     np.testing.assert_allclose(stacked_weights(log_p), [4.5 / 5, 0.5 / 5])
 
 
-@pytest.mark.parametrize(("share", "weight"), [(0.03, 0.03), (0.002, 0.0)])
-def test_a_candidate_of_less_than_a_hundredth_is_left_out(share, weight):
-    """The weights that stacking finds for disjoint candidates are their shares of the rows."""
+@pytest.mark.parametrize(
+    ("share", "kept", "weight"), [(0.03, False, 0.03), (0.002, False, 0.0), (0.002, True, 0.002)]
+)
+def test_a_candidate_of_less_than_a_hundredth_is_left_out(share, kept, weight):
+    """Unless it is kept, whatever its weight is, as the t density is: the net below far rows.
+
+    The weights that stacking finds for disjoint candidates are their shares of the rows.
+    """
     n, rare = 10_000, round(10_000 * share)
     log_p = np.where(np.arange(n) < rare, -50.0, 0.0)
     folds = folds_of(table(np.empty((n, 1))), 1, 1)
     density = fc.TransformedDistribution(fc.Normal(1), fc.Exp(1))
     both = [
-        Fitted(Candidate(name, None), (density,), own, Scored(name, 0.0, 1.0, 0.0, False))
+        Fitted(Candidate(name, None, kept=kept), (density,), own, Scored(name, 0, 1, 0, False))
         for name, own in (("common", log_p), ("rare", -50 - log_p))
     ]
     mixture, _, _, summary = stacked(both, 0, folds)

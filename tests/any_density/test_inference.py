@@ -171,6 +171,14 @@ def test_a_tail_of_little_weight_does_not_matter():
     assert 0.7 < k_hat(0.2) < 1  # 1.6%
 
 
+def test_few_rows_start_a_gaussian_with_smaller_correlations():
+    """Of five rows on a line a fifth of the correlation stays: 1 - 2 d / n."""
+    start = np.repeat(np.arange(5.0)[:, None], 2, axis=1)
+    found = first_gaussian(LogTarget(lambda x: -anp.sum(x**2, axis=1), 2), start, None)
+    np.testing.assert_allclose(found.mean, [2, 2])
+    np.testing.assert_allclose(found.factor @ found.factor.T, [[2, 0.4], [0.4, 2]])
+
+
 def of_log(log_p, support, rng=0):
     """`infer` with the best Gaussian of a free coordinate: affine layers in one dimension."""
     space, rng = Space.of(support, 1), np.random.default_rng(rng)

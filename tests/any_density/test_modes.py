@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import flowcore as fc
-from flowcore.inference.modes import Gaussian, ascend, find_modes, joined, shares_of
+from flowcore.inference.modes import Gaussian, _best, ascend, find_modes, joined, shares_of
 from flowcore.inference.parts import fit_modes
 from flowcore.inference.start import first_gaussian
 from flowcore.training.unnormalised import LogTarget
@@ -285,6 +285,27 @@ def test_modes_with_a_dip_of_half_a_nat_are_two(dip, n_modes):
     ends = np.array([[-1.0], [1.0], [5.0]])
     mode = joined(log_p, ends, log_p(ends))
     assert mode.tolist() == [0, n_modes - 1, 2]
+
+
+def test_two_guesses_at_one_gaussian_are_one():
+    target = LogTarget(lambda x: -0.5 * anp.sum(x**2, axis=1), 2)
+    guesses = {end: Gaussian(np.full(2, end), np.eye(2)) for end in (0, 0.5)}
+    ((end, found),) = _best(target, guesses, np.random.default_rng(0))
+    assert end == 0 and np.abs(found.mean).max() < 0.05
+
+
+def test_a_tenth_of_the_draws_is_in_equal_shares():
+    """So a mode that got no weight by chance may still get it."""
+    counts = []
+
+    class Far(fc.MultivariateNormalDiag):
+        def _draw(self, n, rng):
+            counts.append(n)
+            return super()._draw(n, rng)
+
+    shares = shares_of(fc.Normal(1).log_prob, [fc.Normal(1), Far([50.0])], np.random.default_rng(0))
+    np.testing.assert_allclose(shares, [1, 0], atol=1e-8)
+    assert counts[0] == 1000 and {*counts[1:]} <= {100, 101}
 
 
 def test_rounds_send_the_draws_where_the_mass_is():

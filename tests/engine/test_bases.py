@@ -8,7 +8,7 @@ from scipy import stats
 from support.registry import DENSITIES, FACTORS, MEANS, SCALES
 
 import flowcore as fc
-from flowcore.distributions.expectation_maximization import whitened
+from flowcore.distributions.expectation_maximization import by_bic, whitened
 
 MEANS, SCALES, FACTORS = np.array(MEANS), np.array(SCALES), np.array(FACTORS)
 WEIGHTS = np.array([0.5, 0.2, 0.3])
@@ -265,6 +265,12 @@ FITTED = {
     "normal-mixture": lambda x: fc.MultivariateNormalMixture.from_data(x, 3, rng=0),
     "normal-mixture, its size by BIC": lambda x: fc.MultivariateNormalMixture.from_data(x, "bic"),
 }
+
+
+def test_larger_mixtures_are_tried_until_two_in_a_row_are_no_better():
+    log_p = {1: 0.0, 2: 1.0, 3: 1.0, 4: 2.0, 5: 2.0, 6: 2.0, 8: 9.0}  # by the number of components
+    found = by_bic(lambda k: (log_p[k], k), n=100, dim=1, sizes=[*log_p])
+    assert found == 4
 
 
 @pytest.mark.parametrize("name", FITTED)

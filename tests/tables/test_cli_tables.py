@@ -326,6 +326,15 @@ def test_draws_with_the_margins_of_the_table(here, capsys):
     assert not set(read_table("y.csv")["price"]) <= set(table["price"])
 
 
+def test_blocks_of_draws_have_equal_sizes(here, capsys, monkeypatch):
+    """So that the last one has no margins of a few rows."""
+    sizes, framed = [], sample.framed
+    monkeypatch.setattr(sample, "ROWS", 40)
+    monkeypatch.setattr(sample, "framed", lambda *own: sizes.append(len(own[1])) or framed(*own))
+    run(capsys, "sample", "flats.npz", "-n", 90, "-o", "x.csv")
+    assert sizes == [30] * 3
+
+
 def test_whole_numbers_without_names_are_drawn_as_such(here, capsys):
     rng = np.random.default_rng(0)
     rows = [f"{n},{x:.3f},{n % 2}" for n, x in enumerate(rng.normal(size=FEW))]
