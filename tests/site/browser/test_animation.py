@@ -46,7 +46,7 @@ def _one_above_the_other(pictures):
 
 def test_a_film_of_the_page(new_page, site, tmp_path):
     page = new_page(viewport={"width": 1280, "height": 800})
-    page.goto(f"{site}index.html?part=pictures#theme=light")  # side by side, as in a lesson
+    page.goto(f"{site}live/index.html?part=pictures#theme=light")  # side by side, as in a lesson
     ready(page)
     taken = frames(page)
     palette = _one_above_the_other(taken[:: SHOTS - 1]).quantize(COLOURS)

@@ -13,7 +13,7 @@ sys.path.insert(0, str(LIVE))
 import flow_bench  # noqa: E402
 from flow_bench import desk, tasks  # noqa: E402
 
-from .conftest import WIDE, ready, until  # noqa: E402
+from .conftest import WIDE, ready, serious_faults, until  # noqa: E402
 
 NARROW = {"width": 390, "height": 844}
 
@@ -75,8 +75,9 @@ def choose(page, name, value):
     ],
     ids=["maf", "nsf", "realnvp", "iaf", "continuous"],
 )
-def test_a_link_trains_the_flow_that_this_machine_trains(open_page, settings):
-    page = open_page("&".join(f"{k}={v}" for k, v in {**settings, "steps": 100}.items()))
+def test_a_link_trains_the_flow_that_this_machine_trains(open_page, new_page, cold_page, settings):
+    hash = "&".join(f"{k}={v}" for k, v in {**settings, "steps": 100}.items())
+    page = open_page(hash, new_page if settings else cold_page)
     assert step(page) == 100
     flow_bench.call("build", {"settings": settings})
     flow_bench.call("train", {"steps": 100})
@@ -323,7 +324,7 @@ def test_train_pause_step_and_start_over(open_page):
 
 
 def test_layers_are_slid_through_and_played(open_page):
-    page = open_page("flow=maf&width=8&layers=3&steps=20", reduced_motion="no-preference")
+    page = open_page("flow=maf&width=8&layers=3&steps=20")
     page.locator("#k").fill("1")
     page.wait_for_function("window.flowBench.state.k === 1")
     page.click("#play")
@@ -331,7 +332,7 @@ def test_layers_are_slid_through_and_played(open_page):
 
 
 def test_the_time_of_a_continuous_flow_is_slid_and_played(open_page):
-    page = open_page("flow=continuous&width=8&steps=20&k=4", reduced_motion="no-preference")
+    page = open_page("flow=continuous&width=8&steps=20&k=4")
     shows(page, "k-said", "time 0.50")
     shows(page, "masks-said", "a velocity needs none")
     before = page.evaluate("document.querySelector('#stage').toDataURL()")
@@ -527,7 +528,7 @@ def test_back_and_forth(open_page):
 def test_a_download_that_fails_can_be_tried_again(watched, site):
     page, seen = watched(viewport=WIDE)
     page.route("**/*autograd*", lambda route: route.fulfill(status=503))
-    page.goto(f"{site}index.html")
+    page.goto(f"{site}live/index.html")
     shows(page, "message-text", "autograd")
     page.unroute("**/*autograd*")
     page.click("#message-again")
@@ -539,13 +540,13 @@ def test_a_download_that_fails_can_be_tried_again(watched, site):
 def test_without_webassembly_the_page_has_a_message(watched, site):
     page, _ = watched(viewport=WIDE)
     page.add_init_script("delete globalThis.WebAssembly")
-    page.goto(f"{site}index.html")
+    page.goto(f"{site}live/index.html")
     page.locator("#message-text", has_text="WebAssembly").wait_for()
 
 
 def test_without_scripts_the_page_has_a_message(watched, site):
     page, _ = watched(java_script_enabled=False)
-    page.goto(f"{site}index.html")
+    page.goto(f"{site}live/index.html")
     assert "JavaScript" in page.locator("noscript").inner_text()
 
 
@@ -555,7 +556,6 @@ def test_without_scripts_the_page_has_a_message(watched, site):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_axe_finds_no_serious_fault(open_page, viewport, scheme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     page = open_page("task=7", viewport=viewport, color_scheme=scheme)
     faults = []
     for hash, opened in [
@@ -568,9 +568,7 @@ def test_axe_finds_no_serious_fault(open_page, viewport, scheme):
         page.evaluate("(hash) => { location.hash = hash; }", hash)
         page.wait_for_function(f"window.flowBench.state.{opened}")
         ready(page)
-        found = axe.Axe().run(page).response["violations"]
-        faults += [(hash, one["id"], [node["target"] for node in one["nodes"]])
-                   for one in found if one["impact"] in ("serious", "critical")]  # fmt: skip
+        faults += [(hash, *fault) for fault in serious_faults(page)]
     assert faults == []
 
 
@@ -582,8 +580,8 @@ def test_nothing_is_wider_than_a_phone(open_page, hash):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_a_finger_drags_the_point(open_page):
-    page = open_page("flow=maf&width=8&layers=2", viewport=NARROW, has_touch=True)
+def test_a_finger_drags_the_point(open_page, cold_page):
+    page = open_page("flow=maf&width=8&layers=2", cold_page, viewport=NARROW, has_touch=True)
     page.locator("#density").scroll_into_view_if_needed()
     page.touchscreen.tap(*page.evaluate("window.flowBench.placeOnScreen(1, 0.5)"))
     page.wait_for_function("Math.abs(window.flowBench.state.point?.[0] - 1) < 0.1")
