@@ -47,6 +47,15 @@ KEEP = """async () => {
     one.engine.call("run", { code: "from flow_bench import desk; desk._bench.clear()" });
     return one.engine;
   };
+  globalThis.tidy = async () => {
+    localStorage.clear();
+    const late = new Promise((done) => setTimeout(done, 20_000, "late"));
+    for (const { engine } of kept.filter((one) => one.engine.works)) {
+      if ((await Promise.race([engine.call("about"), late])) !== "late") continue;
+      engine.stop();
+      throw new Error("a test has left a Python that computes for ever");
+    }
+  };
 }"""
 # `Engine.shared` takes the engine that is there; after a stop it finds another.
 BORROW = """if (globalThis.opener?.lend) {
@@ -193,31 +202,31 @@ def cold_page(watched):
 
 @pytest.fixture(scope="session")
 def keeper(browser, site):
-    """The first page of a context that stays. It keeps the Pythons that its other pages borrow."""
+    """`page, seen = keeper`: the first page of a context that stays, and what is seen in it."""
     context = browser.new_context()
     context.set_default_timeout(PATIENCE)
-    context.seen = Watched(context, site)
+    seen = Watched(context, site)
     page = context.new_page()
     page.goto(f"{site}live/settings.json")
     page.evaluate(KEEP)
     context.add_init_script(BORROW)
-    yield page
+    yield page, seen
     context.close()
 
 
 @pytest.fixture
 def new_page(keeper):
-    """`new_page(color_scheme="dark", viewport=...)`: a page with a Python that has started.
+    """`new_page(color_scheme="dark", viewport=...)`: a page that borrows a Python from the keeper.
 
-    What a test leaves in it ends with the test; at the end it is asked what `cold_page` asks.
+    What a test leaves in it ends with the test, which has to pass what a `cold_page` has to.
     """
-    context, pages = keeper.context, []
+    (first, seen), pages = keeper, []
 
     def new(viewport=WIDE, permissions=(), **media):
         if permissions:  # an empty list would deny them all
-            context.grant_permissions(permissions)
-        with keeper.expect_popup() as opening:
-            keeper.evaluate("void open()")
+            first.context.grant_permissions(permissions)
+        with first.expect_popup() as opening:
+            first.evaluate("void open()")
         pages.append(opening.value)
         pages[-1].set_viewport_size(viewport)
         pages[-1].emulate_media(**media)
@@ -226,9 +235,9 @@ def new_page(keeper):
     yield new
     for page in pages:
         page.close()
-    context.clear_permissions()
-    keeper.evaluate("localStorage.clear()")
-    context.seen.has_nothing()
+    first.context.clear_permissions()
+    first.evaluate("tidy()")
+    seen.has_nothing()
 
 
 @pytest.fixture

@@ -109,6 +109,7 @@ def test_axe_finds_no_serious_fault(lesson):
         page = lesson(name)
         opened_bench(page)
         assert serious_faults(page) == []
+        page.close()
 
 
 def test_by_the_keyboard(lesson):

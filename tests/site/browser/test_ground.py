@@ -43,6 +43,16 @@ def test_errors_are_seen(watched, site, script, text):
     assert len(seen.errors) == 1
 
 
+def test_errors_of_a_page_that_borrows_are_seen_and_forgotten(new_page, keeper, site):
+    page, (_, seen) = new_page(), keeper
+    page.goto(site + "live/settings.json")
+    page.evaluate("console.error('printed')")
+    until(page, lambda: " ".join(seen.errors), "printed")
+    with pytest.raises(AssertionError, match="printed"):
+        seen.has_nothing()
+    seen.has_nothing()
+
+
 LEFT = """async () => {
   localStorage.setItem("left", 1);
   sessionStorage.setItem("left", 1);

@@ -76,16 +76,16 @@ def choose(page, name, value):
     ids=["maf", "nsf", "realnvp", "iaf", "continuous"],
 )
 def test_a_link_trains_the_flow_that_this_machine_trains(open_page, new_page, cold_page, settings):
-    hash = "&".join(f"{k}={v}" for k, v in {**settings, "steps": 100}.items())
+    hash = "&".join(f"{k}={v}" for k, v in {**settings, "steps": 30}.items())
     page = open_page(hash, new_page if settings else cold_page)
-    assert step(page) == 100
+    assert step(page) == 30
     flow_bench.call("build", {"settings": settings})
-    flow_bench.call("train", {"steps": 100})
+    flow_bench.call("train", {"steps": 30})
     here, there = flow_bench.call("described"), ask(page, "described")
     for name in ("nll", "kl"):
         assert there[name] == pytest.approx(here[name], rel=0, abs=1e-6)
     shows(page, "gauge", f"{here['kl']:.3f}")
-    shows(page, "step-said", "100")
+    shows(page, "step-said", "30")
 
 
 # ------------------------------------------------------------ nine tasks
@@ -130,11 +130,12 @@ def draw(page, strokes):
     """Strokes of the pointer through points of the data."""
     page.locator("#density").scroll_into_view_if_needed()
     for stroke in strokes:
-        places = [page.evaluate("(p) => window.flowBench.placeOnScreen(...p)", p) for p in stroke]
+        at = "(points) => points.map((p) => window.flowBench.placeOnScreen(...p))"
+        places = page.evaluate(at, stroke)
         page.mouse.move(*places[0])
         page.mouse.down()
         for place in [*places, places[0]]:
-            page.mouse.move(*place, steps=3)
+            page.mouse.move(*place)
         page.mouse.up()
 
 
@@ -146,7 +147,7 @@ def heap(x, y):
     return [(x + dx, y + dy) for dx in (-0.15, 0.15) for dy in (-0.15, 0.15)] * 4
 
 
-def arc(k, n=8):
+def arc(k, n=4):
     """From one heap to the next, along the circle."""
     angles = (k + np.linspace(0, 1, n)) * np.pi / 4
     return [(2.83 * np.cos(a), 2.83 * np.sin(a)) for a in angles]
@@ -293,9 +294,7 @@ def test_every_choice_of_flow_and_data(open_page):
             if name == "data" and value in ("painted", "table"):
                 continue
             choose(page, name, value)
-        choose(page, name, "maf" if name == "flow" else values[0])
-        choose(page, "width", 8)
-    choose(page, "layers", 2)
+        choose(page, name, {"layers": 2, "width": 8, "flow": "maf"}.get(name, values[0]))
     page.uncheck("#permute")
     page.wait_for_function("window.flowBench.state.permute === false")
     page.fill("#seed", "12")
