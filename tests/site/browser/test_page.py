@@ -290,6 +290,8 @@ def test_every_choice_of_flow_and_data(open_page):
     for name in ("data", "method", "layers", "width", "points", "flow"):
         values = page.eval_on_selector_all(f"#{name} option", "all => all.map((o) => o.value)")
         assert len(values) > 2
+        if name in ("layers", "width", "points"):
+            values = [values[0], values[-1]]  # the least and the most
         for value in values:
             if name == "data" and value in ("painted", "table"):
                 continue
@@ -403,11 +405,11 @@ def test_points_that_are_painted(open_page):
     train(page, 20)
     # a link holds the points
     page.wait_for_function("location.hash.includes('steps=')")
-    hash = page.evaluate("location.hash").lstrip("#")
-    again = open_page(hash)
-    assert step(again) == step(page)
-    a, b = (ask(one, "described")["nll"] for one in (page, again))
-    assert a == pytest.approx(b, abs=1e-9)
+    hash, before = page.evaluate("location.hash").lstrip("#"), ask(page, "described")
+    page.close()
+    after = ask(open_page(hash), "described")
+    assert after["step"] == before["step"] >= 20
+    assert after["nll"] == pytest.approx(before["nll"], abs=1e-9)
 
 
 def csv(rows=60):
