@@ -1,8 +1,11 @@
 """The ground for tests in a browser: a site, a server, Chromium, and a page that is watched.
 
     python -m pytest -m browser tests/site/browser   # needs the extra `browser`, chromium and npm
+    python -m pytest -m browser -n 2 --dist loadfile tests/site/browser
 
 The tests here get the mark `browser` from this file, and are left out unless they are asked for.
+A page gets a Python that has started in an earlier test (`new_page`, `open_page`). Where the start
+is the subject, or the page needs other options than `new_page` has, it is a `cold_page`.
 The page answers in its own time: `ready` and `until` wait for what a test then reads.
 """
 

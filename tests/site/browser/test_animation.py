@@ -2,6 +2,8 @@ r"""The README's short film of the Flow Bench: pictures of the page, while a flo
 
 FLOWCORE_FILM=docs/images/flow_bench.gif python -m pytest -m browser \
     tests/site/browser/test_animation.py
+
+Without FLOWCORE_FILM it is shorter, and kept nowhere.
 """
 
 import io
