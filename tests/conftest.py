@@ -3,6 +3,7 @@
 import gc
 import importlib
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -43,6 +44,15 @@ def few_epochs(monkeypatch):
     """Where nobody gives a number of them."""
     monkeypatch.setattr("flowcore.training.defaults.MOST_EPOCHS", 8)
     monkeypatch.setattr("flowcore.training.defaults.LEAST_EPOCHS", 8)
+
+
+@pytest.fixture
+def interrupts():
+    """SIGINT raises KeyboardInterrupt, here and in processes that start here: it may be ignored, as
+    under nohup."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
 
 
 def pytest_addoption(parser):

@@ -11,6 +11,8 @@ from flowcore import flows, targets
 from flowcore.conditionals import answering, curves
 from flowcore.testing import randomize
 
+pytestmark = pytest.mark.usefixtures("few_folds")
+
 PI = np.pi
 RNG = np.random.default_rng
 N = 240

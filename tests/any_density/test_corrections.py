@@ -69,8 +69,8 @@ def test_neutra_through_a_flow_and_a_support():
         lambda p: -0.5 * ((anp.log(p["x"]) - 1) / 0.5) ** 2 - anp.log(p["x"]),
         support={"x": "positive"}, flow=fc.flows.iaf(1, layers=1, hidden=[4]), epochs=1, batches=2,
     )  # fmt: skip
-    draws, taken = found.hmc(100, chains=50, warm_up=100, rng=0)
-    assert draws["x"].shape == (50, 100) and taken > 0.6
+    draws, taken = found.hmc(41, chains=100, warm_up=40, rng=0)
+    assert draws["x"].shape == (100, 41) and taken > 0.6
     y = np.log(draws["x"][:, ::20].ravel())
     assert stats.kstest((y - 1) / 0.5, "norm").pvalue > 1e-3
 

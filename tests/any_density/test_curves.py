@@ -10,6 +10,8 @@ from flowcore import flows, targets
 from flowcore.conditionals import curves
 from flowcore.testing import randomize
 
+pytestmark = pytest.mark.usefixtures("few_folds")
+
 RNG = np.random.default_rng
 TURN = np.linspace(-np.pi, np.pi, 4001)
 

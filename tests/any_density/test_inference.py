@@ -32,7 +32,7 @@ def banana(x):  # exp of it has the integral 1
 
 @pytest.fixture(scope="module")
 def found():
-    return fc.infer(banana, flow=flow_of(2), epochs=20, batches=40, learning_rate=0.01)
+    return fc.infer(banana, flow=flow_of(2), **QUICK)
 
 
 def test_the_answer_of_a_known_density(found):
@@ -118,7 +118,7 @@ def test_supports():
         return gamma + beta - 0.5 * x[:, 2] ** 2
 
     support = ["positive", (0.0, 1.0), "real"]
-    found = fc.infer(log_target, flow=flow_of(3), support=support, epochs=15, batches=30)
+    found = fc.infer(log_target, flow=flow_of(3), support=support, epochs=5, batches=30)
     mean, error = found.expectation()
     assert (np.abs(mean - [3, 0.4, 0]) < np.maximum(5 * error, 0.02)).all()
     exact = np.log(2 * (1 / 12) * np.sqrt(2 * np.pi))
@@ -472,7 +472,7 @@ def chains_of(kind, rng, n=800, rho=0.9):
 def test_the_error_of_the_bridge_is_that_of_its_chains(kind):
     """q = N(0, 1.3^2), p~ = exp(-x^2 / 2): over many seeds, misses have the size of the error."""
     misses = []
-    for seed in range(200):
+    for seed in range(100):
         rng = np.random.default_rng(seed)
         chains, drawn = chains_of(kind, rng), 1.3 * rng.normal(size=3200)
         count = np.ones(chains.shape, int)

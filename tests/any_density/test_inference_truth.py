@@ -1,6 +1,6 @@
 """What `infer` promises, on targets with a known truth: all modes, log Z, an answer in the end."""
 
-from itertools import permutations
+from itertools import cycle, permutations
 
 import autograd.numpy as anp
 import numpy as np
@@ -12,6 +12,7 @@ from scipy.special import betaln
 import flowcore as fc
 
 LOG_2_PI = np.log(2 * np.pi)
+QUICK = {"epochs": 2, "batches": 20}
 
 
 def mixture(shares, centres, factors):
@@ -46,7 +47,7 @@ PAIR = mixture([0.3, 0.7], [[2, -1], [10, 3]], [np.eye(2), 0.5 * np.eye(2)])
 
 @pytest.fixture(scope="module")
 def two():
-    return fc.infer(PAIR[0], 2, rng=1000)
+    return fc.infer(PAIR[0], 2, rng=1000, **QUICK)
 
 
 def test_both_modes_are_found_and_named(two):
@@ -79,7 +80,7 @@ def test_two_modes_in_hmc(two):
 
 
 def test_the_same_seed_has_the_same_answer(two):
-    again = fc.infer(PAIR[0], 2, rng=1000)
+    again = fc.infer(PAIR[0], 2, rng=1000, **QUICK)
     np.testing.assert_array_equal(two.rows, again.rows)
     assert two.verdict == again.verdict
 
@@ -142,14 +143,15 @@ def test_a_box_without_its_support_is_answered_with_the_support_to_write():
                                            * np.sqrt(2 * np.pi))) < 0.05  # fmt: skip
 
 
-@pytest.mark.parametrize("error", [np.linalg.LinAlgError, ZeroDivisionError, RuntimeError])
-def test_rows_that_raise_are_left_out_and_counted(error):
+def test_rows_that_raise_are_left_out_and_counted():
+    errors = cycle([np.linalg.LinAlgError, ZeroDivisionError, RuntimeError])
+
     def log_p(x):
         if (x[:, 0] > 3.8).any():
-            raise error("no answer here")
+            raise next(errors)("no answer here")
         return -0.5 * np.sum(x**2, axis=1) - LOG_2_PI, -x
 
-    found = fc.infer(log_p, 2, rng=1000)
+    found = fc.infer(log_p, 2, rng=1000, **QUICK)
     assert found.trusted and abs(found.log_evidence[0]) < 0.01
     assert found.history.settings["raised_rows"] > 0
 

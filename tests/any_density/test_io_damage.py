@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from support.saved import digest, put_together, refused, reseal, small_flow, taken_apart
 
-from flowcore import Affine
+from flowcore import Affine, Standardize
 from flowcore.files import DIGITS, SEAL, load, save
+
+TINY = Standardize.from_data([[0.0], [1.0]])  # 844 bytes, all of which are changed
 
 
 @pytest.fixture
@@ -22,18 +24,19 @@ def path(tmp_path):
 
 
 def test_any_changed_byte_is_noticed(path):
+    save(TINY, path)
     rng, data = random.Random(0), path.read_bytes()
-    assert len(data) < 10_000  # so that really all of them can be changed
     for i in range(len(data)):
         path.write_bytes(data[:i] + bytes([data[i] ^ rng.randrange(1, 256)]) + data[i + 1 :])
         message = refused(path)
         if i < len(data) - DIGITS - len(SEAL):
             assert "is damaged" in message
     path.write_bytes(data)
-    assert digest(load(path)) == digest(small_flow())
+    assert digest(load(path)) == digest(TINY)
 
 
 def test_any_truncation_is_noticed(path):
+    save(TINY, path)
     data = path.read_bytes()
     for n in range(1, len(data)):
         path.write_bytes(data[:n])

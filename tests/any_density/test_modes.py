@@ -79,9 +79,9 @@ def test_the_chains_of_several_modes(found):
     part = np.argmax(log_parts(chain), axis=0)
     np.testing.assert_allclose(np.bincount(part) / 4000, SHARES, atol=0.05)
     assert taken > 0.9
-    x, taken = found.hmc(50, 40, warm_up=50, rng=0)
+    x, taken = found.hmc(12, 160, warm_up=12, rng=0)
     part = np.argmax(log_parts(x.reshape(-1, 3)), axis=0)
-    assert taken > 0.6 and x.shape == (40, 50, 3) and set(part) == {0, 1, 2}
+    assert taken > 0.6 and x.shape == (160, 12, 3) and set(part) == {0, 1, 2}
     for k in (0, 1):  # chains that start at weighted draws are draws of p from the beginning
         own = x.reshape(-1, 3)[part == k]
         np.testing.assert_allclose(own.mean(axis=0), CENTRES[k], atol=0.4 * SCALES[k].max())
@@ -117,7 +117,7 @@ def test_a_part_that_was_interrupted_is_in_the_verdict():
         if abs(report.flow.sample(100, 0)[:, 1].mean() - 8) < 1:  # the part of a tenth
             raise KeyboardInterrupt
 
-    found = fc.infer(three, 3, rng=1, epochs=1, callbacks=[interrupt], draws=2000)
+    found = fc.infer(three, 3, rng=1, epochs=1, batches=5, callbacks=[interrupt], draws=2000)
     assert "training was interrupted after" in found.verdict
 
 

@@ -14,6 +14,8 @@ from flowcore import flows
 from flowcore.core.labels import completed, frame_of
 from flowcore.testing import randomize
 
+pytestmark = pytest.mark.usefixtures("few_folds")
+
 pd = pytest.importorskip("pandas")
 pl = pytest.importorskip("polars")
 RNG = np.random.default_rng

@@ -46,6 +46,8 @@ import flowcore as fc
 from flowcore import flows, targets
 from flowcore.testing import randomize
 
+pytestmark = pytest.mark.usefixtures("few_folds")
+
 SPREAD = 0.7  # of random parameters: far from the identity, and smooth enough for a quadrature
 TURN = 2 * np.pi
 

@@ -11,6 +11,8 @@ from flowcore import flows, targets
 from flowcore.tables import Schema, TableDensity, fit_table
 from flowcore.testing import randomize
 
+pytestmark = pytest.mark.usefixtures("few_folds")
+
 # (arrays by name, what is made of them): a function that returns answers, again and again
 
 

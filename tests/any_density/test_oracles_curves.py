@@ -28,7 +28,9 @@ import flowcore as fc
 from flowcore import flows
 from flowcore.testing import randomize
 
-N_NODES = 40_001
+pytestmark = pytest.mark.usefixtures("few_folds")
+
+N_NODES = 8001
 Q = np.array([0.001, 0.05, 0.16, 0.5, 0.84, 0.95, 0.999])
 
 
@@ -174,10 +176,10 @@ def test_a_row_alone_has_the_curve_that_it_has_in_company(name):
 def test_a_grid_of_ones_own_is_kept_and_a_coarse_one_warns(name):
     density, _, c, *_ = conditional(name)
     ends = density.quantiles([0.002, 0.998], context=c)
-    grid = np.linspace(ends.min(), ends.max(), 20_001)
+    grid = np.linspace(ends.min(), ends.max(), 8001)
     found = density.posterior(grid=grid, context=c)
     np.testing.assert_array_equal(found.grid, grid)
-    assert found.density.shape == (6, 20_001)
+    assert found.density.shape == (6, 8001)
     np.testing.assert_allclose(found.mass, 1, atol=0.01)
     width = np.diff(ends, axis=0).min()
     with pytest.warns(UserWarning, match="coarse|fine|points|grid"):
@@ -219,8 +221,8 @@ def joint(name):
 
 def integral(density, x, column):
     """p of the other columns (n,), p along the column, and its nodes: by a sum over wide nodes."""
-    draws = np.asarray(density.sample(20_000, 3), float)[:, column]
-    nodes = np.linspace(draws.min() - 3 * np.ptp(draws), draws.max() + 3 * np.ptp(draws), 60_001)
+    draws = np.asarray(density.sample(4000, 3), float)[:, column]
+    nodes = np.linspace(draws.min() - 3 * np.ptp(draws), draws.max() + 3 * np.ptp(draws), 20_001)
     lines = np.repeat(x[:, None], len(nodes), axis=1)
     lines[..., column] = nodes
     p = np.exp(density.log_prob(lines))

@@ -6,6 +6,8 @@ from scipy import stats
 
 import flowcore as fc
 
+pytestmark = pytest.mark.usefixtures("few_folds")
+
 RNG = np.random.default_rng
 
 

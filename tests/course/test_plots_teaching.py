@@ -469,7 +469,7 @@ def test_the_window_of_bridges_follows_the_truth_and_counts_what_lies_outside():
 
 def test_the_line_of_bridges_is_closed_and_holds_the_truth():
     truth = targets.two_moons(0.1)
-    ax = teaching.bridges(fc.Normal(2), truth, n=201)
+    ax = teaching.bridges(fc.Normal(2), truth, n=121)
     (line,) = (c for c in ax.collections if len(getattr(c, "levels", [])) == 1)
     vertices = np.concatenate([path.vertices for path in line.get_paths()])
     found = truth.log_prob(vertices)

@@ -169,7 +169,7 @@ def test_blocks_are_put_together(x, n, threads):
     assert max(sizes) <= blocks.ROWS or n < blocks.MANY
 
 
-def test_an_interrupt_leaves_no_work_and_no_limit_behind(x):
+def test_an_interrupt_leaves_no_work_and_no_limit_behind(x, interrupts):
     seen = []
 
     def interrupt_once(a):
@@ -179,19 +179,15 @@ def test_an_interrupt_leaves_no_work_and_no_limit_behind(x):
         time.sleep(5e-3)
         return [a]
 
-    former = signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be ignored
-    try:
-        with threadpool_limits(limits=2, user_api="blas"):
-            for workers in (1, 3):
-                seen.clear()
-                with pytest.raises(KeyboardInterrupt):
-                    blocks.map_blocks(interrupt_once, (x,), workers)
-                n = len(seen)
-                time.sleep(0.02)
-                assert len(seen) == n
-            assert blas_threads() == {2}
-    finally:
-        signal.signal(signal.SIGINT, former)
+    with threadpool_limits(limits=2, user_api="blas"):
+        for workers in (1, 3):
+            seen.clear()
+            with pytest.raises(KeyboardInterrupt):
+                blocks.map_blocks(interrupt_once, (x,), workers)
+            n = len(seen)
+            time.sleep(0.02)
+            assert len(seen) == n
+        assert blas_threads() == {2}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

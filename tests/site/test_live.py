@@ -130,7 +130,7 @@ STARTS = [(name, permute) for name in FLOWS for permute in BOTH if name != "cont
 
 @pytest.mark.parametrize(("name", "permute"), STARTS)
 def test_flows_are_bijectors_that_start_as_a_gaussian(name, permute, monkeypatch):
-    monkeypatch.setattr(recipes, "TIMES", 64)  # the page's own solver takes few steps
+    monkeypatch.setattr(recipes, "TIMES", 32)  # the page's own solver takes few steps
     now = on_the_bench(flow=name, permute=permute, layers=3, width=8, data="correlated_gaussian")
     normal = fc.MultivariateNormalDiag(now.data.truth.mean(), now.data.truth.std())
     if name != "nsf":  # its base has other tails

@@ -7,10 +7,11 @@ import pytest
 
 @contextmanager
 def rough_plans():
-    """`FlowDensity` tries less, and what answers about a table start from is rough."""
+    """`FlowDensity` tries less, and what answers start from is rough."""
     with pytest.MonkeyPatch.context() as own:
         own.setattr("flowcore.estimator.plan.FOLDS", ((2, 2), (2, 1)))
         own.setattr("flowcore.estimator.plan.SIZES", (2, 3))
+        own.setattr("flowcore.conditionals.proposal.DRAWS", 2000)
         own.setattr("flowcore.tables.proposal.DRAWS", (2000, 2000))
         own.setattr("flowcore.tables.proposal.COMPONENTS", (3, 8))
         yield

@@ -193,7 +193,7 @@ def test_a_folder_that_cannot_be_made(out, problem, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("module", ["numpy", "flowcore.moons", "sklearn"])
-def test_an_interrupt_during_an_import_is_no_traceback(module):
+def test_an_interrupt_during_an_import_is_no_traceback(module, interrupts):
     script = f"""
 import signal, sys
 from flowcore.cli import main  # as the console script begins

@@ -553,7 +553,9 @@ def interrupted():
         (interrupted, 130, "interrupted\n"),
     ],
 )
-def test_bugs_and_interrupts_are_one_line(behaviour, status, error, capsys, monkeypatch):
+def test_bugs_and_interrupts_are_one_line(
+    behaviour, status, error, capsys, monkeypatch, interrupts
+):
     monkeypatch.setattr("flowcore.cli.info.read_model", lambda path: behaviour())
     printed = run(capsys, "info", "x.npz", status=status).err
     assert printed.startswith(error) and printed.count("\n") == 1
