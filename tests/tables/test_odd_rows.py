@@ -12,6 +12,7 @@ import flowcore as fc
 from flowcore.cli import main
 from flowcore.tables import Schema, TableDensity, fit_table
 
+pytestmark = pytest.mark.usefixtures("few_folds")
 N = 300
 rng = np.random.default_rng(11)
 TABLE = pd.DataFrame({
