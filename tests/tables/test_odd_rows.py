@@ -13,6 +13,7 @@ from flowcore.cli import main
 from flowcore.tables import Schema, TableDensity, fit_table
 from flowcore.tables.explaining import encoded
 
+pytestmark = pytest.mark.usefixtures("few_folds")
 N = 300
 rng = np.random.default_rng(11)
 TABLE = pd.DataFrame({

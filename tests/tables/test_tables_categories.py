@@ -238,10 +238,10 @@ def test_weights_are_repeated_rows():
     assert p_of(heavy, every)[every[:, 0] == 0].sum() > 0.9
 
 
-@pytest.mark.parametrize(("n", "n_columns", "levels"), [(120, 100, 4), (3000, 2, 2500)])
+@pytest.mark.parametrize(("n", "n_columns", "levels"), [(120, 60, 4), (1500, 2, 1250)])
 def test_many_columns_and_many_levels(n, n_columns, levels, monkeypatch):
     codes = rows_of(0, n, n_columns, levels, alike=0.9)
-    monkeypatch.setattr("flowcore.tables.categorical.MOST_CODES", MOST_CODES // 50)
+    monkeypatch.setattr("flowcore.tables.categorical.MOST_CODES", MOST_CODES // 100)
     sizes, closed = (levels,) * n_columns, (False,) * n_columns
     found = CategoricalMixture.fit(codes, sizes, closed, None, np.random.default_rng(0))
     fresh = rows_of(1, 50, n_columns, levels, alike=0.9)

@@ -140,6 +140,7 @@ def test_a_cell_is_its_integral_at_an_end_too(name):
     low = values.min() if own.low is None else own.low
     high = values.max() if own.high is None else own.high
     x = own.nearest(np.arange(low, high + own.step / 2, own.step))
+    x = np.concatenate([x[:20], x[20:-20:5], x[-20:]])
     np.testing.assert_allclose(density.log_prob({"v": x}), integrals(density, x), atol=5e-3)
 
 
