@@ -235,15 +235,14 @@ def draws_of_column(numbers: Numbers, rows: np.ndarray, column: int, n: int) -> 
 
 
 def share_alone(curves: Curves, draws: np.ndarray) -> np.ndarray:
-    """The share of the draws (m, S) of each row that are alone in their mode: of those that are not
-    negligible, the curve falls by `DIP` on the way to both neighbours."""
+    """The share of the draws (m, S) of each row that are alone in their mode: log p falls by `DIP`
+    on the way to both neighbours, and rises again."""
     shares = []
     for x, log_p, own in zip(curves.x, curves.log_p, np.sort(draws, axis=1), strict=True):
         at = np.minimum(np.searchsorted(x, own), len(x) - 1)
-        height = log_p[at]
-        lowest = np.minimum.reduceat(log_p, at)[:-1]  # between neighbours
+        lowest, height = np.minimum.reduceat(log_p, at)[:-1], log_p[at]  # between neighbours
         apart = np.pad(lowest < np.minimum(height[1:], height[:-1]) - DIP, 1, constant_values=True)
-        shares.append((apart[1:] & apart[:-1] & (height > log_p.max() + NEGLIGIBLE)).mean())
+        shares.append((apart[1:] & apart[:-1]).mean())
     return np.array(shares)
 
 

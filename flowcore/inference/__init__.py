@@ -5,7 +5,7 @@ bounds.py     bounds beyond which a target is -inf, if there is no `support=`
 modes.py      the modes of a target, found before training
 start.py      the Gaussian from which `infer` starts, and a flow around it
 parts.py      the flow of several modes: a mixture, one flow a mode
-result.py     `Inference`: weights, evidence; corrections: refit, Metropolis, HMC; ArviZ
+result.py     `Inference`: weights, evidence; corrections: refit, Metropolis, HMC
 verdict.py    the verdict on an `Inference`, in words; the printed table
 record.py     an `Inference` as data, for files
 space.py      parameters by name, and the maps to them from the free coordinates of a flow

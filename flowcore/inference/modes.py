@@ -31,6 +31,7 @@ SAME, DIP = 0.01, 0.5  # between ends that are equal; nats of a dip between two 
 POINTS = 7  # on the line between two ends
 MOST_MODES, MOST_FLOWS = 60, 24  # that are weighed; that have flows of their own
 STEP = 1e-4  # of a difference of slopes
+STEEPEST = 1e100  # slope of an end
 RIDGE, WIDEST = 10.0, 1e4  # the deviation where there is no curvature; the largest of a mode
 ROUNDS, DRAWS, SAFE = 4, 2000, 0.1  # of population Monte Carlo; the share that all modes share
 LEAST_SHARE, LEAST_GUESS = 1e-3, 1e-4  # of a mode; before its Gaussian is found
@@ -282,10 +283,12 @@ def _guesses(target, log_p, ends, values, mode_of, rng) -> dict[int, Gaussian]:
     """{end: its Laplace approximation} of the modes that have mass, apart from the first end's."""
     others = np.setdiff1d(mode_of, [-1, mode_of[0]])
     others = others[np.argsort(-values[others], kind="stable")][:MOST_MODES]
-    if not len(others):
+    slopes = target.anywhere(ends[others])[1]
+    flat = (np.abs(slopes) < STEEPEST).all(axis=1)  # steeper ones overflow, and are no modes
+    if not flat.any():
         return {}
-    found = {int(end): _laplace(target, ends[end]) for end in others}
-    slopes = zip(found.items(), target.anywhere(ends[others])[1], strict=True)
+    found = {int(end): _laplace(target, ends[end]) for end in others[flat]}
+    slopes = zip(found.items(), slopes[flat], strict=True)
     # a Newton step from an end that has stopped on its way, as on a bent ridge, gains much
     found = {end: one for (end, one), slope in slopes if np.sum((slope @ one.factor) ** 2) < DIP}
     gaussians = [_unit(target.dim), *found.values()]

@@ -394,26 +394,5 @@ class Inference:
         x = self.space.from_line(y.reshape(-1, self.flow.dim))[0]
         return mapped(lambda one: one.reshape(chains, n, *one.shape[1:]), x), accepted
 
-    def to_arviz(self, n: int = 1000, chains: int = 4, rng: Seed = None) -> Any:
-        """Chains of `metropolis` as an object of ArviZ, for its summaries and plots.
-
-        A DataTree, or before ArviZ 1.0 an InferenceData, with the group `posterior`: r-hat and
-        effective sample sizes describe the chains. ArviZ is installed by the extra `infer`.
-        """
-        try:
-            import arviz
-        except ImportError as problem:
-            raise ImportError('to_arviz needs ArviZ: pip install "flowcore[infer]"') from problem
-        rng = np.random.default_rng(rng)
-        runs = [self.metropolis(n, rng)[0] for _ in range(chains)]
-        names = [p.name for p in self.space.parameters] if self.space.named else ["x"]
-        posterior = {
-            name: np.stack([run[name] if self.space.named else run for run in runs])
-            for name in names
-        }
-        if int(arviz.__version__.split(".")[0]) >= 1:
-            return arviz.from_dict({"posterior": posterior})
-        return arviz.from_dict(posterior=posterior)
-
     def __str__(self):
         return verdict.report(self)

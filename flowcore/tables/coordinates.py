@@ -214,7 +214,6 @@ def _range(kind: Kind, x: np.ndarray, scores: NormalScores | None) -> tuple[floa
     return float(low), float(high)
 
 
-@np.errstate(all="ignore")  # infinite ends
 def _in_wide_cells(ends: np.ndarray, u: np.ndarray, centre: float, scale: float) -> tuple:
     """(z, log dz/du) of points u (n,) of cells with ends (2, n) on the line.
 
@@ -223,7 +222,7 @@ def _in_wide_cells(ends: np.ndarray, u: np.ndarray, centre: float, scale: float)
     T is the distribution function of a Student t about the rows.
     """
     ends = (ends - centre) / scale
-    sign = np.where(ends.sum(axis=0) > 0, -1.0, 1.0)  # small shares of both tails are accurate
+    sign = np.where(ends.sum(axis=0) > 0, -1.0, 1.0)  # the lower tail of T is accurate far out
     low, high = stdtr(DF, np.sort(sign * ends, axis=0))
     t = stdtrit(DF, low + u * (high - low))
     log_density = LOG_T - (DF + 1) / 2 * np.log1p(t * t / DF)

@@ -10,7 +10,8 @@ from support.flows import Opaque
 
 import flowcore as fc
 from flowcore import flows, targets
-from flowcore.conditionals.weights import normalized
+from flowcore.conditionals.annealing import annealed
+from flowcore.conditionals.weights import normalized, weighted
 from flowcore.core.pareto import fitted_pareto, pareto_smoothed
 from flowcore.testing import randomize
 
@@ -93,6 +94,13 @@ def test_the_shape_of_pareto_draws_is_found():
     np.testing.assert_allclose(scale, 3, rtol=0.1)
 
 
+def test_a_weight_above_twice_the_mean_has_a_tail():
+    """The largest of u^(1/2), u even on (0, 1), is 1.5 times the mean, that of u^2 3 times."""
+    log_u = np.log(np.arange(1, 1001) / 1000)
+    k_hat = pareto_smoothed(np.stack([0.5 * log_u, 2 * log_u]))[1]
+    assert np.isneginf(k_hat).tolist() == [True, False] and k_hat[1] < 0
+
+
 def test_weights_without_a_tail():
     """Equal ones need no smoothing; few that are not zero, or few draws, cannot be judged."""
     equal, none, few = np.full(100, 7.0), np.full(100, -np.inf), np.full(100, -np.inf)
@@ -101,6 +109,28 @@ def test_weights_without_a_tail():
     assert k_hat.tolist() == [-np.inf, -np.inf, np.inf, np.inf]
     assert (smoothed == [equal, bounded, none, few]).all() and normalized(smoothed)[2][2] == 0
     assert pareto_smoothed(np.zeros((1, 20)))[1] == np.inf
+
+
+def test_of_500_effective_draws_100_are_worth_100():
+    alike = weighted(RNG(0).normal(size=(1, 500, 1)), np.zeros((1, 500)))
+    assert [alike.of_equal_weight(n, [RNG(0)]).ess[0] for n in (100, 900)] == [100, 500]
+
+
+@pytest.mark.parametrize(("n_columns", "moves"), [(1, 2), (4, 2), (5, 4)])
+def test_annealed_draws_move_twice_for_every_four_columns(n_columns, moves):
+    """From N(0, I) to N(0, I): one step."""
+    normal, calls = fc.Normal(n_columns), []
+
+    class Same:
+        moving, log_proposal = np.ones(n_columns, bool), normal.log_prob
+
+        def log_prob(self, x):
+            calls.append(x.shape)
+            return normal.log_prob(x)
+
+    x = RNG(0).normal(size=(2, 50, n_columns))
+    annealed(Same(), x, normal.log_prob(x), normal.log_prob(x), RNG(1))
+    assert calls == [x.shape] * moves
 
 
 # ------------------------------------------------------------------------ one question

@@ -1,4 +1,4 @@
-"""What corrects a flow: HMC on its z, chains for ArviZ; and what shows that nothing can."""
+"""What corrects a flow: HMC on its z; and what shows that nothing can."""
 
 import autograd.numpy as anp
 import numpy as np
@@ -95,28 +95,6 @@ def test_metropolis_and_resampling_keep_the_names():
     assert found.resample(30, rng=0)["b"].shape == (30, 2)
     again = found.refit(epochs=2)
     assert again.draws["a"].shape == (20_000,) and (again.draws["a"] > 0).all()
-
-
-def test_arviz_gets_chains_of_the_names():
-    arviz = pytest.importorskip("arviz")
-    found = fc.infer(
-        lambda p: -p["a"] - 0.5 * anp.sum(p["b"] ** 2, axis=1),
-        support={"a": "positive", "b": ("real", (2,))}, epochs=10, batches=30, learning_rate=0.01,
-    )  # fmt: skip
-    posterior = found.to_arviz(n=500, chains=4, rng=0)["posterior"]
-    assert posterior["a"].shape == (4, 500) and posterior["b"].shape == (4, 500, 2)
-    table = arviz.summary(found.to_arviz(n=500, rng=0))
-    assert abs(float(table["mean"].iloc[0]) - 1) < 0.2
-    assert (table["r_hat"].astype(float) < 1.03).all()
-    rows = fc.infer(lambda x: -0.5 * anp.sum(x**2, axis=1), 2, epochs=2, batches=10)
-    assert rows.to_arviz(n=50)["posterior"]["x"].shape == (4, 50, 2)
-
-
-def test_without_arviz_there_is_a_clear_error(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "arviz", None)
-    found = fc.Inference.of(wrong_flow(), LogTarget(gaussian(), 2), 500)
-    with pytest.raises(ImportError, match=r"flowcore\[infer\]"):
-        found.to_arviz()
 
 
 # ---------------------------------------------------------------- improper targets

@@ -15,10 +15,11 @@ from support.flows import Opaque
 import flowcore as fc
 from flowcore import diagnose
 from flowcore.diagnosis.density import Draws, GivenRows
-from flowcore.diagnosis.findings import holm
+from flowcore.diagnosis.findings import Finding, adjusted, holm
+from flowcore.diagnosis.hidden import _coverage, _findings
 from flowcore.diagnosis.likelihood import baselines, worst_row
 from flowcore.diagnosis.shares import _compared
-from flowcore.diagnosis.tests import Row, classifier, ranks, tails, uniformity
+from flowcore.diagnosis.tests import Row, classifier, correlation, ranks, tails, uniformity
 from flowcore.diagnosis.uniforms import conditionals, uniforms
 from flowcore.tables import Column, Kind, Schema, TableDensity
 from flowcore.tables.categorical import CategoricalMixture
@@ -45,6 +46,13 @@ def normal(n=250, dim=2, rng=0):
 
 
 # ---------------------------------------------------------------------------- end to end
+
+
+def test_bartletts_test_needs_two_coordinates_and_some_rows():
+    """2 D + 20 rows, for its approximation."""
+    u = np.random.default_rng(0).random((24, 2))
+    found = [len(correlation(own)) for own in (u, u[:23], u[:, :1])]
+    assert found == [1, 0, 0]
 
 
 def test_nothing_speaks_against_the_truth():
@@ -126,6 +134,9 @@ def test_rows_that_repeat_count_once_and_are_a_warning():
     assert found.n == 100 and found.mean == pytest.approx(fc.Normal(2).log_prob(x).mean())
     assert found.worst[0].index == 12 and found.of("tails")[0].rows == (12,)  # as they are numbered
     assert "Row 12 alone" in str(found)
+    x = np.vstack([normal(270), normal(30)])
+    with pytest.warns(UserWarning, match=COPIES):
+        assert diagnose(fc.Normal(2), x, **QUICK).n == 270
     x = np.vstack([normal(295), normal(5)])  # a few copies: no word
     assert diagnose(fc.Normal(2), x, **QUICK).n == 295
     given, c = flow(2, context_dim=1), normal(300, 1)
@@ -321,6 +332,15 @@ def test_each_value_is_a_test_but_for_two_which_are_one(n_values, tests):
     assert found.p == pytest.approx(tests * p) and found.p < 1
 
 
+@pytest.mark.parametrize("count, looked_at", [(9, False), (10, True)])
+def test_a_value_of_fewer_than_ten_is_not_looked_at(count, looked_at):
+    """Among 1,000 rows and 1,000 draws; only rows have the value c."""
+    own = np.tile(["a", "b"], 1000)
+    own[:count] = "c"
+    found = _compared({"x": np.unique(own, return_inverse=True)}, ["x"], 1000)
+    assert (found.name == "share of x: c") == looked_at
+
+
 def test_draws_that_are_not_finite():
     found = diagnose(NotFinite(0.01), normal(), **QUICK)
     assert found.of("draws")[0].effect == 10 and faults(found) == {"draws"}
@@ -490,6 +510,12 @@ def test_holm():
     assert max(holm([0.9, 0.9], [1, 1])) == 1
 
 
+def test_a_hundred_columns_weigh_as_much_as_one_test():
+    findings = [Finding("columns", f"{k}", 0.0, p=1.0) for k in range(100)]
+    *_, level = adjusted([*findings, Finding("level", "", 0.2, p=0.004)], 0.05)
+    assert level.adjusted == pytest.approx(0.008) and level.fault
+
+
 def test_far_rows_have_their_exact_chance():
     """Of 1999 draws r = 2 are at the floor or below; P(a row is) = 2/2000 on average."""
     drawn, x = RNG(0).random(1999), RNG(1).random(100)
@@ -647,7 +673,8 @@ def test_training_rows_of_a_grid_among_the_held_out():
         diagnose(density, X, X, **QUICK)
     assert len(found) == 1
     counts = TableDensity.of(Schema((Column("n", Kind.parse("integer")),)), fc.Normal(1))
-    diagnose(counts, {"n": x[:, 1]}, {"n": x[:, 1]}, **QUICK)
+    for few in (x[:, 1], np.arange(60) % 40.0):
+        diagnose(counts, {"n": few}, {"n": few}, **QUICK)
 
 
 def test_a_table_without_numbers_is_judged_by_its_shares():
@@ -735,6 +762,30 @@ def test_hidden_cells_of_contexts_and_tables():
     json.dumps(report.to_dict())
     few = diagnose(table, table.sample(60, 1), hide=0.3, **QUICK).of("hidden")
     assert [found.name for found in few] == ["KS of all columns given seen cells"]
+
+
+def test_cells_of_a_row_that_are_alike_count_less():
+    """Of 20 rows with 50 cells each, 14 have all of theirs in their 50% intervals, 6 have none."""
+    rows = np.repeat(np.arange(20), 50)
+    found = _coverage(0.5, rows, np.where(rows < 14, 0.1, 0.9))
+    assert found.effect == pytest.approx(0.2) and found.error == pytest.approx(0.5 / np.sqrt(20))
+    apart = _coverage(0.5, np.arange(1000), np.where(rows < 14, 0.1, 0.9))
+    assert apart.p < 1e-9 < 0.05 < found.p
+
+
+@pytest.mark.parametrize("bad, fault", [(8, False), (12, True)])
+def test_more_than_a_tenth_of_conditionals_that_cannot_be_trusted_are_a_fault(bad, fault):
+    (found,) = _findings([], np.arange(100) >= bad, RNG(0))
+    assert found.fault == fault and f"Conditionals of {bad} of 100 rows" in found.sentence
+
+
+def test_columns_of_few_hidden_cells_count_together_one_cell_of_a_row():
+    cells = []
+    for name, first in (("a", 0), ("b", 10)):  # rows 10 to 14 have both hidden
+        own = (np.arange(40) >= first) & (np.arange(40) < first + 15)
+        cells.append((name, own, np.zeros(15), RNG(1).normal(size=(99, 15)), False))
+    together, _ = _findings(cells, np.ones(40, bool), RNG(0))
+    assert together.name == "KS of all columns given seen cells" and sum(together.counts) == 25
 
 
 def test_the_share_of_hidden_cells():

@@ -79,12 +79,16 @@ def test_the_largest_of_many_are_listed_first_and_the_others_named():
     assert found.advice == [ADVICE["flexible"]] and not found.to_dict()["verdict"]["trusted"]
 
 
-@pytest.mark.parametrize("kind", ["columns", "latents", "level", "classifier", "correlation"])
-def test_what_is_significant_but_small_is_no_fault(kind):
+@pytest.mark.parametrize("kind, small, large", [
+    ("columns", 0.04, 0.06), ("latents", 0.04, 0.06), ("level", 0.04, 0.06), ("hidden", 0.04, 0.06),
+    ("classifier", 0.54, 0.56), ("correlation", 0.09, 0.11), ("coverage", 0.02, 0.04),
+    ("shares", 0.01, 0.03),
+])  # fmt: skip
+def test_what_is_significant_but_small_is_no_fault(kind, small, large):
     """With many rows anything is significant."""
-    found = report(ks(kind, "age", KINDS[kind].large - 0.01, 1e-9))
+    found = report(ks(kind, "age", small, 1e-9))
     assert found.trusted and "+ `age` is wrong. The difference is small." in found.sentences
-    assert not report(ks(kind, "age", KINDS[kind].large + 0.01, 1e-9)).trusted
+    assert not report(ks(kind, "age", large, 1e-9)).trusted
     assert report(ks(kind, "age", 1.0, 0.04)).trusted  # alone it would be significant
 
 
@@ -122,14 +126,17 @@ def test_overfitting_is_a_fault_if_it_harms():
 
     density, log_p = AnyDensity.of(Density(), None), RNG(0).normal(-2, 1, 400)
 
-    def found(mean, harm):
-        train = GivenRows(RNG(1).normal(mean, 1, (400, 1)), None)
+    def found(mean, harm, sd=1):
+        train = GivenRows(RNG(1).normal(mean, sd, (400, 1)), None)
         return overfitting(log_p, density, train, harm, RNG(2))
 
     assert "hardly more likely than held-out rows (overfitting: -0.0" in found(-2, True).sentence
     assert not found(-2, True).fault and not found(-2, True).held_out
     assert found(-1, True).fault and "by heart (overfitting: 0.9" in found(-1, True).sentence
     assert not found(-1, False).fault and "show no harm" in found(-1, False).sentence
+    log_p = log_p.mean() + 0.1 * RNG(3).normal(size=400)  # .05 nats are significant, but few
+    few = found(log_p.mean() + 0.05, True, 0.1)
+    assert not few.fault and few.effect > 5 * few.error and "hardly more likely" in few.sentence
 
 
 def test_the_table_has_every_number_and_keeps_its_columns():

@@ -102,15 +102,20 @@ def test_a_worthless_candidate_keeps_its_part_of_one_imagined_row():
     np.testing.assert_allclose(stacked_weights(log_p), [4.5 / 5, 0.5 / 5])
 
 
-@pytest.mark.parametrize(("share", "weight"), [(0.03, 0.03), (0.002, 0.0)])
-def test_a_candidate_of_less_than_a_hundredth_is_left_out(share, weight):
-    """The weights that stacking finds for disjoint candidates are their shares of the rows."""
+@pytest.mark.parametrize(
+    ("share", "kept", "weight"), [(0.03, False, 0.03), (0.002, False, 0.0), (0.002, True, 0.002)]
+)
+def test_a_candidate_of_less_than_a_hundredth_is_left_out(share, kept, weight):
+    """Unless it is kept, whatever its weight is, as the t density is: the net below far rows.
+
+    The weights that stacking finds for disjoint candidates are their shares of the rows.
+    """
     n, rare = 10_000, round(10_000 * share)
     log_p = np.where(np.arange(n) < rare, -50.0, 0.0)
     folds = folds_of(table(np.empty((n, 1))), 1, 1)
     density = fc.TransformedDistribution(fc.Normal(1), fc.Exp(1))
     both = [
-        Fitted(Candidate(name, None), (density,), own, Scored(name, 0.0, 1.0, 0.0, False))
+        Fitted(Candidate(name, None, kept=kept), (density,), own, Scored(name, 0, 1, 0, False))
         for name, own in (("common", log_p), ("rare", -50 - log_p))
     ]
     mixture, _, _, summary = stacked(both, 0, folds)
@@ -509,6 +514,17 @@ def test_folds_stop_together():
     assert [density.params[0] for density in found.densities] == [1, 1, 0]
     np.testing.assert_array_equal(found.log_p, np.array([-2.5, -2.0, -3.0])[folds.number])
     assert floored(np.append(np.zeros(99), -1e5), equal(100)).min() > -1100
+
+
+def test_a_fold_whose_training_had_ended_takes_its_own_best():
+    flow = fc.flows.maf(1, layers=1, hidden=[2], standardize=False)
+    thetas = np.arange(3)[:, None] * np.ones(flow.n_params, np.float32)
+    curves = [-9.0, -8.0, -1.0], [-1.0, -2.0]  # the second one was stopped
+    fits = [Fit(flow, np.repeat([own], 5, axis=0).T, thetas[: len(own)]) for own in curves]
+    folds = folds_of(table(np.arange(10.0)[:, None]), 2, 2)
+    found = folds.fitted(FLOWS["affine"], fits)
+    assert [density.params[0] for density in found.densities] == [2, 0]
+    np.testing.assert_array_equal(found.log_p, -1.0)
 
 
 @pytest.mark.parametrize("n", [1, 2, 30, 300])

@@ -171,6 +171,14 @@ def test_a_tail_of_little_weight_does_not_matter():
     assert 0.7 < k_hat(0.2) < 1  # 1.6%
 
 
+def test_few_rows_start_a_gaussian_with_smaller_correlations():
+    """Of five rows on a line a fifth of the correlation stays: 1 - 2 d / n."""
+    start = np.repeat(np.arange(5.0)[:, None], 2, axis=1)
+    found = first_gaussian(LogTarget(lambda x: -anp.sum(x**2, axis=1), 2), start, None)
+    np.testing.assert_allclose(found.mean, [2, 2])
+    np.testing.assert_allclose(found.factor @ found.factor.T, [[2, 0.4], [0.4, 2]])
+
+
 def of_log(log_p, support, rng=0):
     """`infer` with the best Gaussian of a free coordinate: affine layers in one dimension."""
     space, rng = Space.of(support, 1), np.random.default_rng(rng)
@@ -249,6 +257,8 @@ def test_nan_is_not_a_support():
     assert support.trusted and rare.trusted and not error.trusted
     assert "log p is -inf at" in str(support) and "NaN" not in str(support)
     assert "log p is NaN at" in str(error) and "the target is NaN at 3" in error.verdict
+    few = cut(1.9, np.nan)  # more than a hundredth, and few enough for good weights
+    assert not few.trusted and "the target is NaN at 3% of the draws" in few.verdict
     assert support.log_evidence == error.log_evidence and "log p is NaN at" in str(rare)
     with pytest.raises(ValueError, match=r"log_target is inf at \[[\d.]+\]"):
         cut(0.5, np.inf)
@@ -479,6 +489,19 @@ def test_draws_of_another_density_are_refused():
     x = np.random.default_rng(0).normal(size=(400, 2)) + 60
     with pytest.raises(ValueError, match="hardly overlap"):
         fc.evidence(x, lambda x: -0.5 * np.sum((x + 60) ** 2, axis=1), flow=flow_of(2), epochs=2)
+
+
+@pytest.mark.parametrize("apart, refused", [(2.0, False), (7.0, True)])
+def test_estimates_that_are_nats_apart_are_refused(apart, refused):
+    """q = N(0, 1), p = N(a, 1): at a = 7 the mean weight is lower than Z by about 10 nats."""
+    draws = np.random.default_rng(0).normal(size=(2, 500))
+    of_q, of_p = apart * draws[0] - apart**2 / 2, apart * draws[1] + apart**2 / 2
+    if refused:
+        with pytest.raises(ValueError, match="hardly overlap"):
+            _bridge(of_p, of_q, 500.0)
+    else:
+        log_z, error = _bridge(of_p, of_q, 500.0)
+        assert abs(log_z) < 4 * error < 1
 
 
 def test_draws_without_weight_do_not_matter():

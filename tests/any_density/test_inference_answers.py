@@ -131,6 +131,12 @@ def test_a_box_is_found_around_a_flow_of_ones_own():
         fc.infer(cut(in_box([0, 0], [1, 1])), flow=flow, start=[0.5, 0.5], epochs=5, rng=0)
 
 
+def test_ascents_that_end_where_the_slope_is_huge_are_no_modes():
+    """The logarithm of a gamma(.002) number: searches that overshoot end at y = 700."""
+    found = fc.infer(lambda y: 0.002 * y[:, 0] - anp.exp(y[:, 0]), 1, rng=0, **QUICK)
+    assert not found.trusted and found.log_evidence[0] == pytest.approx(6.2, abs=2)
+
+
 # ---------------------------------------------------------------- targets that raise
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import flowcore as fc
-from flowcore.inference.modes import Gaussian, ascend, find_modes, joined, shares_of
+from flowcore.inference.modes import Gaussian, _best, ascend, find_modes, joined, shares_of
 from flowcore.inference.parts import fit_modes
 from flowcore.inference.start import first_gaussian
 from flowcore.training.unnormalised import LogTarget
@@ -187,6 +187,45 @@ def test_a_narrow_mode_beside_a_wide_one(seed):
     assert sorted(search(log_p, 4, seed=seed)[1].shares) == pytest.approx([0.3, 0.7], abs=0.01)
 
 
+@pytest.mark.parametrize("share, n_modes", [(4e-4, 1), (4e-3, 2)])
+def test_a_mode_has_more_than_a_thousandth_of_the_mass(share, n_modes):
+    def log_p(x):
+        main, other = (-0.5 * anp.sum((x - at) ** 2, axis=1) for at in (0, 12))
+        return anp.logaddexp(np.log(1 - share) + main, np.log(share) + other)
+
+    gaussians, modes = search(log_p, 1)
+    assert len(gaussians) == len(modes.shares) == n_modes
+    assert modes.shares.min() == pytest.approx(share if n_modes == 2 else 1, rel=0.1)
+
+
+@pytest.mark.parametrize("n", [12, 30])
+def test_more_than_24_modes_share_one_flow(n):
+    places = 8.0 * np.stack(np.meshgrid(np.arange(6), np.arange(5)), -1).reshape(-1, 2)[:n]
+
+    def log_p(x):
+        log_parts = -0.5 * anp.sum((x[:, None] - places) ** 2, axis=2)
+        top = anp.max(log_parts, axis=1)
+        return top + anp.log(anp.sum(anp.exp(log_parts - top[:, None]), axis=1))
+
+    near = Gaussian(np.array([20.0, 16.0]), 15 * np.eye(2))
+    rng = np.random.default_rng(0)
+    gaussians, modes = find_modes(LogTarget(log_p, 2), near, np.empty((0, 2)), rng)
+    assert len(modes.shares) > n - 4 and len(gaussians) == (1 if n > 24 else len(modes.shares))
+
+
+def test_the_history_of_a_part_is_about_the_whole_target():
+    """-ELBO tends to -log Z of both modes, whatever shares were guessed before the training."""
+
+    def log_p(x):
+        return anp.logaddexp(*(-0.5 * anp.sum((x - [at, 0.0]) ** 2, axis=1) for at in (-6, 6)))
+
+    found = [Gaussian(np.array([at, 0.0]), np.eye(2)) for at in (-6.0, 6.0)]
+    rng, guess = np.random.default_rng(0), np.array([0.8, 0.2])
+    _, history = fit_modes(LogTarget(log_p, 2), found, guess, rng, epochs=1, batches=2)
+    assert history.val_nll[-1] == pytest.approx(-np.log(4 * np.pi), abs=0.02)
+    assert history.train_nll[-1] == pytest.approx(-np.log(4 * np.pi), abs=0.02)
+
+
 def test_the_rows_of_a_user_are_starts():
     """A mode that is far and narrow is found from a row in it."""
 
@@ -246,6 +285,27 @@ def test_modes_with_a_dip_of_half_a_nat_are_two(dip, n_modes):
     ends = np.array([[-1.0], [1.0], [5.0]])
     mode = joined(log_p, ends, log_p(ends))
     assert mode.tolist() == [0, n_modes - 1, 2]
+
+
+def test_two_guesses_at_one_gaussian_are_one():
+    target = LogTarget(lambda x: -0.5 * anp.sum(x**2, axis=1), 2)
+    guesses = {end: Gaussian(np.full(2, end), np.eye(2)) for end in (0, 0.5)}
+    ((end, found),) = _best(target, guesses, np.random.default_rng(0))
+    assert end == 0 and np.abs(found.mean).max() < 0.05
+
+
+def test_a_tenth_of_the_draws_is_in_equal_shares():
+    """So a mode that got no weight by chance may still get it."""
+    counts = []
+
+    class Far(fc.MultivariateNormalDiag):
+        def _draw(self, n, rng):
+            counts.append(n)
+            return super()._draw(n, rng)
+
+    shares = shares_of(fc.Normal(1).log_prob, [fc.Normal(1), Far([50.0])], np.random.default_rng(0))
+    np.testing.assert_allclose(shares, [1, 0], atol=1e-8)
+    assert counts[0] == 1000 and {*counts[1:]} <= {100, 101}
 
 
 def test_rounds_send_the_draws_where_the_mass_is():

@@ -197,7 +197,7 @@ def test_equal_modes_may_be_switched_labels():
     found = weighted(fc.Normal(1), 1.0, normal, 1000)
     switched = replace(found, modes=modes_of([1 / 6] * 6, [30] * 6))
     assert 'use the support "ordered"' in switched.verdict
-    for shares in ([0.5, 0.5], [0.6, 0.2, 0.1, 0.1]):
+    for shares in ([1 / 3] * 3, [0.6, 0.2, 0.1, 0.1]):
         assert "ordered" not in replace(found, modes=modes_of(shares, [50] * len(shares))).verdict
 
 

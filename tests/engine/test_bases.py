@@ -8,7 +8,7 @@ from scipy import stats
 from support.registry import DENSITIES, FACTORS, MEANS, SCALES
 
 import flowcore as fc
-from flowcore.distributions.expectation_maximization import whitened
+from flowcore.distributions.expectation_maximization import by_bic, whitened
 
 MEANS, SCALES, FACTORS = np.array(MEANS), np.array(SCALES), np.array(FACTORS)
 WEIGHTS = np.array([0.5, 0.2, 0.3])
@@ -229,6 +229,22 @@ def test_draws_of_many_rows_given_what_they_know(columns, four):
             four.sample_given(wrong, 1)
 
 
+def test_likely_values_are_the_centre_of_the_highest_component():
+    """A component far from the known values is wide, so its centre is low."""
+    p = fc.MultivariateTMixture(MEANS, FACTORS, df=3.0)
+    columns = np.arange(1, p.dim)
+    for row in p.sample(5, 0):
+        row[columns] = np.nan
+        parts = [fc.MultivariateTMixture([m], [f], df=3.0).given(row)
+                 for m, f in zip(MEANS, FACTORS, strict=True)]  # fmt: skip
+        for shift in np.linspace(-2, 2, 21):
+            log_w = np.arange(len(parts)) * shift
+            heights = [float(part.log_prob(part.means[0])) for part in parts] + log_w
+            found = p.likely(row[None], log_w[:, None])
+            wanted = parts[np.argmax(heights)].means[0]
+            np.testing.assert_allclose(found[0, columns], wanted)
+
+
 def test_conditionals_at_their_edges():
     assert FOUR.given({}) is FOUR and FOUR.given([np.nan] * 4) is FOUR
     near = FOUR.given({0: FOUR.means[0, 0] + 1e4})  # one component has all of the mass
@@ -249,6 +265,12 @@ FITTED = {
     "normal-mixture": lambda x: fc.MultivariateNormalMixture.from_data(x, 3, rng=0),
     "normal-mixture, its size by BIC": lambda x: fc.MultivariateNormalMixture.from_data(x, "bic"),
 }
+
+
+def test_larger_mixtures_are_tried_until_two_in_a_row_are_no_better():
+    log_p = {1: 0.0, 2: 1.0, 3: 1.0, 4: 2.0, 5: 2.0, 6: 2.0, 8: 9.0}  # by the number of components
+    found = by_bic(lambda k: (log_p[k], k), n=100, dim=1, sizes=[*log_p])
+    assert found == 4
 
 
 @pytest.mark.parametrize("name", FITTED)

@@ -81,6 +81,13 @@ def test_pairs_follow_from_seed_epoch_and_number_alone():
         assert (np.floor(np.sort(t) * len(t)) == np.arange(len(t))).all()
 
 
+def test_batches_have_about_equal_sizes():
+    """160 training rows, in batches of at most 150: an update by the last ten is all noise."""
+    loss = matching(flows.continuous(2, **SMALL).initialize(X), X, batch_size=150)
+    sizes = [len(pairs.target) for pairs in loss.batches(np.random.default_rng(0), 0)]
+    assert sizes == [80, 80]
+
+
 def test_optimal_pairs_are_the_closest_of_all():
     from itertools import permutations
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import flowcore as fc
+from flowcore.bijectors.planar import _solve
 from flowcore.testing import randomize
 
 KINDS = [fc.Planar, fc.Radial]
@@ -92,6 +93,13 @@ def test_no_theta_is_singular(a):
             value, log_det = getattr(b, f"{way}_and_log_det")(np.zeros((1, 2)))
             np.testing.assert_array_equal(value, [[0, 0]])
             np.testing.assert_allclose(log_det, sign * power * np.sign(a) * np.log1p(1e18))
+
+
+@pytest.mark.parametrize("p", [1e8, 1e-8])
+def test_the_inverse_is_found_where_the_slope_changes_most(p):
+    """1 + m = p is the slope at 0, and 1 is that far away."""
+    v = np.logspace(-12, 2, 200)
+    np.testing.assert_allclose(_solve(v - np.tanh(v) + p * np.tanh(v), p), v, rtol=1e-7)
 
 
 def test_planar_without_a_direction():

@@ -190,8 +190,9 @@ def test_training_ends_if_half_of_the_updates_are_left_out():
     assert e.value.history.train_nll[1] < np.inf and len(e.value.history.train_nll) == 3
 
 
-def test_a_norm_that_has_grown_for_good_becomes_the_usual_one():
-    """From batch 40 on, log p~ is a thousand times as large."""
+@pytest.mark.parametrize("clip_norm", [None, 0.01])
+def test_a_norm_that_has_grown_for_good_becomes_the_usual_one(clip_norm):
+    """From batch 40 on, log p~ is a thousand times as large. A norm counts before it is clipped."""
     calls = []
 
     def grows(x):
@@ -199,7 +200,8 @@ def test_a_norm_that_has_grown_for_good_becomes_the_usual_one():
         return gaussian(x) * (1e3 if calls.count(256) > 40 else 1.0)
 
     options = {"epochs": 5, "batches": 20, "tolerance": 0, "start": [MEAN], "rng": 0}
-    _, history = fc.fit_reverse_kl(flow_of(), grows, skip_above=30.0, **options)
+    options |= {"skip_above": 30.0, "clip_norm": clip_norm}
+    _, history = fc.fit_reverse_kl(flow_of(), grows, **options)
     assert len(history.val_nll) == 5 and 20 <= history.settings["skipped_updates"] <= 26
 
 
@@ -282,6 +284,15 @@ def test_an_annealed_target_is_flat_at_first():
     assert powers == [0.25, 0.5, 0.75, 1.0, 1.0]
     loss.beta = 0.5
     assert loss.validation(flow.params) == ReverseKL(flow, loss.target).validation(flow.params)
+
+
+def test_a_new_flow_starts_near_the_flattest_target():
+    """N(0, 2^2) to the power 1/4 is N(0, 4^2)."""
+    options = {"epochs": 5, "batches": 1, "learning_rate": 1e-9, "rng": 0}
+    wide, _ = fc.fit_reverse_kl(
+        flow_of(), lambda x: -anp.sum(x**2, axis=1) / 8, anneal=4, **options
+    )
+    np.testing.assert_allclose(wide.sample(4000, rng=0).std(axis=0), 4, rtol=0.1)
 
 
 def test_annealing_finds_modes_that_the_start_does_not_see():

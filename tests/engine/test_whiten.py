@@ -7,6 +7,7 @@ import pytest
 from autograd import grad
 
 import flowcore as fc
+from flowcore.bijectors.linear import reach_of
 from flowcore.spec import reference
 from flowcore.testing import randomize
 
@@ -266,11 +267,18 @@ HEAVY = {
 @pytest.mark.parametrize("name", HEAVY)
 def test_held_out_rows_of_heavy_tails_are_not_far(name):
     """In at most 1 of 100 tables of 1,000 training and 1,000 held-out rows."""
-    from flowcore.bijectors.linear import reach_of
-
     rng, tables = np.random.default_rng(1), 200
     rows = HEAVY[name](rng, 1000 * tables).reshape(1000, tables)
     new = HEAVY[name](rng, 1000 * tables).reshape(1000, tables)
+    low, high, margin = reach_of(rows)
+    assert ((new < low - margin) | (new > high + margin)).any(axis=0).sum() <= 2
+
+
+@pytest.mark.parametrize("name", ["t, df 1.5", "lognormal, sigma 2"])
+def test_few_training_rows_show_little_of_how_far_others_are(name):
+    """In at most 1 of 100 tables of 20 training rows, too."""
+    rng, tables = np.random.default_rng(1), 200
+    rows, new = (HEAVY[name](rng, n * tables).reshape(n, tables) for n in (20, 1000))
     low, high, margin = reach_of(rows)
     assert ((new < low - margin) | (new > high + margin)).any(axis=0).sum() <= 2
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager, redirect_stdout
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from support.places import ROOT
 
 from flowcore import moons
@@ -28,7 +30,7 @@ def story(tmp_path_factory):
     def run(kind):
         out = tmp_path_factory.mktemp(kind) / "pictures"
         arguments = ["moons", "--epochs", "2", "--flow", kind, "--out", str(out)]
-        with redirect_stdout(io.StringIO()) as printed, fresh(5000):
+        with redirect_stdout(io.StringIO()) as printed, fresh(5000), loosely_drawn():
             assert main(arguments) == 0
         return printed.getvalue(), out
 
@@ -41,6 +43,16 @@ def fresh(n):
     with pytest.MonkeyPatch.context() as own:
         for module in (data, three):
             own.setattr(module, "N_FRESH", n)
+        yield
+
+
+@contextmanager
+def loosely_drawn():
+    """Coarse pictures whose panels may overlap: their texts are not measured first."""
+    save = Figure.savefig
+    with pytest.MonkeyPatch.context() as own:
+        own.setattr(ConstrainedLayoutEngine, "execute", lambda *args: None)
+        own.setattr(Figure, "savefig", lambda figure, path, dpi: save(figure, path, dpi=20))
         yield
 
 

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 import flowcore as fc
 from flowcore.cli import main
 from flowcore.tables import Schema, TableDensity, fit_table
+from flowcore.tables.explaining import encoded
 
+pytestmark = pytest.mark.usefixtures("few_folds")
 N = 300
 rng = np.random.default_rng(11)
 TABLE = pd.DataFrame({
@@ -44,6 +46,24 @@ def with_odd(n=8) -> pd.DataFrame:
     for i, (name, value) in enumerate(ODD.items()):
         rows.loc[i, name] = value
     return rows
+
+
+def test_another_value_is_tried_for_the_three_most_surprising_cells(density):
+    found = density.explain(TABLE.iloc[:40])
+    order = (-found.surprise).argsort(axis=1)
+    tried = ~np.isnan(found.gains)
+    assert (np.take_along_axis(tried, order, axis=1) == [True, True, True, False, False]).all()
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_an_unknown_cell_makes_a_row_neither_odd_nor_usual(density, name):
+    """The mean score of a row, over draws, is 0 without the cell, too: log g(x) is the sum of
+    log g(x_j | the others), which counts as usual, and log g(the others)."""
+    rows = density.sample(2000, rng=5)
+    rows = rows.astype({name: object}).assign(**{name: None})
+    surprises = density.answering.surprises(*encoded(density, density.schema_.select(rows))[2])
+    error = surprises[:, -1].std() / np.sqrt(2000)
+    assert abs(surprises[:, -1].mean()) < 5 * error + 0.05
 
 
 def test_the_command_scores_the_rows_beside_odd_ones(density, tmp_path, capsys):

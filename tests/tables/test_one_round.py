@@ -11,7 +11,7 @@ from flowcore.cli import main
 from flowcore.tables import Schema, fit_table
 from flowcore.tables.fitting import training_rows
 
-pytestmark = pytest.mark.usefixtures("few_folds")
+pytestmark = pytest.mark.usefixtures("few_folds", "few_epochs")
 N = 200
 rng = np.random.default_rng(5)
 AGE = np.where(np.arange(N) % 17, rng.integers(18, 90, N), np.nan)

@@ -140,4 +140,15 @@ def test_a_cell_is_its_integral_at_an_end_too(name):
     low = values.min() if own.low is None else own.low
     high = values.max() if own.high is None else own.high
     x = own.nearest(np.arange(low, high + own.step / 2, own.step))
+    x = np.concatenate([x[:20], x[20:-20:5], x[-20:]])
     np.testing.assert_allclose(density.log_prob({"v": x}), integrals(density, x), atol=5e-3)
+
+
+def test_the_cells_at_both_ends_are_mirror_images_however_far_they_are():
+    """A billion spreads from the rows, the distribution function is 1 in floats."""
+    kind = Kind.parse("integer(0, 999)")
+    coordinates = Coordinates([kind], fillers=np.array([[0.0], [1e-9]]))
+    z, log_w = coordinates.in_cells(np.array([[0.0], [999.0]]), np.full((1, 1), 0.3))
+    assert z[0, 0, 0] < -6.9 and np.isfinite(log_w).all()
+    np.testing.assert_allclose(z[0, 1], -z[0, 0], rtol=1e-9)
+    np.testing.assert_allclose(log_w[0, 1], log_w[0, 0], rtol=1e-9)

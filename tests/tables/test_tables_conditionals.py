@@ -11,6 +11,7 @@ from scipy import stats
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import flowcore as fc
+from flowcore.conditionals.weights import trusted
 from flowcore.tables import (
     CategoricalMixture,
     ChowLiuTree,
@@ -232,8 +233,8 @@ def test_a_mean_is_that_of_the_range_of_the_table():
 def test_draws_beyond_the_rows_stay_near_them_and_far_rows_have_a_density():
     """One cell of 300 was thousands away."""
     learned = heaped(lambda x, **_: fc.MultivariateNormalMixture.from_data(x))
-    rows = {"heaped": np.full(400, np.nan), "x": np.zeros(400)}
-    drawn = np.concatenate([table["heaped"] for table in learned.impute(rows, n=50).tables])
+    rows = {"heaped": np.full(40, np.nan), "x": np.zeros(40)}
+    drawn = np.concatenate([table["heaped"] for table in learned.impute(rows, n=500).tables])
     beyond = np.mean((drawn < 20) | (drawn > 59))
     assert 1e-4 < beyond < 0.03 and drawn.min() > 10 and drawn.max() < 70
     far = learned.log_prob({"heaped": [60, 61, 70, 1000, 10**6], "x": np.zeros(5)})
@@ -256,6 +257,11 @@ def test_annealed_draws_where_weights_fail(density):
         if name in ("age", "rain"):
             assert stats.ks_2samp(values, exact[name]).statistic < 0.12, name
     assert found.shares()["smokes"][True] == pytest.approx(good.shares()["smokes"][True], abs=0.12)
+
+
+def test_answers_are_trusted_up_to_a_k_hat_and_from_an_ess_on():
+    ess, k_hat = np.array([30, 29.9, np.inf, 30]), np.array([0.7, 0.5, -np.inf, 0.71])
+    assert trusted(ess, k_hat).tolist() == [True, False, True, False]
 
 
 # ------------------------------------------------------------------------ rows with holes
@@ -293,12 +299,12 @@ def test_hidden_cells_lie_among_the_draws_as_they_should(density):
     assert answers.tables[0]["age"].dtype.kind == "i"
 
 
-@pytest.mark.filterwarnings("ignore:.* of 700 rows have answers")
+@pytest.mark.filterwarnings("ignore:.* of 280 rows have answers")
 def test_intervals_of_draws_cover_hidden_numbers(density):
     """The least and the greatest of 19 draws hold 90%: of a continuous number, one on a grid, and
     one with an atom. Draws at .8 of their distance from the middle do not hold 90%."""
-    truth = dict(density.sample(700, rng=7))
-    holes, hidden = with_holes(truth)
+    truth = dict(density.sample(280, rng=7))
+    holes, hidden = with_holes(truth, 0.6)
     tables = density.impute(holes, n=19, n_draws=100, rng=1).tables
     rng, inside, usual = RNG(2), {1.0: [], 0.8: []}, []
     for name in ("age", "income", "rain"):
@@ -353,24 +359,24 @@ def answers_alike(a, b, at):
 def test_an_answer_depends_on_its_row_alone(density, monkeypatch):
     """Not on other rows, their order, or the blocks they are answered in; draws of equal rows are
     independent."""
-    X, order = holes_of(15), RNG(0).permutation(15)
-    whole = density.impute(X, n=3, rng=5)
-    answers_alike(density.impute(X.iloc[order], n=3, rng=5), whole, order)
+    X, order, few = holes_of(15), RNG(0).permutation(15), {"n_draws": 100, "rng": 5}
+    whole = density.impute(X, n=3, **few)
+    answers_alike(density.impute(X.iloc[order], n=3, **few), whole, order)
     log_p = density.log_prob(X, missing="marginal")
     np.testing.assert_allclose(
         density.log_prob(X.iloc[order], missing="marginal"), log_p[order], rtol=1e-10
     )
     twice, hidden = pd.concat([X, X], ignore_index=True), X["income"].isna().to_numpy()
     np.testing.assert_allclose(density.log_prob(twice, missing="marginal")[15:], log_p, rtol=1e-10)
-    income = density.impute(twice, n=1, rng=5).tables[0]["income"].to_numpy()
+    income = density.impute(twice, n=1, **few).tables[0]["income"].to_numpy()
     assert (income[:15] != income[15:])[hidden].all() and hidden.sum() > 2
     for i in (0, 7, 14):
-        answers_alike(density.impute(X.iloc[[i]], n=3, rng=5), whole, [i])
+        answers_alike(density.impute(X.iloc[[i]], n=3, **few), whole, [i])
         np.testing.assert_allclose(
             density.log_prob(X.iloc[[i]], missing="marginal"), log_p[[i]], rtol=1e-10
         )
     monkeypatch.setattr("flowcore.conditionals.answering.NUMBERS", 2000)
-    answers_alike(density.impute(X, n=3, rng=5), whole, np.arange(15))
+    answers_alike(density.impute(X, n=3, **few), whole, np.arange(15))
     assert (density.impute(X, n=3, rng=6).tables[0] != whole.tables[0]).any().any()
 
 
@@ -482,9 +488,9 @@ def test_answers_without_mass_are_an_error_or_a_warning(density):
 
     own = TableDensity.of(density.schema_, Nowhere(3, 5), density.categories_)
     with pytest.raises(ValueError, match="density of what is known is 0"):
-        own.given({"income": (1e-9, 1e-7), "age": 3})
+        own.given({"income": (1e-9, 1e-7), "age": 3}, n_draws=400)
     with pytest.warns(UserWarning, match="not to be trusted: effective sample size .* annealed"):
-        assert not density.given({"income": 1e-300, "age": 3}).trusted
+        assert not density.given({"income": 1e-300, "age": 3}, n_draws=400).trusted
     holes = {"city": [None], "age": [3], "income": [1e-300], "rain": [1.0], "smokes": [None]}
     assert density.impute(holes, n=1).trusted.all()  # all values of the categories are evaluated
     with pytest.warns(UserWarning, match="1 of 1 rows have answers that are not to be trusted"):
@@ -750,7 +756,7 @@ def test_an_imputer_fills_cells_as_well_as_regression_does():
     assert error.abs().mean() < 1.3 * 5 * np.sqrt(2 / np.pi)  # of a normal with deviation 5
     assert (found["kids"] % 1 == 0).all() and set(found["sex"]) == {"f", "m"}
     again = imputer().fit(holes)
-    pd.testing.assert_frame_equal(again.transform(holes), found)
+    pd.testing.assert_frame_equal(again.transform(holes[:60]), found[:60])
 
 
 def test_completed_tables_differ_where_cells_were_missing():

@@ -19,7 +19,15 @@ from flowcore.tables import (
     fit_table,
     read_blocks,
 )
-from flowcore.tables.dates import calendar, from_calendar, seconds_of, weekday, written
+from flowcore.tables.dates import (
+    calendar,
+    formats_of,
+    from_calendar,
+    is_clock,
+    seconds_of,
+    weekday,
+    written,
+)
 
 N = 300
 draw = np.random.default_rng(0)
@@ -268,3 +276,16 @@ def test_kinds_of_dates_that_are_refused(text, message):
         "date(day, year)",
     ):
         assert str(Kind.parse(good)) == good
+
+
+def test_years_of_two_digits_are_no_dates_of_another_century():
+    """Birthdays such as 1/7/45 would lie in 2045."""
+    days = [f"{day:02}/{month:02}/{{}}" for day in (3, 14, 27) for month in (1, 5, 8, 12)]
+    assert "%d/%m/%y" in formats_of([day.format("19") for day in days])
+    assert not formats_of([day.format("45") for day in days])
+
+
+@pytest.mark.parametrize(("hours", "clock"), [(3, False), (8, True)])
+def test_numbers_in_few_hours_are_no_times_of_day(hours, clock):
+    numbers = 100 * (9 + np.arange(hours))[:, None] + np.arange(0, 60, 5)
+    assert is_clock(numbers.ravel()) == clock

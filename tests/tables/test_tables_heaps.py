@@ -123,6 +123,13 @@ def test_the_logarithm_of_amounts_begins_below_nearly_all_of_them():
     assert soft_log(x) is None and soft_log(np.random.default_rng(1).normal(9, 1, 500)) is None
 
 
+def test_the_mass_beyond_weighted_rows_is_that_of_fewer_rows():
+    """Weights of 1 and 3: (sum w)^2 / sum w^2 is 4/5 of the rows."""
+    x, weight = 5.0 * np.arange(200) % 100, np.resize([1.0, 3.0], 200)
+    _, mass = normal_scores(x, Kind("integer", 1), weight).knots
+    assert mass[1:3].sum() == pytest.approx(0.5 / 161) == mass[-2:].sum()
+
+
 def test_weights_are_shares_of_fewer_rows():
     """Equal weights change nothing; a large one is one row, and no value that comes back."""
     kind = Kind.parse("integer(0)")

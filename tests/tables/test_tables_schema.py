@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import flowcore as fc
 from flowcore.tables import Column, Kind, Schema, fit_table
-from flowcore.tables.detection import grid_of
+from flowcore.tables.detection import find_atoms, grid_of
 from flowcore.tables.patterns import pattern_of
 
 rng = np.random.default_rng(0)
@@ -333,3 +333,23 @@ def test_a_kind_that_could_not_be_written_is_refused(arguments):
     """`str(kind)` is what `Kind.parse` reads: nothing else is a kind."""
     with pytest.raises(ValueError, match=f"no kind {arguments[0]} has step"):
         Kind(*arguments)
+
+
+@pytest.mark.parametrize(("off", "step"), [(15, 1.0), (30, 0.1)])
+def test_a_fiftieth_of_the_rows_may_be_off_a_grid(off, step):
+    values, counts = np.append(np.arange(40.0), 9.3), np.append(np.full(40, 25), off)
+    order = np.argsort(values)
+    assert grid_of(values[order], counts[order])[0] == step
+
+
+def test_a_cap_needs_a_five_hundredth_of_the_rows_and_other_atoms_a_twentieth():
+    counts = np.append(np.full(49, 2), np.full(49, 40))[::-1]
+    for often, is_atom in ((12, True), (3, False)):  # .6% of the rows, and a seventh of a percent
+        assert find_atoms(np.append(counts, often))[-1] == is_atom
+    assert not find_atoms(np.concatenate([counts, [12], np.full(5, 2)])).any()
+
+
+@pytest.mark.parametrize(("last", "kind"), [(50, "categorical"), (30, "integer(0)")])
+def test_few_values_on_a_grid_of_which_nine_tenths_are_empty_are_categories(last, kind):
+    schema = Schema.from_data({"code": np.tile([1.0, 2.0, 3.0, last], 30)})
+    assert str(schema.columns[0].suggestion) == kind

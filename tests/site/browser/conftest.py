@@ -1,8 +1,11 @@
 """The ground for tests in a browser: a site, a server, Chromium, and a page that is watched.
 
     python -m pytest -m browser tests/site/browser   # needs the extra `browser`, chromium and npm
+    python -m pytest -m browser -n 2 --dist loadfile tests/site/browser
 
 The tests here get the mark `browser` from this file, and are left out unless they are asked for.
+A page gets a Python that has started in an earlier test (`new_page`, `open_page`). Where the start
+is the subject, or the page needs other options than `new_page` has, it is a `cold_page`.
 The page answers in its own time: `ready` and `until` wait for what a test then reads.
 """
 
@@ -15,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from support.places import ROOT
 
 HERE = Path(__file__).parent
@@ -31,6 +35,38 @@ FLAGS = [
 ]
 WIDE = {"width": 1280, "height": 800}
 PATIENCE = 120_000  # milliseconds: far beyond what any step takes on a busy machine
+# To start Python costs more than what most tests ask of it, so one page keeps those that started.
+# It lends each page a Python of its own; every document gets it with nothing on the bench.
+KEEP = """async () => {
+  const { Engine } = await import(new URL("engine.js", location));
+  const settings = await (await fetch("settings.json")).json();
+  const kept = []; // {engine, page}
+  globalThis.lend = (page) => {
+    const free = (one) => one.engine.works && (one.page === page || one.page.closed);
+    let one = kept.find(free);
+    if (!one) kept.push((one = { engine: new Engine({ settings }) }));
+    one.page = page;
+    one.engine.listeners = [];
+    one.engine.call("run", { code: "from flow_bench import desk; desk._bench.clear()" });
+    return one.engine;
+  };
+  globalThis.tidy = async () => {
+    localStorage.clear();
+    const late = new Promise((done) => setTimeout(done, 20_000, "late"));
+    for (const { engine } of kept.filter((one) => one.engine.works)) {
+      if ((await Promise.race([engine.call("about"), late])) !== "late") continue;
+      engine.stop();
+      throw new Error("a test has left a Python that computes for ever");
+    }
+  };
+}"""
+# `Engine.shared` takes the engine that is there; after a stop it finds another.
+BORROW = """if (globalThis.opener?.lend) {
+  let engine = null;
+  Object.defineProperty(globalThis, "flowcoreEngine", {
+    get: () => (engine?.works ? engine : (engine = opener.lend(window))),
+  });
+}"""
 
 
 def ready(page):
@@ -79,20 +115,21 @@ def live():
 
 
 @pytest.fixture(scope="session")
-def live_folder(live, tmp_path_factory):
-    """The assembled page, beside which stands the folder smoke/ of these tests."""
+def site_folder(live, tmp_path_factory):
+    """live/ and _static/, as a site has them: pages of tests are written beside them."""
     if shutil.which("npm") is None:
         pytest.skip("npm, which brings Pyodide, is not installed")
-    folder = tmp_path_factory.mktemp("site") / "live"
-    live.assemble(folder)
-    shutil.copytree(HERE / "smoke", folder / "smoke")
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "_static").symlink_to(DOCS / "static")
+    with FileLock(live.CACHE / "lock"):  # of several test processes one builds the wheel
+        live.assemble(folder / "live")
     return folder
 
 
 @pytest.fixture(scope="session")
-def site(live, live_folder):
+def site(live, site_folder):
     """Its URL."""
-    with served(live, live_folder) as url:
+    with served(live, site_folder) as url:
         yield url
 
 
@@ -125,6 +162,12 @@ class Watched:
         if message.type == "error":
             self.errors.append(message.text)
 
+    def has_nothing(self):
+        """What was seen fails the test, and is forgotten."""
+        elsewhere, errors = self.elsewhere[:], self.errors[:]
+        self.elsewhere.clear(), self.errors.clear()
+        assert elsewhere == [] and errors == []
+
 
 @pytest.fixture
 def watched(browser, site):
@@ -143,8 +186,8 @@ def watched(browser, site):
 
 
 @pytest.fixture
-def new_page(watched):
-    """`new_page(color_scheme="dark", viewport=...)`, a page in a context with these options.
+def cold_page(watched):
+    """`cold_page(has_touch=True, viewport=...)`: a page in a new context; its Python has to start.
 
     At the end no page has reported an error or asked for anything elsewhere.
     """
@@ -156,24 +199,68 @@ def new_page(watched):
         return page
 
     yield new
-    assert [url for seen in everything for url in seen.elsewhere] == []
-    assert [error for seen in everything for error in seen.errors] == []
+    for seen in everything:
+        seen.has_nothing()
+
+
+@pytest.fixture(scope="session")
+def keeper(browser, site):
+    """`page, seen = keeper`: the first page of a context that stays, and what is seen in it."""
+    context = browser.new_context()
+    context.set_default_timeout(PATIENCE)
+    seen = Watched(context, site)
+    page = context.new_page()
+    page.goto(f"{site}live/settings.json")
+    page.evaluate(KEEP)
+    context.add_init_script(BORROW)
+    yield page, seen
+    context.close()
+
+
+@pytest.fixture
+def new_page(keeper):
+    """`new_page(color_scheme="dark", viewport=...)`: a page that borrows a Python from the keeper.
+
+    What a test leaves in it ends with the test, which has to pass what a `cold_page` has to.
+    """
+    (first, seen), pages = keeper, []
+
+    def new(viewport=WIDE, permissions=(), **media):
+        if permissions:  # an empty list would deny them all
+            first.context.grant_permissions(permissions)
+        with first.expect_popup() as opening:
+            first.evaluate("void open()")
+        pages.append(opening.value)
+        pages[-1].set_viewport_size(viewport)
+        pages[-1].emulate_media(**media)
+        return pages[-1]
+
+    yield new
+    for page in pages:
+        page.close()
+    first.context.clear_permissions()
+    first.evaluate("tidy()")
+    seen.has_nothing()
 
 
 @pytest.fixture
 def open_page(new_page, site):
     """`open_page("task=3", viewport=...)`: the Flow Bench, once it is ready to train."""
 
-    def opened(hash="", viewport=WIDE, **options):
-        page = new_page(viewport=viewport, **options)
-        page.goto(f"{site}index.html#{hash}")
+    def opened(hash="", new=new_page, viewport=WIDE, **options):
+        page = new(viewport=viewport, **options)
+        page.goto(f"{site}live/index.html#{hash}")
         ready(page)
         return page
 
     return opened
 
 
-@pytest.fixture
-def page(new_page):
-    """A page that is watched."""
-    return new_page()
+def serious_faults(page):
+    """What axe finds: (the rule, the elements)."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    return [
+        (fault["id"], [node["target"] for node in fault["nodes"]])
+        for fault in axe.Axe().run(page).response["violations"]
+        if fault["impact"] in ("serious", "critical")
+    ]

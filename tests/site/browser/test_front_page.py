@@ -4,7 +4,6 @@ python -m pytest -q -s -m browser tests/site/browser/test_front_page.py   # prin
 """
 
 import re
-import shutil
 import textwrap
 
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 
 import flowcore as fc
 
-from .conftest import DOCS, PATIENCE, served
+from .conftest import DOCS, serious_faults
 
 HEAD = """<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>flowcore</title>
@@ -23,33 +22,18 @@ HEAD = """<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8
 
 
 @pytest.fixture
-def url(live, tmp_path):
-    """A page with the figure of docs/index.rst and its scripts; the Flow Bench is not there."""
-    shutil.copytree(DOCS / "static", tmp_path / "_static")
+def opened(new_page, site, site_folder):
+    """`opened(viewport=...)`: a page with the figure of docs/index.rst and its scripts."""
     index = (DOCS / "index.rst").read_text("utf-8")
     block = re.search(r"\.\. raw:: html\n\n((?:   .*\n|\n)+)", index)[1]
-    (tmp_path / "index.html").write_text(HEAD.format(block=textwrap.dedent(block)), "utf-8")
-    with served(live, tmp_path) as url:
-        yield f"{url}index.html"
+    (site_folder / "index.html").write_text(HEAD.format(block=textwrap.dedent(block)), "utf-8")
 
-
-@pytest.fixture
-def opened(browser, url):
-    """`opened(viewport=...)`: the page; at the end it has reported no error."""
-    contexts, errors = [], []
-
-    def new(**options):
-        contexts.append(browser.new_context(**options))
-        contexts[-1].set_default_timeout(PATIENCE)
-        page = contexts[-1].new_page()
-        page.on("pageerror", lambda problem: errors.append(str(problem)))
-        page.goto(url)
+    def figure(new=new_page, **options):
+        page = new(**options)
+        page.goto(f"{site}index.html")
         return page
 
-    yield new
-    for context in contexts:
-        context.close()
-    assert errors == []
+    return figure
 
 
 THEME = """<!doctype html><html lang="en"><meta charset="utf-8"><title>A page</title>
@@ -61,17 +45,13 @@ THEME = """<!doctype html><html lang="en"><meta charset="utf-8"><title>A page</t
 <tr><td><div style="width: 900px; height: 2em"></div></td></tr></table></main></html>"""
 
 
-def test_what_the_theme_leaves_out(browser, url, tmp_path):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    (tmp_path / "page.html").write_text(THEME, "utf-8")
-    context = browser.new_context(viewport={"width": 390, "height": 800})
-    page = context.new_page()
-    page.goto(url.replace("index", "page"))
+def test_what_the_theme_leaves_out(new_page, site, site_folder):
+    (site_folder / "page.html").write_text(THEME, "utf-8")
+    page = new_page(viewport={"width": 390, "height": 800})
+    page.goto(f"{site}page.html")
     page.locator("summary[aria-label='Pages of The course']").wait_for()
     page.locator("table[tabindex='0']").wait_for()
-    found = axe.Axe().run(page).response["violations"]
-    context.close()
-    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+    assert serious_faults(page) == []
 
 
 AT_REST = "(({ value, max }) => value === max)(document.querySelector('figure.learned input'))"
@@ -85,8 +65,8 @@ def label(page):
     return page.locator("figure.learned .stage").inner_text()
 
 
-def test_it_moves_soon_and_comes_to_rest(opened):
-    page = opened()
+def test_it_moves_soon_and_comes_to_rest(opened, cold_page):
+    page = opened(cold_page)
     page.wait_for_selector("figure.learned[data-moved-after]")
     seconds = int(page.locator("figure.learned").get_attribute("data-moved-after")) / 1000
     print(f"\nfirst movement {seconds:.1f} s after navigation")
@@ -124,10 +104,8 @@ def test_at_the_end_the_density_is_shaded_and_every_stage_has_its_label(opened):
     assert shaded > 0.05 > 5 * blue(page)
 
 
-def test_what_it_computes_is_flowcores(opened, monkeypatch):
-    monkeypatch.syspath_prepend(str(DOCS))
-    from builder import front_door
-
+def test_what_it_computes_is_flowcores(opened, builder):
+    front_door = builder("front_door")
     flow = fc.flows.maf(2, layers=3, hidden=[5], activation="tanh", rng=0)
     flow = flow.initialize(np.random.default_rng(0).normal(size=(50, 2)) * [2, 3] + 1)
     flow = fc.testing.randomize(flow, rng=1)
@@ -174,8 +152,8 @@ def test_by_the_keyboard(opened):
     assert place(page) > 0
 
 
-def test_without_scripts_there_is_a_picture(opened):
-    page = opened(java_script_enabled=False)
+def test_without_scripts_there_is_a_picture(opened, cold_page):
+    page = opened(cold_page, java_script_enabled=False)
     assert page.locator("figure.learned img").is_visible()
     assert not page.get_by_role("button", name="Play").is_visible()
 
@@ -183,9 +161,7 @@ def test_without_scripts_there_is_a_picture(opened):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280, 1920])
 def test_it_fits_and_axe_finds_no_serious_fault(opened, width, scheme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     page = opened(viewport={"width": width, "height": 800}, color_scheme=scheme)
     page.locator("figure.learned canvas").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    found = axe.Axe().run(page).response["violations"]
-    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+    assert serious_faults(page) == []

@@ -1,51 +1,8 @@
-"""What stands under the Flow Bench: the assembled folder in a Worker, and the watch over a page."""
+"""What stands under the Flow Bench: the watch over a page, and tests that keep to themselves."""
 
-import numpy as np
 import pytest
 
-from .conftest import until
-
-LEFT_OUT = {"matplotlib", "scipy", "sklearn", "threadpoolctl", "tqdm"}
-LOADED = "import sys\nanswer = sorted({name.split('.')[0] for name in sys.modules})"
-PROGRAM = """
-import numpy as np
-import flowcore as fc
-
-flows = {
-    name: getattr(fc.flows, name)(2, layers=3, hidden=[16], rng=0)
-    for name in ("maf", "iaf", "realnvp", "nice", "nsf")
-}
-x = np.linspace(-3, 3, 200).reshape(100, 2)
-flows = {name: fc.testing.randomize(flow, rng=1) for name, flow in flows.items()}
-answer = {name: flow.log_prob(x).tolist() for name, flow in flows.items()}
-"""
-
-
-def in_the_page(page, program):
-    """The `answer` of a program that the Worker of smoke/ runs; an error as text."""
-    return page.evaluate("(program) => window.run(program)", program)
-
-
-@pytest.fixture
-def smoke(page, site):
-    """The page of smoke/, ready."""
-    page.goto(site + "smoke/index.html")
-    page.evaluate("window.ready")
-    return page
-
-
-def test_densities_are_those_of_this_machine(smoke):
-    """Every recipe, at random parameters; NumPy and autograd are all that is loaded for it."""
-    found = in_the_page(smoke, PROGRAM)
-    here = {}
-    exec(PROGRAM, here)
-    assert found.keys() == here["answer"].keys()
-    for name, log_prob in here["answer"].items():
-        np.testing.assert_allclose(found[name], log_prob, rtol=0, atol=1e-12, err_msg=name)
-    loaded = set(in_the_page(smoke, LOADED))
-    assert {"numpy", "autograd", "flowcore"} <= loaded and not LEFT_OUT & loaded
-    loaded = set(in_the_page(smoke, f"import flow_bench\n{LOADED}"))
-    assert "flow_bench" in loaded and not LEFT_OUT & loaded
+from .conftest import ready, until
 
 
 @pytest.mark.parametrize(
@@ -62,7 +19,7 @@ def test_densities_are_those_of_this_machine(smoke):
 )
 def test_requests_elsewhere_are_seen(watched, site, script):
     page, seen = watched()
-    page.goto(site + "settings.json")
+    page.goto(site + "live/settings.json")
     page.evaluate(script)
     assert seen.elsewhere == ["https://elsewhere.example/x"]
 
@@ -80,7 +37,49 @@ def test_requests_elsewhere_are_seen(watched, site, script):
 )
 def test_errors_are_seen(watched, site, script, text):
     page, seen = watched()
-    page.goto(site + "settings.json")
+    page.goto(site + "live/settings.json")
     page.evaluate(script + "; 0")
     until(page, lambda: " ".join(seen.errors), text)
     assert len(seen.errors) == 1
+
+
+def test_errors_of_a_page_that_borrows_are_seen_and_forgotten(new_page, keeper, site):
+    page, (_, seen) = new_page(), keeper
+    page.goto(site + "live/settings.json")
+    page.evaluate("console.error('printed')")
+    until(page, lambda: " ".join(seen.errors), "printed")
+    with pytest.raises(AssertionError, match="printed"):
+        seen.has_nothing()
+    seen.has_nothing()
+
+
+LEFT = """async () => {
+  localStorage.setItem("left", 1);
+  sessionStorage.setItem("left", 1);
+  await window.flowBench.engine.call("run", { code: "left = 1" });
+}"""
+FOUND = """async () => [
+  localStorage.length, sessionStorage.length,
+  (await navigator.permissions.query({ name: "clipboard-read" })).state,
+  innerWidth, matchMedia("(prefers-color-scheme: dark)").matches,
+  matchMedia("(prefers-reduced-motion: reduce)").matches,
+  (await window.flowBench.engine.call("described")).settings.layers,
+  (await window.flowBench.engine.call("run", { code: "left" })).problem.split("\\n").at(-1),
+]"""
+
+
+@pytest.mark.parametrize("turn", ["first", "second"])
+def test_what_a_test_leaves_does_not_reach_the_next(open_page, turn):
+    """Storage, permissions, media, and what its Python has; of two pages each has its own."""
+    fresh = [0, 0, "prompt", 1280, False, False, 4, "NameError: name 'left' is not defined"]
+    page = open_page()
+    assert page.evaluate(FOUND) == fresh
+    media = {"color_scheme": "dark", "reduced_motion": "reduce"}
+    small = {"width": 600, "height": 800}
+    other = open_page("layers=2", permissions=["clipboard-read"], viewport=small, **media)
+    other.evaluate(LEFT)
+    assert other.evaluate(FOUND) == [1, 1, "granted", 600, True, True, 2, ""]
+    assert page.evaluate(FOUND) == [1, 0, "granted", *fresh[3:]]
+    other.reload()
+    ready(other)
+    assert other.evaluate(FOUND)[-1] == fresh[-1]  # a document starts anew

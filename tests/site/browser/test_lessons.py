@@ -1,13 +1,12 @@
 """A lesson's questions in the page: asked, checked, kept, and what follows folded until then."""
 
 import json
-import shutil
 
 import pytest
 
 from flowcore import teaching
 
-from .conftest import DOCS, served, until
+from .conftest import until
 
 LESSON = """<!doctype html><html lang="en"><meta charset="utf-8"><title>A lesson</title>
 <link rel="icon" href="data:,"><link rel="stylesheet" href="_static/flowcore.css">
@@ -53,31 +52,21 @@ print(teaching.check("1c", log_p))</pre></div>
 
 
 @pytest.fixture
-def lesson(live, live_folder, tmp_path, browser):
-    """A page with a lesson on it, as the site has them: beside live/ and _static/."""
-    (tmp_path / "_static").mkdir()
-    for path in (DOCS / "static").iterdir():
-        shutil.copy(path, tmp_path / "_static")
-    shutil.copytree(live_folder, tmp_path / "live")
-    (tmp_path / "lesson.html").write_text(LESSON, "utf-8")
-    with served(live, tmp_path) as url:
-        context = browser.new_context()
-        context.set_default_timeout(120_000)
-        yield context, f"{url}lesson.html"
-        context.close()
+def lesson(site, site_folder):
+    """The URL of a page with a lesson on it."""
+    (site_folder / "lesson.html").write_text(LESSON, "utf-8")
+    return f"{site}lesson.html"
 
 
-def opened(lesson):
-    """(a page with the lesson, the errors of its scripts)"""
-    (context, url), errors = lesson, []
-    page = context.new_page()
-    page.on("pageerror", lambda problem: errors.append(str(problem)))
-    page.goto(url)
-    return page, errors
+@pytest.fixture
+def page(new_page, lesson):
+    """That page."""
+    page = new_page()
+    page.goto(lesson)
+    return page
 
 
-def test_an_answer_is_hidden_until_it_is_given(lesson):
-    page, errors = opened(lesson)
+def test_an_answer_is_hidden_until_it_is_given(page):
     question = page.locator("form[data-name='1a']")
     question.wait_for()
     assert page.get_by_text("Guess.").inner_text() == "Guess."  # no "in the place of None" here
@@ -125,11 +114,9 @@ def test_an_answer_is_hidden_until_it_is_given(lesson):
     function.get_by_text("Check").click()
     until(page, function.locator("output").inner_text, "1c: right. z = log x")
     assert not function.locator("pre").is_visible()  # a right answer comes with one, folded
-    assert not errors
 
 
-def test_a_loop_that_never_ends_can_be_stopped(lesson):
-    page, errors = opened(lesson)
+def test_a_loop_that_never_ends_can_be_stopped(page):
     page.get_by_text("Show the whole lesson").click()
     function = page.locator("form[data-name='1c']")
     stop = function.get_by_role("button", name="Stop", exact=True)
@@ -149,13 +136,9 @@ def test_a_loop_that_never_ends_can_be_stopped(lesson):
     )
     function.get_by_text("Check").click()
     until(page, function.locator("output").inner_text, "1c: right.")
-    assert not errors
 
 
-def test_a_reader_may_go_on_without_an_answer(lesson):
-    context, url = lesson
-    page = context.new_page()
-    page.goto(url)
+def test_a_reader_may_go_on_without_an_answer(page):
     page.locator("form[data-name='1a']").get_by_text("Go on").click()
     page.locator("#answer").wait_for()
     assert not page.locator("#close").is_visible()
@@ -178,8 +161,7 @@ def answered(page, name, text, verdict):
     return form
 
 
-def test_the_second_wrong_number_opens_the_picture(lesson):
-    page, errors = opened(lesson)
+def test_the_second_wrong_number_opens_the_picture(page):
     form = page.locator("form[data-name='1a']")
     assert form.get_by_text("Go on without an answer").is_visible()
     answered(page, "1a", "half a mile", "'half a mile' has 'a' in it: type a number, such as")
@@ -189,11 +171,10 @@ def test_the_second_wrong_number_opens_the_picture(lesson):
     assert not page.locator("#answer").is_visible()
     answered(page, "1a", "-0,226", "subtract log 2. The lesson goes on below.")
     page.locator("#answer").wait_for()
-    assert not form.get_by_text("Go on", exact=True).is_visible() and not errors
+    assert not form.get_by_text("Go on", exact=True).is_visible()
 
 
-def test_answers_are_kept_and_saved_as_a_file_that_can_be_marked(lesson, tmp_path):
-    page, errors = opened(lesson)
+def test_answers_are_kept_and_saved_as_a_file_that_can_be_marked(page, tmp_path):
     answered(page, "1a", "−1,61", "1a: right. ")  # noqa: RUF001
     page.locator("form[data-name='7a'] input").fill("0.3")  # written and not checked
     page.get_by_text("Show the whole lesson").click()
@@ -229,7 +210,6 @@ def test_answers_are_kept_and_saved_as_a_file_that_can_be_marked(lesson, tmp_pat
     assert function.locator("output").inner_text() == ""
     function.locator("textarea").fill(code)
     assert function.locator("output").inner_text() == message
-    assert not errors
 
 
 def saved(page, path):
@@ -241,8 +221,7 @@ def saved(page, path):
     return {answer["exercise"]: (answer["text"], answer["right"]) for answer in answers}
 
 
-def test_a_verdict_belongs_to_the_text_that_was_checked(lesson, tmp_path):
-    page, errors = opened(lesson)
+def test_a_verdict_belongs_to_the_text_that_was_checked(page, tmp_path):
     form = answered(page, "1a", "-1.61", "1a: right. ")
     right, box = form.locator("output").inner_text(), form.locator("input")
     box.fill("-1.61 ")
@@ -251,20 +230,19 @@ def test_a_verdict_belongs_to_the_text_that_was_checked(lesson, tmp_path):
     box.fill("-1.61")
     assert form.get_attribute("data-right") == "true"
     assert form.locator("output").inner_text() == right
-    assert saved(page, tmp_path / "back.json") == {"1a": ("-1.61", True)} and not errors
+    assert saved(page, tmp_path / "back.json") == {"1a": ("-1.61", True)}
 
 
-def test_a_browser_that_keeps_nothing_saves_what_is_in_the_page(lesson, tmp_path):
-    lesson[0].add_init_script(
+def test_a_browser_that_keeps_nothing_saves_what_is_in_the_page(page, tmp_path):
+    page.add_init_script(
         "Object.defineProperty(globalThis, 'localStorage', {get() { throw Error('none'); }})"
     )
-    page, errors = opened(lesson)
+    page.reload()
     page.locator("form[data-name='1a'] input").fill("0.3")
-    assert saved(page, tmp_path / "work.json") == {"1a": ("0.3", None)} and not errors
+    assert saved(page, tmp_path / "work.json") == {"1a": ("0.3", None)}
 
 
-def test_the_next_reader_starts_anew(lesson):
-    page, errors = opened(lesson)
+def test_the_next_reader_starts_anew(page):
     box = page.locator("form[data-name='1a'] input")
     box.fill("0.3")
     page.once("dialog", lambda dialog: dialog.dismiss())
@@ -274,19 +252,18 @@ def test_the_next_reader_starts_anew(lesson):
     with page.expect_navigation():
         page.get_by_text("Start anew").click()
     box.wait_for()
-    assert box.input_value() == "" and not errors
+    assert box.input_value() == ""
 
 
-def test_a_class_has_other_numbers_by_its_seed(lesson, tmp_path):
-    (context, url), question = lesson, teaching.question("1a", 7)
-    page = context.new_page()
-    page.goto(f"{url}?seed=7")
+def test_a_class_has_other_numbers_by_its_seed(page, lesson, tmp_path):
+    question = teaching.question("1a", 7)
+    page.goto(f"{lesson}?seed=7")
     form = page.locator("form[data-name='1a']")
     until(page, form.inner_text, f"With your own numbers: {question}")
     assert question != teaching.question("1a")
     answered(page, "1a", "-1.612", "1a: not yet. ")
     answered(page, "1a", f"{teaching.EXERCISES['1a'].variant(7).answer:.3f}", "1a: right. ")
-    page.goto(url)  # the next lesson knows it, too
+    page.goto(lesson)  # the next lesson knows it, too
     until(page, form.inner_text, question)
     assert form.get_attribute("data-right") == "true"
     with page.expect_download() as saving:
@@ -295,24 +272,21 @@ def test_a_class_has_other_numbers_by_its_seed(lesson, tmp_path):
     assert [row[1:] for row in teaching.mark(tmp_path / "work.json")] == [
         ("1a", 7, "right", "right")
     ]
-    page.goto(f"{url}?seed=")
+    page.goto(f"{lesson}?seed=")
     form.wait_for()
     assert "numbers" not in form.inner_text() and form.locator("input").input_value() == ""
 
 
-def test_a_page_that_is_no_lesson_stays_as_it_is(lesson, tmp_path):
-    context, url = lesson
-    (tmp_path / "teaching.html").write_text(
-        LESSON.replace('<div class="sphx-glr-footer">The notebook</div>', ""), "utf-8"
-    )
-    page = context.new_page()
-    page.goto(url.replace("lesson.html", "teaching.html"))
+def test_a_page_that_is_no_lesson_stays_as_it_is(new_page, site, site_folder):
+    text = LESSON.replace('<div class="sphx-glr-footer">The notebook</div>', "")
+    (site_folder / "teaching.html").write_text(text, "utf-8")
+    page = new_page()
+    page.goto(f"{site}teaching.html")
     assert page.locator("#end").is_visible() and page.get_by_text("Next").is_visible()
     assert not page.locator("form, .answered, button").count()
 
 
-def test_a_box_prints_what_is_in_it(lesson):
-    page, _ = opened(lesson)
+def test_a_box_prints_what_is_in_it(page):
     code = "def log_p(x):\n" + "    # a line\n" * 20
     page.get_by_text("Show the whole lesson").click()
     box = page.locator("form[data-name='1c'] textarea")
@@ -323,18 +297,14 @@ def test_a_box_prints_what_is_in_it(lesson):
     assert not page.get_by_text("Save my work").is_visible()
 
 
-def test_a_link_into_a_folded_part_unfolds_it(lesson):
-    context, url = lesson
-    page = context.new_page()
-    page.goto(f"{url}#end")
+def test_a_link_into_a_folded_part_unfolds_it(new_page, lesson):
+    page = new_page()
+    page.goto(f"{lesson}#end")
     page.locator("#end").wait_for()
     assert not page.locator("#answer").is_visible()  # only what leads there
 
 
-def test_code_that_draws_is_folded(lesson):
-    context, url = lesson
-    page = context.new_page()
-    page.goto(url)
+def test_code_that_draws_is_folded(page):
     page.get_by_text("Show the whole lesson").click()
     assert page.get_by_text("def f(x):").is_visible()
     assert not page.get_by_text("ax.legend()").is_visible()
@@ -343,12 +313,9 @@ def test_code_that_draws_is_folded(lesson):
     assert drawn.startswith("fig, ax = plt.subplots()") and drawn.rstrip().endswith("ax.legend()")
 
 
-def test_without_javascript_a_lesson_is_text(browser, lesson):
-    _, url = lesson
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(url)
+def test_without_javascript_a_lesson_is_text(cold_page, lesson):
+    page = cold_page(java_script_enabled=False)
+    page.goto(lesson)
     assert page.locator("#answer").is_visible() and page.locator("#end").is_visible()
     assert page.get_by_text("guess = None").first.is_visible()
     assert page.get_by_text("ax.legend()").is_visible()
-    context.close()

@@ -1,10 +1,8 @@
 """A mask that is clicked, in the box of an exercise whose answer is an array."""
 
-import shutil
-
 import pytest
 
-from .conftest import DOCS, served, until
+from .conftest import until
 
 LESSON = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Masks</title>
 <link rel="icon" href="data:,"><link rel="stylesheet" href="_static/flowcore.css">
@@ -22,19 +20,11 @@ RIGHT = [
 
 
 @pytest.fixture
-def page(live, live_folder, tmp_path, browser):
-    shutil.copytree(DOCS / "static", tmp_path / "_static")
-    shutil.copytree(live_folder, tmp_path / "live")
-    (tmp_path / "lesson.html").write_text(LESSON, "utf-8")
-    with served(live, tmp_path) as url:
-        context = browser.new_context()
-        context.set_default_timeout(120_000)
-        page, errors = context.new_page(), []
-        page.on("pageerror", lambda problem: errors.append(str(problem)))
-        page.goto(f"{url}lesson.html")
-        yield page
-        assert not errors
-        context.close()
+def page(new_page, site, site_folder):
+    (site_folder / "masks.html").write_text(LESSON, "utf-8")
+    page = new_page()
+    page.goto(f"{site}masks.html")
+    return page
 
 
 def test_cells_are_clicked_and_a_verdict_frames_what_it_names(page):

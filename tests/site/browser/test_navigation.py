@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import PATIENCE, served
+from .conftest import PATIENCE, serious_faults, served
 
 SITE = os.environ.get("FLOWCORE_SITE")
 BAR = ["Learn", "The Flow Bench", "For teachers", "Use", "Measured", "Read the code", "API"]
@@ -93,7 +93,5 @@ def test_the_first_box_is_reached_within_ten_tabs(opened):
     ],
 )
 def test_axe_finds_nothing_serious(opened, name):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     page = opened(f"{name}.html")
-    found = axe.Axe().run(page).response["violations"]
-    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+    assert serious_faults(page) == []

@@ -11,7 +11,7 @@ import shutil
 
 import pytest
 
-from .conftest import Watched, served
+from .conftest import Watched, serious_faults, served
 from .test_course import COURSE, pages, spoilers  # noqa: F401
 
 SIZE = {"width": 1280, "height": 720}
@@ -58,7 +58,6 @@ def test_no_slide_has_an_answer_before_its_question(script, slides, pages):  # n
 
 @pytest.mark.parametrize("script", COURSE, ids=lambda path: path.stem)
 def test_slides_fill_the_screen_and_the_paper(script, page, site):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     page.goto(f"{site}slides/{script.stem}.html")
     page.wait_for_function("globalThis.MathJax?.startup?.promise")
     page.evaluate("MathJax.startup.promise")
@@ -72,5 +71,4 @@ def test_slides_fill_the_screen_and_the_paper(script, page, site):
     assert page.pdf(prefer_css_page_size=True).count(b"/Type /Page\n") == len(sizes)
     page.keyboard.press("n")
     assert notes.is_visible() and "minutes" in notes.inner_text()
-    found = axe.Axe().run(page).response["violations"]
-    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+    assert serious_faults(page) == []

@@ -16,19 +16,19 @@ WATCH = """() => {
 }"""
 
 
-def test_ready_to_train(open_page):
+def test_ready_to_train(open_page, cold_page):
     seconds = []
     for _ in range(3):
-        page = open_page()
+        page = open_page(new=cold_page)
         seconds.append(page.evaluate("window.flowBench.readyAfter") / 1000)
         page.close()
     print(f"\nready to train, from navigation: {', '.join(f'{s:.1f}' for s in seconds)} s")
     assert min(seconds) < 120
 
 
-def test_300_steps_with_live_frames(open_page):
+def test_300_steps_with_live_frames(open_page, cold_page):
     """By the page's own button; looks are counted where they are drawn."""
-    page = open_page("flow=realnvp&layers=4")
+    page = open_page("flow=realnvp&layers=4", cold_page)
     counted = page.evaluate(
         """async () => {
           const { engine } = window.flowBench;
@@ -50,8 +50,8 @@ def test_300_steps_with_live_frames(open_page):
     assert counted["seconds"] < 120 and counted["looks"] >= 6
 
 
-def test_a_minute_of_training(open_page):
-    page = open_page("flow=nsf&layers=3")
+def test_a_minute_of_training(open_page, cold_page):
+    page = open_page("flow=nsf&layers=3", cold_page)
     page.evaluate(WATCH)
     page.click("#train")
     page.wait_for_timeout(60_000)
