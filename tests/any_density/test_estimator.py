@@ -43,6 +43,7 @@ def rough(request):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_folds_here", "few_epochs")
 @pytest.mark.filterwarnings("ignore:X has few distinct values", "ignore:X has dependent columns")
 @parametrize_with_checks([fc.FlowDensity(**QUICK), fc.FlowDensity("affine", **QUICK)])
 def test_scikit_learns_checks(estimator, check):
@@ -141,7 +142,7 @@ def test_a_random_state_decides_everything():
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
 def test_processes_change_nothing(backend):
-    x, options = moons(200), {"budget": 0.1, "random_state": 0}
+    x, options = moons(60), {"budget": 0.01, "random_state": 0}
     one = fc.FlowDensity(n_jobs=1, **options).fit(x)
     with joblib.parallel_backend(backend):
         two = fc.FlowDensity(n_jobs=2, **options).fit(x)
@@ -305,14 +306,14 @@ def test_only_correlated_columns_get_a_white_spline_flow(where, monkeypatch):
 
 @pytest.mark.slow
 def test_a_white_spline_flow_wins_where_columns_are_nearly_the_same():
-    x = moons(1200) @ [[1, 1], [0, 0.01]]
-    found = fc.FlowDensity(n_jobs=1, random_state=0).fit(x[:600])
+    x, options = moons(900) @ [[1, 1], [0, 0.01]], QUICK | {"budget": 0.03}
+    found = fc.FlowDensity(**options).fit(x[:300])
     scores = {one.name: one for one in found.summary_.candidates}
-    alone = fc.FlowDensity("spline", n_jobs=1, random_state=0).fit(x[:600]).summary_
+    alone = fc.FlowDensity("spline", **options).fit(x[:300]).summary_
     white, plain = scores["spline flow, white"], alone.candidates[-1]
     assert plain.name == "spline flow"
     assert white.weight > 0.3 and white.score > plain.score + 0.3
-    assert found.score(x[600:]) > white.score - 0.2
+    assert found.score(x[300:]) > white.score - 0.2
 
 
 def test_a_white_flow_reads_the_principal_axes_of_the_context(tmp_path):
@@ -419,10 +420,10 @@ def test_a_limit_by_the_clock(monkeypatch, n_jobs):
 
 @pytest.mark.slow
 def test_rows_of_hardly_any_weight_are_nearly_absent():
-    truth, few = fc.targets.two_moons(), 1200
+    truth, few = fc.targets.two_moons(), 300
     x = np.vstack([truth.sample(few, rng=0), fc.Uniform(2, -3.0, 3.0).sample(few, rng=1)])
     weight, fresh = np.repeat([1, 1e-6], few), truth.sample(4000, rng=9)
-    both, alone = (fc.FlowDensity("spline", budget=0.05, n_jobs=1, random_state=0) for _ in "ab")
+    both, alone = (fc.FlowDensity("spline", budget=0.01, n_jobs=1, random_state=0) for _ in "ab")
     score = alone.fit(x[:few]).score(fresh)
     assert both.fit(x, sample_weight=weight).score(fresh) == pytest.approx(score, abs=0.1)
 

@@ -429,7 +429,7 @@ def inferred(log_target, dim, log_z, **options):
     """log Z of a target, by a short training."""
 
     def once(seed):
-        found = fc.infer(log_target, dim, rng=seed, epochs=4, batches=40, **options)
+        found = fc.infer(log_target, dim, rng=seed, epochs=2, batches=20, **options)
         return *found.log_evidence, log_z
 
     return once
@@ -455,7 +455,6 @@ def bridged(seed):
 
 BARS = {
     "infer, gamma(.5)": gamma(0.5),
-    "infer, gamma(1)": gamma(1.0),
     "infer, a banana": inferred(banana, 2, np.log(2 * np.pi)),
     "evidence": bridged,
     "thirty stripes": of_stripes,
@@ -468,7 +467,7 @@ BARS = {
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*not to be trusted")
+@pytest.mark.filterwarnings("ignore:.*not to be trusted", "ignore:no epoch was better")
 @pytest.mark.parametrize("name", BARS)
 def test_bars_cover(name):
     bars_cover(BARS[name])

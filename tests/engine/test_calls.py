@@ -43,11 +43,11 @@ def test_no_call_sees_what_another_one_left(name, way):
     other = other_arguments(run)
     for args in (run.args, other, run.args):
         equal(run(*args), run.vjp(args)[1])
-    expected = {rng: gradient_of(run, run.args, rng) for rng in (1, 2, 3)}
+    expected = {rng: gradient_of(run, run.args, rng) for rng in (1, 2)}
     expected_of_other = gradient_of(run, other, 1)
     back, found = run.vjp()
     other_back, other_found = run.vjp(other)
-    for rng in (1, 2, 1, 3, 2):
+    for rng in (1, 2, 1):
         equal(back(cotangents(found, rng)), expected[rng])
         gradient_of(run, other, 4)
         run(*other)

@@ -73,7 +73,6 @@ def test_targets_of_angles_are_exact(target):
     "target, largest",
     [
         (targets.von_mises_product([3.0], [2.0]), 0.005),
-        (targets.von_mises_product(), 0.01),
         (targets.torus(), 0.02),
     ],
 )

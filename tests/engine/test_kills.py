@@ -54,7 +54,7 @@ def killed(process, seconds):
     process.communicate()
 
 
-@few_and(20)
+@few_and(8)
 def test_killed_runs_go_on_bit_for_bit(tmp_path, kills):
     rng, (flow, history) = np.random.default_rng(kills), run(**options())
     straight = f"{flow.params.tobytes().hex()} {history.train_nll} {history.val_nll}\n"
@@ -84,7 +84,7 @@ def saved(seed):
     return flowcore.flows.maf(4, layers=3, hidden=[64], rng=seed)
 
 
-@few_and(30)
+@few_and(10)
 def test_a_killed_save_leaves_the_old_file_or_the_new_one(tmp_path, kills):
     path, rng = tmp_path / "flow.npz", np.random.default_rng(kills)
     flowcore.save(saved(0), path)

@@ -72,8 +72,8 @@ def test_the_error_of_the_floor_is_part_of_the_error():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("n", "kept"), [(20_000, 0.999), (2_000, 0.99)])
-def test_two_errors_hold_the_share_in_95_of_100(n, kept):
+def test_two_errors_hold_the_share_in_95_of_100():
+    n, kept = 2000, 0.99
     p = targets.correlated_gaussian(0.8)
     floor = log_density_floor(p, kept, 4_000_000, rng=1)
     exact = np.mean(p.log_prob(fc.Normal(2).sample(1_000_000, rng=2)) < floor)

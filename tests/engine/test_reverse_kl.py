@@ -301,8 +301,8 @@ def test_annealing_finds_modes_that_the_start_does_not_see():
         parts = [-0.5 * anp.sum((x - corner) ** 2, axis=1) for corner in corners]
         return anp.logaddexp(anp.logaddexp(*parts[:2]), parts[2]) - np.log(2 * np.pi)
 
-    options = {"epochs": 12, "batches": 25, "start": [0.0, 0.0]}
-    flow = fc.flows.iaf(2, layers=4, hidden=[32, 32], activation="silu")
+    options = {"epochs": 12, "batches": 15, "start": [0.0, 0.0]}
+    flow = fc.flows.iaf(2, layers=4, hidden=[16, 16], activation="silu")
     fits = [fc.fit_reverse_kl(flow, three, anneal=n, **options)[0] for n in (0, 6)]
     without, found = (
         fc.Inference.of(own, LogTarget(three, 2), 2000).log_evidence[0] for own in fits
