@@ -141,7 +141,8 @@ def test_a_random_state_decides_everything():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
-def test_processes_change_nothing(backend):
+def test_processes_change_nothing(backend, monkeypatch):
+    monkeypatch.setattr("flowcore.estimator.workers.LIGHT", 0)  # a short fit has processes, too
     x, options = moons(60), {"budget": 0.01, "random_state": 0}
     one = fc.FlowDensity(n_jobs=1, **options).fit(x)
     with joblib.parallel_backend(backend):
