@@ -283,10 +283,10 @@ def _guesses(target, log_p, ends, values, mode_of, rng) -> dict[int, Gaussian]:
     """{end: its Laplace approximation} of the modes that have mass, apart from the first end's."""
     others = np.setdiff1d(mode_of, [-1, mode_of[0]])
     others = others[np.argsort(-values[others], kind="stable")][:MOST_MODES]
+    if not len(others):
+        return {}
     slopes = target.anywhere(ends[others])[1]
     flat = (np.abs(slopes) < STEEPEST).all(axis=1)  # steeper ones overflow, and are no modes
-    if not flat.any():
-        return {}
     found = {int(end): _laplace(target, ends[end]) for end in others[flat]}
     slopes = zip(found.items(), slopes[flat], strict=True)
     # a Newton step from an end that has stopped on its way, as on a bent ridge, gains much
