@@ -92,9 +92,9 @@ class LogTarget:
             return self._value_and_slope(x)
         except OF_ROWS as error:
             problem, before = error, self.n_raised
-        if len(x) == 1:
-            self.n_raised += 1
-            return np.array([-np.inf]), np.zeros_like(x)
+        if len(x) < 2:  # some targets raise for no rows, too
+            self.n_raised += len(x)
+            return np.full(len(x), -np.inf), np.zeros_like(x)
         values, slopes = zip(*map(self._unless_raised, np.array_split(x, 2)), strict=True)
         if self.n_raised == before:  # no row raises alone
             raise problem
