@@ -19,6 +19,9 @@ ALL = 280  # with collection, reports, and the processes that tests start
 MOST = 2.0  # seconds of one test
 MOST_TESTS = 8000  # pytest itself takes 3 ms for each
 LOOP = 0.16
+BUSY = (
+    1.25  # above so many times its bound something fails: neighbours cost more than the loop shows
+)
 
 
 def loop():
@@ -80,17 +83,17 @@ class Budget:
         for room, most in ROOMS.items():
             cost = self.rooms[room] / speed
             self.table.append(f"{room:12} {cost:6.1f} of {most} CPU s")
-            if cost > most:
+            if cost > BUSY * most:
                 self.faults.append(f"{room} is above its budget: make one of its tests smaller")
         # the processes that this one waits for are those of pytest-xdist, if there are any
         total = (self.workers + time.process_time() if self.workers else spent()) / speed
         self.table.append(f"{'all':12} {total:6.1f} of {ALL} CPU s, {len(self.tests)} tests")
-        if total > ALL:
+        if total > BUSY * ALL:
             self.faults.append("all tests together are above their budget")
         dearest = [f"{test} {seconds / speed:.1f}" for test, seconds in self.tests.most_common(5)]
         self.table.append("the dearest tests: " + ", ".join(dearest))
         for test, seconds in self.tests.most_common(40):
-            if seconds / speed > MOST:
+            if seconds / speed > BUSY * MOST:
                 took = f"{test} takes {seconds / speed:.1f} CPU s"
                 self.faults.append(f"{took}: make it smaller, or mark it slow")
         if len(self.tests) > MOST_TESTS:
