@@ -19,9 +19,7 @@ ALL = 280  # with collection, reports, and the processes that tests start
 MOST = 2.0  # seconds of one test
 MOST_TESTS = 8000  # pytest itself takes 3 ms for each
 LOOP = 0.16
-BUSY = (
-    1.25  # above so many times its bound something fails: neighbours cost more than the loop shows
-)
+BUSY = 1.25  # times its bound: neighbours cost more than the loop shows
 
 
 def loop():
