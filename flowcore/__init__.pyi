@@ -46,8 +46,6 @@ from .distributions import GaussianMixture as GaussianMixture
 from .distributions import Laplace as Laplace
 from .distributions import Mixture as Mixture
 from .distributions import MultivariateNormalDiag as MultivariateNormalDiag
-from .distributions import MultivariateNormalMixture as MultivariateNormalMixture
-from .distributions import MultivariateTMixture as MultivariateTMixture
 from .distributions import Normal as Normal
 from .distributions import Product as Product
 from .distributions import StudentT as StudentT
@@ -63,9 +61,12 @@ from .inference import HalfCauchy as HalfCauchy
 from .inference import Inference as Inference
 from .inference import LogUniform as LogUniform
 from .inference import evidence as evidence
+from .inference import fit_reverse_kl as fit_reverse_kl
 from .inference import infer as infer
 from .metrics import kl_to_truth as kl_to_truth
 from .metrics import stray_mass as stray_mass
+from .mixtures import MultivariateNormalMixture as MultivariateNormalMixture
+from .mixtures import MultivariateTMixture as MultivariateTMixture
 from .networks import MADE as MADE
 from .networks import MLP as MLP
 from .spec import reference as reference
@@ -77,7 +78,6 @@ from .training import constant as constant
 from .training import cosine_decay as cosine_decay
 from .training import fit as fit
 from .training import fit_matching as fit_matching
-from .training import fit_reverse_kl as fit_reverse_kl
 from .transformers import Affine as Affine
 from .transformers import CircularShift as CircularShift
 from .transformers import CircularSpline as CircularSpline

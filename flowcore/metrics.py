@@ -8,7 +8,7 @@ import numpy as np
 
 from .core import warn
 from .core.inputs import as_numbers, check_dim
-from .core.pareto import fitted_pareto
+from .pareto import fitted_pareto
 
 if TYPE_CHECKING:
     from .core.typing import Density, HasLogProb, Seed

@@ -9,7 +9,7 @@ from scipy import stats
 import flowcore as fc
 from benchmarks.studies.inference import attacks, awkward, promises, several, single
 from flowcore.inference.space import Space, pulled_back
-from flowcore.training.unnormalised import LogTarget
+from flowcore.inference.unnormalised import LogTarget
 
 MANY = several.several() | several.volumes() | attacks.attacks()
 ALL = [*MANY.items(), *single.unimodal().items()]

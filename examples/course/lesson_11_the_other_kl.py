@@ -34,9 +34,9 @@ import numpy as np
 
 import flowcore as fc
 from flowcore import teaching
+from flowcore.inference.reverse_kl import ReverseKL
+from flowcore.inference.unnormalised import LogTarget
 from flowcore.plots.drawing import BLACK, BLUE, ORANGE, VERMILLION
-from flowcore.training.reverse_kl import ReverseKL
-from flowcore.training.unnormalised import LogTarget
 
 # %%
 # **11a.** p is an equal mixture of N(-6, 1) and N(6, 1). q = N(6, 1) covers one of them. What is

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.pareto import pareto_smoothed
+from ..pareto import pareto_smoothed
 from .weights import Weighted, error_of, normalized, systematic
 
 STEPS = 20  # of t, at most; the last one goes to the end

@@ -24,7 +24,7 @@ from .proposal import fitted_proposal
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Context, Seed
-    from ..distributions import MultivariateTMixture
+    from ..mixtures import MultivariateTMixture
 
 
 class Conditionals:

@@ -27,7 +27,7 @@ import numpy as np
 
 from ..core import warn, without_warnings
 from ..core.inputs import as_numbers, as_probabilities, named, show
-from ..distributions.elliptical_mixture import EllipticalMixture
+from ..mixtures.elliptical_mixture import EllipticalMixture
 from .angles import TURN, turned
 from .answering import not_nan
 from .weights import Weighted

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..core import without_warnings
-from ..distributions import MultivariateTMixture
 from ..distributions.columns import equal_rows
+from ..mixtures import MultivariateTMixture
 from .angles import TURN, OneTurn, turned, window
 from .answering import not_nan
 from .curves import curves_of, drawn

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import BLAS
-from ..distributions import MultivariateTMixture
+from ..mixtures import MultivariateTMixture
 
 if TYPE_CHECKING:
     from ..core.typing import Seed

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from ..core import log_sum_exp
-from ..core.pareto import pareto_smoothed
+from ..pareto import pareto_smoothed
 
 MOST_K, LEAST_ESS = 0.7, 30.0  # beyond them an answer is not to be trusted
 

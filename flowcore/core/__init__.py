@@ -5,7 +5,7 @@ calls.py        plans, and autograd's primitive     own_parts.py the same for a 
 inputs.py       the input gate; labels.py           errors.py    errors and warnings
 rows.py         tables of rows, checked             deadline.py  limits of time; log_sum_exp.py
 blocks.py       rows in blocks; blas.py, cores.py   threads.py   a few kept threads
-generators.py   a random generator for every row    pareto.py    tails of weights; typing.py
+generators.py   a random generator for every row    typing.py
 
 These imports are the interface of the room.
 """

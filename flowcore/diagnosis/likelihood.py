@@ -13,7 +13,7 @@ import numpy as np
 from ..bijectors import Standardize
 from ..core import imported
 from ..core.inputs import named
-from ..distributions.normal_mixture import fitted
+from ..mixtures.normal_mixture import fitted
 from .density import AnyDensity, GivenRows
 from .findings import Finding, nats
 from .tests import Row

@@ -17,10 +17,10 @@ from ..core import imported, log_sum_exp
 from ..distributions import (
     ClampedBase,
     GaussianMixture,
-    MultivariateNormalMixture,
     TransformedDistribution,
 )
 from ..distributions.columns import equal_rows
+from ..mixtures import MultivariateNormalMixture
 from .density import GivenRows
 
 ROWS = 100  # that exchange their values

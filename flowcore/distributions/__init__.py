@@ -6,7 +6,6 @@ from .clamped import ClampedBase
 from .distribution import Distribution, Foreign, Normal
 from .gaussian_mixture import GaussianMixture
 from .mixture import Mixture
-from .normal_mixture import MultivariateNormalMixture, MultivariateTMixture
 from .transformed import TransformedDistribution
 
 __all__ = [
@@ -17,8 +16,6 @@ __all__ = [
     "Laplace",
     "Mixture",
     "MultivariateNormalDiag",
-    "MultivariateNormalMixture",
-    "MultivariateTMixture",
     "Normal",
     "Product",
     "StudentT",

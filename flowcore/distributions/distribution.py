@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property, partial
+from collections.abc import Sequence
+from functools import cached_property
 from math import e, log, pi
 from typing import TYPE_CHECKING, Any
 
@@ -20,25 +20,18 @@ from ..core import (
     imported,
     is_built_in,
     require,
-    without_warnings,
 )
-from ..core.inputs import (
-    as_column,
-    as_probabilities,
-    check_dim,
-    gate,
-    in_order,
-    infinite,
-    sample_gate,
-)
-from .law import arguments, check_one_column, law_of
+from ..core.inputs import check_dim, in_order, infinite, sample_gate
+from .extreme_rows import extreme_rows_corrected
+from .law import law_of
+from .queries import Queries
 
 if TYPE_CHECKING:
     from ..core import Workspace
-    from ..core.typing import Array, ArrayLike, Bound, Context, Law, Params, Seed, Self, Threads
+    from ..core.typing import Array, ArrayLike, Bound, Context, Params, Seed, Self, Threads
 
 
-class Distribution(Parametric):
+class Distribution(Queries, Parametric):
     """A density over vectors of length `dim`: a base for a flow, or a flow.
 
     Write `sample(n, rng)` and, in autograd.numpy, `log_prob(z, params=None, context=None)`. Any
@@ -107,25 +100,7 @@ class Distribution(Parametric):
         found = call(self, "log_prob", near, params, context, threads)
         if far is None and (found < np.inf).all():
             return found
-        return self._log_prob_of_extreme_rows(found, x, far, params, context)
-
-    def _log_prob_of_extreme_rows(self, found, x, far, params, context):
-        """`found`, set right at rows x that are infinite or NaN, or overflow on the way."""
-        with without_warnings():  # the first call has warned
-            x, theta, context, _ = gate(self, x, params, context)
-        lead, found = found.shape, found.reshape(-1)
-        far = np.broadcast_to(False if far is None else far, (*lead, self.dim))
-        far = far.reshape(x.shape).any(axis=1)
-        unknown = np.isnan(x).any(axis=1)
-        if context is not None:
-            unknown |= np.isnan(context).any(axis=1)
-        unclear = np.flatnonzero(~(found < np.inf) & ~far & ~unknown)
-        if unclear.size and np.isfinite(theta).all():
-            own_context = None if context is None else context[unclear]
-            overflowed = unclear[self._overflowed(x[unclear], theta, own_context)]
-            found[overflowed] = -np.inf
-        found[far], found[unknown] = -np.inf, np.nan
-        return found.reshape(lead)
+        return extreme_rows_corrected(self, found, x, far, params, context)
 
     def _overflowed(self, x, theta, context) -> np.ndarray:
         """For finite rows x (n, D) whose log-density is not finite: True if an overflow is why.
@@ -142,120 +117,10 @@ class Distribution(Parametric):
             # a user's own log_prob need not take `threads`
             return anp.exp(Distribution.log_prob(self, x, params, context, threads))
 
-    def cdf(self, x: ArrayLike, context: Context = None) -> np.ndarray:
-        """F(x) = P(X <= x), coordinate by coordinate: (..., D), in [0, 1]; NaN stays NaN.
-
-        It is exact for bases, for mixtures of one column, and for flows of one column:
-
-            F(x | c) = F_base(f^-1(x; c) | c)            1 - F_base(f^-1(x; c) | c) if f decreases
-
-        Cost: one inverse of the flow, and two forward passes for every row of the context. Errors:
-        ValueError for flows and mixtures of several columns, for angles (which have no first
-        value), and for a user's density without a cdf of its own: these have `posterior`.
-
-        >>> Normal(1).cdf([[0.0], [np.inf]]).tolist()
-        [[0.5], [1.0]]
-        """
-        x, context = arguments(self, x, context)
-        with without_warnings():  # about the context: `arguments` has warned
-            return self._law(context)[0](x)
-
-    def ppf(self, q: ArrayLike, context: Context = None) -> np.ndarray:
-        """F^-1(q), the quantiles of every coordinate, (..., D): the inverse of `cdf`.
-
-        q = 0 and 1 give the ends of the support. Mixtures have a root search between the quantiles
-        of their components, as precise as the numbers x. Cost: three forward passes of the flow; 10
-        to 30 cdfs for a mixture. Errors: ValueError for q outside of [0, 1], and as in `cdf`.
-
-        >>> Normal(1).ppf([[0.5], [0.975]]).round(4).tolist()
-        [[0.0], [1.96]]
-        """
-        q, context = arguments(self, as_probabilities(q), context)
-        if self._memo_new is self.parts:
-            self._warn_of_its_base("quantiles")
-        with without_warnings():
-            return self._law(context)[1](q)
-
-    def pit(self, y: ArrayLike, context: Context = None) -> np.ndarray:
-        """The probability integral transform u = F(y | c) of one column, (n,).
-
-        If the density is the truth, the u of held-out rows are uniform: see `plots.pit`.
-
-        Parameters
-        ----------
-        y : array_like
-            (n,), (n, 1), or a table with one column.
-        context : array_like
-            (n, C), for a conditional density.
-
-        Examples
-        --------
-        >>> Normal(1).pit([0.0, 1.6449]).round(4)
-        array([0.5 , 0.95])
-        """
-        check_one_column(self, "pit")
-        return self.cdf(as_column("y", y), context)[..., 0]
-
-    def quantiles(self, q: ArrayLike, context: Context = None) -> np.ndarray:
-        """The quantiles of one column: (len(q), n) for n rows of a context, (len(q),) without.
-
-        Parameters
-        ----------
-        q : array_like
-            Probabilities in [0, 1], (len(q),), or one number.
-        context : array_like
-            (n, C), for a conditional density.
-
-        Examples
-        --------
-        >>> Normal(1).quantiles([0.16, 0.5, 0.84]).round(3)
-        array([-0.994,  0.   ,  0.994])
-        """
-        check_one_column(self, "quantiles")
-        q = as_probabilities(q)[:, None]
-        return self.ppf(q if context is None else q[:, None], context)[..., 0]
-
-    def _law(self, context) -> Law:
-        """F and F^-1 given a checked context. A class overrides this, or `cdf` and `ppf`."""
-        if type(self).cdf is Distribution.cdf or type(self).ppf is Distribution.ppf:
-            raise ValueError(
-                f"{self!r:.80} has no cdf: integrate its density on a grid, by posterior(), or, in "
-                "a class of your own, write cdf(x, context=None) and ppf(q, context=None)"
-            )
-        return law_of(partial(self.cdf, context=context), partial(self.ppf, context=context))
-
-    def given(self, known: ArrayLike | Mapping, **options: Any) -> Any:
-        """p(x_b | x_a): the density of the other columns, given some known ones.
-
-        known: {column: value}, by number or name (`names`), or a row (D,) with NaN for unknown
-        values. options: n_draws, rng, context. See `Conditionals`, which also takes rows with
-        holes.
-        """
-        return self._memo_conditionals.given(known, **options)
-
-    def marginal(self, columns: Sequence) -> Any:
-        """p(x_a): the density of some columns, by number or name, in this order; `Conditionals`."""
-        return self._memo_conditionals.marginal(columns)
-
-    def posterior(
-        self, rows: ArrayLike | None = None, column: Any = None, grid: ArrayLike | None = None,
-        context: Context = None,
-    ) -> Any:  # fmt: skip
-        """p(x_k | rest): the density of one column given the others, as a curve for each row.
-
-        See `Conditionals.posterior`.
-        """
-        return self._memo_conditionals.posterior(rows, column, grid, context)
-
     @cached_property
     def _memo_reach(self) -> np.ndarray | None:
         """That of the contexts in training, if constants of them have it: see `reach_of`."""
         return reach_within(self)
-
-    @cached_property
-    def _memo_conditionals(self) -> Any:
-        """With a proposal that is fitted once."""
-        return imported("flowcore.conditionals").Conditionals(self)
 
     def bind(self, at: Workspace) -> Bound:
         """The log-density, bound to a workspace: run(x, l) and x_bar = back(l_bar).

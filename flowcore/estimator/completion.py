@@ -21,8 +21,8 @@ import numpy as np
 
 from ..conditionals.weights import systematic
 from ..core import log_sum_exp, until
-from ..distributions import MultivariateTMixture
 from ..distributions.columns import equal_rows
+from ..mixtures import MultivariateTMixture
 from ..training.columns import check_columns
 from .candidates import evaluated
 from .rows import Sample

@@ -28,7 +28,7 @@ from ..core.labels import frame_of, library_of, names_of
 from ..core.rows import as_context, as_table, as_weights
 from ..distributions import TransformedDistribution
 from ..distributions.conditioning import with_standardized_context
-from ..distributions.incomplete_rows import MISSING, check_seen
+from ..mixtures.incomplete_rows import MISSING, check_seen
 from ..training.columns import condition_number
 from ..training.defaults import is_auto
 from .candidates import angles_in, as_candidates

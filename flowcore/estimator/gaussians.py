@@ -14,12 +14,12 @@ from ..distributions import (
     ClampedBase,
     Distribution,
     GaussianMixture,
-    MultivariateNormalMixture,
     Normal,
     StudentT,
     TransformedDistribution,
 )
-from ..distributions.expectation_maximization import best_of_starts, moved, whitened
+from ..mixtures import MultivariateNormalMixture
+from ..mixtures.expectation_maximization import best_of_starts, moved, whitened
 from .rows import Sample
 
 MANY_ROWS = 5_000  # of which one start of EM has to do

@@ -21,6 +21,7 @@ from .infer import infer
 from .priors import Dirichlet, HalfCauchy, LogUniform, Prior
 from .record import InferenceRecord
 from .result import Inference
+from .reverse_kl import fit_reverse_kl
 
 __all__ = [
     "Dirichlet",
@@ -30,5 +31,6 @@ __all__ = [
     "LogUniform",
     "Prior",
     "evidence",
+    "fit_reverse_kl",
     "infer",
 ]

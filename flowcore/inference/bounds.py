@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..training.unnormalised import LogTarget
 from .space import Space
+from .unnormalised import LogTarget
 
 ROWS, FEW = 1000, 0.01  # where a target is tried; a share of them
 SHOWN = 6  # faces in a message

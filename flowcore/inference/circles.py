@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..training.unnormalised import LogTarget
 from .space import Space
+from .unnormalised import LogTarget
 
 STARTS, STEPS = 40, 80  # ascents, and the calls of the target in each
 FIRST, FASTER, SLOWER = 0.1, 1.3, 0.5  # step of an ascent, and its factors

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..distributions import Mixture
-from ..training.unnormalised import LogTarget
 from .space import pulled_back
+from .unnormalised import LogTarget
 
 ACCEPTED, GAIN = 0.8, 2.0  # the share that warm-up aims at, and how fast the step follows it
 

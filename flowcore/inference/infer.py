@@ -10,7 +10,6 @@ import numpy as np
 
 from ..core.inputs import check_dim
 from ..training.checks import check_flow
-from ..training.unnormalised import LogTarget
 from .bounds import check_bounds, rows_around, rows_beyond
 from .circles import centred
 from .modes import Gaussian, find_modes
@@ -18,6 +17,7 @@ from .parts import fit_modes, trained
 from .result import DRAWS, Inference
 from .space import Space
 from .start import first_gaussian
+from .unnormalised import LogTarget
 
 if TYPE_CHECKING:
     from ..core.typing import Seed

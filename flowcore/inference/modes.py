@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core import log_sum_exp
-from ..distributions import Mixture, MultivariateNormalMixture
-from ..training.nearest_gaussian import best_gaussian
-from ..training.unnormalised import LogTarget
+from ..distributions import Mixture
+from ..mixtures import MultivariateNormalMixture
+from .nearest_gaussian import best_gaussian
+from .unnormalised import LogTarget
 
 SCALES = (1.0, 3.0, 10.0, 30.0)  # of starts, in deviations of the Gaussian closest to the target
 AROUND = (0.5, 1.0, 2.0, 4.0)  # of later starts, in deviations of the modes found so far

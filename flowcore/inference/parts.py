@@ -17,10 +17,11 @@ import numpy as np
 
 from ..core import moment_after, until
 from ..distributions import Mixture
-from ..training import History, TrainingDivergedError, fit_reverse_kl
-from ..training.unnormalised import LogTarget
+from ..training import History, TrainingDivergedError
 from .modes import Gaussian, shares_of
+from .reverse_kl import fit_reverse_kl
 from .start import flow_around
+from .unnormalised import LogTarget
 
 
 def fit_modes(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..training import History
-from ..training.unnormalised import LogTarget
 from .modes import Modes
 from .space import Space
+from .unnormalised import LogTarget
 
 if TYPE_CHECKING:
     from ..distributions import TransformedDistribution

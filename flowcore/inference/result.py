@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..conditionals.weights import MOST_K, normalized, quantiles
-from ..core.pareto import SHARE, pareto_smoothed, shape_of_tail
 from ..distributions import Mixture
+from ..pareto import SHARE, pareto_smoothed, shape_of_tail
 from ..training import History, fit
-from ..training.reverse_kl import elbo_and_error
-from ..training.unnormalised import LogTarget
 from . import verdict
 from .hmc import latent_target, neutra
 from .modes import Modes
 from .record import InferenceRecord
+from .reverse_kl import elbo_and_error
 from .space import Space, mapped
+from .unnormalised import LogTarget
 
 if TYPE_CHECKING:
     from ..core.typing import Seed

@@ -11,10 +11,10 @@ import numpy as np
 from ..bijectors import Chain, ElementwiseAffine, LULinear
 from ..distributions import Normal, TransformedDistribution
 from ..flows import iaf
-from ..training.nearest_gaussian import best_gaussian, gaussian_rows
-from ..training.unnormalised import LogTarget
 from ..transformers import Affine, RationalQuadratic
 from .modes import Gaussian
+from .nearest_gaussian import best_gaussian, gaussian_rows
+from .unnormalised import LogTarget
 
 LAYERS, LEAST_WIDTH = 4, 32  # of the IAF
 BINS, TAIL = 16, 6.0  # of the spline

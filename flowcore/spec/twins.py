@@ -60,8 +60,6 @@ from ..distributions import (
     Laplace,
     Mixture,
     MultivariateNormalDiag,
-    MultivariateNormalMixture,
-    MultivariateTMixture,
     Normal,
     Product,
     StudentT,
@@ -70,7 +68,8 @@ from ..distributions import (
     UniformCircle,
     VonMises,
 )
-from ..distributions.elliptical_mixture import EllipticalMixture
+from ..mixtures import MultivariateNormalMixture, MultivariateTMixture
+from ..mixtures.elliptical_mixture import EllipticalMixture
 from ..networks import MADE, MLP
 from ..transformers import Affine, Pointwise, Transformer, for_coordinates, transformer_of
 from .twins_scalar import (

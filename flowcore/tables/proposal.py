@@ -15,8 +15,8 @@ import numpy as np
 
 from ..bijectors import Standardize
 from ..core import log_sum_exp
-from ..distributions import MultivariateTMixture
-from ..distributions.expectation_maximization import (
+from ..mixtures import MultivariateTMixture
+from ..mixtures.expectation_maximization import (
     expectation_maximization,
     first_shares,
     moved,

@@ -1,9 +1,6 @@
 """Training: `fit`, its loop and its parts.
 
 fit.py          `fit`, by maximum likelihood: start here
-reverse_kl.py   `fit_reverse_kl`: fits a flow to an unnormalised density
-unnormalised.py   `LogTarget`: an unnormalised density, with its gradient
-nearest_gaussian.py   the Gaussian from which `fit_reverse_kl` starts
 matching.py     `fit_matching`: fits a continuous flow by regression
 loop.py         `train`: the loop over epochs and batches, for any loss
 loss.py         `Loss`, the base class of losses
@@ -29,7 +26,6 @@ from .loop import train
 from .loss import Loss
 from .matching import fit_matching
 from .optim import Adam, Average, Optimizer, OptimizerState
-from .reverse_kl import fit_reverse_kl
 from .run import Run
 from .schedules import constant, cosine_decay
 
@@ -49,6 +45,5 @@ __all__ = [
     "cosine_decay",
     "fit",
     "fit_matching",
-    "fit_reverse_kl",
     "train",
 ]

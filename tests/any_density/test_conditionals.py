@@ -12,7 +12,7 @@ import flowcore as fc
 from flowcore import flows, targets
 from flowcore.conditionals.annealing import annealed
 from flowcore.conditionals.weights import normalized, weighted
-from flowcore.core.pareto import fitted_pareto, pareto_smoothed
+from flowcore.pareto import fitted_pareto, pareto_smoothed
 from flowcore.testing import randomize
 
 pytestmark = pytest.mark.usefixtures("few_folds")

@@ -7,7 +7,7 @@ from scipy import stats
 
 import flowcore as fc
 from flowcore.inference.hmc import hmc
-from flowcore.training.unnormalised import LogTarget
+from flowcore.inference.unnormalised import LogTarget
 
 
 def gaussian(rho=0.8):

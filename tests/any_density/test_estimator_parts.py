@@ -13,13 +13,6 @@ from sklearn.mixture import GaussianMixture as EM
 
 import flowcore as fc
 from flowcore.core import OutOfTime, check_time, limit, until
-from flowcore.distributions import expectation_maximization as em
-from flowcore.distributions.expectation_maximization import (
-    expectation_maximization,
-    first_shares,
-    shrunk,
-    whitened,
-)
 from flowcore.estimator import gaussians, selection
 from flowcore.estimator.candidates import (
     CORRELATED,
@@ -49,6 +42,13 @@ from flowcore.estimator.selection import (
 )
 from flowcore.estimator.stacking import cross_fitted, mixed, stacked_weights
 from flowcore.estimator.workers import run
+from flowcore.mixtures import expectation_maximization as em
+from flowcore.mixtures.expectation_maximization import (
+    expectation_maximization,
+    first_shares,
+    shrunk,
+    whitened,
+)
 from flowcore.tables.fitting import learn_flow
 from flowcore.training import defaults
 from flowcore.training.columns import condition_number

@@ -9,18 +9,18 @@ from sklearn.covariance import oas
 
 import flowcore as fc
 from flowcore.core import until
-from flowcore.distributions import expectation_maximization as em
-from flowcore.distributions.expectation_maximization import shrunk
-from flowcore.distributions.incomplete_rows import (
+from flowcore.estimator.candidates import evaluated
+from flowcore.estimator.completion import completed
+from flowcore.estimator.rows import Sample
+from flowcore.mixtures import expectation_maximization as em
+from flowcore.mixtures.expectation_maximization import shrunk
+from flowcore.mixtures.incomplete_rows import (
     IncompleteRows,
     Sums,
     climbed,
     expectations,
     log_profile,
 )
-from flowcore.estimator.candidates import evaluated
-from flowcore.estimator.completion import completed
-from flowcore.estimator.rows import Sample
 
 pytestmark = pytest.mark.usefixtures("few_folds")
 QUICK = {"budget": 1e-3, "n_jobs": 1, "random_state": 0, "missing": "learn"}
@@ -295,7 +295,7 @@ def test_blocks_change_nothing(monkeypatch):
     x = with_holes(mixture().sample(200, rng=4), 0.4)
     options = {"n_components": 2, "rng": 0, "missing": "learn"}
     whole = fc.MultivariateNormalMixture.from_data(x, **options)
-    monkeypatch.setattr("flowcore.distributions.incomplete_rows.BLOCK", 500)
+    monkeypatch.setattr("flowcore.mixtures.incomplete_rows.BLOCK", 500)
     blocks = fc.MultivariateNormalMixture.from_data(x, **options)
     assert blocks.means == pytest.approx(whole.means, rel=1e-8)
     assert blocks.scale_tril == pytest.approx(whole.scale_tril, rel=1e-7, abs=1e-9)

@@ -11,13 +11,13 @@ from support.oracles import agree, bars_cover
 
 import flowcore as fc
 from flowcore import flows, targets
-from flowcore.core.pareto import pareto_smoothed
 from flowcore.inference.evidence import _bridge, _effective, _halves, _n_walkers
 from flowcore.inference.result import Inference
+from flowcore.inference.reverse_kl import elbo_and_error
 from flowcore.inference.space import Space
 from flowcore.inference.start import first_gaussian
-from flowcore.training.reverse_kl import elbo_and_error
-from flowcore.training.unnormalised import LogTarget
+from flowcore.inference.unnormalised import LogTarget
+from flowcore.pareto import pareto_smoothed
 
 QUICK = {"epochs": 6, "batches": 30, "learning_rate": 0.01}
 

@@ -13,7 +13,7 @@ import flowcore as fc
 from flowcore.inference import InferenceRecord
 from flowcore.inference.modes import Modes
 from flowcore.inference.space import Space, pulled_back
-from flowcore.training.unnormalised import LogTarget
+from flowcore.inference.unnormalised import LogTarget
 
 SUPPORT = {"rate": (0, np.inf), "share": ("simplex", (3,)), "$b_1$": ("real", (1, 2))}
 OPTIMIZER = fc.Adam(0.01)

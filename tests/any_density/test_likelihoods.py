@@ -15,7 +15,7 @@ from support.places import ROOT
 import flowcore as fc
 from flowcore.adapters import from_jax, from_numpy, from_torch
 from flowcore.inference.space import Space, pulled_back
-from flowcore.training.unnormalised import LogTarget
+from flowcore.inference.unnormalised import LogTarget
 
 PAGE = (ROOT / "docs" / "use" / "likelihoods.md").read_text("utf-8")
 RNG = np.random.default_rng(0)

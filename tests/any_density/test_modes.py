@@ -8,7 +8,7 @@ import flowcore as fc
 from flowcore.inference.modes import Gaussian, _best, ascend, find_modes, joined, shares_of
 from flowcore.inference.parts import fit_modes
 from flowcore.inference.start import first_gaussian
-from flowcore.training.unnormalised import LogTarget
+from flowcore.inference.unnormalised import LogTarget
 
 CENTRES = np.array([[0.0, 0.0, 0.0], [7.0, 1.0, -2.0], [-3.0, 8.0, 4.0]])
 SCALES = np.array([[1.0, 0.5, 2.0], [0.4, 1.0, 0.7], [1.5, 1.0, 0.5]])

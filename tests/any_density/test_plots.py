@@ -21,8 +21,8 @@ import flowcore as fc
 from flowcore import flows, plots
 from flowcore.conditionals import Explanation
 from flowcore.inference.space import Space, pulled_back
+from flowcore.inference.unnormalised import LogTarget
 from flowcore.plots.corner import _interval
-from flowcore.training.unnormalised import LogTarget
 
 matplotlib.use("Agg")
 

@@ -11,10 +11,10 @@ import pytest
 from scipy import stats
 
 import flowcore as fc
-from flowcore.core.pareto import shape_of_tail
 from flowcore.inference.modes import Modes
+from flowcore.inference.unnormalised import LogTarget
+from flowcore.pareto import shape_of_tail
 from flowcore.training import History
-from flowcore.training.unnormalised import LogTarget
 
 SCALES = (1.0, 3.0, 10.0, 30.0)
 

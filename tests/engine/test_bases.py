@@ -8,7 +8,7 @@ from scipy import stats
 from support.registry import DENSITIES, FACTORS, MEANS, SCALES
 
 import flowcore as fc
-from flowcore.distributions.expectation_maximization import by_bic, whitened
+from flowcore.mixtures.expectation_maximization import by_bic, whitened
 
 MEANS, SCALES, FACTORS = np.array(MEANS), np.array(SCALES), np.array(FACTORS)
 WEIGHTS = np.array([0.5, 0.2, 0.3])

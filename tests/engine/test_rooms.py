@@ -12,10 +12,12 @@ ORDER = """
     networks transformers
     bijectors
     distributions
+    mixtures
     flows
     files
     training
     spec
+    pareto
     metrics discrete testing
     targets
     plots

@@ -11,8 +11,8 @@ from flowcore.bijectors.box import box
 from flowcore.inference.space import Space, flat, pulled_back
 from flowcore.inference.start import best_gaussian, first_gaussian, flow_around
 from flowcore.inference.supports import CorrelationCholesky, Ordered, Simplex
+from flowcore.inference.unnormalised import LogTarget
 from flowcore.testing import check_bijector
-from flowcore.training.unnormalised import LogTarget
 
 KINDS = [(Simplex, 2), (Simplex, 5), (Ordered, 4), (CorrelationCholesky, 2),
          (CorrelationCholesky, 4)]  # fmt: skip

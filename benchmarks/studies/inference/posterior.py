@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flowcore.inference.space import Space, pulled_back
-from flowcore.training.unnormalised import LogTarget
+from flowcore.inference.unnormalised import LogTarget
 
 
 class Posterior(NamedTuple):

@@ -10,11 +10,11 @@ import numpy as np
 
 from ..core import Workspace, frozen, log_sum_exp
 from ..core.inputs import as_numbers
-from .bases import StudentT
-from .columns import column_numbers, equal_rows, known_row
-from .distribution import BaseDistribution, Normal
-from .law import mixed, moved
-from .mixture import mixture_weights
+from ..distributions.bases import StudentT
+from ..distributions.columns import column_numbers, equal_rows, known_row
+from ..distributions.distribution import BaseDistribution, Normal
+from ..distributions.law import mixed, moved
+from ..distributions.mixture import mixture_weights
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Bound, Seed

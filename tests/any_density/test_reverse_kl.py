@@ -9,10 +9,10 @@ from autograd import value_and_grad
 from autograd.tracer import getval
 
 import flowcore as fc
+from flowcore.inference.nearest_gaussian import gaussian_rows
+from flowcore.inference.reverse_kl import ReverseKL
+from flowcore.inference.unnormalised import LogTarget
 from flowcore.testing import randomize
-from flowcore.training.nearest_gaussian import gaussian_rows
-from flowcore.training.reverse_kl import ReverseKL
-from flowcore.training.unnormalised import LogTarget
 
 MEAN, FACTOR = np.array([1.0, -2.0]), np.array([[2.0, 0.0], [0.5, 0.3]])
 PRECISION = np.linalg.inv(FACTOR @ FACTOR.T)

@@ -20,12 +20,12 @@ from autograd.tracer import getval
 
 from ..core.inputs import check_dim
 from ..core.rows import as_table
-from .checks import check_flow
-from .defaults import is_auto
-from .fit import fit
-from .loss import NO_EPOCH, Loss, NotFinite
+from ..training.checks import check_flow
+from ..training.defaults import is_auto
+from ..training.fit import fit
+from ..training.loss import NO_EPOCH, Loss, NotFinite
+from ..training.schedules import is_number
 from .nearest_gaussian import gaussian_rows
-from .schedules import is_number
 from .unnormalised import LogTarget
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from ..core.typing import ArrayLike
     from ..distributions import TransformedDistribution
-    from .history import History
+    from ..training.history import History
 
 EPOCHS, BATCHES, BATCH_SIZE, LEARNING_RATE = 50, 50, 256, 1e-2  # what "auto" stands for
 VALIDATION = 2000  # draws, always the same, by which the best epoch is chosen
