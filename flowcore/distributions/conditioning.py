@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import numpy as np
-
-from ..bijectors import Standardize, StandardizeContext
+from ..bijectors import StandardizeContext
 from ..bijectors.linear import Standardization
-from ..core.inputs import as_numbers
 from .clamped import ClampedBase
 from .distribution import Distribution
 from .mixture import Mixture
 from .transformed import TransformedDistribution
-
-if TYPE_CHECKING:
-    from ..core.typing import ArrayLike, Base
 
 
 def with_standardized_context(density: Distribution, standardize: Standardization) -> Distribution:
@@ -38,11 +30,3 @@ def with_standardized_context(density: Distribution, standardize: Standardizatio
     if bijector.context_dim:
         bijector = StandardizeContext(bijector, standardize)
     return TransformedDistribution(with_standardized_context(density.base, standardize), bijector)
-
-
-def from_given(density: Base, loc: ArrayLike, scale: ArrayLike) -> Base:
-    """The density for a `Given` of an older file: log p(x | c) = log q(x | (c - loc) / scale)."""
-    loc, scale = (np.array(as_numbers("loc and scale", a), float) for a in (loc, scale))
-    if loc.ndim != 1 or loc.shape != scale.shape:
-        raise ValueError(f"loc and scale are (C,): got shapes {loc.shape}, {scale.shape}")
-    return with_standardized_context(density, Standardize(len(loc)).with_moments(loc, scale))

@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..conditionals import Conditionals
-from ..distributions.conditioning import from_given
 
 if TYPE_CHECKING:
-    from ..bijectors import ElementwiseAffine
     from ..core.typing import Base
     from .density import FlowDensity
 
-NEW = {"max_seconds": None, "missing": "error", "trim": 0.0}  # not in older files
 HUGE = 1e4  # nats: of a Gaussian, where a single row is far off
 
 
@@ -101,7 +98,7 @@ def as_data(summary: Summary) -> dict:
 def as_summary(data: dict) -> Summary:
     """The summary from `as_data`."""
     candidates = tuple(Scored(**one) for one in data["candidates"])
-    left_out = tuple(data.get("left_out", ()))  # not in older files
+    left_out = tuple(data["left_out"])
     parts = {"candidates": candidates, "density": Scored(**data["density"]), "left_out": left_out}
     return Summary(**data | parts)
 
@@ -128,8 +125,6 @@ class FlowDensityRecord:
         `context_names_in_`.
     context_dim : int
         `context_dim_`.
-    context_scaling : ElementwiseAffine or None
-        For older files, whose density and latent take a standardised context.
     proposal : Distribution or None
         The proposal of `conditionals_`, if it has been fitted.
     library : str or None
@@ -145,30 +140,19 @@ class FlowDensityRecord:
     summary: dict
     context_names: Sequence[str] | None = None
     context_dim: int = 0
-    context_scaling: ElementwiseAffine | None = None
     proposal: Base | None = None
     library: str | None = None
 
-    def __post_init__(self):
-        if self.context_scaling is not None:
-            old, self.context_scaling = self.context_scaling, None
-            self.context_dim = old.dim
-            self.density = from_given(self.density, old.loc, old.scale)
-            self.latent = from_given(self.latent, old.loc, old.scale)
-        self.options = NEW | self.options
-
     def config(self) -> dict:
         """The constructor's arguments, for `save`."""
-        return {name: v for name, v in vars(self).items() if name != "context_scaling"}
+        return dict(vars(self))
 
     def restored(self) -> FlowDensity:
         """The estimator, fitted."""
         from .density import FlowDensity
 
         fitted = FlowDensity(**self.options)
-        names = self.names, self.context_names  # which the densities of older files lack
-        fitted.density_ = self.density.with_names(*names)
-        fitted.latent_ = self.latent.with_names(*names)
+        fitted.density_, fitted.latent_ = self.density, self.latent
         fitted.conditionals_ = Conditionals(fitted.density_, proposal=self.proposal)
         fitted.context_dim_, fitted.offset_ = self.context_dim, self.offset
         fitted.context_names_in_, fitted.library_ = self.context_names, self.library

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -176,16 +176,11 @@ def _arguments(obj) -> dict:
 
 
 @lru_cache(maxsize=256)  # by far the slowest part of making an object
-def argument_names(cls: Callable) -> tuple[str, ...]:
-    """The arguments of `__init__`, or of a function that builds what a retired class built.
-
-    A base class's `__new__(cls, *args, **kwargs)` does not count.
-    """
-    is_class = isinstance(cls, type)
-    init = cls.__init__ if is_class else cls
-    if init is object.__init__:
+def argument_names(cls: type) -> tuple[str, ...]:
+    """The arguments of `__init__`; not those of a base class's `__new__(cls, *args, **kwargs)`."""
+    if cls.__init__ is object.__init__:
         return ()
-    parameters = list(inspect.signature(init).parameters.values())[is_class:]
+    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
     for p in parameters:
         if p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
             raise unsavable(cls, f"its constructor's argument {str(p)!r} has no name to pass it by")

@@ -24,7 +24,7 @@ def load(path: str | PathLike[str], classes: Iterable[type] = ()) -> Any:
     Nothing in the file is executed, but its arguments are passed to constructors of flowcore and of
     `classes`: load only files of people you trust. Parameters that are not finite, as in a diverged
     flow, are loaded unchanged; constants must be valid. Errors: FileNotFoundError, or another
-    OSError; ValueError for a file that is truncated, damaged, not from flowcore or of a newer
+    OSError; ValueError for a file that is truncated, damaged, not from flowcore or of another
     format, and for a class that is neither in flowcore nor in `classes`.
 
     Parameters
@@ -53,10 +53,11 @@ def rebuilt(description: dict, arrays: dict[str, np.ndarray], foreign: dict[str,
     if "kind" in description:
         raise ValueError(f"is a {description['kind']}, not a flow: pass it to fit(checkpoint=)")
     number, writer = description["format"], description.get("flowcore")
-    if number > FORMAT:
+    if number != FORMAT:
+        way = "update flowcore" if number > FORMAT else f"fit anew, or load it with {writer}"
         raise ValueError(
             f"has format {number}, written by flowcore {writer}; this is flowcore {__version__}, "
-            f"which reads formats up to {FORMAT}: update flowcore"
+            f"which reads format {FORMAT}: {way}"
         )
     with without_warnings(), np.errstate(all="ignore"):  # its maker has been warned
         return Reader(arrays, foreign).read(description["nodes"])

@@ -6,7 +6,7 @@ ordinary errors become a ValueError that names the node.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -21,15 +21,6 @@ ROOMS = ("bijectors", "transformers", "networks", "distributions", "mixtures", "
 # never in a file: abstract classes, and what others make use of
 INTERNAL = ("BaseDistribution", "Bijector", "Distribution", "Foreign", "Network", "Pointwise",
             "Target", "Transformer")  # fmt: skip
-# name of a class that is gone -> "room.function" which builds today's object from its arguments
-RETIRED = {
-    "CircularMLP": "networks.network.from_circular",
-    "Given": "distributions.conditioning.from_given",
-    "TableDensity": "tables.record.from_frequencies",
-}
-# arguments that are gone, which older files still have: a density with probes is exact now
-RETIRED_ARGUMENTS = {"ContinuousFlow": {"probes"}}
-ADDED_CONSTANTS = {"reach"}  # which older files do not have; None
 PACKAGE = __name__.partition(".")[0]
 ORDINARY = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -43,14 +34,6 @@ def own_class(name: str) -> type | None:
         if own and found.__name__ == name:
             return found if is_describable(found) and name not in INTERNAL else None
     return None
-
-
-def constructor(name: str) -> Callable | None:
-    """The constructor of flowcore's class of this name; None if flowcore has no such class."""
-    if name in RETIRED:
-        room, _, function = RETIRED[name].rpartition(".")
-        return getattr(imported(f"{PACKAGE}.{room}"), function)
-    return own_class(name)
 
 
 def foreign_classes(classes: Iterable[type]) -> dict[str, type]:
@@ -85,8 +68,6 @@ class Reader:
     def _object(self, node: dict):
         cls = self._class(node["class"])
         config = self._values(node["config"])
-        for name in RETIRED_ARGUMENTS.get(node["class"], ()):
-            config.pop(name, None)
         weights = [[self._arrays[name] for name in layer] for layer in node.get("weights", ())]
         params = self._arrays[node["params"]] if "params" in node else None
         array = weights[0][0] if weights else params
@@ -101,8 +82,8 @@ class Reader:
             return obj.with_weights(weights)
         return obj if params is None else obj.with_params(params)
 
-    def _class(self, name: str) -> Callable:
-        cls = self._foreign.get(name) or constructor(name)
+    def _class(self, name: str) -> type:
+        cls = self._foreign.get(name) or own_class(name)
         if cls is None:
             raise ValueError(
                 f"class {name!r} is neither flowcore's nor in classes: if it is yours, "
@@ -134,7 +115,7 @@ class Reader:
 
 def _set_fitted(obj, fitted: dict) -> None:
     for name in fitted_names(obj):
-        value = fitted.get(name) if name in ADDED_CONSTANTS else fitted[name]
+        value = fitted[name]
         setattr(obj, name, frozen(value) if isinstance(value, np.ndarray) else value)
     if fitted and isinstance(obj, Parametric):
         obj.check_fitted()

@@ -406,17 +406,6 @@ class MLP(Network):
         )
 
 
-def from_circular(network: Parametric, circular: Sequence[int]) -> MLP:
-    """The MLP for a `CircularMLP` of an older file, around one of the features."""
-    if not isinstance(network, MLP) or network.circular:
-        raise ValueError(f"CircularMLP holds an MLP, not {network!r:.80}")
-    new = MLP(
-        network.in_dim - len(circular), network.out_shape, network.hidden, network.activation,
-        network.context_dim, 0, network.params.dtype, network.residual, circular,
-    )  # fmt: skip
-    return new.with_params(network.params)
-
-
 def hidden_widths(hidden, dim: int, residual=False) -> tuple[int, ...]:
     """The widths of the hidden layers; None: two layers of max(64, 2 dim), three if residual."""
     if not isinstance(residual, (bool, np.bool_)):

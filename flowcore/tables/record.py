@@ -67,7 +67,7 @@ class TableRecord:
     scores: list | None = None
     proposal: Base | None = None
     shares: list | None = None
-    n_points: int | None = 32  # of older files
+    n_points: int | None = None
 
     def restored(self) -> TableDensity:
         """The density, fitted."""
@@ -99,16 +99,6 @@ class TableRecord:
     def config(self) -> dict:
         """The constructor's arguments, for `save`."""
         return dict(vars(self))
-
-
-def from_frequencies(
-    schema: dict, frequencies: dict | None, density: Base | None, notes: dict | None = None
-) -> TableRecord:
-    """The record of a `TableDensity` in an older file, whose p(c) was counts alone."""
-    categories = None
-    if frequencies is not None:
-        categories = {"weights": np.ones(1), "counts": frequencies, "tree": None, "classes": []}
-    return TableRecord(schema, categories, density, notes=notes)
 
 
 def check_dim(density: Base | None, n_numbers: int) -> None:

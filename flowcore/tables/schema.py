@@ -19,7 +19,7 @@ from .rules import Rule
 if TYPE_CHECKING:
     from ..core.typing import TableLike
 
-FORMAT, WITH_RULES = 1, "1 with rules"  # which an older flowcore prints, and refuses
+FORMAT = 2  # 1: that of 0.3.0
 MISSING = ("error", "drop", "atom", "learn")
 
 
@@ -253,13 +253,12 @@ class Schema:
     def to_dict(self) -> dict:
         """The schema as data for JSON: `from_dict` is the way back."""
         columns = [column.to_dict() for column in self.columns]
-        form = WITH_RULES if any(column.rule for column in self.columns) else FORMAT
-        return {"format": form, "n_rows": self.n_rows, "columns": columns}
+        return {"format": FORMAT, "n_rows": self.n_rows, "columns": columns}
 
     @classmethod
     def from_dict(cls, data: dict) -> Schema:
         """The schema that `to_dict` described; a ValueError for another format."""
-        if data["format"] not in (FORMAT, WITH_RULES):
+        if data["format"] != FORMAT:
             raise ValueError(f"a schema of format {data['format']!r}: this flowcore reads {FORMAT}")
         return cls(tuple(map(Column.from_dict, data["columns"])), data["n_rows"])
 

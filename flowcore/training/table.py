@@ -91,8 +91,7 @@ class Table:
         tables = {"X": data.x, "sample_weight": data.weight, "context": data.context}
         tables["validation_data"] = validation.x
         tables["context of validation_data"] = validation.context
-        if validation.weight is not None:  # else 0.3.0 would not know the run
-            tables["weights of validation_data"] = validation.weight
+        tables["weights of validation_data"] = validation.weight
         options = {
             "batch_size": self.batch_size,
             "validation_split": self.held_out,

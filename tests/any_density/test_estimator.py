@@ -14,7 +14,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from support.rough import rough_plans
 
 import flowcore as fc
-from flowcore.estimator import FlowDensityRecord
 from flowcore.estimator.workers import run
 
 QUICK = {"budget": 1e-3, "n_jobs": 1, "random_state": 0}
@@ -399,10 +398,6 @@ def test_a_limit_that_is_over_at_once_leaves_the_gaussian(tmp_path):
         assert "left out: spline flow, as max_seconds was over" in str(found.summary_)
     fc.save(found, tmp_path / "moons.npz")
     assert fc.load(tmp_path / "moons.npz").max_seconds == 1e-9
-    record = found.as_record().config()
-    old = {name: v for name, v in record["options"].items() if name not in ("max_seconds", "trim")}
-    again = FlowDensityRecord(**record | {"options": old}).restored()
-    assert again.max_seconds is None and again.trim == 0
 
 
 @pytest.mark.slow

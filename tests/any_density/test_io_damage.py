@@ -1,4 +1,4 @@
-"""`load` of files that are empty, truncated, damaged, foreign, or of a newer format."""
+"""`load` of files that are empty, truncated, damaged, foreign, or of another format."""
 
 import io
 import os
@@ -85,8 +85,10 @@ def test_a_file_written_again_by_numpy_has_lost_its_checksum(path):
     assert "rewritten by another program" in refused(path)
 
 
-def test_a_newer_format_is_named(path):
+def test_another_format_is_named(path):
     description, arrays = taken_apart(path)
+    put_together(path, {**description, "format": 1, "flowcore": "0.3.0"}, arrays)
+    assert re.search(r"format 1, .* 0\.3\.0; .*: fit anew, or load it with 0\.3\.0", refused(path))
     put_together(path, {**description, "format": 3, "flowcore": "9.1"}, arrays)
     assert "has format 3, written by flowcore 9.1; this is" in refused(path)
     put_together(path, {"format": 4, "tree": {}}, {})

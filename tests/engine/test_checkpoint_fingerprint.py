@@ -13,7 +13,6 @@ import flowcore
 from flowcore import MADE, Chain, MaskedAutoregressiveFlow, Standardize, TransformedDistribution
 from flowcore.training import Adam, Likelihood
 from flowcore.training.resume import fingerprint
-from flowcore.training.resume.fingerprint import differences
 
 
 @pytest.mark.parametrize(
@@ -161,17 +160,11 @@ def test_blocks_of_a_table_are_hashed_in_bounded_memory(tmp_path):
     assert fingerprint._table_text(np.asfortranarray(table)) == fingerprint._table_text(table)
 
 
-def test_an_argument_that_an_older_version_did_not_have_is_none():
-    assert differences({"flow": "a"}, {"flow": "a", "weights": "None"}) == ""
-    assert "weights (None there, 3 here)" in differences({}, {"weights": "3"})
-
-
 def test_a_run_is_known_by_its_rows_and_not_by_what_history_notes_of_them():
     flow, x = flowcore.flows.maf(2, layers=1, hidden=[4]), np.repeat(X[:40], 2, axis=0)
     names = ["context", "sample_weight", "validation_data", "penalty", "threads"]
     given = {**dict.fromkeys(names), "batch_size": 10, "shuffle": True, "validation_split": 0.1}
     loss = Likelihood.of_rows(flow, x, rng=np.random.default_rng(0), **given)
-    tables, options = loss.compared()
+    _, options = loss.compared()
     assert loss.options["distinct_rows"] == 40
     assert not {"rows", "distinct_rows"} & options.keys()
-    assert "weights of validation_data" not in tables  # 0.3.0 had none

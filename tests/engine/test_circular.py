@@ -5,9 +5,7 @@ import pytest
 
 import flowcore as fc
 from flowcore import flows, targets
-from flowcore.networks.network import from_circular
 from flowcore.plots.network import network as draw_network
-from flowcore.testing import randomize
 
 PI = np.pi
 PHI = np.random.default_rng(0).standard_normal((50, 12))
@@ -101,13 +99,3 @@ def test_pictures_of_a_made_that_reads_angles():
     names = [text.get_text() for text in ax.texts if text.get_text().startswith("$x")]
     assert names == ["$x_{1}$", "$x_{3}$", "$x_{2}$", "$x_{2}$"]
     plt.close("all")
-
-
-def test_networks_of_older_files_read_the_same_features():
-    x, c = np.array([2.0, 0.7, -1.0]), [0.4]
-    features = [x[1], *np.cos(x[[0, 2]]), *np.sin(x[[0, 2]])]
-    with pytest.raises(ValueError, match="MLP"):
-        from_circular(fc.MADE(2, [4]), [0])
-    old = randomize(fc.MLP(5, (2,), [5], context_dim=1))
-    new = from_circular(old, [0, 2])
-    np.testing.assert_allclose(new(x, context=c), old(features, context=c), rtol=1e-12)

@@ -255,8 +255,8 @@ def test_columns_that_are_no_schema():
         Schema(())
     with pytest.raises(ValueError, match=r"a column is called 1\.5: names are text or integers"):
         Column(1.5, Kind("continuous"))
-    with pytest.raises(ValueError, match="a schema of format 2"):
-        Schema.from_dict({"format": 2, "n_rows": 1, "columns": []})
+    with pytest.raises(ValueError, match="a schema of format 1"):
+        Schema.from_dict({"format": 1, "n_rows": 1, "columns": []})
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from ..run import Run
 from .fingerprint import differences
 from .state import State, export, restore
 
-FORMAT = 6  # 5 and before: fingerprints with the code of functions
+FORMAT = 7  # 6: that of 0.3.0
 KIND = "checkpoint of fit"
 
 

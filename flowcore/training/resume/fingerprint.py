@@ -44,11 +44,8 @@ def fingerprint(
 
 
 def differences(there: dict[str, str], here: dict[str, str]) -> str:
-    """The names and texts in which two fingerprints differ, for a message; "" if they agree.
-
-    A name that one of them lacks is None there: an argument that its version did not have.
-    """
-    pairs = {name: (there.get(name, "None"), here.get(name, "None")) for name in {**here, **there}}
+    """The names and texts in which two fingerprints differ, for a message; "" if they agree."""
+    pairs = {name: (there.get(name), text) for name, text in here.items()}
     return ", ".join(f"{name} ({a} there, {b} here)" for name, (a, b) in pairs.items() if a != b)
 
 

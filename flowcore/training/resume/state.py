@@ -58,8 +58,7 @@ def restore(run: Run, state: State) -> None:
     for name in ("epoch", "batch", "reported", "seconds"):
         setattr(run, name, numbers[name])
     run.stopped = numbers["stopped"] and run.epochs <= numbers["epochs"]  # else go on
-    run.skipped = numbers.get("skipped", 0)  # which 0.3.0 did not write, nor the norms
-    run.norms = arrays.get("norms", np.zeros(0)).tolist()
+    run.skipped, run.norms = numbers["skipped"], arrays["norms"].tolist()
     if run.average is not None:
         updates = run.epoch * run.loss.n_batches + run.batch - run.skipped
         run.average = Average(run.average.decay, arrays["average"], updates)
