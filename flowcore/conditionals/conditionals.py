@@ -18,7 +18,6 @@ from .angles import OneTurn
 from .answering import Answers, answers
 from .conditional import Conditional, Marginal
 from .curves import Posterior, posterior_of
-from .layer import autoregressive_layer
 from .numbers import Numbers
 from .proposal import fitted_proposal
 
@@ -41,9 +40,8 @@ class Conditionals:
     One unknown column is integrated by quadrature instead, on about 250 nodes a row that follow the
     mass (`curves.py`), to about 0.001 nats; its draws are independent.
 
-    The answers are exact, without weights, for Gaussians, for mixtures of Gaussians or of t
-    densities, and for one autoregressive layer over a normal base if the known columns come first
-    in its order. Columns must be continuous and range over the whole line. A bounded support is
+    The answers are exact, without weights, for Gaussians, and for mixtures of Gaussians or of t
+    densities. Columns must be continuous and range over the whole line. A bounded support is
     possible, but draws outside of it are wasted.
 
     A column is an angle, in radians, if log p repeats in it after 2 pi. Integrals over an angle
@@ -83,7 +81,6 @@ class Conditionals:
         self.names = None if names is None else list(names)
         if self.names and len(self.names) != self.dim:
             raise ValueError(f"{len(self.names)} names, but the density has {self.dim} columns")
-        self.layer = autoregressive_layer(density)
         if proposal is not None:
             self.proposal = proposal
         elif hasattr(density, "sample_given"):  # its conditionals are exact
@@ -238,7 +235,7 @@ class Conditionals:
         with without_warnings():  # `known` has warned
             turn = self.turn(context if context.shape[-1] else None)
         contexts = np.broadcast_to(context, (n, context.shape[-1]))
-        return Numbers(self.density, turn, contexts, self._proposal_for)
+        return Numbers(self.density, turn, contexts, lambda: self.proposal)
 
     def known(self, context: Context) -> np.ndarray:
         """The context as finite numbers (..., C), its columns in the density's order."""
@@ -248,9 +245,6 @@ class Conditionals:
         if width := getattr(self.density, "context_dim", 0):
             check_context(context, width, self.density)  # warns where it is far from training rows
         return context
-
-    def _proposal_for(self, hole):
-        return self.layer if self.layer and self.layer.begins_with(~hole) else self.proposal
 
     def __repr__(self):
         return f"Conditionals({self.density!r})"

@@ -26,15 +26,15 @@ class Numbers:
 
     The context c has columns that are always known: contexts (m, C), one for each row; C = 0
     without a context. The `window` w makes only one turn of an angle x_j count, around its middle.
-    proposal_for(hole (D,)) returns an object with `sample_given` and `log_prob`. With a context, a
+    proposal() returns an object with `sample_given` and `log_prob`. With a context, a
     mixture fitted to draws of (c, x) takes its place. Without one, `draws` are rows of the density.
     """
 
-    def __init__(self, density: Any, turn: OneTurn, contexts: np.ndarray, proposal_for: Callable):
+    def __init__(self, density: Any, turn: OneTurn, contexts: np.ndarray, proposal: Callable):
         self.density, self.contexts, self.width = density, contexts, contexts.shape[1]
         none = np.zeros(self.width)  # no column of the context is an angle
         self.angle, self.middle = np.append(none > 0, turn.angle), np.append(none, turn.middle)
-        self.proposal_for, self.draws = proposal_for, turn.draws
+        self.proposal, self.draws = proposal, turn.draws
 
     @cached_property
     def _with_context(self) -> MultivariateTMixture:
@@ -42,7 +42,7 @@ class Numbers:
 
     def proposal_of(self, row: np.ndarray) -> Any:
         """The proposal, with `sample_given` and `log_prob`, for the NaN of a row (C + D,)."""
-        return self._with_context if self.width else self.proposal_for(np.isnan(row))
+        return self._with_context if self.width else self.proposal()
 
     def question(self, X: np.ndarray) -> Question:
         """The question for the NaN of rows X (m, D)."""

@@ -1,9 +1,9 @@
 """Inference: a density known up to a constant, as a flow that can be sampled and checked.
 
 infer.py      `infer`: fit, weight, judge
-bounds.py     bounds beyond which a target is -inf, if there is no `support=`
 modes.py      the modes of a target, found before training
 start.py      the Gaussian from which `infer` starts, and a flow around it
+reverse_kl.py `fit_reverse_kl`; nearest_gaussian.py; unnormalised.py: a target and its gradient
 parts.py      the flow of several modes: a mixture, one flow a mode
 result.py     `Inference`: weights, evidence; corrections: refit, Metropolis, HMC
 verdict.py    the verdict on an `Inference`, in words; the printed table

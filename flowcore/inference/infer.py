@@ -10,7 +10,6 @@ import numpy as np
 
 from ..core.inputs import check_dim
 from ..training.checks import check_flow
-from .bounds import check_bounds, rows_around, rows_beyond
 from .circles import centred
 from .modes import Gaussian, find_modes
 from .parts import fit_modes, trained
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 PRIOR_DRAWS = 1000  # the best of which is where the search for the Gaussian starts
 SKIP_ABOVE = 30.0  # times the usual norm of a gradient
-FALL = 5.0  # nats: a density that is lower at a bound hardly needs a support
 
 
 def infer(
@@ -113,12 +111,7 @@ def infer(
     target = LogTarget(log_target, space.free)
     options = {"skip_above": SKIP_ABOVE} | options
     if flow is None:
-        try:
-            near, extra = _first(target, space, start, rng)
-        except ValueError:  # the search may have begun outside of bounds
-            check_bounds(target, space, support, rows_around(start, space.free))
-            raise
-        check_bounds(target, space, support, rows_beyond(near.density), FALL)
+        near, extra = _first(target, space, start, rng)
         # the search has draws of its own: a target with one mode is fitted as without a search
         gaussians, modes = find_modes(target, near, extra, copy.deepcopy(rng))
         flow, history = fit_modes(target, gaussians, modes.shares, rng, **options)
@@ -128,10 +121,7 @@ def infer(
         modes = None
         flow, history = trained(flow, target, start=start, rng=rng, **options)
     history.settings["raised_rows"] = target.n_raised
-    found = Inference.of(flow, target, draws, rng, history, space, modes)
-    if "diverged" in history.settings or not found.trusted:
-        check_bounds(target, space, support, rows_beyond(flow))
-    return found
+    return Inference.of(flow, target, draws, rng, history, space, modes)
 
 
 def _first(target: LogTarget, space: Space, start, rng) -> tuple[Gaussian, np.ndarray]:

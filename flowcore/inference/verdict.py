@@ -54,6 +54,8 @@ def doubts(found: Inference) -> list[str]:
             f"the target is NaN at {lost:.0%} of the draws, by an error or outside of a "
             "support: pass support=, or return -inf there"
         )
+    if reasons and (outside := np.count_nonzero(np.isneginf(found.log_p))):
+        reasons.append(f"log p is -inf at {outside:,} draws: pass support= if it has bounds")
     return reasons
 
 
