@@ -23,7 +23,7 @@ from ..core.rows import as_table
 from ..training.checks import check_flow
 from ..training.defaults import is_auto
 from ..training.fit import fit
-from ..training.loss import NO_EPOCH, Loss, NotFinite
+from ..training.loss import NO_EPOCH, Loss, NotFinite, Objective
 from ..training.schedules import is_number
 from .nearest_gaussian import gaussian_rows
 from .unnormalised import LogTarget
@@ -319,10 +319,10 @@ def fit_reverse_kl(
         "n_batches": check_dim("batches", batches),
         "batch_size": check_dim("batch_size", batch_size),
     }  # fmt: skip
-    objective = partial(ReverseKL.of_target, options=loss)
     shared = isinstance(log_target, LogTarget)  # with its counts, by `infer`
     target = log_target if shared else LogTarget(log_target, flow.dim)
-    return fit(flow, target, epochs=epochs, average=average, objective=objective, **options)
+    objective = Objective(target, partial(ReverseKL.of_target, options=loss))
+    return fit(flow, objective, epochs=epochs, average=average, **options)
 
 
 def _check(flow, gradient: str, quasi_random: bool) -> None:

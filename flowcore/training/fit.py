@@ -18,7 +18,7 @@ from .defaults import AUTO, is_auto, optimizer_at
 from .history import EpochReport, History
 from .likelihood import Likelihood
 from .loop import train
-from .loss import Loss
+from .loss import Objective
 from .optim import Optimizer
 from .resume import Checkpoint
 from .resume.fingerprint import fingerprint
@@ -63,7 +63,6 @@ def fit(
     penalty: Callable | None = None,
     max_seconds: float | None = None,
     rng: Seed = 0,
-    objective: Callable[..., Loss] = Likelihood.of_rows,
 ) -> tuple[TransformedDistribution, History]:
     """Fit a flow to rows of data by maximum likelihood; returns (new_flow, history).
 
@@ -202,9 +201,6 @@ def fit(
         returned, and `history.interrupted` is True. None: no limit. A schedule ignores this limit.
     rng : int or numpy Generator
         Decides the split, `initialize` and the batches.
-    objective : callable
-        Makes the `Loss` of the rows: the negative log-likelihood, unless `fit_matching` or
-        `fit_reverse_kl` pass another.
 
     Returns
     -------
@@ -232,8 +228,9 @@ def fit(
     rng = np.random.default_rng(rng)
     rng_state = rng.bit_generator.state
 
-    loss = objective(
-        flow, X, context=context, sample_weight=sample_weight, noise=noise,
+    data, loss_of = X if isinstance(X, Objective) else (X, Likelihood.of_rows)
+    loss = loss_of(
+        flow, data, context=context, sample_weight=sample_weight, noise=noise,
         context_noise=context_noise, validation_split=validation_split,
         validation_data=validation_data, batch_size=batch_size, shuffle=shuffle, penalty=penalty,
         threads=threads, rng=rng,

@@ -11,7 +11,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import autograd.numpy as anp
 import numpy as np
@@ -30,6 +30,13 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 HOLES = "; FlowDensity(missing='learn') learns from rows with NaN"
+
+
+class Objective(NamedTuple):
+    """What functions with a loss of their own pass to `fit` in place of rows."""
+
+    data: Any
+    loss_of: Callable[..., Loss]  # of the flow, the data, and options of `fit`
 
 
 class NotFinite(Exception):

@@ -24,7 +24,7 @@ from .checks import check_flow
 from .defaults import epochs_for
 from .fit import fit
 from .history import EpochReport, History
-from .loss import NO_EPOCH, MeanLoss, NotFinite
+from .loss import NO_EPOCH, MeanLoss, NotFinite, Objective
 from .table import evenly_spaced
 
 if TYPE_CHECKING:
@@ -288,8 +288,8 @@ def fit_matching(
             'pairing="optimal" takes no context: it would pair draws by their context; use "random"'
         )
     Path.of(flow)
-    objective = partial(
+    loss_of = partial(
         Matching.of_rows, pairing=pairing, tolerance=positive("tolerance", tolerance),
         nll_every=check_dim("nll_every", nll_every),
     )  # fmt: skip
-    return fit(flow, X, objective=objective, **options)
+    return fit(flow, Objective(X, loss_of), **options)
