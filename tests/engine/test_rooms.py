@@ -3,7 +3,11 @@
 import ast
 import re
 
+import pytest
 from support.places import ROOT
+
+from flowcore.core import Parametric, Workspace
+from flowcore.distributions import Distribution
 
 PACKAGE = ROOT / "flowcore"
 ORDER = """
@@ -76,3 +80,24 @@ def test_rooms_stand_on_those_above_them():
                 wrong[room, other] = f"{path.relative_to(PACKAGE)}:{line} imports {other}"
     assert not {pair: wrong[pair] for pair in wrong.keys() - LATE.keys()}
     assert wrong.keys() >= LATE.keys()
+
+
+# what every part carries: a feature that needs one more is a part of its own
+ATTRIBUTES = {
+    Workspace: """
+        add_tied_gradients array has_way_back log_det number params present refresh scratch
+        whenever_theta_changes with_own_context with_present zeros""",
+    Parametric: """
+        check_fitted context_dim dtype fitted initialized layout leaves n_params param_scale params
+        params_of parts rebuilt with_params""",
+    Distribution: """
+        bind cdf clampable context_names dim given log_prob marginal names pit posterior ppf prob
+        quantiles sample""",
+}
+
+
+@pytest.mark.parametrize("cls", ATTRIBUTES)
+def test_a_feature_adds_no_attribute(cls):
+    names = {name for name in (*dir(cls), *cls.__annotations__) if not name.startswith("_")}
+    inherited = ATTRIBUTES[Parametric].split() if cls is Distribution else []
+    assert names == {*ATTRIBUTES[cls].split(), *inherited}

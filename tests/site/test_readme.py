@@ -70,7 +70,12 @@ def test_reading_order_names_every_room_its_lines_and_files_that_exist():
     named = set()
     for places, lines, what in rows:
         counted = sum(code_lines(PACKAGE / place) for place in re.findall(r"`([\w./]+)`", places))
-        assert int(lines.replace(",", "")) == pytest.approx(counted, rel=0.1), places
+        budget = int(lines.replace(",", ""))
+        assert counted <= budget, (
+            f"{places.strip()} has {counted} lines: take something out, or raise its number in "
+            "flowcore/README.md, in a commit that says why a user needs the lines"
+        )
+        assert counted > 0.9 * budget - 10, f"{places.strip()} has {counted}: lower its number"
         rooms = re.findall(r"`(\w+)/`", places)
         named |= {*rooms, *re.findall(r"`(\w+\.py)`", places)}
         for file in re.findall(r"`(\w+\.py)`", what):
