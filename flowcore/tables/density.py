@@ -20,7 +20,7 @@ from .coordinates import FIRST
 from .encoding import Encoding
 from .explaining import explanation_of, outlier_scores
 from .filled import Filled
-from .fitting import fitted_parts, learner, training_rows
+from .fitting import TrainingRows, fitted_parts, learner, training_rows
 from .frame import Frame, is_missing
 from .missing_categories import drawn_codes, first_codes
 from .onehot import OneHot
@@ -168,9 +168,10 @@ class TableDensity(DensityMixin, BaseEstimator):
     def fit(self, X: TableLike, y: None = None, sample_weight: ArrayLike | None = None) -> Self:
         """Fit to the rows of a table; see `fit_table` for the kinds of tables, and for errors."""
         rng = np.random.default_rng(self.random_state)
-        rows = training_rows(
-            X, self.schema, self.missing, sample_weight, self.ignore_extra, self.rules
-        )
+        rows = X
+        if not isinstance(X, TrainingRows):
+            how = self.schema, self.missing, sample_weight, self.ignore_extra, self.rules
+            rows = training_rows(X, *how)
         learn = learner(self.learn, self.missing)
         codes, shares = rows.codes, (1.0,)
         if (codes < 0).any():
@@ -631,7 +632,8 @@ def fit_table(
     Parameters
     ----------
     X : table
-        Of pandas, polars or pyarrow, a mapping of columns, a `Frame`, or an array (n, D).
+        Of pandas, polars or pyarrow, a mapping of columns, a `Frame`, or an array (n, D); or
+        `TrainingRows`, which have a schema, rules and weights of their own.
     schema, learn, missing, rules
         See `TableDensity`.
     sample_weight : array_like or None
