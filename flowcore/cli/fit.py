@@ -13,7 +13,6 @@ from ..tables import Column, Frame, Kind, Schema, fit_table
 from ..tables.encoding import Encoding
 from ..tables.fitting import training_rows
 from ..tables.frame import is_missing
-from ..tables.schema import complete_rows
 from .info import as_json, as_text
 from .inputs import own_names, read
 from .messages import note, print_error, printable
@@ -48,7 +47,7 @@ def run(
                 note(said)
             if missing == "error" and _misses_some(frame):
                 missing = "learn"
-        training_rows(frame, chosen, missing, None, False, rules=False)
+        rows = training_rows(frame, chosen, missing, None, False, rules)
     except ValueError as problem:
         raise problem if auto else _with_all_fixes(problem, frame, kinds) from None
     notes = {"flow": flow, "budget": budget, "quick": quick, "seed": seed, "flowcore": __version__}
@@ -59,10 +58,8 @@ def run(
         print_error(f"flowcore: {what}: flows for about {minutes:.2g} min on two cores")
     learn = FlowDensity(flow, budget=minutes, max_seconds=max_seconds, n_jobs=jobs,
                         random_state=seed, progress=progress)  # fmt: skip
-    density = fit_table(frame, chosen, learn=learn, missing=missing, rules=rules, rng=seed)
-    own = chosen.select(frame)
-    known = digest(own.take(complete_rows(own, missing, chosen)), density.schema_)
-    density.notes |= {"digest": known, **notes}
+    density = fit_table(rows, learn=learn, missing=missing, rng=seed)
+    density.notes |= {"digest": digest(rows.codes, rows.x), **notes}
     save(density, out)
     text = as_text(density) + printable(f"\nwritten to {out}")
     print(as_json(out, density) if json else text)

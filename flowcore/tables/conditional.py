@@ -10,7 +10,6 @@ import numpy as np
 
 from ..conditionals.answering import Answers, answer_block, answers
 from ..conditionals.conditional import DrawnConditional
-from ..conditionals.question import Question
 from ..conditionals.weights import Judged
 from ..core import generators
 from ..core.inputs import as_probabilities, check_dim
@@ -214,15 +213,6 @@ def marginals_of(density: TableDensity, frame: Frame) -> np.ndarray:
     """log p of each row's known values, (n,); "missing" is one if the column has it as a value."""
     question, _ = with_holes(density, frame, values=True)
     return _answers(density, frame, question, 0, MARGINAL_DRAWS, 0, False, False).log_p
-
-
-@np.errstate(all="ignore")  # of numbers near the end of floats
-def without_absent(density: TableDensity, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """log p of rows, (n,), whose absent numbers (NaN) the density cannot leave out: an estimate of
-    its integral over them, by weighted draws; exact for rows without numbers."""
-    rngs = [np.random.default_rng(0) for _ in codes]  # the same random numbers for every row
-    question = Question(codes, x, np.isnan(x))
-    return answers(density.answering, question, 0, MARGINAL_DRAWS, rngs).log_p
 
 
 def _answers(density, frame, question, n, n_draws, rng, progress, apart) -> Answers:

@@ -149,6 +149,16 @@ def test_a_function_that_leaves_absent_numbers_out():
         assert np.exp(density.log_prob({"a": [0.0], "b": [0.0]})) == pytest.approx(p[1])
 
 
+def test_a_density_of_complete_rows_is_refused_for_a_table_with_atoms():
+    table = pd.DataFrame(zero_inflated(60, 2)[0], columns=["a", "b"])
+
+    def learn(x, context=None, sample_weight=None, rng=0):
+        return fc.flows.maf(2, layers=1, context_dim=context.shape[1])
+
+    with pytest.raises(ValueError, match=r"takes complete rows: .* argument present, see"):
+        fit_table(table, schema_of(a="continuous atoms(0)", b="continuous"), learn=learn)
+
+
 class Exact(fc.Distribution):
     """log rain is normal given the city, where there is rain; wind given rain."""
 
