@@ -12,6 +12,7 @@ from .elementwise import Elementwise, ElementwiseAffine
 from .fixed_maps import Exp, Logit, Sigmoid, SinhArcsinh, Softplus, Tanh
 from .linear import ActNorm, Standardize, check_resolution
 from .lu import LULinear
+from .margins import Margins
 from .planar import Planar, Radial
 from .whiten import Whiten
 
@@ -31,6 +32,7 @@ __all__ = [
     "Invert",
     "LULinear",
     "Logit",
+    "Margins",
     "MaskedAutoregressiveFlow",
     "Permute",
     "Planar",

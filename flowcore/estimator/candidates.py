@@ -18,20 +18,24 @@ from ..flows import continuous, glow, iaf, made, made_mog, maf, maf_mog, nice, n
 from ..training import TrainingDivergedError, fit, fit_matching
 from ..training.defaults import batch_size_for, bins_for, is_auto
 from ..training.matching import EPOCHS_TIMES
-from .gaussians import (
+from .rows import LARGEST, Fold, Sample, near
+from .simple_densities import (
     gaussian,
     gaussian_of_present,
+    linear_means,
     mixture,
     modes,
     student,
     student_of_present,
 )
-from .rows import LARGEST, Fold, Sample, near
+from .stacking import mean_and_error, mixed, stacked_weights
 
 LOWEST, BELOW = 0.01, 5.0  # nats: a row counts no less than so much below this quantile
 LEAST = -1e150  # of log p: means and squares of it are numbers
-PRIORS = (0.3, 0.01)  # of mixtures of Gaussians: clusters that touch, and such that are far apart
-PATIENCE = 25  # epochs: of few rows, flows have learned what they can after a third of them all
+PRIOR, PRIOR_OF_T, DF = 0.3, 0.1, 5.0  # of mixtures; degrees of freedom of their t densities
+OF_T, OF_MARGINS = 6, 4  # components at most, of t densities, and after margins
+PATIENCE = 18  # epochs: of few rows, flows have learned what they can after a third of them all
+LEAST_GAIN = 0.01  # nats a row, of a flow that is worth its time
 WIDTH = 32  # columns: in wider tables, networks are wider
 WIDE_CONTEXT = 200  # columns of a context: each more has as many parameters as a column
 PER_PARAMETER = 2e-5  # milliseconds of an update
@@ -45,13 +49,17 @@ class Fit:
     density   at the last snapshot
     log_p     (S, n), of the held-out rows at each snapshot
     thetas    (S, P), the parameters there; None: S = 1
+    epochs    of its training
     cut       whether its time ended too early
+    dropped   whether a `Question` ended it
     """
 
     density: Distribution
     log_p: np.ndarray
     thetas: np.ndarray | None = None
+    epochs: int = 0
     cut: bool = False
+    dropped: bool = False
 
     def at(self, snapshot: int) -> tuple[Distribution, np.ndarray]:
         """The density at a snapshot, and its log-densities of the held-out rows."""
@@ -65,47 +73,72 @@ class Fit:
 class Candidate:
     """A simple density: density(rows, rng, **options), fitted to standardised rows.
 
-    seed   of its random numbers, together with the fold's seed; kept   even with a small weight
+    margins   fitted to the rows in the `Margins` of their columns
+    seed      of its random numbers, together with the fold's seed
+    kept      even with a small weight: the net below far rows
+    latent    whether it has a latent space, in which rows are normal
     """
 
     name: str
     density: Callable[..., Distribution]
     options: dict = field(default_factory=dict)
+    margins: bool = False
     seed: int = 0
     kept: bool = False
+    latent: bool = False
     is_flow = False
 
     def fitted(self, fold: Fold, seed: int) -> Fit:
-        """To the training rows of a fold."""
+        """To the training rows of a fold. A context moves the means, linearly."""
         check_time()
-        rng = np.random.default_rng(seed)
+        rng, rows, maps = np.random.default_rng(seed), fold.training, []
         with without_warnings():  # warnings about the table have been given
-            fitted = self.density(fold.training, rng, **self.options)
-            return Fit(fitted, log_prob(fitted, fold.held_out)[None])
+            if self.margins:
+                maps = [fold.margins]
+                rows = replace(rows, x=fold.margins.inverse(rows.x))
+            if rows.context is not None and self.density not in OF_PRESENT:
+                means, residuals = linear_means(rows)
+                maps, rows = [*maps, means], replace(rows, x=residuals)
+            found = self.density(rows, rng, **self.options)
+            if maps and isinstance(found, TransformedDistribution):
+                found = TransformedDistribution(found.base, Chain([*maps, found.bijector]))
+            elif maps:
+                found = TransformedDistribution(found, Chain(maps))
+            return Fit(found, log_prob(found, fold.held_out)[None])
 
 
-# Candidates of one family differ in little, and the best one of them is stacked. They come by size,
-# as mixtures do: those of a larger size are tried while they are better.
-Family = Sequence[Sequence[Candidate]]
-GAUSSIAN: Family = [
-    [Candidate("Gaussian", gaussian), Candidate("Gaussian", gaussian, {"shrink": False})]
-]
-STUDENT: Family = [[Candidate("Student t", student, kept=True)]]  # the net below far rows
-OF_PRESENT: list[Family] = [  # the same for rows that lack some numbers
-    [[Candidate("Gaussian", gaussian_of_present)]],
-    [[Candidate("Student t", student_of_present, kept=True)]],
-]
+OF_PRESENT = (gaussian_of_present, student_of_present)  # of rows that lack some numbers
+CLAMPED = [Candidate("Gaussian", gaussian_of_present),
+           Candidate("Student t", student_of_present, kept=True)]  # fmt: skip
 
 
-def mixtures(sizes: Sequence[int]) -> Family:
-    """Mixtures of Gaussians with these numbers of components."""
-    return [
-        [
-            Candidate(f"mixture of {k}", mixture, {"n_components": k, "prior": p}, 10 + 2 * k + i)
-            for i, p in enumerate(PRIORS)
-        ]
-        for k in sizes
-    ]
+def simple_candidates(sizes: Sequence[int]) -> list[list[Candidate]]:
+    """All simple densities, those of mixtures with these numbers of components last, each size in a
+    list of its own."""
+    simple = []
+    for margins in (False, True):
+        words = " of margins" * margins
+        for shrink in (True, False):
+            options = {"shrink": shrink}
+            simple += [
+                Candidate(f"Gaussian{words}", gaussian, options, margins, latent=True),
+                Candidate(f"Student t{words}", student, options, margins, kept=shrink > margins),
+            ]
+        simple += [Candidate(f"t{words}", mixture, {"n_components": 1, "df": DF}, margins, 11)]
+    return [simple, *map(_mixtures, sizes)]
+
+
+def _mixtures(k: int) -> list[Candidate]:
+    """Of k Gaussians and of k t densities; the smaller ones also of margins."""
+    found = []
+    for margins in (False, True)[: 1 + (k <= OF_MARGINS)]:
+        words = " of margins" * margins
+        options = {"n_components": k, "prior": PRIOR}
+        found += [Candidate(f"mixture of {k}{words}", mixture, options, margins, 10 + 2 * k)]
+        if k <= OF_T:
+            options |= {"df": DF, "prior": PRIOR_OF_T}
+            found += [Candidate(f"{k} t{words}", mixture, options, margins, 11 + 2 * k)]
+    return found
 
 
 @dataclass(frozen=True)
@@ -138,42 +171,42 @@ class FlowCandidate:
     matched: bool = False
     times: int = 1
     clamped: bool = False
+    seed = 200
     kept = False
+    latent = True
     is_flow = True
 
     def fitted(
-        self, fold: Fold, seed: int, epochs: int, snapshots: int, n_modes: int, threads=None
-    ) -> Fit:
-        """Fit to the training rows of a fold, until held-out rows stop improving or time is over.
+        self, fold: Fold, seed: int, epochs: int, snapshots: int, n_modes: int, shrink: bool,
+        question: Question | None = None, threads=None,
+    ) -> Fit:  # fmt: skip
+        """Fit to the training rows of a fold, until held-out rows stop improving, a question ends
+        it or time is over.
 
         OutOfTime if the time is over before the training begins.
 
-        snapshots: how many to take, so that the epoch is chosen later; 0: it is chosen here
+        snapshots: how many to take, so that the epoch is chosen later; shrink: the Gaussian where a
+        white flow starts
         """
-        rng = np.random.default_rng(seed)
-        rows, held_out = fold.training, fold.held_out
+        rng, rows = np.random.default_rng(seed), fold.training
         if rows.times > 1:  # as many updates as of rows without copies
             epochs = max(1, round(epochs / rows.times))
-        every = self.times * -(-epochs // max(snapshots, 1))
-        seen = Snapshots(held_out, every, PATIENCE * self.times / rows.times)
-        options = {"epochs": self.times * epochs, "rng": rng, "context": rows.context}
+        every = self.times * -(-epochs // snapshots)
+        seen = Snapshots(fold.held_out, every, PATIENCE * self.times / rows.times, question)
+        equal = (rows.weight == rows.weight[0]).all()
+        options = {"epochs": self.times * epochs, "rng": rng, "context": rows.context,
+                   "sample_weight": None if equal else rows.weight, "validation_split": 0,
+                   "callbacks": [seen]}  # fmt: skip
         if not self.matched:
             size = batch_size_for(round(len(rows) / rows.times))
             options |= {"threads": threads, "batch_size": size}
-        equal = (rows.weight == rows.weight[0]).all()
-        options["sample_weight"] = None if equal else rows.weight
-        if snapshots:
-            options |= {"validation_split": 0, "callbacks": [seen]}
-        else:
-            others = held_out.x, held_out.context, held_out.weight
-            options |= {"validation_data": others, "patience": PATIENCE * self.times}
         check_time()
         with without_warnings():
             flow, cut = None, False
             # else a column is constant in this fold; an absent one does no harm
             if self.clamped or (rows.x != rows.x[0]).any(axis=0).all():
                 try:
-                    start = self._untrained(rows, rng, n_modes)
+                    start = self._untrained(fold, rng, n_modes, shrink)
                     train = fit_matching if self.matched else fit
                     last, history = train(start, rows.x, **options)
                 except TrainingDivergedError as error:
@@ -182,27 +215,29 @@ class FlowCandidate:
                 if cut and time.time() <= limit():
                     raise KeyboardInterrupt  # ends all fits, not one
                 if seen.thetas:
-                    return Fit(seen.flow, np.array(seen.log_p), np.array(seen.thetas), cut)
-                flow = last if cut or not snapshots else None  # it diverged before the first one
+                    epochs = len(seen.thetas) * every // self.times
+                    log_p, thetas = np.array(seen.log_p), np.array(seen.thetas)
+                    return Fit(seen.flow, log_p, thetas, epochs, cut, seen.dropped)
+                flow = last if cut else None  # it diverged before the first snapshot
             if flow is None:
                 flow = student_of_present(rows) if self.clamped else student(rows)
-            else:
-                flow = flow.with_params(rounded(flow.params).astype(flow.dtype))
-            return Fit(flow, log_prob(flow, held_out, threads)[None], cut=cut)
+            return Fit(flow, log_prob(flow, fold.held_out, threads)[None], cut=cut)
 
-    def _untrained(self, rows: Sample, rng, n_modes: int) -> TransformedDistribution:
+    def _untrained(self, fold: Fold, rng, n_modes: int, shrink: bool) -> TransformedDistribution:
+        rows = fold.training
         options = {"base": modes(rows, rng, n_modes, self.clamped)} if self.modes else {}
         context_dim = 0 if rows.context is None else rows.context.shape[1]
         # what is standardised has been standardised
         options |= {"context_dim": context_dim, "standardize": False, "standardize_context": False}
         options |= {"bins": self.bins} if self.bins else {}
+        options |= {"dtype": np.float32} if self.recipe is not _own else {}
         flow = self.recipe(rows.x.shape[1], rng=rng, **options)
         if self.clamped:
             base = ClampedBase(flow.base, context_dim)
             return TransformedDistribution(base, Clamped(flow.bijector, context_dim))
         if not self.white:
             return flow
-        axes = gaussian(rows).bijector
+        axes = gaussian(rows, shrink=shrink).bijector
         if context_dim:
             of_context = Whiten(context_dim).initialize_from_context(near(rows.context))
             flow = with_standardized_context(flow, of_context)
@@ -234,27 +269,61 @@ class FlowCandidate:
 
 class Snapshots:
     """A callback of `fit`: at regular epochs it keeps the parameters, and log p of the held-out
-    rows; it stops the training when that has not improved for PATIENCE epochs.
+    rows; it stops the training when that has not improved for PATIENCE epochs, or at the answer to
+    a question.
 
     A fold may hold out only a dozen rows: their best epoch is luck, and their log-density there is
     too high. So all folds take the snapshot that is best for all of them together.
     """
 
-    def __init__(self, held_out: Sample, every: int, patience: float = PATIENCE):
+    def __init__(self, held_out: Sample, every: int, patience: float, question: Question | None):
         self.held_out, self.every, self.patience = held_out, every, patience
         self.flow, self.thetas, self.log_p, self.scores = None, [], [], []
+        self.question, self.dropped = question, False
 
     def __call__(self, report) -> bool:
         if (report.epoch + 1) % self.every:
             return False
         self.flow = report.flow
-        theta = self.flow.params
-        self.thetas.append(rounded(theta))
+        self.thetas.append(rounded(self.flow.params))
         self.log_p.append(log_prob(self.flow, self.held_out))
         weight = self.held_out.weight
         self.scores.append(floored(self.log_p[-1], weight) @ weight)
+        if self.question and not self.question.goes_on(len(self.log_p), self.log_p[-1]):
+            self.dropped = True
         worse = len(self.scores) - 1 - int(np.argmax(self.scores))
-        return worse * self.every >= self.patience
+        return self.dropped or worse * self.every >= self.patience
+
+
+@dataclass(frozen=True)
+class Question:
+    """Does a flow that is being trained add to the simple densities and the leader?
+
+    others   (n, C), log p of the held-out rows by the simple densities
+    leader   (S, n), by the leader, at its snapshots
+    weight   (n,), of the rows; asked   the snapshots at which the question is asked
+    """
+
+    others: np.ndarray
+    leader: np.ndarray
+    weight: np.ndarray
+    asked: tuple[int, ...]
+
+    def goes_on(self, snapshot: int, log_p: np.ndarray) -> bool:
+        """Whether it adds more than LEAST_GAIN nats a row, and their standard error, to both at the
+        same epoch; True if it is not asked."""
+        if snapshot not in self.asked:
+            return True
+        leader = self.leader[min(snapshot, len(self.leader)) - 1]
+        gain, error = added(np.column_stack([self.others, leader]), log_p, self.weight)
+        return gain > max(LEAST_GAIN, error)
+
+
+def added(before: np.ndarray, log_p: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """(nats a row, standard error) that one more density adds to the stacked ones: log p (n, C)."""
+    after = np.column_stack([before, log_p])
+    gain = mixed(after, stacked_weights(after, weight))
+    return mean_and_error(gain - mixed(before, stacked_weights(before, weight)), weight)
 
 
 def rounded(theta: np.ndarray) -> np.ndarray:

@@ -87,9 +87,9 @@ def fit_with_holes(
     """(the rows with their draws, the result of `select`, log p of completed rows (n,)).
 
     rows: standardised, NaN for an unknown value, each with at least one known value; planned: the
-    plan of such rows for a share of the budget; how: the other arguments of `select`, seeds first.
+    plan of such rows for a share of the budget; how: the other arguments of `select`.
     """
-    rng = np.random.default_rng(how[0].spawn(1)[0])
+    rng = np.random.default_rng(how[1].spawn(1)[0])
     now = time.time()
     with until(now + ROUNDS[0] * (ends - now)):
         rows = completed(rows, rng)

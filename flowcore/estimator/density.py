@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from importlib.util import find_spec
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -33,7 +32,7 @@ from ..training.columns import condition_number
 from ..training.defaults import is_auto
 from .candidates import angles_in, as_candidates
 from .completion import fit_with_holes
-from .plan import default_minutes, plan
+from .plan import Plan, default_minutes, plan
 from .record import FlowDensityRecord, as_data
 from .rows import Inputs, Sample, check_rows, merged, quantile, standardized, trimmed
 from .selection import select
@@ -246,15 +245,12 @@ class FlowDensity(
         minutes = min(minutes, (self.max_seconds or np.inf) / 60)
         flows = as_candidates(self.flow, *dims, table.is_clamped)
 
-        def planned(rows: Sample, share: float = 1.0) -> partial:
+        def planned(rows: Sample, share: float = 1.0) -> Plan:
             tables = (one for one in (rows.x, rows.context) if one is not None)
             condition = max(condition_number(one) for one in tables)
-            return partial(
-                plan, n=len(rows), dim=dims[0], context_dim=dims[1], flows=flows,
-                minutes=share * minutes, condition=condition,
-            )  # fmt: skip
+            return plan(len(rows), *dims, flows, share * minutes, condition)
 
-        how = seeds, self.n_jobs, not is_auto(self.flow), self.progress
+        how = table.angle, seeds, self.n_jobs, not is_auto(self.flow), self.progress
         if table.hole.any():
             return fit_with_holes(rows, planned, how, ends, table.labels)
         selection = select(rows, planned(rows), *how, ends)

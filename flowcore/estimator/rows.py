@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from sklearn.ensemble import IsolationForest
 from sklearn.utils.validation import validate_data
 
-from ..bijectors import Standardize
+from ..bijectors import Margins, Standardize
 from ..bijectors.linear import reach_of
 from ..core.inputs import as_numbers, column_labels, where
 from ..core.labels import names_of, selected
@@ -133,11 +134,20 @@ class Inputs(NamedTuple):
     labels: list | None
 
 
-class Fold(NamedTuple):
-    """The rows that a candidate is fitted to, and those that it is scored on."""
+@dataclass(frozen=True)
+class Fold:
+    """The rows that a candidate is fitted to, and those that it is scored on; angle: which columns
+    are angles, (D,) or one for all."""
 
     training: Sample
     held_out: Sample
+    angle: np.ndarray | bool = False
+
+    @cached_property
+    def margins(self) -> Margins:
+        """Those of the columns of the training rows; angles are left alone."""
+        x = np.where(self.angle, np.nan, self.training.x)
+        return Margins.from_data(x, self.training.weight)
 
 
 def merged(

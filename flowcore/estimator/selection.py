@@ -1,9 +1,11 @@
-"""From a table to a mixture of candidates: a trial, folds, fits, weights, a summary."""
+"""From a table to a mixture of candidates: a race on the first fold, other folds, weights."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import nullcontext
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -11,128 +13,158 @@ import numpy as np
 
 from ..core import BLAS, OutOfTime, until, warn
 from ..distributions import Distribution, Mixture, TransformedDistribution
-from .candidates import Candidate, Family, Fit, FlowCandidate, floored
-from .plan import FEWEST, OF_MIXTURES, TRIAL, FitPlan
+from .candidates import Candidate, Fit, FlowCandidate, Question, added, floored
+from .plan import FIRST, OF_MIXTURES, SECOND, Plan
 from .record import Scored, Summary
 from .rows import Fold, Sample
 from .stacking import cross_fitted, mean_and_error, mixed, stacked_weights
 from .workers import run
 
 MODES, MOST_MODES = 3, 6  # of a flow's base: if no mixture of Gaussians was fitted, and at most
-SMALLEST_WEIGHT = 0.01  # of a candidate that is kept
-SMALLEST_GAIN = 0.01  # nats a row, of a flow that is worth its time
-MOST_ROWS = 10_000  # of a trial
+SMALLEST_WEIGHT = 0.003  # of a candidate that is kept
+WORTH = 0.03  # the weight, on the first fold, of a flow that is worth the others
+ANOTHER = 0.02  # nats a row that one more flow has to add
 Selection = tuple[Mixture, TransformedDistribution, np.ndarray, Summary]
+Fits = list[tuple["Candidate | FlowCandidate", list[Fit]]]  # of each candidate, one for each fold
 
 
 @BLAS.single_threaded()  # small products: threads would wait for each other
 def select(
-    rows: Sample, planned: Callable[..., FitPlan], seeds: np.random.SeedSequence, n_jobs,
+    rows: Sample, plan: Plan, angle: np.ndarray, seeds: np.random.SeedSequence, n_jobs,
     alone: bool, progress: bool, ends: float,
 ) -> Selection:  # fmt: skip
-    """Fit the candidates of the plan to every fold, and stack them; see `stacked`.
+    """Fit the candidates of the plan, and stack them; see `stacked`.
 
-    A trial comes first if there are several flows: it chooses the simple density of each family,
-    and the flows, see `forward_selection`. If its part of the time is over, it chooses nothing.
+    On the first fold the simple densities come first. Then the leader, a flow, is trained to the
+    end, and the others as long as they add something to it, see `Question`. Those that have a
+    weight then, and the simple densities, are fitted on the other folds, as far as the budget goes.
+    No fit of a flow that is kept is thrown away.
 
-    planned: `plan` with its arguments, of which the trial replaces some
-    alone: only the flows get weights; the simpler densities are just listed in the summary
+    alone: only the flow gets a weight; the simpler densities are just listed in the summary
     ends: the time (`time.time()`) at which unfinished fits stop; they return their best so far,
-    with a warning; the first family is always fitted
+    with a warning; the first density is always fitted
     """
-    plan, how, late = planned(), (seeds, n_jobs, progress), []
-    left_out = [*plan.left_out]
-    if len(plan.flows) > 1:
-        planned = partial(planned, share=1 - TRIAL)  # the rest
-        plan = planned()
-        left_out = [*plan.left_out]
-        some = np.random.default_rng(seeds.spawn(1)[0]).permutation(len(rows))[:MOST_ROWS]
-        trial = planned(n=len(some), flows=plan.flows, share=TRIAL, trial=True)
-        now, unfinished = time.time(), []
-        tried = fit_candidates(
-            rows.take(np.sort(some)), trial, *how, now + TRIAL * (ends - now), unfinished
-        )
-        if not unfinished:
-            flows, others = forward_selection(*tried, planned)
-            families = [[[one.candidate]] for one in tried[1]]
-            plan, left_out = replace(planned(flows=flows), families=families), left_out + others
-    folds, simple, flows = fit_candidates(rows, plan, *how, ends, late)
+    folds, late = Folds(rows, plan, angle, seeds), []
+    simple = first_fits(folds, plan, late, ends)
+    work = partial(run, n_jobs=n_jobs, progress=progress, ends=ends)
+    flows, left_out, spent = race(folds, plan, simple, work, alone)
+    late += [f"the end of {flow.name}" for flow, fits in flows if fits[0].cut]
+    cost = sum(plan.seconds_of(flow) * fits[0].epochs for flow, fits in flows)
+    used = 1 + int((plan.budget - spent) / cost) if cost else plan.used
+    folds = folds.first(max(1, min(used, plan.used)))
+    done = other_folds(folds, plan, simple, flows, work)
+    if done < len(folds.folds):
+        late.append(f"fold {done + 1} of {len(folds.folds)}")
+    folds = folds.first(done)
     if late:
-        left_out += [f"{what}, as max_seconds was over" for what in late]
         warn(
             f"max_seconds was over before {', '.join(late)}: the result depends on "
             "the clock, and may be better with more time, or on a machine that is less busy",
             always=True,
         )
-    return stacked([*simple, *flows], len(simple) if alone and flows else 0, folds, left_out)
+    left_out = [*plan.left_out, *left_out, *(f"{o}, as max_seconds was over" for o in late)]
+    fitted = [folds.fitted(one, fits) for one, fits in [*simple, *flows]]
+    return stacked(fitted, len(simple) if alone and flows else 0, folds, left_out)
 
 
-def fit_candidates(
-    rows: Sample, plan: FitPlan, seeds: np.random.SeedSequence, n_jobs, progress: bool, ends: float,
-    late: list[str],
-) -> tuple[Folds, list[Fitted], list[Fitted]]:  # fmt: skip
-    """(the folds, the best of each family, the flows); what has no time is added to `late`."""
-    folds = Folds(rows, plan, seeds)
-    now = time.time()
-    simple = [best_of(plan.families[0], folds, late)]
-    with until(now + OF_MIXTURES * (ends - now)):
-        simple += [best_of(family, folds, late) for family in plan.families[1:]]
-    simple = [one for one in simple if one]
-    components = max(one.candidate.options.get("n_components", 0) for one in simple)
-    snapshots = plan.snapshots or FEWEST * (rows.drawn is not None)
-    how = partial(folds.tasks, epochs=plan.epochs, snapshots=snapshots,
-                  n_modes=min(components or MODES, MOST_MODES))  # fmt: skip
-    tasks = [task for i, flow in enumerate(plan.flows) for task in how(flow, 200 + i)]
-    seconds = np.repeat(plan.seconds, len(folds.folds))
-    fits, flows = iter(run(tasks, seconds, n_jobs, progress, ends)), []
-    for flow in plan.flows:
-        of_folds = [next(fits) for _ in folds.folds]
-        if not all(of_folds):
-            late.append(flow.name)
-            continue
-        flows.append(folds.fitted(flow, of_folds))
-        if any(fit.cut for fit in of_folds):
-            late.append(f"the end of {flow.name}")
-    return folds, simple, flows
-
-
-def forward_selection(
-    folds: Folds, simple: list[Fitted], flows: list[Fitted], planned: Callable[..., FitPlan]
-) -> tuple[list[FlowCandidate], list[str]]:
-    """(the flows that add to the density, the best one always; the others in words).
-
-    In turn the flow that adds most to the stacked density of those before it, as long as that is
-    more than its standard error, and than SMALLEST_GAIN nats a row, or costs the others nothing:
-    the plan is full with it. Of flows that are as good, up to the standard error of the difference,
-    the cheapest.
-    """
-    taken, others, chosen = [*simple], [*flows], []
-
-    def log_p_of(densities: list[Fitted]) -> np.ndarray:
-        log_p = np.stack([one.log_p for one in densities], axis=1)
-        return mixed(log_p, stacked_weights(log_p, folds.weight))
-
-    def seconds(one: Fitted) -> float:
-        return planned(flows=[one.candidate], minutes=np.inf).seconds[0]  # of all epochs
-
-    while others:
-        before, after = log_p_of(taken), [log_p_of([*taken, one]) for one in others]
-        gains = [mean_and_error(log_p - before, folds.weight) for log_p in after]
-        best = gains.index(max(gains))
-        more, error = gains[best]
-        full = more > 0 and planned(flows=[*chosen, others[best].candidate]).full
-        if chosen and more < max(error, SMALLEST_GAIN) and not full:
+def first_fits(folds: Folds, plan: Plan, late: list[str], ends: float) -> Fits:
+    """The simple densities, on the first fold. Larger mixtures are tried until two sizes are no
+    better, or a quarter of the time is over; then the one without a fit is added to `late`."""
+    found: Fits = []
+    weight, now, best, worse = folds.folds[0].held_out.weight, time.time(), -np.inf, 0
+    for group in plan.simple:
+        top = -np.inf
+        for one in group:
+            try:
+                with until(now + OF_MIXTURES * (ends - now)) if found else nullcontext():
+                    fit = folds.task(one, 0)()
+            except OutOfTime:
+                late.append(one.name)
+                return found
+            found.append((one, [fit]))
+            top = max(top, fit.log_p[0] @ weight)
+        best, worse = (top, 0) if top > best else (best, worse + 1)
+        if worse == 2:
             break
-        less = [mean_and_error(after[best] - log_p, folds.weight) for log_p in after]
-        as_good = [
-            one for one, (own, _), (difference, its_error) in zip(others, gains, less, strict=True)
-            if own >= SMALLEST_GAIN and difference <= its_error
-        ]  # fmt: skip
-        one = min(as_good or [others[best]], key=seconds)
-        others.remove(one)
-        chosen.append(one.candidate)
-        taken.append(one)
-    return chosen, [f"{one.candidate.name}, which added little in a trial" for one in others]
+    return found
+
+
+def race(folds: Folds, plan: Plan, simple: Fits, work, alone: bool) -> tuple:
+    """(the flows that are worth their time, with their fits on the first fold; those that are not,
+    in words; the seconds of one core that all have taken, by the plan's costs)."""
+    if not plan.flows:
+        return [], [], 0.0
+    others = np.stack([fits[0].log_p[0] for _, fits in simple], axis=1)
+    weight, how = folds.folds[0].held_out.weight, options_of(plan, simple, others)
+    every = -(-plan.epochs // plan.snapshots)
+    asked = tuple(max(1, round(plan.epochs / part / every)) for part in (FIRST, SECOND))
+
+    def fitted(flows, question=None):
+        tasks = [folds.task(one, 0, **how, question=question) for one in flows]
+        return list(zip(flows, work(tasks, [plan.seconds_of(one) for one in flows]), strict=True))
+
+    lead, *rest = plan.flows
+    found = fitted([lead])
+    if rest and found[0][1]:
+        found += fitted(rest, Question(others, found[0][1].log_p, weight, asked))
+    left_out = [f"{flow.name}, as max_seconds was over" for flow, fit in found if not fit]
+    found = [(flow, fit) for flow, fit in found if fit]
+    left_out += [f"{flow.name}, which added little in {fit.epochs} epochs"
+                 for flow, fit in found if fit.dropped]  # fmt: skip
+    spent = sum(plan.seconds_of(flow) * fit.epochs for flow, fit in found)
+    left = [(flow, fit, best_of(fit, weight)) for flow, fit in found if not fit.dropped]
+    taken, chosen = others, []
+    while left:
+        gains = [added(taken, log_p, weight) for *_, log_p in left]
+        best = max(range(len(left)), key=lambda i: gains[i][0])
+        flow, fit, log_p = left.pop(best)
+        gain, error = gains[best]
+        if chosen and gain < max(ANOTHER, error):
+            left_out += [f"{one[0].name}, which added little" for one in [*left, (flow,)]]
+            break
+        taken = np.column_stack([taken, log_p])
+        if not (alone or chosen) and stacked_weights(taken, weight)[-1] < WORTH:
+            left_out += [f"{one[0].name}, which added little" for one in [*left, (flow,)]]
+            break
+        chosen.append((flow, [fit]))
+    return chosen, left_out, spent
+
+
+def options_of(plan: Plan, simple: Fits, log_p: np.ndarray) -> dict:
+    """Those of the fit of a flow that depend on the simple densities; log p (n, C) by these."""
+    scores = log_p.mean(axis=0)
+    sizes = {one.options["n_components"]: score for (one, _), score in zip(simple, scores, strict=True)
+             if one.name.startswith("mixture") and not one.margins}  # fmt: skip
+    n_modes = min(max(sizes, key=sizes.get), MOST_MODES) if sizes else MODES
+    shrink = {
+        one.options.get("shrink", True): score
+        for (one, _), score in zip(simple, scores, strict=True)
+        if one.name == "Gaussian"
+    }
+    return {"epochs": plan.epochs, "snapshots": plan.snapshots, "n_modes": n_modes,
+            "shrink": max(shrink, key=shrink.get)}  # fmt: skip
+
+
+def other_folds(folds: Folds, plan: Plan, simple: Fits, flows: Fits, work) -> int:
+    """Add the fits on the folds after the first; returns on how many folds all have one."""
+    places = range(1, len(folds.folds))
+    log_p = np.stack([fits[0].log_p[0] for _, fits in simple], axis=1)
+    how = options_of(plan, simple, log_p)
+    tasks = [folds.task(flow, k, **how) for flow, _ in flows for k in places]
+    seconds = [plan.seconds_of(flow) * fits[0].epochs for flow, fits in flows for _ in places]
+    found, done = iter(work(tasks, seconds)), len(folds.folds)
+    for _, fits in flows:
+        own = [next(found) for _ in places]
+        done = min(done, 1 + next((k for k, fit in enumerate(own) if not fit), len(own)))
+        fits += own
+    for one, fits in simple:
+        fits += [folds.task(one, k)() for k in range(1, done)]
+    return done
+
+
+def best_of(fit: Fit, weight: np.ndarray) -> np.ndarray:
+    """log p (n,) at the snapshot that is best for the rows."""
+    return fit.log_p[int(np.argmax([floored(log_p, weight) @ weight for log_p in fit.log_p]))]
 
 
 @dataclass(frozen=True)
@@ -149,24 +181,41 @@ class Fitted:
 class Folds:
     """The rows, and the folds in which they are held out."""
 
-    def __init__(self, rows: Sample, plan: FitPlan, seeds: np.random.SeedSequence):
+    def __init__(self, rows: Sample, plan: Plan, angle, seeds: np.random.SeedSequence):
         cut, *self._seeds = seeds.spawn(1 + plan.used)
-        number = np.random.default_rng(cut).permutation(len(rows)) % plan.parts
-        self.held_out = number < plan.used  # (n,)
+        self._number = np.random.default_rng(cut).permutation(len(rows)) % plan.parts
+        self._weight = rows.weight
         self.folds = [
-            Fold(rows.take(number != k).completed(), rows.take(number == k))
+            Fold(rows.take(self._number != k).completed(), rows.take(self._number == k), angle)
             for k in range(plan.used)
         ]
-        self.number = number[self.held_out]
-        self.weight = rows.weight[self.held_out]
 
-    def tasks(
-        self, candidate: Candidate | FlowCandidate, seed: int, **options
-    ) -> Iterator[Callable[..., Fit]]:
-        """A candidate's fits, one for each fold."""
-        for fold, seeds in zip(self.folds, self._seeds, strict=True):
-            state = np.random.SeedSequence([*seeds.generate_state(2).tolist(), seed])
-            yield partial(candidate.fitted, fold, int(state.generate_state(1)[0]), **options)
+    def first(self, used: int) -> Folds:
+        """The first ones alone."""
+        new = copy(self)
+        new.folds = self.folds[:used]
+        return new
+
+    @property
+    def held_out(self) -> np.ndarray:
+        """(n,): which rows are held out."""
+        return self._number < len(self.folds)
+
+    @property
+    def number(self) -> np.ndarray:
+        """The fold of each held-out row."""
+        return self._number[self.held_out]
+
+    @property
+    def weight(self) -> np.ndarray:
+        """Of each held-out row."""
+        return self._weight[self.held_out]
+
+    def task(self, candidate: Candidate | FlowCandidate, k: int, **options) -> partial:
+        """A candidate's fit on a fold."""
+        state = [*self._seeds[k].generate_state(2).tolist(), candidate.seed]
+        seed = int(np.random.SeedSequence(state).generate_state(1)[0])
+        return partial(candidate.fitted, self.folds[k], seed, **options)
 
     def fitted(self, candidate: Candidate | FlowCandidate, fits: list[Fit]) -> Fitted:
         """The candidate at the snapshot that is best for all folds together; a fold whose training
@@ -186,26 +235,6 @@ class Folds:
         mean, error = mean_and_error(log_p, self.weight)
         scored = Scored(candidate.name, mean, error, 0.0, candidate.is_flow)
         return Fitted(candidate, densities, log_p, scored)
-
-
-def best_of(family: Family, folds: Folds, late: list[str]) -> Fitted | None:
-    """The best of a family by held-out rows: larger sizes are tried until two are no better, or
-    the time is over; then the size that was not finished is added to `late`."""
-    best, worse = None, 0
-    for variants in family:
-        try:
-            fitted = [
-                folds.fitted(one, [fit() for fit in folds.tasks(one, one.seed)]) for one in variants
-            ]
-        except OutOfTime:
-            late.append(variants[0].name)
-            break
-        top = max(fitted, key=lambda one: one.scored.score)
-        better = best is None or top.scored.score > best.scored.score
-        best, worse = (top, 0) if better else (best, worse + 1)
-        if worse == 2:
-            break
-    return best
 
 
 def stacked(
@@ -230,8 +259,8 @@ def stacked(
         for density in one.densities
         if weight
     ]
-    by_weight = [one.densities[0] for one, _ in sorted(chosen, key=lambda own: -own[1])]
-    latent = next(density for density in by_weight if hasattr(density, "to_latent"))
+    by_weight = sorted(chosen, key=lambda own: -own[1])
+    latent = next(one.densities[0] for one, _ in by_weight if one.candidate.latent)
     scored = tuple(replace(one.scored, weight=weight) for one, weight in chosen)
     total = Scored("this density", mean, error, 1.0, False)
     counts = len(scores), len(folds.number), len(folds.folds)

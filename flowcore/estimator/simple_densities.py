@@ -6,10 +6,13 @@ that lack some: the last D columns of the context are 1 for the numbers that a r
 
 from __future__ import annotations
 
+from math import inf
+
 import numpy as np
 from scipy.linalg import lu
+from sklearn.linear_model import RidgeCV
 
-from ..bijectors import Clamped, LULinear, Standardize
+from ..bijectors import Clamped, LULinear, MaskedAutoregressiveFlow, Standardize
 from ..distributions import (
     ClampedBase,
     Distribution,
@@ -18,12 +21,15 @@ from ..distributions import (
     StudentT,
     TransformedDistribution,
 )
-from ..mixtures import MultivariateNormalMixture
+from ..mixtures import MultivariateNormalMixture, MultivariateTMixture
 from ..mixtures.expectation_maximization import best_of_starts, moved, whitened
+from ..networks import MADE
+from ..transformers import Shift
 from .rows import Sample
 
 MANY_ROWS = 5_000  # of which one start of EM has to do
 MOST_ROWS = 20_000  # that a mixture learns from: more hardly change it
+PENALTIES = (0.1, 1.0, 10.0, 100.0)  # of a regression on columns of variance 1
 MOST_WORK = 3e7  # D^3 for each pattern of present numbers and component
 
 
@@ -39,7 +45,7 @@ def gaussian(rows: Sample, rng=None, shrink: bool = True) -> TransformedDistribu
     return TransformedDistribution(Normal(len(mean)), linear)
 
 
-def student(rows: Sample, rng=None) -> TransformedDistribution:
+def student(rows: Sample, rng=None, shrink: bool = True) -> TransformedDistribution:
     """Heavy tails on every side: wide, independent Student t densities of whitened columns.
 
         x = diag(s) R^(1/2) z + mean       s the standard deviations, R the correlations
@@ -47,7 +53,7 @@ def student(rows: Sample, rng=None) -> TransformedDistribution:
     The root is the symmetric one, so the order of the columns does not matter (ZCA-cor: Kessy,
     Lewin and Strimmer, "Optimal whitening and decorrelation", 2018).
     """
-    _, mean, factor = whitened(rows.x, rows.weight)
+    _, mean, factor = whitened(rows.x, rows.weight, shrink)
     scale = np.linalg.norm(factor, axis=1, keepdims=True)
     u, root, _ = np.linalg.svd(factor / scale)
     order, lower, upper = lu(scale * (u * root @ u.T), p_indices=True)
@@ -56,9 +62,10 @@ def student(rows: Sample, rng=None) -> TransformedDistribution:
 
 
 def mixture(
-    rows: Sample, rng: np.random.Generator, n_components: int, prior: float = 0.3
-) -> MultivariateNormalMixture:
-    """The mixture of full covariances that EM finds, the best of some starts.
+    rows: Sample, rng: np.random.Generator, n_components: int, df: float = inf, prior: float = 0.3
+) -> MultivariateNormalMixture | MultivariateTMixture:
+    """The mixture of full matrices that EM finds, the best of some starts: of Gaussians, or of t
+    densities with df degrees of freedom.
 
     Clusters far apart need a weaker prior.
     """
@@ -67,8 +74,31 @@ def mixture(
     x, weight = rows.x, rows.weight
     white, mean, factor = whitened(x, weight, shrink=False, more=1e-6)
     starts = [x, x, white] if len(x) < MANY_ROWS else [x]  # whitened, clusters may come together
-    _, components = best_of_starts(white, weight, starts, n_components, rng, prior)
-    return MultivariateNormalMixture(*moved(components, mean, factor))
+    _, components = best_of_starts(white, weight, starts, n_components, rng, prior, df)
+    components = moved(components, mean, factor)
+    return (
+        MultivariateNormalMixture(*components)
+        if df == inf
+        else MultivariateTMixture(*components, df)
+    )
+
+
+def linear_means(rows: Sample) -> tuple[MaskedAutoregressiveFlow, np.ndarray]:
+    """(x = z + B c + b, given the context c; the residuals z of the rows), by ridge regression.
+
+    Its penalty is the one with the smallest error of rows that are left out one by one.
+    """
+    dim, context = rows.x.shape[1], rows.context
+    few = (
+        rows
+        if len(rows) <= MOST_ROWS
+        else rows.take(np.arange(0, len(rows), len(rows) // MOST_ROWS))
+    )
+    found = RidgeCV(PENALTIES).fit(few.context, few.x, few.weight * len(few))
+    made = MADE(dim, hidden=[], n_out=1, context_dim=context.shape[1])
+    slopes, intercept = np.reshape(found.coef_, (dim, -1)).T, np.reshape(found.intercept_, dim)
+    made = made.with_weights([(np.zeros((dim, dim)), intercept, slopes)])
+    return MaskedAutoregressiveFlow(made, Shift()), rows.x - context @ slopes - intercept
 
 
 def modes(
