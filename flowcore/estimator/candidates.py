@@ -22,7 +22,6 @@ from .rows import LARGEST, Fold, Sample, near
 from .simple_densities import (
     gaussian,
     gaussian_of_present,
-    linear_means,
     mixture,
     modes,
     student,
@@ -77,6 +76,7 @@ class Candidate:
     seed      of its random numbers, together with the fold's seed
     kept      even with a small weight: the net below far rows
     latent    whether it has a latent space, in which rows are normal
+    clamped   of rows that lack some numbers, see `Clamped`
     """
 
     name: str
@@ -86,30 +86,22 @@ class Candidate:
     seed: int = 0
     kept: bool = False
     latent: bool = False
+    clamped: bool = False
     is_flow = False
 
     def fitted(self, fold: Fold, seed: int) -> Fit:
         """To the training rows of a fold. A context moves the means, linearly."""
         check_time()
-        rng, rows, maps = np.random.default_rng(seed), fold.training, []
         with without_warnings():  # warnings about the table have been given
-            if self.margins:
-                maps = [fold.margins]
-                rows = replace(rows, x=fold.margins.inverse(rows.x))
-            if rows.context is not None and self.density not in OF_PRESENT:
-                means, residuals = linear_means(rows)
-                maps, rows = [*maps, means], replace(rows, x=residuals)
-            found = self.density(rows, rng, **self.options)
-            if maps and isinstance(found, TransformedDistribution):
-                found = TransformedDistribution(found.base, Chain([*maps, found.bijector]))
-            elif maps:
-                found = TransformedDistribution(found, Chain(maps))
-            return Fit(found, log_prob(found, fold.held_out)[None])
+            own = fold.in_margins if self.margins else fold
+            own = own if self.clamped else own.about_means
+            found = self.density(own.training, np.random.default_rng(seed), **self.options)
+            log_p = log_prob(found, own.held_out) + own.nats
+            return Fit(own.restored(found), log_p[None])
 
 
-OF_PRESENT = (gaussian_of_present, student_of_present)  # of rows that lack some numbers
-CLAMPED = [Candidate("Gaussian", gaussian_of_present),
-           Candidate("Student t", student_of_present, kept=True)]  # fmt: skip
+CLAMPED = [Candidate("Gaussian", gaussian_of_present, clamped=True, latent=True),
+           Candidate("Student t", student_of_present, kept=True, clamped=True)]  # fmt: skip
 
 
 def simple_candidates(sizes: Sequence[int]) -> list[list[Candidate]]:
@@ -156,6 +148,7 @@ class FlowCandidate:
              fewer rows for each column, or if the condition number of the correlations is smaller
     matched  trained by `fit_matching`: `times` as many epochs, each cheaper by that factor
     clamped  of rows that lack some numbers, see `Clamped`
+    margins  of the rows in their `Margins`
     """
 
     name: str
@@ -171,6 +164,7 @@ class FlowCandidate:
     matched: bool = False
     times: int = 1
     clamped: bool = False
+    margins: bool = False
     seed = 200
     kept = False
     latent = True
@@ -188,11 +182,12 @@ class FlowCandidate:
         snapshots: how many to take, so that the epoch is chosen later; shrink: the Gaussian where a
         white flow starts
         """
+        fold = fold.in_margins if self.margins else fold
         rng, rows = np.random.default_rng(seed), fold.training
         if rows.times > 1:  # as many updates as of rows without copies
             epochs = max(1, round(epochs / rows.times))
         every = self.times * -(-epochs // snapshots)
-        seen = Snapshots(fold.held_out, every, PATIENCE * self.times / rows.times, question)
+        seen = Snapshots(fold, every, PATIENCE * self.times / rows.times, question)
         equal = (rows.weight == rows.weight[0]).all()
         options = {"epochs": self.times * epochs, "rng": rng, "context": rows.context,
                    "sample_weight": None if equal else rows.weight, "validation_split": 0,
@@ -217,11 +212,13 @@ class FlowCandidate:
                 if seen.thetas:
                     epochs = len(seen.thetas) * every // self.times
                     log_p, thetas = np.array(seen.log_p), np.array(seen.thetas)
-                    return Fit(seen.flow, log_p, thetas, epochs, cut, seen.dropped)
+                    flow = fold.restored(seen.flow)
+                    return Fit(flow, log_p, thetas, epochs, cut, seen.dropped)
                 flow = last if cut else None  # it diverged before the first snapshot
             if flow is None:
                 flow = student_of_present(rows) if self.clamped else student(rows)
-            return Fit(flow, log_prob(flow, fold.held_out, threads)[None], cut=cut)
+            log_p = log_prob(flow, fold.held_out, threads) + fold.nats
+            return Fit(fold.restored(flow), log_p[None], cut=cut)
 
     def _untrained(self, fold: Fold, rng, n_modes: int, shrink: bool) -> TransformedDistribution:
         rows = fold.training
@@ -276,8 +273,8 @@ class Snapshots:
     too high. So all folds take the snapshot that is best for all of them together.
     """
 
-    def __init__(self, held_out: Sample, every: int, patience: float, question: Question | None):
-        self.held_out, self.every, self.patience = held_out, every, patience
+    def __init__(self, fold: Fold, every: int, patience: float, question: Question | None):
+        self.fold, self.every, self.patience = fold, every, patience
         self.flow, self.thetas, self.log_p, self.scores = None, [], [], []
         self.question, self.dropped = question, False
 
@@ -286,8 +283,8 @@ class Snapshots:
             return False
         self.flow = report.flow
         self.thetas.append(rounded(self.flow.params))
-        self.log_p.append(log_prob(self.flow, self.held_out))
-        weight = self.held_out.weight
+        self.log_p.append(log_prob(self.flow, self.fold.held_out) + self.fold.nats)
+        weight = self.fold.held_out.weight
         self.scores.append(floored(self.log_p[-1], weight) @ weight)
         if self.question and not self.question.goes_on(len(self.log_p), self.log_p[-1]):
             self.dropped = True

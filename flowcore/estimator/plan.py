@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ..training.defaults import batch_size_for, epochs_for
 from .candidates import CLAMPED, Candidate, FlowCandidate, simple_candidates
-from .simple_densities import MOST_ROWS
+from .rows import MOST_ROWS
 
 CORES, USED = 2, 0.8  # of the machine that the budget is of, and how much of it flows can take
 FOLDS, SMALL, FOLDS_OF_SMALL = 5, 100, 10  # with fewer rows than SMALL more of them learn

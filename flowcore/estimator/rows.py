@@ -9,19 +9,27 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from sklearn.ensemble import IsolationForest
+from sklearn.linear_model import RidgeCV
 from sklearn.utils.validation import validate_data
 
-from ..bijectors import Margins, Standardize
+from ..bijectors import Chain, Margins, MaskedAutoregressiveFlow, Standardize
 from ..bijectors.linear import reach_of
 from ..core.inputs import as_numbers, column_labels, where
 from ..core.labels import names_of, selected
 from ..core.rows import check_finite
+from ..distributions import TransformedDistribution
+from ..networks import MADE
 from ..training.columns import check_columns
 from ..training.repeats import first_equal
+from ..transformers import Shift
 
 if TYPE_CHECKING:
+    from ..bijectors import Bijector
+    from ..distributions import Distribution
     from .completion import Drawn
 
+MOST_ROWS = 20_000  # that a mixture or a regression learns from: more hardly change it
+PENALTIES = (0.1, 1.0, 10.0, 100.0)  # of a regression on columns of variance 1
 LEAST_ROWS = 3  # one is held out, and a single other one has no spread
 LARGEST = 1e30  # of what float32 holds well
 FARTHEST = 1e100  # standard deviations: sums of squares of what is beyond may be no floats
@@ -136,18 +144,60 @@ class Inputs(NamedTuple):
 
 @dataclass(frozen=True)
 class Fold:
-    """The rows that a candidate is fitted to, and those that it is scored on; angle: which columns
-    are angles, (D,) or one for all."""
+    """The rows that a candidate is fitted to, and those that it is scored on.
+
+    angle   which columns are angles, (D,) or one for all
+    maps    from these rows to those of the table, the last one first
+    nats    (n,), what log p of the held-out rows gains by them
+    """
 
     training: Sample
     held_out: Sample
     angle: np.ndarray | bool = False
+    maps: tuple[Bijector, ...] = ()
+    nats: np.ndarray | float = 0.0
 
     @cached_property
-    def margins(self) -> Margins:
-        """Those of the columns of the training rows; angles are left alone."""
+    def in_margins(self) -> Fold:
+        """The same in the `Margins` of the training rows; angles are left alone."""
         x = np.where(self.angle, np.nan, self.training.x)
-        return Margins.from_data(x, self.training.weight)
+        margins = Margins.from_data(x, self.training.weight)
+        z, log_det = margins.inverse_and_log_det(self.held_out.x)
+        training = replace(self.training, x=margins.inverse(self.training.x))
+        held_out = replace(self.held_out, x=z)
+        return Fold(training, held_out, self.angle, (*self.maps, margins), self.nats + log_det)
+
+    @cached_property
+    def about_means(self) -> Fold:
+        """The same, less means that are linear in the context; itself without a context."""
+        if self.training.context is None:
+            return self
+        means = linear_means(self.training)
+        training, held_out = (
+            replace(rows, x=means.inverse(rows.x, context=rows.context))
+            for rows in (self.training, self.held_out)
+        )
+        return Fold(training, held_out, self.angle, (*self.maps, means), self.nats)
+
+    def restored(self, density: Distribution) -> Distribution:
+        """The density of the table's rows, for one of these rows."""
+        if not self.maps:
+            return density
+        if isinstance(density, TransformedDistribution):
+            return TransformedDistribution(density.base, Chain([*self.maps, density.bijector]))
+        return TransformedDistribution(density, Chain(self.maps))
+
+
+def linear_means(rows: Sample) -> MaskedAutoregressiveFlow:
+    """x = z + B c + b, given the context c, by ridge regression; its penalty is the one with the
+    smallest error of rows that are left out one by one."""
+    dim, context = rows.x.shape[1], rows.context
+    some = rows.take(np.arange(0, len(rows), -(-len(rows) // MOST_ROWS)))
+    found = RidgeCV(PENALTIES).fit(some.context, some.x, some.weight * len(some))
+    made = MADE(dim, hidden=[], n_out=1, context_dim=context.shape[1])
+    slopes, intercept = np.reshape(found.coef_, (dim, -1)).T, np.reshape(found.intercept_, dim)
+    made = made.with_weights([(np.zeros((dim, dim)), intercept, slopes)])
+    return MaskedAutoregressiveFlow(made, Shift())
 
 
 def merged(

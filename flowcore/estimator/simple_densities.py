@@ -10,9 +10,8 @@ from math import inf
 
 import numpy as np
 from scipy.linalg import lu
-from sklearn.linear_model import RidgeCV
 
-from ..bijectors import Clamped, LULinear, MaskedAutoregressiveFlow, Standardize
+from ..bijectors import Clamped, LULinear, Standardize
 from ..distributions import (
     ClampedBase,
     Distribution,
@@ -23,13 +22,9 @@ from ..distributions import (
 )
 from ..mixtures import MultivariateNormalMixture, MultivariateTMixture
 from ..mixtures.expectation_maximization import best_of_starts, moved, whitened
-from ..networks import MADE
-from ..transformers import Shift
-from .rows import Sample
+from .rows import MOST_ROWS, Sample
 
 MANY_ROWS = 5_000  # of which one start of EM has to do
-MOST_ROWS = 20_000  # that a mixture learns from: more hardly change it
-PENALTIES = (0.1, 1.0, 10.0, 100.0)  # of a regression on columns of variance 1
 MOST_WORK = 3e7  # D^3 for each pattern of present numbers and component
 
 
@@ -81,24 +76,6 @@ def mixture(
         if df == inf
         else MultivariateTMixture(*components, df)
     )
-
-
-def linear_means(rows: Sample) -> tuple[MaskedAutoregressiveFlow, np.ndarray]:
-    """(x = z + B c + b, given the context c; the residuals z of the rows), by ridge regression.
-
-    Its penalty is the one with the smallest error of rows that are left out one by one.
-    """
-    dim, context = rows.x.shape[1], rows.context
-    few = (
-        rows
-        if len(rows) <= MOST_ROWS
-        else rows.take(np.arange(0, len(rows), len(rows) // MOST_ROWS))
-    )
-    found = RidgeCV(PENALTIES).fit(few.context, few.x, few.weight * len(few))
-    made = MADE(dim, hidden=[], n_out=1, context_dim=context.shape[1])
-    slopes, intercept = np.reshape(found.coef_, (dim, -1)).T, np.reshape(found.intercept_, dim)
-    made = made.with_weights([(np.zeros((dim, dim)), intercept, slopes)])
-    return MaskedAutoregressiveFlow(made, Shift()), rows.x - context @ slopes - intercept
 
 
 def modes(
