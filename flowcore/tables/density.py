@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -21,7 +20,7 @@ from .encoding import Encoding
 from .explaining import explanation_of, outlier_scores
 from .filled import Filled
 from .fitting import TrainingRows, fitted_parts, learner, training_rows
-from .frame import Frame, is_missing
+from .frame import Frame, is_missing, table_of
 from .missing_categories import drawn_codes, first_codes
 from .onehot import OneHot
 from .record import TableRecord
@@ -591,17 +590,13 @@ class TableDensity(DensityMixin, BaseEstimator):
 
     def as_table(self, found: dict, n: int) -> TableLike:
         """n rows, name -> values, as a table of the library used in `fit`, with constants."""
-        names, found = self.schema_.names, dict(found)
+        names, is_named = self.schema_.names, self.schema_.is_named
+        found = ({} if is_named else dict.fromkeys(names, np.full(n, np.nan))) | found
         for column in self.schema_.columns:
             if column.kind.name == "aside" and column.values and len(column.values) == 1:
                 found[column.name] = np.array(column.values * n, None if n else object)
-        if self.schema_.is_named:
-            frame = Frame({name: found[name] for name in names if name in found})
-            library = (self.notes or {}).get("library")
-            return frame.to(library) if library and find_spec(library) else frame
-        columns = [found.get(name, np.full(n, np.nan)) for name in names]
-        dtype = object if any(column.dtype == object for column in columns) else float
-        return np.column_stack([np.asarray(column, dtype) for column in columns])
+        columns = {name: found[name] for name in names if name in found}
+        return table_of(columns, is_named, (self.notes or {}).get("library"))
 
     def __repr__(self):
         if not self.__sklearn_is_fitted__():
