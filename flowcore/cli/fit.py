@@ -9,10 +9,10 @@ from ..core import with_fix
 from ..estimator import FlowDensity
 from ..estimator.plan import FEW_ROWS, default_minutes
 from ..files import save
-from ..tables import Column, Frame, Kind, Schema, fit_table
+from ..tables import Column, Kind, Schema, fit_table
 from ..tables.encoding import Encoding
 from ..tables.fitting import training_rows
-from ..tables.frame import is_missing
+from ..tables.frame import Frame, is_missing
 from .info import as_json, as_text
 from .inputs import own_names, read
 from .messages import note, print_error, printable

@@ -11,7 +11,8 @@ from ..distributions import Distribution
 from ..estimator import FlowDensity
 from ..estimator.record import as_data
 from ..files import load
-from ..tables import Column, Kind, Schema, TableDensity, TableRecord
+from ..tables import Column, Kind, Schema, TableDensity
+from ..tables.record import TableRecord
 
 
 def read_model(path: str) -> TableDensity:

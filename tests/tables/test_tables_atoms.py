@@ -9,17 +9,10 @@ import pytest
 from scipy import integrate, stats
 
 import flowcore as fc
-from flowcore.tables import (
-    CategoricalMixture,
-    Column,
-    Frequencies,
-    Kind,
-    Schema,
-    TableDensity,
-    TableRecord,
-    fit_table,
-    learn_flow,
-)
+from flowcore.tables import Column, Kind, Schema, TableDensity, fit_table, learn_flow
+from flowcore.tables.categorical import CategoricalMixture
+from flowcore.tables.frequencies import Frequencies
+from flowcore.tables.record import TableRecord
 from flowcore.training.repeats import first_equal
 
 rng = np.random.default_rng(0)
