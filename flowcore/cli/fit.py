@@ -12,7 +12,7 @@ from ..files import save
 from ..tables import Column, Kind, Schema, fit_table
 from ..tables.encoding import Encoding
 from ..tables.fitting import training_rows
-from ..tables.frame import Frame, is_missing
+from ..tables.frame import Frame
 from .info import as_json, as_text
 from .inputs import own_names, read
 from .messages import note, print_error, printable
@@ -45,7 +45,7 @@ def run(
             frame, odd, said = Encoding(chosen).without_odd(chosen.select(frame))
             if odd:
                 note(said)
-            if missing == "error" and _misses_some(frame):
+            if missing == "error" and not frame.complete.all():
                 missing = "learn"
         rows = training_rows(frame, chosen, missing, None, False, rules)
     except ValueError as problem:
@@ -87,17 +87,13 @@ def schema_of(
     return Schema(tuple(every), schema.n_rows)
 
 
-def _misses_some(frame: Frame) -> bool:
-    return any(is_missing(frame[name]).any() for name in frame.names)
-
-
 def _with_all_fixes(problem: ValueError, frame: Frame, kinds: dict[str, str]) -> ValueError:
     """The error with all that this table needs as one alternative, and --auto as another."""
     if not getattr(problem, "fix", ()):
         return problem
     schema = Schema.from_data(frame, auto=True)
     aside = {c.name: "aside" for c in schema.columns if c.kind.name == "aside"}
-    every = {"missing": "learn"} if _misses_some(schema.select(frame)) else {}
+    every = {} if schema.select(frame).complete.all() else {"missing": "learn"}
     every |= {"kind": aside | kinds} if aside else {}
     fixes = list(problem.fix)
     if every and every not in fixes:

@@ -20,7 +20,7 @@ from .encoding import Encoding
 from .explaining import explanation_of, outlier_scores
 from .filled import Filled
 from .fitting import TrainingRows, fitted_parts, learner, training_rows
-from .frame import Frame, is_missing, table_of
+from .frame import Frame, table_of
 from .missing_categories import drawn_codes, first_codes
 from .onehot import OneHot
 from .record import TableRecord
@@ -71,8 +71,8 @@ class TableDensity(DensityMixin, BaseEstimator):
     the other numbers: z is x on the whole line (log for positive columns, logit for bounded ones),
     and q any density with a context. If the context also has D columns that mark the numbers that
     a row has, q is the density of these: see `Clamped`. Rows lack numbers where columns have
-    atoms; q then has these columns, or is a Gaussian, a Student t or a mixture of such, whose
-    marginals are exact. A gridded number counts as a probability, the integral of p over its cell:
+    atoms; q then has these columns, or is a density that `ClampedBase` takes, such as a mixture of
+    Gaussians. A gridded number counts as a probability, the integral of p over its cell:
 
         log p(x | c) = log 1/M sum_m q(z(x, u_m) | c) w(x, u_m)         see `Coordinates`
 
@@ -564,19 +564,12 @@ class TableDensity(DensityMixin, BaseEstimator):
         _warn_left_out(out, f"odd cells: {said}")
         return frame.take(~out)
 
-    def frame_of(self, X: TableLike) -> Frame:
-        """The modelled columns of the complete rows of X: for `diagnose`."""
-        frame = self.schema_.select(X, self.ignore_extra)
-        _, _, unknown = self.encoding.encode(frame)
-        missing = np.any([is_missing(frame[name]) for name in frame.names], axis=0)
-        return frame.take(~(unknown | missing))
-
-    def levels_of(self, X: TableLike) -> dict[str, tuple[np.ndarray, float]]:
+    def levels_of(self, frame: Frame) -> dict[str, tuple[np.ndarray, float]]:
         """name -> (the value of each row, (n,) texts; p of an unseen value): for `diagnose`.
 
         For categories, and for numbers with atoms or missing cells, where "" is any other number.
         """
-        frame, found = self.schema_.select(X, self.ignore_extra), {}
+        found = {}
         for part, at, _ in self.encoding.places:
             column = part.column
             if not part.sizes or column.kind.is_date:

@@ -52,8 +52,8 @@ def learn_flow(
     A table with atoms needs the argument `present`, since its rows lack numbers; other tables do
     not. Return a density of the numbers that are present, see `Clamped`: its context has the D
     columns of `present` after those of `context`. Without the argument, there is noise in x in
-    place of absent numbers, and the function has to return a Gaussian, a Student t, or a mixture of
-    such. Cost: as for `flowcore.fit` with its defaults.
+    place of absent numbers, and the function has to return a density that `ClampedBase` takes, such
+    as a mixture of Gaussians. Cost: as for `flowcore.fit` with its defaults.
 
     Parameters
     ----------

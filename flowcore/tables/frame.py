@@ -80,6 +80,11 @@ class Frame:
         """Whether the columns have names of their own."""
         return not is_numbered(self.names)
 
+    @property
+    def complete(self) -> np.ndarray:
+        """(n,): the rows without a missing cell."""
+        return ~np.any([np.zeros(self._n), *map(is_missing, self._columns.values())], axis=0)
+
     def is_by_name(self, names: Sequence[Name]) -> bool:
         """Whether its columns are those of these names, and not by position, as of an array."""
         return (self.library is not None or self.is_named) and is_by_name(self.names, names)
