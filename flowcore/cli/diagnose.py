@@ -9,6 +9,7 @@ import numpy as np
 from typer import Exit
 
 from ..diagnosis import diagnose
+from ..tables.question import encoded_with_holes
 from ..tables.schema import complete_rows
 from .inputs import table
 from .messages import note, printable
@@ -30,8 +31,8 @@ def run(
         check_picture(out, model, held_out, train)
     schema, known = density.schema_, (density.notes or {}).get("digest")
     rows = table(held_out, reading, schema, ignore_extra)
-    complete = complete_rows(rows, missing, schema)
-    if known is not None and digest(rows.take(complete), schema) == known:
+    seen = density.encoding.without_odd(rows.take(complete_rows(rows, missing, schema)))[0]
+    if known == digest(*encoded_with_holes(density.encoding, seen, values=True)[:2]):
         note(
             f"{held_out} has the very rows that the model learned from: a verdict needs rows "
             "that it has not seen. Set some aside: fit without them, and pass them here"

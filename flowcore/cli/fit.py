@@ -9,11 +9,10 @@ from ..core import with_fix
 from ..estimator import FlowDensity
 from ..estimator.plan import FEW_ROWS, default_minutes
 from ..files import save
-from ..tables import Column, Frame, Kind, Schema, fit_table
+from ..tables import Column, Kind, Schema, fit_table
 from ..tables.encoding import Encoding
 from ..tables.fitting import training_rows
-from ..tables.frame import is_missing
-from ..tables.schema import complete_rows
+from ..tables.frame import Frame
 from .info import as_json, as_text
 from .inputs import own_names, read
 from .messages import note, print_error, printable
@@ -46,9 +45,9 @@ def run(
             frame, odd, said = Encoding(chosen).without_odd(chosen.select(frame))
             if odd:
                 note(said)
-            if missing == "error" and _misses_some(frame):
+            if missing == "error" and not frame.complete.all():
                 missing = "learn"
-        training_rows(frame, chosen, missing, None, False, rules=False)
+        rows = training_rows(frame, chosen, missing, None, False, rules)
     except ValueError as problem:
         raise problem if auto else _with_all_fixes(problem, frame, kinds) from None
     notes = {"flow": flow, "budget": budget, "quick": quick, "seed": seed, "flowcore": __version__}
@@ -59,10 +58,8 @@ def run(
         print_error(f"flowcore: {what}: flows for about {minutes:.2g} min on two cores")
     learn = FlowDensity(flow, budget=minutes, max_seconds=max_seconds, n_jobs=jobs,
                         random_state=seed, progress=progress)  # fmt: skip
-    density = fit_table(frame, chosen, learn=learn, missing=missing, rules=rules, rng=seed)
-    own = chosen.select(frame)
-    known = digest(own.take(complete_rows(own, missing, chosen)), density.schema_)
-    density.notes |= {"digest": known, **notes}
+    density = fit_table(rows, learn=learn, missing=missing, rng=seed)
+    density.notes |= {"digest": digest(rows.codes, rows.x), **notes}
     save(density, out)
     text = as_text(density) + printable(f"\nwritten to {out}")
     print(as_json(out, density) if json else text)
@@ -90,17 +87,13 @@ def schema_of(
     return Schema(tuple(every), schema.n_rows)
 
 
-def _misses_some(frame: Frame) -> bool:
-    return any(is_missing(frame[name]).any() for name in frame.names)
-
-
 def _with_all_fixes(problem: ValueError, frame: Frame, kinds: dict[str, str]) -> ValueError:
     """The error with all that this table needs as one alternative, and --auto as another."""
     if not getattr(problem, "fix", ()):
         return problem
     schema = Schema.from_data(frame, auto=True)
     aside = {c.name: "aside" for c in schema.columns if c.kind.name == "aside"}
-    every = {"missing": "learn"} if _misses_some(schema.select(frame)) else {}
+    every = {} if schema.select(frame).complete.all() else {"missing": "learn"}
     every |= {"kind": aside | kinds} if aside else {}
     fixes = list(problem.fix)
     if every and every not in fixes:

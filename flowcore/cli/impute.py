@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..tables import as_frame
+from ..tables.frame import as_frame
 from ..training.history import sparse_bar
 from .inputs import arranged, blocks, own_names
 from .model import read_model

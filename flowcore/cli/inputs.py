@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
-from ..tables import Frame, Schema, read_blocks, read_table
-from ..tables.frame import Name, check_there
+from ..tables import Schema, read_blocks, read_table
+from ..tables.frame import Frame, Name, check_there
 from ..tables.reading import MISSING_WORDS
 
 

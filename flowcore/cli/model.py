@@ -11,8 +11,8 @@ from ..distributions import Distribution
 from ..estimator import FlowDensity
 from ..estimator.record import as_data
 from ..files import load
-from ..tables import Column, Frame, Kind, Schema, TableDensity, TableRecord
-from ..tables.encoding import Encoding
+from ..tables import Column, Kind, Schema, TableDensity
+from ..tables.record import TableRecord
 
 
 def read_model(path: str) -> TableDensity:
@@ -36,12 +36,7 @@ def _of_numbers(path: str, density, names: Iterable, context_dim: int, notes=Non
     return TableRecord(Schema(columns).to_dict(), None, density, notes=notes).restored()
 
 
-def digest(frame: Frame, schema: Schema) -> str:
-    """A hash of the rows in any order, by which a model recognises the table of its fit.
-
-    frame: the modelled columns.
-    """
-    encoding = Encoding(schema)
-    codes, x, _ = encoding.encode(encoding.without_odd(frame)[0])
+def digest(codes: np.ndarray, x: np.ndarray) -> str:
+    """A hash of encoded rows in any order, by which a model recognises the table of its fit."""
     rows = np.column_stack([x + 0.0, codes])  # -0 is 0
     return sha256(rows[np.lexsort(rows.T)].tobytes()).hexdigest()[:16]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..tables import Column, Frame, TableDensity, as_frame
-from ..tables.frame import listed
+from ..tables import Column, TableDensity
+from ..tables.frame import Frame, as_frame, listed
 from .model import read_model
 from .outputs import check_table, table_writer
 

@@ -9,8 +9,9 @@ from json import dumps
 import numpy as np
 
 from ..conditionals import Explanation
-from ..tables import Frame, Schema
+from ..tables import Schema
 from ..tables.encoding import Encoding
+from ..tables.frame import Frame
 from ..training.history import sparse_bar
 from .inputs import arranged, blocks, own_names
 from .messages import note

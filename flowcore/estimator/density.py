@@ -205,42 +205,17 @@ class FlowDensity(
 
     def fit(
         self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None, *,
-        context: Context = None, present: ArrayLike | None = None,
+        context: Context = None,
     ) -> Self:  # fmt: skip
         """Fit to the rows of X (n, D); y is ignored.
 
         sample_weight: (n,) >= 0; rows of weight 0 are left out. context: (n, C), the columns that
-        the density is conditional on; every other method then needs a context, too. present: (n, D)
-        of booleans: which numbers a row has. The density is then that of the present numbers, given
-        `present`: see `Clamped`. Other entries of X are ignored. Every other method then takes a
-        context that ends with the D columns of `present`.
+        the density is conditional on; every other method then needs a context, too.
         """
-        check_options(self)
-        seeds, ends = seed_sequence(self.random_state), moment_after(self.max_seconds)
-        table = self._as_table(X, sample_weight, context, present)
-        rows, first = merged(table.x, table.weight, table.context, table.absent.all(axis=1))
-        rows, isolated = trimmed(rows, self.trim, seeds)
-        isolated = np.isin(first, isolated) & (table.weight > 0)
-        rows, scale, of_context = standardized(table, rows, np.where(isolated, 0, table.weight))
-        rows, selection, completed = self._selected(table, rows, seeds, ends)
-        density, latent, log_p, summary = selection
-        if isolated.any():
-            words = f"{isolated.sum():,} isolated rows: trim"
-            summary = replace(summary, left_out=(*summary.left_out, words))
-        if of_context is not None:
-            density = with_standardized_context(density, of_context)
-            latent = with_standardized_context(latent, of_context)
-        units = scale if present is None else Clamped(scale, self.context_dim_)
-        names = names_of("X", X), self.context_names_in_
-        self.density_ = TransformedDistribution(density, units).with_names(*names)
-        latent = TransformedDistribution(latent.base, Chain([units, latent.bijector]))
-        self.latent_, self.conditionals_ = latent.with_names(*names), Conditionals(self.density_)
-        self._set_scores(table, rows, first, isolated, scale, log_p, completed, summary)
-        self._n_features_out = self.density_.dim
-        return self
+        return fit_rows(self, X, sample_weight, context)
 
     def _as_table(self, X, sample_weight, context, present) -> Inputs:
-        """The arguments of `fit` as arrays, checked; names and widths become attributes."""
+        """The arguments of `fit_rows` as arrays, checked; names and widths become attributes."""
         x, labels = check_rows(self, X, reset=True, holes=self.missing == "learn")
         weight = as_weights(sample_weight, len(x))
         weight = np.ones(len(x)) if weight is None else weight
@@ -251,7 +226,7 @@ class FlowDensity(
             check_seen(x[weight > 0], labels)
             weight = np.where(hole.all(axis=1), 0, weight)
         if present is not None:
-            absent = ~as_present(present, x.shape)
+            absent = ~present
             some = absent & ~absent.all(axis=0)
             check_seen(np.where(some, np.nan, x)[weight > 0], labels)
             x = np.where(some, np.ma.array(x, mask=absent | hole).mean(axis=0).filled(0.0), x)
@@ -488,14 +463,42 @@ class FlowDensity(
         return context if density.context_dim else None
 
 
-def as_present(present: ArrayLike, shape: tuple[int, int]) -> np.ndarray:
-    """Which numbers the rows have, (n, D) of booleans; a ValueError for anything else."""
-    mask = np.asarray(present)
-    if mask.shape != shape or mask.dtype != bool:
-        raise ValueError(
-            f"present is an array of booleans like X, {shape}: got {mask.dtype} {mask.shape}"
-        )
-    return mask
+def fit_rows(
+    own: FlowDensity,
+    X: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    context: Context = None,
+    present: np.ndarray | None = None,
+) -> FlowDensity:
+    """`own`, fitted: `FlowDensity.fit`, also to rows that lack numbers.
+
+    present: (n, D) of booleans, which numbers a row has. The density is then that of the present
+    numbers, given `present`: see `Clamped`. Other entries of X are ignored. Every method of the
+    fitted one then takes a context that ends with the D columns of `present`.
+    """
+    check_options(own)
+    seeds, ends = seed_sequence(own.random_state), moment_after(own.max_seconds)
+    table = own._as_table(X, sample_weight, context, present)
+    rows, first = merged(table.x, table.weight, table.context, table.absent.all(axis=1))
+    rows, isolated = trimmed(rows, own.trim, seeds)
+    isolated = np.isin(first, isolated) & (table.weight > 0)
+    rows, scale, of_context = standardized(table, rows, np.where(isolated, 0, table.weight))
+    rows, selection, completed = own._selected(table, rows, seeds, ends)
+    density, latent, log_p, summary = selection
+    if isolated.any():
+        words = f"{isolated.sum():,} isolated rows: trim"
+        summary = replace(summary, left_out=(*summary.left_out, words))
+    if of_context is not None:
+        density = with_standardized_context(density, of_context)
+        latent = with_standardized_context(latent, of_context)
+    units = scale if present is None else Clamped(scale, own.context_dim_)
+    names = names_of("X", X), own.context_names_in_
+    own.density_ = TransformedDistribution(density, units).with_names(*names)
+    latent = TransformedDistribution(latent.base, Chain([units, latent.bijector]))
+    own.latent_, own.conditionals_ = latent.with_names(*names), Conditionals(own.density_)
+    own._set_scores(table, rows, first, isolated, scale, log_p, completed, summary)
+    own._n_features_out = own.density_.dim
+    return own
 
 
 def check_options(own: FlowDensity) -> None:

@@ -15,9 +15,9 @@ from ..core import imported
 from ..core.parameters import Parametric, frozen
 from .describe import argument_names, fitted_names, is_describable
 
-# where a class that a file names is looked up, in this order; a room is imported when it is reached
+# where a class that a file names is looked up, in this order; each is imported when it is reached
 ROOMS = ("bijectors", "transformers", "networks", "distributions", "mixtures", "discrete",
-         "targets", "estimator", "tables", "inference")  # fmt: skip
+         "targets", "estimator", "tables.record", "inference")  # fmt: skip
 # never in a file: abstract classes, and what others make use of
 INTERNAL = ("BaseDistribution", "Bijector", "Distribution", "Foreign", "Network", "Pointwise",
             "Target", "Transformer")  # fmt: skip
@@ -30,7 +30,7 @@ def own_class(name: str) -> type | None:
     """flowcore's public class of this name, if it has one that can be a node."""
     for room in ROOMS:
         found = getattr(imported(f"{PACKAGE}.{room}"), name, None)
-        own = isinstance(found, type) and found.__module__.startswith(PACKAGE)
+        own = isinstance(found, type) and found.__module__.startswith(f"{PACKAGE}.{room}")
         if own and found.__name__ == name:
             return found if is_describable(found) and name not in INTERNAL else None
     return None

@@ -10,12 +10,11 @@ import numpy as np
 
 from ..conditionals.answering import Answers, answer_block, answers
 from ..conditionals.conditional import DrawnConditional
-from ..conditionals.question import Question
 from ..conditionals.weights import Judged
 from ..core import generators
 from ..core.inputs import as_probabilities, check_dim
 from .encoding import Number
-from .frame import Frame, as_frame, listed
+from .frame import Frame, as_frame, listed, table_of
 from .question import decode, is_between, question_of, with_holes
 
 if TYPE_CHECKING:
@@ -216,15 +215,6 @@ def marginals_of(density: TableDensity, frame: Frame) -> np.ndarray:
     return _answers(density, frame, question, 0, MARGINAL_DRAWS, 0, False, False).log_p
 
 
-@np.errstate(all="ignore")  # of numbers near the end of floats
-def without_absent(density: TableDensity, codes: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """log p of rows, (n,), whose absent numbers (NaN) the density cannot leave out: an estimate of
-    its integral over them, by weighted draws; exact for rows without numbers."""
-    rngs = [np.random.default_rng(0) for _ in codes]  # the same random numbers for every row
-    question = Question(codes, x, np.isnan(x))
-    return answers(density.answering, question, 0, MARGINAL_DRAWS, rngs).log_p
-
-
 def _answers(density, frame, question, n, n_draws, rng, progress, apart) -> Answers:
     """n draws of all rows, codes and numbers; a warning where they fail."""
     rows = np.hstack([question.codes, question.x, question.hole, question.clues])
@@ -244,24 +234,7 @@ def _completed(X, names, given: Frame, frame: Frame, values: dict, gaps: dict) -
     for name, gap in gaps.items():
         if gap.any():
             columns[by_name[name]] = filled(frame[name], values[name], gap)
-    return as_table_of(X, given, columns)
-
-
-def as_table_of(X: TableLike, given: Frame, columns: dict) -> TableLike:
-    """Columns as a table of the caller's kind, with the index of X in pandas; given: X as a frame.
-
-    A mapping becomes a frame, a table without names an array.
-    """
-    if not given.is_named:
-        dtype = object if any(values.dtype == object for values in columns.values()) else float
-        return np.column_stack([np.asarray(values, dtype) for values in columns.values()])
-    frame = Frame(columns)
-    if given.library is None:
-        return frame
-    table = frame.to(given.library)
-    if given.library == "pandas" and hasattr(X, "index"):
-        table.index = X.index
-    return table
+    return table_of(columns, given.is_named, given.library, getattr(X, "index", None))
 
 
 def filled(known: np.ndarray, drawn: np.ndarray, gap: np.ndarray) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,19 +14,13 @@ from ..core.inputs import check_count
 from ..distributions import ClampedBase, Distribution
 from ..distributions.columns import equal_rows
 from .answering import Answering
-from .conditional import (
-    TableAnswers,
-    TableConditional,
-    answers_of,
-    marginals_of,
-    without_absent,
-)
+from .conditional import TableAnswers, TableConditional, answers_of, marginals_of
 from .coordinates import FIRST
 from .encoding import Encoding
 from .explaining import explanation_of, outlier_scores
 from .filled import Filled
-from .fitting import fitted_parts, learner, training_rows
-from .frame import Frame, is_missing
+from .fitting import TrainingRows, fitted_parts, learner, training_rows
+from .frame import Frame, table_of
 from .missing_categories import drawn_codes, first_codes
 from .onehot import OneHot
 from .record import TableRecord
@@ -77,9 +70,9 @@ class TableDensity(DensityMixin, BaseEstimator):
     c are the categories, and the choice of atoms: p(c) is exact, see `CategoricalMixture`. x are
     the other numbers: z is x on the whole line (log for positive columns, logit for bounded ones),
     and q any density with a context. If the context also has D columns that mark the numbers that
-    a row has, q is the density of these: see `Clamped`. From any other q, the numbers that a row
-    lacks are integrated out by weighted draws, see `Answering`. A gridded number counts as a
-    probability, the integral of p over its cell:
+    a row has, q is the density of these: see `Clamped`. Rows lack numbers where columns have
+    atoms; q then has these columns, or is a density that `ClampedBase` takes, such as a mixture of
+    Gaussians. A gridded number counts as a probability, the integral of p over its cell:
 
         log p(x | c) = log 1/M sum_m q(z(x, u_m) | c) w(x, u_m)         see `Coordinates`
 
@@ -100,8 +93,8 @@ class TableDensity(DensityMixin, BaseEstimator):
     learn : FlowDensity or callable or None
         `FlowDensity(...)`: the density that held-out rows prefer, and a `summary`; None: the same
         with default settings. A callable learn(x, context=, sample_weight=, rng=) returns a density
-        of the numbers x, mapped to the whole line, given the categories as a context: see
-        `learn_flow`.
+        of the numbers x, mapped to the whole line, given the categories as a context. If columns
+        have atoms, it needs an argument `present`: see `learn_flow`.
     missing : str
         How to treat a missing number. "error"; "drop": leave its row out; "atom": "missing" is a
         value with a probability of its own, as it is for categories with "error", too. "learn": a
@@ -174,9 +167,10 @@ class TableDensity(DensityMixin, BaseEstimator):
     def fit(self, X: TableLike, y: None = None, sample_weight: ArrayLike | None = None) -> Self:
         """Fit to the rows of a table; see `fit_table` for the kinds of tables, and for errors."""
         rng = np.random.default_rng(self.random_state)
-        rows = training_rows(
-            X, self.schema, self.missing, sample_weight, self.ignore_extra, self.rules
-        )
+        rows = X
+        if not isinstance(X, TrainingRows):
+            how = self.schema, self.missing, sample_weight, self.ignore_extra, self.rules
+            rows = training_rows(X, *how)
         learn = learner(self.learn, self.missing)
         codes, shares = rows.codes, (1.0,)
         if (codes < 0).any():
@@ -224,12 +218,10 @@ class TableDensity(DensityMixin, BaseEstimator):
         context_dim = getattr(density, "context_dim", width)
         self._one_hot = one_hot if width and context_dim else None
         self._clamped = density is not None and context_dim == width + density.dim
-        self._given_present = density
-        may_be_gone = any(part.may_be_gone for part in self.encoding.parts)
-        if may_be_gone and getattr(density, "clampable", False):  # its marginals are exact
-            self._given_present, self._clamped = ClampedBase(density), True
-        self._quick = _in_float32(self._given_present)
-        self._on_line = Filled(self._given_present, coordinates) if self._clamped else density
+        if not self._clamped and any(part.may_be_gone for part in self.encoding.parts):
+            density, self._clamped = _without_absent(density), True
+        self._given_present, self._quick = density, _in_float32(density)
+        self._on_line = Filled(density, coordinates) if self._clamped else density
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -304,9 +296,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         n_points: how many points of a cell are taken; None: all of them.
         """
         log_p = np.zeros(len(codes))
-        integrated = np.isnan(x).any(axis=1) & (not self._clamped)
-        rows = np.flatnonzero(~integrated)
-        for block in np.split(rows, range(BLOCK, len(rows), BLOCK)):
+        for block in np.split(np.arange(len(codes)), range(BLOCK, len(codes), BLOCK)):
             if self.categories_ is not None:
                 log_p[block] += self.categories_.log_prob(codes[block])
             if self.density_ is not None:
@@ -315,8 +305,6 @@ class TableDensity(DensityMixin, BaseEstimator):
                     codes[block],
                     lambda rows, context, x=own: self._given(x[rows], context, n_points),
                 )
-        if integrated.any():
-            log_p[integrated] = without_absent(self, codes[integrated], x[integrated])
         return log_p
 
     def score_samples(self, X: TableLike) -> np.ndarray:
@@ -576,19 +564,12 @@ class TableDensity(DensityMixin, BaseEstimator):
         _warn_left_out(out, f"odd cells: {said}")
         return frame.take(~out)
 
-    def frame_of(self, X: TableLike) -> Frame:
-        """The modelled columns of the complete rows of X: for `diagnose`."""
-        frame = self.schema_.select(X, self.ignore_extra)
-        _, _, unknown = self.encoding.encode(frame)
-        missing = np.any([is_missing(frame[name]) for name in frame.names], axis=0)
-        return frame.take(~(unknown | missing))
-
-    def levels_of(self, X: TableLike) -> dict[str, tuple[np.ndarray, float]]:
+    def levels_of(self, frame: Frame) -> dict[str, tuple[np.ndarray, float]]:
         """name -> (the value of each row, (n,) texts; p of an unseen value): for `diagnose`.
 
         For categories, and for numbers with atoms or missing cells, where "" is any other number.
         """
-        frame, found = self.schema_.select(X, self.ignore_extra), {}
+        found = {}
         for part, at, _ in self.encoding.places:
             column = part.column
             if not part.sizes or column.kind.is_date:
@@ -602,17 +583,13 @@ class TableDensity(DensityMixin, BaseEstimator):
 
     def as_table(self, found: dict, n: int) -> TableLike:
         """n rows, name -> values, as a table of the library used in `fit`, with constants."""
-        names, found = self.schema_.names, dict(found)
+        names, is_named = self.schema_.names, self.schema_.is_named
+        found = ({} if is_named else dict.fromkeys(names, np.full(n, np.nan))) | found
         for column in self.schema_.columns:
             if column.kind.name == "aside" and column.values and len(column.values) == 1:
                 found[column.name] = np.array(column.values * n, None if n else object)
-        if self.schema_.is_named:
-            frame = Frame({name: found[name] for name in names if name in found})
-            library = (self.notes or {}).get("library")
-            return frame.to(library) if library and find_spec(library) else frame
-        columns = [found.get(name, np.full(n, np.nan)) for name in names]
-        dtype = object if any(column.dtype == object for column in columns) else float
-        return np.column_stack([np.asarray(column, dtype) for column in columns])
+        columns = {name: found[name] for name in names if name in found}
+        return table_of(columns, is_named, (self.notes or {}).get("library"))
 
     def __repr__(self):
         if not self.__sklearn_is_fitted__():
@@ -643,7 +620,8 @@ def fit_table(
     Parameters
     ----------
     X : table
-        Of pandas, polars or pyarrow, a mapping of columns, a `Frame`, or an array (n, D).
+        Of pandas, polars or pyarrow, a mapping of columns, a `Frame`, or an array (n, D); or
+        `TrainingRows`, which have a schema, rules and weights of their own.
     schema, learn, missing, rules
         See `TableDensity`.
     sample_weight : array_like or None
@@ -672,6 +650,17 @@ def fit_table(
     found = TableDensity(schema, learn, missing=missing, rules=rules, random_state=rng)
     found.fit(X, sample_weight=sample_weight)
     return found.set_params(schema=found.schema_, learn=None)  # which pickle may not take
+
+
+def _without_absent(density: Any) -> ClampedBase:
+    """The density of the numbers that a row has, if all marginals are exact; else a ValueError."""
+    if getattr(density, "clampable", False):
+        return ClampedBase(density)
+    raise ValueError(
+        "rows of this table lack numbers, since there are atoms or missing cells, but the density "
+        f"takes complete rows: {density!r:.80}. Let learn be a FlowDensity, or a function with an "
+        "argument present, see flowcore.tables.learn_flow"
+    )
 
 
 def _in_float32(density: Any) -> Any:

@@ -47,11 +47,13 @@ def learn_flow(
     """A neural spline flow of x (n, D), given the context (n, C): `fit_table(X, learn=learn_flow)`.
 
     Write your own with the same arguments: it returns any density with `log_prob(x, context=)` and
-    `sample(n, rng=, context=)`, both without a context if there is none. `present` may be left out:
-    then there is noise in x in place of absent numbers, and `log_prob` of the table integrates over
-    it by weighted draws, row by row. A density of the numbers that are present, see
-    `Clamped`, takes the D columns of `present` after those of the context. Cost: as for
-    `flowcore.fit` with its defaults.
+    `sample(n, rng=, context=)`, both without a context if there is none.
+
+    A table with atoms needs the argument `present`, since its rows lack numbers; other tables do
+    not. Return a density of the numbers that are present, see `Clamped`: its context has the D
+    columns of `present` after those of `context`. Without the argument, there is noise in x in
+    place of absent numbers, and the function has to return a density that `ClampedBase` takes, such
+    as a mixture of Gaussians. Cost: as for `flowcore.fit` with its defaults.
 
     Parameters
     ----------
@@ -64,7 +66,7 @@ def learn_flow(
     rng : int or Generator
         Decides initial weights and batches.
     present : ndarray or None
-        (n, D) of booleans: the numbers that a row has. None: all of them.
+        (n, D) of booleans: the numbers that a row has. None: no row can lack any.
 
     Returns
     -------
@@ -144,8 +146,7 @@ def fitted_parts(
 ) -> tuple:
     """(schema, p(c), coordinates, density, margins, notes), given all codes; share: of the budget.
 
-    Numbers that a row lacks are noise in z: a `FlowDensity` leaves them out, a function has to
-    learn them.
+    Numbers that a row lacks are noise in z, which `present` marks.
     """
     x, weight, encoding = rows.x, rows.weight, rows.encoding
     categories, nats, context = _categories(rows, codes, rng)
@@ -155,7 +156,8 @@ def fitted_parts(
     z, log_w = coordinates.to_line(x, u)
     z = np.where(absent, coordinates.filled(z, u), z)
     given = {"sample_weight": weight, "context": context}
-    present, density, summary = ~absent if absent.any() else None, None, None
+    present = ~absent if any(part.may_be_gone for part in encoding.parts) else None
+    density = summary = None
     with without_warnings():  # warnings about these columns have been given
         if encoding.kinds and callable(learn):
             if "present" in signature(learn).parameters:
@@ -163,7 +165,9 @@ def fitted_parts(
             density = learn(z, rng=rng, **given)
             density = density if isinstance(density, Distribution) else Foreign(density).density
         elif encoding.kinds:
-            learn = _at_share(learn, share, len(z), rng).fit(z, present=present, **given)
+            from ..estimator.density import fit_rows
+
+            learn = fit_rows(_at_share(learn, share, len(z), rng), z, present=present, **given)
             density, summary = learn.density_, _summary(learn, log_w, weight, nats)
     check_dim(density, coordinates.dim)
     notes = {"log_prob_of_categories": nats if density is None else None, "summary": summary}

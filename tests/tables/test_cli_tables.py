@@ -22,7 +22,8 @@ from support.places import ROOT, TESTS
 import flowcore as fc
 from flowcore.cli import main, sample
 from flowcore.cli.score import Scores
-from flowcore.tables import Column, Frame, Kind, Schema, TableDensity, read_table
+from flowcore.tables import Column, Kind, Schema, TableDensity, read_table
+from flowcore.tables.frame import Frame
 
 pytestmark = pytest.mark.usefixtures("few_folds")
 FEW = 39  # rows: so few that no flow is tried, and a fit takes a moment

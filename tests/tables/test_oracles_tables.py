@@ -145,7 +145,6 @@ TABLES = {name: (name,) for name in KINDS} | {
     "atoms-4": ("visits",) * 4,
     "atoms-6": ("visits",) * 6,
     "atoms-and-grids": ("visits", "visits", "visits", "visits", "grade", "grade"),
-    "integrated": ("rain", "visits"),  # by a density that cannot leave numbers out
     "gaps": ("gap", "gap-of-counts", "gap-of-cities"),
     "heaps": ("hours", "continuous"),
     "heaps-and-atoms": ("shifts", "visits"),
@@ -215,8 +214,8 @@ def table(name, n=300) -> Table:
 LEVELS = [0.2, 0.5, 0.8]
 LARGE = ["numbers-and-categories", "grid-and-category", "dates-and-times", "atoms-3", "atoms-6",
          "atoms-and-grids", "gaps", "heaps", "heaps-and-atoms"]  # fmt: skip
-WITH_ATOMS = ["rain", "cap", "visits", "integer0", "integer1", "integer2", "integer3", "shifts",
-              "gap", "gap-of-counts", "atoms-2", "atoms-4", "atoms-3", "atoms-6",
+WITH_ATOMS = ["rain", "cap", "ends", "visits", "integer0", "integer1", "integer2", "integer3",
+              "shifts", "gap", "gap-of-counts", "atoms-2", "atoms-4", "atoms-3", "atoms-6",
               "atoms-and-grids", "gaps", "heaps-and-atoms"]  # fmt: skip
 
 

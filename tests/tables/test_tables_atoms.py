@@ -9,17 +9,10 @@ import pytest
 from scipy import integrate, stats
 
 import flowcore as fc
-from flowcore.tables import (
-    CategoricalMixture,
-    Column,
-    Frequencies,
-    Kind,
-    Schema,
-    TableDensity,
-    TableRecord,
-    fit_table,
-    learn_flow,
-)
+from flowcore.tables import Column, Kind, Schema, TableDensity, fit_table, learn_flow
+from flowcore.tables.categorical import CategoricalMixture
+from flowcore.tables.frequencies import Frequencies
+from flowcore.tables.record import TableRecord
 from flowcore.training.repeats import first_equal
 
 rng = np.random.default_rng(0)
@@ -147,6 +140,16 @@ def test_a_function_that_leaves_absent_numbers_out():
         p = np.exp(density.categories_.log_prob(np.array([[0, 1], [1, 1]])))
         assert mass == pytest.approx(p[0], rel=2e-3)
         assert np.exp(density.log_prob({"a": [0.0], "b": [0.0]})) == pytest.approx(p[1])
+
+
+def test_a_density_of_complete_rows_is_refused_for_a_table_with_atoms():
+    table = pd.DataFrame(zero_inflated(60, 2)[0], columns=["a", "b"])
+
+    def learn(x, context=None, sample_weight=None, rng=0):
+        return fc.flows.maf(2, layers=1, context_dim=context.shape[1])
+
+    with pytest.raises(ValueError, match=r"takes complete rows: .* argument present, see"):
+        fit_table(table, schema_of(a="continuous atoms(0)", b="continuous"), learn=learn)
 
 
 class Exact(fc.Distribution):

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowcore.tables import CategoricalMixture, ChowLiuTree, Frequencies, LatentClasses
-from flowcore.tables.categorical import LEAST_ROWS, MOST_CODES
-from flowcore.tables.frequencies import unseen_shares
+from flowcore.tables.categorical import LEAST_ROWS, MOST_CODES, CategoricalMixture
+from flowcore.tables.chow_liu_tree import ChowLiuTree
+from flowcore.tables.frequencies import Frequencies, unseen_shares
+from flowcore.tables.latent_classes import LatentClasses
 
 
 def rows_of(seed, n, n_columns=3, levels=3, alike=0.8):

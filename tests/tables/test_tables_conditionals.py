@@ -12,19 +12,12 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import flowcore as fc
 from flowcore.conditionals.weights import trusted
-from flowcore.tables import (
-    CategoricalMixture,
-    ChowLiuTree,
-    Column,
-    Frequencies,
-    Kind,
-    LatentClasses,
-    Schema,
-    TableDensity,
-    fit_table,
-    read_blocks,
-)
+from flowcore.tables import Column, Kind, Schema, TableDensity, fit_table, read_blocks
+from flowcore.tables.categorical import CategoricalMixture
+from flowcore.tables.chow_liu_tree import ChowLiuTree
 from flowcore.tables.conditional import answers_of
+from flowcore.tables.frequencies import Frequencies
+from flowcore.tables.latent_classes import LatentClasses
 from flowcore.tables.proposal import Histogram, MixedMixture
 
 pytestmark = pytest.mark.usefixtures("few_folds")
@@ -33,23 +26,29 @@ CITIES = ("Bern", "Oslo", "Rome")
 
 
 class Shifted:
-    """Gaussians whose mean and correlation depend on the context: a density anybody can check."""
+    """Correlated Gaussians of the numbers that a row has, whose mean depends on the context: a
+    density anybody can check."""
 
-    def __init__(self, dim=3, context_dim=4):
-        self.dim, self.context_dim = dim, context_dim
-        self.move = RNG(5).normal(0, 1.0, (context_dim, dim))
-        self.factor = np.linalg.cholesky(np.full((dim, dim), 0.6) + 0.4 * np.eye(dim))
+    def __init__(self, dim, width):
+        self.dim, self.context_dim = dim, width + dim
+        self.move = RNG(5).normal(0, 1.0, (width, dim))
+        self.covariance = np.full((dim, dim), 0.6) + 0.4 * np.eye(dim)
 
     def log_prob(self, z, context=None):
-        apart = z - context @ self.move
-        u = np.linalg.solve(self.factor, np.moveaxis(apart, -1, 0).reshape(self.dim, -1))
-        log_p = stats.norm.logpdf(u).sum(axis=0) - np.log(np.diagonal(self.factor)).sum()
-        return log_p.reshape(apart.shape[:-1])
+        there = context[:, -self.dim :] > 0
+        apart, log_p = z - context[:, : -self.dim] @ self.move, np.zeros(len(z))
+        for own in np.unique(there, axis=0):
+            rows, factor = (there == own).all(axis=1), self.covariance[np.ix_(own, own)]
+            factor = np.linalg.cholesky(factor)
+            each = stats.norm.logpdf(np.linalg.solve(factor, apart[rows][:, own].T)).sum(axis=0)
+            log_p[rows] = each - np.log(np.diagonal(factor)).sum()
+        return log_p
 
     def sample(self, n=1, rng=None, context=None):
         noise = RNG(rng) if not isinstance(rng, np.random.Generator) else rng
-        shape = (n, len(context), self.dim)
-        return context @ self.move + noise.standard_normal(shape) @ self.factor.T
+        noise = noise.standard_normal((n, len(context), self.dim))
+        mean = context[:, : -self.dim] @ self.move
+        return mean + noise @ np.linalg.cholesky(self.covariance).T
 
 
 def rows(n=500, seed=0):
@@ -67,7 +66,7 @@ def rows(n=500, seed=0):
 KINDS = {"age": "integer(0)", "income": "positive", "rain": "positive atoms(0)"}
 
 
-def shifted(x, context=None, sample_weight=None, rng=0):
+def shifted(x, context=None, sample_weight=None, rng=0, present=None):
     return Shifted(x.shape[1], context.shape[1])
 
 
