@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from json import dumps
@@ -23,7 +24,7 @@ MOMENTS = ("mean_log_prob", "standard_error", "least", "most")
 
 def run(
     model: str, data: str, out: str | None, keep: Sequence[str], ignore_extra: bool, explain: bool,
-    strict: bool, missing: str, json: bool, progress: bool, reading: dict,
+    strict: bool, missing: str, json: bool, reading: dict,
 ) -> None:  # fmt: skip
     """Score a file's rows, in order."""
     check_table(out, model, data)
@@ -37,7 +38,7 @@ def run(
     schema, scores = density.schema_, Scores(density.schema_)
     carried = [name for name in keep if name not in map(str, schema.names)]  # as they are: as text
     writer = nullcontext() if json and out is None else table_writer(out)
-    bar = sparse_bar(None, " rows", unit_scale=True, disable=not progress)
+    bar = sparse_bar(None, " rows", unit_scale=True, disable=sys.stderr is None)
     with writer as write, bar:
         for frame in blocks(data, reading, schema, carried):
             kept = {typed: frame[name] for typed, name in own_names(frame, keep).items()}
