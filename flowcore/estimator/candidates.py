@@ -10,10 +10,8 @@ from functools import partial
 import numpy as np
 
 from ..bijectors import Chain, Clamped, Whiten
-from ..conditionals.angles import OneTurn
 from ..core import check_time, limit, without_warnings
 from ..distributions import ClampedBase, Distribution, TransformedDistribution
-from ..distributions.conditioning import with_standardized_context
 from ..flows import continuous, glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp
 from ..training import TrainingDivergedError, fit, fit_matching
 from ..training.defaults import batch_size_for, bins_for, is_auto
@@ -204,6 +202,8 @@ class FlowCandidate:
             return flow
         axes = gaussian(rows).bijector
         if context_dim:
+            from ..distributions.conditioning import with_standardized_context
+
             of_context = Whiten(context_dim).initialize_from_context(near(rows.context))
             flow = with_standardized_context(flow, of_context)
         return TransformedDistribution(flow.base, Chain([axes, flow.bijector]))
@@ -341,6 +341,8 @@ def angles_in(flow, dim: int) -> np.ndarray:
     """Which columns of a flow of the user's are angles, (D,); False for a name, or another D."""
     if not isinstance(flow, TransformedDistribution) or flow.dim != dim:
         return np.array(False)
+    from ..conditionals.angles import OneTurn
+
     context = np.zeros((1, flow.context_dim)) if flow.context_dim else None
     with without_warnings():  # no warning: it is not fitted yet
         return OneTurn.of(flow, context).angle

@@ -19,18 +19,23 @@ record.py      the data of a file                   files.py     files in blocks
 reading.py     CSV, by pandas                       binary.py    .npy, .npz, Parquet
 """
 
-from .categorical import CategoricalMixture
-from .chow_liu_tree import ChowLiuTree
+from typing import TYPE_CHECKING
+
+from .._imports import lazy_names
 from .column import Column
 from .density import TableDensity, fit_table
 from .files import read_blocks, read_table
 from .fitting import learn_flow
 from .frame import Frame, as_frame
-from .frequencies import Frequencies
 from .kind import Kind
-from .latent_classes import LatentClasses
 from .record import TableRecord
 from .schema import Schema
+
+if TYPE_CHECKING:
+    from .categorical import CategoricalMixture
+    from .chow_liu_tree import ChowLiuTree
+    from .frequencies import Frequencies
+    from .latent_classes import LatentClasses
 
 __all__ = [
     "CategoricalMixture",
@@ -49,3 +54,10 @@ __all__ = [
     "read_blocks",
     "read_table",
 ]
+__getattr__, __dir__ = lazy_names(  # tables without categories need none of them
+    __name__,
+    {
+        ".categorical": ("CategoricalMixture",), ".chow_liu_tree": ("ChowLiuTree",),
+        ".frequencies": ("Frequencies",), ".latent_classes": ("LatentClasses",),
+    },
+)  # fmt: skip

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from .binary import array_blocks, parquet_blocks
 from .frame import Frame, Name, check_there
 from .reading import MISSING_WORDS, Csv
 from .schema import Schema
@@ -180,8 +179,10 @@ def _blocks(stream, path: str | None, table: Csv, block_bytes: int) -> Iterator[
     for sign, unpack in PACKED.items():
         if start.startswith(sign):
             return _blocks(unpack(stream), None, table, block_bytes)
-    if start.startswith(b"\x93NUMPY"):
-        return array_blocks(stream, source, path, block_bytes)
+    if not start.startswith((*ZIP, b"PAR1", b"\x93NUMPY")):
+        return table.blocks(stream, block_bytes)
+    from .binary import array_blocks, parquet_blocks
+
     if start.startswith(b"PAR1"):
         return parquet_blocks(stream, source, table.columns, block_bytes)
     if start.startswith(ZIP):
@@ -192,5 +193,4 @@ def _blocks(stream, path: str | None, table: Csv, block_bytes: int) -> Iterator[
         if len(names) == 1 and not names[0].endswith(".npy"):
             return _blocks(archive.open(names[0]), None, table, block_bytes)
         stream.seek(0)
-        return array_blocks(stream, source, path, block_bytes)
-    return table.blocks(stream, block_bytes)
+    return array_blocks(stream, source, path, block_bytes)

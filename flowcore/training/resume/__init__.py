@@ -6,5 +6,6 @@ state.py         the content of the file
 """
 
 from .checkpoint import Checkpoint
+from .fingerprint import fingerprint
 
-__all__ = ["Checkpoint"]
+__all__ = ["Checkpoint", "fingerprint"]
