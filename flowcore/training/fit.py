@@ -245,7 +245,8 @@ def fit(
     run.history.settings |= loss.options
     file = None
     if checkpoint is not None:
-        from .resume import Checkpoint, fingerprint
+        from .resume import Checkpoint
+        from .resume.fingerprint import fingerprint
 
         tables, options = loss.compared()
         options |= {"optimizer": optimizer, "average": average, "clip_norm": clip_norm,

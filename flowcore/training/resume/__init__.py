@@ -6,6 +6,5 @@ state.py         the content of the file
 """
 
 from .checkpoint import Checkpoint
-from .fingerprint import fingerprint
 
-__all__ = ["Checkpoint", "fingerprint"]
+__all__ = ["Checkpoint"]
