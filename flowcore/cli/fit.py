@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from .._version import __version__
@@ -52,7 +51,6 @@ def run(
     except ValueError as problem:
         raise problem if auto else _with_all_fixes(problem, frame, kinds) from None
     notes = {"flow": flow, "budget": budget, "quick": quick, "seed": seed, "flowcore": __version__}
-    progress &= sys.stderr is not None
     minutes = (default_minutes(len(frame)) if budget is None else budget) * (QUICK if quick else 1)
     if progress and minutes > LONG and len(frame) >= FEW_ROWS:
         n_columns = sum(column.kind.name != "aside" for column in chosen.columns)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,7 +28,7 @@ def run(
     if n > 1 and COUNT in (*map(str, schema.names), *keep):
         raise ValueError(f"column {COUNT!r} would be written twice: rename it in the file")
     prefix = "" if schema.is_named else "x"
-    bar = sparse_bar(None, " rows", unit_scale=True, disable=sys.stderr is None)
+    bar = sparse_bar(None, " rows", unit_scale=True)
     with table_writer(out) as write, bar:
         for frame in blocks(data, reading, schema, carried):
             own = arranged(frame, schema, keep, ignore_extra)

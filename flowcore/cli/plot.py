@@ -17,7 +17,7 @@ from .inputs import table
 from .messages import note, printable
 from .model import read_model
 from .outputs import check_picture, write_picture
-from .sample import draw_rows
+from .sample import framed
 
 LEAST, DRAWS = 2000, 20_000
 LEVELS, OTHERS = 7, "others"  # of a category, the most frequent ones
@@ -36,7 +36,7 @@ def run(model: str, data: str | None, out: str, columns: Sequence[str], reading:
         del chosen[MOST:]
     frames = [] if data is None else [table(data, reading, density.schema_)]
     n = min(max(len(frames[0]), LEAST), DRAWS) if frames else DRAWS
-    frames.append(draw_rows(density, n, np.random.default_rng(0)))
+    frames.append(framed(density, density.sample(n, rng=0)))
     categories, found = {}, []
     for j, column in enumerate(chosen):
         each = [frame[column.name] for frame in frames]

@@ -39,13 +39,6 @@ def run(
             write({f"{prefix}{name}": rows[name] for name in rows})
 
 
-def draw_rows(
-    density: TableDensity, n: int, rng: np.random.Generator, margins: str = "model"
-) -> Frame:
-    """n samples, see `framed`."""
-    return framed(density, density.sample(n, rng, margins))
-
-
 def framed(density: TableDensity, rows: TableLike) -> Frame:
     """Samples as a frame, columns aside left out; whole numbers are integers."""
     rows = as_frame(rows)

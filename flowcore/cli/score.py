@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from json import dumps
@@ -38,7 +37,7 @@ def run(
     schema, scores = density.schema_, Scores(density.schema_)
     carried = [name for name in keep if name not in map(str, schema.names)]  # as they are: as text
     writer = nullcontext() if json and out is None else table_writer(out)
-    bar = sparse_bar(None, " rows", unit_scale=True, disable=sys.stderr is None)
+    bar = sparse_bar(None, " rows", unit_scale=True)
     with writer as write, bar:
         for frame in blocks(data, reading, schema, carried):
             kept = {typed: frame[name] for typed, name in own_names(frame, keep).items()}

@@ -521,6 +521,12 @@ def test_a_reader_that_has_read_enough_is_no_error(arguments, numbers, printed_t
     assert printed_to(writer, arguments) == (141, "")
 
 
+def test_standard_error_may_be_closed(numbers, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["score", "abc.npz", "abc.csv"]) == 0
+    assert capsys.readouterr().out.startswith("log_prob")
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full")
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["score", "abc.npz", "abc.csv"]], ids=["help", "score"]
