@@ -9,9 +9,8 @@ from typer import Exit
 
 from ..diagnosis import diagnose
 from ..tables.schema import complete_rows
-from .inputs import table
+from .inputs import digest, read_model, table
 from .messages import note, printable
-from .model import digest, read_model
 from .outputs import check_picture, write_picture
 
 UNTRUSTED = 3  # exit status of --fail

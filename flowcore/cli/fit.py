@@ -15,9 +15,8 @@ from ..tables.fitting import training_rows
 from ..tables.frame import is_missing
 from ..tables.schema import complete_rows
 from .info import as_text
-from .inputs import own_names, read
+from .inputs import digest, own_names, read, read_model
 from .messages import note, print_error, printable
-from .model import digest, read_model
 from .outputs import check_model
 
 QUICK = 0.1  # of the budget

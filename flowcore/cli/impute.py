@@ -8,8 +8,7 @@ import numpy as np
 
 from ..tables import as_frame
 from ..training.history import sparse_bar
-from .inputs import arranged, blocks, own_names
-from .model import read_model
+from .inputs import arranged, blocks, own_names, read_model
 from .outputs import check_table, table_writer
 
 COUNT = "imputation"  # the column that numbers the completed tables

@@ -13,9 +13,8 @@ from ..plots.pairs import MOST
 from ..tables import Column
 from ..tables.dates import DAY, seconds_of
 from ..tables.frame import check_there, is_missing
-from .inputs import table
+from .inputs import read_model, table
 from .messages import note, printable
-from .model import read_model
 from .outputs import check_picture, write_picture
 from .sample import framed
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..tables import Column, Frame, TableDensity, as_frame
 from ..tables.frame import listed
-from .model import read_model
+from .inputs import read_model
 from .outputs import check_table, table_writer
 
 if TYPE_CHECKING:

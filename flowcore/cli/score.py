@@ -12,9 +12,8 @@ from ..conditionals import Explanation
 from ..tables import Frame, Schema
 from ..tables.encoding import Encoding
 from ..training.history import sparse_bar
-from .inputs import arranged, blocks, own_names
+from .inputs import arranged, blocks, own_names, read_model
 from .messages import note
-from .model import read_model
 from .outputs import check_table, table_writer
 
 EXPLAINED = "outlier_score", "cell", "gain", "likely"  # columns

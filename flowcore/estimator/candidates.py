@@ -13,9 +13,8 @@ from ..bijectors import Chain, Clamped, Whiten
 from ..core import check_time, limit, without_warnings
 from ..distributions import ClampedBase, Distribution, TransformedDistribution
 from ..flows import continuous, glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp
-from ..training import TrainingDivergedError, fit, fit_matching
-from ..training.defaults import batch_size_for, bins_for, is_auto
-from ..training.matching import EPOCHS_TIMES
+from ..training import TrainingDivergedError, fit
+from ..training.defaults import EPOCHS_OF_MATCHING, batch_size_for, bins_for, is_auto
 from .gaussians import (
     gaussian,
     gaussian_of_present,
@@ -172,7 +171,9 @@ class FlowCandidate:
             if self.clamped or (rows.x != rows.x[0]).any(axis=0).all():
                 try:
                     start = self._untrained(rows, rng, n_modes)
-                    train = fit_matching if self.matched else fit
+                    train = fit
+                    if self.matched:
+                        from ..training import fit_matching as train
                     last, history = train(start, rows.x, **options)
                 except TrainingDivergedError as error:
                     last, history = error.flow, error.history
@@ -308,7 +309,7 @@ FLOWS = {
 }  # fmt: skip
 RECIPES = (glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp)
 COST = FLOWS["spline"].cost  # of a flow that nobody has measured
-MATCHED = FlowCandidate("continuous", continuous, COST, matched=True, times=EPOCHS_TIMES)
+MATCHED = FlowCandidate("continuous", continuous, COST, matched=True, times=EPOCHS_OF_MATCHING)
 
 
 def as_candidates(flow, dim: int, context_dim: int, clamped: bool = False) -> list[FlowCandidate]:
