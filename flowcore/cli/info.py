@@ -5,8 +5,8 @@ from __future__ import annotations
 from json import dumps, loads
 
 from ..tables import TableDensity
+from .inputs import read_model
 from .messages import printable
-from .model import read_model
 
 
 def run(model: str, json: bool) -> None:

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..conditionals import Conditionals
-
 if TYPE_CHECKING:
     from ..core.typing import Base
     from .density import FlowDensity
@@ -149,11 +147,13 @@ class FlowDensityRecord:
 
     def restored(self) -> FlowDensity:
         """The estimator, fitted."""
+        from ..conditionals import Conditionals
         from .density import FlowDensity
 
         fitted = FlowDensity(**self.options)
         fitted.density_, fitted.latent_ = self.density, self.latent
-        fitted.conditionals_ = Conditionals(fitted.density_, proposal=self.proposal)
+        if self.proposal is not None:
+            fitted.conditionals_ = Conditionals(fitted.density_, proposal=self.proposal)
         fitted.context_dim_, fitted.offset_ = self.context_dim, self.offset
         fitted.context_names_in_, fitted.library_ = self.context_names, self.library
         fitted.held_out_scores_, fitted.summary_ = self.held_out_scores, as_summary(self.summary)

@@ -17,7 +17,7 @@ from .describe import argument_names, fitted_names, is_describable
 
 # where a class that a file names is looked up, in this order; each is imported when it is reached
 ROOMS = ("bijectors", "transformers", "networks", "distributions", "mixtures", "discrete",
-         "targets", "estimator", "tables.record", "inference")  # fmt: skip
+         "estimator", "tables.record", "targets", "inference")  # fmt: skip
 # never in a file: abstract classes, and what others make use of
 INTERNAL = ("BaseDistribution", "Bijector", "Distribution", "Foreign", "Network", "Pointwise",
             "Target", "Transformer")  # fmt: skip

@@ -12,11 +12,11 @@ from scipy.special import stdtr, stdtrit
 
 from ..bijectors import Bijector, Blockwise
 from ..discrete import LARGEST, OFF_GRID, Dequantize
-from .normal_scores import NormalScores, normal_scores
 from .soft_log import SoftLog, soft_log
 
 if TYPE_CHECKING:
     from .kind import Kind
+    from .normal_scores import NormalScores
 
 FIRST = 32  # points of a cell, which suffice where the density hardly changes in it
 POINTS = FIRST, 64  # of a cell of one gridded number, and of several: powers of 2
@@ -199,7 +199,11 @@ class Coordinates:
 
 def _map_of(kind: Kind, x: np.ndarray, weight: np.ndarray | None) -> NormalScores | SoftLog | None:
     """The map of a column by its numbers; None: that of its kind."""
-    return soft_log(x) if kind.name == "continuous" else normal_scores(x, kind, weight)
+    if kind.name == "continuous":
+        return soft_log(x)
+    from .normal_scores import normal_scores
+
+    return normal_scores(x, kind, weight)
 
 
 @np.errstate(all="ignore")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,16 +14,10 @@ from ..core import log_sum_exp, warn
 from ..core.inputs import check_count
 from ..distributions import ClampedBase, Distribution
 from ..distributions.columns import equal_rows
-from .answering import Answering
-from .conditional import TableAnswers, TableConditional, answers_of, marginals_of
 from .coordinates import FIRST
 from .encoding import Encoding
-from .explaining import explanation_of, outlier_scores
-from .filled import Filled
 from .fitting import TrainingRows, fitted_parts, learner, training_rows
 from .frame import Frame, table_of
-from .missing_categories import drawn_codes, first_codes
-from .onehot import OneHot
 from .record import TableRecord
 from .schema import Schema
 
@@ -33,7 +28,9 @@ if TYPE_CHECKING:
     from ..conditionals import Explanation
     from ..core.typing import Base, Seed, TableLike
     from ..estimator import FlowDensity, Summary
+    from .answering import Answering
     from .categorical import CategoricalMixture
+    from .conditional import TableAnswers, TableConditional
     from .coordinates import Coordinates
     from .proposal import MixedMixture
 
@@ -174,6 +171,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         learn = learner(self.learn, self.missing)
         codes, shares = rows.codes, (1.0,)
         if (codes < 0).any():
+            from .missing_categories import drawn_codes, first_codes
+
             codes = first_codes(codes, rows.encoding.sizes, rows.x, rows.weight, rng)
             shares = ROUNDS_WITH_NUMBERS if rows.encoding.kinds else ROUNDS_OF_CATEGORIES
         parts = fitted_parts(rows, codes, learn, shares[0], rng)
@@ -211,8 +210,12 @@ class TableDensity(DensityMixin, BaseEstimator):
         self.schema_, self.categories_, self.coordinates_ = schema, categories, coordinates
         self.density_, self.margins_, self.notes = density, margins, notes
         self.dim = len(schema.numbers) + len(schema.categories)
-        self.encoding, self.answering = Encoding(schema), Answering(self, proposal)
-        one_hot = None if categories is None else OneHot.of(categories.counts)
+        self.encoding, self._proposal, one_hot = Encoding(schema), proposal, None
+        vars(self).pop("answering", None)  # that of an earlier fit
+        if categories is not None:
+            from .onehot import OneHot
+
+            one_hot = OneHot.of(categories.counts)
         width = one_hot.dim if one_hot else 0
         # somebody's own density need not have a `context_dim`
         context_dim = getattr(density, "context_dim", width)
@@ -220,9 +223,19 @@ class TableDensity(DensityMixin, BaseEstimator):
         self._clamped = density is not None and context_dim == width + density.dim
         if not self._clamped and any(part.may_be_gone for part in self.encoding.parts):
             density, self._clamped = _without_absent(density), True
-        self._given_present, self._quick = density, _in_float32(density)
-        self._on_line = Filled(density, coordinates) if self._clamped else density
+        self._given_present, self._quick, self._on_line = density, _in_float32(density), density
+        if self._clamped:
+            from .filled import Filled
+
+            self._on_line = Filled(density, coordinates)
         return self
+
+    @cached_property
+    def answering(self) -> Answering:
+        """Made at the first question, and kept."""
+        from .answering import Answering
+
+        return Answering(self, self._proposal)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "density_")
@@ -233,10 +246,12 @@ class TableDensity(DensityMixin, BaseEstimator):
         categories = None if self.categories_ is None else self.categories_.to_dict()
         coordinates = self.coordinates_
         scores = [None if own is None else own.knots for own in coordinates.scores]
+        asked = "answering" in vars(self)
+        proposal = self.answering.kept if asked else self._proposal
         return TableRecord(
             self.schema_.to_dict(), categories, self.density_, coordinates.fillers,
             coordinates.reach, self.margins_, self.notes, scores,
-            *((None, None) if self.answering.kept is None else self.answering.kept.parts),
+            *((None, None) if proposal is None else proposal.parts),
             coordinates.n_points,
         )  # fmt: skip
 
@@ -284,6 +299,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         log_p[rows] += self.encoding.log_prob_of_ruled(frame)[rows]
         holes = np.flatnonzero(unknown & ~out) if missing == "marginal" else np.zeros(0, int)
         if len(holes):
+            from .conditional import marginals_of
+
             log_p[holes] = marginals_of(self, frame.take(holes))
         log_p[out if missing == "marginal" else out & ~unknown] = -np.inf
         return log_p
@@ -407,6 +424,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         proposal; one evaluation of the density per draw. Errors: ValueError, naming the column, for
         unknown columns and impossible values. A warning if the answer cannot be trusted.
         """
+        from .conditional import TableConditional
+
         check_is_fitted(self)
         return TableConditional(self, known, n_draws, rng)
 
@@ -428,6 +447,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         as they are; a warning counts them, or strict=True raises ValueError for the first. Errors:
         as for `log_prob`.
         """
+        from .conditional import answers_of
+
         check_is_fitted(self)
         return answers_of(self, X, n, n_draws, rng, progress, strict=strict)
 
@@ -446,6 +467,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         Print `explain(X).worst`, or draw `fc.plots.cells(explain(X))`. Cost: that of `log_prob`,
         at most 16 points of each row more, and seconds once, for g. Errors: as for `log_prob`.
         """
+        from .explaining import explanation_of
+
         check_is_fitted(self)
         return explanation_of(self, self.schema_.select(X, self.ignore_extra))
 
@@ -460,6 +483,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         without known cells, inf for one with a cell that its column cannot have. Cost: below .1 ms
         a row, and seconds once, for g. Errors: as for `log_prob`.
         """
+        from .explaining import outlier_scores
+
         check_is_fitted(self)
         return outlier_scores(self, self.schema_.select(X, self.ignore_extra))
 

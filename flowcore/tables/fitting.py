@@ -18,12 +18,10 @@ from ..flows import nsf
 from ..training import fit
 from ..training.defaults import bins_for
 from ..training.repeats import first_equal
-from .categorical import CategoricalMixture
 from .checks import check_numbers
 from .coordinates import Coordinates
 from .encoding import Encoding
 from .frame import Frame, as_frame
-from .onehot import OneHot
 from .question import encoded_with_holes
 from .record import check_dim
 from .rules import find_rules
@@ -180,6 +178,9 @@ def _categories(rows: TrainingRows, codes, rng) -> tuple:
     sizes, weight = rows.encoding.sizes, rows.weight
     if not sizes:
         return None, 0.0, None
+    from .categorical import CategoricalMixture
+    from .onehot import OneHot
+
     categories = CategoricalMixture.fit(codes, sizes, rows.encoding.closed, weight, rng)
     nats = float(np.average(categories.log_prob(codes), weights=weight))
     one_hot = OneHot.of(categories.counts)

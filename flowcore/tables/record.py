@@ -7,13 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .categorical import CategoricalMixture
 from .coordinates import Coordinates
 from .encoding import Encoding
-from .normal_scores import NormalScores
-from .proposal import MixedMixture
 from .schema import Schema
-from .soft_log import SoftLog
 
 if TYPE_CHECKING:
     from ..core.typing import Base
@@ -71,7 +67,11 @@ class TableRecord:
 
     def restored(self) -> TableDensity:
         """The density, fitted."""
+        from .categorical import CategoricalMixture
         from .density import TableDensity
+        from .normal_scores import NormalScores
+        from .proposal import MixedMixture
+        from .soft_log import SoftLog
 
         schema = Schema.from_dict(self.schema)
         schema.check_kinds()

@@ -169,6 +169,8 @@ def sparse_bar(total: int | None, unit: str, done: int = 0, **options):
     """A bar of tqdm. In a log, where nothing is overwritten, it is written once a minute."""
     from tqdm.auto import tqdm
 
-    overwritten = sys.stderr.isatty() or "ipykernel" in sys.modules
+    if sys.stderr is None:  # closed by the shell
+        options["disable"] = True
+    overwritten = "ipykernel" in sys.modules or (sys.stderr and sys.stderr.isatty())
     rarely = {} if overwritten else {"mininterval": 60, "delay": 5}  # seconds
     return tqdm(total=total, initial=done, unit=unit, **rarely, **options)

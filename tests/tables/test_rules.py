@@ -407,7 +407,7 @@ def test_fit_prints_a_note_about_rules_and_can_leave_them_out(
 ):
     monkeypatch.chdir(tmp_path)
     table(300)[["premie", "weeks", "smokes"]].to_csv("births.csv", index=False)
-    fit = ("fit", "births.csv", "--quick", "--budget", "0.01", "--jobs", "1", "--flow", "affine")
+    fit = ("fit", "births.csv", "--quick", "--budget", "0.01", "--flow", "affine")
     assert main([*fit, "-o", "a.npz"]) == 0
     said = capsys.readouterr().err
     assert "'premie' follows from 'weeks': premie where weeks < 37, else full term" in said
