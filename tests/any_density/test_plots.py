@@ -186,7 +186,7 @@ REFUSED = [
     (lambda: teaching.jacobian(3, np.zeros(4)), "a bijector or a flow"),
     (
         lambda: teaching.network(fc.MADE(3, [25])),
-        "25 units cannot be drawn, only up to 24: plots.ma",
+        "25 units cannot be drawn, only up to 24: plots.masks",
     ),
     (lambda: teaching.network(fc.MADE(3, [4]), 3), "output must be an integer 0..2, not"),
     (lambda: teaching.network(fc.MADE(3, [4, 4, 4], residual=True)), "skips of a residual network"),
