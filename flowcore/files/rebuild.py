@@ -19,8 +19,8 @@ from .describe import argument_names, fitted_names, is_describable
 ROOMS = ("bijectors", "transformers", "networks", "distributions", "mixtures", "discrete",
          "targets", "estimator", "tables", "inference")  # fmt: skip
 # never in a file: abstract classes, and what others make use of
-INTERNAL = ("BaseDistribution", "Bijector", "Distribution", "Foreign", "Network", "Pointwise",
-            "Target", "Transformer")  # fmt: skip
+INTERNAL = ("BaseDistribution", "Bijector", "Distribution", "Foreign", "Inference", "Network",
+            "Pointwise", "TableDensity", "Target", "Transformer")  # fmt: skip
 PACKAGE = __name__.partition(".")[0]
 ORDINARY = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..files import Record
 from ..training import History
 from .modes import Modes
 from .space import Space
@@ -22,7 +23,7 @@ PLAIN = (bool, int, float, str, np.generic, type(None))  # other settings become
 
 
 @dataclass(eq=False)
-class InferenceRecord:
+class InferenceRecord(Record):
     """An `Inference` as data. Its target is a function, which no file can hold.
 
     Parameters
@@ -59,10 +60,6 @@ class InferenceRecord:
         modes = self.modes and Modes(**self.modes)
         target, space = LogTarget(_missing, self.flow.dim), Space.of(**self.space)
         return Inference(self.flow, history, target, **self.draws, space=space, modes=modes)
-
-    def config(self) -> dict:
-        """The constructor's arguments, for `save`."""
-        return dict(vars(self))
 
 
 def _missing(y):

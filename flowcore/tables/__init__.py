@@ -29,8 +29,11 @@ from .frame import Frame, as_frame
 from .frequencies import Frequencies
 from .kind import Kind
 from .latent_classes import LatentClasses
+from .normal_scores import NormalScores as NormalScores
+from .proposal import MixedMixture as MixedMixture
 from .record import TableRecord
 from .schema import Schema
+from .soft_log import SoftLog as SoftLog
 
 __all__ = [
     "CategoricalMixture",

@@ -143,6 +143,6 @@ NODES = {
 @pytest.mark.parametrize("message", NODES)
 def test_constructors_check_files_as_they_check_everybody(message, path):
     put_together(
-        path, {"format": 1, "nodes": [NODES[message]]}, {"m": np.zeros(1), "s": np.zeros(1)}
+        path, {"format": FORMAT, "nodes": [NODES[message]]}, {"m": np.zeros(1), "s": np.zeros(1)}
     )
     assert re.search(message, refused(path))

@@ -3,13 +3,21 @@
 import numpy as np
 
 import flowcore as fc
-from flowcore import targets
+from flowcore import tables, targets
+from flowcore.estimator import Scored, Summary
 from flowcore.inference import Prior
 from flowcore.tables import Schema
 from support.saved import DATA, maf, over
 
 SCHEMA = Schema.from_data(np.array([[1.0, 3, 0.2], [2.0, 3, 0.3], [1.0, 7, 0.7]])).edit(
     {0: "categorical", 1: "integer"}
+)
+
+SCORED = Scored("Gaussian", -1.5, np.nan, 1.0, False)
+COUNTS = tables.Frequencies.fit([[0, 1], [1, 0]], (2, 2), (True, False))
+CLASSES = tables.LatentClasses([0.3, 0.7], [np.eye(2), np.eye(2)], [0.0, 0.1])
+TREE = tables.ChowLiuTree(
+    [[0.4, 0.6], [0.3, 0.7]], [-1, 0], [[], [[0, 1, 2.0], [1, 0, 3.0]]], [0.0, np.inf], [0.0, 0.1]
 )
 
 PUBLIC = {
@@ -71,6 +79,19 @@ PUBLIC = {
     "RationalQuadratic": lambda: fc.RationalQuadratic(5, 2.5, 0.01, 0.02, 0.03),
     "Scale": fc.Scale,
     "Shift": fc.Shift,
+    "CategoricalMixture": lambda: tables.CategoricalMixture(
+        [0.1, 0.2, 0.7], COUNTS, TREE, [CLASSES]
+    ),
+    "ChowLiuTree": lambda: TREE,
+    "Frequencies": lambda: COUNTS,
+    "LatentClasses": lambda: CLASSES,
+    "MixedMixture": lambda: tables.MixedMixture(
+        fc.MultivariateTMixture([[1.0, 2.0]], [[[1, 0], [0.5, 0.1]]], [1], 3.5), [np.ones((1, 2))]
+    ),
+    "NormalScores": lambda: tables.NormalScores([[0.0, 1.0, 3.0], [0.0, 0.2, 0.8]]),
+    "SoftLog": lambda: tables.SoftLog(1 / 3),
+    "Scored": lambda: SCORED,
+    "Summary": lambda: Summary((SCORED,), SCORED, 10, 8, 5, ("vine: too long",)),
     "Dequantize": lambda: fc.Dequantize([1.0, 0.1, 0.0], low=0.05),
     "Banana": lambda: targets.banana(0.3),
     "Checkerboard": targets.checkerboard,
