@@ -18,7 +18,7 @@ def on_line(truth, n=20_000):
     """Free coordinates y (n, d) of exact draws, log p~ of y, its slope, and the draws."""
     x = truth.sample(n, np.random.default_rng(0))
     named = isinstance(truth.support, dict)
-    space = Space.of(truth.support, None if named else truth.dim)
+    space = Space(truth.support, None if named else truth.dim)
     ends = np.cumsum([np.prod(p.shape, dtype=int) for p in space.parameters])
     columns = np.split(x, ends[:-1], axis=1)
     rows = x

@@ -17,10 +17,10 @@ from .describe import argument_names, fitted_names, is_describable
 
 # where a class that a file names is looked up, in this order; a room is imported when it is reached
 ROOMS = ("bijectors", "transformers", "networks", "distributions", "mixtures", "discrete",
-         "targets", "estimator", "tables", "inference")  # fmt: skip
+         "targets", "training", "estimator", "tables", "inference")  # fmt: skip
 # never in a file: abstract classes, and what others make use of
-INTERNAL = ("BaseDistribution", "Bijector", "Distribution", "Foreign", "Inference", "Network",
-            "Pointwise", "TableDensity", "Target", "Transformer")  # fmt: skip
+INTERNAL = ("BaseDistribution", "Bijector", "Distribution", "Foreign", "Network", "Pointwise",
+            "TableDensity", "Target", "Transformer")  # fmt: skip
 PACKAGE = __name__.partition(".")[0]
 ORDINARY = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 

@@ -335,7 +335,7 @@ def test_a_corner_has_the_quantiles_of_the_summary():
 
 
 def test_the_truths_of_an_array_are_marked():
-    found = replace(FOUND, space=Space.of({"a": ("real", (2,)), "b": "real"}, None))
+    found = replace(FOUND, space=Space({"a": ("real", (2,)), "b": "real"}, None))
     axes = plots.corner(found, truths={"a": [0.5, -0.5]})
     marked = [[line.get_xdata()[0] for line in axes[k, k].lines][3:] for k in range(3)]
     assert marked == [[0.5], [-0.5], []]
@@ -360,7 +360,7 @@ def test_a_corner_remarks_what_is_missing():
 
 def test_a_corner_of_chosen_arrays_and_of_constants():
     support = {"tau": "positive", "L$": ("correlation_cholesky", (2, 2))}
-    space = Space.of(support, None)
+    space = Space(support, None)
     target = LogTarget(pulled_back(lambda p: -p["tau"], space.from_line), 2)
     found = fc.Inference.of(posterior(2).flow, target, 200, space=space)
     axes = plots.corner(found, ["L$"])

@@ -5,7 +5,7 @@ import numpy as np
 import flowcore as fc
 from flowcore import tables, targets
 from flowcore.estimator import Scored, Summary
-from flowcore.inference import Prior
+from flowcore.inference import Modes, Prior
 from flowcore.tables import Schema
 from support.saved import DATA, maf, over
 
@@ -85,6 +85,8 @@ PUBLIC = {
     "ChowLiuTree": lambda: TREE,
     "Frequencies": lambda: COUNTS,
     "LatentClasses": lambda: CLASSES,
+    "History": lambda: fc.History([2.0, np.nan], [1.5], 0, 0.25, settings={"batch_size": 64}),
+    "Modes": lambda: Modes(np.eye(2), np.array([0.3, 0.7]), np.array([1, 2]), 3, (1.0, 3.0)),
     "MixedMixture": lambda: tables.MixedMixture(
         fc.MultivariateTMixture([[1.0, 2.0]], [[[1, 0], [0.5, 0.1]]], [1], 3.5), [np.ones((1, 2))]
     ),
