@@ -67,7 +67,6 @@ RUNS = {  # a command, and a part of what it prints; {tmp}: a folder
     "studies.conditionals.published --quick --tables iris --draws {tmp}": "UnmaskingTrees",
     "studies.inference exact --quick": "W1 <= 1.5",
     "studies.inference modes --quick": "all modes found",
-    "studies.inference attacks --quick --targets bridge": "all modes found",
     "studies.inference unimodal --quick --targets units": "the word absent",
     "studies.inference crashes --quick --targets raises": "crash: ",
     "studies.inference evidence --quick": "largest mean error",

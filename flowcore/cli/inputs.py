@@ -10,7 +10,6 @@ import numpy as np
 
 from ..distributions import Distribution
 from ..estimator import FlowDensity
-from ..estimator.record import as_data
 from ..files import load
 from ..tables import Column, Kind, Schema, TableDensity, read_blocks, read_table
 from ..tables.frame import Frame, Name, check_there
@@ -25,7 +24,7 @@ def read_model(path: str) -> TableDensity:
         return found
     if isinstance(found, FlowDensity):
         names = getattr(found, "feature_names_in_", range(found.n_features_in_))
-        notes = {"summary": as_data(found.summary_)}
+        notes = {"summary": found.summary_}
         return _of_numbers(path, found.density_, names, found.context_dim_, notes)
     if isinstance(found, Distribution):
         return _of_numbers(path, found, range(found.dim), found.context_dim)

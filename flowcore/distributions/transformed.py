@@ -106,12 +106,6 @@ class TransformedDistribution(Distribution):
                 raise ValueError(f"{what} must be {dim} different texts or integers: {own!s:.99}")
             setattr(self, what, own)
 
-    def config(self) -> dict:
-        """The constructor's arguments, for `save`."""
-        names = {"context_names": self.context_names, "names": self.names}
-        names = {what: own for what, own in names.items() if own}
-        return {"base": self.base, "bijector": self.bijector, **names}
-
     @property
     def base(self) -> Any:
         """The density of z, as it was passed."""

@@ -30,7 +30,7 @@ from ..training.columns import condition_number
 from ..training.defaults import is_auto
 from .candidates import angles_in, as_candidates
 from .plan import default_minutes, plan
-from .record import FlowDensityRecord, as_data
+from .record import FlowDensityRecord
 from .rows import Inputs, Sample, check_rows, merged, quantile, standardized, trimmed
 from .selection import select
 
@@ -445,7 +445,7 @@ class FlowDensity(
         names = getattr(self, "feature_names_in_", None)
         return FlowDensityRecord(
             options, self.density_, self.latent_, None if names is None else names.tolist(),
-            self.held_out_scores_, float(self.offset_), as_data(self.summary_),
+            self.held_out_scores_, float(self.offset_), self.summary_,
             self.context_names_in_, self.context_dim_, proposal=self.conditionals_.kept_proposal,
             library=getattr(self, "library_", None),
         )  # fmt: skip

@@ -17,10 +17,12 @@ from .describe import argument_names, fitted_names, is_describable
 
 # where a class that a file names is looked up, in this order; each is imported when it is reached
 ROOMS = ("bijectors", "transformers", "networks", "distributions", "mixtures", "discrete",
-         "estimator", "tables.record", "targets", "inference")  # fmt: skip
+         "training", "estimator", "tables.record", "tables.categorical", "tables.frequencies",
+         "tables.chow_liu_tree", "tables.latent_classes", "tables.normal_scores", "tables.soft_log",
+         "tables.proposal", "targets", "inference")  # fmt: skip
 # never in a file: abstract classes, and what others make use of
 INTERNAL = ("BaseDistribution", "Bijector", "Distribution", "Foreign", "Network", "Pointwise",
-            "Target", "Transformer")  # fmt: skip
+            "TableDensity", "Target", "Transformer")  # fmt: skip
 PACKAGE = __name__.partition(".")[0]
 ORDINARY = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 

@@ -193,8 +193,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         schema: the kinds of the columns, as for `edit`. categories: p(c), of the categories and
         atoms in their order. Errors: ValueError for parts that do not fit together.
         """
-        counted = None if categories is None else categories.to_dict()
-        return TableRecord(schema.to_dict(), counted, density, n_points=None).restored()
+        return TableRecord(schema.to_dict(), categories, density).restored()
 
     def with_parts(
         self,
@@ -243,15 +242,11 @@ class TableDensity(DensityMixin, BaseEstimator):
     def as_record(self) -> TableRecord:
         """The data that `flowcore.save` writes."""
         check_is_fitted(self)
-        categories = None if self.categories_ is None else self.categories_.to_dict()
         coordinates = self.coordinates_
-        scores = [None if own is None else own.knots for own in coordinates.scores]
-        asked = "answering" in vars(self)
-        proposal = self.answering.kept if asked else self._proposal
+        proposal = self.answering.kept if "answering" in vars(self) else self._proposal
         return TableRecord(
-            self.schema_.to_dict(), categories, self.density_, coordinates.fillers,
-            coordinates.reach, self.margins_, self.notes, scores,
-            *((None, None) if proposal is None else proposal.parts),
+            self.schema_.to_dict(), self.categories_, self.density_, coordinates.fillers,
+            coordinates.reach, self.margins_, self.notes, coordinates.scores, proposal,
             coordinates.n_points,
         )  # fmt: skip
 
@@ -261,10 +256,7 @@ class TableDensity(DensityMixin, BaseEstimator):
 
         In the units of the table; None if another function learned it.
         """
-        from ..estimator.record import as_summary
-
-        found = (self.notes or {}).get("summary")
-        return None if found is None else as_summary(found)
+        return (self.notes or {}).get("summary")
 
     # ------------------------------------------------------------ log p
 

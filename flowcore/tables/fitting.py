@@ -13,7 +13,6 @@ from ..core import warn, without_warnings
 from ..core.rows import as_weights
 from ..distributions import ClampedBase, Distribution, Foreign, TransformedDistribution
 from ..estimator.plan import default_minutes
-from ..estimator.record import as_data
 from ..flows import nsf
 from ..training import fit
 from ..training.defaults import bins_for
@@ -208,7 +207,7 @@ def _summary(learn: FlowDensity, log_w: np.ndarray, weight, nats: float) -> dict
     held_out = np.isfinite(learn.held_out_scores_)
     weight = None if weight is None else weight[held_out]
     units = float(np.average(log_w[held_out], weights=weight)) if held_out.any() else 0.0
-    return as_data(learn.summary_.shifted(units).shifted(nats))
+    return learn.summary_.shifted(units).shifted(nats)
 
 
 def _noise(codes: np.ndarray, x: np.ndarray, coordinates: Coordinates, rng) -> tuple:

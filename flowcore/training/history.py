@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from .._imports import imported
+from ..files import Record
 
 
 @dataclass
-class History:
+class History(Record):
     """The record of one `fit`; complete when it returns.
 
     Parameters
