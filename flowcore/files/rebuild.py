@@ -22,7 +22,7 @@ ROOMS = ("bijectors", "transformers", "networks", "distributions", "mixtures", "
          "tables.proposal", "targets", "inference")  # fmt: skip
 # never in a file: abstract classes, and what others make use of
 INTERNAL = ("BaseDistribution", "Bijector", "Distribution", "Foreign", "Network", "Pointwise",
-            "TableDensity", "Target", "Transformer")  # fmt: skip
+            "Proposal", "TableDensity", "Target", "Transformer")  # fmt: skip
 PACKAGE = __name__.partition(".")[0]
 ORDINARY = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
