@@ -547,7 +547,7 @@ def _flow(
     if of_data:
         ends.append(_by_runs(dim, circular, lambda n: Permute(range(n)), of_data, Blockwise))
     flow = TransformedDistribution(base, Chain([*ends, *inner]))
-    return flow.unseen() if of_data else flow
+    return flow.untrained() if of_data else flow
 
 
 def _constants(name: str, kind) -> type[Standardization] | None:

@@ -135,7 +135,7 @@ class TransformedDistribution(Distribution):
 
         return run, back
 
-    def unseen(self) -> TransformedDistribution:
+    def untrained(self) -> TransformedDistribution:
         """This flow, flagged as not fitted.
 
         `sample` and `quantiles` then warn, and `log_prob` and `to_latent` warn about distant rows.
@@ -248,7 +248,7 @@ class TransformedDistribution(Distribution):
         True
         """
         leaves = [leaf for leaf in self.leaves if isinstance(leaf, Standardization)]
-        return self.rebuilt({id(leaf): type(leaf)(leaf.dim) for leaf in leaves}).unseen()
+        return self.rebuilt({id(leaf): type(leaf)(leaf.dim) for leaf in leaves}).untrained()
 
     def to_latent(
         self, x: ArrayLike, params: Params = None, context: Context = None, threads: Threads = None

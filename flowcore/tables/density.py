@@ -246,7 +246,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         proposal = self.answering.kept if "answering" in vars(self) else self._proposal
         return TableRecord(
             self.schema_.to_dict(), self.categories_, self.density_, coordinates.fillers,
-            coordinates.reach, self.margins_, self.notes, coordinates.scores, proposal,
+            coordinates.span, self.margins_, self.notes, coordinates.scores, proposal,
             coordinates.n_points,
         )  # fmt: skip
 
@@ -512,7 +512,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         """Numbers (n, D), given codes (n, K); draws beyond the range of the table are replaced."""
         if self.density_ is None:
             return np.zeros((len(codes), 0))
-        todo, (low, high) = np.arange(len(codes)), self.coordinates_.reach
+        todo, (low, high) = np.arange(len(codes)), self.coordinates_.span
         z = np.zeros((len(codes), self.density_.dim))
         for _ in range(ROUNDS):
             if not len(todo):
