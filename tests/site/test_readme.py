@@ -69,7 +69,8 @@ def test_reading_order_names_every_room_its_lines_and_files_that_exist():
     rows = [row.split("|")[1:4] for row in text.splitlines() if row.startswith("| `")]
     named = set()
     for places, lines, what in rows:
-        counted = sum(code_lines(PACKAGE / place) for place in re.findall(r"`([\w./]+)`", places))
+        home = ROOT if "tests/" in places else PACKAGE
+        counted = sum(code_lines(home / place) for place in re.findall(r"`([\w./]+)`", places))
         budget = int(lines.replace(",", ""))
         assert counted <= budget, (
             f"{places.strip()} has {counted} lines: take something out, or raise its number in "
