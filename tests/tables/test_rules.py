@@ -34,7 +34,7 @@ class Shifted:
         return {"dim": self.dim, "context_dim": self.context_dim}
 
     def moved(self, context):
-        return self.mean + np.einsum("nc,cd->nd", context, self.move)
+        return self.mean + np.einsum("mc,cd->md", context, self.move)
 
     def log_prob(self, z, context=None):
         there, u = context[:, -self.dim :] > 0, (z - self.moved(context)) / self.spread
