@@ -72,8 +72,8 @@ def newest(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def adapters(session: nox.Session) -> None:
-    """Flows in aspire, emcee, JAX and torch; up to 1.5 GB, more where pip finds no CPU build."""
-    others = "aspire-inference", "minipcn", "emcee", "jax", "torch<=2.13"
+    """Flows in emcee, JAX and torch; up to 1.5 GB, more where pip finds no CPU build."""
+    others = "emcee", "jax", "torch<=2.13"
     session.install("-e", ".", "pytest", *others)
     tests = (f"tests/any_density/test_{name}.py" for name in ("adapters", "likelihoods"))
     session.run("python", "-m", "pytest", "-q", *tests, *session.posargs)

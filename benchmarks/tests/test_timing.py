@@ -1,14 +1,9 @@
-"""How seconds are measured and compared: turns, rounds, steps of `fit`, products, verdicts."""
-
-import json
-import time
-from importlib import import_module
+"""How seconds are measured and compared: turns, rounds, steps of `fit`, products."""
 
 import numpy as np
 import pytest
 
 import flowcore as fc
-from benchmarks import compare
 from benchmarks.support.cases import CASES, count_multiply_adds, with_method
 from benchmarks.support.fit_step import FitStep
 from benchmarks.support.timing import Spread, interleave
@@ -105,54 +100,3 @@ def test_a_contestant_over_budget_sits_out():
     assert np.isnan(timings.seconds["slow"]).tolist() == [False, False, True, True, True]
     assert np.isfinite(timings.seconds["quick"]).all()
     assert timings.spread("slow").median == 4
-
-
-OPTIONS = ["--only", "density", "--rounds", "3", "--seconds", "0.001", "--again", "1"]
-
-
-@pytest.fixture
-def baseline(tmp_path, monkeypatch):
-    """A measured baseline of case A, made by --update, and the options to compare with it."""
-    density = import_module("benchmarks.density")
-    plain = density.main
-    monkeypatch.setattr(density, "main", lambda argv: plain([*argv, "--cases", "A"]))
-    path = tmp_path / "baseline.json"
-    options = [*OPTIONS, "--baseline", str(path), "--json", str(tmp_path / "out.json")]
-    assert compare.main([*options, "--update"]) == 0
-    return path, options
-
-
-def verdicts(path) -> dict:
-    return json.loads((path.parent / "out.json").read_text())["verdicts"]
-
-
-def test_compare_flags_what_got_slower(baseline, monkeypatch, capsys):
-    path, options = baseline
-    log_prob = fc.TransformedDistribution.log_prob
-
-    def slowed(*args, **kwargs):
-        time.sleep(0.02)
-        return log_prob(*args, **kwargs)
-
-    monkeypatch.setattr(fc.TransformedDistribution, "log_prob", slowed)
-    assert compare.main(options) == 1
-    assert set(verdicts(path).values()) == {"slower"}
-    printed = capsys.readouterr().out
-    assert printed.count("running density") == 2  # once more before it is said
-    assert "density/A float64" in printed and "2 slower" in printed
-
-
-def test_verdicts():
-    old = {"median": 1.0, "q1": 0.9, "q3": 1.1}
-
-    def verdict(new, tolerance=0.25, **counted):
-        return compare.compare({"x": {**old, **counted}}, {"x": new}, tolerance)["x"]
-
-    assert verdict(old) == "same"
-    assert verdict({"median": 1.3, "q1": 1.2, "q3": 1.4}) == "slower"
-    assert verdict({"median": 1.3, "q1": 1.2, "q3": 1.4}, tolerance=0.5) == "same"
-    assert verdict({"median": 1.3, "q1": 1.0, "q3": 1.9}) == "same"  # too noisy
-    assert verdict({"median": 0.5, "q1": 0.5, "q3": 0.5}) == "faster"
-    assert verdict({**old, "passes": 2.0}, passes=1.0) == "more work"
-    assert verdict({**old, "passes": 1.0}, passes=1.0) == "same"
-    assert compare.compare({}, {"x": old}, 0.25) == {"x": "new"}

@@ -4,7 +4,7 @@ A flow in the sampler that you have
 
 A sampler fits the flow to its latest points, again and again. The flow then returns draws with
 their log-densities, and log-densities of given points. This program uses such a flow as a move of
-emcee and as a backend of aspire. It needs no torch, no JAX and no compiler.
+emcee. It needs no torch, no JAX and no compiler.
 """
 
 # %%
@@ -95,29 +95,6 @@ taken = np.mean(np.any(np.diff(chains, axis=0) != 0, axis=2))
 print(f"{name}: {taken:.0%} of the flow's draws accepted; the mean of x_2 is "
       f"{chains[..., 1].mean():.2f}, exactly 1")  # fmt: skip
 assert options.quick or (taken > 0.5 and abs(chains[..., 1].mean() - 1) < 0.1)
-
-# %%
-# aspire
-# ------
-#
-# aspire finds flowcore by name: `flow_backend="flowcore"`. Pass options of the recipe to `Aspire`,
-# and options of `fc.fit` to `Aspire.fit`.
-if find_spec("aspire"):
-    from aspire import Aspire, Samples
-
-    epochs = 2 if options.quick else 20
-    aspire = Aspire(
-        log_likelihood=lambda samples: log_p(samples.x),
-        log_prior=lambda samples: np.full(len(samples.x), -np.log(20.0 * 40)),
-        dims=2, parameters=["x_1", "x_2"], prior_bounds={"x_1": [-10, 10], "x_2": [-10, 30]},
-        flow_backend="flowcore", layers=2, hidden=[32, 32], xp=np,
-    )  # fmt: skip
-    aspire.fit(Samples(first, parameters=["x_1", "x_2"], xp=np), epochs=epochs)
-    found = aspire.sample_posterior(n_samples=5000, sampler="importance")
-    exact = np.log(4 * np.pi) / 2 + np.log(0.5) + np.log(2 * np.pi) / 2 - np.log(20.0 * 40)
-    print(f"aspire: log evidence {float(found.log_evidence):.3f}, exactly {exact:.3f}")
-else:
-    print('aspire: not installed here (pip install "aspire-inference")')
 
 # %%
 fig, ax = plt.subplots(figsize=(5.5, 4), layout="constrained")

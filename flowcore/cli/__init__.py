@@ -8,10 +8,9 @@ messages.py  errors, notes and their fixes
 fit.py       a table -> a model, one file      score.py    log-densities of rows, in blocks
 sample.py    rows from a model                 plot.py     pairs of columns
 diagnose.py  can it be trusted?                info.py     a model as text or JSON
-moons.py     the tutorial                      impute.py  missing cells filled, several times
+moons.py     the tutorial                      impute.py   missing cells filled, several times
 
-model.py     files of models                   inputs.py   files of rows, their columns checked
-outputs.py   CSV, .npy, Parquet, pictures
+inputs.py    files of models and of rows       outputs.py  CSV, .npy, Parquet, pictures
 """
 
 

@@ -1,6 +1,5 @@
 """The commands and their options. The code that does the work is imported after parsing."""
 
-import sys
 from dataclasses import dataclass
 from functools import wraps
 from importlib import import_module
@@ -44,6 +43,11 @@ def flag(name: str, help: str):
     return Annotated[bool, Option(name, help=help)]
 
 
+def negative(name: str, help: str):
+    """The type of an option without a value that makes an argument false, which else is true."""
+    return Annotated[bool, Option(name, help=help, callback=lambda given: not given)]
+
+
 def named(help: str, *flags: str):
     """The type of an option that takes names of columns."""
     return Annotated[list[str], Option(*flags, metavar="A,B", callback=split, help=help)]
@@ -58,15 +62,6 @@ Seed = Annotated[int, Option(min=0, max=MOST_SEED, help="Random seed.")]
 Json = flag("--json", "Print the result as JSON.")
 IgnoreExtra = flag("--ignore-extra", "Ignore columns that the model does not have.")
 Strict = flag("--strict", "Stop at the first row with a cell that the model cannot have.")
-Progress = Annotated[
-    bool,
-    Option(
-        "--progress/--no-progress",
-        help="Show progress on standard error: a bar in a terminal, else a line a minute.",
-        default_factory=lambda: sys.stderr is not None,
-        show_default=False,
-    ),
-]
 Rows = Annotated[
     str | None,
     Option(
@@ -108,7 +103,7 @@ Separator = Annotated[
 Words = Annotated[
     list[str],
     Option(
-        "--missing-values", "--missing-value", metavar="WORD",
+        metavar="WORD",
         help="Treat this cell as missing, like the empty cell, NA and null. May be repeated.",
     ),
 ]  # fmt: skip
@@ -121,11 +116,8 @@ class Reading:
     text: named("Read these columns as text, although they look like numbers.") = ()
     separator: Separator = None
     decimal: Annotated[Literal[".", ","], Option(help="CSV decimal sign; never detected.")] = "."
-    header: Annotated[
-        bool, Option(help="Whether the first line of a CSV has names, or is a row.")
-    ] = True
+    header: negative("--no-header", "The first line of a CSV is a row, not names.") = False
     encoding: Annotated[str, Option(help="CSV encoding.")] = "utf-8"
-    member: Annotated[str | None, Option(help="Name of the array in an .npz file.")] = None
     missing_values: Words = ()
 
 
@@ -187,31 +179,25 @@ def fit(
         float | None,
         Option(help="Minutes on two cores (default: by the number of rows, 0.75 for 20,000)."),
     ] = None,
-    max_seconds: Annotated[float | None, Option(help="Limit in seconds, by the clock.")] = None,
     quick: flag("--quick", "Use a tenth of the budget.") = False,
     seed: Seed = 0,
     columns: named("Model only these; set the others aside.", "--columns", "-c") = (),
     kind: Kinds = (),
-    suggested: flag("--suggested/--no-suggested", "Use the kinds that columns look like.") = True,
+    suggested: negative("--no-suggested", "Take numbers as they are.") = False,
     missing: Missing = "error",
     auto: flag(
         "--auto",
         "Set aside what has no density (constants, identifiers, text, copies), learn from missing "
         "cells, and note it.",
     ) = False,
-    rules: flag(
-        "--rules/--no-rules",
-        "Keep what holds in all rows: categories that follow from one other column.",
-    ) = True,
+    rules: negative(
+        "--no-rules", "Learn categories that follow from one other column in all rows like others."
+    ) = False,
     schema: Annotated[
         str | None, Option(metavar="MODEL", help="Take the kinds of columns from this model.")
     ] = None,
-    jobs: Annotated[
-        int | None, Option(min=1, help="Number of processes (default: number of cores).")
-    ] = None,
-    json: Json = False,
+    progress: negative("--no-progress", "Show no progress on standard error.") = False,
     *,
-    progress: Progress,
     reading: Reading,
 ) -> None:
     """Fit a density to a table and write it to a file.
@@ -237,7 +223,6 @@ def score(
     ] = "nan",
     json: flag("--json", "Print a summary as JSON, and no scores.") = False,
     *,
-    progress: Progress,
     reading: Reading,
 ) -> None:
     """Compute the log-density of every row.
@@ -278,13 +263,11 @@ def impute(
     data: Data,
     out: Rows = None,
     n: Annotated[int, Option("-n", min=1, help="Number of completed tables.")] = 1,
-    draws: Annotated[int, Option(min=30, help="Weighted draws for each row.")] = 200,
     keep: named("Other columns of DATA to write, too.") = (),
     ignore_extra: IgnoreExtra = False,
     strict: Strict = False,
     seed: Seed = 0,
     *,
-    progress: Progress,
     reading: Reading,
 ) -> None:
     """Fill the missing cells of a table.
@@ -304,7 +287,6 @@ def plot(
         str, Option("--out", "-o", metavar="PICTURE", help="Write to this .png, .pdf or .svg file.")
     ] = "pairs.png",
     columns: named("Draw these columns, at most twelve.", "--columns", "-c") = (),
-    seed: Seed = 0,
     *,
     reading: Reading,
 ) -> None:
@@ -324,10 +306,6 @@ def diagnose(
     out: Annotated[
         str | None, Option("--out", "-o", metavar="PICTURE", help="Draw the page of pictures, too.")
     ] = None,
-    missing: Annotated[
-        Literal["error", "drop"],
-        Option(help="Rows with a missing cell: leave them out, with a note, or raise an error."),
-    ] = "drop",
     ignore_extra: IgnoreExtra = False,
     hide: Annotated[
         float,
@@ -335,14 +313,14 @@ def diagnose(
     ] = 0.0,
     strict: Strict = False,
     fail: flag("--fail", "Exit status 3 if the model cannot be trusted for these rows.") = False,
-    seed: Seed = 0,
     json: Json = False,
     *,
     reading: Reading,
 ) -> None:
     """Test whether a model can be trusted.
 
-    Compares the model with held-out rows and prints a verdict.
+    Compares the model with held-out rows and prints a verdict. Rows with a missing cell are left
+    out, with a note.
     """
 
 
@@ -355,23 +333,12 @@ def info(model: Model, json: Json = False) -> None:
 def moons(
     out: Annotated[str, Option(metavar="DIR", help="Folder for the pictures.")] = "moons",
     seed: Seed = 0,
-    epochs: Annotated[
-        int | None,
-        Option(min=1, help="Epochs of every training (600 for the layers, 120 for the recipe)."),
-    ] = None,
     flow: Annotated[
         Literal["maf", "iaf", "realnvp", "nice"],
         Option(help="Kind of layer in the first two flows."),
     ] = "maf",
     quick: flag("--quick", "Fewer epochs (six layers 150, recipe 60) and two pictures.") = False,
-    seeds: Annotated[
-        int | None,
-        Option(
-            min=1, metavar="N",
-            help="Repeat for N seeds, from --seed on: print NLL and KL, without pictures.",
-        ),
-    ] = None,
-) -> None:  # fmt: skip
+) -> None:
     """Fit three flows to two moons.
 
     One layer and six, as in the tutorial, and flowcore's own recipe, each on 800 points of

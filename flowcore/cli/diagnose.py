@@ -5,44 +5,41 @@ from __future__ import annotations
 from dataclasses import replace
 from json import dumps
 
-import numpy as np
 from typer import Exit
 
 from ..diagnosis import diagnose
 from ..tables.question import encoded_with_holes
 from ..tables.schema import complete_rows
-from .inputs import table
+from .inputs import digest, read_model, table
 from .messages import note, printable
-from .model import digest, read_model
 from .outputs import check_picture, write_picture
 
 UNTRUSTED = 3  # exit status of --fail
 
 
 def run(
-    model: str, held_out: str, train: str | None, out: str | None, missing: str,
-    ignore_extra: bool, hide: float, strict: bool, fail: bool, seed: int, json: bool,
-    reading: dict,
+    model: str, held_out: str, train: str | None, out: str | None, ignore_extra: bool, hide: float,
+    strict: bool, fail: bool, json: bool, reading: dict,
 ) -> None:  # fmt: skip
     """Diagnose a model by rows that it has not seen."""
-    density, rng = read_model(model), np.random.default_rng(seed)
+    density = read_model(model)
     reading = {**reading, "strict": strict}
     if out is not None:
         check_picture(out, model, held_out, train)
     schema, known = density.schema_, (density.notes or {}).get("digest")
     rows = table(held_out, reading, schema, ignore_extra)
-    seen = density.encoding.without_odd(rows.take(complete_rows(rows, missing, schema)))[0]
-    if known == digest(*encoded_with_holes(density.encoding, seen, values=True)[:2]):
+    complete = density.encoding.without_odd(rows.take(complete_rows(rows, "drop", schema)))[0]
+    if known == digest(*encoded_with_holes(density.encoding, complete, values=True)[:2]):
         note(
             f"{held_out} has the very rows that the model learned from: a verdict needs rows "
             "that it has not seen. Set some aside: fit without them, and pass them here"
         )
     others = None if train is None else table(train, reading, schema, ignore_extra)
     if others is not None:
-        complete_rows(others, missing, schema)
+        complete_rows(others, "drop", schema)
     if any(column.kind.is_gridded for column in schema.numbers):
         note("whole numbers and grids have noise that fills their cells: 6 may be shown as 6.2")
-    report = diagnose(density, rows, others, hide=hide, strict=strict, rng=rng)
+    report = diagnose(density, rows, others, hide=hide, strict=strict, rng=0)
     report = replace(report, in_shell=True)
     if out is not None:
         write_picture(report.figure(), out)

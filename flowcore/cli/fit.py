@@ -9,14 +9,13 @@ from ..core import with_fix
 from ..estimator import FlowDensity
 from ..estimator.plan import FEW_ROWS, default_minutes
 from ..files import save
-from ..tables import Column, Frame, Kind, Schema, fit_table
+from ..tables import Column, Kind, Schema, fit_table
 from ..tables.encoding import Encoding
 from ..tables.fitting import training_rows
-from ..tables.frame import is_missing
-from .info import as_json, as_text
-from .inputs import own_names, read
+from ..tables.frame import Frame
+from .info import as_text
+from .inputs import digest, own_names, read, read_model
 from .messages import note, print_error, printable
-from .model import digest, read_model
 from .outputs import check_model
 
 QUICK = 0.1  # of the budget
@@ -25,9 +24,8 @@ LONG = 0.1  # minutes, of which a log has a line
 
 def run(
     data: str, out: str, columns: Sequence[str], kind: Sequence[tuple[str, str]], suggested: bool,
-    missing: str, flow: str, budget: float | None, max_seconds: float | None, quick: bool,
-    auto: bool, rules: bool, schema: str | None, seed: int, jobs: int | None, json: bool,
-    progress: bool, reading: dict,
+    missing: str, flow: str, budget: float | None, quick: bool, auto: bool, rules: bool,
+    schema: str | None, seed: int, progress: bool, reading: dict,
 ) -> None:  # fmt: skip
     """Read, find the kinds, learn, write, print."""
     check_model(out, data)
@@ -45,7 +43,7 @@ def run(
             frame, odd, said = Encoding(chosen).without_odd(chosen.select(frame))
             if odd:
                 note(said)
-            if missing == "error" and _misses_some(frame):
+            if missing == "error" and not frame.complete.all():
                 missing = "learn"
         rows = training_rows(frame, chosen, missing, None, False, rules)
     except ValueError as problem:
@@ -56,13 +54,11 @@ def run(
         n_columns = sum(column.kind.name != "aside" for column in chosen.columns)
         what = f"{len(frame):,} rows of {n_columns:,} columns"
         print_error(f"flowcore: {what}: flows for about {minutes:.2g} min on two cores")
-    learn = FlowDensity(flow, budget=minutes, max_seconds=max_seconds, n_jobs=jobs,
-                        random_state=seed, progress=progress)  # fmt: skip
+    learn = FlowDensity(flow, budget=minutes, random_state=seed, progress=progress)
     density = fit_table(rows, learn=learn, missing=missing, rng=seed)
     density.notes |= {"digest": digest(rows.codes, rows.x), **notes}
     save(density, out)
-    text = as_text(density) + printable(f"\nwritten to {out}")
-    print(as_json(out, density) if json else text)
+    print(as_text(density) + printable(f"\nwritten to {out}"))
     _note_kinds(found, suggested)
     _note_rules(density.schema_)
     if auto:
@@ -87,17 +83,13 @@ def schema_of(
     return Schema(tuple(every), schema.n_rows)
 
 
-def _misses_some(frame: Frame) -> bool:
-    return any(is_missing(frame[name]).any() for name in frame.names)
-
-
 def _with_all_fixes(problem: ValueError, frame: Frame, kinds: dict[str, str]) -> ValueError:
     """The error with all that this table needs as one alternative, and --auto as another."""
     if not getattr(problem, "fix", ()):
         return problem
     schema = Schema.from_data(frame, auto=True)
     aside = {c.name: "aside" for c in schema.columns if c.kind.name == "aside"}
-    every = {"missing": "learn"} if _misses_some(schema.select(frame)) else {}
+    every = {} if schema.select(frame).complete.all() else {"missing": "learn"}
     every |= {"kind": aside | kinds} if aside else {}
     fixes = list(problem.fix)
     if every and every not in fixes:
@@ -136,7 +128,5 @@ def _note_kinds(schema: Schema, suggested: bool) -> None:
         others = "" if suggested else f", though it looks like {column.suggestion}"
         note(f"{column.name!r:.40} is taken for {taken}{others} ({column.note})")
     if columns:
-        other = (
-            "--no-suggested takes numbers as they are" if suggested else "--suggested adopts these"
-        )
-        note(f"to change a column: --kind NAME=KIND; {other}")
+        other = "; --no-suggested takes numbers as they are" if suggested else ""
+        note(f"to change a column: --kind NAME=KIND{other}")

@@ -6,18 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..tables import as_frame
+from ..tables.frame import as_frame
 from ..training.history import sparse_bar
-from .inputs import arranged, blocks, own_names
-from .model import read_model
+from .inputs import arranged, blocks, own_names, read_model
 from .outputs import check_table, table_writer
 
 COUNT = "imputation"  # the column that numbers the completed tables
 
 
 def run(
-    model: str, data: str, out: str | None, n: int, draws: int, keep: Sequence[str],
-    ignore_extra: bool, strict: bool, seed: int, progress: bool, reading: dict,
+    model: str, data: str, out: str | None, n: int, keep: Sequence[str], ignore_extra: bool,
+    strict: bool, seed: int, reading: dict,
 ) -> None:  # fmt: skip
     """Fill a file's rows, in order; n times each."""
     check_table(out, model, data)
@@ -28,11 +27,11 @@ def run(
     if n > 1 and COUNT in (*map(str, schema.names), *keep):
         raise ValueError(f"column {COUNT!r} would be written twice: rename it in the file")
     prefix = "" if schema.is_named else "x"
-    bar = sparse_bar(None, " rows", unit_scale=True, disable=not progress)
+    bar = sparse_bar(None, " rows", unit_scale=True)
     with table_writer(out) as write, bar:
         for frame in blocks(data, reading, schema, carried):
             own = arranged(frame, schema, keep, ignore_extra)
-            completed = density.impute(own, n, draws, seed, strict=strict).tables
+            completed = density.impute(own, n, rng=seed, strict=strict).tables
             tables = [as_frame(table) for table in completed]
             names = dict(zip(own.names, tables[0].names, strict=True))
             rows = {

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from json import dumps, loads
 
 from ..tables import TableDensity
+from .inputs import read_model
 from .messages import printable
-from .model import read_model
 
 
 def run(model: str, json: bool) -> None:
@@ -22,7 +23,7 @@ def as_json(path: str, density: TableDensity) -> str:
         for c in density.schema_.columns
     ]
     found = {"model": path, "columns": columns, "meaning": density.schema_.meaning}
-    text = dumps(found | (density.notes or {}))
+    text = dumps(found | (density.notes or {}), default=asdict)
     return dumps(loads(text, parse_constant=lambda not_finite: None))  # JSON has no nan
 
 

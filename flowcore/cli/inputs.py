@@ -1,13 +1,47 @@
-"""Files of rows, and standard input; the columns of a model in them."""
+"""Files of models and of rows, and standard input; the columns of a model in them."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
 
-from ..tables import Frame, Schema, read_blocks, read_table
-from ..tables.frame import Name, check_there
+import numpy as np
+
+from ..distributions import Distribution
+from ..estimator import FlowDensity
+from ..files import load
+from ..tables import Column, Kind, Schema, TableDensity, read_blocks, read_table
+from ..tables.frame import Frame, Name, check_there
 from ..tables.reading import MISSING_WORDS
+from ..tables.record import TableRecord
+
+
+def read_model(path: str) -> TableDensity:
+    """The model in a file; a flow without names becomes one with the columns 0, 1, ..."""
+    found = load(path)
+    if isinstance(found, TableDensity):
+        return found
+    if isinstance(found, FlowDensity):
+        names = getattr(found, "feature_names_in_", range(found.n_features_in_))
+        notes = {"summary": found.summary_}
+        return _of_numbers(path, found.density_, names, found.context_dim_, notes)
+    if isinstance(found, Distribution):
+        return _of_numbers(path, found, range(found.dim), found.context_dim)
+    raise ValueError(f"{path} holds a {type(found).__name__}, which is no density of rows")
+
+
+def _of_numbers(path: str, density, names: Iterable, context_dim: int, notes=None) -> TableDensity:
+    if context_dim:
+        raise ValueError(f"{path} holds a density given a context, which a command cannot pass")
+    columns = tuple(Column(name, Kind("continuous")) for name in names)
+    return TableRecord(Schema(columns).to_dict(), None, density, notes=notes).restored()
+
+
+def digest(codes: np.ndarray, x: np.ndarray) -> str:
+    """A hash of encoded rows in any order, by which a model recognises the table of its fit."""
+    rows = np.column_stack([x + 0.0, codes])  # -0 is 0
+    return sha256(rows[np.lexsort(rows.T)].tobytes()).hexdigest()[:16]
 
 
 def read(data: str, reading: dict, text: Sequence[str] = ()) -> Frame:

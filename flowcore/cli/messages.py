@@ -21,7 +21,8 @@ def printable(text: str) -> str:
 
 def print_error(text: str) -> None:
     """One line on standard error."""
-    print(printable(" ".join(text.split())), file=sys.stderr)
+    if sys.stderr is not None:  # it may be closed
+        print(printable(" ".join(text.split())), file=sys.stderr)
 
 
 def note(text: str) -> None:

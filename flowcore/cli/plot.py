@@ -13,19 +13,16 @@ from ..plots.pairs import MOST
 from ..tables import Column
 from ..tables.dates import DAY, seconds_of
 from ..tables.frame import check_there, is_missing
-from .inputs import table
+from .inputs import read_model, table
 from .messages import note, printable
-from .model import read_model
 from .outputs import check_picture, write_picture
-from .sample import draw_rows
+from .sample import framed
 
 LEAST, DRAWS = 2000, 20_000
 LEVELS, OTHERS = 7, "others"  # of a category, the most frequent ones
 
 
-def run(
-    model: str, data: str | None, out: str, columns: Sequence[str], seed: int, reading: dict
-) -> None:
+def run(model: str, data: str | None, out: str, columns: Sequence[str], reading: dict) -> None:
     """Draw, and print where."""
     density = read_model(model)
     check_picture(out, model, data)
@@ -38,7 +35,7 @@ def run(
         del chosen[MOST:]
     frames = [] if data is None else [table(data, reading, density.schema_)]
     n = min(max(len(frames[0]), LEAST), DRAWS) if frames else DRAWS
-    frames.append(draw_rows(density, n, np.random.default_rng(seed)))
+    frames.append(framed(density, density.sample(n, rng=0)))
     categories, found = {}, []
     for j, column in enumerate(chosen):
         each = [frame[column.name] for frame in frames]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..tables import Column, Frame, TableDensity, as_frame
-from ..tables.frame import listed
-from .model import read_model
+from ..tables import Column, TableDensity
+from ..tables.frame import Frame, as_frame, listed
+from .inputs import read_model
 from .outputs import check_table, table_writer
 
 if TYPE_CHECKING:
@@ -37,13 +37,6 @@ def run(
             own = source.sample(size, rng) if given else source.sample(size, rng, margins)
             rows = framed(density, own)
             write({f"{prefix}{name}": rows[name] for name in rows})
-
-
-def draw_rows(
-    density: TableDensity, n: int, rng: np.random.Generator, margins: str = "model"
-) -> Frame:
-    """n samples, see `framed`."""
-    return framed(density, density.sample(n, rng, margins))
 
 
 def framed(density: TableDensity, rows: TableLike) -> Frame:

@@ -9,12 +9,12 @@ from json import dumps
 import numpy as np
 
 from ..conditionals import Explanation
-from ..tables import Frame, Schema
+from ..tables import Schema
 from ..tables.encoding import Encoding
+from ..tables.frame import Frame
 from ..training.history import sparse_bar
-from .inputs import arranged, blocks, own_names
+from .inputs import arranged, blocks, own_names, read_model
 from .messages import note
-from .model import read_model
 from .outputs import check_table, table_writer
 
 EXPLAINED = "outlier_score", "cell", "gain", "likely"  # columns
@@ -23,7 +23,7 @@ MOMENTS = ("mean_log_prob", "standard_error", "least", "most")
 
 def run(
     model: str, data: str, out: str | None, keep: Sequence[str], ignore_extra: bool, explain: bool,
-    strict: bool, missing: str, json: bool, progress: bool, reading: dict,
+    strict: bool, missing: str, json: bool, reading: dict,
 ) -> None:  # fmt: skip
     """Score a file's rows, in order."""
     check_table(out, model, data)
@@ -37,7 +37,7 @@ def run(
     schema, scores = density.schema_, Scores(density.schema_)
     carried = [name for name in keep if name not in map(str, schema.names)]  # as they are: as text
     writer = nullcontext() if json and out is None else table_writer(out)
-    bar = sparse_bar(None, " rows", unit_scale=True, disable=not progress)
+    bar = sparse_bar(None, " rows", unit_scale=True)
     with writer as write, bar:
         for frame in blocks(data, reading, schema, carried):
             kept = {typed: frame[name] for typed, name in own_names(frame, keep).items()}

@@ -121,10 +121,12 @@ def library_of(table: Any) -> str | None:
 
 
 def frame_of(library: str, columns: Mapping, index: Any = None) -> Any:
-    """Columns {name: values (n,)} as a table of a library; index: of pandas."""
+    """Columns {name: values (n,)} as a table of a library; index: of pandas. Only there names may
+    be numbers."""
     module = imported(library)
     if library == "pandas":
         return module.DataFrame(columns, index)
+    columns = {f"{name}": values for name, values in columns.items()}
     return module.DataFrame(columns) if library == "polars" else module.table(columns)
 
 

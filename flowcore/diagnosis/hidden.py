@@ -61,9 +61,9 @@ def hidden_numbers(
     return _findings(cells, found.trusted, rng)
 
 
-def hidden_cells(density: Any, X: Any, share: float, rng: np.random.Generator) -> list[Finding]:
-    """The same about a `TableDensity` and a table of rows without missing cells."""
-    frame = density.frame_of(X)
+def hidden_cells(density: Any, frame: Any, share: float, rng: np.random.Generator) -> list[Finding]:
+    """The same about a `TableDensity` and the complete rows of a frame of its columns."""
+    frame = frame.take(frame.complete & ~density.encoding.encode(frame)[2])
     names = list(frame.names)
     hole = _mask((len(frame), len(names)), share, rng)
     some = np.flatnonzero(hole.any(axis=1))[:MOST_ROWS]

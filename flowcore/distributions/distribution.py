@@ -59,7 +59,7 @@ class Distribution(Queries, Parametric):
     names: Sequence | None = None  # of the columns of x, and of its context: a table with names
     context_names: Sequence | None = None  # is then read by name
     clampable = False  # True: its `bind` leaves out the coordinates that a row lacks
-    _memo_new = None  # of a new recipe its parts: see `TransformedDistribution.unseen`
+    _memo_new = None  # of a new recipe its parts: see `TransformedDistribution.untrained`
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -126,10 +126,6 @@ class Mixture(Distribution):
         laws = [part._law(context if part.context_dim else None) for part in self.parts]
         return mixed(self.weights, laws, float(np.finfo(self.dtype).eps))
 
-    def config(self) -> dict:
-        """The constructor's arguments, for `save`."""
-        return {"densities": self.densities, "weights": self.weights}
-
     def __repr__(self):
         shown = [f"{w:.3g} {p!r}" for w, p in zip(self.weights[:2], self.parts[:2], strict=True)]
         return f"Mixture({', '.join(shown + ['...'] * (len(self.parts) > 2))})"

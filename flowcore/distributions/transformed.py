@@ -106,12 +106,6 @@ class TransformedDistribution(Distribution):
                 raise ValueError(f"{what} must be {dim} different texts or integers: {own!s:.99}")
             setattr(self, what, own)
 
-    def config(self) -> dict:
-        """The constructor's arguments, for `save`."""
-        names = {"context_names": self.context_names, "names": self.names}
-        names = {what: own for what, own in names.items() if own}
-        return {"base": self.base, "bijector": self.bijector, **names}
-
     @property
     def base(self) -> Any:
         """The density of z, as it was passed."""
@@ -141,7 +135,7 @@ class TransformedDistribution(Distribution):
 
         return run, back
 
-    def unseen(self) -> TransformedDistribution:
+    def untrained(self) -> TransformedDistribution:
         """This flow, flagged as not fitted.
 
         `sample` and `quantiles` then warn, and `log_prob` and `to_latent` warn about distant rows.
@@ -254,7 +248,7 @@ class TransformedDistribution(Distribution):
         True
         """
         leaves = [leaf for leaf in self.leaves if isinstance(leaf, Standardization)]
-        return self.rebuilt({id(leaf): type(leaf)(leaf.dim) for leaf in leaves}).unseen()
+        return self.rebuilt({id(leaf): type(leaf)(leaf.dim) for leaf in leaves}).untrained()
 
     def to_latent(
         self, x: ArrayLike, params: Params = None, context: Context = None, threads: Threads = None

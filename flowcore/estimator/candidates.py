@@ -10,14 +10,11 @@ from functools import partial
 import numpy as np
 
 from ..bijectors import Chain, Clamped, Whiten
-from ..conditionals.angles import OneTurn
 from ..core import check_time, limit, without_warnings
 from ..distributions import ClampedBase, Distribution, TransformedDistribution
-from ..distributions.conditioning import with_standardized_context
 from ..flows import continuous, glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp
-from ..training import TrainingDivergedError, fit, fit_matching
-from ..training.defaults import batch_size_for, bins_for, is_auto
-from ..training.matching import EPOCHS_TIMES
+from ..training import TrainingDivergedError, fit
+from ..training.defaults import EPOCHS_OF_MATCHING, batch_size_for, bins_for, is_auto
 from .rows import LARGEST, Fold, Sample, near
 from .simple_densities import (
     gaussian,
@@ -202,7 +199,9 @@ class FlowCandidate:
             if self.clamped or (rows.x != rows.x[0]).any(axis=0).all():
                 try:
                     start = self._untrained(fold, rng, n_modes, shrink)
-                    train = fit_matching if self.matched else fit
+                    train = fit
+                    if self.matched:
+                        from ..training import fit_matching as train
                     last, history = train(start, rows.x, **options)
                 except TrainingDivergedError as error:
                     last, history = error.flow, error.history
@@ -236,6 +235,8 @@ class FlowCandidate:
             return flow
         axes = gaussian(rows, shrink=shrink).bijector
         if context_dim:
+            from ..distributions.conditioning import with_standardized_context
+
             of_context = Whiten(context_dim).initialize_from_context(near(rows.context))
             flow = with_standardized_context(flow, of_context)
         return TransformedDistribution(flow.base, Chain([axes, flow.bijector]))
@@ -374,7 +375,7 @@ FLOWS = {
 }  # fmt: skip
 RECIPES = (glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp)
 COST = FLOWS["spline"].cost  # of a flow that nobody has measured
-MATCHED = FlowCandidate("continuous", continuous, COST, matched=True, times=EPOCHS_TIMES)
+MATCHED = FlowCandidate("continuous", continuous, COST, matched=True, times=EPOCHS_OF_MATCHING)
 
 
 def as_candidates(flow, dim: int, context_dim: int, clamped: bool = False) -> list[FlowCandidate]:
@@ -407,6 +408,8 @@ def angles_in(flow, dim: int) -> np.ndarray:
     """Which columns of a flow of the user's are angles, (D,); False for a name, or another D."""
     if not isinstance(flow, TransformedDistribution) or flow.dim != dim:
         return np.array(False)
+    from ..conditionals.angles import OneTurn
+
     context = np.zeros((1, flow.context_dim)) if flow.context_dim else None
     with without_warnings():  # no warning: it is not fitted yet
         return OneTurn.of(flow, context).angle

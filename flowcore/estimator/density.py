@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from importlib.util import find_spec
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -19,21 +20,17 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..bijectors import Chain, Clamped
-from ..conditionals import Conditionals, Posterior
-from ..conditionals.explaining import Explanation, explained
 from ..core import moment_after
 from ..core.inputs import as_column, as_numbers, column_labels, selected
 from ..core.labels import frame_of, library_of, names_of
 from ..core.rows import as_context, as_table, as_weights
 from ..distributions import TransformedDistribution
-from ..distributions.conditioning import with_standardized_context
 from ..mixtures.incomplete_rows import MISSING, check_seen
 from ..training.columns import condition_number
 from ..training.defaults import is_auto
 from .candidates import angles_in, as_candidates
-from .completion import fit_with_holes
 from .plan import Plan, default_minutes, plan
-from .record import FlowDensityRecord, as_data
+from .record import FlowDensityRecord
 from .rows import Inputs, Sample, check_rows, merged, quantile, standardized, trimmed
 from .selection import select
 
@@ -41,8 +38,14 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from typing_extensions import Self
 
-    from ..conditionals.answering import Answers
-    from ..conditionals.conditional import Conditional, Marginal
+    from ..conditionals import (
+        Answers,
+        Conditional,
+        Conditionals,
+        Explanation,
+        Marginal,
+        Posterior,
+    )
     from ..core.typing import Context, TableLike
     from ..distributions import Distribution
 
@@ -252,6 +255,8 @@ class FlowDensity(
 
         how = table.angle, seeds, self.n_jobs, not is_auto(self.flow), self.progress
         if table.hole.any():
+            from .completion import fit_with_holes
+
             return fit_with_holes(rows, planned, how, ends, table.labels)
         selection = select(rows, planned(rows), *how, ends)
         return rows, selection, selection[2]
@@ -361,10 +366,19 @@ class FlowDensity(
         `score_samples`, and seconds once, to fit the mixture of `conditionals_`; each time with a
         context.
         """
+        from ..conditionals.explaining import explained
+
         check_is_fitted(self)
         X, labels = check_rows(self, selected("X", X, self.density_.names), reset=False)
         read = self._read_by(self.density_, context, len(X))
         return explained(self.conditionals_, X, read, labels or range(X.shape[1]))
+
+    @cached_property
+    def conditionals_(self) -> Conditionals:
+        """Answers questions about `density_`; made at the first one, and kept."""
+        from ..conditionals import Conditionals
+
+        return Conditionals(self.density_)
 
     def given(
         self, known: ArrayLike | Mapping, context: Context = None, **options: Any
@@ -428,7 +442,7 @@ class FlowDensity(
         names = getattr(self, "feature_names_in_", None)
         return FlowDensityRecord(
             options, self.density_, self.latent_, None if names is None else names.tolist(),
-            self.held_out_scores_, float(self.offset_), as_data(self.summary_),
+            self.held_out_scores_, float(self.offset_), self.summary_,
             self.context_names_in_, self.context_dim_, proposal=self.conditionals_.kept_proposal,
             library=getattr(self, "library_", None),
         )  # fmt: skip
@@ -485,13 +499,16 @@ def fit_rows(
         words = f"{isolated.sum():,} isolated rows: trim"
         summary = replace(summary, left_out=(*summary.left_out, words))
     if of_context is not None:
+        from ..distributions.conditioning import with_standardized_context
+
         density = with_standardized_context(density, of_context)
         latent = with_standardized_context(latent, of_context)
     units = scale if present is None else Clamped(scale, own.context_dim_)
     names = names_of("X", X), own.context_names_in_
     own.density_ = TransformedDistribution(density, units).with_names(*names)
     latent = TransformedDistribution(latent.base, Chain([units, latent.bijector]))
-    own.latent_, own.conditionals_ = latent.with_names(*names), Conditionals(own.density_)
+    own.latent_ = latent.with_names(*names)
+    vars(own).pop("conditionals_", None)  # those of an earlier fit
     own._set_scores(table, rows, first, isolated, scale, log_p, completed, summary)
     own._n_features_out = own.density_.dim
     return own

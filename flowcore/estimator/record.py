@@ -6,12 +6,12 @@ No scikit-learn in here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..conditionals import Conditionals
+from ..files import Record
 
 if TYPE_CHECKING:
     from ..core.typing import Base
@@ -21,7 +21,7 @@ HUGE = 1e4  # nats: of a Gaussian, where a single row is far off
 
 
 @dataclass(frozen=True)
-class Scored:
+class Scored(Record):
     """A candidate: its held-out mean log-density (nats), its standard error, its weight."""
 
     name: str
@@ -35,7 +35,7 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Summary:
+class Summary(Record):
     """The scores behind a fitted `FlowDensity`, as numbers; print it.
 
     candidates   all that were tried; density   their mixture; n_rows   in the table;
@@ -90,21 +90,8 @@ def _number(score: float, digits: int = 3) -> str:
     return f"{score:.{digits}f}" if abs(score) < HUGE else f"{score:.0e}"
 
 
-def as_data(summary: Summary) -> dict:
-    """A summary as plain data: dicts and lists of numbers and strings."""
-    return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(summary).items()}
-
-
-def as_summary(data: dict) -> Summary:
-    """The summary from `as_data`."""
-    candidates = tuple(Scored(**one) for one in data["candidates"])
-    left_out = tuple(data["left_out"])
-    parts = {"candidates": candidates, "density": Scored(**data["density"]), "left_out": left_out}
-    return Summary(**data | parts)
-
-
 @dataclass(eq=False)
-class FlowDensityRecord:
+class FlowDensityRecord(Record):
     """A fitted `FlowDensity` as data: its densities, scores and options.
 
     Parameters
@@ -119,8 +106,8 @@ class FlowDensityRecord:
         `held_out_scores_`, (n,).
     offset : float
         `offset_`.
-    summary : dict
-        `summary_`, see `as_data`.
+    summary : Summary
+        `summary_`.
     context_names : sequence of str or None
         `context_names_in_`.
     context_dim : int
@@ -137,26 +124,24 @@ class FlowDensityRecord:
     names: Sequence[str] | None
     held_out_scores: np.ndarray
     offset: float
-    summary: dict
+    summary: Summary
     context_names: Sequence[str] | None = None
     context_dim: int = 0
     proposal: Base | None = None
     library: str | None = None
 
-    def config(self) -> dict:
-        """The constructor's arguments, for `save`."""
-        return dict(vars(self))
-
     def restored(self) -> FlowDensity:
         """The estimator, fitted."""
+        from ..conditionals import Conditionals
         from .density import FlowDensity
 
         fitted = FlowDensity(**self.options)
         fitted.density_, fitted.latent_ = self.density, self.latent
-        fitted.conditionals_ = Conditionals(fitted.density_, proposal=self.proposal)
+        if self.proposal is not None:
+            fitted.conditionals_ = Conditionals(fitted.density_, proposal=self.proposal)
         fitted.context_dim_, fitted.offset_ = self.context_dim, self.offset
         fitted.context_names_in_, fitted.library_ = self.context_names, self.library
-        fitted.held_out_scores_, fitted.summary_ = self.held_out_scores, as_summary(self.summary)
+        fitted.held_out_scores_, fitted.summary_ = self.held_out_scores, self.summary
         fitted.n_features_in_ = fitted._n_features_out = self.density.dim
         if self.names is not None:
             fitted.feature_names_in_ = np.array(self.names, object)

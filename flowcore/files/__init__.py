@@ -24,7 +24,7 @@ which arguments, and so how much memory they take: load files of people you trus
 """
 
 from .archive import DESCRIPTION, DIGITS, SEAL, pack, read_sealed, sealed, unpack, unsealed
-from .describe import Writer
+from .describe import Record, Writer
 from .disk import replacing, write_atomically
 from .load import load
 from .save import save
@@ -33,6 +33,7 @@ __all__ = [
     "DESCRIPTION",
     "DIGITS",
     "SEAL",
+    "Record",
     "Writer",
     "load",
     "pack",

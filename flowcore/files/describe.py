@@ -1,8 +1,8 @@
 """Objects as data: the description of a tree that `save` writes and `load` reads.
 
-A description is a list of nodes: bijectors, networks, transformers, bases. A node refers to earlier
-nodes by number, so there are no cycles. An object that appears twice is one node, so ties are kept.
-The last node is the whole.
+A description is a list of nodes: bijectors, networks, transformers, densities, records. A node
+refers to earlier nodes by number, so there are no cycles. An object that appears twice is one node,
+so ties are kept. The last node is the whole.
 
     class     the name of the class
     config    the constructor's arguments: argument `foo` is the attribute `foo`, unless the class
@@ -32,9 +32,13 @@ from ..networks.network import Network
 from ..transformers import Transformer
 
 FORMAT = 2  # of the file; 1 had float64 numbers as they are
-BASE = ("dim", "sample", "log_prob")  # what a density has, of whatever class
+BASE = ("sample", "log_prob")  # what a density has, of whatever class
 PLAIN = (type(None), bool, int, float, str)  # the same in JSON
 LEFT_OUT = ("rng", "dtype")  # arguments that the arrays answer
+
+
+class Record:
+    """A base of dataclasses that files hold: their fields are the constructor's arguments."""
 
 
 def is_node(value) -> bool:
@@ -47,7 +51,7 @@ def is_node(value) -> bool:
 @lru_cache(maxsize=256)
 def is_describable(cls: type) -> bool:
     """Whether objects of this class are nodes: by its base classes, or its methods."""
-    known = issubclass(cls, (Parametric, Transformer)) or _has_config_method(cls)
+    known = issubclass(cls, (Parametric, Transformer, Record)) or _has_config_method(cls)
     return known or all(hasattr(cls, name) for name in BASE)
 
 

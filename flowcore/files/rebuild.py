@@ -15,12 +15,14 @@ from ..core import imported
 from ..core.parameters import Parametric, frozen
 from .describe import argument_names, fitted_names, is_describable
 
-# where a class that a file names is looked up, in this order; a room is imported when it is reached
+# where a class that a file names is looked up, in this order; each is imported when it is reached
 ROOMS = ("bijectors", "transformers", "networks", "distributions", "mixtures", "discrete",
-         "targets", "estimator", "tables", "inference")  # fmt: skip
+         "training", "estimator", "tables.record", "tables.categorical", "tables.frequencies",
+         "tables.chow_liu_tree", "tables.latent_classes", "tables.normal_scores", "tables.soft_log",
+         "tables.proposal", "targets", "inference")  # fmt: skip
 # never in a file: abstract classes, and what others make use of
 INTERNAL = ("BaseDistribution", "Bijector", "Distribution", "Foreign", "Network", "Pointwise",
-            "Target", "Transformer")  # fmt: skip
+            "Proposal", "TableDensity", "Target", "Transformer")  # fmt: skip
 PACKAGE = __name__.partition(".")[0]
 ORDINARY = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -30,7 +32,7 @@ def own_class(name: str) -> type | None:
     """flowcore's public class of this name, if it has one that can be a node."""
     for room in ROOMS:
         found = getattr(imported(f"{PACKAGE}.{room}"), name, None)
-        own = isinstance(found, type) and found.__module__.startswith(PACKAGE)
+        own = isinstance(found, type) and found.__module__.startswith(f"{PACKAGE}.{room}")
         if own and found.__name__ == name:
             return found if is_describable(found) and name not in INTERNAL else None
     return None

@@ -7,7 +7,6 @@ reverse_kl.py `fit_reverse_kl`; nearest_gaussian.py; unnormalised.py: a target a
 parts.py      the flow of several modes: a mixture, one flow a mode
 result.py     `Inference`: weights, evidence; corrections: refit, Metropolis, HMC
 verdict.py    the verdict on an `Inference`, in words; the printed table
-record.py     an `Inference` as data, for files
 space.py      parameters by name, and the maps to them from the free coordinates of a flow
 supports.py   the maps of intervals, angles, simplexes, ordered vectors, Cholesky factors
 priors.py     distributions of scipy.stats as priors: support, log-density, draws
@@ -18,16 +17,16 @@ evidence.py   `evidence`: log Z from existing draws, by bridge sampling over a f
 
 from .evidence import evidence
 from .infer import infer
+from .modes import Modes as Modes
 from .priors import Dirichlet, HalfCauchy, LogUniform, Prior
-from .record import InferenceRecord
 from .result import Inference
 from .reverse_kl import fit_reverse_kl
+from .space import Space as Space
 
 __all__ = [
     "Dirichlet",
     "HalfCauchy",
     "Inference",
-    "InferenceRecord",
     "LogUniform",
     "Prior",
     "evidence",

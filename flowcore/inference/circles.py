@@ -32,7 +32,7 @@ def centred(space: Space, log_target: Callable, start: Any, rng: np.random.Gener
     centres = np.zeros(space.free)
     for own in angles:
         centres[own] = _centre(ends[:, own], share)
-    return Space.of(space.support, space.dim, centres)
+    return Space(space.support, space.dim, centres)
 
 
 def _rows(space: Space, start: Any, rng: np.random.Generator) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -116,7 +117,7 @@ def infer(
         gaussians, modes = find_modes(target, near, extra, copy.deepcopy(rng))
         flow, history = fit_modes(target, gaussians, modes.shares, rng, **options)
         if len(gaussians) > 1:
-            modes = modes._replace(shares=flow.weights)
+            modes = replace(modes, shares=flow.weights)
     else:
         modes = None
         flow, history = trained(flow, target, start=start, rng=rng, **options)
@@ -142,7 +143,7 @@ def _space(support, dim, flow) -> Space:
     named = isinstance(support, dict)
     if dim is None and flow is not None and not named:
         dim = flow.dim
-    space = Space.of(support, dim if dim is None else check_dim("dim", dim))
+    space = Space(support, dim if dim is None else check_dim("dim", dim))
     if flow is not None and flow.dim != space.free:
         what = f"the support has {space.free} free coordinates" if named else f"dim is {dim}"
         raise ValueError(f"{what}, but the flow has dim {flow.dim}")

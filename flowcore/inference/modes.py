@@ -6,12 +6,14 @@ Ascents cannot prove that no mode is left. So `Modes` has their number, and how 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from ..core import log_sum_exp
 from ..distributions import Mixture
+from ..files import Record
 from ..mixtures import MultivariateNormalMixture
 from .nearest_gaussian import best_gaussian
 from .unnormalised import LogTarget
@@ -39,7 +41,8 @@ LEAST_SHARE, LEAST_GUESS = 1e-3, 1e-4  # of a mode; before its Gaussian is found
 ALIKE = 0.5  # nats between two Gaussians that are one
 
 
-class Modes(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Modes(Record):
     """The modes that were found, and by how many ascents.
 
     centres   (K, d): where log p~(y) is largest in each, in free coordinates y

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,6 @@ from ..training import History, fit
 from . import verdict
 from .hmc import latent_target, neutra
 from .modes import Modes
-from .record import InferenceRecord
 from .reverse_kl import elbo_and_error
 from .space import Space, mapped
 from .unnormalised import LogTarget
@@ -37,6 +36,7 @@ LEVELS = (0.05, 0.5, 0.95)  # of the quantiles of a summary
 MOST_K_OF_SQUARES = 0.85  # with an sd; the sd is shown without an error
 LONGEST = 0.9  # k of a tail whose missing part is estimated
 OF_TAIL = 0.3  # of `missing_tail` that is an error of log Z
+PLAIN = (bool, int, float, str, np.generic, type(None))  # settings that a file holds as they are
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,13 +77,17 @@ class Inference:
 
     flow: TransformedDistribution
     history: History | None
-    target: LogTarget
+    target: LogTarget | None
     rows: np.ndarray
     log_q: np.ndarray
     log_p: np.ndarray
     slope: np.ndarray
     space: Space
     modes: Modes | None = None
+
+    def __post_init__(self):
+        if self.target is None:
+            object.__setattr__(self, "target", LogTarget(_missing, self.flow.dim))
 
     @classmethod
     def of(
@@ -92,7 +96,7 @@ class Inference:
     ) -> Inference:  # fmt: skip
         """n draws of a flow, weighted by a target."""
         rows, log_q = flow.sample_and_log_prob(n, rng)
-        space = Space.of(None, flow.dim) if space is None else space
+        space = Space(None, flow.dim) if space is None else space
         return cls(flow, history, target, rows, log_q, *target(rows), space, modes)
 
     def with_target(self, log_target: Callable) -> Inference:
@@ -107,9 +111,16 @@ class Inference:
         log_p, slope = target(self.rows)
         return replace(self, target=target, log_p=log_p, slope=slope)
 
-    def as_record(self) -> InferenceRecord:
-        """All but the target as data, for `save`."""
-        return InferenceRecord.of(self)
+    def as_record(self) -> Inference:
+        """The same without the target, a function, for `save`; other settings become texts."""
+        if (history := self.history) is not None:
+            plain = {k: v if isinstance(v, PLAIN) else str(v) for k, v in history.settings.items()}
+            history = replace(history, settings=plain)
+        return replace(self, target=None, history=history)
+
+    def config(self) -> dict:
+        """The constructor's arguments, for `save`."""
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {"target": None}
 
     @cached_property
     def draws(self) -> Any:
@@ -396,3 +407,9 @@ class Inference:
 
     def __str__(self):
         return verdict.report(self)
+
+
+def _missing(y):
+    raise ValueError(
+        "a file does not hold log_target: pass it, found = found.with_target(log_target)"
+    )

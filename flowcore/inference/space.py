@@ -20,6 +20,7 @@ from autograd.core import make_vjp
 from autograd.tracer import isbox
 
 from ..bijectors.box import box
+from ..files import Record
 from .priors import Prior, with_priors
 from .supports import SUPPORTS, Angle, Box, Support
 
@@ -62,32 +63,17 @@ class Parameter(NamedTuple):
         return self.support.to_line(event).reshape(len(x), self.free)
 
 
-class Space:
+class Space(Record):
     """All parameters. Targets take rows (n, D), or, if `named`, a dictionary of arrays.
 
-    parameters   a list of `Parameter`
-    named        False: x are rows, the parameters one beside the other
-    support, dim, centres    the arguments of `of`, of which this is the result
+    support, dim   as for `infer`; a ValueError for anything else
+    centres        (free,): of each angle, in radians from its low, see `Angle`; other coordinates
+                   have none. None: x is periodic in the y of an angle
+    parameters     a list of `Parameter`
+    named          False: x are rows, the parameters one beside the other
     """
 
-    def __init__(self, parameters: list[Parameter], named: bool, given: tuple = (None, None, None)):
-        self.support, self.dim, self.centres = given
-        stops = np.cumsum([p.free for p in parameters])
-        self.free, self.named = int(stops[-1]), named
-        self._places = [
-            slice(stop - p.free, stop) for p, stop in zip(parameters, stops.tolist(), strict=True)
-        ]
-        self.parameters = parameters
-        if self.centres is not None:
-            self.parameters = [p.around(self.centres[own]) for p, own in self._with_places()]
-
-    @classmethod
-    def of(cls, support: Any, dim: int | None, centres: np.ndarray | None = None) -> Space:
-        """The space for the argument support= of `infer`. Errors: ValueError for anything else.
-
-        centres   (free,): of each angle, in radians from its low, see `Angle`; other coordinates
-                  have none. None: x is periodic in the y of an angle
-        """
+    def __init__(self, support: Any, dim: int | None, centres: np.ndarray | None = None):
         support = with_priors(support)
         named = isinstance(support, Mapping)
         if named and not support:
@@ -97,13 +83,19 @@ class Space:
                 raise ValueError("infer needs dim, the number of coordinates, or a flow")
             dim = len(support)
         parameters = [_parameter(*one) for one in support.items()] if named else _rows(support, dim)
-        space = cls(parameters, named, (support, dim, centres))
-        if dim not in (None, space.free):
+        stops = np.cumsum([p.free for p in parameters])
+        self.free, self.named = int(stops[-1]), named
+        if dim not in (None, self.free):
             raise ValueError(
-                f"dim is {dim}, but the named parameters have {space.free} free coordinates: "
+                f"dim is {dim}, but the named parameters have {self.free} free coordinates: "
                 "leave dim out"
             )
-        return space
+        self._places = [
+            slice(stop - p.free, stop) for p, stop in zip(parameters, stops.tolist(), strict=True)
+        ]
+        self.support, self.dim, self.centres, self.parameters = support, dim, centres, parameters
+        if centres is not None:
+            self.parameters = [p.around(centres[own]) for p, own in self._with_places()]
 
     @property
     def is_line(self) -> bool:

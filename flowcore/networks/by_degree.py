@@ -119,5 +119,5 @@ class _Degree:
 def _product(net: BoundNetwork, l: int, r0: int, r1: int) -> Step:
     """Rows r0:r1 of A_l H_{l-1}, without the columns that they do not read."""
     matrix = net.matrices[l - 1]
-    k = matrix.layer.reach[r1 - 1]
+    k = matrix.layer.n_read[r1 - 1]
     return Step(np.dot, matrix.dense[r0:r1, :k], net.read[l - 1][:k], net.units[l][r0:r1])

@@ -50,17 +50,17 @@ class Layer:
     rows     tiles that hold all blocks, made of whole rows; neighbours are merged if there are many
     columns  the same with whole columns, down to the last row
     lead     number of leading columns: the bias, then the context
-    reach    number of columns that each row reads
+    n_read    number of columns that each row reads
     """
 
     def __init__(self, degrees_in, degrees_out, n_context: int, strict: bool):
         d_in, d_out = np.sort(degrees_in), np.sort(degrees_out)
         self.lead = 1 + n_context
         self.shape = (len(d_out), self.lead + len(d_in))
-        reach = self.lead + np.searchsorted(d_in, d_out, side="left" if strict else "right")
-        self.reach = reach.tolist()
-        edges = [0, *(np.flatnonzero(np.diff(reach)) + 1).tolist(), len(d_out)]
-        self.blocks = [(r0, r1, self.reach[r0]) for r0, r1 in pairwise(edges)]
+        n_read = self.lead + np.searchsorted(d_in, d_out, side="left" if strict else "right")
+        self.n_read = n_read.tolist()
+        edges = [0, *(np.flatnonzero(np.diff(n_read)) + 1).tolist(), len(d_out)]
+        self.blocks = [(r0, r1, self.n_read[r0]) for r0, r1 in pairwise(edges)]
         ends = np.cumsum([(r1 - r0) * k for r0, r1, k in self.blocks]).tolist()
         self.size = ends[-1]
         self.spans = [slice(start, stop) for start, stop in pairwise([0, *ends])]  # of theta
@@ -70,7 +70,7 @@ class Layer:
             wanted = [len(d_out) * i / parts for i in range(parts + 1)]
             cuts = sorted({min(e for e in edges if e >= row) for row in wanted})
         self.rows = [
-            Tile(r0, r1, 0, self.reach[r1 - 1], range(edges.index(r0), edges.index(r1)))
+            Tile(r0, r1, 0, self.n_read[r1 - 1], range(edges.index(r0), edges.index(r1)))
             for r0, r1 in pairwise(cuts)
         ]
         n_rows, n_blocks = len(d_out), len(self.blocks)

@@ -183,7 +183,7 @@ class Network(Parametric):
         """
         theta = rng.uniform(-1, 1, self.slices[-1].stop)
         theta[self.slices[-1]] = 0
-        n_read = max(1, max(self.layers[0].reach) - 1)
+        n_read = max(1, max(self.layers[0].n_read) - 1)
         theta[self.slices[0]] *= max(1, STEEPNESS.get(self.activation, 0) / n_read**0.5)
         for l, (layer, own) in enumerate(zip(self.layers[:-1], self.slices[:-1], strict=True)):
             mean, deviation = MOMENTS[self.activation] if l > 0 else (0.0, 1.0)

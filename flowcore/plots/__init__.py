@@ -16,38 +16,27 @@ interactive mode with `plt.ion()`; in both cases the figures are pyplot figures.
 Global settings (rcParams) are used and never changed. Nothing is hidden: points outside of the
 frame, or not finite, are counted in the picture (for a density: from 1% of its mass on).
 
-grids, network, jacobian, log_dets and bridges are what the lessons draw.
+What only lessons draw, such as grids and Jacobians, is in `flowcore.teaching`.
 """
 
-from .bridges import bridges
 from .cells import cells
 from .clouds import compare, scatter, stages
 from .contours import densities, density
 from .corner import corner
 from .curves import losses
-from .grids import grid, grid_animation
-from .jacobian import jacobian
-from .log_dets import log_dets
 from .masks import masks
-from .network import network
 from .pairs import pairs
 from .pit import pit
 from .posteriors import posterior
 
 __all__ = [
-    "bridges",
     "cells",
     "compare",
     "corner",
     "densities",
     "density",
-    "grid",
-    "grid_animation",
-    "jacobian",
-    "log_dets",
     "losses",
     "masks",
-    "network",
     "pairs",
     "pit",
     "posterior",

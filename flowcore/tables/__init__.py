@@ -19,31 +19,18 @@ record.py      the data of a file                   files.py     files in blocks
 reading.py     CSV, by pandas                       binary.py    .npy, .npz, Parquet
 """
 
-from .categorical import CategoricalMixture
-from .chow_liu_tree import ChowLiuTree
 from .column import Column
 from .density import TableDensity, fit_table
 from .files import read_blocks, read_table
 from .fitting import learn_flow
-from .frame import Frame, as_frame
-from .frequencies import Frequencies
 from .kind import Kind
-from .latent_classes import LatentClasses
-from .record import TableRecord
 from .schema import Schema
 
 __all__ = [
-    "CategoricalMixture",
-    "ChowLiuTree",
     "Column",
-    "Frame",
-    "Frequencies",
     "Kind",
-    "LatentClasses",
     "Schema",
     "TableDensity",
-    "TableRecord",
-    "as_frame",
     "fit_table",
     "learn_flow",
     "read_blocks",

@@ -91,7 +91,7 @@ class Answering:
             return answer
         codes, x = np.split(answer.x.reshape(m * n, -1), [question.codes.shape[1]], axis=1)
         with np.errstate(all="ignore"):  # an end may be infinite
-            low, high = coordinates.from_line(coordinates.reach + np.array([[INSIDE], [-INSIDE]]))
+            low, high = coordinates.from_line(coordinates.span + np.array([[INSIDE], [-INSIDE]]))
         free = self.density.encoding.is_there(codes.astype(np.int64))
         free &= np.repeat(question.hole, n, axis=0)
         near = (~free | ((x >= low) & (x <= high))).all(axis=1).reshape(m, n)

@@ -7,13 +7,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ..core import with_fix
 from .frame import Frame, Name, as_frame, check_there, library
 
 
-def array_blocks(
-    stream, source: str, path: str | None, member: str | None, block_bytes: int
-) -> Iterator[Frame]:
+def array_blocks(stream, source: str, path: str | None, block_bytes: int) -> Iterator[Frame]:
     """Frames of an array (n, D), of records, or of the columns (n,) of an archive.
 
     path: the stream's file; None if it has none that can be mapped into memory: then the whole
@@ -27,7 +24,7 @@ def array_blocks(
         table = load()
         archive = None if isinstance(table, np.ndarray) else table
         if archive is not None:
-            table = {name: archive[name] for name in archive.files if member in (None, name)}
+            table = dict(archive)
             archive.close()
     except Exception as problem:  # a file that somebody has tampered with raises almost anything
         fix = "it may be cut short, or still being written: save it again"
@@ -35,7 +32,7 @@ def array_blocks(
             fix = "it holds Python objects: save numbers, or a table with text as CSV or Parquet"
         raise ValueError(f"{source} is no array that can be read ({problem}): {fix}") from None
     if archive is not None:
-        table = _of_archive(table, archive.files, source, member)
+        table = _of_archive(table, source)
     if isinstance(table, np.ndarray) and table.ndim != (1 if table.dtype.names else 2):
         hint = "; save x[:, None]" if table.ndim == 1 else ""
         raise ValueError(f"{source} holds an array of shape {table.shape}, not (n, D){hint}")
@@ -51,19 +48,16 @@ def array_blocks(
         yield as_frame(part, source, start)
 
 
-def _of_archive(arrays: dict, names: list[str], source: str, member: str | None):
+def _of_archive(arrays: dict, source: str):
     """The one array of an archive, or all of its columns."""
-    if member is not None and not arrays:
-        raise ValueError(f"{source} has no array {member!r:.40}, but {', '.join(names)!s:.200}")
     if len(arrays) == 1:
         return next(iter(arrays.values()))
     shapes = {array.shape for array in arrays.values()}
     if len(shapes) != 1 or len(*shapes) != 1:
         found = ", ".join(f"{name} {a.shape}" for name, a in list(arrays.items())[:20])
-        raise with_fix(
-            ValueError,
-            f"{source} holds {found or 'nothing'}: neither one table nor columns of one length: ",
-            *({"member": name} for name in names[:3]),
+        raise ValueError(
+            f"{source} holds {found or 'nothing'}: neither one table nor columns of one length: "
+            "save one of them as an .npy"
         )
     return arrays
 

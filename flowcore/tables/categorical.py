@@ -166,24 +166,6 @@ class CategoricalMixture:
                 found[rows] = np.where((chosen[rows] == i)[..., None], parts, found[rows])
         return found, log_p[which]
 
-    def to_dict(self) -> dict:
-        """As data: dicts and lists of arrays."""
-        return {
-            "weights": self.weights,
-            "counts": self.counts.to_dict(),
-            "tree": None if self.tree is None else self.tree.to_dict(),
-            "classes": [own.to_dict() for own in self.classes],
-        }
-
-    @classmethod
-    def from_dict(cls, data: dict, sizes: Sequence[int]) -> CategoricalMixture:
-        """The inverse of `to_dict`, for columns of these sizes; a ValueError for other sizes."""
-        counts, tree = Frequencies(**data["counts"]), data["tree"]
-        if counts.sizes != tuple(sizes):
-            raise ValueError(f"sizes {counts.sizes!s:.80}, but the categories have {sizes!s:.80}")
-        classes = [LatentClasses(**one) for one in data["classes"]]
-        return cls(data["weights"], counts, tree and ChowLiuTree(**tree), classes)
-
     def __repr__(self):
         parts = zip(self.weights, self.densities, strict=True)
         return f"CategoricalMixture({', '.join(f'{w:.2f} {d!r}' for w, d in parts)})"

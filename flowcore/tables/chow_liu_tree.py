@@ -183,12 +183,6 @@ class ChowLiuTree:
         p = _drawn_towards(counts, total, self.strengths[k], np.tile(marginal, (len(counts), 1)))
         return np.column_stack([p, np.ones(len(p))])
 
-    def to_dict(self) -> dict:
-        """The constructor's arguments."""
-        names = ("marginals", "parents", "pairs", "strengths", "unseen")
-        found = {name: getattr(self, name) for name in names}
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in found.items()}
-
     def __repr__(self):
         return f"ChowLiuTree({self.parents!s:.60})"
 

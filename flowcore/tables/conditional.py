@@ -14,7 +14,7 @@ from ..conditionals.weights import Judged
 from ..core import generators
 from ..core.inputs import as_probabilities, check_dim
 from .encoding import Number
-from .frame import Frame, as_frame, listed
+from .frame import Frame, as_frame, listed, table_of
 from .question import decode, is_between, question_of, with_holes
 
 if TYPE_CHECKING:
@@ -234,24 +234,7 @@ def _completed(X, names, given: Frame, frame: Frame, values: dict, gaps: dict) -
     for name, gap in gaps.items():
         if gap.any():
             columns[by_name[name]] = filled(frame[name], values[name], gap)
-    return as_table_of(X, given, columns)
-
-
-def as_table_of(X: TableLike, given: Frame, columns: dict) -> TableLike:
-    """Columns as a table of the caller's kind, with the index of X in pandas; given: X as a frame.
-
-    A mapping becomes a frame, a table without names an array.
-    """
-    if not given.is_named:
-        dtype = object if any(values.dtype == object for values in columns.values()) else float
-        return np.column_stack([np.asarray(values, dtype) for values in columns.values()])
-    frame = Frame(columns)
-    if given.library is None:
-        return frame
-    table = frame.to(given.library)
-    if given.library == "pandas" and hasattr(X, "index"):
-        table.index = X.index
-    return table
+    return table_of(columns, given.is_named, given.library, getattr(X, "index", None))
 
 
 def filled(known: np.ndarray, drawn: np.ndarray, gap: np.ndarray) -> np.ndarray:

@@ -12,11 +12,11 @@ from scipy.special import stdtr, stdtrit
 
 from ..bijectors import Bijector, Blockwise
 from ..discrete import LARGEST, OFF_GRID, Dequantize
-from .normal_scores import NormalScores, normal_scores
 from .soft_log import SoftLog, soft_log
 
 if TYPE_CHECKING:
     from .kind import Kind
+    from .normal_scores import NormalScores
 
 FIRST = 32  # points of a cell, which suffice where the density hardly changes in it
 POINTS = FIRST, 64  # of a cell of one gridded number, and of several: powers of 2
@@ -47,7 +47,7 @@ class Coordinates:
     fillers : ndarray or None
         (2, D): mean and standard deviation of z, of the normal noise in place of absent numbers,
         for those who need all D numbers: see `Filled`. None: 0 and 1.
-    reach : ndarray or None
+    span : ndarray or None
         (2, D): limits for z of draws; None: no limits.
     scores : sequence of NormalScores, SoftLog or None
         The map of each number. None, for one number or for all, means the map of its kind.
@@ -55,19 +55,19 @@ class Coordinates:
         M, a power of 2. None: 32, or 64 if several numbers are gridded.
     """
 
-    def __init__(self, kinds: Sequence[Kind], fillers=None, reach=None, scores=None, n_points=None):
+    def __init__(self, kinds: Sequence[Kind], fillers=None, span=None, scores=None, n_points=None):
         self.kinds, self.dim = tuple(kinds), len(kinds)
         self.scores = (None,) * self.dim if scores is None else tuple(scores)
         fillers = np.tile([[0.0], [1.0]], self.dim) if fillers is None else fillers
         self.fillers = np.clip(fillers, -FARTHEST, FARTHEST)
-        self.reach = np.tile([[-np.inf], [np.inf]], self.dim) if reach is None else reach
+        self.span = np.tile([[-np.inf], [np.inf]], self.dim) if span is None else span
         self.step = np.array([kind.step for kind in kinds])
         self.n_points = n_points or POINTS[int(np.count_nonzero(self.step) > 1)]
         self.line, self.noise = line(kinds, self.scores), noise(kinds)
 
     @np.errstate(over="ignore")
     def fitted(self, x: np.ndarray, u: np.ndarray, rows=slice(None), weight=None) -> Coordinates:
-        """The same with scores, fillers and reach of the rows x (n, D), NaN where none is there.
+        """The same with scores, fillers and span of the rows x (n, D), NaN where none is there.
 
         rows, weight: the distinct rows, and the weight of each with its copies.
         """
@@ -77,17 +77,17 @@ class Coordinates:
             _map_of(kind, own[rows], None if weight is None else weight[rows])
             for own, rows, kind in zip(x.T, there.T, self.kinds, strict=True)
         ]
-        z, fillers, reach = Coordinates(self.kinds, scores=scores).to_line(x, u)[0], [], []
+        z, fillers, span = Coordinates(self.kinds, scores=scores).to_line(x, u)[0], [], []
         for kind, y, own, to in zip(self.kinds, x.T, z.T, scores, strict=True):
             own = own[np.isfinite(own)] if np.isfinite(own).any() else np.zeros(1)
-            reach.append(_range(kind, y[~np.isnan(y)], to))
+            span.append(_range(kind, y[~np.isnan(y)], to))
             fillers.append((own.mean(), own.std() or 1.0))
-        ends = (np.array(pairs).reshape(-1, 2).T for pairs in (fillers, reach))
+        ends = (np.array(pairs).reshape(-1, 2).T for pairs in (fillers, span))
         return Coordinates(self.kinds, *ends, scores)
 
     def with_points(self, n: int) -> Coordinates:
         """The same with n points of a cell."""
-        return Coordinates(self.kinds, self.fillers, self.reach, self.scores, n)
+        return Coordinates(self.kinds, self.fillers, self.span, self.scores, n)
 
     def outside(self, x: np.ndarray) -> np.ndarray:
         """(n, D): the numbers outside of their supports; an infinite one is."""
@@ -199,7 +199,11 @@ class Coordinates:
 
 def _map_of(kind: Kind, x: np.ndarray, weight: np.ndarray | None) -> NormalScores | SoftLog | None:
     """The map of a column by its numbers; None: that of its kind."""
-    return soft_log(x) if kind.name == "continuous" else normal_scores(x, kind, weight)
+    if kind.name == "continuous":
+        return soft_log(x)
+    from .normal_scores import normal_scores
+
+    return normal_scores(x, kind, weight)
 
 
 @np.errstate(all="ignore")

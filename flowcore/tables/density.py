@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,16 +14,10 @@ from ..core import log_sum_exp, warn
 from ..core.inputs import check_count
 from ..distributions import ClampedBase, Distribution
 from ..distributions.columns import equal_rows
-from .answering import Answering
-from .conditional import TableAnswers, TableConditional, answers_of, marginals_of
 from .coordinates import FIRST
 from .encoding import Encoding
-from .explaining import explanation_of, outlier_scores
-from .filled import Filled
 from .fitting import TrainingRows, fitted_parts, learner, training_rows
-from .frame import Frame, is_missing
-from .missing_categories import drawn_codes, first_codes
-from .onehot import OneHot
+from .frame import Frame, table_of
 from .record import TableRecord
 from .schema import Schema
 
@@ -34,7 +28,9 @@ if TYPE_CHECKING:
     from ..conditionals import Explanation
     from ..core.typing import Base, Seed, TableLike
     from ..estimator import FlowDensity, Summary
+    from .answering import Answering
     from .categorical import CategoricalMixture
+    from .conditional import TableAnswers, TableConditional
     from .coordinates import Coordinates
     from .proposal import MixedMixture
 
@@ -72,8 +68,8 @@ class TableDensity(DensityMixin, BaseEstimator):
     the other numbers: z is x on the whole line (log for positive columns, logit for bounded ones),
     and q any density with a context. If the context also has D columns that mark the numbers that
     a row has, q is the density of these: see `Clamped`. Rows lack numbers where columns have
-    atoms; q then has these columns, or is a Gaussian, a Student t or a mixture of such, whose
-    marginals are exact. A gridded number counts as a probability, the integral of p over its cell:
+    atoms; q then has these columns, or is a density that `ClampedBase` takes, such as a mixture of
+    Gaussians. A gridded number counts as a probability, the integral of p over its cell:
 
         log p(x | c) = log 1/M sum_m q(z(x, u_m) | c) w(x, u_m)         see `Coordinates`
 
@@ -175,6 +171,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         learn = learner(self.learn, self.missing)
         codes, shares = rows.codes, (1.0,)
         if (codes < 0).any():
+            from .missing_categories import drawn_codes, first_codes
+
             codes = first_codes(codes, rows.encoding.sizes, rows.x, rows.weight, rng)
             shares = ROUNDS_WITH_NUMBERS if rows.encoding.kinds else ROUNDS_OF_CATEGORIES
         parts = fitted_parts(rows, codes, learn, shares[0], rng)
@@ -195,8 +193,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         schema: the kinds of the columns, as for `edit`. categories: p(c), of the categories and
         atoms in their order. Errors: ValueError for parts that do not fit together.
         """
-        counted = None if categories is None else categories.to_dict()
-        return TableRecord(schema.to_dict(), counted, density, n_points=None).restored()
+        return TableRecord(schema.to_dict(), categories, density).restored()
 
     def with_parts(
         self,
@@ -212,8 +209,12 @@ class TableDensity(DensityMixin, BaseEstimator):
         self.schema_, self.categories_, self.coordinates_ = schema, categories, coordinates
         self.density_, self.margins_, self.notes = density, margins, notes
         self.dim = len(schema.numbers) + len(schema.categories)
-        self.encoding, self.answering = Encoding(schema), Answering(self, proposal)
-        one_hot = None if categories is None else OneHot.of(categories.counts)
+        self.encoding, self._proposal, one_hot = Encoding(schema), proposal, None
+        vars(self).pop("answering", None)  # that of an earlier fit
+        if categories is not None:
+            from .onehot import OneHot
+
+            one_hot = OneHot.of(categories.counts)
         width = one_hot.dim if one_hot else 0
         # somebody's own density need not have a `context_dim`
         context_dim = getattr(density, "context_dim", width)
@@ -221,9 +222,19 @@ class TableDensity(DensityMixin, BaseEstimator):
         self._clamped = density is not None and context_dim == width + density.dim
         if not self._clamped and any(part.may_be_gone for part in self.encoding.parts):
             density, self._clamped = _without_absent(density), True
-        self._given_present, self._quick = density, _in_float32(density)
-        self._on_line = Filled(density, coordinates) if self._clamped else density
+        self._given_present, self._quick, self._on_line = density, _in_float32(density), density
+        if self._clamped:
+            from .filled import Filled
+
+            self._on_line = Filled(density, coordinates)
         return self
+
+    @cached_property
+    def answering(self) -> Answering:
+        """Made at the first question, and kept."""
+        from .answering import Answering
+
+        return Answering(self, self._proposal)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "density_")
@@ -231,13 +242,11 @@ class TableDensity(DensityMixin, BaseEstimator):
     def as_record(self) -> TableRecord:
         """The data that `flowcore.save` writes."""
         check_is_fitted(self)
-        categories = None if self.categories_ is None else self.categories_.to_dict()
         coordinates = self.coordinates_
-        scores = [None if own is None else own.knots for own in coordinates.scores]
+        proposal = self.answering.kept if "answering" in vars(self) else self._proposal
         return TableRecord(
-            self.schema_.to_dict(), categories, self.density_, coordinates.fillers,
-            coordinates.reach, self.margins_, self.notes, scores,
-            *((None, None) if self.answering.kept is None else self.answering.kept.parts),
+            self.schema_.to_dict(), self.categories_, self.density_, coordinates.fillers,
+            coordinates.span, self.margins_, self.notes, coordinates.scores, proposal,
             coordinates.n_points,
         )  # fmt: skip
 
@@ -247,10 +256,7 @@ class TableDensity(DensityMixin, BaseEstimator):
 
         In the units of the table; None if another function learned it.
         """
-        from ..estimator.record import as_summary
-
-        found = (self.notes or {}).get("summary")
-        return None if found is None else as_summary(found)
+        return (self.notes or {}).get("summary")
 
     # ------------------------------------------------------------ log p
 
@@ -285,6 +291,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         log_p[rows] += self.encoding.log_prob_of_ruled(frame)[rows]
         holes = np.flatnonzero(unknown & ~out) if missing == "marginal" else np.zeros(0, int)
         if len(holes):
+            from .conditional import marginals_of
+
             log_p[holes] = marginals_of(self, frame.take(holes))
         log_p[out if missing == "marginal" else out & ~unknown] = -np.inf
         return log_p
@@ -408,6 +416,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         proposal; one evaluation of the density per draw. Errors: ValueError, naming the column, for
         unknown columns and impossible values. A warning if the answer cannot be trusted.
         """
+        from .conditional import TableConditional
+
         check_is_fitted(self)
         return TableConditional(self, known, n_draws, rng)
 
@@ -429,6 +439,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         as they are; a warning counts them, or strict=True raises ValueError for the first. Errors:
         as for `log_prob`.
         """
+        from .conditional import answers_of
+
         check_is_fitted(self)
         return answers_of(self, X, n, n_draws, rng, progress, strict=strict)
 
@@ -447,6 +459,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         Print `explain(X).worst`, or draw `fc.plots.cells(explain(X))`. Cost: that of `log_prob`,
         at most 16 points of each row more, and seconds once, for g. Errors: as for `log_prob`.
         """
+        from .explaining import explanation_of
+
         check_is_fitted(self)
         return explanation_of(self, self.schema_.select(X, self.ignore_extra))
 
@@ -461,6 +475,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         without known cells, inf for one with a cell that its column cannot have. Cost: below .1 ms
         a row, and seconds once, for g. Errors: as for `log_prob`.
         """
+        from .explaining import outlier_scores
+
         check_is_fitted(self)
         return outlier_scores(self, self.schema_.select(X, self.ignore_extra))
 
@@ -496,7 +512,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         """Numbers (n, D), given codes (n, K); draws beyond the range of the table are replaced."""
         if self.density_ is None:
             return np.zeros((len(codes), 0))
-        todo, (low, high) = np.arange(len(codes)), self.coordinates_.reach
+        todo, (low, high) = np.arange(len(codes)), self.coordinates_.span
         z = np.zeros((len(codes), self.density_.dim))
         for _ in range(ROUNDS):
             if not len(todo):
@@ -565,19 +581,12 @@ class TableDensity(DensityMixin, BaseEstimator):
         _warn_left_out(out, f"odd cells: {said}")
         return frame.take(~out)
 
-    def frame_of(self, X: TableLike) -> Frame:
-        """The modelled columns of the complete rows of X: for `diagnose`."""
-        frame = self.schema_.select(X, self.ignore_extra)
-        _, _, unknown = self.encoding.encode(frame)
-        missing = np.any([is_missing(frame[name]) for name in frame.names], axis=0)
-        return frame.take(~(unknown | missing))
-
-    def levels_of(self, X: TableLike) -> dict[str, tuple[np.ndarray, float]]:
+    def levels_of(self, frame: Frame) -> dict[str, tuple[np.ndarray, float]]:
         """name -> (the value of each row, (n,) texts; p of an unseen value): for `diagnose`.
 
         For categories, and for numbers with atoms or missing cells, where "" is any other number.
         """
-        frame, found = self.schema_.select(X, self.ignore_extra), {}
+        found = {}
         for part, at, _ in self.encoding.places:
             column = part.column
             if not part.sizes or column.kind.is_date:
@@ -591,17 +600,13 @@ class TableDensity(DensityMixin, BaseEstimator):
 
     def as_table(self, found: dict, n: int) -> TableLike:
         """n rows, name -> values, as a table of the library used in `fit`, with constants."""
-        names, found = self.schema_.names, dict(found)
+        names, is_named = self.schema_.names, self.schema_.is_named
+        found = ({} if is_named else dict.fromkeys(names, np.full(n, np.nan))) | found
         for column in self.schema_.columns:
             if column.kind.name == "aside" and column.values and len(column.values) == 1:
                 found[column.name] = np.array(column.values * n, None if n else object)
-        if self.schema_.is_named:
-            frame = Frame({name: found[name] for name in names if name in found})
-            library = (self.notes or {}).get("library")
-            return frame.to(library) if library and find_spec(library) else frame
-        columns = [found.get(name, np.full(n, np.nan)) for name in names]
-        dtype = object if any(column.dtype == object for column in columns) else float
-        return np.column_stack([np.asarray(column, dtype) for column in columns])
+        columns = {name: found[name] for name in names if name in found}
+        return table_of(columns, is_named, (self.notes or {}).get("library"))
 
     def __repr__(self):
         if not self.__sklearn_is_fitted__():

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from .binary import array_blocks, parquet_blocks
 from .frame import Frame, Name, check_there
 from .reading import MISSING_WORDS, Csv
 from .schema import Schema
@@ -39,10 +38,8 @@ def read_blocks(
     header: bool = True,
     separator: str | None = None,
     decimal: str = ".",
-    quote: str = '"',
     missing_values: Sequence[str] = MISSING_WORDS,
     encoding: str = "utf-8",
-    member: str | None = None,
     strict: bool = True,
     block_bytes: int = 2**22,
 ) -> Iterator[Frame]:
@@ -82,14 +79,10 @@ def read_blocks(
         One character; None: detected from the first line among comma, semicolon, tab and bar.
     decimal : str
         "." or ","; never guessed.
-    quote : str
-        '"' or "'".
     missing_values : sequence of str
         Texts of missing cells. Pass `[""]` for a text column in which "NA" is a value.
     encoding : str
         The encoding of a CSV.
-    member : str or None
-        Which array of an .npz.
     strict : bool
         Text in a column of numbers is an error. False: it is a missing cell, and a warning names
         the first one of each block.
@@ -116,10 +109,10 @@ def read_blocks(
         columns = [*map(str, columns)] if schema.is_named else columns
     missing = {missing_values} if isinstance(missing_values, str) else set(missing_values)
     with _opened(source) as (stream, name, path):
-        table = Csv(name, columns, schema, text, header, separator, decimal, quote, missing,
-                    encoding, strict)  # fmt: skip
+        table = Csv(name, columns, schema, text, header, separator, decimal, missing, encoding,
+                    strict)  # fmt: skip
         try:
-            for frame in _blocks(stream, path, table, member, block_bytes):
+            for frame in _blocks(stream, path, table, block_bytes):
                 if columns is not None:
                     check_there(columns, frame.names, name)
                     frame = frame.select(dict.fromkeys(columns))
@@ -178,16 +171,18 @@ def _opened(source) -> Iterator[tuple[Any, str, str | None]]:
             stream.detach()
 
 
-def _blocks(stream, path: str | None, table: Csv, member, block_bytes: int) -> Iterator[Frame]:
+def _blocks(stream, path: str | None, table: Csv, block_bytes: int) -> Iterator[Frame]:
     """The frames of a stream, by what its first bytes are."""
     start, source = stream.peek(8)[:8], table.source
     if start.startswith((*ZIP, b"PAR1")) and not stream.seekable():
         raise ValueError(f"{source} is not read from a pipe, as it is no text: save it")
     for sign, unpack in PACKED.items():
         if start.startswith(sign):
-            return _blocks(unpack(stream), None, table, member, block_bytes)
-    if start.startswith(b"\x93NUMPY"):
-        return array_blocks(stream, source, path, member, block_bytes)
+            return _blocks(unpack(stream), None, table, block_bytes)
+    if not start.startswith((*ZIP, b"PAR1", b"\x93NUMPY")):
+        return table.blocks(stream, block_bytes)
+    from .binary import array_blocks, parquet_blocks
+
     if start.startswith(b"PAR1"):
         return parquet_blocks(stream, source, table.columns, block_bytes)
     if start.startswith(ZIP):
@@ -196,7 +191,6 @@ def _blocks(stream, path: str | None, table: Csv, member, block_bytes: int) -> I
         if "xl/workbook.xml" in names:
             raise ValueError(f"{source} is an Excel file: save the sheet as a CSV")
         if len(names) == 1 and not names[0].endswith(".npy"):
-            return _blocks(archive.open(names[0]), None, table, member, block_bytes)
+            return _blocks(archive.open(names[0]), None, table, block_bytes)
         stream.seek(0)
-        return array_blocks(stream, source, path, member, block_bytes)
-    return table.blocks(stream, block_bytes)
+    return array_blocks(stream, source, path, block_bytes)

@@ -13,17 +13,14 @@ from ..core import warn, without_warnings
 from ..core.rows import as_weights
 from ..distributions import ClampedBase, Distribution, Foreign, TransformedDistribution
 from ..estimator.plan import default_minutes
-from ..estimator.record import as_data
 from ..flows import nsf
 from ..training import fit
 from ..training.defaults import bins_for
 from ..training.repeats import first_equal
-from .categorical import CategoricalMixture
 from .checks import check_numbers
 from .coordinates import Coordinates
 from .encoding import Encoding
 from .frame import Frame, as_frame
-from .onehot import OneHot
 from .question import encoded_with_holes
 from .record import check_dim
 from .rules import find_rules
@@ -52,8 +49,8 @@ def learn_flow(
     A table with atoms needs the argument `present`, since its rows lack numbers; other tables do
     not. Return a density of the numbers that are present, see `Clamped`: its context has the D
     columns of `present` after those of `context`. Without the argument, there is noise in x in
-    place of absent numbers, and the function has to return a Gaussian, a Student t, or a mixture of
-    such. Cost: as for `flowcore.fit` with its defaults.
+    place of absent numbers, and the function has to return a density that `ClampedBase` takes, such
+    as a mixture of Gaussians. Cost: as for `flowcore.fit` with its defaults.
 
     Parameters
     ----------
@@ -180,6 +177,9 @@ def _categories(rows: TrainingRows, codes, rng) -> tuple:
     sizes, weight = rows.encoding.sizes, rows.weight
     if not sizes:
         return None, 0.0, None
+    from .categorical import CategoricalMixture
+    from .onehot import OneHot
+
     categories = CategoricalMixture.fit(codes, sizes, rows.encoding.closed, weight, rng)
     nats = float(np.average(categories.log_prob(codes), weights=weight))
     one_hot = OneHot.of(categories.counts)
@@ -207,7 +207,7 @@ def _summary(learn: FlowDensity, log_w: np.ndarray, weight, nats: float) -> dict
     held_out = np.isfinite(learn.held_out_scores_)
     weight = None if weight is None else weight[held_out]
     units = float(np.average(log_w[held_out], weights=weight)) if held_out.any() else 0.0
-    return as_data(learn.summary_.shifted(units).shifted(nats))
+    return learn.summary_.shifted(units).shifted(nats)
 
 
 def _noise(codes: np.ndarray, x: np.ndarray, coordinates: Coordinates, rng) -> tuple:

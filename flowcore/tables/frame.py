@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
 from importlib import import_module
+from importlib.util import find_spec
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 import numpy as np
 
-from ..core.labels import is_by_name, is_numbered
+from ..core.labels import frame_of, is_by_name, is_numbered
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -79,6 +80,11 @@ class Frame:
         """Whether the columns have names of their own."""
         return not is_numbered(self.names)
 
+    @property
+    def complete(self) -> np.ndarray:
+        """(n,): the rows without a missing cell."""
+        return ~np.any([np.zeros(self._n), *map(is_missing, self._columns.values())], axis=0)
+
     def is_by_name(self, names: Sequence[Name]) -> bool:
         """Whether its columns are those of these names, and not by position, as of an array."""
         return (self.library is not None or self.is_named) and is_by_name(self.names, names)
@@ -122,11 +128,9 @@ class Frame:
         """The table as a DataFrame; pandas has to be installed."""
         return self.to("pandas")
 
-    def to(self, library: str) -> Any:
-        """The table of a library: "pandas", "polars" or "pyarrow"."""
-        names = self.names if library == "pandas" else [f"{name}" for name in self.names]
-        columns = dict(zip(names, self._columns.values(), strict=True))
-        return nw.from_dict(columns, backend=library).to_native()
+    def to(self, library: str, index: Any = None) -> Any:
+        """The table of a library: "pandas", "polars" or "pyarrow"; index: of pandas."""
+        return frame_of(library, self._columns, index)
 
     def take(self, rows: np.ndarray) -> Frame:
         """Some of the rows, by index or mask, as a frame of its own."""
@@ -146,16 +150,12 @@ class Frame:
 
     def without(self, hole: np.ndarray) -> Frame:
         """The same frame with missing cells where hole (n, D) is true."""
+        found = self.with_gaps(dict(zip(self.names, hole.T, strict=True)))
         columns = {}
-        for name, gone in zip(self.names, hole.T, strict=True):
-            values = self[name]
-            if values.dtype.kind in "mM":  # a list would make numbers of nanoseconds
-                columns[name] = np.where(gone, np.array("NaT", values.dtype), values)
-                continue
-            cells = zip(gone, values.tolist(), strict=True)
-            values = [None if own else value for own, value in cells]
-            columns[name] = as_frame({"x": values})["x"]
-        return Frame(columns)
+        for name in self.names:  # what is left of objects may be numbers
+            is_object = found[name].dtype == object
+            columns[name] = found[name].tolist() if is_object else found[name]
+        return as_frame(columns)
 
     def with_gaps(self, gaps: Mapping[Name, np.ndarray]) -> Frame:
         """The same rows with missing cells where gaps[name] (n,) is true."""
@@ -164,9 +164,9 @@ class Frame:
             values, nothing = columns[name], None
             if values.dtype.kind in DATES:
                 nothing = np.array("NaT", values.dtype)
-            elif values.dtype != object:
+            elif values.dtype.kind in NUMBERS and gone.any():
                 values, nothing = values.astype(float), np.nan
-            columns[name] = np.where(gone, nothing, values)
+            columns[name] = np.where(gone, nothing, values) if gone.any() else values
         return Frame(columns, self.source, self.first_row, self.declared, self.library)
 
     def row_numbers(self, index: int | np.ndarray) -> np.ndarray:
@@ -186,6 +186,16 @@ class Frame:
 
     def __repr__(self):
         return f"Frame({self._n} rows: {', '.join(map(str, self.names))!s:.300})"
+
+
+def table_of(columns: Mapping, is_named: bool, library: str | None, index: Any = None) -> TableLike:
+    """Columns as a table of the caller's kind: of its library, if that is here, with the index of
+    pandas; else a `Frame`; an array (n, D) for a table without names."""
+    if not is_named:
+        dtype = object if any(values.dtype == object for values in columns.values()) else float
+        return np.column_stack([np.asarray(values, dtype) for values in columns.values()])
+    frame = Frame(columns)
+    return frame.to(library, index) if library and find_spec(library) else frame
 
 
 def listed(names: Iterable[Name], most: int = 10) -> str:

@@ -94,11 +94,6 @@ class Frequencies:
             for own, size in zip(self.combinations.T, self.sizes, strict=True)
         ]
 
-    def to_dict(self) -> dict:
-        """The constructor's arguments."""
-        names = ("sizes", "combinations", "counts", "unseen", "strength")
-        return {name: getattr(self, name) for name in names}
-
     @classmethod
     def fit(
         cls,

@@ -15,10 +15,10 @@ from ..core.inputs import check_dim, column_labels
 from ..estimator import FlowDensity
 from ..estimator.density import seed_sequence
 from ..estimator.rows import for_scikit_learn
-from .conditional import answers_of, as_table_of, filled
+from .conditional import answers_of, filled
 from .dates import seconds_of
 from .density import TableDensity
-from .frame import Frame, as_frame, is_missing, listed
+from .frame import Frame, as_frame, is_missing, listed, table_of
 from .schema import Schema, complete_rows
 
 if TYPE_CHECKING:
@@ -303,7 +303,7 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             names = self.get_feature_names_out()[len(frame.names) :]
             gaps = (is_missing(frame[name]).astype(float) for name in self.indicated_)
             columns = columns | dict(zip(names, gaps, strict=True))
-        return as_table_of(X, frame, columns)
+        return table_of(columns, frame.is_named, frame.library, getattr(X, "index", None))
 
 
 def _without(frame: Frame, missing: Any) -> Frame:

@@ -116,11 +116,6 @@ class LatentClasses:
             drawn[..., k] = draw(self.probabilities[k], classes, rng).reshape(len(codes), n)
         return drawn, log_p
 
-    def to_dict(self) -> dict:
-        """The constructor's arguments."""
-        return {"weights": self.weights, "probabilities": list(self.probabilities),
-                "unseen": self.unseen}  # fmt: skip
-
     def __repr__(self):
         return f"LatentClasses({self.weights.size})"
 

@@ -8,6 +8,7 @@ t_k are multivariate t densities and p_kj probabilities, so every conditional an
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from ..bijectors import Standardize
 from ..core import log_sum_exp
+from ..files import Record
 from ..mixtures import MultivariateTMixture
 from ..mixtures.expectation_maximization import (
     expectation_maximization,
@@ -38,20 +40,16 @@ TRIM, FOREST = 0.1, 2000  # of the weight; draws for the forest
 NEAR, FAR = 5.0, 40.0  # widths of a component within which most of it is, and all of it
 
 
-class MixedMixture:
+@dataclass(eq=False)
+class MixedMixture(Record):
     """The mixture g of codes and points; see the top of this file.
 
     Codes -1 and numbers NaN are unknown, in the same columns of all rows of a call. A code L, for
     all unseen values, carries no information.
     """
 
-    def __init__(self, mixture: MultivariateTMixture, probabilities: Sequence[np.ndarray]):
-        self.mixture, self.probabilities = mixture, list(probabilities)  # of each column (K, L)
-
-    @property
-    def parts(self) -> tuple[MultivariateTMixture, list[np.ndarray]]:
-        """The constructor's arguments."""
-        return self.mixture, self.probabilities
+    mixture: MultivariateTMixture
+    probabilities: Sequence[np.ndarray]  # of each column (K, L)
 
     @classmethod
     def fitted(cls, density: TableDensity, rng: np.random.Generator) -> MixedMixture:

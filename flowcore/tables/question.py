@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..conditionals.question import Question
 from ..core import warn
 from .dates import seconds_of
 from .encoding import UNKNOWN, Encoding, Part
 from .frame import Frame, as_frame, is_missing, listed
 
 if TYPE_CHECKING:
+    from ..conditionals.question import Question
     from .density import TableDensity
 
 
@@ -27,6 +27,8 @@ def with_holes(
     value. With `values`, it is known there, as that value. strict: ValueError for a number outside
     of its column's support, naming its place; else such a cell is unknown, and a warning names it.
     """
+    from ..conditionals.question import Question
+
     encoding, odd = density.encoding, {}
     if not strict:
         frame, odd, said = encoding.without_odd(frame)

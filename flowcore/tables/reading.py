@@ -38,18 +38,14 @@ class Csv:
     header: bool
     separator: str | None
     decimal: str
-    quote: str
     missing: set[str]
     encoding: str
     strict: bool
 
     def __post_init__(self):
-        if self.decimal not in (".", ",") or self.quote not in ('"', "'"):
-            raise ValueError(
-                f'decimal is "." or ",", quote is " or \': got {self.decimal!r:.20} and '
-                f"{self.quote!r:.20}"
-            )
-        taken, sign = {*"0123456789+-.eE\r\n", self.decimal, self.quote}, self.separator
+        if self.decimal not in (".", ","):
+            raise ValueError(f'decimal is "." or ",": got {self.decimal!r:.20}')
+        taken, sign = {*'0123456789+-.eE\r\n"', self.decimal}, self.separator
         if sign is not None and (len(sign) != 1 or not sign.isascii() or sign in taken):
             raise ValueError(
                 "separator is one character, not part of numbers (the decimal sign is "
@@ -85,9 +81,9 @@ class Csv:
             width, lines = self._width("".join(head)), _Lines(head, text)
             try:
                 tables = pandas.read_csv(
-                    lines, sep=self.separator, quotechar=self.quote, header=None,
-                    names=range(width + 1), index_col=False, dtype=object, na_filter=False,
-                    skip_blank_lines=False, engine="python", chunksize=len(head),
+                    lines, sep=self.separator, header=None, names=range(width + 1), index_col=False,
+                    dtype=object, na_filter=False, skip_blank_lines=False, engine="python",
+                    chunksize=len(head),
                 )  # fmt: skip
                 for table in tables:
                     yield table.to_numpy(object).T
@@ -124,9 +120,9 @@ class Csv:
 
     def _width(self, text: str) -> int:
         """The number of columns of the first record, whose separator is found in it."""
-        signs, quote = re.escape(self.separator or SEPARATORS), self.quote
-        quoted = f"(?<![^{signs}\r\n]){quote}(?:[^{quote}]|{quote}{quote})*{quote}"
-        line = re.split("[\r\n]", re.sub(quoted, quote, text))[0]
+        signs = re.escape(self.separator or SEPARATORS)
+        quoted = f'(?<![^{signs}\r\n])"(?:[^"]|"")*"'
+        line = re.split("[\r\n]", re.sub(quoted, '"', text))[0]
         if not line:
             raise ValueError(f"{self.source} is empty: there is not even a header")
         present = [sign for sign in SEPARATORS if sign in line and sign != self.decimal]

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .categorical import CategoricalMixture
+from ..files import Record
 from .coordinates import Coordinates
 from .encoding import Encoding
-from .normal_scores import NormalScores
-from .proposal import MixedMixture
 from .schema import Schema
-from .soft_log import SoftLog
 
 if TYPE_CHECKING:
     from ..core.typing import Base
+    from .categorical import CategoricalMixture
     from .density import TableDensity
+    from .proposal import MixedMixture
 
 
 @dataclass(eq=False)
-class TableRecord:
+class TableRecord(Record):
     """A fitted `TableDensity`, as data.
 
     Errors: ValueError for categories and a density that do not fit the schema.
@@ -30,20 +30,20 @@ class TableRecord:
     ----------
     schema : dict
         The columns, as `Schema.to_dict` returns them.
-    categories : dict or None
-        p(c), as `CategoricalMixture.to_dict` returns it; None without categories and atoms.
+    categories : CategoricalMixture or None
+        p(c); None without categories and atoms.
     density : Distribution or None
         The density of the numbers on the whole line; None without numbers.
-    fillers, reach : ndarray or None
+    fillers, span : ndarray or None
         Arguments of `Coordinates`, (2, D).
     margins : list of ndarray or None
         The sorted values of every column of numbers.
     notes : dict or None
-        How it was fitted: plain data.
-    scores : list or None
-        The knots of the `NormalScores` or `SoftLog` of every column of numbers, or None.
-    proposal, shares : Distribution and list, or None
-        The mixture and the probabilities of its `MixedMixture`, if that has been fitted.
+        How it was fitted: plain data, and a `Summary`.
+    scores : sequence or None
+        The `NormalScores` or `SoftLog` of every column of numbers, or None.
+    proposal : MixedMixture or None
+        Where weighted draws start, if that has been fitted.
     n_points : int or None
         An argument of `Coordinates`.
 
@@ -58,15 +58,14 @@ class TableRecord:
     """
 
     schema: dict
-    categories: dict | None
+    categories: CategoricalMixture | None
     density: Base | None
     fillers: np.ndarray | None = None
-    reach: np.ndarray | None = None
+    span: np.ndarray | None = None
     margins: list | None = None
     notes: dict | None = None
-    scores: list | None = None
-    proposal: Base | None = None
-    shares: list | None = None
+    scores: Sequence | None = None
+    proposal: MixedMixture | None = None
     n_points: int | None = None
 
     def restored(self) -> TableDensity:
@@ -76,29 +75,17 @@ class TableRecord:
         schema = Schema.from_dict(self.schema)
         schema.check_kinds()
         encoding = Encoding(schema)
-        categories = self.categories
-        if categories is not None:
-            categories = CategoricalMixture.from_dict(categories, encoding.sizes)
-        elif encoding.sizes:
-            raise ValueError("there are no categories, but the schema has some")
+        sizes, wanted = getattr(self.categories, "sizes", ()), tuple(encoding.sizes)
+        if sizes != wanted:
+            raise ValueError(f"categories has sizes {sizes!s:.80}, but the schema {wanted!s:.80}")
         check_dim(self.density, len(encoding.kinds))
-        scores = None
-        if self.scores is not None:
-            scores = [
-                None if k is None else SoftLog(*np.ravel(k)) if np.size(k) == 1 else NormalScores(k)
-                for k in self.scores
-            ]
-        coordinates = Coordinates(encoding.kinds, self.fillers, self.reach, scores, self.n_points)
-        proposal = None
-        if self.proposal is not None:
-            proposal = MixedMixture(self.proposal, self.shares or [])
-        return TableDensity(schema).with_parts(
-            schema, categories, coordinates, self.density, self.margins, self.notes, proposal
+        coordinates = Coordinates(
+            encoding.kinds, self.fillers, self.span, self.scores, self.n_points
         )
-
-    def config(self) -> dict:
-        """The constructor's arguments, for `save`."""
-        return dict(vars(self))
+        return TableDensity(schema).with_parts(
+            schema, self.categories, coordinates, self.density, self.margins, self.notes,
+            self.proposal,
+        )  # fmt: skip
 
 
 def check_dim(density: Base | None, n_numbers: int) -> None:

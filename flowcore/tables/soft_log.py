@@ -40,11 +40,6 @@ class SoftLog(FixedMap):
         if not 0 < self.a < math.inf:
             raise ValueError(f"a is a positive number: got {a!r:.40}")
 
-    @property
-    def knots(self) -> np.ndarray:
-        """(1, 1): a, as files keep it."""
-        return np.array([[self.a]])
-
     def _f(self, z):
         return self.a * np.where(z < 0, 1 + z, np.exp(np.maximum(z, 0.0)))
 

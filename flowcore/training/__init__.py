@@ -18,16 +18,21 @@ shards.py       computes a batch in threads
 resume/         the file from which a stopped run continues
 """
 
+from typing import TYPE_CHECKING
+
+from .._imports import lazy_names
 from ..core.rows import Rows
 from .fit import fit
 from .history import EpochReport, History, TrainingDivergedError
 from .likelihood import Likelihood
 from .loop import train
 from .loss import Loss
-from .matching import fit_matching
 from .optim import Adam, Average, Optimizer, OptimizerState
 from .run import Run
 from .schedules import constant, cosine_decay
+
+if TYPE_CHECKING:
+    from .matching import fit_matching
 
 __all__ = [
     "Adam",
@@ -47,3 +52,4 @@ __all__ = [
     "fit_matching",
     "train",
 ]
+__getattr__, __dir__ = lazy_names(__name__, {".matching": ("fit_matching",)})

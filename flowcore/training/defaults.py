@@ -11,6 +11,7 @@ from .optim import as_optimizer
 AUTO = "auto"
 BATCHES = {0: 64, 4_000: 128, 20_000: 256, 100_000: 512}  # from so many rows on: rows of a batch
 BINS = {0: 8, 50_000: 16, 300_000: 32}  # from so many rows on: bins of a spline
+EPOCHS_OF_MATCHING = 4  # times as many as `fit` makes: a regression on noise learns slowly
 MOST_EPOCHS, LEAST_EPOCHS, FEW_ROWS = 120, 20, 10_000
 LEARNING_RATE = 3e-3  # at 5e-3, five tanh layers at D = 2 are unstable on some seeds
 

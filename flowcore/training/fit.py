@@ -20,8 +20,6 @@ from .likelihood import Likelihood
 from .loop import train
 from .loss import Objective
 from .optim import Optimizer
-from .resume import Checkpoint
-from .resume.fingerprint import fingerprint
 from .run import Run
 from .schedules import LearningRate, scheduled
 
@@ -247,6 +245,9 @@ def fit(
     run.history.settings |= loss.options
     file = None
     if checkpoint is not None:
+        from .resume import Checkpoint
+        from .resume.fingerprint import fingerprint
+
         tables, options = loss.compared()
         options |= {"optimizer": optimizer, "average": average, "clip_norm": clip_norm,
                     "penalty": penalty}  # fmt: skip

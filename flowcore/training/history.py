@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from .._imports import imported
+from ..files import Record
 
 
 @dataclass
-class History:
+class History(Record):
     """The record of one `fit`; complete when it returns.
 
     Parameters
@@ -169,6 +170,8 @@ def sparse_bar(total: int | None, unit: str, done: int = 0, **options):
     """A bar of tqdm. In a log, where nothing is overwritten, it is written once a minute."""
     from tqdm.auto import tqdm
 
-    overwritten = sys.stderr.isatty() or "ipykernel" in sys.modules
+    if sys.stderr is None:  # closed by the shell
+        options["disable"] = True
+    overwritten = "ipykernel" in sys.modules or (sys.stderr and sys.stderr.isatty())
     rarely = {} if overwritten else {"mininterval": 60, "delay": 5}  # seconds
     return tqdm(total=total, initial=done, unit=unit, **rarely, **options)

@@ -21,7 +21,7 @@ from ..core import Plan, imported
 from ..core.inputs import check_dim, positive
 from ..core.rows import Rows
 from .checks import check_flow
-from .defaults import epochs_for
+from .defaults import EPOCHS_OF_MATCHING, epochs_for
 from .fit import fit
 from .history import EpochReport, History
 from .loss import NO_EPOCH, MeanLoss, NotFinite, Objective
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from ..distributions import TransformedDistribution
 
 # what "auto" stands for, chosen on `pinwheel` and `ring`, 2,000 rows
-EPOCHS_TIMES = 4  # as many epochs as `fit` makes: a regression on noise learns slowly
 BATCH, LEARNING_RATE = 256, 5e-3
 VALIDATION = 1_000  # pairs, always the same, by which the best epoch is chosen
 EXAMINED = 500  # rows that choose the grid, or whose exact NLL is computed
@@ -110,7 +109,7 @@ class Matching(MeanLoss):
     @staticmethod
     def epochs_for(n: int) -> int:
         """Passes over n rows."""
-        return EPOCHS_TIMES * epochs_for(n)
+        return EPOCHS_OF_MATCHING * epochs_for(n)
 
     def __init__(
         self, flow, table=None, penalty=None, threads=None, rng=0, *, pairing: str = "random",

@@ -1,9 +1,8 @@
-"""Flows in the programs of others. Tests of aspire, emcee and torch are skipped without these.
+"""Flows in the programs of others. Tests of emcee and torch are skipped without these.
 
-`.ci/run` has an environment with all three; what needs none of them runs everywhere.
+`.ci/run` has an environment with both; what needs none of them runs everywhere.
 """
 
-import importlib.metadata
 import sys
 from functools import partial
 
@@ -12,7 +11,7 @@ import pytest
 from scipy import stats
 
 import flowcore as fc
-from flowcore.adapters import AspireFlow, FlowBackend, independence_move, to_torch
+from flowcore.adapters import FlowBackend, independence_move, to_torch
 from flowcore.adapters.emcee import _proposals
 
 
@@ -129,70 +128,6 @@ def test_emcee_walks_by_it():
         emcee.EnsembleSampler(50, 3, log_p, moves=independence_move(flow), vectorize=True).run_mcmc(
             np.random.default_rng(0).normal(size=(50, 3)), 1
         )
-
-
-# ---------------------------------------------------------------- aspire
-
-
-def test_aspire_finds_the_entry_point():
-    (found,) = importlib.metadata.entry_points(group="aspire.flows", name="flowcore")
-    assert found.load() is AspireFlow and AspireFlow.xp is np
-
-
-def bounds():
-    return {"a": [-10, 10], "b": [-10, 30]}
-
-
-def posterior(**options):
-    """aspire on a banana within a uniform prior: (aspire, log Z)."""
-    aspire = pytest.importorskip("aspire")
-    x = points(2000)
-    found = aspire.Aspire(
-        log_likelihood=lambda s: -0.5 * (s.x[:, 0] ** 2 + (s.x[:, 1] - 0.5 * s.x[:, 0] ** 2) ** 2),
-        log_prior=lambda s: np.full(len(s.x), -np.log(20.0 * 40)),
-        dims=2, parameters=["a", "b"], prior_bounds=bounds(), xp=np, flow_backend="flowcore",
-        layers=2, hidden=[16], **options,
-    )  # fmt: skip
-    history = found.fit(aspire.Samples(x, parameters=["a", "b"], xp=np), epochs=20)
-    assert len(history.training_loss) == len(history.validation_loss) > 1
-    return found, np.log(2 * np.pi) - np.log(20.0 * 40)
-
-
-def test_aspire_samples_a_posterior():
-    aspire, log_z = posterior()
-    found = aspire.sample_posterior(n_samples=5000, sampler="importance")
-    error = float(found.log_evidence_error)
-    assert abs(float(found.log_evidence) - log_z) < 5 * error < 0.3
-    flow = aspire.flow
-    x, log_q = flow.sample_and_log_prob(100)
-    np.testing.assert_allclose(flow.log_prob(x), log_q, atol=1e-6)
-    z, log_det = flow.forward(x)
-    back, log_det_back = flow.inverse(z)
-    np.testing.assert_allclose(back, x, atol=1e-6)
-    np.testing.assert_allclose(log_det + log_det_back, 0, atol=1e-6)
-    low, high = np.array([*bounds().values()]).T
-    assert ((x > low) & (x < high)).all() and flow.sample(3).shape == (3, 2)
-
-
-@pytest.mark.filterwarnings("ignore:Passing rng to the Sampler:UserWarning")  # aspire to minipcn
-def test_aspire_anneals_from_the_flow():
-    pytest.importorskip("minipcn")
-    aspire, log_z = posterior()
-    found = aspire.sample_posterior(n_samples=500, sampler="smc")
-    assert abs(float(found.log_evidence) - log_z) < 0.3
-
-
-def test_aspire_keeps_the_flow_in_a_file(tmp_path):
-    h5py = pytest.importorskip("h5py")
-    aspire, _ = posterior(dtype="float32")
-    x = points(20)
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        aspire.save_flow(file)
-    before = aspire.flow.log_prob(x)
-    with h5py.File(tmp_path / "a.h5") as file:
-        aspire.load_flow(file)
-    assert aspire.flow.backend.flow.params.dtype == np.float32
-    np.testing.assert_array_equal(aspire.flow.log_prob(x), before)
 
 
 # ---------------------------------------------------------------- torch

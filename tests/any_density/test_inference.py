@@ -181,7 +181,7 @@ def test_few_rows_start_a_gaussian_with_smaller_correlations():
 
 def of_log(log_p, support, rng=0):
     """`infer` with the best Gaussian of a free coordinate: affine layers in one dimension."""
-    space, rng = Space.of(support, 1), np.random.default_rng(rng)
+    space, rng = Space(support, 1), np.random.default_rng(rng)
     mean, factor = first_gaussian(LogTarget(space.on_line(log_p), 1), None, rng)
     layers = fc.flows.iaf(1, 4, [32, 32], standardize=False, rng=0, activation="silu",
                           transformer=fc.transformers.Affine(5.0)).bijector.bijectors  # fmt: skip

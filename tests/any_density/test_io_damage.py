@@ -13,6 +13,7 @@ from support.saved import digest, put_together, refused, reseal, small_flow, tak
 
 from flowcore import Affine, Standardize
 from flowcore.files import DIGITS, SEAL, load, save
+from flowcore.files.describe import FORMAT
 
 TINY = Standardize.from_data([[0.0], [1.0]])  # 844 bytes, all of which are changed
 
@@ -128,7 +129,7 @@ def test_a_pickle_is_never_opened(path, tmp_path):
     assert marker.exists()  # it would have
 
 
-CONSTANTS = {"mean": {"array": "m"}, "scale": {"array": "s"}, "initialized": True}
+CONSTANTS = {"mean": {"array": "m"}, "scale": {"array": "s"}, "reach": None, "initialized": True}
 NODES = {
     "neither flowcore's nor in classes": {"class": "os.system", "config": {"command": "ls"}},
     "class 'Adam' is neither": {"class": "Adam", "config": {}},
@@ -143,6 +144,6 @@ NODES = {
 @pytest.mark.parametrize("message", NODES)
 def test_constructors_check_files_as_they_check_everybody(message, path):
     put_together(
-        path, {"format": 1, "nodes": [NODES[message]]}, {"m": np.zeros(1), "s": np.zeros(1)}
+        path, {"format": FORMAT, "nodes": [NODES[message]]}, {"m": np.zeros(1), "s": np.zeros(1)}
     )
     assert re.search(message, refused(path))

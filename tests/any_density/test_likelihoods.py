@@ -82,7 +82,7 @@ ADAPTERS = {
 
 
 def on_the_line(log_target, support=SUPPORT):
-    space = Space.of(support, None)
+    space = Space(support, None)
     return LogTarget(pulled_back(log_target, space.from_line), space.free)
 
 
@@ -221,7 +221,7 @@ def test_differences_of_many_coordinates_are_refused():
 def test_names_of_a_gradient_may_have_any_order():
     """As of JAX, which sorts them; other names are an error."""
     x = {"b": np.array([1.0, 2.0]), "a": np.ones((2, 1))}
-    space = Space.of({"b": "real", "a": ("real", (1,))}, None)
+    space = Space({"b": "real", "a": ("real", (1,))}, None)
     y = space.to_line(x)
     slope = {"a": 3 * np.ones((2, 1)), "b": np.array([1.0, 2.0])}
 

@@ -288,8 +288,8 @@ def test_a_completed_table_of_numbered_columns():
 def test_plots_match_columns_by_name(joint):
     turned = ROWS[["g", "z", "u"]]
     for found, other in zip(
-        fc.plots.log_dets(joint, ROWS[:3]).patches,
-        fc.plots.log_dets(joint, turned[:3]).patches,
+        fc.teaching.log_dets(joint, ROWS[:3]).patches,
+        fc.teaching.log_dets(joint, turned[:3]).patches,
         strict=True,
     ):
         assert found.get_height() == other.get_height()

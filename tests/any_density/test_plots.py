@@ -18,7 +18,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from support.pictures import MAF, QUICK, cells, chain, legend, new_axes, remarks, ticks, titles
 
 import flowcore as fc
-from flowcore import flows, plots
+from flowcore import flows, plots, teaching
 from flowcore.conditionals import Explanation
 from flowcore.inference.space import Space, pulled_back
 from flowcore.inference.unnormalised import LogTarget
@@ -63,19 +63,19 @@ def everything():
         "density": (1, lambda **o: plots.density(FLOW, **QUICK, **o)),
         "densities": (2, lambda **o: plots.densities({"a": NORMAL, "b": FLOW}, **QUICK, **o)),
         "losses": (1, lambda **o: plots.losses(HISTORY, entropy=1.0, **o)),
-        "jacobian": (1, lambda **o: plots.jacobian(FLOW, x[0], **o)),
+        "jacobian": (1, lambda **o: teaching.jacobian(FLOW, x[0], **o)),
         "masks": (4, lambda **o: plots.masks(fc.MADE(5, [8, 8]), **o)),
         "large masks": (4, lambda **o: plots.masks(fc.MADE(20, [64, 64]), **o)),
-        "grid": (4, lambda **o: plots.grid(FLOW, cells=4, **o)),
-        "network": (1, lambda **o: plots.network(fc.MADE(5, [8, 8]), output=3, **o)),
-        "log-dets": (1, lambda **o: plots.log_dets(FLOW, x[:5], **o)),
+        "grid": (4, lambda **o: teaching.grid(FLOW, cells=4, **o)),
+        "network": (1, lambda **o: teaching.network(fc.MADE(5, [8, 8]), output=3, **o)),
+        "log-dets": (1, lambda **o: teaching.log_dets(FLOW, x[:5], **o)),
         "pairs": (9, lambda **o: plots.pairs(five[:, :3], five[:, :3] + 1, **o)),
         "many pairs": (25, lambda **o: plots.pairs(five, names=["a_long_name"] * 5, **o)),
         "corner": (9, lambda **o: plots.corner(FOUND, truths={"x_1": 0.5}, **o)),
         "corner of one": (1, lambda **o: plots.corner(posterior(1), **o)),
         "posterior": (1, lambda **o: plots.posterior(CURVES, np.arange(14.0), **o)),
         "cells": (1, lambda **o: plots.cells(EXPLANATION, **o)),
-        "bridges": (1, lambda **o: plots.bridges(NORMAL, WIDE, **QUICK, **o)),
+        "bridges": (1, lambda **o: teaching.bridges(NORMAL, WIDE, **QUICK, **o)),
     }
 
 
@@ -151,12 +151,12 @@ REFUSED = [
     (lambda: plots.density(NORMAL, (-1, 1), (0, np.inf)), "ylim must be (low, high)"),
     (lambda: plots.losses(HISTORY, ylim=(2.0, 1.0)), "ylim must be"),
     (lambda: plots.density(NORMAL, n=1), "n must be an integer >= 2, not 1"),
-    (lambda: plots.grid_animation(SWAP, frames=0), "frames must be an integer >= 1, not 0"),
-    (lambda: plots.grid(SWAP, reach=np.inf), "a finite number > 0, not inf"),
+    (lambda: teaching.grid_animation(SWAP, frames=0), "frames must be an integer >= 1, not 0"),
+    (lambda: teaching.grid(SWAP, reach=np.inf), "a finite number > 0, not inf"),
     (lambda: plots.density(fc.Normal(3)), "has dim 3"),
-    (lambda: plots.bridges(NORMAL, fc.Normal(3)), "has dim 3"),
-    (lambda: plots.grid(NORMAL), "takes a flow or a bijector, not Normal"),
-    (lambda: plots.log_dets(SWAP, np.zeros((1, 2))), "log_dets takes a flow, not Permute"),
+    (lambda: teaching.bridges(NORMAL, fc.Normal(3)), "has dim 3"),
+    (lambda: teaching.grid(NORMAL), "takes a flow or a bijector, not Normal"),
+    (lambda: teaching.log_dets(SWAP, np.zeros((1, 2))), "log_dets takes a flow, not Permute"),
     (lambda: plots.masks(MAF), "give its .made"),
     (lambda: plots.masks(3), "takes a MADE, not 3"),
     # what one picture takes
@@ -179,17 +179,20 @@ REFUSED = [
     (lambda: plots.densities({}), "at least one flow"),
     (lambda: plots.posterior(CURVES, [1.0]), "truth has shape (1,), but there are 14 curves"),
     (lambda: plots.losses(fc.History()), "no epochs"),
-    (lambda: plots.jacobian(MAF, np.zeros((2, 4))), "one point, of shape (4,), not (2, 4)"),
-    (lambda: plots.jacobian(MAF, np.zeros(4), "back"), '"inverse" or "forward", not \'back\''),
-    (lambda: plots.jacobian(MAF, np.zeros(4), order=[0, 1, 2, 3]), "1..4, not [0, 1, 2, 3]"),
-    (lambda: plots.jacobian(MAF, [0.0, np.nan, 0.0, 0.0]), "not finite"),
-    (lambda: plots.jacobian(3, np.zeros(4)), "a bijector or a flow"),
-    (lambda: plots.network(fc.MADE(3, [25])), "25 units cannot be drawn, only up to 24: plots.ma"),
-    (lambda: plots.network(fc.MADE(3, [4]), 3), "output must be an integer 0..2, not"),
-    (lambda: plots.network(fc.MADE(3, [4, 4, 4], residual=True)), "skips of a residual network"),
-    (lambda: plots.log_dets(FLOW, np.zeros((13, 2))), "x must be 1 to 12 points, (n, 2), not ("),
+    (lambda: teaching.jacobian(MAF, np.zeros((2, 4))), "one point, of shape (4,), not (2, 4)"),
+    (lambda: teaching.jacobian(MAF, np.zeros(4), "back"), '"inverse" or "forward", not \'back\''),
+    (lambda: teaching.jacobian(MAF, np.zeros(4), order=[0, 1, 2, 3]), "1..4, not [0, 1, 2, 3]"),
+    (lambda: teaching.jacobian(MAF, [0.0, np.nan, 0.0, 0.0]), "not finite"),
+    (lambda: teaching.jacobian(3, np.zeros(4)), "a bijector or a flow"),
     (
-        lambda: plots.bridges(fc.targets.checkerboard(), WIDE, (-1, 3), (-3, 1), n=2),
+        lambda: teaching.network(fc.MADE(3, [25])),
+        "25 units cannot be drawn, only up to 24: plots.masks",
+    ),
+    (lambda: teaching.network(fc.MADE(3, [4]), 3), "output must be an integer 0..2, not"),
+    (lambda: teaching.network(fc.MADE(3, [4, 4, 4], residual=True)), "skips of a residual network"),
+    (lambda: teaching.log_dets(FLOW, np.zeros((13, 2))), "x must be 1 to 12 points, (n, 2), not ("),
+    (
+        lambda: teaching.bridges(fc.targets.checkerboard(), WIDE, (-1, 3), (-3, 1), n=2),
         "0 or not finite at all 4 points of the grid",
     ),
 ]
@@ -332,7 +335,7 @@ def test_a_corner_has_the_quantiles_of_the_summary():
 
 
 def test_the_truths_of_an_array_are_marked():
-    found = replace(FOUND, space=Space.of({"a": ("real", (2,)), "b": "real"}, None))
+    found = replace(FOUND, space=Space({"a": ("real", (2,)), "b": "real"}, None))
     axes = plots.corner(found, truths={"a": [0.5, -0.5]})
     marked = [[line.get_xdata()[0] for line in axes[k, k].lines][3:] for k in range(3)]
     assert marked == [[0.5], [-0.5], []]
@@ -357,7 +360,7 @@ def test_a_corner_remarks_what_is_missing():
 
 def test_a_corner_of_chosen_arrays_and_of_constants():
     support = {"tau": "positive", "L$": ("correlation_cholesky", (2, 2))}
-    space = Space.of(support, None)
+    space = Space(support, None)
     target = LogTarget(pulled_back(lambda p: -p["tau"], space.from_line), 2)
     found = fc.Inference.of(posterior(2).flow, target, 200, space=space)
     axes = plots.corner(found, ["L$"])

@@ -62,7 +62,7 @@ def test_the_density_and_the_draws_are_those_of_scipy(name):
 
 @pytest.mark.parametrize("name", [name for name in FROZEN if name != "vonmises"])
 def test_the_mass_of_a_prior_is_one_in_its_free_coordinates(name):
-    space = Space.of({"x": FROZEN[name]}, None)
+    space = Space({"x": FROZEN[name]}, None)
     t = np.linspace(-20, 20, 200_001)
     y = np.sinh(t)[:, None] if np.isinf(FROZEN[name].support()[0]) else 3 * t[:, None]
     with np.errstate(all="ignore"):
@@ -80,7 +80,7 @@ VECTORS = {
 
 @pytest.mark.parametrize("name", VECTORS)
 def test_the_mass_of_priors_of_vectors_is_one(name):
-    space = Space.of({name: VECTORS[name]}, None)
+    space = Space({name: VECTORS[name]}, None)
     base = fc.StudentT(space.free, 5.0)
     y = 1.5 * base.sample(100_000, rng=0)
     w = np.exp(space.with_priors(y)[1] - base.log_prob(y / 1.5) + space.free * np.log(1.5))
@@ -88,7 +88,7 @@ def test_the_mass_of_priors_of_vectors_is_one(name):
 
 
 def test_draws_and_densities_of_vectors():
-    space = Space.of(VECTORS, None)
+    space = Space(VECTORS, None)
     x, _ = space.from_line(space.prior_draws(4000, np.random.default_rng(0)))
     assert {name: one.shape[1:] for name, one in x.items()} == {
         "w": (2, 3), "b": (2,), "rates": (2,)
@@ -166,7 +166,7 @@ def test_the_search_starts_where_the_prior_and_the_likelihood_are():
 
 def test_rows_take_priors_and_angles_too():
     support = [stats.norm(1.0, 2.0), "angle", fc.LogUniform(1, 100), "positive"]
-    space = Space.of(support, None, np.zeros(4))
+    space = Space(support, None, np.zeros(4))
     y = np.random.default_rng(0).normal(size=(50, 4))
     x, log_det = space.from_line(y)
     assert x.shape == (50, 4) and space.labels() == ["x_1", "x_2", "x_3", "x_4"]
@@ -176,7 +176,7 @@ def test_rows_take_priors_and_angles_too():
     with pytest.raises(ValueError, match=r"x has shape \(50, 3\), not \(n, 4\)"):
         space.to_line(x[:, :3])
     assert space.prior_draws(100, np.random.default_rng(0)).shape == (100, 4)
-    assert Space.of("real", 3).prior_draws(10, np.random.default_rng(0)) is None
+    assert Space("real", 3).prior_draws(10, np.random.default_rng(0)) is None
 
 
 def test_uniform_is_a_base_and_a_prior():
@@ -222,7 +222,7 @@ def test_priors_that_are_none(support, message):
 ])  # fmt: skip
 def test_priors_that_floating_point_numbers_do_not_hold(frozen, lost):
     with pytest.raises(ValueError, match=lost):
-        Space.of({"x": frozen}, None)
+        Space({"x": frozen}, None)
 
 
 @pytest.mark.parametrize("frozen", [
@@ -231,7 +231,7 @@ def test_priors_that_floating_point_numbers_do_not_hold(frozen, lost):
 ])  # fmt: skip
 def test_little_of_a_prior_is_lost_at_its_ends(frozen):
     """Its mass over y, also where x is rounded to an end at which the density is infinite."""
-    space, y = Space.of({"x": frozen}, None), np.linspace(-800, 800, 400_001)[:, None]
+    space, y = Space({"x": frozen}, None), np.linspace(-800, 800, 400_001)[:, None]
     with np.errstate(all="ignore"):
         log_p = space.with_priors(y)[1]
     assert np.trapezoid(np.exp(log_p), y[:, 0]) == pytest.approx(1, abs=1.5e-3)
@@ -278,9 +278,7 @@ def von_mises(k, at):
 @pytest.mark.parametrize("at", [-2.5, 0.0, 1.0, np.pi])
 def test_a_mode_is_opposite_of_the_cut(k, at):
     """log Z by quadrature over y, and one mode there, wherever the mode is on the circle."""
-    space = centred(
-        Space.of({"a": "angle"}, None), von_mises(k, at), None, np.random.default_rng(0)
-    )
+    space = centred(Space({"a": "angle"}, None), von_mises(k, at), None, np.random.default_rng(0))
     y = np.linspace(-12, 12, 100_001)[:, None]
     log_p = space.on_line(von_mises(k, at))(y)
     z = np.trapezoid(np.exp(log_p), y[:, 0])
@@ -337,9 +335,7 @@ def test_a_circle_of_other_ends():
 def test_two_modes_are_cut_between(seed):
     """At 0 and pi, and where a coordinate beside it makes log p~ unbounded."""
     target = lambda p: 30 * anp.cos(2 * p["a"])  # noqa: E731
-    ends = centred(
-        Space.of({"a": "angle"}, None), target, None, np.random.default_rng(seed)
-    ).centres
+    ends = centred(Space({"a": "angle"}, None), target, None, np.random.default_rng(seed)).centres
     assert abs(np.cos(ends[0])) < 0.2
     support = {"s": "real", "a": ("angle", (2,))}
 
@@ -347,9 +343,7 @@ def test_two_modes_are_cut_between(seed):
         two = 30 * anp.cos(2 * p["a"][:, 0]) + 30 * anp.cos(p["a"][:, 1] - 2)
         return two + anp.abs(p["s"])
 
-    _, one, two = centred(
-        Space.of(support, None), funnel, None, np.random.default_rng(seed)
-    ).centres
+    _, one, two = centred(Space(support, None), funnel, None, np.random.default_rng(seed)).centres
     assert abs(np.cos(one)) < 0.5 and np.cos(two - np.pi - 2) > 0.9  # centres begin at -pi
 
 
@@ -360,13 +354,13 @@ def test_ascents_that_end_far_below_hardly_move_the_cut(seed):
     def log_p(p):
         return anp.logaddexp(80 * (anp.cos(p["a"]) - 1), 3 * anp.cos(8 * p["a"]) - 14)
 
-    space = Space.of({"a": "angle"}, None)
+    space = Space({"a": "angle"}, None)
     (centre,) = centred(space, log_p, None, np.random.default_rng(seed)).centres
     assert np.cos(centre - np.pi) > 0.6  # centres begin at -pi
 
 
 def test_a_start_at_the_cut_is_taken():
-    space = Space.of({"a": "angle"}, None, np.array([np.pi]))
+    space = Space({"a": "angle"}, None, np.array([np.pi]))
     for at in (-np.pi, np.pi, 3 * np.pi):
         y = space.to_line({"a": [at]})
         assert np.isfinite(y).all()
@@ -383,6 +377,6 @@ def test_a_prior_is_made_from_its_config():
 
 
 def test_a_log_uniform_prior_may_begin_below_0():
-    space = Space.of({"a": stats.loguniform(1, 10, loc=-5)}, None)
+    space = Space({"a": stats.loguniform(1, 10, loc=-5)}, None)
     x, log_det = space.from_line(np.linspace(-3, 3, 7)[:, None])
     assert np.isfinite(log_det).all() and (x["a"] > -4).all() and (x["a"] < 5).all()

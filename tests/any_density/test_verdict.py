@@ -157,7 +157,7 @@ def test_moments_by_name_and_far_from_zero():
     """A location of 1e6 does not hide a long tail, and names keep their form."""
     flow = fc.TransformedDistribution(fc.StudentT(2, 1.0), fc.ElementwiseAffine([1e6, 0], [1, 1]))
     target = LogTarget(lambda y: student(1.0)(y - np.array([1e6, 0.0])), 2)
-    space = fc.inference.space.Space.of({"a": "real", "b": ("real", (1,))}, None)
+    space = fc.inference.space.Space({"a": "real", "b": ("real", (1,))}, None)
     found = fc.Inference.of(flow, target, 4000, space=space)
     k = found.k_hat_of()
     assert k["a"].shape == () and k["a"] > 0.7 and k["b"].shape == (1,) and k["b"] > 0.7

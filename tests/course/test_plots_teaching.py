@@ -21,9 +21,9 @@ from support.pictures import (
 
 import flowcore as fc
 from flowcore import plots, targets, teaching
-from flowcore.plots import grids
 from flowcore.plots.drawing import BLUE, PALETTE
 from flowcore.spec.reference import numerical_jacobian
+from flowcore.teaching.pictures import grids
 
 matplotlib.use("Agg")
 

@@ -59,7 +59,7 @@ def test_structure_is_part_of_a_flow(path):
     run(path, flow=flow(8), epochs=1)
     run(path, flow=flow(8), epochs=1)
     relu = flowcore.flows.maf(2, layers=1, hidden=[8], activation="relu", rng=0)
-    relu = relu.with_params(flow(8).params).unseen()
+    relu = relu.with_params(flow(8).params).untrained()
     np.testing.assert_array_equal(relu.params, flow(8).params)
     for other in (relu, flow(9), flow(8, seed=1)):
         with pytest.raises(ValueError, match="differs in flow"):

@@ -5,7 +5,7 @@ import pytest
 
 import flowcore as fc
 from flowcore import flows, targets
-from flowcore.plots.network import network as draw_network
+from flowcore.teaching.pictures.network import network as draw_network
 
 PI = np.pi
 PHI = np.random.default_rng(0).standard_normal((50, 12))

@@ -42,7 +42,7 @@ def test_log_dets_are_those_of_the_jacobian_and_the_way_back_is_right(kind, size
 
 def log_integral(log_target, support, n=200_000, scale=2.0, df=5):
     """log of the integral of exp(log_target), by draws of a t density, and its error."""
-    space = Space.of(support, None)
+    space = Space(support, None)
     base = fc.StudentT(space.free, df=df)
     y = scale * base.sample(n, rng=0)
     log_q = base.log_prob(y / scale) - space.free * np.log(scale)
@@ -111,7 +111,7 @@ NAMES = {
 
 
 def test_names_and_shapes_in_and_out():
-    space = Space.of(NAMES, None)
+    space = Space(NAMES, None)
     assert space.free == 1 + 1 + 6 + 2 + 1 + 4
     y = np.random.default_rng(0).normal(size=(7, space.free))
     x, log_det = space.from_line(y)
@@ -136,7 +136,7 @@ def test_names_and_shapes_in_and_out():
 
 def test_a_target_with_a_gradient_of_its_own_by_name():
     support = {"a": "positive", "b": ("simplex", (3,))}
-    space = Space.of(support, None)
+    space = Space(support, None)
 
     def log_p(p):
         return anp.log(p["a"]) - 2 * p["a"] + anp.sum(anp.log(p["b"]) * np.arange(1, 4), axis=1)
@@ -263,7 +263,7 @@ def test_the_search_goes_on_where_scales_are_far_apart():
         miss = y - anp.dot(p["beta"], x.T)
         return -200 * anp.log(p["sigma"]) - 0.5 * anp.sum(miss**2, axis=1) / p["sigma"] ** 2
 
-    space = Space.of({"beta": ("real", (2,)), "sigma": "positive"}, None)
+    space = Space({"beta": ("real", (2,)), "sigma": "positive"}, None)
     found = started(pulled_back(log_p, space.from_line), space)
     mean, _ = found.expectation()
     deviation = 200 * np.sqrt(np.diag(np.linalg.inv(x.T @ x)))

@@ -4,12 +4,27 @@ import numpy as np
 
 import flowcore as fc
 from flowcore import targets
-from flowcore.inference import Prior
+from flowcore.estimator import Scored, Summary
+from flowcore.inference import Modes, Prior
 from flowcore.tables import Schema
+from flowcore.tables.categorical import CategoricalMixture
+from flowcore.tables.chow_liu_tree import ChowLiuTree
+from flowcore.tables.frequencies import Frequencies
+from flowcore.tables.latent_classes import LatentClasses
+from flowcore.tables.normal_scores import NormalScores
+from flowcore.tables.proposal import MixedMixture
+from flowcore.tables.soft_log import SoftLog
 from support.saved import DATA, maf, over
 
 SCHEMA = Schema.from_data(np.array([[1.0, 3, 0.2], [2.0, 3, 0.3], [1.0, 7, 0.7]])).edit(
     {0: "categorical", 1: "integer"}
+)
+
+SCORED = Scored("Gaussian", -1.5, np.nan, 1.0, False)
+COUNTS = Frequencies.fit([[0, 1], [1, 0]], (2, 2), (True, False))
+CLASSES = LatentClasses([0.3, 0.7], [np.eye(2), np.eye(2)], [0.0, 0.1])
+TREE = ChowLiuTree(
+    [[0.4, 0.6], [0.3, 0.7]], [-1, 0], [[], [[0, 1, 2.0], [1, 0, 3.0]]], [0.0, np.inf], [0.0, 0.1]
 )
 
 PUBLIC = {
@@ -71,6 +86,19 @@ PUBLIC = {
     "RationalQuadratic": lambda: fc.RationalQuadratic(5, 2.5, 0.01, 0.02, 0.03),
     "Scale": fc.Scale,
     "Shift": fc.Shift,
+    "CategoricalMixture": lambda: CategoricalMixture([0.1, 0.2, 0.7], COUNTS, TREE, [CLASSES]),
+    "ChowLiuTree": lambda: TREE,
+    "Frequencies": lambda: COUNTS,
+    "LatentClasses": lambda: CLASSES,
+    "History": lambda: fc.History([2.0, np.nan], [1.5], 0, 0.25, settings={"batch_size": 64}),
+    "Modes": lambda: Modes(np.eye(2), np.array([0.3, 0.7]), np.array([1, 2]), 3, (1.0, 3.0)),
+    "MixedMixture": lambda: MixedMixture(
+        fc.MultivariateTMixture([[1.0, 2.0]], [[[1, 0], [0.5, 0.1]]], [1], 3.5), [np.ones((1, 2))]
+    ),
+    "NormalScores": lambda: NormalScores([[0.0, 1.0, 3.0], [0.0, 0.2, 0.8]]),
+    "SoftLog": lambda: SoftLog(1 / 3),
+    "Scored": lambda: SCORED,
+    "Summary": lambda: Summary((SCORED,), SCORED, 10, 8, 5, ("vine: too long",)),
     "Dequantize": lambda: fc.Dequantize([1.0, 0.1, 0.0], low=0.05),
     "Banana": lambda: targets.banana(0.3),
     "Checkerboard": targets.checkerboard,

@@ -29,10 +29,9 @@ def story(tmp_path_factory):
     @functools.cache
     def run(kind):
         out = tmp_path_factory.mktemp(kind) / "pictures"
-        arguments = ["moons", "--epochs", "2", "--flow", kind, "--out", str(out)]
         pictures = loosely_drawn() if kind == "maf" else nullcontext()  # the others are slow
         with redirect_stdout(io.StringIO()) as printed, fresh(5000), pictures:
-            assert main(arguments) == 0
+            moons.run(moons.Settings(kind, epochs=2), 0, out)
         return printed.getvalue(), out
 
     return run
@@ -141,20 +140,17 @@ def test_losses_and_densities_are_drawn_in_one_frame(few_fresh):
     ]
 
 
-def test_several_seeds_each_of_which_decides_everything(capsys):
-    def results(seed, seeds):
-        arguments = ["--seeds", seeds, "--seed", seed, "--epochs", "1", "--quick"]
-        with fresh(2000):
-            assert main(["moons", *arguments]) == 0
-        return capsys.readouterr().out.splitlines()
+def test_a_seed_decides_everything():
+    def results(seed):
+        own = moons.Moons.make(seed)
+        three = moons.contestants(own, moons.Settings(quick=True, epochs=1))
+        found = [moons.train(contestant, own) for contestant in three]
+        for result in found:
+            assert result.nll - own.entropy() == pytest.approx(result.kl.kl, abs=0.03)
+        return [(result.nll, result.kl.kl) for result in found]
 
-    printed = results("3", "2")
-    assert [line.split()[0] for line in printed[3:]] == ["3", "4", "median", "worst"]
-    assert printed[4] == results("4", "1")[3] != printed[3]
-    for line in printed[3:5]:
-        _, entropy, *nll, _ = map(float, re.findall(r" (-?[\d.]+)", line))
-        kl = [float(value) for value in re.findall(r"\((\S+)\)", line)]
-        assert len(kl) == 3 and np.subtract(nll, entropy) == pytest.approx(kl, abs=0.03)
+    with fresh(2000):
+        assert results(4) == results(4) != results(3)
 
 
 @pytest.mark.parametrize("kind", ["maf", "iaf", "realnvp", "nice"])
@@ -171,8 +167,8 @@ def test_the_jacobian_is_that_of_the_flow_that_was_asked_for(kind):
     assert np.count_nonzero(constant) == stay
 
 
-@pytest.mark.parametrize(("seeds", "which"), [([], 1), (["--seeds", "3"], 3)])
-def test_an_interrupt_ends_the_story(seeds, which, few_fresh, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("which", [1, 3])
+def test_an_interrupt_ends_the_story(which, few_fresh, tmp_path, monkeypatch, capsys):
     calls = []
 
     def interrupted(flow, *args, **options):
@@ -180,7 +176,7 @@ def test_an_interrupt_ends_the_story(seeds, which, few_fresh, tmp_path, monkeypa
         return flow, History(interrupted=len(calls) == which)
 
     monkeypatch.setattr(three, "fit", interrupted)
-    assert main(["moons", "--quick", "--out", str(tmp_path), *seeds]) == 130
+    assert main(["moons", "--quick", "--out", str(tmp_path)]) == 130
     assert "interrupted" in capsys.readouterr().err and len(calls) == which
 
 
@@ -217,7 +213,7 @@ class Finder:
             signal.raise_signal(signal.SIGINT)
 
 sys.meta_path.insert(0, Finder)
-sys.argv[1:] = ["moons", "--seeds", "1"]
+sys.argv[1:] = ["moons"]
 sys.exit(main())
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

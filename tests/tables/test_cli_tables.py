@@ -22,7 +22,8 @@ from support.places import ROOT, TESTS
 import flowcore as fc
 from flowcore.cli import main, sample
 from flowcore.cli.score import Scores
-from flowcore.tables import Column, Frame, Kind, Schema, TableDensity, read_table
+from flowcore.tables import Column, Kind, Schema, TableDensity, read_table
+from flowcore.tables.frame import Frame
 
 pytestmark = pytest.mark.usefixtures("few_folds")
 FEW = 39  # rows: so few that no flow is tried, and a fit takes a moment
@@ -50,7 +51,7 @@ def folder(tmp_path_factory):
     """flats.csv, and flats.npz that was learned from it."""
     folder = tmp_path_factory.mktemp("flats")
     data = written(folder / "flats.csv", flats())
-    kinds = ["--suggested", "-k", "price=positive", "--kind", "rooms=integer(0)"]
+    kinds = ["-k", "price=positive", "--kind", "rooms=integer(0)"]
     assert main(["fit", data, "-o", str(folder / "flats.npz"), *kinds]) == 0
     return folder
 
@@ -97,7 +98,7 @@ def test_a_model_is_one_file_that_load_reads_and_a_seed_decides_its_bytes(here, 
     assert kinds == ["positive", "integer(0)", "categorical"]
     assert density.notes["rows"] == FEW and density.notes["seed"] == 0
     for name in ("one.npz", "two.npz"):
-        run(capsys, "fit", "flats.csv", "-o", name, "--seed", 3, "--json")
+        run(capsys, "fit", "flats.csv", "-o", name, "--seed", 3)
     assert Path("one.npz").read_bytes() == Path("two.npz").read_bytes()
 
 
@@ -512,13 +513,19 @@ def printed_to(monkeypatch, capsys):
 @pytest.mark.parametrize(
     "arguments",
     [["--help"], ["info", "abc.npz"], ["sample", "abc.npz", "-n", "20000"],
-     ["moons", "--seeds=1", "--epochs=1", "--quick"]],
+     ["moons", "--quick"]],
 )  # fmt: skip
 def test_a_reader_that_has_read_enough_is_no_error(arguments, numbers, printed_to, monkeypatch):
     monkeypatch.setattr("flowcore.teaching.moons.three.N_FRESH", 200)
     reader, writer = os.pipe()
     os.close(reader)
     assert printed_to(writer, arguments) == (141, "")
+
+
+def test_standard_error_may_be_closed(numbers, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["score", "abc.npz", "abc.csv"]) == 0
+    assert capsys.readouterr().out.startswith("log_prob")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full")
@@ -631,7 +638,7 @@ def test_a_table_with_holes_is_learned_and_filled(few_epochs, tmp_path, monkeypa
     cells = np.column_stack([city, age.round(2).astype(str), (2 * age).round(1).astype(str)])
     cells[rng.random(cells.shape) < 0.3] = ""
     written(tmp_path / "t.csv", ["city,age,pay", *map(",".join, cells.tolist())])
-    options = ("--missing", "learn", "--budget", "0.0005", "--jobs", 1, "--flow", "affine")
+    options = ("--missing", "learn", "--budget", "0.0005", "--flow", "affine")
     found = run(capsys, "fit", "t.csv", "-o", "m.npz", *options).out
     empty = (cells == "").all(axis=1).sum()
     assert f"learned from {60 - empty} rows ({empty} more have no value)" in found

@@ -63,7 +63,7 @@ def run(capsys, *arguments):
 def test_one_command_fits_what_a_refusal_has_listed(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     DIRTY.to_csv("dirty.csv")  # with the index, as pandas writes it
-    fit = ("fit", "dirty.csv", "--quick", "--budget", "0.01", "--jobs", "1", "--flow", "affine")
+    fit = ("fit", "dirty.csv", "--quick", "--budget", "0.01", "--flow", "affine")
     status, refused = run(capsys, *fit, "-o", "m.npz")
     assert status and "--missing learn --kind 'Unnamed: 0=aside'" in refused and "--auto" in refused
     assert all(f"{name!r} is best set aside" in refused for name in ASIDE)
@@ -80,7 +80,7 @@ def test_a_log_has_a_line_at_the_start(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("flowcore.cli.fit.LONG", 0.0)
     pd.DataFrame({"x": AGE[AGE > 0], "y": DIRTY["pay"][AGE > 0]}).to_csv("t.csv", index=False)
-    fit = ("fit", "t.csv", "-o", "m.npz", "--budget", "0.01", "--flow", "affine", "--jobs", "1")
+    fit = ("fit", "t.csv", "-o", "m.npz", "--budget", "0.01", "--flow", "affine")
     status, said = run(capsys, *fit)
     first = next(line for line in said.splitlines() if "note" not in line)
     assert not status and "188 rows of 2 columns: flows for about 0.01 min on two cores" in first
@@ -93,7 +93,7 @@ def test_imputed_rows_have_the_columns_of_the_file_in_their_order(tmp_path, caps
     own = DIRTY[["remark", "age", "pay", "customer_id"]].assign(more="NA")
     own.to_csv("dirty.csv")
     fit = ("fit", "dirty.csv", "-c", "age,pay", "--missing", "learn", "--budget", "0.01")
-    assert run(capsys, *fit, "--flow", "affine", "--jobs", "1", "-o", "m.npz")[0] == 0
+    assert run(capsys, *fit, "--flow", "affine", "-o", "m.npz")[0] == 0
     own.iloc[::-1].to_csv("dirty.csv")
     status, said = run(capsys, "impute", "m.npz", "dirty.csv", "-o", "full.csv", "-n", "2")
     assert not status, said

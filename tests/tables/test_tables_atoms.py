@@ -9,17 +9,10 @@ import pytest
 from scipy import integrate, stats
 
 import flowcore as fc
-from flowcore.tables import (
-    CategoricalMixture,
-    Column,
-    Frequencies,
-    Kind,
-    Schema,
-    TableDensity,
-    TableRecord,
-    fit_table,
-    learn_flow,
-)
+from flowcore.tables import Column, Kind, Schema, TableDensity, fit_table, learn_flow
+from flowcore.tables.categorical import CategoricalMixture
+from flowcore.tables.frequencies import Frequencies
+from flowcore.tables.record import TableRecord
 from flowcore.training.repeats import first_equal
 
 rng = np.random.default_rng(0)
@@ -57,7 +50,7 @@ def test_a_row_with_an_atom_has_the_marginal_density_of_the_others(centre, scale
     """Of a density that ignores the context, and whatever stands in the place of the atom."""
     schema = schema_of(a="positive atoms(0)", b="continuous atoms(-1)", c=("u", "v"))
     fillers, categories = np.array([[centre] * 2, [scale] * 2]), p_of_codes(2, 2, 2)
-    record = TableRecord(schema.to_dict(), categories.to_dict(), MIXTURE, fillers)
+    record = TableRecord(schema.to_dict(), categories, MIXTURE, fillers)
     density = record.restored()
     a, b = np.exp(np.linspace(-1.2, 1.8, 20)), np.linspace(1.9, -0.5, 20)
     zero, c = np.zeros(20), np.array(["u", "v"] * 10)
@@ -503,7 +496,8 @@ def test_margins_are_those_of_the_weighted_rows():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"categories": None}, "there are no categories, but the schema has some"),
+        ({"categories": None}, r"categories has sizes \(\), but the schema \(2,\)"),
+        ({"categories": p_of_codes(3)}, r"categories has sizes \(3,\), but the schema \(2,\)"),
         ({"density": fc.Normal(3)}, "density has dim 3, but the schema has 2 numbers"),
         ({"density": None}, "density has dim 0"),
     ],
@@ -512,7 +506,7 @@ def test_records_that_do_not_fit_their_schema_are_refused(changes, message):
     schema = schema_of(a="positive atoms(0)", b="continuous")
     good = {
         "schema": schema.to_dict(),
-        "categories": p_of_codes(2).to_dict(),
+        "categories": p_of_codes(2),
         "density": fc.Normal(2),
     }
     assert TableRecord(**good).restored().dim == 2

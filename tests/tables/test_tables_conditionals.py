@@ -12,19 +12,12 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import flowcore as fc
 from flowcore.conditionals.weights import trusted
-from flowcore.tables import (
-    CategoricalMixture,
-    ChowLiuTree,
-    Column,
-    Frequencies,
-    Kind,
-    LatentClasses,
-    Schema,
-    TableDensity,
-    fit_table,
-    read_blocks,
-)
+from flowcore.tables import Column, Kind, Schema, TableDensity, fit_table, read_blocks
+from flowcore.tables.categorical import CategoricalMixture
+from flowcore.tables.chow_liu_tree import ChowLiuTree
 from flowcore.tables.conditional import answers_of
+from flowcore.tables.frequencies import Frequencies
+from flowcore.tables.latent_classes import LatentClasses
 from flowcore.tables.proposal import Histogram, MixedMixture
 
 pytestmark = pytest.mark.usefixtures("few_folds")

@@ -9,16 +9,8 @@ import pyarrow as pa
 import pytest
 
 import flowcore as fc
-from flowcore.tables import (
-    CategoricalMixture,
-    Column,
-    Frequencies,
-    Kind,
-    Schema,
-    TableDensity,
-    fit_table,
-    read_blocks,
-)
+from flowcore.tables import Column, Kind, Schema, TableDensity, fit_table, read_blocks
+from flowcore.tables.categorical import CategoricalMixture
 from flowcore.tables.dates import (
     calendar,
     formats_of,
@@ -28,6 +20,7 @@ from flowcore.tables.dates import (
     weekday,
     written,
 )
+from flowcore.tables.frequencies import Frequencies
 
 N = 300
 draw = np.random.default_rng(0)

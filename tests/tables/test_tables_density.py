@@ -17,18 +17,11 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 import flowcore as fc
-from flowcore.tables import (
-    Column,
-    Frequencies,
-    Kind,
-    Schema,
-    TableDensity,
-    TableRecord,
-    as_frame,
-    fit_table,
-    learn_flow,
-)
+from flowcore.tables import Column, Kind, Schema, TableDensity, fit_table, learn_flow
+from flowcore.tables.frame import as_frame
+from flowcore.tables.frequencies import Frequencies
 from flowcore.tables.onehot import OneHot
+from flowcore.tables.record import TableRecord
 
 rng = np.random.default_rng(0)
 SCORED = {"name": "Gaussian", "score": 2.0, "error": 0.1, "weight": 1.0, "is_flow": False}

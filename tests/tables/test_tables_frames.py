@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import flowcore as fc
-from flowcore.tables import Column, Frame, Kind, Schema, as_frame, fit_table
+from flowcore.tables import Column, Kind, Schema, fit_table
+from flowcore.tables.frame import Frame, as_frame
 
 COLUMNS = {
     "x": [0.1, -2.5, None, 1e300],

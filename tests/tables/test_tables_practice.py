@@ -84,7 +84,7 @@ def test_draws_stay_in_cells_that_ten_rows_are_in():
     kind = Kind.parse("integer(1)")
     x = np.repeat([1.0, 2.0, 3.0, 4.0], 50)[:, None]
     coordinates = Coordinates([kind], [False]).fitted(x, rng.random(x.shape))
-    z = np.linspace(*coordinates.reach[:, 0].clip(-50, 50), 2000)[1:-1, None]
+    z = np.linspace(*coordinates.span[:, 0].clip(-50, 50), 2000)[1:-1, None]
     assert set(coordinates.from_line(z)[:, 0]) == {1, 2, 3, 4}
 
 

@@ -39,8 +39,8 @@ import numpy as np
 
 from ...support.common import machine, parser, quiet, write_json
 from .. import environment
+from ..packages import data_folder, stored
 from ..tables import imputation as printed
-from ..tabular.fetch import data_folder, stored
 from . import contestants, hidden
 from .contestants import EVERYBODY, OTHERS, OURS
 from .figures import (

@@ -36,8 +36,8 @@ from sklearn.model_selection import train_test_split
 import flowcore as fc
 
 from ...support.common import machine, parser, quiet, write_json
+from ..packages import data_folder, stored
 from ..tables import imputation as printed
-from ..tabular.fetch import data_folder, stored
 from . import uci
 from .contestants import by_table
 from .uci import Rows

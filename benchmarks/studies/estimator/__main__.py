@@ -26,8 +26,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ...support.common import parser, quiet, write_rows
+from ..packages import data_folder
 from ..tables import quality
-from ..tabular.fetch import data_folder
 from .contestants import CONTESTANTS
 from .results import OURS, compared
 from .tables import CHOOSING, REPORTING, load

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from ...support.common import parser, print_table, quiet
-from ..tabular.fetch import data_folder
+from ..packages import data_folder
 from .__main__ import FOLDS, splits
 from .tables import CHOOSING, load
 

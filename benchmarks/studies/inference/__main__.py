@@ -13,14 +13,13 @@ TABLE is one of
               mean and sd are the worst errors, in reference sds and relative
   modes       20 targets of 2 to 8 modes, ten of them bent, heavy-tailed or switching, and ten whose
               modes differ in volume by e^4 or more; --runs seeds of each
-  attacks     24 targets that were made to break the search for modes
   unimodal    20 targets with one mode, or ridge, or ring: whether "modes" is in the verdict, and
               whether log Z is within two of its errors; 100 fits are --runs 5
   crashes     60 targets as they come from a user: boxes by -inf, NaN, errors, improper ones
   evidence    bridge sampling from 2,000 exact draws, --runs times
 
 --epochs is that of `infer`; without it the defaults of `infer` hold. --targets are names, or parts
-of names, of the four tables before `evidence`. --quick takes seconds.
+of names, of the three tables before `evidence`. --quick takes seconds.
 """
 
 from __future__ import annotations
@@ -32,16 +31,16 @@ from threadpoolctl import threadpool_limits
 
 from ...support.common import machine, parse, parser, print_machine, print_table, write_rows
 from . import promises, tables
-from .attacks import attacks
 from .awkward import awkward
 from .models import MODELS
 from .several import several, volumes
 from .single import unimodal
 
 FITS = {
-    "modes": lambda: several() | volumes(), "attacks": attacks, "unimodal": unimodal,
+    "modes": lambda: several() | volumes(),
+    "unimodal": unimodal,
     "crashes": awkward,
-}  # fmt: skip
+}
 TABLES = ("exact", "posteriors", *FITS, "evidence")
 RUNS = {"evidence": 100, "modes": 3, "crashes": 3}  # the others: 1
 
@@ -57,7 +56,7 @@ def main(argv=None) -> int:
     )
     options.add_argument("--targets", nargs="+", metavar="NAME", default=[""])
     options.add_argument("--runs", type=int, help="of evidence (100); seeds of modes and crashes "
-                         "(3), attacks and unimodal (1)")  # fmt: skip
+                         "(3), unimodal (1)")  # fmt: skip
     args = parse(options, argv)
     if args.table == "posteriors" and args.posteriordb is None:
         options.error("posteriors needs --posteriordb FOLDER, a clone of stan-dev/posteriordb")

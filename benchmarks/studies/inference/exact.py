@@ -8,7 +8,7 @@ and are ours where the paper leaves them open.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import autograd.numpy as anp
 import numpy as np
@@ -17,14 +17,30 @@ from scipy import stats
 LOG_2_PI = np.log(2 * np.pi)
 
 
-class Exact(NamedTuple):
-    """log_p of rows, in autograd.numpy, and draws (n, D) of it."""
+class Truth(NamedTuple):
+    """A target and what is known of it.
+
+    log_p      log p~ of rows (n, D) in autograd.numpy; or of a dictionary, with support=
+    sample     (n, rng) -> exact draws (n, D), in the order of the parameters
+    log_z      nats
+    dim        D
+    shares     (K,): of the mass of p in each mode
+    who        rows -> (n,) the mode of each row, 0 to K - 1; None for one mode
+    deviation  sds (D,) in place of those of the draws; NaN where p has none, nor a mean
+    support    as `infer` takes it
+    """
 
     log_p: Callable
     sample: Callable
+    log_z: float
+    dim: int
+    shares: Any = (1.0,)
+    who: Callable | None = None
+    deviation: Any = None
+    support: Any = None
 
 
-def gaussian(dim: int, condition: float) -> Exact:
+def gaussian(dim: int, condition: float) -> Truth:
     """N(0, R diag(s^2) R^T), s^2 evenly spaced in the logarithm from 1/condition to 1."""
     rng = np.random.default_rng(0)
     rotation, _ = np.linalg.qr(rng.standard_normal((dim, dim)))
@@ -35,10 +51,10 @@ def gaussian(dim: int, condition: float) -> Exact:
     def log_p(x):
         return -0.5 * anp.sum(anp.dot(x, inverse) ** 2, axis=1) - constant
 
-    return Exact(log_p, lambda n, rng: rng.standard_normal((n, dim)) @ factor.T)
+    return Truth(log_p, lambda n, rng: rng.standard_normal((n, dim)) @ factor.T, 0.0, dim)
 
 
-def bent(dim: int, width: float, fan: float, bend: float) -> Exact:
+def bent(dim: int, width: float, fan: float, bend: float) -> Truth:
     """x_1 ~ N(0, width^2); x_i | x_1 ~ N(bend (x_1^2 - width^2), exp(fan x_1)).
 
     bend = 0, fan = 1: Neal's funnel. fan = 0: a banana. Both: a funana.
@@ -56,20 +72,20 @@ def bent(dim: int, width: float, fan: float, bend: float) -> Exact:
         middle, deviation = bend * (first**2 - width**2), np.exp(0.5 * fan * first)
         return np.hstack([first, middle + deviation * rng.standard_normal((n, dim - 1))])
 
-    return Exact(log_p, sample)
+    return Truth(log_p, sample, 0.0, dim)
 
 
-def student(dim: int, df: float) -> Exact:
+def student(dim: int, df: float) -> Truth:
     """Independent Student t densities."""
     constant = dim * float(stats.t(df).logpdf(0.0))
 
     def log_p(x):
         return constant - 0.5 * (df + 1) * anp.sum(anp.log1p(x**2 / df), axis=1)
 
-    return Exact(log_p, lambda n, rng: rng.standard_t(df, (n, dim)))
+    return Truth(log_p, lambda n, rng: rng.standard_t(df, (n, dim)), 0.0, dim)
 
 
-def targets(dim: int) -> dict[str, Exact]:
+def targets(dim: int) -> dict[str, Truth]:
     """The seven, by name."""
     return {
         "Gaussian, condition 10": gaussian(dim, 10.0),

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import autograd.numpy as anp
 import numpy as np
 from scipy import stats
 from scipy.special import gammaln
 
-from .exact import LOG_2_PI, bent, gaussian, targets
+from .exact import LOG_2_PI, Truth, bent, gaussian, targets
 
 SCHOOLS = np.array([28.0, 8, -3, 7, -1, 1, 18, 12]), np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
 
 
-class Known(NamedTuple):
-    """log p~ of rows, exact draws (n, D) of p, and log Z."""
-
-    log_p: Callable
-    sample: Callable
-    log_z: float
-
-
-def normal_gamma() -> Known:
+def normal_gamma() -> Truth:
     """mu and log precision of 30 normal data, under the conjugate prior (Murphy 2007)."""
     y, k0, a0, b0 = np.random.default_rng(0).normal(2.0, 3.0, 30), 0.1, 2.0, 4.0
     n, mean = len(y), y.mean()
@@ -44,14 +35,14 @@ def normal_gamma() -> Known:
 
     log_z = (gammaln(a) - gammaln(a0) + a0 * np.log(b0) - a * np.log(b)
              + 0.5 * np.log(k0 / k) - 0.5 * n * LOG_2_PI)  # fmt: skip
-    return Known(log_p, sample, float(log_z))
+    return Truth(log_p, sample, float(log_z), 2)
 
 
-def eight_schools() -> Known:
+def eight_schools() -> Truth:
     return hierarchy(*SCHOOLS)
 
 
-def hierarchy(y: np.ndarray, sigma: np.ndarray) -> Known:
+def hierarchy(y: np.ndarray, sigma: np.ndarray) -> Truth:
     """mu, log tau and J z: the centred effects are mu + tau z. Exact by a grid of (mu, tau).
 
     y_j ~ N(mu + tau z_j, sigma_j^2), mu ~ N(0, 5^2), tau ~ HalfCauchy(5).
@@ -90,19 +81,19 @@ def hierarchy(y: np.ndarray, sigma: np.ndarray) -> Known:
         z += np.sqrt(width) * rng.standard_normal((n, size))
         return np.column_stack([m, np.log(t), z])
 
-    return Known(log_p, sample, log_z)
+    return Truth(log_p, sample, log_z, size + 2)
 
 
-def problems() -> dict[str, Known]:
+def problems() -> dict[str, Truth]:
     return {
-        "Gaussian, D = 5": Known(*gaussian(5, 10.0), 0.0),
-        "Rosenbrock, D = 2": Known(*bent(2, 1.0, 0.0, 1.0), 0.0),
+        "Gaussian, D = 5": gaussian(5, 10.0),
+        "Rosenbrock, D = 2": bent(2, 1.0, 0.0, 1.0),
         "normal-gamma, D = 2": normal_gamma(),
         "eight schools, D = 10": eight_schools(),
     }
 
 
-def logistic(rows: int = 200, dim: int = 8):
+def logistic(rows: int = 200, dim: int = 8) -> Callable:
     """A logistic regression of drawn data, with the prior N(0, 3^2): log p~ of rows."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((rows, dim)) * np.geomspace(0.3, 3, dim)
@@ -118,10 +109,6 @@ def logistic(rows: int = 200, dim: int = 8):
 
 def shared() -> dict[str, tuple[Callable, int, float]]:
     """(log p~, D, log Z or 0) of the ten targets that other libraries get, too."""
-    ten = {name: (target.log_p, 10, 0.0) for name, target in targets(10).items()}
-    gamma, schools = normal_gamma(), eight_schools()
-    return ten | {
-        "normal-gamma": (gamma.log_p, 2, gamma.log_z),
-        "eight schools": (schools.log_p, 10, schools.log_z),
-        "logistic regression": (logistic(), 8, 0.0),
-    }
+    known = {"normal-gamma": normal_gamma(), "eight schools": eight_schools()}
+    found = {name: (own.log_p, own.dim, own.log_z) for name, own in (targets(10) | known).items()}
+    return found | {"logistic regression": (logistic(), 8, 0.0)}

@@ -63,7 +63,7 @@ def score_of_the_port(posterior: Posterior, draws: Mapping[str, np.ndarray]) -> 
 
     It is 0 up to chance for the density that the draws are of, in any coordinates.
     """
-    space = Space.of(posterior.support, None)
+    space = Space(posterior.support, None)
     target = LogTarget(pulled_back(posterior.log_p, space.from_line), space.free)
     _, slope = target(space.to_line(posterior.back(draws)))
     return float(np.max(np.abs(slope.mean(axis=0)) / (slope.std(axis=0) / np.sqrt(len(slope)))))

@@ -18,7 +18,8 @@ import flowcore as fc
 from flowcore.inference.space import flat
 
 from .awkward import Awkward
-from .several import FIRST_SEED, Truth
+from .exact import Truth
+from .several import FIRST_SEED
 
 MEAN, DEVIATION, NATS = 0.1, 0.1, 0.05  # sds; a share; nats: beyond these an answer is wrong
 OF_SHARE = 0.5  # of a mode's share, in the weighted draws

@@ -9,40 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import permutations
-from typing import Any, NamedTuple
 
 import autograd.numpy as anp
 import numpy as np
 from autograd.scipy.special import logsumexp
 from scipy.special import gammaln
 
-from .exact import LOG_2_PI
+from .exact import LOG_2_PI, Truth
 
 FIRST_SEED = 1000
 LEAST, MOST = 4.0, 12.0  # sds between two modes
-
-
-class Truth(NamedTuple):
-    """A target and what is known of it.
-
-    log_p      log p~ of rows (n, D) in autograd.numpy; or of a dictionary, with support=
-    sample     (n, rng) -> exact draws (n, D), in the order of the parameters
-    log_z      nats
-    dim        D
-    shares     (K,): of the mass of p in each mode
-    who        rows -> (n,) the mode of each row, 0 to K - 1; None for one mode
-    deviation  sds (D,) in place of those of the draws; NaN where p has none, nor a mean
-    support    as `infer` takes it
-    """
-
-    log_p: Callable
-    sample: Callable
-    log_z: float
-    dim: int
-    shares: Any = (1.0,)
-    who: Callable | None = None
-    deviation: Any = None
-    support: Any = None
 
 
 def pieces(shares, centres, factors, bends=0.0, df: float = np.inf) -> Truth:
@@ -142,7 +118,7 @@ def switching(seed: int, k: int, size: int) -> Truth:
     return pieces(np.full(len(orders), 1 / len(orders)), centres, factors)
 
 
-def by_grid(log_p, low, high, n: int = 801, who=None, support=None) -> Truth:
+def by_grid(log_p, low, high, n: int, who=None) -> Truth:
     """A smooth target of two numbers on a box, by its values on a grid: log_p of rows."""
     axes = [np.linspace(a, b, n + 1) for a, b in zip(low, high, strict=True)]
     middle = [0.5 * (axis[1:] + axis[:-1]) for axis in axes]
@@ -157,7 +133,7 @@ def by_grid(log_p, low, high, n: int = 801, who=None, support=None) -> Truth:
         return rows[rng.choice(len(rows), n, p=share)] + cell * (rng.random((n, 2)) - 0.5)
 
     shares = (1.0,) if who is None else np.bincount(who(rows), share)
-    return Truth(log_p, sample, log_z, 2, shares, who, None, support)
+    return Truth(log_p, sample, log_z, 2, shares, who)
 
 
 def two_means(seed: int, apart: float) -> Truth:

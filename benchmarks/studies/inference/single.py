@@ -10,17 +10,9 @@ from scipy import stats
 from scipy.special import betaln, expit, gammaln
 
 from . import exact
-from .exact import LOG_2_PI
-from .known import SCHOOLS, Known, hierarchy, normal_gamma
-from .several import FIRST_SEED, Truth, by_grid, pieces
-
-
-def of_exact(target: exact.Exact, dim: int) -> Truth:
-    return Truth(target.log_p, target.sample, 0.0, dim)
-
-
-def of_known(target: Known, dim: int) -> Truth:
-    return Truth(target.log_p, target.sample, target.log_z, dim)
+from .exact import LOG_2_PI, Truth
+from .known import SCHOOLS, hierarchy, normal_gamma
+from .several import FIRST_SEED, by_grid, pieces
 
 
 def units(scales, correlation: float, seed: int = FIRST_SEED) -> Truth:
@@ -206,15 +198,15 @@ def ten_groups():
 def unimodal() -> dict[str, Callable[[], Truth]]:
     """The 20 of the table, by name."""
     return {
-        "Gaussian, condition 1e6": lambda: of_exact(exact.gaussian(100, 1e6), 100),
+        "Gaussian, condition 1e6": lambda: exact.gaussian(100, 1e6),
         "raw units": lambda: units([1e9, 30, 1e-4, 1400, 2e-21], 0.9),
         "narrow ridge": lambda: units([1.0, 1e3, 1e-3], 0.999999),
         "Rosenbrock chain": rosenbrock,
-        "banana": lambda: of_exact(exact.bent(10, 2.0, 0.0, 0.5), 10),
-        "funnel": lambda: of_exact(exact.bent(5, 1.5, 1.0, 0.0), 5),
+        "banana": lambda: exact.bent(10, 2.0, 0.0, 0.5),
+        "funnel": lambda: exact.bent(5, 1.5, 1.0, 0.0),
         "eight schools, centred": lambda: centred(*SCHOOLS),
         "ten groups, centred": lambda: centred(*ten_groups()),
-        "ten groups, not centred": lambda: of_known(hierarchy(*ten_groups()), 12),
+        "ten groups, not centred": lambda: hierarchy(*ten_groups()),
         "horseshoe": horseshoe,
         "ring": ring,
         "t of 3 df": lambda: student(5, 3.0),
@@ -222,7 +214,7 @@ def unimodal() -> dict[str, Callable[[], Truth]]:
         "Dirichlet": dirichlet,
         "densities at bounds": at_bounds,
         "logistic regression": logistic,
-        "normal-gamma": lambda: of_known(normal_gamma(), 2),
+        "normal-gamma": normal_gamma,
         "hyperbola": product,
         "log-gamma": gumbel,
         "plateau": plateau,

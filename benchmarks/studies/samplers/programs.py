@@ -10,7 +10,7 @@ import numpy as np
 
 from .targets import TARGETS, Target
 
-FLOWCORE_MAF = {"flow_backend": "flowcore", "recipe": "maf", "layers": 3, "hidden": [64, 64]}
+FLOWCORE_MAF = {"recipe": "maf", "layers": 3, "hidden": [64, 64]}
 
 
 class Clock:
@@ -89,6 +89,8 @@ def aspire(target: Target, own: bool, seed: int, quick: bool, clock: Clock):
     one of flowcore's, by the same number of epochs."""
     from aspire import Aspire, Samples
 
+    from .aspire_flow import AspireFlow
+
     rng = np.random.default_rng(seed)
     names = [f"x{i}" for i in range(target.dim)]
     box = np.log(target.high - target.low)
@@ -104,12 +106,14 @@ def aspire(target: Target, own: bool, seed: int, quick: bool, clock: Clock):
         inside = ((x >= target.low) & (x <= target.high)).all(axis=1)
         return np.where(inside, -target.dim * box, -np.inf)
 
+    bounds = {name: [target.low, target.high] for name in names}
+    flow = None if own else AspireFlow(names, bounds, rng=seed, dtype="float32", **FLOWCORE_MAF)
     found = Aspire(
         log_likelihood=log_l, log_prior=log_prior, dims=target.dim, parameters=names, xp=np,
-        prior_bounds={name: [target.low, target.high] for name in names}, seed=seed,
-        dtype="float32", **({} if own else FLOWCORE_MAF),
+        prior_bounds=bounds, seed=seed, dtype="float32", flow=flow,
     )  # fmt: skip
-    found.init_flow()
+    if own:
+        found.init_flow()
     clock.on(found.flow, "fit")
     x = rng.uniform(target.low, target.high, (200 if quick else 2000, target.dim))
     epochs = 2 if quick else 100
@@ -127,7 +131,7 @@ PROGRAMS = {f.__name__: f for f in (nessai, pocomc, aspire)}
 IMPORTS = {  # before the clock starts; torch is among them all
     "nessai": ("nessai.flowsampler", "benchmarks.studies.samplers.nessai_flow"),
     "pocomc": ("pocomc", "benchmarks.studies.samplers.pocomc_flow"),
-    "aspire": ("aspire", "aspire.flows.torch.flows"),
+    "aspire": ("aspire.flows.torch.flows", "benchmarks.studies.samplers.aspire_flow"),
 }
 
 

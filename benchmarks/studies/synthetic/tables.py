@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..estimator.tables import frame_of_r, text_of_keel
+from ..packages import frame_of_r, text_of_keel
 
 if TYPE_CHECKING:
     from pandas import DataFrame

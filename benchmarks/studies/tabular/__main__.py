@@ -3,7 +3,7 @@
     python -m benchmarks.studies.tabular power [--models made maf5] [--minutes 90] [--json out.json]
 
 DATA is power, magic or galaxies (downloaded at the first run; see
-benchmarks/studies/tabular/fetch.py). First a full-covariance Gaussian is fitted: if POWER's is not
+benchmarks/studies/packages.py). First a full-covariance Gaussian is fitted: if POWER's is not
 the published one, the run stops, for the data would be wrong. Then every model is trained with
 flowcore.fit in float32, best validation kept, and its test log-likelihood printed with two standard
 errors. Units: nats, of the standardised table, as in the papers. With --minutes the number of
@@ -25,9 +25,9 @@ from pathlib import Path
 import numpy as np
 
 from ...support.common import bare_parser, machine, print_machine, write_json
+from ..packages import DataError
 from ..tables import quality
 from .datasets import NAMES, Dataset, load
-from .fetch import DataError
 from .gaussian import check_gaussian, fit_gaussian
 from .models import MODELS, PUBLISHED, Model, show
 from .training import train

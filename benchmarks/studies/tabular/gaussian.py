@@ -9,8 +9,8 @@ from autograd import value_and_grad
 import flowcore as fc
 from flowcore import LULinear
 
+from ..packages import DataError
 from .datasets import Dataset
-from .fetch import DataError
 from .models import GAUSSIAN_TOLERANCE, PUBLISHED
 
 ROWS = 200_000  # of the training set: enough for three digits of six-dimensional covariances

@@ -9,10 +9,10 @@ the moons is known, each can be compared with the truth:
 """
 
 from .data import Moons
-from .story import compare_seeds, run
+from .story import run
 from .three import TUTORIAL, Result, Settings, build, contestants, finite_share, nll, train
 
 __all__ = [
-    "TUTORIAL", "Moons", "Result", "Settings", "build", "compare_seeds", "contestants",
-    "finite_share", "nll", "run", "train",
+    "TUTORIAL", "Moons", "Result", "Settings", "build", "contestants", "finite_share", "nll",
+    "run", "train",
 ]  # fmt: skip

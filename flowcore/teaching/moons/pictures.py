@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...distributions import Normal
-from ...plots import densities, jacobian, losses, masks, scatter
+from ...plots import densities, losses, masks, scatter
 from ...plots.drawing import new_figure
 from ...testing import randomize
+from ..pictures.jacobian import jacobian
 from .data import N_TRAIN, Moons
 from .three import Result, layer, nll
 

@@ -12,7 +12,7 @@ from ...spec.reference import numerical_jacobian
 from ...training import History
 from .data import N_DATA, N_FRESH, N_TRAIN, NOISE, Moons
 from .pictures import Album, draw_flows, draw_losses, structure, titled
-from .three import Result, Settings, contestants, finite_share, nll, train
+from .three import Result, Settings, contestants, nll, train
 
 
 def run(settings: Settings, seed: int, out) -> None:
@@ -74,23 +74,3 @@ def _print_log_det(flow, point):
         f"\nlog |det dz/dx| of the six at x = ({point[0]:.3f}, {point[1]:.3f}):\n"
         f"  {log_det:.6f} by the flow, {brute:.6f} by the brute-force Jacobian"
     )
-
-
-def compare_seeds(settings: Settings, seeds) -> None:
-    """The same training for several seeds, without pictures: NLL and KL on fresh points of each."""
-    print(f"NLL in nats on {N_FRESH:,} fresh points (KL to the truth); finite cells of the grid")
-    print("[-5, 5]^2, 100 x 100")
-    print("seed   entropy       one layer      six layers      own recipe   finite")
-    table = []
-    for seed in seeds:
-        moons = Moons.make(seed)
-        results = [train(contestant, moons) for contestant in contestants(moons, settings)]
-        table.append([(result.nll, result.kl.kl) for result in results])
-        finite = min(finite_share(result.flow) for result in results)
-        print(f"{seed:4d} {moons.entropy():9.3f}{_cells(table[-1])} {finite:8.2%}", flush=True)
-    print(f"{'median':14s}{_cells(np.median(table, axis=0))}")
-    print(f"{'worst':14s}{_cells(np.max(table, axis=0))}")
-
-
-def _cells(pairs) -> str:
-    return "".join(f"{nll:8.3f} ({kl:.3f})" for nll, kl in pairs)

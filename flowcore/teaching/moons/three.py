@@ -15,7 +15,7 @@ from .data import N_FRESH, Moons
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of the command line."""
+    """The options of the command line, and the epochs."""
 
     flow: str = "maf"
     epochs: int | None = None  # of every training run; None: what serves each of them

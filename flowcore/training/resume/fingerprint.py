@@ -44,8 +44,11 @@ def fingerprint(
 
 
 def differences(there: dict[str, str], here: dict[str, str]) -> str:
-    """The names and texts in which two fingerprints differ, for a message; "" if they agree."""
-    pairs = {name: (there.get(name), text) for name, text in here.items()}
+    """The names and texts in which two fingerprints differ, for a message; "" if they agree.
+
+    An option that was not given is None.
+    """
+    pairs = {name: (there.get(name, "None"), here.get(name, "None")) for name in {**here, **there}}
     return ", ".join(f"{name} ({a} there, {b} here)" for name, (a, b) in pairs.items() if a != b)
 
 

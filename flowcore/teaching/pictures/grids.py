@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.inputs import check_dim
-from . import drawing
+from ...core.inputs import check_dim
+from ...plots import drawing
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
     from matplotlib.axes import Axes
 
-    from ..core.typing import Context, Limits
+    from ...core.typing import Context, Limits
 
 PALER = 0.7  # of the way to white: every other cell, so that cells differ in grey, too
 ON_A_SIDE = 48  # points on each side of a cell: a steep layer stretches a short piece across a gap

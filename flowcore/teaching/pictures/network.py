@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .drawing import BLACK, BLUE, PALE, SMALL, VERMILLION, as_made, new_axes
+from ...plots.drawing import BLACK, BLUE, PALE, SMALL, VERMILLION, as_made, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..networks import MADE
+    from ...networks import MADE
 
 MOST_UNITS = 24  # in a layer: more are too small
 AREA = 150  # of a unit, in square points

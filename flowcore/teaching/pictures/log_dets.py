@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..bijectors import Invert
-from ..core.inputs import in_order, selected
-from ..distributions.transformed import short_name
-from .drawing import BLACK, GREY, PALETTE, SMALL, new_axes
+from ...bijectors import Invert
+from ...core.inputs import in_order, selected
+from ...distributions.transformed import short_name
+from ...plots.drawing import BLACK, GREY, PALETTE, SMALL, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-    from ..core.typing import Context
-    from ..distributions import TransformedDistribution
+    from ...core.typing import Context
+    from ...distributions import TransformedDistribution
 
 COLOURS = [colour for colour in PALETTE if colour != BLACK]  # black is the sum
 HATCHES = ("", "//", "..", "\\\\", "xx")  # of more parts than there are colours

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from autograd.core import make_vjp
 
-from ..bijectors import Bijector
-from ..core.inputs import as_integers, as_numbers
-from .drawing import PALE, heat_map, new_axes, subscripted
+from ...bijectors import Bijector
+from ...core.inputs import as_integers, as_numbers
+from ...plots.drawing import PALE, heat_map, new_axes, subscripted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-    from ..core.typing import Context
-    from ..distributions import TransformedDistribution
+    from ...core.typing import Context
+    from ...distributions import TransformedDistribution
 
 
 def jacobian(

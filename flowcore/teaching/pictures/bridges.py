@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..metrics import log_density_floor, stray_mass
-from .contours import OnGrid
-from .drawing import BLACK, SMALL, new_axes
+from ...metrics import log_density_floor, stray_mass
+from ...plots.contours import OnGrid
+from ...plots.drawing import BLACK, SMALL, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..core.typing import Limits
+    from ...core.typing import Limits
 
 DECADES = 4  # of density below its highest: what is thinner is white
 KEPT = 0.999  # of the truth's mass is inside of the line
