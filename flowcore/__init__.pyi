@@ -22,6 +22,7 @@ from .bijectors import Exp as Exp
 from .bijectors import Invert as Invert
 from .bijectors import Logit as Logit
 from .bijectors import LULinear as LULinear
+from .bijectors import Margins as Margins
 from .bijectors import MaskedAutoregressiveFlow as MaskedAutoregressiveFlow
 from .bijectors import Permute as Permute
 from .bijectors import Planar as Planar

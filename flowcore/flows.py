@@ -13,7 +13,7 @@ the data end matters much: it should go from simple coordinates to those that de
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ from .bijectors import (
     EmbedContext,
     Invert,
     LULinear,
+    Margins,
     MaskedAutoregressiveFlow,
     Permute,
     Standardize,
@@ -37,7 +38,6 @@ from .bijectors import (
     Whiten,
     check_context_net,
 )
-from .bijectors.linear import Standardization
 from .core.inputs import check_dim
 from .distributions import Normal, Product, StudentT, TransformedDistribution, UniformCircle
 from .networks import MADE, circular_indices, input_degrees
@@ -84,6 +84,7 @@ def maf(
     standardize : bool or str
         End in a Standardize that `fit` initialises. "whiten": in a `Whiten`, for columns that are
         nearly functions of each other; it does not suit columns on a grid or with bounds.
+        "margins": in a Standardize and `Margins`, for few rows of skewed columns.
     rng : int or numpy Generator
         Seed of the initial weights.
     transformer : Transformer
@@ -550,10 +551,13 @@ def _flow(
     return flow.untrained() if of_data else flow
 
 
-def _constants(name: str, kind) -> type[Standardization] | None:
-    """The class of the bijector that keeps the constants."""
+def _constants(name: str, kind) -> Callable[[int], Bijector] | None:
+    """From D to the bijector that keeps the constants."""
+    if kind == "margins" and name == "standardize":
+        return lambda dim: Chain([Standardize(dim), Margins(dim)])
     if kind not in [*KINDS]:
-        raise ValueError(f'{name} must be True, False or "whiten", not {kind!r:.40}')
+        more = ', "margins"' * (name == "standardize")
+        raise ValueError(f'{name} must be True, False, "whiten"{more}, not {kind!r:.40}')
     return KINDS[kind]
 
 

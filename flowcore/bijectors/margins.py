@@ -48,8 +48,8 @@ class Margins(FixedMap):
     --------
     >>> x = np.random.default_rng(0).lognormal(size=(500, 1))
     >>> z = Margins.from_data(x).inverse(x)
-    >>> ((z - z.mean()) ** 3).mean().round(1) + 0.0  # the skewness; that of x is 6
-    np.float64(0.0)
+    >>> float(x.max().round()), float(z.max().round())
+    (21.0, 4.0)
     """
 
     fitted = ("loc", "scale", "skewness", "tails", "initialized")

@@ -3,7 +3,7 @@
 density.py      `FlowDensity`; record.py   its summary, and the same in a file
 rows.py         the table: checked, equal rows merged, standardised
 candidates.py   the candidates: flows, and simple densities (gaussians.py)
-completion.py   rows with holes: completed several times, scored by their known values
+
 plan.py         which candidates, on how many folds, for how many epochs: by the budget
 selection.py    the candidates fitted on folds, in processes (workers.py), and their weights
                 (stacking.py): read this first

@@ -29,12 +29,13 @@ from .stacking import mean_and_error, mixed, stacked_weights
 LOWEST, BELOW = 0.01, 5.0  # nats: a row counts no less than so much below this quantile
 LEAST = -1e150  # of log p: means and squares of it are numbers
 PRIOR, PRIOR_OF_T, DF = 0.3, 0.1, 5.0  # of mixtures; degrees of freedom of their t densities
-OF_T, OF_MARGINS = 6, 4  # components at most, of t densities, and after margins
+OF_T, T_OF_MARGINS, OF_MARGINS = 6, 3, (3, 4)  # components: of t densities; after margins
 PATIENCE = 18  # epochs: of few rows, flows have learned what they can after a third of them all
 LEAST_GAIN = 0.01  # nats a row, of a flow that is worth its time
 WIDTH = 32  # columns: in wider tables, networks are wider
 WIDE_CONTEXT = 200  # columns of a context: each more has as many parameters as a column
 PER_PARAMETER = 2e-5  # milliseconds of an update
+FLOAT32 = 0.7  # of the time of float64, in which the costs were measured
 BINS = 8  # of the splines whose costs were measured; a third of these costs grows with the bins
 
 
@@ -102,32 +103,29 @@ CLAMPED = [Candidate("Gaussian", gaussian_of_present, clamped=True, latent=True)
 
 
 def simple_candidates(sizes: Sequence[int]) -> list[list[Candidate]]:
-    """All simple densities, those of mixtures with these numbers of components last, each size in a
-    list of its own."""
-    simple = []
-    for margins in (False, True):
-        words = " of margins" * margins
-        for shrink in (True, False):
-            options = {"shrink": shrink}
-            simple += [
-                Candidate(f"Gaussian{words}", gaussian, options, margins, latent=True),
-                Candidate(f"Student t{words}", student, options, margins, kept=shrink > margins),
-            ]
-        simple += [Candidate(f"t{words}", mixture, {"n_components": 1, "df": DF}, margins, 11)]
-    return [simple, *map(_mixtures, sizes)]
-
-
-def _mixtures(k: int) -> list[Candidate]:
-    """Of k Gaussians and of k t densities; the smaller ones also of margins."""
-    found = []
-    for margins in (False, True)[: 1 + (k <= OF_MARGINS)]:
-        words = " of margins" * margins
-        options = {"n_components": k, "prior": PRIOR}
-        found += [Candidate(f"mixture of {k}{words}", mixture, options, margins, 10 + 2 * k)]
-        if k <= OF_T:
-            options |= {"df": DF, "prior": PRIOR_OF_T}
-            found += [Candidate(f"{k} t{words}", mixture, options, margins, 11 + 2 * k)]
-    return found
+    """The simple densities in groups: those of one component, then mixtures with these numbers of
+    components, each with those of t densities, and the smaller ones also of margins."""
+    groups = []
+    for k in (1, *sizes):
+        of_t = {"n_components": k, "df": DF, "prior": PRIOR_OF_T}
+        group = [Candidate(f"{k} t", mixture, of_t, seed=k)] if k <= OF_T else []
+        if k <= T_OF_MARGINS:
+            group += [Candidate(f"{k} t of margins", mixture, of_t, True, k)]
+        if k > 1:
+            name, options = f"mixture of {k}", {"n_components": k, "prior": PRIOR}
+            group += [Candidate(name, mixture, options, seed=100 + k)]
+            if k in OF_MARGINS:
+                group += [Candidate(f"{name} of margins", mixture, options, True, 100 + k)]
+        groups.append(group)
+    for shrink in (True, False):
+        options = {"shrink": shrink}
+        groups[0] += [
+            Candidate("Gaussian", gaussian, options, latent=True),
+            Candidate("Student t", student, options, kept=shrink),
+            Candidate("Gaussian of margins", gaussian, options, True, latent=True),
+        ]
+    groups[0].sort(key=lambda one: not one.latent)  # some density in any case: a quick one first
+    return groups
 
 
 @dataclass(frozen=True)
@@ -250,7 +248,7 @@ class FlowCandidate:
         fixed, _, per_row, per_number = self.cost
         of_parameters = self.nbytes(dim, context_dim) / 8 * PER_PARAMETER
         of_rows = batch_size * (per_row + per_number * self._size(dim))
-        return of_parameters + self._of_bins * (fixed + of_rows)
+        return FLOAT32 * (of_parameters + self._of_bins * (fixed + of_rows))
 
     def nbytes(self, dim: int, context_dim: int = 0) -> float:
         """About the memory of its parameters in float64, from what an update costs per D."""
@@ -343,7 +341,8 @@ def evaluated(density: Distribution, threads: int | None = None) -> Callable:
 
     def log_prob(x, context):
         given = {"context": context} if density.context_dim else {}
-        return np.maximum(density.log_prob(x, threads=threads, **given), LEAST)
+        log_p = density.log_prob(x, threads=threads, **given)
+        return np.maximum(log_p.astype(float), LEAST)
 
     return log_prob
 
@@ -362,9 +361,11 @@ affine = partial(maf, base="student_t", activation="tanh")  # with tails, as tha
 spline = partial(nsf, activation="tanh")
 FLOWS = {
     "spline": FlowCandidate("spline flow", spline, (1.2, 0.09, 0.002, 0.002), bins=BINS),
-    "affine": FlowCandidate("affine flow", affine, (0.5, 0.015, 0.003, 0.0002)),
+    "margins": FlowCandidate("spline flow of margins", spline, (1.2, 0.09, 0.002, 0.002),
+                             bins=BINS, margins=True),
     "modes": FlowCandidate("spline flow of modes", partial(spline, layers=2),
-                           (0.8, 0.05, 0.002, 0.001), bins=BINS, modes=True, least_dim=2),
+                           (0.8, 0.05, 0.002, 0.001), bins=BINS, modes=True, margins=True,
+                           least_dim=2),
     "white": FlowCandidate("affine flow, white", partial(affine, layers=3),
                            (0.5, 0.015, 0.003, 0.0002), white=True, least_dim=3),
     "small": FlowCandidate("small affine flow", partial(affine, layers=3, hidden=[32]),
@@ -373,6 +374,7 @@ FLOWS = {
                                   bins=BINS, white=True, rows_per_column=100,
                                   least_condition=CORRELATED),
 }  # fmt: skip
+AFFINE = FlowCandidate("affine flow", affine, (0.5, 0.015, 0.003, 0.0002))  # if it is asked for
 RECIPES = (glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp)
 COST = FLOWS["spline"].cost  # of a flow that nobody has measured
 MATCHED = FlowCandidate("continuous", continuous, COST, matched=True, times=EPOCHS_OF_MATCHING)
@@ -387,7 +389,8 @@ def as_candidates(flow, dim: int, context_dim: int, clamped: bool = False) -> li
                 f"flow={flow!r} mixes columns linearly, so it cannot leave out absent numbers: "
                 "take 'affine' or 'spline'"
             )
-        return [replace(one, clamped=True) for one in flows]
+        of_rows = [one for one in flows if one is not FLOWS["margins"]] or flows
+        return [replace(one, clamped=True, margins=False) for one in of_rows]
     if isinstance(flow, TransformedDistribution):
         if (flow.dim, flow.context_dim) != (dim, context_dim):
             raise ValueError(
@@ -396,7 +399,7 @@ def as_candidates(flow, dim: int, context_dim: int, clamped: bool = False) -> li
             )
         return [FlowCandidate("your flow", partial(_own, flow), COST)]
     named = {recipe.__name__: FlowCandidate(recipe.__name__, recipe, COST) for recipe in RECIPES}
-    known = {"auto": None, **FLOWS, **named, "continuous": MATCHED}
+    known = {"auto": None, **FLOWS, "affine": AFFINE, **named, "continuous": MATCHED}
     if not (isinstance(flow, str) and flow in known):
         raise ValueError(
             f"flow must be one of {', '.join(known)}, or a TransformedDistribution: got {flow!r}"

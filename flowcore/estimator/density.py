@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from importlib.util import find_spec
 from numbers import Integral, Real
@@ -31,8 +30,8 @@ from ..training.defaults import is_auto
 from .candidates import angles_in, as_candidates
 from .plan import Plan, default_minutes, plan
 from .record import FlowDensityRecord
-from .rows import Inputs, Sample, check_rows, merged, quantile, standardized, trimmed
-from .selection import select
+from .rows import Inputs, Sample, check_rows, merged, standardized
+from .selection import select, select_with_holes
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -47,7 +46,6 @@ if TYPE_CHECKING:
         Posterior,
     )
     from ..core.typing import Context, TableLike
-    from ..distributions import Distribution
 
 
 class FlowDensity(
@@ -117,21 +115,11 @@ class FlowDensity(
         held-out epoch so far. `fit` warns, and `summary_` lists them. Results then depend on the
         clock. The Gaussian is always fitted. Below ten seconds no processes are started. The
         evaluation of the held-out rows may exceed the limit. None: no limit.
-    trim : float
-        The share of rows, in [0, 0.5], that is left out of the fit: the rows that an isolation
-        forest (scikit-learn's) finds most isolated. So clusters of outliers are not learned. Choose
-        clearly more than the share of outliers, such as twice that share, because the density
-        learns a whole cluster if a few of its rows stay. On a clean table trimming makes the
-        density worse in the tails. `summary_` does not show this loss, because only kept rows are
-        scored.
     missing : str
         "error": NaN is an error. "learn": NaN is an unknown value, and both the fit and the scores
-        use the log-density of the known values of a row (see `completion.py`). `offset_` comes from
-        completed rows. Whether a value is missing may depend on known values, but not on missing
-        ones. Rows without any value are left out. The fitted density takes complete rows:
-        `impute` fills holes.
-    contamination : float
-        The share of rows, in (0, 0.5], that count as outliers.
+        use the log-density of the known values of a row (see `conditionals/completion.py`). Whether
+        a value is missing may depend on known values, but not on missing ones. Rows without any
+        value are left out. The fitted density takes complete rows: `impute` fills holes.
     n_jobs : int
         Number of processes that fit flows (joblib). None: all cores, or the number that a joblib
         context sets; one inside of another worker.
@@ -143,8 +131,7 @@ class FlowDensity(
     Attributes
     ----------
     density_ : Distribution
-        The density, in the units of X and of the context; `flowcore.save` accepts it. It takes a
-        context only if one of its parts reads one: see `density_.context_dim`.
+        The density, in the units of X and of the context; `flowcore.save` accepts it.
     conditionals_ : Conditionals
         What `given`, `marginal` and `impute` ask; also for log p of rows with holes. The proposal
         is fitted at the first question, then kept, and saved with the estimator.
@@ -157,10 +144,6 @@ class FlowDensity(
         weight, and for rows that were never held out (a large table may have a single fold). For
         rows that `trim` left out: the result of `score_samples`. With missing="learn": the
         log-density of the known values.
-    offset_ : float
-        The `contamination` quantile of `held_out_scores_`: a row below it is an outlier. With
-        missing="learn" it is computed from completed rows, and rows that had holes are not held
-        out.
     n_features_in_, feature_names_in_ :
         As in scikit-learn.
     context_dim_ : int
@@ -188,9 +171,7 @@ class FlowDensity(
         *,
         budget: float | None = None,
         max_seconds: float | None = None,
-        trim: float = 0.0,
         missing: str = "error",
-        contamination: float = 0.1,
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
         progress: bool = False,
@@ -198,9 +179,7 @@ class FlowDensity(
         self.flow = flow
         self.budget = budget
         self.max_seconds = max_seconds
-        self.trim = trim
         self.missing = missing
-        self.contamination = contamination
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.progress = progress
@@ -242,7 +221,7 @@ class FlowDensity(
         return Inputs(x, weight, context, hole, absent, present is not None, angle, labels)
 
     def _selected(self, table: Inputs, rows: Sample, seeds, ends: float) -> tuple:
-        """(the rows, the result of `select`, log p of completed rows (n,)) within the budget."""
+        """(the rows, the result of `select`) within the budget."""
         dims = table.x.shape[1], self.context_dim_
         minutes = default_minutes(len(rows)) if self.budget is None else self.budget
         minutes = min(minutes, (self.max_seconds or np.inf) / 60)
@@ -255,40 +234,24 @@ class FlowDensity(
 
         how = table.angle, seeds, self.n_jobs, not is_auto(self.flow), self.progress
         if table.hole.any():
-            from .completion import fit_with_holes
+            return select_with_holes(rows, planned, *how, labels=table.labels, ends=ends)
+        return rows, select(rows, planned(rows), *how, ends)
 
-            return fit_with_holes(rows, planned, how, ends, table.labels)
-        selection = select(rows, planned(rows), *how, ends)
-        return rows, selection, selection[2]
-
-    def _set_scores(
-        self, table: Inputs, rows: Sample, first, isolated, scale, log_p, completed, summary
-    ) -> None:
-        """`held_out_scores_`, `offset_` and `summary_`, in the units of X: log p (n,) and that of
-        completed rows are those of standardised, different rows."""
-        log_scale = np.log(scale.scale)
-        nats = -(~table.absent @ log_scale)[rows.place]  # of the numbers that a row has
-        unseen = (table.hole @ log_scale)[rows.place]
+    def _set_scores(self, table: Inputs, rows: Sample, first, scale, log_p, summary) -> None:
+        """`held_out_scores_` and `summary_`, in the units of X, of log p (n,) of standardised,
+        different rows."""
+        nats = -((~table.absent & ~table.hole) @ np.log(scale.scale))[rows.place]
         scored = rows.weight * np.isfinite(log_p)
-        self.summary_ = summary.shifted(float(scored @ (nats + unseen) / scored.sum()))
-        scores, judged = np.full((2, len(table.x)), np.nan)
-        scores[rows.place], judged[rows.place] = log_p + nats + unseen, completed + nats
-        used = np.where(isolated, 0, table.weight)
-        scores, judged = np.where(used > 0, [scores[first], judged[first]], np.nan)
-        if isolated.any():
-            context = table.context[isolated] if self.density_.context_dim else None
-            log_p = self.density_.log_prob(table.x[isolated], context=context)
-            scores[isolated] = judged[isolated] = log_p
-        self.held_out_scores_, seen = scores, np.isfinite(judged)
-        known = used[seen].sum() / used.sum()  # of isolated rows all scores are known
-        weight = np.where(isolated, known * table.weight, table.weight)
-        self.offset_ = quantile(judged[seen], weight[seen], self.contamination)
+        self.summary_ = summary.shifted(float(scored @ nats / scored.sum()))
+        scores = np.full(len(table.x), np.nan)
+        scores[rows.place] = log_p + nats
+        self.held_out_scores_ = np.where(table.weight > 0, scores[first], np.nan)
 
     def score_samples(self, X: ArrayLike, context: Context = None) -> np.ndarray:
         """log p(x) of every row of X (n, D), in nats, in the units of X: shape (n,)."""
         check_is_fitted(self)
         X, _ = check_rows(self, X, reset=False)
-        return self.density_.log_prob(X, context=self._read_by(self.density_, context, len(X)))
+        return self.density_.log_prob(X, context=self._context(context, len(X)))
 
     def score(self, X: ArrayLike, y: None = None, *, context: Context = None) -> float:
         """The mean of `score_samples`."""
@@ -304,10 +267,8 @@ class FlowDensity(
         """
         check_is_fitted(self)
         rng = np.random.default_rng(seed_sequence(random_state))
-        read = self._read_by(self.density_, context)
-        if context is not None and read is None:  # nothing that reads it has any weight
-            n_samples = n_samples, len(np.atleast_2d(context))
-        return self._as_table_of_fit(self.density_.sample(n_samples, rng, context=read))
+        drawn = self.density_.sample(n_samples, rng, context=self._context(context))
+        return self._as_table_of_fit(drawn)
 
     def pit(self, y: ArrayLike, context: Context = None) -> np.ndarray:
         """F(y | context) of one column, (n,): uniform numbers, if the density is the truth.
@@ -317,7 +278,7 @@ class FlowDensity(
         """
         check_is_fitted(self)
         y = as_column("y", y)
-        return self.density_.pit(y, self._read_by(self.density_, context, len(y)))
+        return self.density_.pit(y, self._context(context, len(y)))
 
     def quantiles(self, q: ArrayLike, context: Context = None) -> np.ndarray:
         """The quantiles of one column: (len(q), n) for n rows of a context, (len(q),) without.
@@ -325,39 +286,7 @@ class FlowDensity(
         Cost: 10 to 30 passes of every flow in the density, for each q.
         """
         check_is_fitted(self)
-        read = self._read_by(self.density_, context)
-        found = self.density_.quantiles(q, read)
-        if context is not None and read is None:  # nothing that reads it has any weight
-            found = np.repeat(found[:, None], len(np.atleast_2d(context)), axis=1)
-        return found
-
-    def decision_function(self, X: ArrayLike, context: Context = None) -> np.ndarray:
-        """`score_samples` - `offset_`: negative for outliers."""
-        return self.score_samples(X, context) - self.offset_
-
-    def predict(self, X: ArrayLike, context: Context = None) -> np.ndarray:
-        """-1 for outliers (less probable than the `contamination` quantile), 1 for other rows."""
-        return np.where(self.decision_function(X, context) < 0, -1, 1)
-
-    def fit_predict(
-        self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None, *,
-        context: Context = None,
-    ) -> np.ndarray:  # fmt: skip
-        """`fit`, then -1 for rows that were outliers while they were held out, 1 for other rows.
-
-        So the share of outliers is `contamination`. `predict` on the training rows finds fewer
-        outliers, because training rows are more probable. For rows that were never held out it
-        returns the result of `predict`.
-        """
-        if np.isnan(check_rows(self, X, reset=True, holes=self.missing == "learn")[0]).any():
-            raise ValueError(
-                "fit_predict takes complete rows: scores of rows with different known columns "
-                "cannot be compared. Call fit, and predict for complete rows"
-            )
-        scores = self.fit(X, y, sample_weight, context=context).held_out_scores_
-        if np.isnan(scores).any():
-            scores = np.where(np.isnan(scores), self.score_samples(X, context), scores)
-        return np.where(scores < self.offset_, -1, 1)
+        return self.density_.quantiles(q, self._context(context))
 
     def explain(self, X: ArrayLike, context: Context = None) -> Explanation:
         """Which cells make a row improbable, given the rest of it; see `Explanation`.
@@ -370,7 +299,7 @@ class FlowDensity(
 
         check_is_fitted(self)
         X, labels = check_rows(self, selected("X", X, self.density_.names), reset=False)
-        read = self._read_by(self.density_, context, len(X))
+        read = self._context(context, len(X))
         return explained(self.conditionals_, X, read, labels or range(X.shape[1]))
 
     @cached_property
@@ -388,7 +317,7 @@ class FlowDensity(
         context: of this one question, (C,). options: n_draws, rng; see `Conditionals.given`.
         """
         check_is_fitted(self)
-        read = self._read_by(self.density_, context)
+        read = self._context(context)
         return self.conditionals_.given(known, context=read, **options)
 
     def marginal(self, columns: Sequence) -> Marginal:
@@ -403,7 +332,7 @@ class FlowDensity(
         arrays. options: n_draws, rng, progress; see `Conditionals.impute`.
         """
         check_is_fitted(self)
-        read = self._read_by(self.density_, context, len(X))
+        read = self._context(context, len(X))
         return self.conditionals_.impute(X, n, context=read, **options)
 
     def posterior(
@@ -415,22 +344,20 @@ class FlowDensity(
         See `Conditionals.posterior`; names select columns.
         """
         check_is_fitted(self)
-        read = self._read_by(self.density_, context, None if X is None else len(X))
-        if X is None and context is not None and read is None and self.density_.dim == 1:
-            X = np.zeros((len(np.atleast_2d(context)), 1))  # nothing that reads it has any weight
+        read = self._context(context, None if X is None else len(X))
         return self.conditionals_.posterior(X, column, grid, read)
 
     def transform(self, X: ArrayLike, context: Context = None) -> np.ndarray:
         """z of every row, (n, D): its latent point under the single best flow."""
         check_is_fitted(self)
         X, _ = check_rows(self, X, reset=False)
-        return self.latent_.to_latent(X, context=self._read_by(self.latent_, context, len(X)))
+        return self.latent_.to_latent(X, context=self._context(context, len(X)))
 
     def inverse_transform(self, X: ArrayLike, context: Context = None) -> TableLike:
         """The rows that `transform` maps to X (n, D); after `fit` to a frame, they are a frame."""
         check_is_fitted(self)
         Z = as_table("X", X, self.n_features_in_)
-        x = self.latent_.from_latent(Z, context=self._read_by(self.latent_, context, len(Z)))
+        x = self.latent_.from_latent(Z, context=self._context(context, len(Z)))
         return self._as_table_of_fit(x, getattr(X, "index", None) if column_labels(X) else None)
 
     def as_record(self) -> FlowDensityRecord:
@@ -442,7 +369,7 @@ class FlowDensity(
         names = getattr(self, "feature_names_in_", None)
         return FlowDensityRecord(
             options, self.density_, self.latent_, None if names is None else names.tolist(),
-            self.held_out_scores_, float(self.offset_), self.summary_,
+            self.held_out_scores_, self.summary_,
             self.context_names_in_, self.context_dim_, proposal=self.conditionals_.kept_proposal,
             library=getattr(self, "library_", None),
         )  # fmt: skip
@@ -454,11 +381,9 @@ class FlowDensity(
             return x
         return frame_of(library, dict(zip(names, x.T, strict=True)), index)
 
-    def _read_by(
-        self, density: Distribution, context: Context, n: int | None = None
-    ) -> np.ndarray | None:
-        """The context of n rows, (n, C), checked; None if the density reads none. n = None: of as
-        many rows as it has, of which one may be (C,)."""
+    def _context(self, context: Context, n: int | None = None) -> np.ndarray | None:
+        """The context of n rows, (n, C), checked. n = None: of as many rows as it has, of which one
+        may be (C,)."""
         context = selected("context", context, self.context_names_in_)
         if n is None and context is not None:
             context = as_numbers("context", context)[None] if np.ndim(context) == 1 else context
@@ -470,7 +395,7 @@ class FlowDensity(
                 f"context= has {width} columns, but in fit it had {dim}; cross_val_score and "
                 "pipelines pass it on after set_score_request(context=True)"
             )
-        return context if density.context_dim else None
+        return context
 
 
 def fit_rows(
@@ -490,14 +415,8 @@ def fit_rows(
     seeds, ends = seed_sequence(own.random_state), moment_after(own.max_seconds)
     table = own._as_table(X, sample_weight, context, present)
     rows, first = merged(table.x, table.weight, table.context, table.absent.all(axis=1))
-    rows, isolated = trimmed(rows, own.trim, seeds)
-    isolated = np.isin(first, isolated) & (table.weight > 0)
-    rows, scale, of_context = standardized(table, rows, np.where(isolated, 0, table.weight))
-    rows, selection, completed = own._selected(table, rows, seeds, ends)
-    density, latent, log_p, summary = selection
-    if isolated.any():
-        words = f"{isolated.sum():,} isolated rows: trim"
-        summary = replace(summary, left_out=(*summary.left_out, words))
+    rows, scale, of_context = standardized(table, rows)
+    rows, (density, latent, log_p, summary) = own._selected(table, rows, seeds, ends)
     if of_context is not None:
         from ..distributions.conditioning import with_standardized_context
 
@@ -509,7 +428,7 @@ def fit_rows(
     latent = TransformedDistribution(latent.base, Chain([units, latent.bijector]))
     own.latent_ = latent.with_names(*names)
     vars(own).pop("conditionals_", None)  # those of an earlier fit
-    own._set_scores(table, rows, first, isolated, scale, log_p, completed, summary)
+    own._set_scores(table, rows, first, scale, log_p, summary)
     own._n_features_out = own.density_.dim
     return own
 
@@ -521,15 +440,8 @@ def check_options(own: FlowDensity) -> None:
         raise ValueError(f"n_jobs is a number of processes, -1 for all cores, or None: {n_jobs!r}")
     if budget is not None and not (isinstance(budget, Real) and budget > 0):
         raise ValueError(f"budget is a number of minutes > 0, or None: got {budget!r}")
-    if not (isinstance(own.trim, Real) and 0 <= own.trim <= 0.5):
-        raise ValueError(f"trim is a share of the rows in [0, 0.5]: got {own.trim!r}")
     if own.missing not in MISSING:
         raise ValueError(f"missing is one of {', '.join(map(repr, MISSING))}: got {own.missing!r}")
-    if own.missing == "learn" and own.trim:
-        raise ValueError(f"trim={own.trim} takes complete rows: drop it, or missing='learn'")
-    share = own.contamination
-    if not (isinstance(share, Real) and 0 < share <= 0.5):
-        raise ValueError(f"contamination is a share of the rows in (0, 0.5]: got {share!r}")
 
 
 def seed_sequence(random_state) -> np.random.SeedSequence:

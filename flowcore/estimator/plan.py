@@ -12,12 +12,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..training.defaults import batch_size_for, epochs_for
-from .candidates import CLAMPED, Candidate, FlowCandidate, simple_candidates
+from .candidates import CLAMPED, Candidate, Fit, FlowCandidate, Question, simple_candidates
 from .rows import MOST_ROWS
 
 CORES, USED = 2, 0.8  # of the machine that the budget is of, and how much of it flows can take
-FOLDS, SMALL, FOLDS_OF_SMALL = 5, 100, 10  # with fewer rows than SMALL more of them learn
+FOLDS, SMALL, FOLDS_OF_SMALL = 5, 1000, 10  # with fewer rows than SMALL more of them learn
 MANY, HELD_OUT = 10_000, 5_000  # rows: from there on a fold holds out a tenth, at most so many
 LEAST_EPOCHS, FEW_ROWS = 4, 40  # of fewer rows no flow can be learned
 TOGETHER = 2000  # rows: up to there all folds stop at the same epoch, of many
@@ -30,7 +32,8 @@ LEAST_SECONDS = 10.0  # that flows get, however small the budget is
 PER_SHARE = 2e-8  # seconds of EM per row, component and entry of a covariance matrix
 OF_MIXTURES = 1 / 4  # of the time, at most
 OF_RACE = 0.9  # of the budget, for the first fold
-FIRST, SECOND = 16, 4  # a flow is asked after such parts of all epochs what it adds
+ASKED = 16, 4  # parts of all epochs, after which a flow is asked what it adds
+RACED = 2  # folds of a race without questions
 SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32)  # of mixtures: their components
 Flows = Sequence[FlowCandidate]
 
@@ -42,6 +45,7 @@ class Plan:
     simple        the simple densities, in groups of a growing size
     flows         the leader first; seconds   of an epoch of each, on one core
     parts, used   the number of parts that the rows are cut into; how many of them are held out
+    first         on how many folds the flows race
     epochs        of every flow
     snapshots     of a flow's training
     budget        seconds of one core, of all flows
@@ -53,6 +57,7 @@ class Plan:
     seconds: list[float]
     parts: int
     used: int
+    first: int
     epochs: int
     snapshots: int
     budget: float
@@ -61,6 +66,13 @@ class Plan:
     def seconds_of(self, flow: FlowCandidate) -> float:
         """Of one epoch of a flow."""
         return self.seconds[self.flows.index(flow)]
+
+    def question(self, simple: Sequence, leader: Fit, folds) -> Question:
+        """What the other flows are asked while they train."""
+        others = np.stack([fits[0].log_p[0] for _, fits in simple], axis=1)
+        every = -(-self.epochs // self.snapshots)
+        asked = tuple(max(1, round(self.epochs / part / every)) for part in ASKED)
+        return Question(others, leader.log_p, folds.folds[0].held_out.weight, asked)
 
 
 def default_minutes(n: int) -> float:
@@ -90,6 +102,7 @@ def plan(
     simple, left_out = _simple(n, dim, used, budget)
     if any(flow.clamped for flow in flows):
         simple = [CLAMPED]
+    first = min(RACED if n < TOGETHER else 1, used)
     rows, raced = n - n // parts, len(flows) > 1
     flows = [one.with_bins_for(n) for one in flows]
     if raced:
@@ -101,12 +114,14 @@ def plan(
     epochs = epochs_for(rows)
     if flows:
         stopped = STOPPED if n < LARGE else 1.0
-        share = stopped * (seconds[0] + sum(seconds[1:]) / FIRST)
+        share = stopped * (
+            first * sum(seconds) if n < TOGETHER else seconds[0] + sum(seconds[1:]) / ASKED[0]
+        )
         epochs = max(LEAST_EPOCHS, min(epochs, int(OF_RACE * budget / share)))
     nbytes = used * sum(flow.nbytes(*dims) for flow in flows)
     snapshots = int(MEMORY / max(nbytes, 1))  # half of the memory, in float32
     snapshots = max(LEAST, min(snapshots, SNAPSHOTS if n < TOGETHER else FEWER))
-    return Plan(simple, flows, seconds, parts, used, epochs, snapshots, budget, left_out)
+    return Plan(simple, flows, seconds, parts, used, first, epochs, snapshots, budget, left_out)
 
 
 def _simple(n: int, dim: int, used: int, budget: float) -> tuple[list[list[Candidate]], list[str]]:

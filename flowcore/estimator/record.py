@@ -104,8 +104,6 @@ class FlowDensityRecord(Record):
         `feature_names_in_`.
     held_out_scores : ndarray
         `held_out_scores_`, (n,).
-    offset : float
-        `offset_`.
     summary : Summary
         `summary_`.
     context_names : sequence of str or None
@@ -123,7 +121,6 @@ class FlowDensityRecord(Record):
     latent: Base
     names: Sequence[str] | None
     held_out_scores: np.ndarray
-    offset: float
     summary: Summary
     context_names: Sequence[str] | None = None
     context_dim: int = 0
@@ -139,8 +136,8 @@ class FlowDensityRecord(Record):
         fitted.density_, fitted.latent_ = self.density, self.latent
         if self.proposal is not None:
             fitted.conditionals_ = Conditionals(fitted.density_, proposal=self.proposal)
-        fitted.context_dim_, fitted.offset_ = self.context_dim, self.offset
-        fitted.context_names_in_, fitted.library_ = self.context_names, self.library
+        fitted.context_dim_, fitted.library_ = self.context_dim, self.library
+        fitted.context_names_in_ = self.context_names
         fitted.held_out_scores_, fitted.summary_ = self.held_out_scores, self.summary
         fitted.n_features_in_ = fitted._n_features_out = self.density.dim
         if self.names is not None:

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from sklearn.ensemble import IsolationForest
 from sklearn.linear_model import RidgeCV
 from sklearn.utils.validation import validate_data
 
@@ -25,8 +24,8 @@ from ..transformers import Shift
 
 if TYPE_CHECKING:
     from ..bijectors import Bijector
+    from ..conditionals.completion import Drawn
     from ..distributions import Distribution
-    from .completion import Drawn
 
 MOST_ROWS = 20_000  # that a mixture or a regression learns from: more hardly change it
 PENALTIES = (0.1, 1.0, 10.0, 100.0)  # of a regression on columns of variance 1
@@ -244,13 +243,11 @@ def scaling(x: np.ndarray, angle: np.ndarray | bool = False) -> Standardize:
     return Standardize(x.shape[1]).with_moments(mean, scale)
 
 
-def standardized(
-    table: Inputs, rows: Sample, used: np.ndarray
-) -> tuple[Sample, Standardize, Standardize | None]:
+def standardized(table: Inputs, rows: Sample) -> tuple[Sample, Standardize, Standardize | None]:
     """(the rows, standardised, from the centre on; the scales of their columns and context).
 
-    used (n,): the weights of the table's rows that are learned. Errors and warnings: for too few
-    rows, for columns that have no density, for values that are too far out.
+    Errors and warnings: for too few rows, for columns that have no density, for values that are too
+    far out.
     """
     if 1 < len(rows) < LEAST_ROWS:  # of a single one, every column is constant
         raise ValueError(
@@ -258,10 +255,10 @@ def standardized(
             "held out, and many more for a good density"
         )
     if not (table.hole.any() or table.absent.any()):
-        check_columns(table.x, np.flatnonzero(used > 0), table.labels)
+        check_columns(table.x, np.flatnonzero(table.weight > 0), table.labels)
     filled = (table.absent & ~table.absent.all(axis=0))[rows.place]
     scale = scaling(np.where(filled, np.nan, rows.x), table.angle)
-    check_reach(np.where(table.hole, scale.mean, table.x), used, scale, table.labels)
+    check_reach(np.where(table.hole, scale.mean, table.x), table.weight, scale, table.labels)
     rows = replace(rows, x=np.where(filled, scale.mean, rows.x))
     if table.context is None:
         return from_the_centre(rows, scale, None), scale, None
@@ -293,25 +290,3 @@ def from_the_centre(rows: Sample, scale: Standardize, of_context: Standardize | 
     context = None if context is None else of_context.inverse(context)
     order = np.argsort(np.nansum(x**2, axis=1), kind="stable")
     return replace(rows, x=x, context=context).take(order)
-
-
-def trimmed(rows: Sample, share: float, seeds: np.random.SeedSequence) -> tuple[Sample, np.ndarray]:
-    """(the rows that are kept, the places in the table of those that are left out).
-
-    Left out are the rows that an isolation forest finds most isolated: `share` of the weight.
-    """
-    if not share:
-        return rows, rows.place[:0]
-    x = np.clip(scaling(rows.x).inverse(rows.x), -LARGEST, LARGEST)
-    forest = IsolationForest(random_state=int(seeds.generate_state(1)[0])).fit(x)
-    score = forest.score_samples(x)
-    out = score < quantile(score, rows.weight, share)
-    return rows.take(~out), rows.place[out]
-
-
-def quantile(values: np.ndarray, weight: np.ndarray, share: float) -> float:
-    """The quantile: `share` of the weight lies at or below it."""
-    order = np.argsort(values)
-    below = np.cumsum(weight[order])
-    at = np.searchsorted(below, share * below[-1] * (1 + 1e-12))
-    return float(values[order[min(at, len(values) - 1)]])

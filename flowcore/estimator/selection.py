@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from copy import copy
 from dataclasses import dataclass, replace
@@ -11,10 +11,12 @@ from functools import partial
 
 import numpy as np
 
+from ..conditionals.completion import completed
 from ..core import BLAS, OutOfTime, until, warn
 from ..distributions import Distribution, Mixture, TransformedDistribution
-from .candidates import Candidate, Fit, FlowCandidate, Question, added, floored
-from .plan import FIRST, OF_MIXTURES, SECOND, Plan
+from ..training.columns import check_columns
+from .candidates import Candidate, Fit, FlowCandidate, evaluated, floored
+from .plan import OF_MIXTURES, TOGETHER, Plan
 from .record import Scored, Summary
 from .rows import Fold, Sample
 from .stacking import cross_fitted, mean_and_error, mixed, stacked_weights
@@ -22,8 +24,8 @@ from .workers import run
 
 MODES, MOST_MODES = 3, 6  # of a flow's base: if no mixture of Gaussians was fitted, and at most
 SMALLEST_WEIGHT = 0.003  # of a candidate that is kept
-WORTH = 0.03  # the weight, on the first fold, of a flow that is worth the others
-ANOTHER = 0.02  # nats a row that one more flow has to add
+WORTH, MOST_FLOWS = 0.08, 2  # the weight in the race of a flow that is worth the other folds
+ROUNDS = 0.2, 0.2, 0.6  # of rows with holes: shares of the budget; the last density is kept
 Selection = tuple[Mixture, TransformedDistribution, np.ndarray, Summary]
 Fits = list[tuple["Candidate | FlowCandidate", list[Fit]]]  # of each candidate, one for each fold
 
@@ -35,27 +37,22 @@ def select(
 ) -> Selection:  # fmt: skip
     """Fit the candidates of the plan, and stack them; see `stacked`.
 
-    On the first fold the simple densities come first. Then the leader, a flow, is trained to the
-    end, and the others as long as they add something to it, see `Question`. Those that have a
-    weight then, and the simple densities, are fitted on the other folds, as far as the budget goes.
-    No fit of a flow that is kept is thrown away.
+    A race on the first folds decides which flows are fitted on the others, see `race`. These, and
+    the simple densities, are fitted on as many folds as the budget allows. No fit of a candidate
+    that is kept is thrown away.
 
     alone: only the flow gets a weight; the simpler densities are just listed in the summary
     ends: the time (`time.time()`) at which unfinished fits stop; they return their best so far,
     with a warning; the first density is always fitted
     """
     folds, late = Folds(rows, plan, angle, seeds), []
-    simple = first_fits(folds, plan, late, ends)
+    simple = simple_fits(folds, plan, late, ends)
     work = partial(run, n_jobs=n_jobs, progress=progress, ends=ends)
-    flows, left_out, spent = race(folds, plan, simple, work, alone)
-    late += [f"the end of {flow.name}" for flow, fits in flows if fits[0].cut]
+    flows, left_out, spent = race(folds, plan, simple, work, late, alone)
     cost = sum(plan.seconds_of(flow) * fits[0].epochs for flow, fits in flows)
-    used = 1 + int((plan.budget - spent) / cost) if cost else plan.used
-    folds = folds.first(max(1, min(used, plan.used)))
-    done = other_folds(folds, plan, simple, flows, work)
-    if done < len(folds.folds):
-        late.append(f"fold {done + 1} of {len(folds.folds)}")
-    folds = folds.first(done)
+    used = min(plan.used, plan.first + int((plan.budget - spent) / cost)) if cost else plan.used
+    used = other_folds(folds, used, plan, simple, flows, work, late)
+    folds = folds.first(used)
     if late:
         warn(
             f"max_seconds was over before {', '.join(late)}: the result depends on "
@@ -63,108 +60,117 @@ def select(
             always=True,
         )
     left_out = [*plan.left_out, *left_out, *(f"{o}, as max_seconds was over" for o in late)]
-    fitted = [folds.fitted(one, fits) for one, fits in [*simple, *flows]]
+    fitted = [folds.fitted(one, fits[:used]) for one, fits in [*simple, *flows]]
     return stacked(fitted, len(simple) if alone and flows else 0, folds, left_out)
 
 
-def first_fits(folds: Folds, plan: Plan, late: list[str], ends: float) -> Fits:
-    """The simple densities, on the first fold. Larger mixtures are tried until two sizes are no
+def select_with_holes(
+    rows: Sample, planned: Callable[[Sample, float], Plan], angle, seeds, *how, labels, ends
+) -> tuple[Sample, Selection]:
+    """(the rows with their draws, the result of `select`) for rows with NaN; see `completion`.
+
+    planned: the plan of such rows for a share of the budget; how: other arguments of `select`.
+    """
+    rng, now = np.random.default_rng(seeds.spawn(1)[0]), time.time()
+    with until(now + ROUNDS[0] * (ends - now)):
+        drawn = completed(rows.x, rows.context, rows.weight, rng)
+    for k, share in enumerate(ROUNDS):
+        rows, now = replace(rows, x=drawn.copies[:, 0], drawn=drawn), time.time()
+        if k == 0:
+            check_columns(rows.x, np.arange(len(rows)), labels)
+        own = now + share / sum(ROUNDS[k:]) * (ends - now)
+        found = select(rows, planned(rows, share), angle, seeds, *how, own)
+        drawn = drawn.resampled(evaluated(found[0]), rows.context, rng)
+    return rows, found
+
+
+def simple_fits(folds: Folds, plan: Plan, late: list[str], ends: float) -> Fits:
+    """The simple densities, on the first folds. Larger mixtures are tried until two sizes are no
     better, or a quarter of the time is over; then the one without a fit is added to `late`."""
     found: Fits = []
-    weight, now, best, worse = folds.folds[0].held_out.weight, time.time(), -np.inf, 0
+    now, best, worse = time.time(), -np.inf, 0
     for group in plan.simple:
         top = -np.inf
         for one in group:
             try:
                 with until(now + OF_MIXTURES * (ends - now)) if found else nullcontext():
-                    fit = folds.task(one, 0)()
+                    fits = [folds.task(one, k)() for k in range(plan.first)]
             except OutOfTime:
                 late.append(one.name)
                 return found
-            found.append((one, [fit]))
-            top = max(top, fit.log_p[0] @ weight)
+            found.append((one, fits))
+            top = max(top, np.mean([fit.log_p.mean() for fit in fits]))
         best, worse = (top, 0) if top > best else (best, worse + 1)
         if worse == 2:
             break
     return found
 
 
-def race(folds: Folds, plan: Plan, simple: Fits, work, alone: bool) -> tuple:
-    """(the flows that are worth their time, with their fits on the first fold; those that are not,
-    in words; the seconds of one core that all have taken, by the plan's costs)."""
-    if not plan.flows:
-        return [], [], 0.0
-    others = np.stack([fits[0].log_p[0] for _, fits in simple], axis=1)
-    weight, how = folds.folds[0].held_out.weight, options_of(plan, simple, others)
-    every = -(-plan.epochs // plan.snapshots)
-    asked = tuple(max(1, round(plan.epochs / part / every)) for part in (FIRST, SECOND))
+def race(folds: Folds, plan: Plan, simple: Fits, work, late: list[str], alone: bool) -> tuple:
+    """(the flows that are worth their time, with their fits on the first folds; the others, in
+    words; the seconds of one core that all have taken, by the plan's costs).
 
-    def fitted(flows, question=None):
-        tasks = [folds.task(one, 0, **how, question=question) for one in flows]
-        return list(zip(flows, work(tasks, [plan.seconds_of(one) for one in flows]), strict=True))
+    Worth their time are those to which stacking gives a weight. If there are many rows, a leader is
+    trained to the end, and the others as long as they add something to it, see `Question`.
+    """
+    how = options_of(plan, simple)
 
-    lead, *rest = plan.flows
-    found = fitted([lead])
-    if rest and found[0][1]:
-        found += fitted(rest, Question(others, found[0][1].log_p, weight, asked))
-    left_out = [f"{flow.name}, as max_seconds was over" for flow, fit in found if not fit]
-    found = [(flow, fit) for flow, fit in found if fit]
-    left_out += [f"{flow.name}, which added little in {fit.epochs} epochs"
-                 for flow, fit in found if fit.dropped]  # fmt: skip
-    spent = sum(plan.seconds_of(flow) * fit.epochs for flow, fit in found)
-    left = [(flow, fit, best_of(fit, weight)) for flow, fit in found if not fit.dropped]
-    taken, chosen = others, []
-    while left:
-        gains = [added(taken, log_p, weight) for *_, log_p in left]
-        best = max(range(len(left)), key=lambda i: gains[i][0])
-        flow, fit, log_p = left.pop(best)
-        gain, error = gains[best]
-        if chosen and gain < max(ANOTHER, error):
-            left_out += [f"{one[0].name}, which added little" for one in [*left, (flow,)]]
-            break
-        taken = np.column_stack([taken, log_p])
-        if not (alone or chosen) and stacked_weights(taken, weight)[-1] < WORTH:
-            left_out += [f"{one[0].name}, which added little" for one in [*left, (flow,)]]
-            break
-        chosen.append((flow, [fit]))
-    return chosen, left_out, spent
+    def raced(flows, question=None):
+        tasks = [folds.task(flow, k, **how, question=question)
+                 for flow in flows for k in range(plan.first)]  # fmt: skip
+        seconds = [plan.seconds_of(flow) for flow in flows for _ in range(plan.first)]
+        fits = iter(work(tasks, seconds))
+        return [(flow, [next(fits) for _ in range(plan.first)]) for flow in flows]
+
+    asked = len(folds.rows) >= TOGETHER
+    found = raced(plan.flows[: 1 if asked else None])
+    if asked and found and all(found[0][1]):
+        found += raced(plan.flows[1:], plan.question(simple, found[0][1][0], folds))
+    late += [flow.name for flow, fits in found if not all(fits)]
+    found = [(flow, fits) for flow, fits in found if all(fits)]
+    late += [f"the end of {flow.name}" for flow, fits in found if any(fit.cut for fit in fits)]
+    spent = sum(plan.seconds_of(flow) * fit.epochs for flow, fits in found for fit in fits)
+    few = folds.first(plan.first)
+    others = [few.fitted(*one).log_p for one in simple]
+    running = [(flow, fits) for flow, fits in found if not fits[0].dropped]
+    log_p = np.stack([*others, *(few.fitted(*one).log_p for one in running)], axis=1)
+    weight = stacked_weights(log_p, few.weight)[len(others) :]
+    best = np.argsort(-weight, kind="stable")[:MOST_FLOWS]
+    kept = [running[i] for i in best if alone or weight[i] >= WORTH]
+    names = {flow.name for flow, _ in kept}
+    return (
+        kept,
+        [f"{flow.name}, which adds little" for flow, _ in found if flow.name not in names],
+        spent,
+    )
 
 
-def options_of(plan: Plan, simple: Fits, log_p: np.ndarray) -> dict:
-    """Those of the fit of a flow that depend on the simple densities; log p (n, C) by these."""
-    scores = log_p.mean(axis=0)
-    sizes = {one.options["n_components"]: score for (one, _), score in zip(simple, scores, strict=True)
-             if one.name.startswith("mixture") and not one.margins}  # fmt: skip
-    n_modes = min(max(sizes, key=sizes.get), MOST_MODES) if sizes else MODES
-    shrink = {
-        one.options.get("shrink", True): score
-        for (one, _), score in zip(simple, scores, strict=True)
-        if one.name == "Gaussian"
-    }
-    return {"epochs": plan.epochs, "snapshots": plan.snapshots, "n_modes": n_modes,
-            "shrink": max(shrink, key=shrink.get)}  # fmt: skip
+def options_of(plan: Plan, simple: Fits) -> dict:
+    """Those of the fit of a flow, of which two depend on the simple densities."""
+    scores = [(one, np.mean([fit.log_p.mean() for fit in fits])) for one, fits in simple]
+    scores = sorted(scores, key=lambda own: -own[1])
+    sizes = [one.options["n_components"] for one, _ in scores if one.name.startswith("mixture")]
+    shrink = [one.options.get("shrink", True) for one, _ in scores if one.name == "Gaussian"]
+    return {"epochs": plan.epochs, "snapshots": plan.snapshots, "shrink": [*shrink, True][0],
+            "n_modes": min([*sizes, MODES][0], MOST_MODES)}  # fmt: skip
 
 
-def other_folds(folds: Folds, plan: Plan, simple: Fits, flows: Fits, work) -> int:
-    """Add the fits on the folds after the first; returns on how many folds all have one."""
-    places = range(1, len(folds.folds))
-    log_p = np.stack([fits[0].log_p[0] for _, fits in simple], axis=1)
-    how = options_of(plan, simple, log_p)
+def other_folds(
+    folds: Folds, used: int, plan: Plan, simple: Fits, flows: Fits, work, late: list[str]
+) -> int:
+    """Add the fits on the folds after the first ones; returns on how many folds all have one."""
+    places, how = range(plan.first, used), options_of(plan, simple)
     tasks = [folds.task(flow, k, **how) for flow, _ in flows for k in places]
     seconds = [plan.seconds_of(flow) * fits[0].epochs for flow, fits in flows for _ in places]
-    found, done = iter(work(tasks, seconds)), len(folds.folds)
+    found = iter(work(tasks, seconds))
     for _, fits in flows:
-        own = [next(found) for _ in places]
-        done = min(done, 1 + next((k for k, fit in enumerate(own) if not fit), len(own)))
-        fits += own
+        fits += [next(found) for _ in places]
+        if not all(fits):
+            used = min(used, fits.index(None))
+            late.append(f"fold {used + 1} of {plan.used}")
     for one, fits in simple:
-        fits += [folds.task(one, k)() for k in range(1, done)]
-    return done
-
-
-def best_of(fit: Fit, weight: np.ndarray) -> np.ndarray:
-    """log p (n,) at the snapshot that is best for the rows."""
-    return fit.log_p[int(np.argmax([floored(log_p, weight) @ weight for log_p in fit.log_p]))]
+        fits += [folds.task(one, k)() for k in range(plan.first, used)]
+    return used
 
 
 @dataclass(frozen=True)
@@ -183,8 +189,8 @@ class Folds:
 
     def __init__(self, rows: Sample, plan: Plan, angle, seeds: np.random.SeedSequence):
         cut, *self._seeds = seeds.spawn(1 + plan.used)
+        self.rows = rows
         self._number = np.random.default_rng(cut).permutation(len(rows)) % plan.parts
-        self._weight = rows.weight
         self.folds = [
             Fold(rows.take(self._number != k).completed(), rows.take(self._number == k), angle)
             for k in range(plan.used)
@@ -209,7 +215,7 @@ class Folds:
     @property
     def weight(self) -> np.ndarray:
         """Of each held-out row."""
-        return self._weight[self.held_out]
+        return self.rows.weight[self.held_out]
 
     def task(self, candidate: Candidate | FlowCandidate, k: int, **options) -> partial:
         """A candidate's fit on a fold."""

@@ -22,6 +22,7 @@ from ..bijectors import (
     ElementwiseAffine,
     Exp,
     Logit,
+    Margins,
     Sigmoid,
     SinhArcsinh,
     Softplus,
@@ -402,6 +403,27 @@ def _softplus(b):
         return x - low + c * anp.log(-anp.expm1(-anp.where(y > tiny, y, tiny)))
 
     return lambda z: low + c * softplus(z / c), f_inverse, lambda z: -softplus(-z / c)
+
+
+@formulas.register(Margins)
+def _margins(b):
+    """x = m + s sinh(u),  u = (arcsinh(z) + e) / d.
+
+    log dx/dz = log s - log d + log cosh(u) - log(1 + z^2) / 2
+    """
+    m, s, e, d = b.loc, b.scale, b.skewness, b.tails
+
+    def u(z):
+        return (anp.arcsinh(z) + e) / d
+
+    def f_inverse(x):
+        return anp.sinh(d * anp.arcsinh((x - m) / s) - e)
+
+    def log_slope(z):
+        log_cosh = 0.5 * (softplus(2 * u(z)) + softplus(-2 * u(z))) - log(2)
+        return np.log(s / d) + log_cosh - 0.5 * log_one_plus_square(z)
+
+    return lambda z: m + s * anp.sinh(u(z)), f_inverse, log_slope
 
 
 @formulas.register(SinhArcsinh)

@@ -97,8 +97,6 @@ CALLS = {
 ESTIMATOR = {
     "score_samples": lambda x, c: estimator().score_samples(x, c),
     "score": lambda x, c: estimator().score(x, context=c),
-    "predict": lambda x, c: estimator().predict(x, c),
-    "decision_function": lambda x, c: estimator().decision_function(x, c),
     "transform": lambda x, c: estimator().transform(x, c),
     "explain": lambda x, c: estimator().explain(x, c).surprise,
     "sample": lambda x, c: estimator().sample(2, 0, context=c),
@@ -113,7 +111,7 @@ ESTIMATOR = {
     "diagnose": lambda x, c: fc.diagnose(estimator(with_context=False), x).mean,
 }
 IN_ORDER = [f"FlowDensity.{name}" for name in
-            ("score_samples", "score", "predict", "decision_function", "transform")]  # fmt: skip
+            ("score_samples", "score", "transform")]  # fmt: skip
 ALL = {**CALLS, **{f"FlowDensity.{name}": call for name, call in ESTIMATOR.items()}}
 untrusted = pytest.mark.filterwarnings("ignore:.*not to be trusted")
 

@@ -72,6 +72,16 @@ def of_sinh_arcsinh(b, x):
     return np.array(z), sum(log_slopes) - 4 * np.log(m)
 
 
+SKEWED = fc.Margins.from_data(np.random.default_rng(0).gamma(2, size=(200, 4)))
+
+
+def of_margins(b, x):
+    u = (x - SKEWED.loc) / SKEWED.scale
+    pairs = zip(u, SKEWED.skewness, SKEWED.tails, strict=True)
+    z, log_slopes = zip(*(ref.sinh_arcsinh_inverse(*pair) for pair in pairs), strict=True)
+    return np.array(z), sum(log_slopes) - np.log(SKEWED.scale).sum()
+
+
 ORDER = dict(order=[2, 4, 1, 3], activation="sigmoid")
 UNBOUNDED = dict(transformer=fc.Affine(None), hidden=[8, 7], activation="tanh")
 FORMULAS = {  # what is built, and its printed formula forward and inverse, if there is one
@@ -98,6 +108,7 @@ FORMULAS = {  # what is built, and its printed formula forward and inverse, if t
     ),
     "lu": (fc.LULinear(4, P, signs=SIGNS), of_lu, None),
     "actnorm": (fc.ActNorm(4).initialize(data(4)), None, of_actnorm),
+    "margins": (SKEWED, None, of_margins),
     "sinh-arcsinh": (fc.SinhArcsinh(4, 0.4, 1.3), None, of_sinh_arcsinh),
 }  # fmt: skip
 

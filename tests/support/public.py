@@ -28,6 +28,7 @@ TREE = ChowLiuTree(
 )
 
 PUBLIC = {
+    "Margins": lambda: fc.Margins.from_data(np.exp(DATA)),
     "MADE": lambda: fc.MADE(3, [5], circular=[1]),
     "MLP": lambda: fc.MLP(2, (3, 2), [4], circular=[1, 0]),
     "ActNorm": lambda: fc.ActNorm(3).initialize(DATA),

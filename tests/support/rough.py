@@ -9,7 +9,8 @@ import pytest
 def rough_plans():
     """`FlowDensity` tries less, and what answers start from is rough."""
     with pytest.MonkeyPatch.context() as own:
-        own.setattr("flowcore.estimator.plan.FOLDS", ((2, 2), (2, 1)))
+        own.setattr("flowcore.estimator.plan.FOLDS", 2)
+        own.setattr("flowcore.estimator.plan.FOLDS_OF_SMALL", 2)
         own.setattr("flowcore.estimator.plan.SIZES", (2, 3))
         own.setattr("flowcore.conditionals.proposal.DRAWS", 3000)
         own.setattr("flowcore.tables.proposal.DRAWS", (2000, 2000))

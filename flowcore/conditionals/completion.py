@@ -13,22 +13,16 @@ Carlo implementation of the EM algorithm".)
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..conditionals.weights import systematic
-from ..core import log_sum_exp, until
+from ..core import log_sum_exp
 from ..distributions.columns import equal_rows
 from ..mixtures import MultivariateTMixture
-from ..training.columns import check_columns
-from .candidates import evaluated
-from .rows import Sample
-from .selection import Selection, select
+from .weights import systematic
 
-ROUNDS = 0.2, 0.2, 0.6  # shares of the budget; only the last density is kept
 DRAWS, COPIES = 32, 5  # of a row's hidden values, and how many of them densities are fitted to
 NUMBERS = 2**24  # of all draws, at most
 MOST_ROWS = 5_000  # that the mixture is fitted to, and all that have a column which is seen in
@@ -80,49 +74,25 @@ class Drawn:
         return replace(self, copies=np.take_along_axis(self.x, index[..., None], axis=1))
 
 
-def fit_with_holes(
-    rows: Sample, planned: Callable[[Sample, float], Callable], how: tuple, ends: float,
-    labels: list | None,
-) -> tuple[Sample, Selection, np.ndarray]:  # fmt: skip
-    """(the rows with their draws, the result of `select`, log p of completed rows (n,)).
-
-    rows: standardised, NaN for an unknown value, each with at least one known value; planned: the
-    plan of such rows for a share of the budget; how: the other arguments of `select`.
-    """
-    rng = np.random.default_rng(how[1].spawn(1)[0])
-    now = time.time()
-    with until(now + ROUNDS[0] * (ends - now)):
-        rows = completed(rows, rng)
-    check_columns(rows.x, np.arange(len(rows)), labels)
-    for k, share in enumerate(ROUNDS):
-        now = time.time()
-        own = now + share / sum(ROUNDS[k:]) * (ends - now)
-        found = select(rows, planned(rows, share), *how, own)
-        log_prob = evaluated(found[0])
-        drawn = rows.drawn.resampled(log_prob, rows.context, rng)
-        rows = replace(rows, x=drawn.copies[:, 0], drawn=drawn)
-    return rows, found, np.where(drawn.hole, log_prob(rows.x, rows.context), found[2])
-
-
-def completed(rows: Sample, rng: np.random.Generator) -> Sample:
-    """The rows with draws of q; x is the first draw."""
-    whole, context = rows.x, rows.context
+def completed(
+    x: np.ndarray, context: np.ndarray | None, weight: np.ndarray, rng: np.random.Generator
+) -> Drawn:
+    """Draws from q of the unknown values (NaN) of rows x (n, D)."""
+    whole = x
     if context is not None:  # columns that are always known, except for constants
-        whole = np.hstack([whole, context[:, (context != context[0]).any(axis=0)]])
+        whole = np.hstack([x, context[:, (context != context[0]).any(axis=0)]])
     seen = ~np.isnan(whole)
     rare = seen.sum(axis=0) < RARE  # all rows that have such a column, and some others
     some = rng.permutation(len(whole))[:MOST_ROWS]
     some = np.union1d(some, np.flatnonzero(seen[:, rare].any(axis=1)))
-    weight = rows.weight[some]
     q = MultivariateTMixture.from_data(
-        whole[some], sample_weight=weight, rng=rng, df=DF, missing="learn"
+        whole[some], sample_weight=weight[some], rng=rng, df=DF, missing="learn"
     )
-    n, dim = rows.x.shape
+    n, dim = x.shape
     draws = int(np.clip(NUMBERS // (n * dim), COPIES, DRAWS))
-    x, log_q = np.repeat(whole[:, None], draws, axis=1), np.zeros((n, draws))
+    rows, log_q = np.repeat(whole[:, None], draws, axis=1), np.zeros((n, draws))
     for own in equal_rows(~seen):
         if not seen[own[0]].all():
-            x[own], log_q[own] = q.sample_given(whole[own], draws, rng)
-    x = np.ascontiguousarray(x[..., :dim])
-    drawn = Drawn(~seen.all(axis=1), x, log_q, x[:, :COPIES])
-    return replace(rows, x=x[:, 0], drawn=drawn)
+            rows[own], log_q[own] = q.sample_given(whole[own], draws, rng)
+    rows = np.ascontiguousarray(rows[..., :dim])
+    return Drawn(~seen.all(axis=1), rows, log_q, rows[:, :COPIES])
