@@ -28,7 +28,7 @@ from .stacking import mean_and_error, mixed, stacked_weights
 
 LOWEST, BELOW = 0.01, 5.0  # nats: a row counts no less than so much below this quantile
 LEAST = -1e150  # of log p: means and squares of it are numbers
-PRIOR, PRIOR_OF_T, DF = 0.3, 0.1, 5.0  # of mixtures; degrees of freedom of their t densities
+PRIOR, PRIOR_OF_T, DF = 0.3, 0.02, 5.0  # of mixtures; degrees of freedom of their t densities
 OF_T, T_OF_MARGINS, OF_MARGINS = 6, 3, (3, 4)  # components: of t densities; after margins
 PATIENCE = 18  # epochs: of few rows, flows have learned what they can after a third of them all
 LEAST_GAIN = 0.01  # nats a row, of a flow that is worth its time

@@ -31,7 +31,7 @@ MATRICES = 3 * 7  # (D, D), that a fold holds: 7 for each Gaussian that has been
 LEAST_SECONDS = 10.0  # that flows get, however small the budget is
 PER_SHARE = 2e-8  # seconds of EM per row, component and entry of a covariance matrix
 OF_MIXTURES = 1 / 4  # of the time, at most
-OF_RACE = 0.9  # of the budget, for the first fold
+OF_RACE = 0.5  # of the budget, for the leader and the questions; others may go on to the end
 ASKED = 16, 4  # parts of all epochs, after which a flow is asked what it adds
 RACED = 2  # folds of a race without questions
 SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32)  # of mixtures: their components
@@ -147,7 +147,7 @@ def _suits(flow: FlowCandidate, n: int, dim: int, condition: float) -> bool:
 def _affordable(
     flows: Flows, n: int, dims: tuple[int, int], budget: float
 ) -> tuple[list[FlowCandidate], list[str]]:
-    """(the flows whose shortest fits are together within budget and memory; the others in words)."""
+    """(the flows whose shortest fits are within budget and memory together; the others in words)."""
     kept, left_out, spent, held = [], [], 0.0, 0.0
     for flow in flows:
         seconds = LEAST_EPOCHS * _seconds(flow, n, dims)
