@@ -108,21 +108,22 @@ def simple_candidates(sizes: Sequence[int]) -> list[list[Candidate]]:
     groups = []
     for k in (1, *sizes):
         of_t = {"n_components": k, "df": DF, "prior": PRIOR_OF_T}
-        group = [Candidate(f"{k} t", mixture, of_t, seed=k)] if k <= OF_T else []
+        name = f"mixture of {k} t" if k > 1 else "t"
+        group = [Candidate(name, mixture, of_t, seed=k)] if k <= OF_T else []
         if k <= T_OF_MARGINS:
-            group += [Candidate(f"{k} t of margins", mixture, of_t, True, k)]
+            group += [Candidate(f"{name} of margins", mixture, of_t, True, k)]
         if k > 1:
             name, options = f"mixture of {k}", {"n_components": k, "prior": PRIOR}
             group += [Candidate(name, mixture, options, seed=100 + k)]
             if k in OF_MARGINS:
                 group += [Candidate(f"{name} of margins", mixture, options, True, 100 + k)]
         groups.append(group)
-    for shrink in (True, False):
+    for shrink, words in ((True, ""), (False, ", not shrunk")):
         options = {"shrink": shrink}
         groups[0] += [
-            Candidate("Gaussian", gaussian, options, latent=True),
-            Candidate("Student t", student, options, kept=shrink),
-            Candidate("Gaussian of margins", gaussian, options, True, latent=True),
+            Candidate(f"Gaussian{words}", gaussian, options, latent=True),
+            Candidate(f"Student t{words}", student, options, kept=shrink),
+            Candidate(f"Gaussian of margins{words}", gaussian, options, True, latent=True),
         ]
     groups[0].sort(key=lambda one: not one.latent)  # some density in any case: a quick one first
     return groups

@@ -60,7 +60,12 @@ class Summary(Record):
     def line(self) -> str:
         """One line: "Gaussian -14.4, mixture of 2 -4.6, this density 4.7 (held out, +- 1.1)"."""
         total = self.density
-        return f"{', '.join(map(str, self.candidates))}, {total} (held out, +- {total.error:.2g})"
+        return f"{', '.join(map(str, self.parts))}, {total} (held out, +- {total.error:.2g})"
+
+    @property
+    def parts(self) -> tuple[Scored, ...]:
+        """The first Gaussian, to compare with, and the candidates that have a weight."""
+        return self.candidates[:1] + tuple(one for one in self.candidates[1:] if one.weight > 0)
 
     def shifted(self, nats: float) -> Summary:
         """The summary in other units: a number of nats is added to every log-density."""
@@ -72,15 +77,17 @@ class Summary(Record):
         rows = [
             f"log-density of held-out rows, mean in nats ({self.n_held_out:,} of {self.n_rows:,} "
             f"rows, {self.n_folds} fold{'s' * (self.n_folds > 1)})",
-            f"  {'':24s}{'score':>10s}{'+-':>8s}{'weight':>9s}",
+            f"  {'':32s}{'score':>10s}{'+-':>8s}{'weight':>9s}",
         ]
-        for s in self.candidates:
-            rows.append(
-                f"  {s.name:24s}{_number(s.score):>10s}{_number(s.error):>8s}{s.weight:9.2f}"
-            )
+        rows += [
+            f"  {s.name:32s}{_number(s.score):>10s}{_number(s.error):>8s}{s.weight:9.2f}"
+            for s in self.parts
+        ]
         total = self.density
-        rows.append(f"  {total.name:24s}{_number(total.score):>10s}{_number(total.error):>8s}")
+        rows.append(f"  {total.name:32s}{_number(total.score):>10s}{_number(total.error):>8s}")
         rows += [f"the largest part is: {self.winner.name}"]
+        if others := len(self.candidates) - len(self.parts):
+            rows += [f"{others} more have no weight: see candidates"]
         return "\n".join(rows + [f"left out: {what}" for what in self.left_out])
 
     __repr__ = __str__

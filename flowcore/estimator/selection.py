@@ -23,7 +23,7 @@ from .stacking import cross_fitted, mean_and_error, mixed, stacked_weights
 from .workers import run
 
 MODES, MOST_MODES = 3, 6  # of a flow's base: if no mixture of Gaussians was fitted, and at most
-SMALLEST_WEIGHT = 0.003  # of a candidate that is kept
+SMALLEST_WEIGHT = 0.01  # of a candidate that is kept
 WORTH, MOST_FLOWS = 0.08, 2  # the weight in the race of a flow that is worth the other folds
 ROUNDS = 0.2, 0.2, 0.6  # of rows with holes: shares of the budget; the last density is kept
 Selection = tuple[Mixture, TransformedDistribution, np.ndarray, Summary]
@@ -149,10 +149,10 @@ def options_of(plan: Plan, simple: Fits) -> dict:
     """Those of the fit of a flow, of which two depend on the simple densities."""
     scores = [(one, np.mean([fit.log_p.mean() for fit in fits])) for one, fits in simple]
     scores = sorted(scores, key=lambda own: -own[1])
-    sizes = [one.options["n_components"] for one, _ in scores if one.name.startswith("mixture")]
-    shrink = [one.options.get("shrink", True) for one, _ in scores if one.name == "Gaussian"]
+    sizes = [one.options["n_components"] for one, _ in scores if one.options.get("n_components")]
+    shrink = [one.options.get("shrink", True) for one, _ in scores if one.latent]
     return {"epochs": plan.epochs, "snapshots": plan.snapshots, "shrink": [*shrink, True][0],
-            "n_modes": min([*sizes, MODES][0], MOST_MODES)}  # fmt: skip
+            "n_modes": min(max([*sizes, MODES][0], 2), MOST_MODES)}  # fmt: skip
 
 
 def other_folds(

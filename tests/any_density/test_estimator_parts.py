@@ -99,9 +99,9 @@ def test_a_worthless_candidate_keeps_its_part_of_one_imagined_row():
 
 
 @pytest.mark.parametrize(
-    ("share", "kept", "weight"), [(0.03, False, 0.03), (0.001, False, 0.0), (0.001, True, 0.001)]
+    ("share", "kept", "weight"), [(0.03, False, 0.03), (0.002, False, 0.0), (0.002, True, 0.002)]
 )
-def test_a_candidate_of_a_tiny_weight_is_left_out(share, kept, weight):
+def test_a_candidate_of_less_than_a_hundredth_is_left_out(share, kept, weight):
     """Unless it is kept, whatever its weight is, as the t density is: the net below far rows.
 
     The weights that stacking finds for disjoint candidates are their shares of the rows.

@@ -206,7 +206,7 @@ def test_errors_of_scikit_learns_methods_name_the_selection(density):
         r"match those that were passed during fit.[\s\S]*X\[list\(density.feature_names_in_\)\]"
     )
     for frame in (ROWS[["u", "z", "g"]], ROWS):
-        for method in (density.score_samples, density.predict, density.transform):
+        for method in (density.score_samples, density.transform):
             with pytest.raises(ValueError, match=select):
                 method(frame)
         density.score_samples(frame[list(density.feature_names_in_)])
@@ -273,8 +273,8 @@ def test_an_estimator_answers_questions_given_a_context(given):
     of_row = given.given(known, context=ROWS.iloc[0], n_draws=50)
     of_array = given.given(known, context=OLD[0, 3:], n_draws=50)
     assert of_row.log_marginal == of_array.log_marginal
-    few = fc.FlowDensity(**QUICK).fit(ROWS[X][:30], context=ROWS[C][:30])  # nothing reads it
-    assert few.density_.context_dim == 0
+    few = fc.FlowDensity(**QUICK).fit(ROWS[X][:30], context=ROWS[C][:30])
+    assert few.density_.context_dim == 2
     assert few.given(known, context=ROWS.iloc[0], n_draws=50).columns == ["z", "g"]
 
 

@@ -59,23 +59,11 @@ def test_estimator(estimator):
         estimator.quantiles(0.5)
 
 
-def test_estimator_without_context_and_one_that_reads_none():
-    y, context = given(100)
+def test_estimator_without_context():
+    y, _ = given(100)
     plain = fc.FlowDensity("white", budget=0.002, random_state=0).fit(y[:, None])
     assert plain.quantiles([0.2, 0.8]).shape == (2,)
     np.testing.assert_allclose(plain.pit(plain.quantiles([0.2, 0.8])), [0.2, 0.8], rtol=1e-9)
-    deaf = fc.FlowDensity("white", budget=0.002, random_state=0).fit(y[:, None], context=context)
-    deaf.density_ = plain.density_  # nothing that reads the context has any weight
-    assert deaf.quantiles([0.2, 0.8], context[:7]).shape == (2, 7)
-    assert deaf.quantiles([0.2, 0.8], context[0]).shape == (2, 1)
-    assert deaf.pit(y, context).shape == (100,)
-    deaf.conditionals_ = plain.conditionals_
-    curves = deaf.posterior(context=context[:7])
-    np.testing.assert_allclose(curves.density, np.repeat(plain.posterior().density, 7, axis=0))
-    assert deaf.posterior(context=context[0], column=0).density.shape[0] == 1
-    wide = fc.FlowDensity("white", budget=0.002, random_state=0).fit(np.c_[y, context])
-    with pytest.raises(ValueError, match="one column, not of 3"):
-        wide.quantiles(0.5)
 
 
 def test_report_of_a_conditional_density():
