@@ -1,7 +1,7 @@
 """Detectors of outliers: rows -> one number for each, large for outliers.
 
 All have their defaults. They are fitted to all rows, outliers included, without a label, and then
-asked about the same rows. PyOD's `decision_scores_` are just that. The seed of those that draw is 0.
+asked about the same rows, as PyOD's `decision_scores_` are. The seed of those that draw is 0.
 """
 
 from __future__ import annotations
