@@ -147,7 +147,7 @@ def _suits(flow: FlowCandidate, n: int, dim: int, condition: float) -> bool:
 def _affordable(
     flows: Flows, n: int, dims: tuple[int, int], budget: float
 ) -> tuple[list[FlowCandidate], list[str]]:
-    """(the flows whose shortest fits are within budget and memory together; the others in words)."""
+    """(the flows whose shortest fits are within budget and memory; the others in words)."""
     kept, left_out, spent, held = [], [], 0.0, 0.0
     for flow in flows:
         seconds = LEAST_EPOCHS * _seconds(flow, n, dims)
