@@ -59,8 +59,9 @@ class FlowDensity(
     every candidate c is fitted to the rows outside of each fold k; this fit is p_ck. Then it scores
     the rows inside. The weights w_c are those that make all held-out rows most probable (stacking).
     So a flow that scores lower than a Gaussian still has some weight if it is better for some rows.
-    One row adds at most 1/n to a weight. A weight below 0.003 becomes 0. `summary_` has the score
-    and the weight of every candidate.
+    One row adds at most 1/n to a weight. A weight below 0.003 becomes 0; only a Student t keeps it,
+    so that distant rows have a density, too. `summary_` has the score and the weight of every
+    candidate.
 
     Simple densities cost little, so all of them are fitted on all folds:
 
@@ -87,9 +88,9 @@ class FlowDensity(
 
     There are ten folds below 1,000 rows, and five from there on. From 10,000 rows on each of the
     five holds out a tenth, about 5,000 rows at most; the other rows are never held out. If the
-    budget is used up before, there are fewer folds. Flows are trained in float32, until the held-out
-    rows have not improved for 18 epochs; below 40 rows no flow is tried. Splines of "auto",
-    "spline", "margins" and "modes" have 8 bins, 16 from 50,000 rows on, 32 from 300,000.
+    budget is used up before, there are fewer folds. Flows are trained in float32, until the
+    held-out rows have not improved for 18 epochs; below 40 rows no flow is tried. Splines of
+    "auto", "spline", "margins" and "modes" have 8 bins, 16 from 50,000 rows on, 32 from 300,000.
 
     The folds depend on `random_state` and on the distances of the rows from the centre, but not on
     the order of the rows, nor on the order, signs or units of the columns. Equal rows are one row
