@@ -1,14 +1,12 @@
 """Detectors of outliers: rows -> one number for each, large for outliers.
 
-All have their defaults; ours is there with `trim`, too. They are fitted to all rows, outliers
-included, without a label, and then asked about the same rows. PyOD's `decision_scores_` are just
-that. The seed of those that draw is 0.
+All have their defaults. They are fitted to all rows, outliers included, without a label, and then
+asked about the same rows, as PyOD's `decision_scores_` are. The seed of those that draw is 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 
@@ -44,7 +42,6 @@ def pyod(module: str, name: str, **seed) -> Callable[[np.ndarray], np.ndarray]:
 US = "FlowDensity"
 DETECTORS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     US: flow_density,
-    f"{US}, trim=0.1": partial(flow_density, trim=0.1),
     "outlier_score": table_density,
     "IForest": pyod("iforest", "IForest", random_state=0),
     "KNN": pyod("knn", "KNN"),

@@ -12,7 +12,7 @@ from benchmarks.studies import simulation_based as sbi
 from benchmarks.studies.conditionals import figures, published, uci, wrong_cells
 from benchmarks.studies.estimator import __main__ as run
 from benchmarks.studies.estimator import truth
-from benchmarks.studies.estimator.results import compared
+from benchmarks.studies.estimator.results import compared, mean_weights
 from benchmarks.studies.redshift.metrics import judged, ks_to_uniform, metrics
 from benchmarks.studies.synthetic import figures as likeness
 from benchmarks.studies.synthetic.contestants import independent
@@ -170,6 +170,13 @@ def test_comparison_is_paired_and_of_the_folds_that_all_did():
     assert row["folds"] == 2 and row["best"] == "Gaussian" and row["flow_wins"]
     assert row["means"]["FlowDensity"] == -2.5
     np.testing.assert_allclose([row["gain"], row["error"]], [1.125, np.std([1, 1, 1, 1.5]) / 2])
+
+
+def test_weights_of_mixtures_are_one_part_and_those_of_gaussians_another():
+    first = {"Gaussian": 0.25, "Gaussian of margins": 0.25, "3 t of margins": 0.5}
+    second = {"mixture of 2": 0.5, "mixture of 3 of margins": 0.25, "small affine flow": 0.25}
+    found = mean_weights([first, second])
+    assert found == {"Gaussian": 0.25, "mixture": 0.625, "small affine flow": 0.125}
 
 
 def test_the_truth_of_twonorm():

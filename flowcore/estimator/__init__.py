@@ -1,12 +1,16 @@
 """The estimator: a density of a table, chosen by the log-density of held-out rows.
 
-density.py      `FlowDensity`; record.py   its summary, and the same in a file
-rows.py         the table: checked, equal rows merged, standardised
-candidates.py   the candidates: flows, and simple densities (gaussians.py)
+Read `selection.py` first: it is the whole way from a table to a weighted mixture.
 
+selection.py    flows race on the first folds, the best go on to the others (in processes:
+                workers.py), and held-out rows give the weights (stacking.py)
+candidates.py   the candidates: flows, and simple densities (simple_densities.py)
 plan.py         which candidates, on how many folds, for how many epochs: by the budget
-selection.py    the candidates fitted on folds, in processes (workers.py), and their weights
-                (stacking.py): read this first
+rows.py         the table: checked, equal rows merged, standardised; a fold in its margins, or less
+                means that are linear in the context
+density.py      `FlowDensity`; record.py   its summary, and the same in a file
+
+Rows with unknown cells are completed in `conditionals/completion.py`.
 """
 
 from typing import TYPE_CHECKING

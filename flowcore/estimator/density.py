@@ -55,26 +55,42 @@ class FlowDensity(
 
         p(x) = sum_c w_c mean_k p_ck(x)
 
-    The rows are cut into folds. For every fold k, each candidate c is fitted to the other rows,
-    until the log-density of the held-out rows stops improving. The weights w_c maximise the
-    log-density of all held-out rows (stacking). So a flow that scores lower than a Gaussian may
-    have some weight, if the flow is better for some rows. A weight below 0.01 becomes 0. No single
-    row decides a weight. `summary_` has all scores. The candidates are
+    Which density suits a table? Rows that it has not seen decide. The rows are cut into folds, and
+    every candidate c is fitted to the rows outside of each fold k; this fit is p_ck. Then it scores
+    the rows inside. The weights w_c are those that make all held-out rows most probable (stacking).
+    So a flow that scores lower than a Gaussian still has some weight if it is better for some rows.
+    One row adds at most 1/n to a weight. A weight below 0.003 becomes 0; only a Student t keeps it,
+    so that distant rows have a density, too. `summary_` has the score and the weight of every
+    candidate.
 
-    * a Gaussian, a mixture of Gaussians and a wide Student t;
-    * a spline flow, a flow whose base has modes, and three affine flows, of which one is small and
-      one starts at the Gaussian;
-    * for strongly correlated columns also a spline flow that starts at the Gaussian, and reads a
-      context in its principal axes. Columns, of X or of the context, are strongly correlated if the
+    Simple densities cost little, so all of them are fitted on all folds:
+
+    * Gaussians, mixtures of up to 32 Gaussians and of up to 6 t densities, and wide Student t
+      densities of whitened columns. Larger mixtures are tried as long as they are better. The
+      covariance of the Gaussian and of the Student t is taken as it is, and also shrunk;
+    * the Gaussian and small mixtures once more after `Margins`: four numbers a column make skewed
+      and heavy-tailed columns nearly normal.
+
+    Their means are linear in the context, if there is one. Flows take most of the time, so they
+    race first. The candidates are
+
+    * a spline flow, the same after `Margins`, and one that also has modes in its base;
+    * a small affine flow, and for three columns or more an affine flow that starts at the Gaussian;
+    * for strongly correlated columns a spline flow that starts at the Gaussian, and reads a context
+      in its principal axes. Columns, of X or of the context, are strongly correlated if the
       condition number of their correlations is at least 300. It needs 100 rows for each column.
 
-    A trial chooses among the flows of "auto": all are fitted to at most 10,000 rows, for a tenth of
-    the budget. The best one on held-out rows is chosen. Then the flow follows that adds most to the
-    density of those before, as long as it adds more than 0.01 nats a row and more than its standard
-    error, or the budget allows it on ten folds, too. Of flows that are as good, up to the standard
-    error of their difference, the cheapest is chosen. Only these flows are fitted on the folds,
-    from their start. Splines of "auto", "spline" and "modes" have 8 bins, 16 from 50,000 rows on,
-    32 from 300,000.
+    Below 2,000 rows all of them are trained on two folds. From there on one of them is trained on
+    one fold. Each of the others has to add to it and to the simple densities at the same epoch:
+    more than 0.01 nats a row, and more than its standard error. Otherwise it is stopped after a
+    sixteenth or a quarter of the epochs. Flows to which stacking then gives a weight of at least
+    0.08, two at most, are fitted on the other folds. The fits of the race are kept.
+
+    There are ten folds below 1,000 rows, and five from there on. From 10,000 rows on each of the
+    five holds out a tenth, about 5,000 rows at most; the other rows are never held out. If the
+    budget is used up before, there are fewer folds. Flows are trained in float32, until the
+    held-out rows have not improved for 18 epochs; below 40 rows no flow is tried. Splines of
+    "auto", "spline", "margins" and "modes" have 8 bins, 16 from 50,000 rows on, 32 from 300,000.
 
     The folds depend on `random_state` and on the distances of the rows from the centre, but not on
     the order of the rows, nor on the order, signs or units of the columns. Equal rows are one row
@@ -87,10 +103,11 @@ class FlowDensity(
 
     Errors: ValueError for anything but a table of finite numbers (TypeError for objects and complex
     numbers), for constant columns, for other columns than in `fit`, and for more than 3,450
-    columns. Cost: `fit` takes `budget` minutes on two cores, and about 2 GB at most. Flows and
-    covariances have a multiple of D^2 numbers; `summary_` lists the candidates that are left out,
-    because they add little in the trial, or are too large for a wide table. `score_samples` costs
-    one inverse of every flow in the density.
+    columns. Cost: `fit` takes `budget` minutes on two cores at most, a fraction of them where no
+    flow is worth the other folds, and about 2 GB at most. Flows and covariances have a multiple of
+    D^2 numbers; `summary_` lists the candidates that are left out, because they add little, or are
+    too large for a wide table. `score_samples` costs one inverse of every flow in the density, of
+    which there is one for each fold, and little for the simple densities.
 
     Contexts, `given`, `marginal`, `impute` and `explain` select the columns of a frame by name; for
     the other methods scikit-learn requires the columns of `fit` in their order, if their names are
@@ -99,16 +116,16 @@ class FlowDensity(
     Parameters
     ----------
     flow : str or TransformedDistribution
-        "auto": the candidates above. Otherwise one flow: "affine", "spline", "modes", "small"
-        (affine), "white" (affine, starts at the Gaussian), "white_spline", the name of a recipe of
-        `flowcore.flows`, or a flow of your own. Only this flow is then fitted; the summary also
-        lists the simpler densities. Your own flow gets standardised rows, apart from its angles
-        (`nsf(circular=)`).
+        "auto": the candidates above. Otherwise one flow: "affine", "spline", "margins" (a spline
+        flow after `Margins`), "modes", "small" (affine), "white" (affine, starts at the Gaussian),
+        "white_spline", the name of a recipe of `flowcore.flows`, or a flow of your own. Only this
+        flow then has a weight; the summary also lists the simple densities. Your own flow gets
+        standardised rows, apart from its angles (`nsf(circular=)`).
     budget : float
-        Minutes on two cores. The budget sets first the number of folds, then the number of epochs.
-        It uses measured costs, not a clock, so results are reproducible. Flows get at least ten
-        seconds of one core. None: ten seconds up to 500 rows, then as n^0.41: 45 seconds for 20,000
-        rows, 1.5 minutes for 100,000.
+        Minutes on two cores. The budget limits the number of epochs, so that the race takes half of
+        it, and then the number of folds. It uses measured costs, not a clock, so results are
+        reproducible. Flows get at least ten seconds of one core. None: ten seconds up to 500 rows,
+        then as n^0.41: 45 seconds for 20,000 rows, 1.5 minutes for 100,000.
     max_seconds : float
         A limit by the clock, which also holds on a busy machine. It caps `budget`. When the time is
         over, mixtures and flows that have not begun are left out, and running fits keep their best
@@ -141,9 +158,8 @@ class FlowDensity(
         All candidates with their scores and weights: print it. `summary_.line` is one line.
     held_out_scores_ : ndarray
         (n,), the log-density of every row by fits that had not seen it. NaN for rows without
-        weight, and for rows that were never held out (a large table may have a single fold). For
-        rows that `trim` left out: the result of `score_samples`. With missing="learn": the
-        log-density of the known values.
+        weight, and for rows that were never held out (from 10,000 rows on half of them or more).
+        With missing="learn": the log-density of the known values.
     n_features_in_, feature_names_in_ :
         As in scikit-learn.
     context_dim_ : int

@@ -40,8 +40,8 @@ class Summary(Record):
 
     candidates   all that were tried; density   their mixture; n_rows   in the table;
     n_held_out   number of rows that were scored by fits that had not seen them; n_folds;
-    left_out     candidates that would need too much time or memory, and how much, or that added
-                 little in a trial
+    left_out     candidates that would need too much time or memory, and how much, or flows that
+                 added little in the race
     """
 
     candidates: tuple[Scored, ...]

@@ -1,4 +1,4 @@
-"""Milliseconds of an update of `FlowDensity`'s flows, beside what its plan counts with.
+"""Milliseconds of an update of `FlowDensity`'s flows in float32, beside what its plan counts with.
 
     python -m benchmarks.studies.estimator.costs [--dims 2 5 10 30] [--batches 64 256] [--quick]
 
@@ -41,7 +41,7 @@ def main(argv=None) -> int:
     for dim in args.dims:
         for batch in args.batches:
             for name, candidate in FLOWS.items():
-                options = {"rng": 0, "standardize": False}
+                options = {"rng": 0, "standardize": False, "dtype": np.float32}
                 if candidate.modes:
                     options["base"] = fc.GaussianMixture.spread(3, dim)
                 flow = candidate.recipe(dim, **options)

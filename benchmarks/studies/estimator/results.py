@@ -39,11 +39,14 @@ def compared(rows: list[dict]) -> list[dict]:
 
 
 def mean_weights(folds: list[dict[str, float]]) -> dict[str, float]:
-    """{part: its mean weight}; a mixture of Gaussians is one, however many they are."""
+    """{part: its mean weight}; mixtures are one, of Gaussians or t and however many, and the
+    Gaussians are one."""
     total: Counter = Counter()
     for weights in folds:
         for name, weight in weights.items():
-            total["mixture" if name.startswith("mixture") else name] += weight / len(folds)
+            first = name.split()[0]
+            part = "mixture" if first.isdigit() else first  # "3 t"
+            total[part if part in ("mixture", "Gaussian") else name] += weight / len(folds)
     return {name: round(weight, 4) for name, weight in total.items()}
 
 

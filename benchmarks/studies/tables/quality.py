@@ -95,9 +95,9 @@ def estimator(document) -> str:
 
 PARTS = {
     "Gaussian, Student t": ("Gaussian", "Student t"),
-    "mixture of Gaussians": ("mixture",),
+    "mixtures": ("mixture",),
     "affine flows": ("affine flow", "affine flow, white", "small affine flow"),
-    "spline flow": ("spline flow",),
+    "spline flow": ("spline flow", "spline flow of margins", "spline flow, white"),
     "spline flow of modes": ("spline flow of modes",),
 }
 
