@@ -173,7 +173,7 @@ def test_comparison_is_paired_and_of_the_folds_that_all_did():
 
 
 def test_weights_of_mixtures_are_one_part_and_those_of_gaussians_another():
-    first = {"Gaussian": 0.25, "Gaussian of margins": 0.25, "3 t of margins": 0.5}
+    first = {"Gaussian": 0.25, "Gaussian of margins": 0.25, "mixture of 3 t of margins": 0.5}
     second = {"mixture of 2": 0.5, "mixture of 3 of margins": 0.25, "small affine flow": 0.25}
     found = mean_weights([first, second])
     assert found == {"Gaussian": 0.25, "mixture": 0.625, "small affine flow": 0.125}

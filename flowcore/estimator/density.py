@@ -59,7 +59,7 @@ class FlowDensity(
     every candidate c is fitted to the rows outside of each fold k; this fit is p_ck. Then it scores
     the rows inside. The weights w_c are those that make all held-out rows most probable (stacking).
     So a flow that scores lower than a Gaussian still has some weight if it is better for some rows.
-    One row adds at most 1/n to a weight. A weight below 0.003 becomes 0; only a Student t keeps it,
+    One row adds at most 1/n to a weight. A weight below 0.01 becomes 0; only a Student t keeps it,
     so that distant rows have a density, too. `summary_` has the score and the weight of every
     candidate.
 

@@ -44,8 +44,8 @@ def mean_weights(folds: list[dict[str, float]]) -> dict[str, float]:
     total: Counter = Counter()
     for weights in folds:
         for name, weight in weights.items():
-            first = name.split()[0]
-            part = "mixture" if first.isdigit() else first  # "3 t"
+            first = name.replace(",", "").split()[0]
+            part = "mixture" if first == "t" else first
             total[part if part in ("mixture", "Gaussian") else name] += weight / len(folds)
     return {name: round(weight, 4) for name, weight in total.items()}
 
