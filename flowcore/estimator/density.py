@@ -174,10 +174,10 @@ class FlowDensity(
     --------
     >>> import flowcore as fc
     >>> X = fc.targets.two_moons().sample(100, rng=0)
-    >>> density = fc.FlowDensity(budget=0.002, random_state=0).fit(X)
+    >>> density = fc.FlowDensity("small", random_state=0).fit(X)
     >>> density.score_samples(X[:3]).shape, density.sample(4, random_state=0).shape
     ((3,), (4, 2))
-    >>> density.summary_.winner.name != "Gaussian"
+    >>> density.summary_.winner.name != "Gaussian"  # that of the largest weight
     True
     """
 

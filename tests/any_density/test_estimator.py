@@ -76,7 +76,7 @@ def test_the_density_is_one_in_the_units_of_x(fitted):
 
 def test_summary_is_printed(fitted):
     text, line = str(fitted.summary_), fitted.summary_.line
-    for scored in fitted.summary_.candidates:
+    for scored in fitted.summary_.parts:
         assert f"  {scored.name}" in text and str(scored) in line
     assert "this density" in text and "(held out, +- " in line
     assert f"the largest part is: {fitted.summary_.winner.name}" in text

@@ -12,6 +12,7 @@ def rough_plans():
         own.setattr("flowcore.estimator.plan.FOLDS", 2)
         own.setattr("flowcore.estimator.plan.FOLDS_OF_SMALL", 2)
         own.setattr("flowcore.estimator.plan.SIZES", (2, 3))
+        own.setattr("flowcore.estimator.selection.ROUNDS", (0.3, 0.7))
         own.setattr("flowcore.conditionals.proposal.DRAWS", 3000)
         own.setattr("flowcore.tables.proposal.DRAWS", (2000, 2000))
         own.setattr("flowcore.tables.proposal.COMPONENTS", (3, 8))
