@@ -63,14 +63,20 @@ def number(cell: str, decimal: str) -> float | None:
     return int(cell) if cell.lstrip("+-").isdigit() else value
 
 
-def marked_number(cell: str, decimal: str = ".") -> tuple[float, tuple[str, str]] | None:
+def marked_number(
+    cell: str, decimal: str = ".", grouped: bool = True
+) -> tuple[float, tuple[str, str]] | None:
     """(the number that a cell is, (its currency, its unit)); None for anything else.
+
+    grouped: whether 1,234 are thousands, and no other decimal sign.
 
     >>> marked_number("$1,234.50"), marked_number("(12 %)"), marked_number("3A")
     ((1234.5, ('$', '')), (-12, ('', '%')), None)
     """
     if (plain := number(cell, decimal)) is not None:
         return (plain, PLAIN) if math.isfinite(plain) else None
+    if not grouped and number(cell, _OTHER[decimal]) is not None:
+        return None
     found = _expressions(decimal)[0].fullmatch(cell.strip())
     if not found:
         return None
@@ -83,13 +89,15 @@ def marked_number(cell: str, decimal: str = ".") -> tuple[float, tuple[str, str]
     return -value if is_negative else value, (money, "" if unit in SCALES else unit)
 
 
-def unit_of_column(counts: Mapping[str, int], decimal: str) -> tuple[str, str] | None:
+def unit_of_column(
+    counts: Mapping[str, int], decimal: str, grouped: bool = True
+) -> tuple[str, str] | None:
     """The unit of a column with these cells, stripped, none missing, if it is one of numbers; None
     for a column of text: categories, codes.
 
     Numbers are nearly all of the cells; without a unit, at least half of them.
     """
-    read = {cell: marked_number(cell, decimal) for cell in counts}
+    read = {cell: marked_number(cell, decimal, grouped) for cell in counts}
     units = Counter([PLAIN])
     for cell, own in read.items():
         units[own[1] if own else PLAIN] += counts[cell] if own and own[1] != PLAIN else 0

@@ -61,8 +61,8 @@ class OneHot:
         return self.context(self.levels(codes))
 
     def levels(self, codes: np.ndarray) -> np.ndarray:
-        """(n, K): the levels of codes (n, K); -1 for a value that was never seen, unless rare values
-        share a level of enough rows."""
+        """(n, K): the levels of codes (n, K); -1 for a value that was never seen, if rare values
+        share no level of enough rows."""
         pairs = zip(self._level_of, codes.T, strict=True)
         return np.column_stack([level[own] for level, own in pairs])
 

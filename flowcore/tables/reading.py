@@ -211,7 +211,7 @@ class Csv:
                 if not (self.strict or is_aside or name in self.text):
                     self.readers[name] = self._spelled(name, cells, values)
             elif column is not None and (column.mark or not self.strict):
-                self.readers[name] = _numbers(self.decimal, unit_of_form(column.mark))
+                self.readers[name] = self._number_of(unit_of_form(column.mark))
         return texts
 
     def _spelled(self, name: Name, cells: list[str], values: list[str]) -> Callable[[str], str]:
@@ -229,6 +229,16 @@ class Csv:
             )
         return lambda cell: cell if cell in values else known.get(_folded(cell), cell.strip())
 
+    def _number_of(self, unit: tuple[str, str]) -> Callable[[str], float | None]:
+        """The function that reads a number, without a unit or with this one. Where semicolons
+        separate columns, commas hardly separate thousands."""
+
+        def read(cell: str) -> float | None:
+            found = marked_number(cell, self.decimal, self.separator != ";")
+            return found[0] if found and found[1] in (PLAIN, unit) else None
+
+        return read
+
     def _of_schema(self) -> dict:
         """name -> column of the schema; by position, if it or the file has no names."""
         columns = () if self.schema is None else self.schema.columns
@@ -244,8 +254,11 @@ class Csv:
         cells = [text for cell in cells if (text := cell.strip()) not in self.missing]
         if not self.strict:
             counts = Counter(cell for cell in cells if cell not in WORDS)
-            if (unit := unit_of_column(counts, self.decimal)) is not None:
-                self.readers[name] = _numbers(self.decimal, unit)
+            if counts and all(re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", cell) for cell in counts):
+                place = f"{self.source}, column {name!r:.40}: all numbers have three decimals"
+                warn(with_fix(UserWarning, f"{place}: if these are thousands, ", {"decimal": ","}))
+            if (unit := unit_of_column(counts, self.decimal, self.separator != ";")) is not None:
+                self.readers[name] = self._number_of(unit)
             return unit is None
         wrong = [cell for cell in cells if number(cell, self.decimal) is None]
         commas = sum(number(cell, self.other) is not None for cell in wrong)
@@ -315,16 +328,6 @@ class Csv:
 def _folded(text: str) -> str:
     """A category up to case and space."""
     return " ".join(text.split()).casefold()
-
-
-def _numbers(decimal: str, unit: tuple[str, str]) -> Callable[[str], float | None]:
-    """The function that reads a number, without a unit or with this one."""
-
-    def read(cell: str) -> float | None:
-        found = marked_number(cell, decimal)
-        return found[0] if found and found[1] in (PLAIN, unit) else None
-
-    return read
 
 
 def _plain_floats(cells: list[str], missing: set[str]) -> np.ndarray | None:
