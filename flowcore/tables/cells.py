@@ -154,12 +154,6 @@ def form_of(cells: Mapping[str, float]) -> str:
     return f"{before}{{}}{after}"
 
 
-def unit_of_form(form: str) -> tuple[str, str]:
-    """The unit of numbers in a form."""
-    found = marked_number(form.format(1))
-    return found[1] if found else PLAIN
-
-
 def written(x: float, form: str, decimal: str = ".") -> str:
     """A number as a cell.
 

@@ -17,7 +17,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ..core import warn, with_fix
-from .cells import PLAIN, WORDS, marked_number, number, unit_of_column, unit_of_form
+from .cells import PLAIN, WORDS, marked_number, number, unit_of_column
 from .frame import Frame, Name, check_there, library, listed
 from .schema import Schema
 
@@ -211,7 +211,9 @@ class Csv:
                 if not (self.strict or is_aside or name in self.text):
                     self.readers[name] = self._spelled(name, cells, values)
             elif column is not None and (column.mark or not self.strict):
-                self.readers[name] = self._number_of(unit_of_form(column.mark))
+                self.readers[name] = self._number_of(
+                    (marked_number(column.mark.format(1)) or (1, PLAIN))[1]
+                )
         return texts
 
     def _spelled(self, name: Name, cells: list[str], values: list[str]) -> Callable[[str], str]:

@@ -159,3 +159,22 @@ def test_what_differs_by_case_or_space_alone_is_one_category():
     with pytest.warns(UserWarning, match="'Yes' differ from others by case or space alone"):
         frame = read_table(io.BytesIO(text.encode()), strict=False)
     assert set(frame["a"]) == {"yes", "no"} and frame.texts["a"].tolist() == cells
+
+
+def test_a_frame_keeps_what_could_not_be_read():
+    text = "a,b\n" + "".join(f"{'<2' if i % 9 == 4 else i / 7},{i % 5}\n" for i in range(60))
+    with pytest.warns(UserWarning, match="'<2' is no number: 0.12 of the column's cells count as"):
+        frame = read_table(io.BytesIO(text.encode()), strict=False)
+    density = TableDensity.of(Schema.from_data(frame, auto=True), fc.Normal(2))
+    (table,) = density.impute(frame, n=1).tables
+    assert [v == "<2" for v in table["a"]] == [i % 9 == 4 for i in range(60)]
+
+
+def test_too_few_complete_rows_are_an_error_that_names_columns(tmp_path, capsys):
+    schema = Schema.from_data({"a": np.arange(60) / 7, "b": PRICES[:60]})
+    fc.save(TableDensity.of(schema, fc.Normal(2)), tmp_path / "m.npz")
+    rows = pd.DataFrame({"a": np.where(np.arange(60) < 3, 1.5, np.nan), "b": PRICES[:60]})
+    rows.to_csv(tmp_path / "t.csv", index=False)
+    assert main(["diagnose", str(tmp_path / "m.npz"), str(tmp_path / "t.csv")]) == 1
+    assert "fewer than 10 complete rows" in (said := capsys.readouterr().err)
+    assert "--kind a=aside" in said
