@@ -218,9 +218,12 @@ def score(
     ) = False,
     strict: Strict = False,
     missing: Annotated[
-        Literal["nan", "marginal"],
-        Option(help="Rows with a missing cell: nan, or log p of the cells that they have."),
-    ] = "nan",
+        Literal["nan", "marginal"] | None,
+        Option(
+            help="Rows with a missing cell: nan, or log p of the cells that they have (default: "
+            "marginal if the model learned from such rows, else nan)."
+        ),
+    ] = None,
     json: flag("--json", "Print a summary as JSON, and no scores.") = False,
     *,
     reading: Reading,

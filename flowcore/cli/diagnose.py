@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from json import dumps
 
+import numpy as np
 from typer import Exit
 
+from ..core import with_fix
 from ..diagnosis import diagnose
+from ..diagnosis.diagnose import FEWEST
+from ..tables import Schema
+from ..tables.frame import Frame, is_missing
 from ..tables.question import encoded_with_holes
 from ..tables.schema import complete_rows
 from .inputs import digest, read_model, table
@@ -28,6 +33,7 @@ def run(
         check_picture(out, model, held_out, train)
     schema, known = density.schema_, (density.notes or {}).get("digest")
     rows = table(held_out, reading, schema, ignore_extra)
+    _check_complete(rows, schema)
     complete = density.encoding.without_odd(rows.take(complete_rows(rows, "drop", schema)))[0]
     if known == digest(*encoded_with_holes(density.encoding, complete, values=True)[:2]):
         note(
@@ -49,3 +55,21 @@ def run(
         print(printable(f"{report}" if out is None else f"{report}\ndrawn in {out}"))
     if fail and not report.trusted:
         raise Exit(UNTRUSTED)
+
+
+def _check_complete(rows: Frame, schema: Schema) -> None:
+    """A ValueError for too few complete rows, which names the columns to leave out of a fit."""
+    gaps = {name: is_missing(rows[name]) for name in rows.names}
+    gaps = {c.name: gaps[c.name] for c in schema.columns if c.name in gaps and not c.missing}
+    empty: dict[str, str] = {}
+    while len(rows) >= FEWEST and gaps and (~np.any([*gaps.values()], axis=0)).sum() < FEWEST:
+        name = max(gaps, key=lambda name: gaps[name].sum())
+        empty[f"{name}"] = "aside"
+        del gaps[name]
+    if empty:
+        raise with_fix(
+            ValueError,
+            f"{rows.source} has fewer than {FEWEST} complete rows: fill some, or fit a model "
+            "without the columns that most rows lack: ",
+            {"kind": empty},
+        )

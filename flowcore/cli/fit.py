@@ -32,7 +32,14 @@ def run(
     reading = {**reading, "strict": not auto}
     kinds = dict(kind)
     aside = [name for name in kinds if kinds[name] == "aside"]
-    frame = read(data, reading, aside)  # as text: what is left out may be anything
+    try:
+        frame = read(data, reading, aside)  # as text: what is left out may be anything
+    except ValueError as problem:
+        if auto or not getattr(problem, "fix", ()):
+            raise
+        frame = read(data, {**reading, "strict": False}, aside)  # notes name the other cells
+        _note_aside(Schema.from_data(frame, auto=True), "is best")
+        raise with_fix(ValueError, problem.problem, *problem.fix, {"auto": True}) from None
     _check_separator(frame)
     if schema is not None:
         kinds = {f"{c.name}": str(c.kind) for c in read_model(schema).schema_.columns} | kinds
@@ -50,10 +57,11 @@ def run(
         raise problem if auto else _with_all_fixes(problem, frame, kinds) from None
     notes = {"flow": flow, "budget": budget, "quick": quick, "seed": seed, "flowcore": __version__}
     minutes = (default_minutes(len(frame)) if budget is None else budget) * (QUICK if quick else 1)
-    if progress and minutes > LONG and len(frame) >= FEW_ROWS:
+    if progress and (minutes > LONG or missing == "learn") and len(frame) >= FEW_ROWS:
         n_columns = sum(column.kind.name != "aside" for column in chosen.columns)
         what = f"{len(frame):,} rows of {n_columns:,} columns"
-        print_error(f"flowcore: {what}: flows for about {minutes:.2g} min on two cores")
+        more = ", and as long again or more for missing cells" * (missing == "learn")
+        print_error(f"flowcore: {what}: flows for about {minutes:.2g} min on two cores{more}")
     learn = FlowDensity(flow, budget=minutes, random_state=seed, progress=progress)
     density = fit_table(rows, learn=learn, missing=missing, rng=seed)
     density.notes |= {"digest": digest(rows.codes, rows.x), **notes}

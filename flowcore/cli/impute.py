@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..tables.frame import as_frame
+from ..tables.cells import as_texts
+from ..tables.frame import as_frame, is_missing
 from ..training.history import sparse_bar
 from .inputs import arranged, blocks, own_names, read_model
-from .outputs import check_table, table_writer
+from .outputs import check_table, is_written_as_text, table_writer
 
 COUNT = "imputation"  # the column that numbers the completed tables
 
@@ -27,6 +28,8 @@ def run(
     if n > 1 and COUNT in (*map(str, schema.names), *keep):
         raise ValueError(f"column {COUNT!r} would be written twice: rename it in the file")
     prefix = "" if schema.is_named else "x"
+    column_of = {column.name: column for column in schema.columns}
+    is_csv, is_text = is_written_as_text(out), set()
     bar = sparse_bar(None, " rows", unit_scale=True)
     with table_writer(out) as write, bar:
         for frame in blocks(data, reading, schema, carried):
@@ -34,10 +37,16 @@ def run(
             completed = density.impute(own, n, rng=seed, strict=strict).tables
             tables = [as_frame(table) for table in completed]
             names = dict(zip(own.names, tables[0].names, strict=True))
-            rows = {
-                f"{prefix}{name}": _alternating([table[names[name]] for table in tables])
-                for name in own.names
-            }
+            rows = {}
+            for name in own.names:
+                found = [table[names[name]] for table in tables]
+                if name in own.texts and (is_csv or column_of[name].mark or own.unread(name).any()):
+                    is_text.add(name)
+                if name in is_text:
+                    texts, form = own.texts[name], (column_of[name].mark, reading["decimal"])
+                    gap = is_missing(texts)
+                    found = [np.where(gap, as_texts(column, *form), texts) for column in found]
+                rows[f"{prefix}{name}"] = _alternating(found)
             others = {typed: frame[name] for typed, name in own_names(frame, keep).items()}
             if not frame.is_named and len(frame.names) == len(schema.names):
                 frame = frame.renamed(schema.names)

@@ -52,6 +52,11 @@ def _misnamed(out: str | None, rule: str, ending: str) -> ValueError:
     return ValueError(f"{out}: {rule}: for example -o {os.path.splitext(f'{out}')[0]}{ending}")
 
 
+def is_written_as_text(out: str | None) -> bool:
+    """Whether rows are written as a CSV."""
+    return _ending(out) not in (".npy", ".parquet")
+
+
 def _ending(out: str | None) -> str:
     return os.path.splitext(out or "")[1].lower()
 

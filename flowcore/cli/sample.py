@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..tables import Column, TableDensity
+from ..tables.cells import as_texts
 from ..tables.frame import Frame, as_frame, listed
 from .inputs import read_model
-from .outputs import check_table, table_writer
+from .outputs import check_table, is_written_as_text, table_writer
 
 if TYPE_CHECKING:
     from ..core.typing import TableLike
@@ -29,14 +30,18 @@ def run(
         if margins != "model":
             raise ValueError("--margins table has no meaning with --given: leave one of them out")
         source = density.given(values(density, dict(given)), rng=seed)
-    prefix = "" if density.schema_.is_named else "x"
+    prefix, marks = "" if density.schema_.is_named else "x", {}
+    if is_written_as_text(out):  # numbers are written as in the file of the fit
+        marks = {part.column.name: part.column.mark for part in density.encoding.parts}
+        marks = {name: mark for name, mark in marks.items() if mark}
     with table_writer(out) as write:
         blocks = max(1, -(-n // ROWS))
         for k in range(blocks):  # of equal sizes: ranks among a few rows would be a poor margin
             size = n * (k + 1) // blocks - n * k // blocks
             own = source.sample(size, rng) if given else source.sample(size, rng, margins)
             rows = framed(density, own)
-            write({f"{prefix}{name}": rows[name] for name in rows})
+            texts = {name: as_texts(rows[name], form) for name, form in marks.items()}
+            write({f"{prefix}{name}": texts.get(name, rows[name]) for name in rows})
 
 
 def framed(density: TableDensity, rows: TableLike) -> Frame:

@@ -23,7 +23,7 @@ MOMENTS = ("mean_log_prob", "standard_error", "least", "most")
 
 def run(
     model: str, data: str, out: str | None, keep: Sequence[str], ignore_extra: bool, explain: bool,
-    strict: bool, missing: str, json: bool, reading: dict,
+    strict: bool, missing: str | None, json: bool, reading: dict,
 ) -> None:  # fmt: skip
     """Score a file's rows, in order."""
     check_table(out, model, data)
@@ -35,6 +35,8 @@ def run(
             )
     density, keep = read_model(model), list(dict.fromkeys(keep))
     schema, scores = density.schema_, Scores(density.schema_)
+    learned = (density.notes or {}).get("missing") == "learn"
+    missing = missing or ("marginal" if learned else "nan")
     carried = [name for name in keep if name not in map(str, schema.names)]  # as they are: as text
     writer = nullcontext() if json and out is None else table_writer(out)
     bar = sparse_bar(None, " rows", unit_scale=True)

@@ -34,7 +34,7 @@ def page(report: Any) -> Figure:
         left, right = figure.subfigures(1, 2, width_ratios=[9, 6])
         _pairs(left, report)
     ranks, below = right.subfigures(2, 1, height_ratios=[2, 1])
-    also = "; shares of values: rows filled, draws as lines" * bool(bars)
+    also = "\nshares of values: rows filled, draws as lines" * bool(bars)
     _title(ranks, f"Where rows stand among draws (PIT), KS: flat is right{also}")
     shown = _histograms(report) + bars
     axes = ranks.subplots(-(-len(shown) // COLUMNS), COLUMNS, squeeze=False).flat

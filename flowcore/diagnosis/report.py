@@ -37,8 +37,9 @@ TIME = "allow more time, {budget}, or add rows."
 OF_ESTIMATORS = {  # those have other options than flows; by the kind of finding, or its remedy
     "gridded": "Model integers and grids: {integer}.",
     "support": "Model positive and bounded columns: {positive}.",
-    "overfitting": "Add rows, or fit a smaller flow, {small}. More time does not help.",
-    "narrow": "Intervals are too narrow: add rows, or fit a smaller flow, {small}.",
+    "overfitting": "Add rows. More time does not help; a smaller flow, {small}, helps only if its "
+    "held-out score is higher.",
+    "narrow": "Intervals are too narrow: add rows.",
     "answers": "Take more draws of each row: {draws}.",
     "correlation": f"The density misses how columns depend on each other: {TIME}",
     "classifier": f"See which columns differ on the page, {{page}}; if none does, {TIME}",

@@ -2,7 +2,8 @@
 
 frame.py       a table of any library as arrays     kind.py      kinds of columns
 column.py      a column: kind and facts             detection.py how these are found
-dates.py       days and times, as seconds           patterns.py  texts that are numbers or days
+cells.py       numbers as people write them        patterns.py  texts that are numbers or days
+dates.py       days and times, as seconds
 schema.py      all columns, printed, edited, saved
 encoding.py    rows as arrays, and back             coordinates.py numbers on the whole line
 rules.py       categories that follow from another column

@@ -43,6 +43,8 @@ class Column:
         Whether numbers off the grid are rounded to it (if the grid was found, not chosen).
     rule : Rule or None
         How a category follows from another column: every fit finds it anew.
+    mark : str
+        The form in which a file has its numbers, such as "${:,.2f}"; "" for plain ones.
 
     Examples
     --------
@@ -64,6 +66,7 @@ class Column:
     decimals: int | None = None
     rounded: bool = False
     rule: Rule | None = None
+    mark: str = ""
 
     def __post_init__(self):
         named, kind, values = f"column {self.name!r:.40}", self.kind, self.values or ()

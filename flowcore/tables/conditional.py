@@ -234,6 +234,9 @@ def _completed(X, names, given: Frame, frame: Frame, values: dict, gaps: dict) -
     for name, gap in gaps.items():
         if gap.any():
             columns[by_name[name]] = filled(frame[name], values[name], gap)
+        if (odd := frame.unread(name)).any():  # cells that could not be read stay as they are
+            own = columns[by_name[name]]
+            columns[by_name[name]] = np.where(odd, frame.texts[name], own.astype(object))
     return table_of(columns, given.is_named, given.library, getattr(X, "index", None))
 
 

@@ -1,35 +1,41 @@
 """Dates and times of day: read from texts and numbers, as seconds, and written again.
 
 Dates are seconds since 1970-01-01, times of day seconds since midnight. Formats are those of
-Python's `strptime`; %-d and %-m write a day and a month without a leading zero.
+Python's `strptime`; %-d, %-m, ... write a number without a leading zero. pandas guesses those that
+are not listed here. A column has one format, which nearly all of its cells have: cells are never
+guessed one by one, since 1/2/2024 may be a day of two months.
 """
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import product
 
 import numpy as np
 
+from .cells import NEARLY, WORDS
+
 DAY = 86400
 MONTH = 2629746  # its mean, which stands for the unit
 UNITS = {"month": MONTH, "day": DAY, "hour": 3600, "minute": 60, "second": 1}
 EPOCH, MONDAY = datetime(1970, 1, 1), 3 * DAY  # 1970-01-01 was a Thursday
-DAYS = (
-    "%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%-d.%-m.%Y", "%d/%m/%Y", "%-d/%m/%Y", "%-d/%-m/%Y",
-    "%m/%d/%Y", "%-m/%d/%Y", "%-m/%-d/%Y", "%d/%m/%y", "%-d/%-m/%y", "%m/%d/%y", "%-m/%-d/%y",
-    "%d-%m-%Y", "%d-%b-%Y", "%-d-%b-%Y", "%d-%b-%y", "%-d-%b-%y", "%b %d %Y", "%b %-d %Y",
-    "%b %d, %Y", "%b %-d, %Y", "%d %b %Y", "%-d %b %Y", "%B %-d, %Y", "%-d %B %Y", "%Y-%m",
-    "%m/%Y", "%b %Y", "%Y%m%d",
+DAYS = (  # numbers may have a zero in front or not
+    "%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y",
+    "%d-%m-%Y", "%d-%b-%Y", "%d-%b-%y", "%b %d %Y", "%b %d, %Y", "%d %b %Y", "%B %d, %Y",
+    "%d %B %Y", "%Y-%m", "%m/%Y", "%b %Y", "%b-%y", "%Y%m%d",
 )  # fmt: skip
 CLOCKS = (
     "", " %H:%M", " %H:%M:%S", "T%H:%M:%S", "T%H:%M", "T%H:%M:%SZ", "T%H:%M:%S.000Z",
-    " %H:%M:%S+00:00", "T%H:%M:%S+00:00",
+    " %H:%M:%S+00:00", "T%H:%M:%S+00:00", " %I:%M %p", " %I:%M:%S %p",
 )  # fmt: skip
 TIMES = ("%H:%M", "%H:%M:%S")
-LEAST, SOME = 10, 200  # different values that show a format; those that are tried first
+LEAST, FEW, SOME = 10, 5, 200  # different values that show a format; those that are tried first
+GUESSED, ODD = 50, 0.3  # values that pandas guesses a format of; at most odd among the first
 FIRST, LAST = 17000101, 21991231  # of numbers that may be days
 SOON = 5 * 365 * DAY  # years of two digits that are later are of another century: 1/7/45
 HOURS, CHANCE = 8, 1e-3  # different hours of clock times; how rarely other numbers look like them
@@ -64,37 +70,61 @@ def written(seconds: np.ndarray, form: str, number: bool) -> np.ndarray:
     return np.fromiter(texts, object, len(texts))
 
 
-def formats_of(values: Sequence, number: bool = False) -> list[str]:
-    """The date or time formats that fit all values, which are distinct; empty if none fits.
+def formats_of(counts: Mapping, number: bool = False) -> list[str]:
+    """The date or time formats that nearly all cells have, of numbers all; empty if none fits.
 
-    If formats of different meaning fit (day and month in either order), the larger unit is first.
+    counts: the number of rows with each value. If formats of different meaning fit equally well
+    (day and month in either order), the larger unit is first.
     """
-    if len(values) < LEAST:
+    counts = {value: n for value, n in counts.items() if value not in WORDS}
+    if len(counts) < LEAST:
         return []
+    values, n = np.array([*counts]), np.array([*counts.values()])
     if number:
-        days = min(values) >= FIRST and max(values) <= LAST
-        forms = ("%Y%m%d",) if days else ("%H%M",) * is_clock(np.array(values))
+        days = min(counts) >= FIRST and max(counts) <= LAST
+        forms = ["%Y%m%d"] if days else ["%H%M"] * is_clock(values)
     else:
-        forms = (*map("".join, product(DAYS, CLOCKS)), *TIMES)
-    found: dict[bytes, tuple[int, str]] = {}
-    for form in forms:
-        seconds = _read(np.array(values), form, number)
-        if seconds is not None:
-            found.setdefault(seconds.tobytes(), (-UNITS[resolution_of(seconds)], form))
-    return [form for _, form in sorted(found.values(), key=lambda one: one[0])]
+        forms = [*map("".join, product(DAYS, CLOCKS)), *TIMES, *_guessed(values.tolist())]
+    found: dict[bytes, tuple[float, int, str]] = {}
+    for form in dict.fromkeys(forms):
+        own, seconds = _read(values, form, number)
+        good = ~np.isnan(seconds)
+        if own and n[good].sum() >= (1.0 if number else NEARLY) * n.sum():
+            key = -n[good].sum(), -UNITS[resolution_of(seconds[good])], own
+            found.setdefault(seconds.tobytes(), key)
+    fits = sorted(found.values(), key=lambda one: one[:2])
+    return [form for n_good, _, form in fits if n_good == fits[0][0]]
 
 
-def _read(values: np.ndarray, form: str, number: bool) -> np.ndarray | None:
-    """(n,): seconds of values that all have the format; the first ones are written in it, too."""
-    for some in (1, SOME):  # most formats fail at the first
-        seconds = seconds_of(values[:some], form)
-        if np.isnan(seconds).any():
-            return None
-        if written(seconds, form, number).tolist() != values[:some].tolist():
-            return None
+def _guessed(texts: list[str]) -> Iterator[str]:
+    """The formats that pandas, if it is there, guesses for some texts."""
+    with suppress(ImportError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the other order of day and month
+        from pandas.tseries.api import guess_datetime_format
+
+        for text, order in product(texts[:: -(-len(texts) // GUESSED)], (True, False)):
+            form = guess_datetime_format(text, dayfirst=order)
+            if form and has_year(form) and re.search("%[mbB]", form):
+                offset = re.search(r"(Z|[+-]\d\d:?\d\d)?$", text)[0]
+                yield form.replace("%z", offset)
+
+
+def _read(values: np.ndarray, form: str, number: bool) -> tuple[str, np.ndarray]:
+    """(the format, with zeros in front of numbers as the values have them, or "" if it is none of
+    theirs; (n,), seconds, NaN of odd values)."""
+    nothing = "", np.full(len(values), np.nan)
+    if np.isnan(seconds_of(values[:FEW], form)).mean() > ODD:  # most formats fail at the first
+        return nothing
     seconds = seconds_of(values, form)
-    wrong_century = "%y" in form and seconds.max() > time.time() + SOON
-    return None if wrong_century or np.isnan(seconds).any() else seconds
+    some = np.flatnonzero(~np.isnan(seconds))[:SOME]
+    if "%y" in form and np.nanmax(seconds) > time.time() + SOON:  # of another century
+        return nothing
+    parts = enumerate(re.split("(%[dmHI])" if not number else "$^", form))
+    for own in map("".join, product(*([p, p.replace("%", "%-")][: 1 + i % 2] for i, p in parts))):
+        again = written(seconds[some], own, number).tolist()
+        if "%f" in own or again == values[some].tolist():
+            return own, seconds
+    return nothing
 
 
 def is_clock(x: np.ndarray) -> bool:
@@ -178,12 +208,13 @@ def _parsed(text, form: str) -> float:
     try:
         if not form:  # a date that was one, and is in a file of text
             return (datetime.fromisoformat(text) - start).total_seconds()
-        return (datetime.strptime(text, form.replace("%-", "%")) - start).total_seconds()
+        whole = datetime.strptime(text, form.replace("%-", "%")).replace(microsecond=0)
+        return (whole - start).total_seconds()
     except (TypeError, ValueError):
         return np.nan
 
 
 def _formatted(seconds: float, form: str) -> str:
     date = (EPOCH if has_year(form) else datetime(1900, 1, 1)) + timedelta(seconds=seconds)
-    own = form.replace("%-d", f"{date.day}").replace("%-m", f"{date.month}")
+    own = re.sub("%-(.)", lambda part: f"{int(date.strftime('%' + part[1]))}", form)
     return date.strftime(own)

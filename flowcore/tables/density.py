@@ -77,8 +77,9 @@ class TableDensity(DensityMixin, BaseEstimator):
     every row: the first points of Sobol's sequence, each at the centre of its interval. So log p of
     a row depends on that row alone. p has the unit 1 / units of the continuous, positive and
     bounded columns, as `schema_.meaning` states. All unseen values of a column together have the
-    probability u of `Frequencies`, and carry no information about x: p(x | unseen) = sum_v w_v p(x
-    | v), over the seen values (or combinations) v.
+    probability u of `Frequencies`. x is distributed as given the rare values of their column, if
+    these have 100 rows; else p(x | unseen) = sum_v w_v p(x | v), over the 16 most frequent values
+    (or combinations) v.
 
     `flowcore.save` saves it with its columns; `flowcore.load` restores a fitted one.
 
@@ -276,7 +277,7 @@ class TableDensity(DensityMixin, BaseEstimator):
 
         Errors: ValueError for columns that differ from the schema's, and for text among numbers and
         values off a grid; the message then names row, column and value. Cost: one pass of the
-        density, or 32 to 64 in float32 with gridded columns; at most 256 times that for a row with
+        density, or 32 to 64 in float32 with gridded columns; at most 16 times that for a row with
         a category that was never seen.
         """
         check_is_fitted(self)

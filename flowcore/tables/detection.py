@@ -16,11 +16,12 @@ import numpy as np
 
 from ..discrete import EPS
 from ..training.checks import EXAMINED
+from .cells import FEW, form_of, number
 from .column import MOST_VALUES, Column, Value
 from .dates import formats_of, has_year, repeats_of, resolution_of, seconds_of, written
 from .frame import DATES, NUMBERS, Frame, Name, is_missing
 from .kind import Date, Kind, Time
-from .patterns import FEW, pattern_of, reads_as_number
+from .patterns import pattern_of
 
 GAIN = 0.1  # nats a row by which a logarithm has to beat the numbers as they are
 LEAST = 10  # rows that have an atom
@@ -73,6 +74,9 @@ def _find(frame: Frame, name: Name, repeated: float, unknown: bool) -> Column:
         found = _dates(name, values)
     else:
         found = _number(name, values, name in frame.declared, repeated)
+    if name in frame.texts and values.dtype.kind in NUMBERS:
+        texts = map(str.strip, frame.texts[name][~gone])
+        found = replace(found, mark=form_of(dict(zip(texts, values.tolist(), strict=True))))
     if not missing:
         return found
     if unknown:
@@ -100,7 +104,11 @@ def _number(name: Name, values: np.ndarray, declared: bool, repeated: float) -> 
     if _CODES.search(f"{name}") and decimals == 0:
         few = kept and 2 * len(kept) <= len(values)
         return replace(column, suggestion=CATEGORICAL if few else Kind("aside"), note=CODE)
-    if decimals == 0 and low >= 0 and (forms := formats_of(distinct.tolist(), number=True)):
+    if (
+        decimals == 0
+        and low >= 0
+        and (forms := formats_of(Counter(distinct.tolist()), number=True))
+    ):
         kind = _dates(name, values, forms[0], "number").kind
         return replace(column, suggestion=kind, note=f"all of them are {kind.name}s as {forms[0]}")
     if values.dtype != float and max(-low, high) > 2**53:
@@ -202,6 +210,7 @@ def _dates(name: Name, values: np.ndarray, form: str = "", type: str = "date") -
     if values.dtype.kind == "m":
         return Column(name, Kind("text"), "text", why=f"{values.dtype}", note=DURATIONS)
     seconds = seconds_of(values, form)
+    seconds = seconds[~np.isnan(seconds)]
     if form and not has_year(form):
         kind = Time.of(resolution_of(np.append(seconds, 3600.0)), form)
     else:
@@ -225,8 +234,9 @@ def _text(frame: Frame, name: Name) -> Column:
     if all(isinstance(v, bool) for v in counts):
         return _boolean(name, np.array(values, bool))
     declared = name in frame.declared
-    others = set() if declared else {v for v in counts if not reads_as_number(v)}
-    if 0 < sum(counts[v] for v in others) <= 0.5 * len(values):
+    is_decided = declared or name in frame.texts  # by all cells of a file
+    others = set() if declared else {v for v in counts if number(f"{v}", ".") is None}
+    if not is_decided and 0 < sum(counts[v] for v in others) <= 0.5 * len(values):
         problem = "but most of the column reads as numbers: make it a number, or missing"
         frame.check(name, [v in others for v in values], problem)
     problem = "but the column has text: write it as text, or make all of it numbers"
@@ -239,7 +249,7 @@ def _text(frame: Frame, name: Name) -> Column:
     if k == 1:
         kind, note = Kind("constant"), "it is always the same"
         why = f"always {distinct[0]!r:.40}"
-    elif not declared and (forms := formats_of(distinct)):
+    elif not declared and (forms := formats_of({v: counts[v] for v in distinct})):
         note = f"or {forms[1]}, which fits all of them, too" if len(forms) > 1 else ""
         found = _dates(name, np.array(values, object), forms[0], "text")
         return replace(found, values=kept, note=note)

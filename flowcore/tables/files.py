@@ -84,8 +84,11 @@ def read_blocks(
     encoding : str
         The encoding of a CSV.
     strict : bool
-        Text in a column of numbers is an error. False: it is a missing cell, and a warning names
-        the first one of each block.
+        Text in a column of numbers is an error. False: columns are read as people write them.
+        Numbers may have a currency, a unit or separators of thousands; categories that differ by
+        case or space alone are one; `?`, `unknown` and the like are missing among numbers. A cell
+        that is no number is missing in its column, but stays in `texts`, and a warning names the
+        first one of each block. Without a schema all cells decide, so the file is read whole.
     block_bytes : int
         Approximate size of a block.
 
@@ -146,7 +149,9 @@ def read_table(source: str | PathLike[str] | BinaryIO, **options: Any) -> Frame:
     """
     frames = list(read_blocks(source, **options))
     whole = {name: np.concatenate([frame[name] for frame in frames]) for name in frames[0].names}
-    return Frame(whole, frames[0].source, declared=frames[0].declared)
+    names = frames[0].texts
+    texts = {name: np.concatenate([frame.texts[name] for frame in frames]) for name in names}
+    return Frame(whole, frames[0].source, declared=frames[0].declared, texts=texts)
 
 
 @contextmanager

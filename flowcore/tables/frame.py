@@ -48,6 +48,9 @@ class Frame:
         The columns that the original library declares as categories.
     library : str or None
         The library of the original table.
+    texts : Mapping
+        name -> (n,): how the cells of a file are written, None for missing ones. A cell with a
+        text that is missing in its column could not be read.
 
     Examples
     --------
@@ -65,11 +68,12 @@ class Frame:
         first_row: int | np.ndarray = 0,
         declared: Iterable[Name] = (),
         library: str | None = None,
+        texts: Mapping = {},
     ):
         self._columns = {name: _read_only(column) for name, column in dict(columns).items()}
         self.names = self.columns = tuple(self._columns)
         self.source, self.first_row = source, first_row
-        self.declared, self.library = frozenset(declared), library
+        self.declared, self.library, self.texts = frozenset(declared), library, dict(texts)
         lengths = {name: len(column) for name, column in self._columns.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"columns differ in length: {lengths!s:.200}")
@@ -135,18 +139,27 @@ class Frame:
     def take(self, rows: np.ndarray) -> Frame:
         """Some of the rows, by index or mask, as a frame of its own."""
         numbers = self.row_numbers(np.arange(self._n)[rows])
-        columns = {name: column[rows] for name, column in self._columns.items()}
-        return Frame(columns, self.source, numbers, self.declared, self.library)
+        columns, texts = (
+            {name: column[rows] for name, column in own.items()}
+            for own in (self._columns, self.texts)
+        )
+        return Frame(columns, self.source, numbers, self.declared, self.library, texts)
 
     def select(self, names: Iterable[Name]) -> Frame:
         """Some of the columns, as a frame of its own."""
-        columns = {name: self[name] for name in names}
-        return Frame(columns, self.source, self.first_row, self.declared, self.library)
+        return self._with({name: self[name] for name in names}, self.texts)
 
     def renamed(self, names: Iterable[Name]) -> Frame:
         """The same columns under other names; none of them is declared."""
-        columns = dict(zip(names, self._columns.values(), strict=True))
-        return Frame(columns, self.source, self.first_row, library=self.library)
+        names = dict(zip(self.names, names, strict=True))
+        columns, texts = (
+            {names[name]: column for name, column in own.items() if name in names}
+            for own in (self._columns, self.texts)
+        )
+        return Frame(columns, self.source, self.first_row, library=self.library, texts=texts)
+
+    def _with(self, columns: Mapping, texts: Mapping) -> Frame:
+        return Frame(columns, self.source, self.first_row, self.declared, self.library, texts)
 
     def without(self, hole: np.ndarray) -> Frame:
         """The same frame with missing cells where hole (n, D) is true."""
@@ -167,7 +180,12 @@ class Frame:
             elif values.dtype.kind in NUMBERS and gone.any():
                 values, nothing = values.astype(float), np.nan
             columns[name] = np.where(gone, nothing, values) if gone.any() else values
-        return Frame(columns, self.source, self.first_row, self.declared, self.library)
+        return self._with(columns, self.texts)
+
+    def unread(self, name: Name) -> np.ndarray:
+        """(n,): the cells with a text that could not be read."""
+        gone, texts = is_missing(self._columns[name]), self.texts.get(name)
+        return gone & False if texts is None else gone & ~is_missing(texts)
 
     def row_numbers(self, index: int | np.ndarray) -> np.ndarray:
         """The numbers of rows with these indices, for messages."""

@@ -12,14 +12,16 @@ if TYPE_CHECKING:
     from .frequencies import Frequencies
 
 RARE = 10  # rows: values seen less often share a level, so that no flow learns one row's spike
-MOST = 256  # combinations that an unseen value is averaged over
+SHARED = 100  # training rows of this level: then an unseen value has it, too
+MOST = 16  # combinations that an unseen value is averaged over, otherwise
 
 
 class OneHot:
     """Rows of codes (n, K) as a context (n, C): 1 in the level of the row's value, else 0.
 
-    Each value of a column has a level, and all values seen in fewer than 10 rows share one. Two
-    levels need one number, a single level needs none.
+    Each value of a column has a level, and all values seen in fewer than 10 rows share one. A value
+    that was never seen has this level, too, if it has 100 rows; else the mean over the commonest
+    levels stands for it. Two levels need one number, a single level needs none.
 
     Parameters
     ----------
@@ -41,9 +43,11 @@ class OneHot:
     def __init__(self, combinations: np.ndarray, counts: np.ndarray, sizes: tuple[int, ...]):
         self._level_of = []
         for codes, size in zip(combinations.T, sizes, strict=True):
-            often = np.bincount(codes, counts, minlength=size) >= RARE
+            count = np.bincount(codes, counts, minlength=size)
+            often = count >= RARE
             level = np.where(often, np.cumsum(often) - 1, often.sum())
-            self._level_of.append(np.append(level, -1))
+            unseen = often.sum() if count[~often].sum() >= SHARED else -1
+            self._level_of.append(np.append(level, unseen))
         self._seen, self._counts = self.levels(combinations), counts
         self.dim = self.context(self._seen[:1]).shape[1]
 
@@ -57,7 +61,8 @@ class OneHot:
         return self.context(self.levels(codes))
 
     def levels(self, codes: np.ndarray) -> np.ndarray:
-        """(n, K): the levels of codes (n, K); -1 for a value that was never seen."""
+        """(n, K): the levels of codes (n, K); -1 for a value that was never seen, if rare values
+        share no level of enough rows."""
         pairs = zip(self._level_of, codes.T, strict=True)
         return np.column_stack([level[own] for level, own in pairs])
 
@@ -72,7 +77,7 @@ class OneHot:
     def alternatives(self, unseen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(levels (m, U), weights (m,)) of the columns marked in `unseen` (K,), as they occurred.
 
-        The most frequent 256, with weights that sum to 1.
+        The most frequent 16, with weights that sum to 1.
         """
         distinct, inverse = np.unique(self._seen[:, unseen], axis=0, return_inverse=True)
         weight = np.bincount(inverse.reshape(-1), self._counts)

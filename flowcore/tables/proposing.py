@@ -16,6 +16,8 @@ from .frame import Frame, is_missing
 from .kind import Kind
 from .question import encoded_with_holes
 
+KNOWN = 0.01  # of the cells of a column that is modelled
+
 if TYPE_CHECKING:
     from .schema import Schema
 
@@ -23,12 +25,16 @@ if TYPE_CHECKING:
 def proposed(frame: Frame, find: type[Schema]) -> Schema:
     """The schema that follows every proposal; the `note` of a column set aside has the reason.
 
-    Set aside are columns without values, constants, free text, identifiers and codes with many
-    values, and numbers that repeat others, or (nearly) follow from them. Missing cells are unknown.
+    Set aside are columns with (nearly) no values, constants, free text, identifiers and codes with
+    many values, and numbers that repeat others, or (nearly) follow from them. Missing cells are
+    unknown.
     """
-    gone = {name: is_missing(frame[name]).all() for name in frame.names}
-    empty = {name: "it has no values" for name in frame.names if gone[name]}
-    there = frame.select(name for name in frame.names if not gone[name])
+    n = {name: int(np.count_nonzero(~is_missing(frame[name]))) for name in frame.names}
+    empty = {
+        name: f"it has {n[name] or 'no'} values in {len(frame):,} rows"
+        for name in frame.names if n[name] < KNOWN * len(frame) or not n[name]
+    }  # fmt: skip
+    there = frame.select(name for name in frame.names if name not in empty)
     found = find.from_data(there, "learn")
     reasons = {c.name: c.note or c.why for c in found.columns if _is_refused(c)}
     schema = found.edit(dict.fromkeys(reasons, "aside")).suggested()
@@ -52,7 +58,8 @@ def _dependence(schema: Schema, frame: Frame) -> Any:
     one to leave out is among those with the most missing cells."""
     encoding = Encoding(schema)
     with without_warnings():
-        _, x, _, _ = encoded_with_holes(encoding, schema.select(frame, True), values=True)
+        possible = encoding.without_odd(schema.select(frame, True))[0]
+        _, x, _, _ = encoded_with_holes(encoding, possible, values=True)
     order = np.isnan(x).sum(axis=0).argsort(kind="stable")
     names = [encoding.of_coordinates[j].name for j in order]
     return dependence(x[:, order], names, Coordinates([encoding.kinds[j] for j in order]))

@@ -7,16 +7,18 @@ import io
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, dropwhile
 from typing import BinaryIO
 
 import numpy as np
 
 from ..core import warn, with_fix
-from .frame import Frame, Name, check_there, library
+from .cells import PLAIN, WORDS, marked_number, number, unit_of_column
+from .frame import Frame, Name, check_there, library, listed
 from .schema import Schema
 
 SEPARATORS = ",;\t|"
@@ -28,7 +30,8 @@ FIRST = 2**18  # characters of the block that settles the types, whatever `block
 class Csv:
     """A text table: its format, and, once its first block is read, its columns.
 
-    names: of all columns; texts: name -> texts of missing values, for the columns of text
+    names: of all columns; texts: name -> texts of missing values, for the columns of text;
+    readers: name -> the function that reads a cell, for those as people write them
     """
 
     source: str
@@ -52,6 +55,7 @@ class Csv:
                 f"{self.decimal!r}): got {sign!r:.20}"
             )
         self.other = "," if self.decimal == "." else "."
+        self.readers: dict[Name, Callable[[str], str | float | None]] = {}
 
     def blocks(self, stream: BinaryIO, block_bytes: int) -> Iterator[Frame]:
         """Frames of the records of a stream."""
@@ -67,7 +71,8 @@ class Csv:
                 self.texts = self._texts(columns)
             if is_first or cells.size:
                 values = {name: self._values(name, column, row) for name, column in columns.items()}
-                yield Frame(values, self.source, row)
+                texts = {} if self.strict else {n: self._kept(n, own) for n, own in columns.items()}
+                yield Frame(values, self.source, row, texts=texts)
             row += cells.shape[1]
 
     # ------------------------------------------------------------ cells
@@ -76,9 +81,10 @@ class Csv:
         """Blocks of cells (columns + 1, rows) as text; None where a row has no cell."""
         pandas = library("pandas", f"{self.source} is text, which")
         with self._decoded(stream) as text:
-            head = [text.readline().removeprefix("\ufeff"), *text.readlines(FIRST)]
+            most = FIRST if self.strict or self.schema else -1  # all cells decide what a column is
+            head = [text.readline().removeprefix("\ufeff"), *text.readlines(most)]
             head = [*dropwhile(lambda line: not line.strip(), head)]
-            width, lines = self._width("".join(head)), _Lines(head, text)
+            width, lines = self._width("".join(head[:1000])), _Lines(head, text)
             try:
                 tables = pandas.read_csv(
                     lines, sep=self.separator, header=None, names=range(width + 1), index_col=False,
@@ -199,10 +205,41 @@ class Csv:
                 is_text |= is_aside or column.type in ("text", "date")
             if column is None or column.type == "boolean":
                 is_text = is_text or self._looks_like_text(name, cells)
+            values = [v for v in (column and column.values) or () if isinstance(v, str)]
             if is_text:
-                missing = set(self.missing).difference((column and column.values) or ())
-                texts[name] = set() if is_aside else missing
+                texts[name] = set() if is_aside else set(self.missing).difference(values)
+                if not (self.strict or is_aside or name in self.text):
+                    self.readers[name] = self._spelled(name, cells, values)
+            elif column is not None and (column.mark or not self.strict):
+                self.readers[name] = self._number_of(
+                    (marked_number(column.mark.format(1)) or (1, PLAIN))[1]
+                )
         return texts
+
+    def _spelled(self, name: Name, cells: list[str], values: list[str]) -> Callable[[str], str]:
+        """The function from how a category is written, up to case and space, to its value: that of
+        the schema, else the most frequent one."""
+        known: dict[str, str] = {}
+        cells = [text for cell in cells if (text := cell.strip()) not in self.missing]
+        for text in values or [text for text, _ in Counter(cells).most_common()]:
+            known.setdefault(_folded(text), text)
+        others = {cell for cell in cells if known.get(_folded(cell), cell) != cell}
+        if others and not values:
+            warn(
+                f"{self.source}, column {name!r:.40}: {listed(sorted(others), 3)} differ from "
+                "others by case or space alone, and are read like them"
+            )
+        return lambda cell: cell if cell in values else known.get(_folded(cell), cell.strip())
+
+    def _number_of(self, unit: tuple[str, str]) -> Callable[[str], float | None]:
+        """The function that reads a number, without a unit or with this one. Where semicolons
+        separate columns, commas hardly separate thousands."""
+
+        def read(cell: str) -> float | None:
+            found = marked_number(cell, self.decimal, self.separator != ";")
+            return found[0] if found and found[1] in (PLAIN, unit) else None
+
+        return read
 
     def _of_schema(self) -> dict:
         """name -> column of the schema; by position, if it or the file has no names."""
@@ -214,8 +251,17 @@ class Csv:
         return dict(zip(self.names, columns, strict=False))
 
     def _looks_like_text(self, name: Name, cells: list[str]) -> bool:
-        """Whether at least half of the cells are no numbers, whatever the decimal sign is."""
+        """Whether at least half of the cells are no numbers, whatever the decimal sign is; if not
+        strict, what `unit_of_column` finds."""
         cells = [text for cell in cells if (text := cell.strip()) not in self.missing]
+        if not self.strict:
+            counts = Counter(cell for cell in cells if cell not in WORDS)
+            if counts and all(re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", cell) for cell in counts):
+                place = f"{self.source}, column {name!r:.40}: all numbers have three decimals"
+                warn(with_fix(UserWarning, f"{place}: if these are thousands, ", {"decimal": ","}))
+            if (unit := unit_of_column(counts, self.decimal, self.separator != ";")) is not None:
+                self.readers[name] = self._number_of(unit)
+            return unit is None
         wrong = [cell for cell in cells if number(cell, self.decimal) is None]
         commas = sum(number(cell, self.other) is not None for cell in wrong)
         if not wrong:
@@ -235,24 +281,41 @@ class Csv:
 
     def _values(self, name: Name, cells: list[str], row: int) -> np.ndarray:
         """Text; or integers if all cells are whole, else floats; a ValueError for anything else."""
+        missing, decimal = self._missing(name), self.decimal
+        read = self.readers.get(
+            name, str if name in self.texts else partial(number, decimal=decimal)
+        )
         if name in self.texts:
-            missing, n = self.texts[name], len(cells)
-            return np.fromiter((None if cell in missing else cell for cell in cells), object, n)
-        missing, decimal = self.missing, self.decimal
+            strip = str.strip if name in self.readers else str
+            known = {c: None if strip(c) in missing else read(c) for c in set(cells)}
+            return np.fromiter(map(known.__getitem__, cells), object, len(cells))
         if decimal == "." and (floats := _plain_floats(cells, missing)) is not None:
             return floats
-        values = [math.nan if cell.strip() in missing else number(cell, decimal) for cell in cells]
+        values = [math.nan if cell.strip() in missing else read(cell) for cell in cells]
         wrong = [i for i, value in enumerate(values) if value is None]
         if wrong:
             self._no_number(name, cells[wrong[0]], row + wrong[0], len(wrong) / len(cells))
         array = np.array([math.nan if value is None else value for value in values])
         return array if array.dtype.kind == "i" else array.astype(float)
 
+    def _missing(self, name: Name) -> set[str]:
+        """The texts of missing cells in a column."""
+        return self.texts.get(name, self.missing if self.strict else self.missing | WORDS)
+
+    def _kept(self, name: Name, cells: list[str]) -> np.ndarray:
+        """The cells as they are written; None for missing ones."""
+        missing, n = self._missing(name), len(cells)
+        return np.fromiter((None if c.strip() in missing else c for c in cells), object, n)
+
     def _no_number(self, name: Name, cell: str, row: int, share: float) -> None:
-        """A cell in a column of numbers: an error, or a warning that such a share is missing."""
+        """A cell in a column of numbers: an error, or a warning that such a share is unknown."""
         place = f"{self.source}: row {row}, column {name!r:.40}: {cell!r:.40}"
         if not self.strict and share < 0.5:
-            warn(f"{place} is no number, and so missing, as {share:.2g} of the column's cells")
+            learned = "" if self.schema else "; the column is learned without them"
+            warn(
+                f"{place} is no number: {share:.2g} of the column's cells count as unknown, and "
+                f"stay as they are{learned}"
+            )
             return
         fix = [] if re.search(r"\d", cell) else [{"missing_values": cell.strip()}]
         if number(cell, self.other) is None:
@@ -264,23 +327,9 @@ class Csv:
         raise with_fix(ValueError, f"{place} {problem}", *fix, {"text": [name]})
 
 
-def number(cell: str, decimal: str) -> float | None:
-    """The number that a cell is, None for anything else, or for one that no float64 holds.
-
-    >>> number(" -1,5e3", ","), number("7", "."), number("7.5", ","), number("1e999", ".")
-    (-1500.0, 7, None, None)
-    """
-    cell = cell.strip().replace("\u2212", "-")
-    if decimal != ".":
-        cell = cell.replace(".", "?").replace(decimal, ".", 1)
-    try:
-        value = float(cell)
-    except ValueError:
-        return None
-    too_large = math.isinf(value) and "n" not in cell.lower()
-    if too_large or "_" in cell or not cell.isascii():
-        return None
-    return int(cell) if cell.lstrip("+-").isdigit() else value
+def _folded(text: str) -> str:
+    """A category up to case and space."""
+    return " ".join(text.split()).casefold()
 
 
 def _plain_floats(cells: list[str], missing: set[str]) -> np.ndarray | None:

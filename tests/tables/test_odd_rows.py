@@ -80,26 +80,26 @@ def test_the_command_scores_the_rows_beside_odd_ones(density, tmp_path, capsys):
     assert main(["score", "--strict", *files]) and "'dose'" in capsys.readouterr().err
 
 
-def test_text_among_the_numbers_of_a_later_file_is_missing(density, tmp_path, capsys):
+def test_text_among_the_numbers_of_a_later_file_is_unknown_and_stays(density, tmp_path, capsys):
     fc.save(density, tmp_path / "m.npz")
     rows = TABLE.iloc[:8].astype(object)
-    rows.loc[2, "pay"] = "unknown"
+    rows.loc[2, "pay"] = "about 3"
     rows.to_csv(tmp_path / "rows.csv", index=False)
     files = [str(tmp_path / name) for name in ("m.npz", "rows.csv")]
     assert main(["score", *files]) == 0
     printed, said = capsys.readouterr()
     found = np.array(printed.split()[1:], float)
     assert np.isnan(found[2]) and np.isfinite(np.delete(found, 2)).all()
-    assert "row 2, column 'pay': 'unknown' is no number, and so missing, as 0.12 of" in said
+    assert "row 2, column 'pay': 'about 3' is no number: 0.12 of the column's cells count" in said
     assert main(["score", *files, "--missing", "marginal"]) == 0
     printed, said = capsys.readouterr()
     known = density.log_prob(TABLE.iloc[:8].assign(pay=[np.nan] * 8), missing="marginal")
     assert float(printed.split()[3]) == pytest.approx(known[2]) and "is nan" not in said
-    assert main(["impute", *files]) == 0 and "unknown" not in capsys.readouterr().out
-    assert main(["impute", "--strict", *files]) == 1 and "'unknown'" in capsys.readouterr().err
-    rows["pay"] = "unknown"  # all of them: a wrong file, not an odd row
+    assert main(["impute", *files]) == 0 and "about 3" in capsys.readouterr().out
+    assert main(["impute", "--strict", *files]) == 1 and "'about 3'" in capsys.readouterr().err
+    rows["pay"] = "refused"  # all of them: a wrong file, not an odd row
     rows.to_csv(tmp_path / "rows.csv", index=False)
-    assert main(["score", *files]) == 1 and "--missing-values unknown" in capsys.readouterr().err
+    assert main(["score", *files]) == 1 and "--missing-values refused" in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("ignore:column 'city' never")

@@ -1,6 +1,7 @@
 """Dates and times of day: found, summed, drawn, written as they were, refused."""
 
 import io
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -274,8 +275,8 @@ def test_kinds_of_dates_that_are_refused(text, message):
 def test_years_of_two_digits_are_no_dates_of_another_century():
     """Birthdays such as 1/7/45 would lie in 2045."""
     days = [f"{day:02}/{month:02}/{{}}" for day in (3, 14, 27) for month in (1, 5, 8, 12)]
-    assert "%d/%m/%y" in formats_of([day.format("19") for day in days])
-    assert not formats_of([day.format("45") for day in days])
+    assert "%d/%m/%y" in formats_of(Counter(day.format("19") for day in days))
+    assert not formats_of(Counter(day.format("45") for day in days))
 
 
 @pytest.mark.parametrize(("hours", "clock"), [(3, False), (8, True)])

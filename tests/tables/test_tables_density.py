@@ -226,6 +226,8 @@ def test_rare_values_share_a_level():
     one_hot = OneHot(np.arange(4)[:, None], np.array([50, 20, 3, 1]), (4,))
     assert one_hot.dim == 3
     assert one_hot.levels(np.arange(5)[:, None])[:, 0].tolist() == [0, 1, 2, 2, -1]
+    often = OneHot(np.arange(31)[:, None], np.array([50, *[4] * 30]), (31,))  # 120 rows are rare
+    assert often.levels(np.array([[0], [7], [31]]))[:, 0].tolist() == [0, 1, 1]
     assert one_hot(codes[[0, 50, 70, 73]]).tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]]
 
 
