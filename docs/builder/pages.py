@@ -102,9 +102,10 @@ def fill_minutes(app, docname: str, source: list[str]) -> None:
 
 
 def fill_address(app, docname: str, source: list[str]) -> None:
-    """For Sphinx's event `source-read`: the address of the repository, if it has one."""
+    """For Sphinx's event `source-read`: if the repository has an address, how to clone it."""
     if docname == "start/install" and app.config.repository:
-        source[0] = source[0].replace("ADDRESS", app.config.repository)
+        clone = f"```bash\ngit clone {app.config.repository} flowcore\ncd flowcore\n"
+        source[0] = source[0].replace("```bash\n", clone, 1)
 
 
 def minutes(path: Path) -> int:
