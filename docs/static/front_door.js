@@ -1,7 +1,7 @@
 // The flow of the first page: trained by flowcore (docs/builder/front_door.py), run here without it.
 // The page shows the data and asks where the flow will put mass beside them. After a click, or on "Show
 // me", the density is shaded. Then "Play" carries dots and grid lines of the base through the layers.
-// Where less motion is wanted, the density is there at once; without this file, the builder's picture.
+// Where less motion is wanted, the density is there at once; without this file, the page has no such figure.
 
 const REACH = 3; // of the grid in the base, on both sides
 const LINES = 13;
@@ -281,15 +281,9 @@ const VERDICTS = {
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 function show(figure, flow) {
-  const canvas = document.createElement("canvas");
-  const image = figure.querySelector("img");
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", image.alt);
-  image.replaceWith(canvas);
-  const [button, slider, label] = ["button", "input", ".stage"].map((one) => figure.querySelector(one));
-  const [question, answer] = [".question", "output"].map((one) => figure.querySelector(one));
-  question.hidden = figure.querySelector(".controls").hidden = false;
-  slider.hidden = figure.querySelector(".because").hidden = true;
+  figure.hidden = false;
+  const parts = ["canvas", "button", "input", ".stage", "output"];
+  const [canvas, button, slider, label, answer] = parts.map((one) => figure.querySelector(one));
   const picture = new Picture(canvas, flow);
   slider.max = picture.end;
   let running = 0;
@@ -341,7 +335,6 @@ function show(figure, flow) {
   });
   new ResizeObserver(() => picture.draw()).observe(canvas);
   new MutationObserver(() => picture.draw()).observe(document.documentElement, { attributeFilter: ["data-theme"] });
-  button.textContent = "Show me";
   picture.draw();
   figure.dataset.askedAfter = performance.now().toFixed(0); // ms from navigation
 }
