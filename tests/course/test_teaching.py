@@ -68,8 +68,8 @@ def test_three_or_four_questions_a_lesson_and_two_functions_from_lesson_5_on():
     assert sorted(set(lessons)) == [*range(13)]
     for lesson in range(13):
         functions = [bool(EXERCISES[n].inputs) for n in EXERCISES if int(n[:-1]) == lesson]
-        assert 3 <= len(functions) <= (9 if lesson == 10 else 6)  # a circle has four conditions
-        assert lesson < 5 or sum(functions) == 2
+        assert 3 <= len(functions) <= 6
+        assert lesson < 5 or sum(functions) == 2 * (lesson != 10)  # a short one: angles
 
 
 @EVERY_EXERCISE

@@ -73,10 +73,6 @@ def matched(measure):
     return loss
 
 
-def turn_if(x, by):
-    return x + by - 2 * np.pi if x + by > np.pi else x + by
-
-
 def only_changed(x, kept, net):
     mu, alpha = net(x[:, kept])
     z = np.zeros_like(x)
@@ -111,17 +107,6 @@ def path_by(slope, by):
 
 def exact_slope(m, s, x):
     return -(x - m) / s**2 + x
-
-
-def both(x, is_angle):
-    return np.hstack([np.cos(x), np.sin(x)])
-
-
-def as_rows(x, is_angle):
-    columns = []
-    for column, angle in zip(x.T, is_angle, strict=True):
-        columns += [np.cos(column), np.sin(column)] if angle else [column]
-    return np.stack(columns)
 
 
 FRESH = {
@@ -231,17 +216,7 @@ FRESH = {
     ),
     "10a": (1.838, -6.283, -0.919),
     "10b": (-0.5, -3, 0.5),
-    "10c": (2, 4, 7),
-    "10d": (
-        lambda x, by: (x + by) % (2 * np.pi),
-        turn_if,
-        lambda x, by: np.mod(x + by, np.pi),
-    ),
-    "10e": (both, lambda x, a: np.hstack([np.cos(x[:, a]), np.sin(x[:, a]), x[:, ~a]]), as_rows),
-    "10f": (2.5, 0.642, 5.642),
-    "10g": (1.099, 3, 0.405),
-    "10h": (0.909, -0.416, 0.546),
-    "10i": (0.4, 1.257, -2.513),
+    "10c": (1.099, 3, 0.405),
     "11a": (-0.693, 72, 0.347),
     "11b": (2.5, 0, -0.916),
     "11c": (0, -1, 0.125),
@@ -306,7 +281,7 @@ FRESH_NUMBERS = {
     "9d": (0, 1, 4),
     "10a": (0.159, -1.145, -0.919),
     "10b": (3.5, 0.358, -0.358),
-    "10c": (4, 6, 2),
+    "10c": (0.333, -1, -0.405),
     "11a": (0, 72, 0.347),
     "11b": (2.303, -0.693, 4.307),
     "11c": (1.5, -1, 0),
