@@ -27,7 +27,8 @@ from bs4 import BeautifulSoup, Tag
 from flowcore import teaching
 
 PLAN = Path(__file__).resolve().parents[1] / "learn" / "teaching.md"
-SHOWN = "div.math, img, table, ul, ol, div.highlight-text, div.highlight-python"
+CELL = "div.highlight-Python"
+SHOWN = f"div.math, img, table, ul, ol, div.highlight-text, div.highlight-python, {CELL}"
 LEFT_OUT = ".sphx-glr-footer, .admonition, .bench-here, #where-this-comes-from, form"
 QUESTION = re.compile(r"(\d+[a-z]|Predict)\.")
 SENTENCE = re.compile(r"(?<=[.?!:]) (?=[A-Z(<])")
@@ -215,6 +216,10 @@ def _make_plain(article: Tag) -> None:
     """What only the page needs is taken away: links, marks, colours of code."""
     for tag in article.select(f"a.headerlink, {LEFT_OUT}"):
         tag.decompose()
+    for cell in article.select(CELL):  # of the program only functions are shown
+        code = "\n" + cell.get_text()
+        if "\ndef " not in code or "\nprint(" in code:
+            cell.decompose()
     for code in article.select("pre"):
         code.string = code.get_text().rstrip()
         lines = code.string.splitlines()
