@@ -48,7 +48,8 @@ LECTURE = {  # slides for the rows of its plan: words that only one slide of the
     "1:19": "the loop runs once more / 5d.",
     "1:25": "Turn the bijector round / Look at the slopes",
 }
-OPENING = '<img src="../_images/three_flows.png" alt="" style="clip-path: inset(6.5% 9% 56% 0)">'
+CLIPPED = "flex: none; width: 100%; clip-path: inset(6.7% 8% 56% 0); margin-bottom: -20%"
+OPENING = f'<img src="../_images/three_flows.png" alt="" style="{CLIPPED}">'
 LEAD, FULL = 45, 60  # words: of the sentences that lead to it; of a slide that takes no more
 PAGE = """<!doctype html>
 <html lang="en">
@@ -133,8 +134,8 @@ class Slide:
         lines = [f"Answer: {teaching.solution(found[1])}"]
         for wrong, hint, _ in exercise.mistakes[:3]:
             is_number = not callable(wrong) and not np.ndim(wrong)
-            who = f"If the room says {np.round(wrong, 3):g}" if is_number else "A mistake"
-            lines.append(f"{who}: {hint}")
+            number = f" {np.round(wrong, 3):g}" if is_number else ""
+            lines.append(f"Mistake{number}: {hint}")
         code = [f"<pre>{escape(exercise.solution)}</pre>"] * bool(exercise.solution)
         return [*(f"<p>{escape(line)}</p>" for line in lines), *code]
 
@@ -266,10 +267,10 @@ def parted(html: str) -> tuple[list[str], list[str]]:
 
 
 def planned(plan: str) -> list[tuple[str, str, str, str]]:
-    r"""The rows of the lecture's plan: clock, lesson or "", what, and a line for the notes.
+    r"""The rows of the lecture's plan: clock, lesson or "", question or topic, line for the notes.
 
     >>> planned("| 0:05 | 1 | Mass | Half? |\n| 0:14 | 2 | A shear | |\n")[0]
-    ('0:05', '1', 'Mass', '0:05, 9 minutes: Mass. Hands up: Half?')
+    ('0:05', '1', 'Half?', '0:05, 9 minutes: Mass. Hands up: Half?')
     """
     text = plan.replace("\\|", "&#124;").replace("**", "")
     rows = re.findall(r"^\| (\d):(\d\d) \| (\d*) *\| (.*) \| ?(.*) ?\|$", text, flags=re.M)
@@ -277,16 +278,17 @@ def planned(plan: str) -> list[tuple[str, str, str, str]]:
     for (h, m, lesson, what, hands), (later_h, later_m, *_) in pairwise([*rows, ("1", "30")]):
         minutes = 60 * (int(later_h) - int(h)) + int(later_m) - int(m)
         asked = f". Hands up: {hands.strip()}" if hands.strip() else ""
-        found.append((f"{h}:{m}", lesson, what, f"{h}:{m}, {minutes} minutes: {what}{asked}"))
+        line = f"{h}:{m}, {minutes} minutes: {what}{asked}"
+        found.append((f"{h}:{m}", lesson, hands.strip() or what, line))
     return found
 
 
 def lecture(lessons: dict[str, list[Slide]], plan: str) -> list[Slide]:
     """The slides of the lecture of 90 minutes, out of those of lessons 1 to 5; the title first."""
     made = [Slide("A lecture of 90 minutes", [], "title")]
-    for clock, lesson, what, line in planned(plan):
+    for clock, lesson, topic, line in planned(plan):
         opening = OPENING if clock == "0:00" else ""
-        chosen = [Slide("A lecture of 90 minutes", [f"<p>{what}</p>{opening}"], "other")]
+        chosen = [Slide("A lecture of 90 minutes", [f"<p>{topic}</p>{opening}"], "other")]
         if lesson:
             chosen = [_with(words, lessons[lesson]) for words in LECTURE[clock].split(" / ")]
         made += [replace(slide, notes=[f"<p>{line}</p>", *slide.notes]) for slide in chosen]

@@ -160,9 +160,9 @@ def test_slides_of_a_site(slides, tmp_path):
 def test_a_question_has_its_answer_and_mistakes_apart_from_the_notes(slides):
     _, _, asked, *_ = slides.of_lesson(PAGE.replace("7a.", "5d."))
     assert asked.answer[0].startswith("<p>Answer: 512. Each once") and len(asked.answer) == 4
-    assert asked.answer[1].startswith("<p>If the room says 32768: ")
+    assert asked.answer[1].startswith("<p>Mistake 32768: ")
     _, _, code, *_ = slides.of_lesson(PAGE.replace("7a.", "5e."))
-    assert code.answer[1].startswith("<p>A mistake: ") and code.answer[-1].startswith("<pre>def ")
+    assert code.answer[1].startswith("<p>Mistake: ") and code.answer[-1].startswith("<pre>def ")
     assert not slides.of_lesson(PAGE)[1].answer  # a prediction that is no exercise
 
 
