@@ -66,7 +66,7 @@ def test_slides_fill_the_screen_and_the_paper(deck, page, site):
     formulas = page.locator("div.math")
     assert formulas.locator("mjx-container").count() == formulas.count()
     sizes = page.evaluate("[...document.querySelectorAll('section')].map((one) => "
-                          "[one.scrollWidth, one.offsetHeight])")  # fmt: skip
+                          "[one.scrollWidth, one.scrollHeight])")  # fmt: skip
     assert all(width <= SIZE["width"] and height <= SIZE["height"] for width, height in sizes)
     notes = page.locator("aside").first
     assert not notes.is_visible()
