@@ -169,7 +169,8 @@ class ByNumber:
 def solutions(course: Path) -> str:
     """The answers of the course's exercises, in Markdown, each behind its question."""
     lines = [
-        *("---", "orphan: true", "nosearch: true", "---", ""),  # in no menu, and not found
+        *("---", "orphan: true", "nosearch: true"),  # in no menu, and not found
+        *("myst:", "  html_meta:", "    robots: noindex", "---", ""),
         "# Solutions",
         "",
         "The exercises of the course, lesson by lesson; open a question to see its answer. In a",

@@ -237,6 +237,7 @@ function refresh() {
   }
   whole.hidden = !document.querySelector(".answered[hidden]");
   for (const next of document.querySelectorAll(".prev-next-footer")) next.hidden = !whole.hidden;
+  dispatchEvent(new Event("resize")); // what was folded has a width now (accessible.js)
 }
 
 // A link into a folded part unfolds it.
