@@ -25,19 +25,11 @@ You need: lessons 1 to 3 (maps of a line, every density is a triangle, KL), and 
 # How far from the data is the best Gaussian? (As in lesson 7, it has the mean and the variance of
 # the data.) Put your number in the place of ``None``.
 
-import warnings
-
-import matplotlib.pyplot as plt
-import numpy as np
-from autograd import value_and_grad
-
-import flowcore as fc
-from flowcore import teaching
-from flowcore.plots.drawing import BLACK, BLUE, ORANGE, VERMILLION
-
 # %%
 # **8a.** Half of the data are N(-3, 1), half N(3, 1). One affine layer over N(0, 1) learns them.
 # What is the least KL?
+
+from flowcore import teaching
 
 guess = None
 print(teaching.check("8a", guess))
@@ -47,6 +39,15 @@ print(teaching.check("8a", guess))
 # they make. The black line on the left is the exact map, :math:`x = F^{-1}(\Phi(z))`. Here
 # :math:`F` and :math:`\Phi` are the distribution functions of the data and of :math:`z`: the mass
 # to the left of :math:`x` equals the mass to the left of :math:`z`.
+
+import warnings
+
+import matplotlib.pyplot as plt
+import numpy as np
+from autograd import value_and_grad
+
+import flowcore as fc
+from flowcore.plots.drawing import BLACK, BLUE, ORANGE, VERMILLION
 
 two = fc.GaussianMixture([[-3.0], [3.0]], scales=1.0)
 rows = two.sample(2000, rng=0)
