@@ -76,14 +76,16 @@ You need: lesson 2, and from lesson 3 what a layer of a network is,
 
 from flowcore import teaching
 
-guess = None  # such as [[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
+guess = None
+# such as [[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
 print(teaching.check("4e", guess))
 
 # %%
 # **4f.** Three outputs of degrees 1, 2, 3 read four hidden units of degrees 1, 1, 2, 2. Which
 # connections stay? A row for each unit, a column for each output; 1 is a connection.
 
-guess = None  # four rows of three
+guess = None
+# four rows of three
 print(teaching.check("4f", guess))
 
 # %%
