@@ -19,16 +19,10 @@ You need: lesson 1 (splines), lesson 6 (couplings).
 # Predict
 # -------
 
-import matplotlib.pyplot as plt
-import numpy as np
-from scipy.interpolate import CubicHermiteSpline
-
-import flowcore as fc
-from flowcore import teaching
-from flowcore.plots.drawing import BLACK, BLUE, ORANGE
-
 # %%
 # **10a.** An angle is uniform on the circle. What is log p at any angle, in nats?
+
+from flowcore import teaching
 
 guess = None
 print(teaching.check("10a", guess))
@@ -40,6 +34,13 @@ print(teaching.check("10b", guess))
 
 # %%
 # Now look. Both flows learn the same 3,000 angles, by splines.
+
+import matplotlib.pyplot as plt
+import numpy as np
+from scipy.interpolate import CubicHermiteSpline
+
+import flowcore as fc
+from flowcore.plots.drawing import BLACK, BLUE, ORANGE
 
 truth = fc.targets.von_mises_product([3.0], [2.0])
 rows = truth.sample(3000, rng=0)

@@ -666,9 +666,9 @@ def test_an_answer_that_cannot_be_read_is_named(name, text, problem):
 def test_who_is_stuck_gets_an_answer_that_is_right(name):
     exercise, seed = teaching.EXERCISES[name], 7
     message = call("check", exercise=name, code=None, seed=seed)["message"]
-    assert exercise.variant(seed).why in message and message.startswith(f"{name}: the answer. ")
+    assert exercise.variant(seed).why in message and message.startswith(f"{name}: ")
     if not exercise.inputs:
-        text = message.removeprefix(f"{name}: the answer. ").split(". ")[0]
+        text = message.removeprefix(f"{name}: the answer is ").split(". ")[0]
     else:
         text = message.split("One solution:")[1]
     assert call("check", exercise=name, code=text, seed=seed)["right"]

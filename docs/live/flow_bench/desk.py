@@ -216,8 +216,9 @@ def check(exercise: str, code: str | None, seed: int | None = None) -> dict:
     own = teaching.EXERCISES[exercise].variant(seed)
     if code is None:
         shown = teaching.solution(exercise, seed)
-        shown += f"\n\nOne solution:\n\n{own.solution}" if own.inputs else ""
-        return {"right": None, "message": f"{exercise}: the answer. {shown}"}
+        code = f"{shown}\n\nOne solution:\n\n{own.solution}"
+        shown = code if own.inputs else f"the answer is {shown}"
+        return {"right": None, "message": f"{exercise}: {shown}"}
     if own.inputs:
         answer = cell.value(code, {**vars(math), "fc": fc, "np": np, "anp": anp})
     else:
