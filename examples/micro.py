@@ -168,7 +168,7 @@ def fit(flow, x, loss=loss_and_gradient, epochs=150, batch=100, rate=5e-3, seed=
                 v_a += 0.001 * (g**2 - v_a)
                 a -= now * (m_a / (1 - 0.9**step)) / (np.sqrt(v_a / (1 - 0.999**step)) + 1e-8)
         if epoch % 30 == 0 or epoch == epochs - 1:
-            print(f"epoch {epoch:3d}: {value:.3f} nats on the last batch")
+            print(f"epoch {epoch:3d}: loss {value:.3f} nats on the last batch")
     return flow
 
 

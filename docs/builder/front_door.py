@@ -2,8 +2,8 @@
 
     python docs/builder/front_door.py
 
-It writes docs/static/front_door.json, the parameters, and front_door.svg, what the last frame
-shows, for browsers without JavaScript. Both are kept in the repository: a build trains nothing.
+It writes docs/static/front_door.json, the parameters. They are kept in the repository: a build
+trains nothing.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ import numpy as np
 import flowcore as fc
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
-LAYERS, HIDDEN, REACH, LINES, DOTS = 8, 24, 3.0, 13, 101
-WIDTH, HEIGHT, TALL = 960, 420, 2.2  # of the picture, and its height in the data's units
-TEAL, ORANGE, GREY = "#1290a5", "#d1700f", "#7d8790"
+LAYERS, HIDDEN = 8, 24
 
 
 def fitted() -> tuple[fc.TransformedDistribution, float]:
@@ -65,38 +63,12 @@ def _rounded(values) -> list[float]:
     return np.asarray(values, float).round(4).tolist()
 
 
-def picture(flow: fc.TransformedDistribution) -> str:
-    """The grid of the base and samples, both carried to the data, as SVG for light and dark."""
-    lines = np.linspace(-REACH, REACH, LINES)
-    free = np.linspace(-REACH, REACH, DOTS)
-    grid = np.stack(np.broadcast_arrays(lines[:, None], free), axis=-1)
-    middle, scale = flow.bijector.parts[0].mean, HEIGHT / TALL
-
-    def placed(z):
-        x = flow.bijector.forward(z)
-        return (np.array([WIDTH, HEIGHT]) / 2 + (x - middle) * [scale, -scale]).round()
-
-    lines_drawn = [
-        f'<polyline stroke="{colour}" points="{" ".join(f"{x:g},{y:g}" for x, y in line)}"/>'
-        for colour, family in ((TEAL, grid), (ORANGE, grid[..., ::-1]))
-        for line in placed(family)
-    ]
-    cloud = placed(np.random.default_rng(0).normal(size=(400, 2)))
-    dots = [f'<circle cx="{x:g}" cy="{y:g}" r="3"/>' for x, y in cloud]
-    return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}">',
-        '<g fill="none" opacity="0.7">', *lines_drawn, "</g>",
-        f'<g fill="{GREY}">', *dots, "</g>", "</svg>", "",
-    ])  # fmt: skip
-
-
 def main() -> None:
-    """Fit, write both files, print the KL."""
+    """Fit, write the file, print the KL."""
     flow, kl = fitted()
     found = exported(flow) | {"n_params": flow.n_params, "kl": round(kl, 3)}
     text = json.dumps(found, separators=(",", ":")) + "\n"
     (STATIC / "front_door.json").write_text(text, encoding="utf-8")
-    (STATIC / "front_door.svg").write_text(picture(flow), encoding="utf-8")
     print(f"{flow.n_params} parameters, KL {kl:.3f} nats")
 
 

@@ -1,10 +1,10 @@
-r"""The lessons as notebooks, one file each, beside the files that they need.
+r"""The lessons as notebooks, one file each.
 
     python docs/builder/notebooks.py FOLDER
 
 A script has a docstring and cells that begin with `# %%`: the comments below it are text, what
 follows is code. The text is RST, and becomes Markdown here: titles, lists, simple tables, formulas,
-roles, functions of other files. The site's own notebooks are made in the same way.
+roles. The site's own notebooks are made in the same way.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import ast
 import re
 import runpy
-import shutil
 import sys
 import textwrap
 import zipfile
@@ -28,7 +27,6 @@ try:
     import flowcore
 except ModuleNotFoundError:
     %pip install -q git+{repository}"""
-FETCH = "\n    !curl -fsSLO {}/raw/{}/{}"  # a file that the notebook needs beside it
 BY_HAND = """\
 import flowcore  # an error? The page Install, docs/start/install.md, shows how to install it"""
 BADGE = """
@@ -55,15 +53,7 @@ def write_all(folder: Path, repository: str = "") -> list[Path]:
     """The notebooks of all lessons, in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     scripts = sorted((EXAMPLES / "course").glob("lesson_*.py"))
-    for file in {file for script in scripts for file in shown_in(script)}:
-        shutil.copy(file, folder)
     return [write(script, folder / f"{script.stem}.ipynb", repository) for script in scripts]
-
-
-def shown_in(script: Path) -> set[Path]:
-    """The files of which a script shows functions: its notebook needs them beside it."""
-    found = re.findall(r"literalinclude:: (\S+)", script.read_text(encoding="utf-8"))
-    return {EXAMPLES / Path(name).name for name in found}
 
 
 def write(script: Path, path: Path, repository: str = "") -> Path:
@@ -76,9 +66,6 @@ def write(script: Path, path: Path, repository: str = "") -> Path:
         new = nbformat.v4.new_code_cell if cell.is_code else nbformat.v4.new_markdown_cell
         made.append(new(cell.text if cell.is_code else as_markdown(cell.text), id=str(number)))
     install = INSTALL.format(repository=repository) if repository else BY_HAND
-    if repository:
-        files = sorted(file.name for file in shown_in(script))
-        install += "".join(FETCH.format(repository, BRANCH, name) for name in files)
     made.insert(1, nbformat.v4.new_code_cell(install, id="install"))  # after the title
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     book = nbformat.v4.new_notebook(cells=made, metadata={"kernelspec": kernel})
@@ -166,19 +153,9 @@ def _directive(name: str, argument: str, inside: str) -> list[str]:
         if r"\\" in formula:  # as Sphinx does it
             formula = "\\begin{aligned}\n" + formula + "\n\\end{aligned}"
         return ["$$", formula, "$$", ""]
-    if name == "literalinclude":
-        function = re.search(r":pyobject: (\w+)", inside)[1]
-        name, argument, inside = "code", "python", _source(EXAMPLES / Path(argument).name, function)
     if name in ("code-block", "code"):
         return ["", f"```{argument}", inside, "```", ""]
     return [*filter(None, [argument, inside]), ""]
-
-
-def _source(path: Path, function: str) -> str:
-    """The lines of one function of a file."""
-    text = path.read_text(encoding="utf-8")
-    nodes = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
-    return "\n".join(text.splitlines()[nodes[function].lineno - 1 : nodes[function].end_lineno])
 
 
 def _table(lines: list[str]) -> list[str]:
@@ -225,7 +202,7 @@ def replace_those_of_the_gallery(app) -> None:
                 continue
             write(script, book, app.config.repository)
             with zipfile.ZipFile(book.with_suffix(".zip"), "w") as together:
-                for file in (script, book, *sorted(shown_in(script))):
+                for file in (script, book):
                     together.writestr(zipfile.ZipInfo(file.name), file.read_bytes())
 
 

@@ -102,9 +102,10 @@ def fill_minutes(app, docname: str, source: list[str]) -> None:
 
 
 def fill_address(app, docname: str, source: list[str]) -> None:
-    """For Sphinx's event `source-read`: the address of the repository, if it has one."""
+    """For Sphinx's event `source-read`: if the repository has an address, how to clone it."""
     if docname == "start/install" and app.config.repository:
-        source[0] = source[0].replace("ADDRESS", app.config.repository)
+        clone = f"```bash\ngit clone {app.config.repository} flowcore\ncd flowcore\n"
+        source[0] = source[0].replace("```bash\n", clone, 1)
 
 
 def minutes(path: Path) -> int:
@@ -168,7 +169,8 @@ class ByNumber:
 def solutions(course: Path) -> str:
     """The answers of the course's exercises, in Markdown, each behind its question."""
     lines = [
-        *("---", "orphan: true", "nosearch: true", "---", ""),  # in no menu, and not found
+        *("---", "orphan: true", "nosearch: true"),  # in no menu, and not found
+        *("myst:", "  html_meta:", "    robots: noindex", "---", ""),
         "# Solutions",
         "",
         "The exercises of the course, lesson by lesson; open a question to see its answer. In a",

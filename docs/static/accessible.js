@@ -1,15 +1,16 @@
-// What the theme leaves out: names for the arrows of the sidebar, and the keyboard for tables that scroll.
+// What the theme leaves out: names for the arrows of the sidebar, and the keyboard for what scrolls: tables, code, formulas.
 
 for (const arrow of document.querySelectorAll("nav details > summary:not([aria-label])")) {
   const link = arrow.closest("li")?.querySelector("a");
   arrow.setAttribute("aria-label", `Pages of ${link?.textContent.trim() ?? "this part"}`);
 }
 
-function reachTables() {
-  for (const table of document.querySelectorAll(".bd-article table")) {
-    if (table.scrollWidth > table.clientWidth) table.tabIndex = 0;
-    else table.removeAttribute("tabindex");
+function reach() {
+  for (const one of document.querySelectorAll(".bd-article :is(table, pre, .math, mjx-container)")) {
+    if (one.scrollWidth > one.clientWidth) one.tabIndex = 0;
+    else one.removeAttribute("tabindex");
   }
 }
-addEventListener("resize", reachTables);
-reachTables();
+addEventListener("resize", reach); // a lesson that unfolds a part sends one, too
+addEventListener("load", () => globalThis.MathJax?.startup?.promise?.then(reach));
+reach();

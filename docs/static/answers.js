@@ -29,11 +29,13 @@ const key = (exercise, seed) => (seed === null ? exercise : `${exercise} ${seed}
 
 export const answerTo = (exercise, seed) => kept().answers[key(exercise, seed)];
 
-/** A text as it stands in the box, with the last text that was checked and its verdict. Returns the
+/** A text as it stands in the box, with the last text that was checked, its verdict, the number of
+    misses, and whether the answer was shown. Returns the
     answer that is kept: it has the verdict if the two texts are one. */
 export function keepAnswer(exercise, seed, text, checked = answerTo(exercise, seed)?.checked) {
   const { right, message } = checked?.text === text ? checked : { right: null, message: "" };
-  const answer = { exercise, seed, text, right, message, time: new Date().toISOString(), checked };
+  const time = new Date().toISOString();
+  const answer = { exercise, seed, text, right, message, time, shown: checked?.shown, checked };
   keep({ answers: { ...kept().answers, [key(exercise, seed)]: answer } });
   return answer;
 }

@@ -1,6 +1,7 @@
 // The flow of the first page: trained by flowcore (docs/builder/front_door.py), run here without it.
-// Dots and grid lines of the base go through its layers once. Then the density is shaded, and all rests.
-// Where less motion is wanted, the page shows the last picture; without this file, that of the builder.
+// The page shows the data and asks where the flow will put mass beside them. After a click, or on "Show
+// me", the density is shaded. Then "Play" carries dots and grid lines of the base through the layers.
+// Where less motion is wanted, the density is there at once; without this file, the page has no such figure.
 
 const REACH = 3; // of the grid in the base, on both sides
 const LINES = 13;
@@ -11,6 +12,10 @@ const SHADING = 2; // at the end, in the time of a map
 const MARGIN = 1.3; // a frame has room around nearly all dots
 const COLUMNS = 200; // of cells, in which the density is computed
 const CELLS = 200; // in one frame of the motion, before they are shown: all at once would stop it
+const NOISE = 0.05; // of the moons
+const NEAR = 0.1; // a click finds what is so near to it
+const AWAY = 4 * NOISE; // from a moon's arc: there are no data
+const DENSE = 0.05; // of the flow's largest density: this can be seen
 const DOT = { light: "#3d4a55", dark: "#c8d1d8" };
 const LIGHT = ["#00798c", "#d1700f"];
 const DARK = ["#2fb4c6", "#f0963a"];
@@ -67,7 +72,7 @@ export function logProb({ layers, bound, mean, scale }, x) {
 const FIRST_OF_CLOUD = 4 * LINES * DOTS; // in a list x, y, x, y, ...
 
 // 2 LINES lines, upright ones first; then the dots.
-function ofTheBase() {
+export function ofTheBase() {
   const place = (i, n) => -REACH + (2 * REACH * i) / (n - 1);
   const points = [];
   for (const upright of [true, false]) {
@@ -84,6 +89,30 @@ function ofTheBase() {
     points.push(r * Math.cos(angle), r * Math.sin(angle));
   }
   return points;
+}
+
+// Two moons, as the flow learned them.
+function theData() {
+  const uniform = seeded(5);
+  const noise = () => NOISE * Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+  return Array.from({ length: CLOUD }, () => {
+    const [t, upper] = [Math.PI * uniform(), uniform() < 0.5];
+    return [(upper ? Math.cos(t) : 1 - Math.cos(t)) + noise(), (upper ? Math.sin(t) : 0.5 - Math.sin(t)) + noise()];
+  });
+}
+
+/** How far a place is from both arcs: half a turn about (1/2, 1/4) exchanges them. */
+function distance([x, y]) {
+  const fromArc = (u, v) => (v > 0 ? Math.abs(Math.hypot(u, v) - 1) : Math.hypot(Math.abs(u) - 1, v));
+  return Math.min(fromArc(x, y), fromArc(1 - x, 0.5 - y));
+}
+
+/** Whether a click is on the "data", on "mass" beside them, or on "neither"; `most`: the largest density. */
+export function judged(flow, most, [x, y]) {
+  const steps = Array.from({ length: 11 }, (_, k) => (NEAR * (k - 5)) / 5);
+  const around = steps.flatMap((dx) => steps.map((dy) => [x + dx, y + dy]));
+  const found = around.some((one) => distance(one) > AWAY && Math.exp(logProb(flow, one)) > DENSE * most);
+  return found ? "mass" : distance([x, y]) < AWAY ? "data" : "neither";
 }
 
 // mulberry32: the same dots on every visit
@@ -107,7 +136,17 @@ class Picture {
     this.last = this.stages.length - 1;
     this.shade = new Shade(flow, this.frames.at(-1));
     this.end = this.last + SHADING;
-    this.place = 0; // between which stages: from 0 to the last; then the density is shaded, to the end
+    this.place = null; // between which stages: from 0 to the last; then the density is shaded, to the end
+    this.data = theData(); // what is shown before a place is chosen
+    this.clicked = null;
+  }
+
+  /** A place of the canvas, in the data's units. */
+  at(x, y) {
+    const { canvas, frames } = this;
+    const [left, right, bottom, top] = frames.at(-1);
+    const unit = Math.min(canvas.clientWidth / (right - left), canvas.clientHeight / (top - bottom));
+    return [(left + right) / 2 + (x - canvas.clientWidth / 2) / unit, (bottom + top) / 2 - (y - canvas.clientHeight / 2) / unit];
   }
 
   /** What is shown, in words. */
@@ -119,7 +158,8 @@ class Picture {
   }
 
   draw() {
-    const { canvas, stages, last, place } = this;
+    const { canvas, stages, last } = this;
+    const place = this.place ?? last;
     const ratio = window.devicePixelRatio || 1;
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
     canvas.width = Math.round(width * ratio);
@@ -140,8 +180,18 @@ class Picture {
       const image = this.shade.image(DENSITY[isDark() ? "dark" : "light"]);
       context.drawImage(image, toX(left), toY(top), unit * (right - left), unit * (top - bottom));
     } else this.shade.grow(CELLS);
+    const radius = Math.min(1.8, width / 350);
+    if (this.place === null) return this.drawDots(context, this.data.map(([a, b]) => [toX(a), toY(b)]), radius, 1);
     this.drawGrid(context, x, y, 0.6 - 0.45 * shaded);
-    this.drawDots(context, x, y, Math.min(1.8, width / 350), 1 - 0.6 * shaded);
+    const cloud = Array.from({ length: CLOUD }, (_, i) => FIRST_OF_CLOUD + 2 * i);
+    this.drawDots(context, cloud.map((i) => [x(i), y(i)]), radius, 1 - 0.6 * shaded);
+    if (!this.clicked || shaded < 1) return;
+    context.globalAlpha = 1;
+    context.strokeStyle = (isDark() ? DARK : LIGHT)[1];
+    context.lineWidth = 3;
+    context.beginPath();
+    context.arc(toX(this.clicked[0]), toY(this.clicked[1]), unit * NEAR, 0, 7);
+    context.stroke();
   }
 
   drawGrid(context, x, y, alpha) {
@@ -160,13 +210,13 @@ class Picture {
     }
   }
 
-  drawDots(context, x, y, radius, alpha) {
+  drawDots(context, places, radius, alpha) {
     context.globalAlpha = alpha;
     context.fillStyle = isDark() ? DOT.dark : DOT.light;
     context.beginPath();
-    for (let i = FIRST_OF_CLOUD; i < this.stages[0].length; i += 2) {
-      context.moveTo(x(i) + radius, y(i));
-      context.arc(x(i), y(i), radius, 0, 7);
+    for (const [x, y] of places) {
+      context.moveTo(x + radius, y);
+      context.arc(x, y, radius, 0, 7);
     }
     context.fill();
   }
@@ -185,6 +235,11 @@ class Shade {
   }
 
   /** Compute so many cells more. */
+  get most() {
+    this.grow(Infinity);
+    return this.p.reduce((a, b) => Math.max(a, b));
+  }
+
   grow(cells) {
     const all = this.rows * COLUMNS;
     for (let i = 0; i < cells && this.p.length < all; i++) this.p.push(this.next());
@@ -192,8 +247,7 @@ class Shade {
 
   /** Of a colour, whose opacity is the root of p / max p: linear, it would show the ridges only. */
   image(colour) {
-    this.grow(Infinity);
-    const most = this.p.reduce((a, b) => Math.max(a, b));
+    const { most } = this;
     const image = new ImageData(COLUMNS, this.rows);
     this.p.forEach((p, i) => image.data.set([...colour, 255 * Math.sqrt(p / most)], 4 * i));
     const canvas = Object.assign(document.createElement("canvas"), { width: COLUMNS, height: this.rows });
@@ -203,7 +257,7 @@ class Shade {
 }
 
 // [left, right, bottom, top] of nearly all dots of a stage, with a margin.
-function frameOf(points) {
+export function frameOf(points) {
   return [0, 1].flatMap((axis) => {
     const values = points.filter((_, i) => i >= FIRST_OF_CLOUD && i % 2 === axis).sort();
     const [low, high] = [0.004, 0.996].map((share) => values[Math.round(share * (values.length - 1))]);
@@ -217,20 +271,33 @@ const eased = (t) => {
   return t - u + u * u * (3 - 2 * u);
 };
 
-const afterLoad = (act) =>
-  document.readyState === "complete" ? act() : addEventListener("load", () => setTimeout(act), { once: true });
+const VERDICTS = {
+  mass: "Yes: there is mass here, and the data have none.",
+  data: "Here are data. Look beside them: a thin strand leads from one moon to the other.",
+  neither: "Hardly any mass is here. Look between the moons: a thin strand leads from one to the other.",
+  shown: "Look between the moons: a thin strand leads from one to the other.",
+};
+
+const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 function show(figure, flow) {
-  const canvas = document.createElement("canvas");
-  const image = figure.querySelector("img");
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", image.alt);
-  image.replaceWith(canvas);
-  const [button, slider, label] = ["button", "input", ".stage"].map((one) => figure.querySelector(one));
-  figure.querySelector(".controls").hidden = false;
+  figure.hidden = false;
+  const parts = ["canvas", "button", "input", ".stage", "output"];
+  const [canvas, button, slider, label, answer] = parts.map((one) => figure.querySelector(one));
   const picture = new Picture(canvas, flow);
   slider.max = picture.end;
   let running = 0;
+
+  /** What a click finds; null: nobody has clicked. */
+  function reveal(clicked) {
+    picture.clicked = clicked;
+    answer.textContent = VERDICTS[clicked ? judged(flow, picture.shade.most, clicked) : "shown"];
+    figure.querySelector(".because").hidden = slider.hidden = false;
+    slider.value = picture.last;
+    stop();
+    if (still) moveTo(picture.end);
+    else play();
+  }
 
   function moveTo(place) {
     picture.place = place;
@@ -254,24 +321,22 @@ function show(figure, flow) {
       begin ??= now;
       const place = Math.min(picture.end, from + ((now - begin) / 1000 / SECONDS) * picture.end);
       moveTo(place < picture.last ? eased(place) : place);
-      if (place > 0) figure.dataset.movedAfter ??= performance.now().toFixed(0); // ms from navigation
       if (place < picture.end) running = requestAnimationFrame(step);
       else stop();
     };
     running = requestAnimationFrame(step);
   }
 
-  button.addEventListener("click", () => (running ? stop() : play()));
+  button.addEventListener("click", () => (picture.place === null ? reveal(null) : running ? stop() : play()));
+  canvas.addEventListener("click", ({ offsetX, offsetY }) => reveal(picture.at(offsetX, offsetY)));
   slider.addEventListener("input", () => {
     stop();
     moveTo(Number(slider.value));
   });
   new ResizeObserver(() => picture.draw()).observe(canvas);
   new MutationObserver(() => picture.draw()).observe(document.documentElement, { attributeFilter: ["data-theme"] });
-  stop();
-  if (!matchMedia("(prefers-reduced-motion: reduce)").matches) return play();
-  moveTo(picture.last);
-  afterLoad(() => moveTo(picture.end)); // the density takes long, and the page does not wait for it
+  picture.draw();
+  figure.dataset.askedAfter = performance.now().toFixed(0); // ms from navigation
 }
 
 const figure = document.querySelector("figure.learned");

@@ -2,7 +2,7 @@
 // for the answer, the check. The lesson waits there: all that follows is folded, its headings in the
 // sidebar, too, until there is a right answer (or a good guess, where one is asked for), or a second
 // wrong number, or until the reader goes on without one. A box among the exercises at the end holds
-// up nothing. `flowcore.teaching` checks, in the Flow Bench's Python, which is loaded when the first
+// up nothing. After two wrong numbers a box offers the answer. `flowcore.teaching` checks, in the Flow Bench's Python, which is loaded when the first
 // answer is being written. Answers are kept (answers.js). Code that only draws is folded, too.
 // Without this file, and on paper, a lesson is text, pictures and code. Other pages stay as they are.
 
@@ -11,7 +11,7 @@ import { answerTo, keepAnswer, keepPassed, passed, saveWork, seedOfClass, startA
 const LIVE = new URL("../live/", import.meta.url);
 const PATIENCE = 5000; // ms, then a check can be stopped
 const STOPPED = "Stopped. Is there a loop that never ends?";
-const MISSES = 2; // of a number, then the lesson goes on
+const MISSES = 2; // of a number, then the lesson goes on and the answer can be seen
 const CHECK = /teaching\.check\(\s*"(\w+)",\s*(\w+)\s*\)/g;
 
 async function load() {
@@ -38,14 +38,23 @@ function showVerdict(place, message) {
   }
 }
 
-// The question with the numbers of a class's seed, if it has any; it needs Python.
-function ownNumbers(name, seed) {
-  const place = element("p", { textContent: "Your own numbers are being drawn ..." });
-  load()
-    .then((engine) => engine.call("question", { exercise: name, seed }))
-    .then(({ text }) => (text ? place.replaceChildren(`With your own numbers: ${text}`) : place.remove()))
-    .catch((problem) => place.replaceChildren(problem.message));
-  return place;
+// A class's seed has its own question, if the exercise has other numbers. Python draws them; until
+// then the box is closed, and the course's question hidden: its answer would be checked as a wrong one.
+async function askWithOwnNumbers(name, seed, question, fields) {
+  const own = element("p", { textContent: "Your own numbers are being drawn ..." });
+  const close = (closed) => fields.forEach((field) => (field.disabled = closed));
+  question.hidden = true;
+  question.after(own);
+  close(true);
+  try {
+    const { text } = await (await load()).call("question", { exercise: name, seed });
+    own.replaceChildren(element("b", { textContent: `${name}. ` }), `With your own numbers: ${text}`);
+    own.hidden = !text;
+    question.hidden = Boolean(text);
+    close(false);
+  } catch (problem) {
+    own.textContent = problem.message;
+  }
 }
 
 // The box of one exercise; `pass` is called when it is answered, or left if the lesson waits for it.
@@ -62,10 +71,11 @@ function box(name, question, code, waits, pass) {
   const check = element("button", { type: "submit", textContent: "Check" });
   const stop = element("button", { type: "button", className: "leave", textContent: "Stop", hidden: true });
   const leave = element("button", { type: "button", className: "leave go-on", textContent: "Go on without an answer", hidden: !waits });
-  const give = element("button", { type: "button", className: "leave", textContent: "Show a solution", hidden: true });
+  const give = element("button", { type: "button", className: "leave", textContent: isCode ? "Show a solution" : "Show the answer", hidden: true });
   const form = element("form", { className: "question" }, question, answer, check, stop, leave, give, verdict);
   form.dataset.name = name;
-  if (seed !== null) question.after(ownNumbers(name, seed));
+  let misses = before?.checked?.misses ?? 0;
+  if (seed !== null) askWithOwnNumbers(name, seed, question, [answer, check]);
   if (isCode) {
     const id = `keys-${name}`;
     answer.after(element("small", { id, textContent: "Indent by four spaces: the Tab key leaves this box." }));
@@ -82,10 +92,11 @@ function box(name, question, code, waits, pass) {
 
   // A verdict on another text stays, as one on an earlier answer (flowcore.css).
   function judged({ right, message }) {
+    if (!message && form.dataset.right === "shown") return; // the answer stays while it is typed
     form.dataset.right = message ? right : "earlier";
     if (!message) return;
     showVerdict(verdict, message);
-    give.hidden = right || !isCode;
+    give.hidden = right || (!isCode && misses < MISSES);
     if (!right) leave.textContent = "Go on";
   }
 
@@ -122,23 +133,26 @@ function box(name, question, code, waits, pass) {
   }
 
   give.addEventListener("click", async () => {
-    const found = await verdictOn(`fc.teaching.EXERCISES["${name}"].answer`);
+    const found = await verdictOn(null); // no answer: the answer comes back
     if (!found) return;
-    showVerdict(verdict, found.message.replace(": right. ", ": "));
-    verdict.querySelector("details").open = true;
+    showVerdict(verdict, found.message);
+    verdict.querySelector("details")?.setAttribute("open", "");
+    give.hidden = !isCode;
+    form.dataset.right = "shown";
+    keepAnswer(name, seed, answer.value, { ...answerTo(name, seed).checked, shown: true });
     pass();
   });
-  let misses = 0;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const text = answer.value;
     const found = await verdictOn(text);
     if (!found) return;
+    misses += !found.right;
     judged(found);
-    const { message } = keepAnswer(name, seed, answer.value, { ...found, text, message: parted(found.message)[0] });
+    const { shown } = answerTo(name, seed)?.checked ?? {};
+    const { message } = keepAnswer(name, seed, answer.value, { ...found, text, message: parted(found.message)[0], misses, shown });
     if (!message) judged({});
     if (found.right || found.message.startsWith(`${name}: a good guess`)) return pass();
-    misses += 1;
     if (isCode || !waits || misses < MISSES) return;
     verdict.append(" The lesson goes on below.");
     pass();
@@ -198,10 +212,8 @@ function ask(cell) {
       passes.get(name)();
     });
   });
-  const plain = element("details", { className: "as-code" }, element("summary", { textContent: "as code" }));
-  cell.before(...boxes, plain);
-  plain.append(cell, ...(output ? [output] : []));
-  plain.after(more);
+  output?.remove();
+  cell.replaceWith(...boxes, more);
   holds.push({ parts, marks: [more, ...boxes.map((one) => one.querySelector(".go-on"))] });
 }
 
@@ -225,6 +237,7 @@ function refresh() {
   }
   whole.hidden = !document.querySelector(".answered[hidden]");
   for (const next of document.querySelectorAll(".prev-next-footer")) next.hidden = !whole.hidden;
+  dispatchEvent(new Event("resize")); // what was folded has a width now (accessible.js)
 }
 
 // A link into a folded part unfolds it.

@@ -15,9 +15,9 @@ derive what you use here.
 Here :math:`x` is a row of data, :math:`z` is noise, and :math:`f` is the map from the noise to the
 data. You need: NumPy, and the chain rule.
 
-Open an empty file of your own, and type each function into it when you have understood it. The
-finished file is :download:`micro.py <../../../examples/micro.py>`. This lesson runs it, so a
-notebook needs this file in its own folder.
+Open an empty file of your own, and type each function into it when you have understood it. Or work
+in the notebook, where every function is a cell: change it, run it again, and see what breaks. The
+finished file is :download:`micro.py <../../../examples/micro.py>`.
 """
 
 # %%
@@ -26,33 +26,9 @@ notebook needs this file in its own folder.
 #
 # The data are points on two half circles, blurred by normal noise of deviation 0.05. The noise
 # :math:`z` is normal: independent columns of mean 0 and variance 1. The file begins with two
-# imports, one constant and two functions:
-#
-# .. code-block:: python
-#
-#    from itertools import pairwise
-#
-#    import numpy as np
-#
-#    BOUND = 2.0  # alpha stays in (-2, 2), so that no layer overflows
-#
-# .. literalinclude:: ../../../examples/micro.py
-#    :language: python
-#    :pyobject: two_moons
-#
-# .. literalinclude:: ../../../examples/micro.py
-#    :language: python
-#    :pyobject: log_noise
-#
-# The columns of the data are standardised: mean 0, variance 1. So at first the noise is not a bad
-# guess. The score of a density is the mean of :math:`\log p` over the data. Under the true density
-# of the moons this mean is -0.289 nats. Dividing a column by its deviation :math:`s` adds
-# :math:`\log s` to the mean, so in standardised units it is :math:`-0.289 + \log s_1 + \log s_2`,
-# the score of the truth below. On new rows no density beats that number in expectation (lesson 3).
-# On its own training rows a flow can beat it, by learning these rows by heart.
+# imports, one constant and two functions (matplotlib and flowcore only draw and compare here):
 
-import sys
-from pathlib import Path
+from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -60,21 +36,37 @@ import numpy as np
 import flowcore as fc
 from flowcore import teaching
 
-here = Path(globals().get("__file__", "notebook.ipynb")).resolve().parent
-sys.path += [str(here), str(here.parent)]  # beside a notebook, or one folder above the script
-try:
-    import micro
-except ModuleNotFoundError:
-    text = "put micro.py into the folder of this notebook: the lesson's page and zip file have it"
-    raise ModuleNotFoundError(text) from None
+BOUND = 2.0  # alpha stays in (-2, 2), so that no layer overflows
+
+
+def two_moons(n, rng, noise=0.05):
+    """n points of two half circles, blurred: (n, 2)."""
+    t, upper = rng.uniform(0, np.pi, n), rng.random(n) < 0.5
+    arc = np.stack([np.cos(t), np.sin(t)], axis=1)
+    return np.where(upper[:, None], arc, [1.0, 0.5] - arc) + noise * rng.normal(size=(n, 2))
+
+
+def log_noise(z):
+    """log N(z; 0, I) of rows z, (n,)."""
+    return -0.5 * (z**2 + np.log(2 * np.pi)).sum(axis=1)
+
+
+# %%
+# The columns of the data are standardised: mean 0, variance 1. So at first the noise is not a bad
+# guess. How good is a guess? Take the *mean log-likelihood*, the mean of :math:`\log p` over the
+# data: the higher, the better. Under the true density of the moons it is -0.289 nats. Dividing a
+# column by its deviation :math:`s` adds :math:`\log s` to the mean, so in standardised units it is
+# :math:`-0.289 + \log s_1 + \log s_2`, that of the truth below. On new rows no density beats that
+# number in expectation (lesson 3). On its own training rows a flow can beat it, by learning these
+# rows by heart.
 
 rng = np.random.default_rng(0)
-moons = micro.two_moons(2000, rng)
+moons = two_moons(2000, rng)
 x = (moons - moons.mean(axis=0)) / moons.std(axis=0)
 noise = rng.normal(size=x.shape)
-print(f"the score of the noise {micro.log_noise(x).mean():.3f} nats")
+print(f"mean log-likelihood of the noise {log_noise(x).mean():.3f} nats")
 truth = -fc.targets.two_moons().entropy() + np.log(moons.std(axis=0)).sum()
-print(f"the score of the truth {truth:.3f} nats")
+print(f"mean log-likelihood of the truth {truth:.3f} nats")
 
 fig, axes = plt.subplots(1, 2, figsize=(7, 3.4), layout="constrained", sharex=True, sharey=True)
 for ax, points, name in zip(axes, (noise, x), ("noise z", "data x"), strict=True):
@@ -107,42 +99,71 @@ print(teaching.check("0a", guess))
 # %%
 # Hidden units have the numbers 1 to :math:`D - 1`, because no output could read a hidden unit with
 # the number :math:`D`.
-#
-# .. literalinclude:: ../../../examples/micro.py
-#    :language: python
-#    :pyobject: degrees
-#
+
+
+def degrees(dim, hidden, order):
+    """A number for every unit: of the inputs, of each hidden layer, of the outputs."""
+    inside = [1 + np.arange(width) * (dim - 1) // width for width in hidden]  # 1 ... D-1, evenly
+    return [np.array(order), *inside, np.repeat(order, 2)]  # outputs: mu_1, alpha_1, mu_2, ...
+
+
+# %%
 # Masks express the two rules. A mask is an array (in, out), with a row for each unit that is read
 # and a column for each unit that reads. The comparison ``below[:, None] <= above`` makes all cells
 # of a mask at once.
-#
-# .. literalinclude:: ../../../examples/micro.py
-#    :language: python
-#    :pyobject: masks
 
-d = micro.degrees(dim=4, hidden=(6,), order=[1, 2, 3, 4])
+
+def masks(d):
+    """The weights that stay, True in an array (in, out), one for each layer."""
+    hidden = [below[:, None] <= above for below, above in pairwise(d[:-1])]
+    return [*hidden, d[-2][:, None] < d[-1]]
+
+
+# %%
+
+d = degrees(dim=4, hidden=(6,), order=[1, 2, 3, 4])
 print("numbers of the hidden units", d[1])
 print("the second mask: a row for each hidden unit, a column for mu_1, alpha_1, mu_2, ...")
-print(micro.masks(d)[1].astype(int))
+print(masks(d)[1].astype(int))
 
 # %%
 # A masked weight is 0 and stays 0. The last layer starts at 0, so that the network outputs 0 at
 # first. The other weights are random. ``scale`` divides by the root of the number of units that are
-# read, so that the sums have about the same size in every layer.
-#
-# .. literalinclude:: ../../../examples/micro.py
-#    :language: python
-#    :pyobject: made
-#
+# read, so that the sums have about the same size in every layer; the 1.5 makes up for ``tanh``,
+# which shrinks what it bends. The biases are random, too, so that the units bend at different
+# places. With biases of 0 all of them would bend at 0, and training would have to spread them.
+
+
+def made(dim, hidden, order, rng):
+    """A network with masks, a list of [W, b, mask]. It outputs mu and alpha, 0 at first."""
+    net = []
+    for mask in masks(degrees(dim, hidden, order)):
+        W, b = rng.normal(size=mask.shape), rng.normal(size=mask.shape[1])
+        scale = 1.5 / np.sqrt(np.maximum(mask.sum(axis=0), 1))
+        net.append([mask * scale * W, scale * b, mask])
+    net[-1][:2] = [0 * array for array in net[-1][:2]]
+    return net
+
+
+# %%
 # One pass computes all :math:`\mu_i` and :math:`\alpha_i`. For each :math:`\alpha` the network
 # outputs a number :math:`a`. With :math:`t = \tanh(a / 2)`, :math:`\alpha = 2 t` lies between -2
 # and 2, so no exponential overflows. The function also returns a memory, which the gradient will
 # need.
-#
-# .. literalinclude:: ../../../examples/micro.py
-#    :language: python
-#    :pyobject: run_made
-#
+
+
+def run_made(net, x):
+    """mu, alpha (n, D), and what the way back needs: h_l = tanh(h_l-1 W + b), at last linear."""
+    h = [x]
+    for W, b, _ in net[:-1]:
+        h.append(np.tanh(h[-1] @ W + b))
+    W, b, _ = net[-1]
+    phi = (h[-1] @ W + b).reshape(len(x), -1, 2)
+    t = np.tanh(phi[..., 1] / BOUND)
+    return phi[..., 0], BOUND * t, (h, t)
+
+
+# %%
 # Do the masks do what they should? Move one input after the other, and see which :math:`\mu`
 # change.
 
@@ -150,11 +171,11 @@ print(micro.masks(d)[1].astype(int))
 def moves(net):
     """(D, D): the change of every mu (columns) when one input (rows) is moved by 1."""
     start = np.array([[0.3, -1.0, 0.5, 0.8]])
-    moved = [micro.run_made(net, start + step)[0] for step in np.eye(4)]
-    return np.concatenate(moved) - micro.run_made(net, start)[0]
+    moved = [run_made(net, start + step)[0] for step in np.eye(4)]
+    return np.concatenate(moved) - run_made(net, start)[0]
 
 
-net = micro.made(dim=4, hidden=(6,), order=[1, 2, 3, 4], rng=rng)
+net = made(dim=4, hidden=(6,), order=[1, 2, 3, 4], rng=rng)
 W, _, mask = net[-1]
 W[...] = mask * rng.normal(size=W.shape)  # in place of the zeros
 print(moves(net).round(2))
@@ -181,19 +202,33 @@ assert not np.tril(moves(net)).any()
 # Every second layer has the opposite order. So for any two numbers, each comes after the other in
 # some layer. (The list begins at the noise, but ``orders`` begins at the data: hence
 # ``orders[::-1]``.)
-#
-# .. literalinclude:: ../../../examples/micro.py
-#    :language: python
-#    :pyobject: maf
-#
-# .. literalinclude:: ../../../examples/micro.py
-#    :language: python
-#    :pyobject: inverse
-#
-# .. literalinclude:: ../../../examples/micro.py
-#    :language: python
-#    :pyobject: log_prob
-#
+
+
+def maf(dim=2, n_layers=5, hidden=(32, 32), seed=0):
+    """A list of MADEs, from the noise to the data; each has the order of the next turned around."""
+    rng, order = np.random.default_rng(seed), np.arange(1, dim + 1)
+    orders = [order if k % 2 == 0 else order[::-1] for k in range(n_layers)]
+    return [made(dim, hidden, order, rng) for order in orders[::-1]]
+
+
+def inverse(flow, x):
+    """z, log |det dz/dx| (n,), and what the way back needs: one pass of each network."""
+    log_det, memory = 0.0, []
+    for net in reversed(flow):
+        mu, alpha, own = run_made(net, x)
+        x = (x - mu) * np.exp(-alpha)
+        log_det = log_det - alpha.sum(axis=1)
+        memory.append((net, own, alpha, x))
+    return x, log_det, memory
+
+
+def log_prob(flow, x):
+    """log p(x) of rows x, (n,), in nats."""
+    z, log_det, _ = inverse(flow, x)
+    return log_noise(z) + log_det
+
+
+# %%
 # **0b.** All networks of a flow of 2 columns output 0. What is log p at x = 0, in nats?
 
 guess = None
@@ -201,8 +236,8 @@ print(teaching.check("0b", guess))
 
 # %%
 
-flow = micro.maf()
-print(micro.log_prob(flow, np.zeros((1, 2))), -np.log(2 * np.pi))
+flow = maf()
+print(log_prob(flow, np.zeros((1, 2))), -np.log(2 * np.pi))
 
 # %%
 # This is the log-density of the noise, because a layer with :math:`\mu = \alpha = 0` changes
@@ -224,8 +259,8 @@ def randomized(flow, size):
     return flow
 
 
-flow = randomized(micro.maf(n_layers=2), size=0.2)
-mass = np.exp(micro.log_prob(flow, grid)).sum() * cell
+flow = randomized(maf(n_layers=2), size=0.2)
+mass = np.exp(log_prob(flow, grid)).sum() * cell
 print(f"the sum of p over the grid {mass:.4f}")
 assert np.isclose(mass, 1, atol=0.001)
 
@@ -244,16 +279,26 @@ print(teaching.check("0c", guess))
 
 # %%
 # Each pass makes one more number right, in the order of the layer:
-#
-# .. literalinclude:: ../../../examples/micro.py
-#    :language: python
-#    :pyobject: sample
+
+
+def sample(flow, n, dim, rng):
+    """n rows of x = f(z), in D passes a layer: mu_i needs the coordinates of x before x_i."""
+    x = rng.normal(size=(n, dim))
+    for net in flow:
+        z, x = x, np.zeros_like(x)
+        for _ in range(dim):  # after pass i, the first i coordinates of the order are right
+            mu, alpha, _ = run_made(net, x)
+            x = mu + z * np.exp(alpha)
+    return x
+
+
+# %%
 
 z, now = rng.normal(size=(1, 4)), np.zeros((1, 4))
 for i in range(1, 6):
-    mu, alpha, _ = micro.run_made(net, now)
+    mu, alpha, _ = run_made(net, now)
     now = mu + z * np.exp(alpha)
-    print(f"after pass {i}, z is wrong by", np.abs(micro.inverse([net], now)[0] - z).round(6)[0])
+    print(f"after pass {i}, z is wrong by", np.abs(inverse([net], now)[0] - z).round(6)[0])
 
 # %%
 # The draw needs four passes, one for each number. A fifth pass changes nothing. An IAF is the same
@@ -284,11 +329,24 @@ print(teaching.check("0d", guess))
 # where :math:`\bar \ell` is the derivative of the loss by a row's log-det, :math:`\ell = -\sum_i
 # \alpha_i`: this derivative is :math:`-1 / n` for each row. The network reads :math:`x`, too. So a
 # part of :math:`\bar x` comes through the network:
-#
-# .. literalinclude:: ../../../examples/micro.py
-#    :language: python
-#    :pyobject: inverse_back
-#
+
+
+def inverse_back(memory, z_bar, log_det_bar):
+    """The gradient [(W_bar, b_bar), ...] of each MADE, from z_bar (n, D) and log_det_bar, a number.
+
+    z = (x - mu) exp(-alpha) has the slopes exp(-alpha) by x, -exp(-alpha) by mu, -z by alpha; the
+    log-det has -1 by alpha. And mu, alpha depend on x, too: through the network.
+    """
+    grads = []
+    for net, own, alpha, z in reversed(memory):
+        x_bar = z_bar * np.exp(-alpha)
+        through, net_bar = made_back(net, own, -x_bar, -z_bar * z - log_det_bar)
+        z_bar = x_bar + through  # this x is the z of the layer before
+        grads.append(net_bar)
+    return grads
+
+
+# %%
 # A layer of the network computes :math:`a = h W + b`, for all rows at once. With the mask :math:`M`
 #
 # .. math::
@@ -299,23 +357,37 @@ print(teaching.check("0d", guess))
 # The mask multiplies the gradient, so that masked weights stay 0. The layer below gets
 # :math:`\bar h`, times the slope of ``tanh``, :math:`1 - h^2`. And :math:`\alpha = 2 \tanh(a / 2)`
 # has the slope :math:`1 - t^2`.
-#
-# .. literalinclude:: ../../../examples/micro.py
-#    :language: python
-#    :pyobject: made_back
-#
+
+
+def made_back(net, own, mu_bar, alpha_bar):
+    """x_bar, [(W_bar, b_bar), ...]: the chain rule, from the last layer to the first."""
+    h, t = own
+    a_bar = np.stack([mu_bar, alpha_bar * (1 - t**2)], axis=-1).reshape(len(t), -1)
+    grads = []
+    for (W, _, mask), below in zip(net[::-1], h[::-1], strict=True):
+        grads.append((below.T @ a_bar * mask, a_bar.sum(axis=0)))
+        h_bar = a_bar @ W.T
+        a_bar = h_bar * (1 - below**2)  # tanh' = 1 - tanh^2; of no use for the input
+    return h_bar, grads[::-1]
+
+
+# %%
 # The way back starts at the loss. The loss is a mean over the rows, so :math:`\bar z = z / n`.
-#
-# .. literalinclude:: ../../../examples/micro.py
-#    :language: python
-#    :pyobject: loss_and_gradient
-#
+
+
+def loss_and_gradient(flow, x):
+    """The mean of -log p(x), and its gradient by all weights."""
+    z, log_det, memory = inverse(flow, x)
+    return -np.mean(log_noise(z) + log_det), inverse_back(memory, z / len(x), -1 / len(x))
+
+
+# %%
 # Is the gradient right? Move one weight a little, and compare:
 
-loss, grads = micro.loss_and_gradient(flow, x)
+loss, grads = loss_and_gradient(flow, x)
 b, b_bar = flow[0][1][1], grads[0][1][1]  # the biases of one layer, and their gradient
 b[3] += 1e-6
-slope = (micro.loss_and_gradient(flow, x)[0] - loss) / 1e-6
+slope = (loss_and_gradient(flow, x)[0] - loss) / 1e-6
 b[3] -= 1e-6
 print(slope, b_bar[3])
 assert np.isclose(slope, b_bar[3], atol=1e-6)
@@ -324,22 +396,44 @@ assert np.isclose(slope, b_bar[3], atol=1e-6)
 # Training, and a wrong turn: no log-det
 # --------------------------------------
 #
-# ``fit`` goes over the rows in batches, and moves all weights against their gradient. Adam divides
-# the step of each weight by the usual size of its gradient. The rate falls to 0, so that the
+# ``fit`` goes over the rows in batches, and moves all weights against their gradient. It prints the
+# loss, which is minus the mean log-likelihood of the last batch. Adam keeps two averages, of the
+# gradient (m) and of its square (v), and divides one by the root of the other: each weight moves by
+# about the rate. Both averages begin at 0, and the divisions by :math:`1 - 0.9^{step}` and
+# :math:`1 - 0.999^{step}` make up for that. The rate falls to 0, so that the
 # weights come to rest although every batch has another gradient.
-#
-# .. literalinclude:: ../../../examples/micro.py
-#    :language: python
-#    :pyobject: fit
-#
+
+
+def fit(flow, x, loss=loss_and_gradient, epochs=150, batch=100, rate=5e-3, seed=0):
+    """Adam (Kingma and Ba 2015) on batches of standardised rows; the rate falls to 0."""
+    rng, step = np.random.default_rng(seed), 0
+    n_steps = epochs * (len(x) // batch)
+    theta = [array for net in flow for layer in net for array in layer[:2]]
+    m, v = [np.zeros_like(a) for a in theta], [np.zeros_like(a) for a in theta]
+    for epoch in range(epochs):
+        for rows in rng.permutation(len(x))[: len(x) // batch * batch].reshape(-1, batch):
+            value, grads = loss(flow, x[rows])
+            step += 1
+            now = rate * 0.5 * (1 + np.cos(np.pi * step / n_steps))
+            flat = [array for net_bar in grads for layer in net_bar for array in layer]
+            for a, g, m_a, v_a in zip(theta, flat, m, v, strict=True):
+                m_a += 0.1 * (g - m_a)
+                v_a += 0.001 * (g**2 - v_a)
+                a -= now * (m_a / (1 - 0.9**step)) / (np.sqrt(v_a / (1 - 0.999**step)) + 1e-8)
+        if epoch % 30 == 0 or epoch == epochs - 1:
+            print(f"epoch {epoch:3d}: loss {value:.3f} nats on the last batch")
+    return flow
+
+
+# %%
 # Suppose that you forget the log-det. The data should become noise, so is it not enough that
 # :math:`\log N(z; 0, I)` is high?
 
 
 def forgotten(flow, x):
     """The mean of -log N(z; 0, I), and its gradient: the log-det is missing."""
-    z, _, memory = micro.inverse(flow, x)
-    return -np.mean(micro.log_noise(z)), micro.inverse_back(memory, z / len(x), 0.0)
+    z, _, memory = inverse(flow, x)
+    return -np.mean(log_noise(z)), inverse_back(memory, z / len(x), 0.0)
 
 
 # %%
@@ -351,11 +445,11 @@ print(teaching.check("0e", guess))
 
 # %%
 
-wrong = micro.fit(micro.maf(), x, loss=forgotten, epochs=31)
-z, _, _ = micro.inverse(wrong, x)
+wrong = fit(maf(), x, loss=forgotten, epochs=31)
+z, _, _ = inverse(wrong, x)
 print("the widths of z, which should be 1:", z.std(axis=0).round(3))
-print("the widths of draws, which should be 1:", micro.sample(wrong, 1000, 2, rng).std(axis=0))
-print(f"the score, with its log-det: {micro.log_prob(wrong, x).mean():.2f} nats")
+print("the widths of draws, which should be 1:", sample(wrong, 1000, 2, rng).std(axis=0))
+print(f"mean log-likelihood, with the log-det: {log_prob(wrong, x).mean():.2f} nats")
 assert z.std(axis=0).max() < 0.1
 
 fig, ax = plt.subplots(figsize=(3.6, 3.4), layout="constrained")
@@ -376,23 +470,23 @@ ax.legend(markerscale=4)
 # Now use the right loss again, but write ``<=`` in both rules of the masks. An output may then read
 # units with its own number.
 #
-# **Predict.** Will the score be better or worse than that of the truth?
+# **Predict.** Will the mean log-likelihood be higher or lower than that of the truth?
 
-d = micro.degrees(2, (32, 32), [1, 2])
-cheat = micro.maf(n_layers=1)
+d = degrees(2, (32, 32), [1, 2])
+cheat = maf(n_layers=1)
 cheat[0][-1][2] = d[-2][:, None] <= d[-1]
-cheat = micro.fit(cheat, x, epochs=31)
-print(f"the score {micro.log_prob(cheat, x).mean():.3f} nats")
-mass = np.exp(micro.log_prob(cheat, grid)).sum() * cell
+cheat = fit(cheat, x, epochs=31)
+print(f"mean log-likelihood {log_prob(cheat, x).mean():.3f} nats")
+mass = np.exp(log_prob(cheat, grid)).sum() * cell
 print(f"the sum of p over the grid {mass:.2f}")
 assert mass > 2
 
 # %%
-# The score is far better than that of the truth, so something is broken. The sum over the grid
+# It is far higher than that of the truth, so something is broken. The sum over the grid
 # shows that this "p" is no density. The network outputs nearly :math:`\mu_1 = x_1`, so that
 # :math:`z_1` is nearly 0 for every row. The diagonal of the Jacobian is then not
-# :math:`e^{-\alpha_1}`, and the map cannot be undone. A score far above that of the truth is the
-# sign of a broken Jacobian.
+# :math:`e^{-\alpha_1}`, and the map cannot be undone. A mean log-likelihood far above that of the
+# truth is the sign of a broken Jacobian.
 #
 # One layer, five layers
 # ----------------------
@@ -401,10 +495,13 @@ assert mass > 2
 # of the two moons, where :math:`x_2` is either high or low? And where will five layers put mass,
 # although the moons have none there?
 
-one = micro.fit(micro.maf(n_layers=1), x, epochs=61)
-five = micro.fit(micro.maf(n_layers=5), x)
+new = (two_moons(5000, rng) - moons.mean(axis=0)) / moons.std(axis=0)
+one = fit(maf(n_layers=1), x, epochs=61)
+five = fit(maf(n_layers=5), x)
 for name, flow in (("one layer", one), ("five layers", five)):
-    print(f"{name}: the score {micro.log_prob(flow, x).mean():.3f} nats")
+    print(f"{name}: mean log-likelihood {log_prob(flow, x).mean():.3f} nats, "
+          f"on new points {log_prob(flow, new).mean():.3f}")  # fmt: skip
+assert truth - log_prob(five, new).mean() < 0.12
 
 # %%
 
@@ -412,7 +509,7 @@ side = np.linspace(-2.3, 2.3, 200)
 fine = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
 fig, axes = plt.subplots(1, 2, figsize=(8, 4), layout="constrained")
 for ax, flow, name in zip(axes, (one, five), ("one layer", "five layers"), strict=True):
-    p = np.exp(micro.log_prob(flow, fine)).reshape(200, 200)
+    p = np.exp(log_prob(flow, fine)).reshape(200, 200)
     ax.imshow(p, origin="lower", extent=(-2.3, 2.3, -2.3, 2.3), cmap="Blues")
     ax.set_title(name)
 # sphinx_gallery_thumbnail_number = 3
@@ -420,21 +517,20 @@ for ax, flow, name in zip(axes, (one, five), ("one layer", "five layers"), stric
 # %%
 # One layer covers both moons by one band, and fills what is between them. Five layers find the
 # moons, but also put a bridge between them: one connected piece of noise has to cover both (lesson
-# 8). The score of five layers comes near to that of the truth. (On new points the score is a little
-# lower. ``main`` in ``micro.py`` measures it, and draws the moons as text.)
+# 8). Their mean log-likelihood comes near to that of the truth, on new points not quite as near.
 #
 # The library is the same
 # -----------------------
 #
 # flowcore computes the same numbers. It is faster, has other layers, and computes the gradient of
-# whatever you write. With the weights of ``micro`` in flowcore's MAF, both have equal densities:
+# whatever you write. With the weights of this flow in flowcore's MAF, both have equal densities:
 
-ours = randomized(micro.maf(n_layers=1), size=0.3)
-made = fc.MADE(2, hidden=(32, 32), activation="tanh")
-made = made.with_weights([(W, b) for W, b, _ in ours[0]])
-theirs = fc.TransformedDistribution(fc.Normal(2), fc.MaskedAutoregressiveFlow(made, fc.Affine()))
-print(np.abs(theirs.log_prob(x) - micro.log_prob(ours, x)).max())
-assert np.allclose(theirs.log_prob(x), micro.log_prob(ours, x), rtol=1e-12, atol=1e-12)
+ours = randomized(maf(n_layers=1), size=0.3)
+network = fc.MADE(2, hidden=(32, 32), activation="tanh")
+network = network.with_weights([(W, b) for W, b, _ in ours[0]])
+theirs = fc.TransformedDistribution(fc.Normal(2), fc.MaskedAutoregressiveFlow(network, fc.Affine()))
+print(np.abs(theirs.log_prob(x) - log_prob(ours, x)).max())
+assert np.allclose(theirs.log_prob(x), log_prob(ours, x), rtol=1e-12, atol=1e-12)
 
 # %%
 # Exercises
@@ -462,7 +558,9 @@ print(teaching.check("0f", maf_log_p))
 # * the masks: move one input, and see which :math:`\mu` change;
 # * the density: its sum over a grid is 1;
 # * the two directions: ``inverse`` gives back the noise that ``sample`` began with;
-# * the gradient: move one weight, and compare.
+# * the gradient: move one weight, and compare;
+# * the training: 150 epochs end less than 0.12 nats below the truth on new points. If yours ends
+#   more than 0.2 below, try another seed, and look whether the biases are random.
 #
 # What you know now
 # -----------------

@@ -28,19 +28,11 @@ You need: lessons 1 to 3 (densities, KL), and the first half of lesson 8 (two pi
 # :math:`q` be a single Gaussian that covers only one of the two pieces. How far is :math:`q` from
 # :math:`p`? Put your number in the place of ``None``.
 
-import autograd.numpy as anp
-import matplotlib.pyplot as plt
-import numpy as np
-
-import flowcore as fc
-from flowcore import teaching
-from flowcore.inference.reverse_kl import ReverseKL
-from flowcore.inference.unnormalised import LogTarget
-from flowcore.plots.drawing import BLACK, BLUE, ORANGE, VERMILLION
-
 # %%
 # **11a.** p is an equal mixture of N(-6, 1) and N(6, 1). q = N(6, 1) covers one of them. What is
 # KL(q \|\| p)?
+
+from flowcore import teaching
 
 guess = None
 print(teaching.check("11a", guess))
@@ -49,6 +41,15 @@ print(teaching.check("11a", guess))
 # Now look. The code computes both KLs of all Gaussians :math:`N(m, s^2)`, as sums over a fine grid.
 # The left picture shows both KLs for each :math:`m`, with the best :math:`s`. The right picture
 # shows the best Gaussian for each KL.
+
+import autograd.numpy as anp
+import matplotlib.pyplot as plt
+import numpy as np
+
+import flowcore as fc
+from flowcore.inference.reverse_kl import ReverseKL
+from flowcore.inference.unnormalised import LogTarget
+from flowcore.plots.drawing import BLACK, BLUE, ORANGE, VERMILLION
 
 two = fc.GaussianMixture([[-6.0], [6.0]], scales=1.0)
 x = np.linspace(-30, 30, 3001)

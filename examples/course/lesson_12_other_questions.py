@@ -28,16 +28,11 @@ come from Gaussians, mixtures, and integrals along a line.
 # Two normal columns have the correlation 0.8. Cut their density at :math:`x_1 = 1.5`. How wide is
 # the slice? Put your number in the place of ``None``.
 
-import matplotlib.pyplot as plt
-import numpy as np
-
-import flowcore as fc
-from flowcore import teaching
-from flowcore.plots.drawing import BLACK, BLUE, ORANGE, VERMILLION
-
 # %%
 # **12a.** x1 and x2 are standard normal, with the correlation 0.8. What is the standard deviation
 # of x2, once x1 = 1.5 is known?
+
+from flowcore import teaching
 
 guess = None
 print(teaching.check("12a", guess))
@@ -45,6 +40,12 @@ print(teaching.check("12a", guess))
 # %%
 # Now look. The slices of a Gaussian are Gaussians, and ``given`` returns their exact mean and
 # width. The width is the same everywhere; only the mean moves.
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import flowcore as fc
+from flowcore.plots.drawing import BLACK, BLUE, ORANGE, VERMILLION
 
 gauss = fc.MultivariateNormalMixture([[0.0, 0.0]], [[[1.0, 0.0], [0.8, 0.6]]])
 line = np.linspace(-3, 3, 601)
@@ -108,39 +109,44 @@ guess = None
 print(teaching.check("12c", guess))
 
 # %%
-# Now take a flow that has learned two moons. Here only one number is unknown, so ``flow.given`` can
-# do without weights: it integrates the density along the line, on points that lie where the mass
-# is, and prints *exact*. (If several numbers are unknown, it draws and weights as above. Its
-# proposal is a mixture that was fitted to draws from the flow.) The picture compares the result
-# with the sum along the line, on a fine grid.
+# Now take a flow that has learned three columns: two moons, and a third column that follows
+# :math:`x_2` with some noise. Only :math:`x_1` is known. ``flow.given`` draws and weights, as
+# above; its proposal is a mixture that was fitted to draws from the flow. It prints how many draws
+# of equal weight its draws are worth. Two unknown columns still allow a sum over a grid, so we can
+# check the result. (If only one column is unknown, ``given`` does without weights: it integrates
+# along the line.)
 
+rng = np.random.default_rng(0)
 truth = fc.targets.two_moons(noise=0.1)
-data = truth.sample(2000, rng=0)
-flow, _ = fc.fit(fc.flows.nsf(2, layers=2, hidden=[32, 32]), data, epochs=40)
+moons = truth.sample(2000, rng=rng)
+data = np.column_stack([moons, moons[:, 1] + 0.3 * rng.standard_normal(2000)])
+flow, _ = fc.fit(fc.flows.nsf(3, layers=2, hidden=[32, 32]), data, epochs=40)
 known = 0.5
-given = flow.given({0: known})
+given = flow.given({0: known}, rng=0)
 print(given)
 
-y = np.linspace(-2, 2.5, 1801)
-path = np.column_stack([np.full(len(y), known), y])
-slice_ = flow.prob(path)
-mass = slice_.sum() * (y[1] - y[0])
+y, third = np.linspace(-2, 2.5, 451), np.linspace(-3, 3.5, 131)
+step, step_3 = y[1] - y[0], third[1] - third[0]
+grid = np.stack(np.meshgrid(y, third, indexing="ij"), axis=-1).reshape(-1, 2)
+points = np.column_stack([np.full(len(grid), known), grid])
+slice_ = flow.prob(points).reshape(len(y), len(third)).sum(axis=1) * step_3
+mass = slice_.sum() * step
 print(f"log p(x1 = {known}): {given.log_marginal:.3f} +- {given.error:.3f}, "
-      f"by the sum along the line {np.log(mass):.3f}")  # fmt: skip
+      f"by the sum over the grid {np.log(mass):.3f}")  # fmt: skip
 assert abs(given.log_marginal - np.log(mass)) < 5 * given.error + 0.01
 assert given.trusted
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
-left.scatter(*data.T, s=3, color=BLACK, linewidths=0, alpha=0.4)
+left.scatter(*moons.T, s=3, color=BLACK, linewidths=0, alpha=0.4)
 left.axvline(known, color=BLUE)
 left.set(xlabel="$x_1$", ylabel="$x_2$", title="two moons, cut", aspect="equal")
 right.hist(given.sample(2000, rng=0)[:, 0], bins=60, density=True, color="0.8", label="draws")
 right.plot(y, slice_ / mass, color=BLUE, label="the flow's slice")
-exact = truth.prob(path)
-right.plot(y, exact / (exact.sum() * (y[1] - y[0])), color=BLACK, ls="--", label="the truth's")
+exact = truth.prob(np.column_stack([np.full(len(y), known), y]))
+right.plot(y, exact / (exact.sum() * step), color=BLACK, ls="--", label="the truth's")
 mean = given.mean()[0]
 right.axvline(mean, color=VERMILLION, label="the mean")
-right.set(xlabel="$x_2$", title=f"$x_2$ at $x_1$ = {known}")
+right.set(xlabel="$x_2$", title=f"$x_2$ at $x_1$ = {known}, whatever $x_3$")
 right.legend()
 
 # %%

@@ -42,14 +42,10 @@ You need: what a density is, and the derivative of a function.
 # Write down the *logarithm* of that height before you go on. Put your number in the place of
 # ``None``.
 
-import matplotlib.pyplot as plt
-import numpy as np
-
-import flowcore as fc
-from flowcore import teaching
-
 # %%
 # **1a.** z ~ N(0, 1) and x = 2 z. What is log p(x = 0), in nats?
+
+from flowcore import teaching
 
 guess = None
 print(teaching.check("1a", guess))
@@ -57,6 +53,11 @@ print(teaching.check("1a", guess))
 # %%
 # Now look. The histograms show the same 100,000 draws, before and after the map; the lines are the
 # two formulas.
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import flowcore as fc
 
 rng = np.random.default_rng(0)
 z = rng.standard_normal(100_000)

@@ -39,6 +39,17 @@ You need: lesson 1, partial derivatives, and what a matrix does to a vector.
 # What happens to their area? Write down the log-det of the shear before you go on. Put your number
 # in the place of ``None``.
 
+# %%
+# **2a.** The shear x1 = z1, x2 = z2 + 3 z1. What is its log \|det dx/dz\|?
+
+from flowcore import teaching
+
+guess = None
+print(teaching.check("2a", guess))
+
+# %%
+# Now look.
+
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.integrate import cumulative_trapezoid
@@ -46,16 +57,6 @@ from scipy.interpolate import interpn
 from scipy.special import ndtri
 
 import flowcore as fc
-from flowcore import teaching
-
-# %%
-# **2a.** The shear x1 = z1, x2 = z2 + 3 z1. What is its log \|det dx/dz\|?
-
-guess = None
-print(teaching.check("2a", guess))
-
-# %%
-# Now look.
 
 shear = fc.LULinear.from_lu([[1.0, 0.0], [3.0, 1.0]])  # x = A z with this matrix A
 fig, axes = plt.subplots(1, 2, figsize=(6.5, 3.4), layout="constrained")

@@ -26,17 +26,11 @@ You need: lessons 1 and 2.
 # I). Hence you can say what the loss is before training, without the data. Put your number in the
 # place of ``None``.
 
-import matplotlib.pyplot as plt
-import numpy as np
-from autograd import value_and_grad
-from scipy.optimize import minimize
-
-import flowcore as fc
-from flowcore import teaching
-
 # %%
 # **3a.** A table has two columns and is standardised. What is the mean negative log-likelihood of
 # the model N(0, I)?
+
+from flowcore import teaching
 
 guess = None
 print(teaching.check("3a", guess))
@@ -68,6 +62,13 @@ print(teaching.check("3a", guess))
 # The step :math:`-\text{rate} \cdot \text{gradient}` is gradient descent. For each parameter,
 # *Adam* divides the average of the last gradients by their typical size, so that one rate suits all
 # parameters.
+
+import matplotlib.pyplot as plt
+import numpy as np
+from autograd import value_and_grad
+from scipy.optimize import minimize
+
+import flowcore as fc
 
 truth = fc.targets.banana(b=0.5, sd=1.5)
 x = truth.sample(2000, rng=0)

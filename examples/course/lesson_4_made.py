@@ -68,26 +68,16 @@ You need: lesson 2, and from lesson 3 what a layer of a network is,
 #
 # Take D = 3 and one hidden layer of four units, whose degrees are 1, 1, 2, 2. Which cells of its
 # two weight matrices stay? A matrix is (in, out): it has a row for each unit that is read, and a
-# column for each unit that reads. The first answer is an array such
-# as ``[[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]``, with a 1 for each connection. The second one
-# has four rows of three.
-
-import warnings
-from functools import reduce
-from itertools import pairwise
-
-import matplotlib.pyplot as plt
-import numpy as np
-from autograd import jacobian
-
-import flowcore as fc
-from flowcore import teaching
+# column for each unit that reads.
 
 # %%
 # **4e.** A hidden layer reads three inputs of degrees 1, 2, 3, and has four units of degrees 1, 1,
 # 2, 2. Which connections stay? A row for each input, a column for each unit; 1 is a connection.
 
+from flowcore import teaching
+
 guess = None
+# such as [[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
 print(teaching.check("4e", guess))
 
 # %%
@@ -95,6 +85,7 @@ print(teaching.check("4e", guess))
 # connections stay? A row for each unit, a column for each output; 1 is a connection.
 
 guess = None
+# four rows of three
 print(teaching.check("4f", guess))
 
 # %%
@@ -111,6 +102,16 @@ print(teaching.check("4a", guess))
 # Now look. The left panel shows the network, with the degree in every unit; all paths to
 # :math:`\phi_3` are blue. The next two panels show its masks, where blue is a connection. The last
 # panel is the product of the masks: it shows which outputs can be reached from which inputs.
+
+import warnings
+from functools import reduce
+from itertools import pairwise
+
+import matplotlib.pyplot as plt
+import numpy as np
+from autograd import jacobian
+
+import flowcore as fc
 
 small = fc.MADE(3, hidden=[4], n_out=1)
 fig, axes = plt.subplots(

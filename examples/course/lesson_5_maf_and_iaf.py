@@ -32,19 +32,11 @@ You need: lesson 4.
 # of its input, and how often must it run? Write down a number before you go on. Put your number in
 # the place of ``None``.
 
-import time
-
-import matplotlib.pyplot as plt
-import numpy as np
-from autograd import grad
-from threadpoolctl import threadpool_limits
-
-import flowcore as fc
-from flowcore import teaching
-
 # %%
 # **5a.** A MAF of 64 dimensions is sampled by the textbook's loop. How many passes of the network
 # make one sample?
+
+from flowcore import teaching
 
 guess = None
 print(teaching.check("5a", guess))
@@ -57,6 +49,15 @@ print(teaching.check("5a", guess))
 # (``log_scale_bound=None`` gives the formula of the papers. Lesson 8 explains why flowcore bounds
 # :math:`\alpha` by default.) Given x, one pass yields all :math:`\mu_i` and :math:`\alpha_i`, and
 # then every :math:`z_i`, in any order or at once.
+
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+from autograd import grad
+from threadpoolctl import threadpool_limits
+
+import flowcore as fc
 
 D = 4
 made = fc.testing.randomize(fc.MADE(D, hidden=[6, 6], activation="tanh"), rng=0)
@@ -377,32 +378,11 @@ assert np.allclose(log_p, iaf_2.log_prob(sample))
 # ------------------------------------------
 #
 # Every step of training an IAF on data needs log p(x), which is its slow direction, and the
-# gradient of log p(x). The textbook differentiates through D passes. (If you leave gradients to
-# autograd, skip to "Both ways give one gradient".) But a walk in the opposite order can compute the
-# gradient, too. Let :math:`x_i` be the coordinate that step i of the walk computes (:math:`z_i` for
-# the density of an IAF). ``x_bar``, ``z_bar``, ``phi_bar`` and ``log_det_bar`` are the gradients of
-# the loss with respect to x, z, :math:`\phi` and the log-determinant. ``bar_l`` is the gradient
-# with respect to the *pre-activations* of layer l, the sums of its units before they are bent. Only
-# units of degree i and more read :math:`x_i`, and they are computed in step i or later. So on the
-# way back, from D to 1, the gradients of all units that depend on :math:`x_i` are known when step i
-# is reached:
-#
-# .. code-block:: text
-#
-#     for i = D..1:
-#         bar_l[i] = act'(H_l[i]) * (A_{l+1}[>=i, i]^T bar_{l+1}[>=i])     for l = L..1
-#         v_i      = x_bar_i + A_1[>=i, i]^T bar_1[>=i]
-#         z_bar_i     = v_i exp(alpha_i)
-#         mu_bar_i    = v_i
-#         alpha_bar_i = v_i exp(alpha_i) z_i + log_det_bar
-#
-# ``v_i`` is the whole gradient with respect to :math:`x_i`: the direct part from the loss, and the
-# part through the units that read :math:`x_i`. The last three lines are the derivatives of
-# :math:`x_i = \mu_i + e^{\alpha_i} z_i` and of the log-determinant, a sum in which each
-# :math:`\alpha_i` counts once. ``bar_{L+1}`` is ``phi_bar``, the pairs of ``mu_bar`` and
-# ``alpha_bar``, of higher degrees only. (This is back-substitution: a triangular system is solved
-# from its last line to its first.) Each unit has its turn once, so this, too, is the work of one
-# pass. Both ways give one gradient:
+# gradient of log p(x). The textbook differentiates through D passes. The walk by degree can be
+# walked backwards instead, from D to 1: only units of degree i and more read :math:`x_i`, so on the
+# way back their gradients are known when step i is reached. Each unit has its turn once, so this,
+# too, is the work of one pass. (The page `why it is fast <../../inside/why_it_is_fast.html>`_ has
+# the formulas.) Both ways give one gradient:
 
 points = rng.standard_normal((20, D))
 

@@ -195,7 +195,7 @@ assert cost["MAF, D passes"][1] > 5 * cost["coupling"][1]
 # squares, and 0 elsewhere. NICE starts from a Gaussian, whose density takes every value below its
 # peak. NICE can only move these values to other places, and multiply all of them by one factor. How
 # small can the KL of NICE get, with any number of layers? (A uniform density on all sixteen squares
-# has a KL of :math:`\log 2 = 0.69`.) Is NICE's least KL 0, a little, or a lot? Put your number in
+# has a KL of :math:`\log 2`.) Is NICE's least KL 0, a little, or a lot? Put your number in
 # the place of ``None``. The hints lead to the exact number, and so does the proof below.
 
 # %%

@@ -29,18 +29,11 @@ You need: lesson 3 (entropy and KL), lesson 5 (MAF) and lesson 6 (what a floor i
 # as many points and for as long as you like. How small can its KL get? Just predict whether the KL
 # is 0, nearer to 0.1, or nearer to 1. Put your number in the place of ``None``.
 
-import warnings
-
-import matplotlib.pyplot as plt
-import numpy as np
-
-import flowcore as fc
-from flowcore import teaching
-from flowcore.plots.drawing import PALETTE
-
 # %%
 # **7a.** Any number of affine autoregressive layers, all in the order (1, 2), learn two moons.
 # What is the least KL?
+
+from flowcore import teaching
 
 guess = None
 print(teaching.check("7a", guess))
@@ -48,6 +41,14 @@ print(teaching.check("7a", guess))
 # %%
 # Now look. Three flows learn the same 2,000 points, with the same networks. They differ only in the
 # orders of their four layers.
+
+import warnings
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import flowcore as fc
+from flowcore.plots.drawing import PALETTE
 
 truth = fc.targets.two_moons(noise=0.05)
 data = truth.sample(2000, rng=0)

@@ -21,8 +21,9 @@ You need: lessons 1 to 3 (the change of variables, determinants, the loss).
 #
 # The left panel shows twenty of these lines. The three orange lines meet in one place at one time.
 # A velocity that depends on place and time only cannot have three values there. So take the mean of
-# the three velocities: the thick arrow. In the middle panel the same twenty points follow such
-# means. Each of these means is over all pairs that are near the point.
+# the velocities of all pairs that pass near this place: the thick arrow. In the middle panel the
+# same twenty points follow such means, at every place and time. The path of one of them, drawn
+# thicker, passes the arrow.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -46,23 +47,25 @@ def averaged(y, t):
 place, at_half = 0.2, (noise + heaps) / 2  # of each pair at t = 1/2
 near = np.flatnonzero(abs(at_half - place) < 0.015)
 meeting = near[np.argsort(heaps[near])][[0, len(near) // 2, -1]]  # three that differ
-drawn = np.concatenate([meeting, np.arange(17)])
 path = [noise]
 for t in np.arange(40) / 40:
     path.append(path[-1] + averaged(path[-1], t) / 40)
 path = np.stack(path)
+passing = np.argmin(abs(path[20] - place))  # the point that is there at t = 1/2 in the mean motion
+drawn = np.concatenate([meeting, [passing], np.arange(16)])
 
 fig, axes = plt.subplots(
     1, 3, figsize=(10, 3.8), width_ratios=[4, 4, 1.3], sharey=True, layout="constrained"
 )
 colours = [ORANGE] * 3 + [BLUE] * 17
+velocity = averaged(np.array([place]), 0.5)[0]
+arrow = {"arrowstyle": "-|>", "lw": 4, "color": BLACK, "shrinkA": 0, "mutation_scale": 22}
 for k, (pair, colour) in enumerate(zip(drawn, colours, strict=True)):
-    line = {"color": colour, "lw": 1.8 if k < 3 else 0.7}
+    line = {"color": colour, "lw": 1.8 if k < 4 else 0.7}
     axes[0].plot([0, 1], [noise[pair], heaps[pair]], **line)
     axes[1].plot(np.linspace(0, 1, 41), path[:, pair], **line)
-mean = (heaps - noise)[meeting].mean()
-arrow = {"arrowstyle": "-|>", "lw": 4, "color": BLACK, "shrinkA": 0, "mutation_scale": 22}
-axes[0].annotate("", (0.75, place + 0.25 * mean), (0.5, place), arrowprops=arrow, zorder=5)
+for ax in axes[:2]:
+    ax.annotate("", (0.75, place + 0.25 * velocity), (0.5, place), arrowprops=arrow, zorder=5)
 for values, colour, name in ((heaps, SKY, "rows"), (path[-1], BLUE, "moved")):
     look = {"histtype": "step", "color": colour, "lw": 2, "label": name}
     axes[2].hist(values, 40, range=(-3, 3), orientation="horizontal", **look)

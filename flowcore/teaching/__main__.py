@@ -31,8 +31,8 @@ def print_marks(
     """Print a CSV with one row for each answer in the files that students saved in the browser.
 
     Numbers are checked again. Code is not run: the verdict of the student's browser stands beside
-    it. A file that cannot be read is named and left out; the exit status is then 1, and also if
-    there is no file.
+    it. A file that cannot be read, or is no .json, is named and left out; the exit status is then
+    1, and also if there is no file.
     """
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # a student's name may be in a path
@@ -41,11 +41,13 @@ def print_marks(
     files = [
         file
         for path in work
-        for file in (sorted(path.rglob("*.json")) if path.is_dir() else [path])
+        for file in (sorted(path.rglob("[!.]*.*")) if path.is_dir() else [path])
     ]
     skipped = 0
     for file in files:
         try:
+            if file.suffix != ".json":
+                raise ValueError(f"{file} does not end in .json")
             rows = mark(file)
         except (ValueError, OSError) as problem:
             print(f"skipped: {problem}", file=sys.stderr)

@@ -190,10 +190,11 @@ EXAMS = {  # eight questions of one or two parts, 40 points
                   (2, "the use alone"), (1, "0 alone")),
         ),
         (
-            _numbers("8c", 2, (1, "This is alpha"), (1, "This is tanh")),
-            _text(2, "What goes wrong without this bound, and what does the bound cost?",
-                  "One far row can make exp(alpha) overflow, and the loss infinite. No layer can "
-                  "scale by more than exp(c).", (1, "one of both")),
+            _numbers("9a", 2, (1, "This is log |det A|"), (1, "This is the way back")),
+            _text(2, "Flow matching learns such a velocity. What needs a solver of dx/dt = v: "
+                  "training, a draw, a density?",
+                  "A draw and a density, which also adds up the divergence. Training does not: it "
+                  "is a regression.", (1, "two of the three")),
         ),
     ),
 }  # fmt: skip

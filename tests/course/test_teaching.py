@@ -68,8 +68,8 @@ def test_three_or_four_questions_a_lesson_and_two_functions_from_lesson_5_on():
     assert sorted(set(lessons)) == [*range(13)]
     for lesson in range(13):
         functions = [bool(EXERCISES[n].inputs) for n in EXERCISES if int(n[:-1]) == lesson]
-        assert 3 <= len(functions) <= (9 if lesson == 10 else 6)  # a circle has four conditions
-        assert lesson < 5 or sum(functions) == 2
+        assert 3 <= len(functions) <= 6
+        assert lesson < 5 or sum(functions) == 2 * (lesson != 10)  # a short one: angles
 
 
 @EVERY_EXERCISE
@@ -275,9 +275,9 @@ def test_of_two_values_the_wrong_one_is_named():
 @pytest.mark.parametrize(
     ("name", "answer", "hint"),
     [
-        ("8c", 4.588 / 2, "A factor is off"),
+        ("2b", 0.5 * np.log(5), "A factor is off"),
         ("0b", -3.68, "A factor is off"),
-        ("8b", 1 / 88.7228, "Upside down"),
+        ("1b", 1 / 2.112, "Upside down"),
         ("11a", 0.6931 + 0.9189, "It is too large by 1/2 log(2 pi)"),
         ("8a", 0.4586 / np.log(2), "This is in bits"),
         ("9c", -0.785, "close, but off by more than rounding"),
@@ -306,7 +306,7 @@ def test_a_number_that_is_near_by_chance_gets_the_hint_of_the_exercise_alone(nam
         ("6c", 0.153, "A factor is off. Put"),
         ("12b", "100%", "The left half"),
         ("9f", lambda *given: 0.5 * EXERCISES["9f"].answer(*given), "A factor is off."),
-        ("8e", lambda own, drawn: np.mean(drawn < np.percentile(own, 0.001)), "This edge is"),
+        ("8c", lambda own, drawn: np.mean(drawn < np.percentile(own, 0.001)), "This edge is"),
         ("12e", lambda m, C, x: (m[1] - C[1, 0] / C[0, 0] * (x - m[0]),
                                  EXERCISES["12e"].answer(m, C, x)[1]),
          "The second value is right; look at the first one. slope ="),
@@ -340,9 +340,9 @@ def seeds(name, n):
 
 
 def assert_sheets_differ(name):
-    """200 students have 50 different answers or more; cut off to two decimals they are close."""
+    """200 students have 50 different printed answers; cut off to two decimals they are close."""
     variants = [EXERCISES[name].variant(seed) for seed in range(200)]
-    answers = {float(variant.answer) for variant in variants}
+    answers = {f"{float(variant.answer):.3f}" for variant in variants}
     assert len(answers) >= 50, (name, len(answers))
     for variant in {v.question: v for v in variants}.values():
         verdict = variant.check(np.trunc(100 * variant.answer) / 100)
@@ -443,7 +443,5 @@ def test_hints_name_the_numbers_of_their_variant(seed):
     width = EXERCISES["11d"].variant(seed).answer * np.sqrt(2)
     assert "third moment" in str(check("11d", width * np.sqrt(2 / 3), seed))
     assert "third moment" not in str(check("11d", width / np.sqrt(3), seed))
-    largest = np.exp(EXERCISES["8b"].variant(seed).answer)
-    assert "Close to it" in str(check("8b", 1.05 * np.log(largest), seed))
     r = float(re.search(r"correlation (0\.\d+)\.", question("3d", seed))[1])
     assert "the other way round, as in 3c" in str(check("3d", -0.5 * np.log(1 - r**2), seed))

@@ -8,8 +8,6 @@ import configparser
 import doctest
 import json
 import re
-import shutil
-import sys
 import zipfile
 from types import SimpleNamespace
 
@@ -198,13 +196,12 @@ def test_the_line_that_shows_that_it_works(capsys):
     assert f"prints {capsys.readouterr().out.strip()}," in INSTALL
 
 
-@pytest.mark.parametrize(
-    ("repository", "shown"), [("", "ADDRESS"), ("https://x.y/z", "https://x.y/z")]
-)
-def test_the_install_page_clones_the_repository(builder, repository, shown):
+@pytest.mark.parametrize("repository", ["", "https://x.y/z"])
+def test_the_install_page_clones_the_repository_if_it_has_an_address(builder, repository):
     app, source = SimpleNamespace(config=SimpleNamespace(repository=repository)), [INSTALL]
     builder("pages").fill_address(app, "start/install", source)
-    assert f"git clone {shown} flowcore" in source[0] and f" {shown} is the address" in source[0]
+    clone = f"git clone {repository} flowcore\ncd flowcore\npython3 -m venv"
+    assert (clone in source[0]) == bool(repository) and "ADDRESS" not in source[0]
 
 
 # ---------------------------------------------------------------- notebooks
@@ -234,19 +231,6 @@ def test_lessons_become_notebooks(written):
         assert "docs/start/install.md" in cells[1].source
 
 
-def test_a_function_that_a_lesson_shows_is_code_in_its_notebook(notebooks, written):
-    nbformat = pytest.importorskip("nbformat")
-    file = ROOT / "examples" / "micro.py"
-    book = nbformat.read(written[0], as_version=4)
-    text = "\n".join(cell.source for cell in book.cells if cell.cell_type == "markdown")
-    shown = dict(re.findall(r"\n```python\n(def (\w+)\(.*?)\n```\n", text, flags=re.S))
-    source = file.read_text("utf-8")
-    assert set(shown.values()) >= {"made", "run_made", "inverse", "sample", "made_back", "fit"}
-    assert all(f"\n{code}\n" in source for code in shown)
-    assert notebooks.shown_in(LESSONS[0]) == {file} and not notebooks.shown_in(LESSONS[-1])
-    assert (written[0].parent / "micro.py").read_bytes() == file.read_bytes()
-
-
 def test_a_page_whose_text_has_a_number_of_its_output_is_refused(builder):
     pytest.importorskip("nbformat")
     output = "sphx-glr-script-out\n\n .. code-block:: none\n\n    1c: 0.399\n\n    p {}\n"
@@ -262,16 +246,7 @@ def test_a_page_whose_text_has_a_number_of_its_output_is_refused(builder):
     refuse("", "index")
 
 
-def test_a_notebook_that_misses_a_file_names_it(notebooks, tmp_path, monkeypatch):
-    first = next(cell for cell in notebooks.cells(LESSONS[0].read_text("utf-8")) if cell.is_code)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.delitem(sys.modules, "micro", raising=False)
-    with pytest.raises(ModuleNotFoundError, match=r"^put micro\.py into"):
-        exec(first.text, {})
-
-
-def test_the_zip_of_the_site_has_what_a_notebook_needs(notebooks, tmp_path):
+def test_the_zip_of_the_site_has_the_script_and_the_notebook(notebooks, tmp_path):
     folder = tmp_path / "built" / "course"
     folder.mkdir(parents=True)
     for script in (LESSONS[0], LESSONS[-1]):
@@ -280,10 +255,7 @@ def test_the_zip_of_the_site_has_what_a_notebook_needs(notebooks, tmp_path):
     notebooks.replace_those_of_the_gallery(SimpleNamespace(srcdir=tmp_path, config=config))
     names = [zipfile.ZipFile(path).namelist() for path in sorted(folder.glob("*.zip"))]
     stems = LESSONS[0].stem, LESSONS[-1].stem
-    assert names == [
-        [f"{stems[0]}.py", f"{stems[0]}.ipynb", "micro.py"],
-        [f"{stems[1]}.py", f"{stems[1]}.ipynb"],
-    ]
+    assert names == [[f"{stem}.py", f"{stem}.ipynb"] for stem in stems]
 
 
 GITHUB = "https://github.com/owner/name"
@@ -293,13 +265,9 @@ BY_HAND = "docs/start/install.md, shows how to install it"
 
 @pytest.mark.parametrize(
     ("lesson", "repository", "cell"),
-    [
-        (0, "", BY_HAND),
-        (1, GITHUB, PIP),
-        (0, GITHUB, f"{PIP}\n    !curl -fsSLO {GITHUB}/raw/notebooks/micro.py"),
-    ],
+    [(0, "", BY_HAND), (1, GITHUB, PIP)],
 )
-def test_a_notebook_fetches_what_it_needs_or_names_the_page(
+def test_a_notebook_installs_flowcore_or_names_the_page(
     notebooks, tmp_path, lesson, repository, cell
 ):
     path = notebooks.write(LESSONS[lesson], tmp_path / "a.ipynb", repository)
@@ -329,11 +297,9 @@ def test_a_lesson_has_a_link_to_colab_if_the_repository_has_an_address(notebooks
 @pytest.mark.slow
 @pytest.mark.parametrize("script", (LESSONS[0], LESSONS[-1]), ids=lambda path: path.stem)
 def test_a_notebook_runs_in_a_folder_of_its_own(script, notebooks, tmp_path):
-    """Beside the files that it needs; warnings are errors. The site runs the code of the others."""
+    """Warnings are errors. The site runs the code of the others."""
     nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
     pytest.importorskip("ipykernel")
-    for file in notebooks.shown_in(script):
-        shutil.copy(file, tmp_path)
     book = nbformat.read(notebooks.write(script, tmp_path / "book.ipynb"), as_version=4)
     strict = nbformat.v4.new_code_cell("import warnings\nwarnings.simplefilter('error')")
     book.cells.insert(0, strict)

@@ -662,6 +662,18 @@ def test_an_answer_that_cannot_be_read_is_named(name, text, problem):
     assert problem in flow_bench.call("check", {"exercise": name, "code": text})["error"]
 
 
+@pytest.mark.parametrize("name", teaching.EXERCISES)
+def test_who_is_stuck_gets_an_answer_that_is_right(name):
+    exercise, seed = teaching.EXERCISES[name], 7
+    message = call("check", exercise=name, code=None, seed=seed)["message"]
+    assert exercise.variant(seed).why in message and message.startswith(f"{name}: ")
+    if not exercise.inputs:
+        text = message.removeprefix(f"{name}: the answer is ").split(". ")[0]
+    else:
+        text = message.split("One solution:")[1]
+    assert call("check", exercise=name, code=text, seed=seed)["right"]
+
+
 def test_a_seed_has_its_own_question_and_answer():
     asked = call("question", exercise="1a", seed=7)["text"]
     assert asked == teaching.question("1a", 7) != teaching.question("1a")

@@ -207,15 +207,22 @@ def question(exercise: str, seed: int) -> dict:
     return {"text": "" if text == teaching.question(exercise) else text}
 
 
-def check(exercise: str, code: str, seed: int | None = None) -> dict:
+def check(exercise: str, code: str | None, seed: int | None = None) -> dict:
     """What the course answers to a number, rows of them, or a function's code: for the boxes.
 
-    Errors: ValueError for text that is none of these, or code that fails.
+    None asks for the answer and its reason. Errors: ValueError for text that is none of these, or
+    code that fails.
     """
-    if teaching.EXERCISES[exercise].inputs:
+    own = teaching.EXERCISES[exercise].variant(seed)
+    if code is None:
+        shown = teaching.solution(exercise, seed)
+        code = f"{shown}\n\nOne solution:\n\n{own.solution}"
+        shown = code if own.inputs else f"the answer is {shown}"
+        return {"right": None, "message": f"{exercise}: {shown}"}
+    if own.inputs:
         answer = cell.value(code, {**vars(math), "fc": fc, "np": np, "anp": anp})
     else:
-        answer = teaching.EXERCISES[exercise].variant(seed).read(code)
+        answer = own.read(code)
     verdict = teaching.check(exercise, answer, seed)
     return {"right": bool(verdict), "message": str(verdict)}
 

@@ -65,6 +65,7 @@ _STRETCH = Exercise(
         Mistake(-LOG_2_PI - 2 * np.log(2), "Only x1 is stretched: one log 2, not two."),
         Mistake(-LOG_2_PI - 1, "A logarithm to base 2 slipped in: in nats log 2 is 0.693, not 1."),
         Mistake(np.exp(-LOG_2_PI) / 2, "This is the density itself; its logarithm is asked for."),
+        Mistake(0.5, "This is p / N(0; 0, I), a ratio. Take its logarithm, and add log N."),
     ],
     "Which z lands on x = (0, 0)? Take log N(z; 0, I) there, and add log |det dz/dx|.",
 )  # fmt: skip
@@ -87,6 +88,7 @@ _DETERMINANT = Exercise(
                 "sign."),
         Mistake(np.log(1 - RHO), "Variances add up, not deviations: 0.64 + s^2 = 1."),
         Mistake(0.6, "This is the determinant; its logarithm is asked for."),
+        Mistake(0.36, "This is s^2, a variance. The diagonal has s; take its logarithm."),
     ],
     "The Jacobian is a triangle, so its determinant is 1 * s. The variance of x2 is 0.64 + s^2, "
     "and it must be 1.",

@@ -10,7 +10,7 @@ from .exercise import but, decimals, exercise, given, numbers
 from .lesson_5 import ROWS
 
 
-@numbers(a=decimals(0.1, 0.9, 0.05), b=decimals(-0.9, -0.1, 0.05), c=decimals(0.1, 0.9, 0.05))
+@numbers(a=decimals(0.1, 0.9, 0.05), b=decimals(-0.9, -0.1, 0.05), c=decimals(0.1, 0.9, 0.01))
 def _sum(a=0.1, b=-0.3, c=0.5):
     scales = (a, b, c)
     total = sum(scales)

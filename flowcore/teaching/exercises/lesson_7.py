@@ -70,7 +70,7 @@ def _order(z=3, a=2, b=1):
     )  # fmt: skip
 
 
-@numbers(a=decimals(0.1, 0.9, 0.05), b=decimals(-1.9, -0.3, 0.05), c=decimals(0.1, 0.9, 0.05))
+@numbers(a=decimals(0.1, 0.9, 0.05), b=decimals(-1.9, -0.3, 0.05), c=decimals(0.1, 0.9, 0.01))
 def _added(a=0.3, b=-1.2, c=0.5):
     dets = (a, b, c)
     total = sum(dets)

@@ -52,66 +52,8 @@ def _gap(a=3):
     )  # fmt: skip
 
 
-@numbers(kind=[None], digits=range(10, 300))
-def _overflow(kind="float32", digits=0):
-    largest = float(np.finfo(kind).max) if kind else 10.0**digits
-    where = f"in {kind}" if kind else f"where the largest number is 1e{digits}"
-    finite = f"np.finfo(np.{kind}).max" if kind else f"1e{digits}"
-    return exercise(
-        "8b",
-        f"The textbook's scale is exp(alpha). From which alpha on does it overflow {where}?",
-        np.log(largest),
-        f"log of the largest {kind or 'number'}. A single distant row is enough to make the loss "
-        "infinite.",
-        f"{finite} is the largest; exp(alpha) reaches it at its logarithm.",
-        *((np.log(float(np.finfo(other).max)), f"That is {other}'s.")
-          for other in ("float32", "float64") if other != kind),
-        ([np.log10(largest), np.round(np.log10(largest)), np.ceil(np.log10(largest))], "exp has "
-         "the base e, not 10."),
-        (np.round(np.log2(largest)), "exp has the base e, not 2.", 0.5),
-        (np.round(np.log2(largest)) - 1, "exp has the base e, not 2: these are exponents of 2."),
-        (-np.log(largest), "Towards minus infinity exp goes to 0: it overflows at the other end."),
-        (np.log(float(np.finfo("float32").tiny)), "There exp becomes too small. It overflows at "
-         "the other end."),
-        ([16.0, 32.0, 64.0], "These are numbers of bits. Sign, exponent and digits share the bits: "
-         "what is the largest number?"),
-        (np.log(2.0**31), "That is the largest integer of 32 bits; a float has an exponent."),
-        (np.log(2.0**32), "That is for integers of 32 bits; a float has an exponent."),
-        (0.5 * np.log(largest), "There its square overflows; exp(alpha) itself goes further."),
-        (1.1 * np.log(largest), "Close to it, but compute it: the logarithm of the largest "
-         "number.", 0.15 * np.log(largest)),
-    )  # fmt: skip
-
-
-@numbers(c=decimals(0.6, 2.9, 0.02))
-def _bound(c=2):
-    right = np.exp(c * np.tanh(1.0))
-    return exercise(
-        "8c",
-        f"The cure: alpha = c tanh(raw / c) with c = {c}. What is the scale exp(alpha) at raw = "
-        f"{c}?",
-        right,
-        f"Near raw = 0 the scale is about exp(raw), and it always stays in (exp(-{c}), exp({c})).",
-        "raw / c = 1. Take its tanh, c times that, and then exp.",
-        (np.exp(c), "That is exp(raw), perhaps clipped. But c tanh(1) is less than c."),
-        (np.exp(c * np.tanh(c)), "raw is divided by c inside, so that the slope at 0 stays 1."),
-        (c * np.tanh(1.0), "This is alpha; the scale is its exponential."),
-        (np.tanh(1.0), "This is tanh(raw / c): times c it is alpha, and exp(alpha) the scale."),
-        (np.exp(np.tanh(c)), "c multiplies the tanh and divides raw."),
-        (np.exp(np.tanh(1.0)), "c multiplies the tanh, too."),
-        (c * np.tanh(c), "raw is divided by c inside; and the scale is the exponential of alpha."),
-        (float(c), "This is the bound of alpha; tanh(1) is less than 1, and exp follows."),
-        (1.0, "exp(0) = 1, but alpha is not 0 there."),
-        (np.exp(-c * np.tanh(1.0)), "The sign: exp(-alpha) is the scale of the way back."),
-        (np.exp(1.0), "raw / c = 1; take its tanh, and c times that, before exp."),
-        (c * np.exp(np.tanh(1.0)), "c belongs in the exponent: alpha = c tanh(raw / c)."),
-        (np.tanh(c), "c multiplies the tanh and divides raw; and the scale is exp(alpha)."),
-        (np.exp(c) * np.tanh(1.0), "The whole of c tanh(raw / c) belongs in the exponent."),
-    )  # fmt: skip
-
-
 def mixture_log_p(z, centres):
-    """One right answer to 8d."""
+    """One right answer to 8b."""
     distance = ((z[:, None] - centres) ** 2).sum(axis=-1)  # (n, K)
     each = -0.5 * distance - 0.5 * z.shape[1] * np.log(2 * np.pi)
     return np.logaddexp.reduce(each, axis=1) - np.log(len(centres))
@@ -126,7 +68,7 @@ _right = given(lambda z, centres: (mixture_log_p(z, centres), z.shape[1], len(ce
 _CENTRES = np.array([[-3.0, 0.0], [3.0, 1.0], [0.0, 4.0]])
 _Z = np.array([[0.0, 0.0], [-3.0, 0.2], [2.0, 2.0], [60.0, -40.0]])
 
-_BASE = exercise("8d",
+_BASE = exercise("8b",
     "Write a function mixture_log_p(z, centres), a base with several pieces: z (n, D), centres (K, "
     "D), and each piece is N(centre, I) with the weight 1/K. It returns log p(z), (n,), also for "
     "distant z, where every exp is 0.",
@@ -160,13 +102,13 @@ _BASE = exercise("8d",
 
 
 def stray(log_p_of_truth, log_p_of_flow):
-    """One right answer to 8e."""
+    """One right answer to 8c."""
     floor = np.quantile(log_p_of_truth, 0.001)
     return np.mean(log_p_of_flow < floor)
 
 
 def _below(edge):
-    """A mistake of 8e: another edge, a function of both arrays."""
+    """A mistake of 8c: another edge, a function of both arrays."""
     return lambda own, drawn: np.mean(drawn < edge(own, drawn))
 
 
@@ -174,7 +116,7 @@ _OWN = np.random.default_rng(0).standard_normal(4000) - 2
 _DRAWN = np.concatenate([np.random.default_rng(1).standard_normal(800) - 2,
                          np.linspace(-30, -6, 200)])  # fmt: skip
 
-_STRAY = exercise("8e",
+_STRAY = exercise("8c",
     "Write a function stray(log_p_of_truth, log_p_of_flow). Both arguments hold log p of the "
     "truth: the first at its own draws, the second at draws of the flow. The function returns the "
     "share of the flow's draws that lie where the truth is less dense than at 99.9% of its own "
@@ -201,4 +143,4 @@ _STRAY = exercise("8e",
     inputs=[(_OWN, _DRAWN), (_OWN[:2000] * 1.5, _DRAWN[::3])],
 )  # fmt: skip
 
-LIMITS = (_gap, _overflow, _bound, _BASE, _STRAY)
+LIMITS = (_gap, _BASE, _STRAY)

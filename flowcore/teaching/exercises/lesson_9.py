@@ -179,7 +179,7 @@ _EULER = exercise("9e",
     "returns x at t = 1 and log |det dx/dz|.",
     push,
     "A chain of many small layers: log-dets add up, and each is h times the divergence.",
-    "Two sums in one loop. The divergence is taken where the step begins: before x moves.",
+    "Two sums in one loop, with h = 1/n. In step k, which begins with k = 0, t is k h.",
     (partial(_push, h_log=False), "x is right. Each step's log-det is h times the divergence."),
     (partial(_push, sign=-1), "x is right. The log-det is that of dx/dz: + the divergence."),
     (partial(_push, after=True), "x is right. The divergence is taken before x moves, at the "

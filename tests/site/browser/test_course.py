@@ -51,7 +51,6 @@ IN_WORDS = {  # what gives an answer away that is a small number, or a formula
     "6b": r"after three",
     "6c": r"1 - log 2",
     "10a": r"-log 2 pi",
-    "10c": r"cosine and a sine for each",
     "12a": r"sqrt\(1 - 0\.8",
 }
 

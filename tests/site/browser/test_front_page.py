@@ -1,4 +1,4 @@
-"""The site's first page: its flow moves soon, is flowcore's, and does without motion or script.
+"""The site's first page: it asks soon and judges a click; its flow is flowcore's.
 
 python -m pytest -q -s -m browser tests/site/browser/test_front_page.py   # prints the seconds
 """
@@ -65,16 +65,61 @@ def label(page):
     return page.locator("figure.learned .stage").inner_text()
 
 
-def test_it_moves_soon_and_comes_to_rest(opened, cold_page):
+def click(page, x, y):
+    """Click a place in the data's units: the flow's frame is centred in the canvas."""
+    page.locator("figure.learned[data-asked-after]").wait_for()
+    left, top, unit = page.evaluate(
+        """async () => {
+          const { stages, frameOf, ofTheBase } = await import("/_static/front_door.js");
+          const flow = await (await fetch("/_static/front_door.json")).json();
+          const [left, right, bottom, top] = frameOf(stages(flow, ofTheBase()).at(-1));
+          const { clientWidth, clientHeight } = document.querySelector("figure.learned canvas");
+          const unit = Math.min(clientWidth / (right - left), clientHeight / (top - bottom));
+          return [(left + right) / 2 - clientWidth / 2 / unit,
+                  (bottom + top) / 2 + clientHeight / 2 / unit, unit];
+        }"""
+    )
+    place = {"x": (x - left) * unit, "y": (top - y) * unit}
+    page.locator("figure.learned canvas").click(position=place)
+
+
+def test_it_asks_soon_and_gives_nothing_away(opened, cold_page):
     page = opened(cold_page)
-    page.wait_for_selector("figure.learned[data-moved-after]")
-    seconds = int(page.locator("figure.learned").get_attribute("data-moved-after")) / 1000
-    print(f"\nfirst movement {seconds:.1f} s after navigation")
+    page.locator("figure.learned[data-asked-after]").wait_for()
+    seconds = int(page.locator("figure.learned").get_attribute("data-asked-after")) / 1000
+    print(f"\nasked {seconds:.1f} s after navigation")
     assert seconds < 60
-    page.wait_for_function(AT_REST)
-    page.get_by_role("button", name="Play").wait_for()
+    assert page.get_by_text("Where will it put mass that is not in the data? Click.").is_visible()
     pixels = "document.querySelector('canvas').getContext('2d').getImageData(0, 0, 900, 300).data"
-    assert page.evaluate(f"{pixels}.some((v) => v > 0)")
+    assert page.evaluate(f"{pixels}.some((v) => v > 0)") and blue(page) < 0.01
+    assert not page.get_by_text("lesson 8").is_visible()
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "verdict"),
+    [
+        (1.5, 0.12, "Yes: there is mass here"),
+        (0.0, 1.0, "Here are data. Look beside them"),
+        (0.5, 0.2, "Hardly any mass is here"),
+    ],
+)
+def test_a_click_is_judged_and_the_density_is_shaded(opened, x, y, verdict):
+    page = opened(reduced_motion="reduce")
+    click(page, x, y)
+    page.wait_for_function(AT_REST)
+    assert page.locator("figure.learned output").inner_text().startswith(verdict)
+    assert blue(page) > 0.05 and label(page) == "density p(x)"
+    assert page.get_by_text("lesson 8").is_visible()
+
+
+def test_after_the_answer_it_moves_and_comes_to_rest(opened):
+    page = opened()
+    click(page, 1.5, 0.12)
+    page.wait_for_function(AT_REST)
+    page.get_by_role("button", name="Play").click()
+    page.get_by_role("button", name="Stop").wait_for()
+    assert place(page) < 9
+    page.wait_for_function(AT_REST)
     assert label(page) == "density p(x)"
 
 
@@ -96,6 +141,7 @@ def blue(page):
 
 def test_at_the_end_the_density_is_shaded_and_every_stage_has_its_label(opened):
     page = opened(reduced_motion="reduce")
+    page.get_by_role("button", name="Show me").click()
     page.wait_for_function(AT_REST)
     shaded, slider = blue(page), page.locator("figure.learned input")
     for place, words in [("0", "noise"), ("3", "after layer 3 of 8"), ("9", "rescaled")]:
@@ -132,19 +178,14 @@ def test_what_it_computes_is_flowcores(opened, builder):
     np.testing.assert_allclose(log_p, flow.log_prob(expected[-1]), atol=2e-2)
 
 
-def test_who_wants_less_motion_sees_the_last_picture(opened):
-    page = opened(reduced_motion="reduce")
-    page.wait_for_function(AT_REST)
-    assert page.locator("figure.learned").get_attribute("data-moved-after") is None
-    page.get_by_role("button", name="Play").click()  # asked for, it moves
-    page.wait_for_selector("figure.learned[data-moved-after]")
-
-
 def test_by_the_keyboard(opened):
     page = opened(reduced_motion="reduce")
-    page.wait_for_function(AT_REST)
+    page.locator("figure.learned[data-asked-after]").wait_for()
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Play"
+    assert page.evaluate("document.activeElement.textContent") == "Show me"
+    page.keyboard.press("Enter")
+    page.wait_for_function(AT_REST)  # at once: less motion is wanted
+    assert "thin strand" in page.locator("figure.learned output").inner_text()
     page.keyboard.press("Tab")
     page.keyboard.press("Home")
     assert place(page) == 0
@@ -152,10 +193,9 @@ def test_by_the_keyboard(opened):
     assert place(page) > 0
 
 
-def test_without_scripts_there_is_a_picture(opened, cold_page):
+def test_without_scripts_nothing_is_asked(opened, cold_page):
     page = opened(cold_page, java_script_enabled=False)
-    assert page.locator("figure.learned img").is_visible()
-    assert not page.get_by_role("button", name="Play").is_visible()
+    assert page.locator("h1").is_visible() and not page.locator("figure.learned").is_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

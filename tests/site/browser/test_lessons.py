@@ -174,6 +174,27 @@ def test_the_second_wrong_number_opens_the_picture(page):
     assert not form.get_by_text("Go on", exact=True).is_visible()
 
 
+def test_who_is_stuck_on_a_number_sees_it(page, tmp_path):
+    form = page.locator("form[data-name='1a']")
+    show = form.get_by_role("button", name="Show the answer")
+    answered(page, "1a", "0.3", "1a: not yet. ")
+    answered(page, "1a", "half a mile", "type a number, such as")
+    assert not show.is_visible()
+    answered(page, "1a", "0.4", "1a: not yet. ")
+    page.reload()  # misses are kept
+    show.click()
+    until(page, form.locator("output").inner_text, "1a: the answer is -1.612. x = 0 comes from")
+    assert not show.is_visible() and saved(page, tmp_path / "a.json") == {"1a": ("0.4", False)}
+    form.locator("input").fill("-1.6")
+    assert "-1.612" in form.locator("output").inner_text()  # it can be copied
+    assert form.get_attribute("data-right") == "shown"
+    answered(page, "1a", "-1.612", "1a: right. ")
+    saved(page, tmp_path / "b.json")
+    assert [row[1:5] for row in teaching.mark(tmp_path / "b.json")] == [
+        ("1a", None, "right", "shown")
+    ]
+
+
 def test_answers_are_kept_and_saved_as_a_file_that_can_be_marked(page, tmp_path):
     answered(page, "1a", "−1,61", "1a: right. ")  # noqa: RUF001
     page.locator("form[data-name='7a'] input").fill("0.3")  # written and not checked
@@ -199,7 +220,7 @@ def test_answers_are_kept_and_saved_as_a_file_that_can_be_marked(page, tmp_path)
         ("7a", None, "not yet", ""),
         ("1c", None, "code", "not yet"),
     ]
-    assert [row[1:] for row in teaching.mark(file)] == rows
+    assert [row[1:5] for row in teaching.mark(file)] == rows
     kept = json.loads(file.read_text("utf-8"))["answers"]
     assert [answer["text"] for answer in kept] == ["−1,61", "0.3", code]  # noqa: RUF001
     assert [set(answer) for answer in kept] == 3 * [
@@ -260,7 +281,7 @@ def test_a_class_has_other_numbers_by_its_seed(page, lesson, tmp_path):
     page.goto(f"{lesson}?seed=7")
     form = page.locator("form[data-name='1a']")
     until(page, form.inner_text, f"With your own numbers: {question}")
-    assert question != teaching.question("1a")
+    assert question != teaching.question("1a") and "How high is it?" not in form.inner_text()
     answered(page, "1a", "-1.612", "1a: not yet. ")
     answered(page, "1a", f"{teaching.EXERCISES['1a'].variant(7).answer:.3f}", "1a: right. ")
     page.goto(lesson)  # the next lesson knows it, too
@@ -269,12 +290,28 @@ def test_a_class_has_other_numbers_by_its_seed(page, lesson, tmp_path):
     with page.expect_download() as saving:
         page.get_by_text("Save my work").click()
     saving.value.save_as(tmp_path / "work.json")
-    assert [row[1:] for row in teaching.mark(tmp_path / "work.json")] == [
+    assert [row[1:5] for row in teaching.mark(tmp_path / "work.json")] == [
         ("1a", 7, "right", "right")
     ]
     page.goto(f"{lesson}?seed=")
     form.wait_for()
     assert "numbers" not in form.inner_text() and form.locator("input").input_value() == ""
+
+
+def test_a_box_waits_for_the_numbers_of_the_seed(page, lesson):
+    page.add_init_script("""const engine = flowcoreEngine;
+        const waits = new Promise((go) => {
+          globalThis.goOn = () => delete engine.call && go();
+        });
+        engine.call = (...given) => waits.then(() => engine.call(...given));""")
+    page.goto(f"{lesson}?seed=7")
+    form = page.locator("form[data-name='1a']")
+    form.get_by_text("Your own numbers are being drawn").wait_for()
+    assert "How high is it?" not in form.inner_text()
+    assert form.locator("input").is_disabled() and form.get_by_text("Check").is_disabled()
+    page.evaluate("goOn()")
+    until(page, form.inner_text, teaching.question("1a", 7))
+    answered(page, "1a", f"{teaching.EXERCISES['1a'].variant(7).answer:.3f}", "1a: right. ")
 
 
 def test_a_page_that_is_no_lesson_stays_as_it_is(new_page, site, site_folder):

@@ -12,7 +12,7 @@ import shutil
 import pytest
 
 from .conftest import Watched, serious_faults, served
-from .test_course import COURSE, pages, spoilers  # noqa: F401
+from .test_course import COURSE, SITE, pages, spoilers  # noqa: F401
 
 SIZE = {"width": 1280, "height": 720}
 
@@ -56,19 +56,34 @@ def test_no_slide_has_an_answer_before_its_question(script, slides, pages):  # n
         assert not spoilers(name, slides.as_text(before)), name
 
 
-@pytest.mark.parametrize("script", COURSE, ids=lambda path: path.stem)
-def test_slides_fill_the_screen_and_the_paper(script, page, site):
-    page.goto(f"{site}slides/{script.stem}.html")
+@pytest.mark.parametrize("deck", [*(path.stem for path in COURSE), "lecture"])
+def test_slides_fill_the_screen_and_the_paper(deck, page, site):
+    if deck == "lecture" and not SITE:
+        pytest.skip("of a site with pictures only")
+    page.goto(f"{site}slides/{deck}.html")
     page.wait_for_function("globalThis.MathJax?.startup?.promise")
     page.evaluate("MathJax.startup.promise")
     formulas = page.locator("div.math")
     assert formulas.locator("mjx-container").count() == formulas.count()
     sizes = page.evaluate("[...document.querySelectorAll('section')].map((one) => "
-                          "[one.scrollWidth, one.offsetHeight])")  # fmt: skip
+                          "[one.scrollWidth, one.scrollHeight])")  # fmt: skip
     assert all(width <= SIZE["width"] and height <= SIZE["height"] for width, height in sizes)
     notes = page.locator("aside").first
     assert not notes.is_visible()
     assert page.pdf(prefer_css_page_size=True).count(b"/Type /Page\n") == len(sizes)
     page.keyboard.press("n")
     assert notes.is_visible() and "minutes" in notes.inner_text()
+    answer = page.locator(".answer:not(:empty)").first
+    assert not answer.is_visible()
+    page.keyboard.press("a")
+    page.keyboard.press("a")
+    assert not notes.is_visible()
+    page.keyboard.press("a")
+    assert answer.is_visible() and "Answer: " in answer.inner_text()
+    page.keyboard.press("a")
+    tops = "[...document.querySelectorAll('section')].map((one) => one.getBoundingClientRect().top)"
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    assert abs(page.evaluate(tops)[1]) < 2
     assert serious_faults(page) == []
