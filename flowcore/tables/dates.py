@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import time
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -98,11 +97,13 @@ def formats_of(counts: Mapping, number: bool = False) -> list[str]:
 
 def _guessed(texts: list[str]) -> Iterator[str]:
     """The formats that pandas, if it is there, guesses for some texts."""
-    with suppress(ImportError), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the other order of day and month
+    with suppress(ImportError):
         from pandas.tseries.api import guess_datetime_format
 
         for text, order in product(texts[:: -(-len(texts) // GUESSED)], (True, False)):
+            first, second = [*map(int, re.findall(r"\d+", text)), 0, 0][:2]
+            if (first > 31 or 12 < second <= 31) if order else 12 < first <= 31:
+                continue  # it is the other order, and pandas would warn
             form = guess_datetime_format(text, dayfirst=order)
             if form and has_year(form) and re.search("%[mbB]", form):
                 offset = re.search(r"(Z|[+-]\d\d:?\d\d)?$", text)[0]

@@ -75,7 +75,7 @@ def is_missing(cell, words):
     return cell.strip() in words
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=settings.default.max_examples // 5, deadline=None)  # each fits a model
 @given(exports())
 def test_a_cell_that_is_not_empty_is_never_changed(table):
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
