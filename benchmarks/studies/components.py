@@ -23,7 +23,8 @@ import numpy as np
 import flowcore as fc
 from flowcore.tables import categorical, coordinates, fit_table, normal_scores
 
-from ..support.common import machine, parser, print_machine, print_table, quiet, write_rows
+from ..support.common import machine, parser, print_machine, quiet, write_rows
+from ..support.markdown import table
 from .synthetic.tables import CHOOSING, REPORTING, halves, is_number, schema_of
 
 OF_CATEGORIES = {"tree": slice(1, 2), "classes": slice(2, None), "counts": slice(0, 1)}
@@ -43,10 +44,21 @@ def main(argv=None) -> int:
         for kind in (OF_NUMBERS, OF_CATEGORIES):
             wanted = [one for one in args.components if one in kind]
             rows += losses(name, train, held_out, wanted, args.budget)
-    shown = [[r["table"], r["component"], f"{r['nats']:.3f} +- {r['error']:.3f}"] for r in rows]
-    print_table(["table", "without", "nats a row lost"], shown)
+    print(rendered({"rows": rows}))
     write_rows(args.json, "components", rows)
     return 0
+
+
+def rendered(document: dict) -> str:
+    """A row a table, a column a part; empty where it changes nothing."""
+    parts, of_table = [*OF_NUMBERS, *OF_CATEGORIES], {}
+    for row in document["rows"]:
+        nats = f"{row['nats']:+.3f} ± {row['error']:.3f}"
+        of_table.setdefault(row["table"], {})[row["component"]] = nats.removeprefix(
+            "+0.000 ± 0.000"
+        )
+    lines = [[name, *(own.get(part, "") for part in parts)] for name, own in of_table.items()]
+    return table(["nats a row lost without", *parts], lines)
 
 
 def losses(name: str, train, held_out, components: list[str], budget) -> list[dict]:

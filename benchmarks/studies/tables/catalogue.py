@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ... import moons_seeds, spline_step
-from .. import cost_growth
+from .. import components, cost_growth
 from . import beside_peers, costs, imputation, quality, synthetic
 from .jobs import JOBS, POWER, RESULTS
 from .source import source
@@ -54,6 +54,7 @@ TABLES: dict[str, Table] = {
         Table("weights", quality.weights, ("estimator",)),
         Table("outliers", quality.outliers, ("outliers",)),
         Table("outlier-kinds", quality.outlier_kinds, ("outlier_kinds",)),
+        Table("components", components.rendered, ("components",)),
         Table("synthetic", synthetic.means, ("synthetic",)),
         Table("imputation", imputation.by_table, ("imputation",)),
         Table("published", imputation.published, ("published",)),

@@ -78,6 +78,7 @@ outliers          25  studies.outliers
 outlier_kinds      6  studies.outliers --tables 'red wine 3-5' 'abalone 9-18' --kinds labelled swapped clustered
 estimator        150  studies.estimator
 synthetic         30  studies.synthetic
+components        25  studies.components --budget 0.15
 imputation       150  studies.conditionals.imputation --rows 300 --budget 0.02
 published         90  studies.conditionals.published --budget 0.02
 magic              8  studies.tabular magic --models made maf5 nsf_ar maf_mog5 --epochs 60 --patience 15 --minutes 2
