@@ -102,6 +102,7 @@ VALUE = [
     (lambda: RealNVP(1), "dim >= 2, not 1.*MaskedAutoregressiveFlow"),
     *((lambda n=n: Coupling(3, num_masked=n), rf"1\.\.2 .*not {n}") for n in (0, 3, -3, INF, 1.5)),
     (lambda: Coupling(3, fraction_masked=0.1), "fraction_masked=0.1"),
+    (lambda: Coupling(3, fraction_masked=1.5), "fraction_masked must lie between -1 and 1"),
     (lambda: Coupling(3, num_masked=1, fraction_masked=0.5), "not both"),
     (lambda: Coupling(3, 1, conditioner=MADE(2, [4])), "must map 1"),
     (lambda: Coupling(4, 2, conditioner=MLP(2, (2, 1), [4])), r"\(2, 2\)"),

@@ -324,3 +324,47 @@ def test_a_mixture_of_flows_warns_of_far_contexts():
         density.log_prob(x, context=c)
         with pytest.warns(UserWarning, match="far outside of the training rows in column 0"):
             density.log_prob(x, context=c + 5000)
+
+
+def test_the_margin_of_a_context_is_the_documented_one():
+    """500 rows of a uniform column, whose central 90% is 0.9 wide; then one of them far out."""
+    rows = np.linspace(0, 1, 500)[:, None]
+    np.testing.assert_allclose(reach_of(rows)[:, 0], [0, 1, 2], rtol=1e-12)
+    rows[-1] = 9.0
+    inner = np.diff(np.quantile(rows, [0.05, 0.95]))[0]
+    np.testing.assert_allclose(reach_of(rows)[2, 0], 9 * (9 / inner) ** 3 / 10 * 2, rtol=1e-9)
+
+
+def test_margins_train_in_a_flow_of_few_skewed_rows():
+    """The map is set by the training rows, once; log p is that of the data's own units."""
+    x = np.exp(np.random.default_rng(0).normal([1.0, 3.0], size=(200, 2)))
+    flow = fc.flows.maf(2, layers=1, hidden=[4], standardize="margins")
+    flow, _ = fc.fit(flow, x, epochs=2)
+    plain, _ = fc.fit(fc.flows.maf(2, layers=1, hidden=[4]), x, epochs=2)
+    truth = -np.log(x).sum(axis=1) - 0.5 * ((np.log(x) - [1.0, 3.0]) ** 2).sum(axis=1)
+    truth = (truth - np.log(2 * np.pi)).mean()
+    assert truth + 0.05 > flow.log_prob(x).mean() > truth - 0.25 > plain.log_prob(x).mean()
+    again, _ = fc.fit(flow, 2 * x, epochs=1)
+    before, after = (
+        [part.loc.tolist() for part, _ in own.bijector.steps("forward") if hasattr(part, "loc")]
+        for own in (flow, again)
+    )
+    assert len(before) == 1 and before == after
+
+
+def test_the_margin_of_a_weighted_column_is_that_of_repeated_rows():
+    x, times = np.random.default_rng(1).gamma(2, size=(60, 1)), np.arange(60) % 3 + 1
+    a = fc.Margins.from_data(x, times)
+    assert np.isfinite(a.inverse(x)).all()
+    known = np.append(x, [[np.nan]], axis=0)
+    np.testing.assert_array_equal(fc.Margins.from_data(known).loc, fc.Margins.from_data(x).loc)
+    same = fc.Margins.from_data(np.full((9, 1), 4.0))
+    assert (same.loc, same.scale, same.tails) == (4.0, 1.0, 1.0)
+
+
+def test_equal_values_make_no_spike():
+    """Of 200 rows 120 are 0: without spreading them, s shrinks around 0 for ever."""
+    rng = np.random.default_rng(0)
+    x = np.where(rng.random(200) < 0.6, 0.0, rng.exponential(size=200))[:, None]
+    flow = fc.TransformedDistribution(fc.Normal(1), fc.Margins.from_data(x))
+    assert flow.log_prob(x).max() < 3 and np.isfinite(flow.log_prob([[-50.0], [500.0]])).all()
