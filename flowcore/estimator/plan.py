@@ -72,7 +72,7 @@ class Plan:
         others = np.stack([fits[0].log_p[0] for _, fits in simple], axis=1)
         every = -(-self.epochs // self.snapshots)
         asked = tuple(max(1, round(self.epochs / part / every)) for part in ASKED)
-        return Question(others, leader.log_p, folds.folds[0].held_out.weight, asked)
+        return Question(others, leader.log_p, folds.fold(0).held_out.weight, asked)
 
 
 def default_minutes(n: int) -> float:

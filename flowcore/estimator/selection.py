@@ -50,7 +50,8 @@ def select(
     work = partial(run, n_jobs=n_jobs, progress=progress, ends=ends)
     flows, left_out, spent = race(folds, plan, simple, work, late, alone)
     cost = sum(plan.seconds_of(flow) * fits[0].epochs for flow, fits in flows)
-    used = min(plan.used, plan.first + int((plan.budget - spent) / cost)) if cost else plan.used
+    more = int(max(plan.budget - spent, 0) / cost) if cost else plan.used  # folds
+    used = min(plan.first + more, plan.used)
     used = other_folds(folds, used, plan, simple, flows, work, late)
     folds = folds.first(used)
     if late:
@@ -189,23 +190,28 @@ class Folds:
 
     def __init__(self, rows: Sample, plan: Plan, angle, seeds: np.random.SeedSequence):
         cut, *self._seeds = seeds.spawn(1 + plan.used)
-        self.rows = rows
+        self.rows, self.used, self._angle = rows, plan.used, angle
         self._number = np.random.default_rng(cut).permutation(len(rows)) % plan.parts
-        self.folds = [
-            Fold(rows.take(self._number != k).completed(), rows.take(self._number == k), angle)
-            for k in range(plan.used)
-        ]
+        self._made: dict[int, Fold] = {}
+
+    def fold(self, k: int) -> Fold:
+        """Made when it is asked for: of a large table few are."""
+        if k not in self._made:
+            here = self._number == k
+            training = self.rows.take(~here).completed()
+            self._made[k] = Fold(training, self.rows.take(here), self._angle)
+        return self._made[k]
 
     def first(self, used: int) -> Folds:
         """The first ones alone."""
         new = copy(self)
-        new.folds = self.folds[:used]
+        new.used = used
         return new
 
     @property
     def held_out(self) -> np.ndarray:
         """(n,): which rows are held out."""
-        return self._number < len(self.folds)
+        return self._number < self.used
 
     @property
     def number(self) -> np.ndarray:
@@ -221,7 +227,7 @@ class Folds:
         """A candidate's fit on a fold."""
         state = [*self._seeds[k].generate_state(2).tolist(), candidate.seed]
         seed = int(np.random.SeedSequence(state).generate_state(1)[0])
-        return partial(candidate.fitted, self.folds[k], seed, **options)
+        return partial(candidate.fitted, self.fold(k), seed, **options)
 
     def fitted(self, candidate: Candidate | FlowCandidate, fits: list[Fit]) -> Fitted:
         """The candidate at the snapshot that is best for all folds together; a fold whose training
@@ -269,6 +275,6 @@ def stacked(
     latent = next(one.densities[0] for one, _ in by_weight if one.candidate.latent)
     scored = tuple(replace(one.scored, weight=weight) for one, weight in chosen)
     total = Scored("this density", mean, error, 1.0, False)
-    counts = len(scores), len(folds.number), len(folds.folds)
+    counts = len(scores), len(folds.number), folds.used
     summary = Summary(scored, total, *counts, tuple(left_out))
     return Mixture(*zip(*parts, strict=True)), latent, scores, summary

@@ -149,11 +149,11 @@ def raced(curves, n, first=2):
     plan = SimpleNamespace(parts=5, used=5, first=first, epochs=16, snapshots=16, flows=runners,
                            seconds_of=lambda flow: 1.0)  # fmt: skip
     folds = Folds(rows, plan, False, np.random.SeedSequence(0))
-    own = [Fit(fc.Normal(1), np.full((1, len(fold.held_out)), -5.0)) for fold in folds.folds]
+    own = [Fit(fc.Normal(1), np.full((1, len(folds.fold(k).held_out)), -5.0)) for k in range(5)]
     simple = [(Candidate("simple", None), own[:first])]
     plan.question = lambda simple, leader, folds: Question(
         np.full((len(own[0].log_p[0]), 1), -5.0), leader.log_p,
-        folds.folds[0].held_out.weight, (1, 4),
+        folds.fold(0).held_out.weight, (1, 4),
     )  # fmt: skip
 
     def work(tasks, seconds):
@@ -405,7 +405,7 @@ def folds_of(rows, parts, used):
 
 
 def test_folds_are_of_one_size():
-    folds = folds_of(table(np.arange(103.0)[:, None]), 10, 10).folds
+    folds = [*map(folds_of(table(np.arange(103.0)[:, None]), 10, 10).fold, range(10))]
     assert len(folds) == 10 and {len(fold.held_out) for fold in folds} == {10, 11}
     assert sorted(np.concatenate([fold.held_out.place for fold in folds])) == [*range(103)]
     for fold in folds:
@@ -515,7 +515,7 @@ def curved(n, seed=0):
 
 def test_a_white_spline_flow_sees_small_differences_of_columns():
     x = curved(300)
-    fold = folds_of(table(scaling(x).inverse(x)), 3, 1).folds[0]
+    fold = folds_of(table(scaling(x).inverse(x)), 3, 1).fold(0)
     plain, white = (
         FLOWS[name].fitted(fold, 0, 15, 3, 2, True) for name in ("spline", "white_spline")
     )
@@ -565,7 +565,7 @@ def with_junk(rows, share=1e-12):
 
 def test_rows_of_hardly_any_weight_do_not_choose_the_epoch():
     """Importance weights: the rows that do not count get worse at once, in every epoch."""
-    fold = folds_of(table(correlated(300)), 3, 1).folds[0]
+    fold = folds_of(table(correlated(300)), 3, 1).fold(0)
     other = Fold(fold.training, with_junk(fold.held_out))
     many, same = (FLOWS["small"].fitted(one, 0, 300, 100, 2, True) for one in (fold, other))
     assert len(many.log_p) < 100  # stopped
@@ -576,7 +576,7 @@ def test_rows_of_hardly_any_weight_do_not_choose_the_epoch():
 
 
 def test_a_flow_learns_in_float32_and_is_scored_as_it_is_then():
-    fold = folds_of(table(correlated(300)), 3, 1).folds[0]
+    fold = folds_of(table(correlated(300)), 3, 1).fold(0)
     density, log_p = FLOWS["small"].fitted(fold, 0, 12, 4, 2, True).at(-1)
     assert density.dtype == float
     np.testing.assert_array_equal(density.params, density.params.astype(np.float32))
@@ -592,7 +592,7 @@ def ticks(monkeypatch):
 @pytest.mark.parametrize("looks", [3, 60])
 def test_a_flow_whose_time_is_over_keeps_its_best_epoch(ticks, looks):
     rows = table(correlated(500))
-    fold = folds_of(rows, 5, 1).folds[0]
+    fold = folds_of(rows, 5, 1).fold(0)
 
     def fitted(moment):
         with until(moment):
