@@ -225,7 +225,8 @@ class FlowCandidate:
         # what is standardised has been standardised
         options |= {"context_dim": context_dim, "standardize": False, "standardize_context": False}
         options |= {"bins": self.bins} if self.bins else {}
-        options |= {"dtype": np.float32} if self.recipe is not _own else {}
+        far = max(np.abs(one.x).max(initial=0) for one in (rows, fold.held_out))
+        options |= {"dtype": np.float32} if self.recipe is not _own and far < LARGEST else {}
         flow = self.recipe(rows.x.shape[1], rng=rng, **options)
         if self.clamped:
             base = ClampedBase(flow.base, context_dim)

@@ -51,8 +51,8 @@ def select(
     flows, left_out, spent = race(folds, plan, simple, work, late, alone)
     cost = sum(plan.seconds_of(flow) * fits[0].epochs for flow, fits in flows)
     more = int(max(plan.budget - spent, 0) / cost) if cost else plan.used  # folds
-    used = min(plan.first + more, plan.used)
-    used = other_folds(folds, used, plan, simple, flows, work, late)
+    used = plan.first if late else min(plan.first + more, plan.used)
+    used = other_folds(folds, used, plan, simple, flows, work, late, ends)
     folds = folds.first(used)
     if late:
         warn(
@@ -157,8 +157,9 @@ def options_of(plan: Plan, simple: Fits) -> dict:
 
 
 def other_folds(
-    folds: Folds, used: int, plan: Plan, simple: Fits, flows: Fits, work, late: list[str]
-) -> int:
+    folds: Folds, used: int, plan: Plan, simple: Fits, flows: Fits, work, late: list[str],
+    ends: float,
+) -> int:  # fmt: skip
     """Add the fits on the folds after the first ones; returns on how many folds all have one."""
     places, how = range(plan.first, used), options_of(plan, simple)
     tasks = [folds.task(flow, k, **how) for flow, _ in flows for k in places]
@@ -169,8 +170,12 @@ def other_folds(
         if not all(fits):
             used = min(used, fits.index(None))
             late.append(f"fold {used + 1} of {plan.used}")
-    for one, fits in simple:
-        fits += [folds.task(one, k)() for k in range(plan.first, used)]
+    for k in range(plan.first, used):
+        if time.time() > ends:
+            late.append(f"fold {k + 1} of {plan.used}")
+            return k
+        for one, fits in simple:
+            fits.append(folds.task(one, k)())
     return used
 
 

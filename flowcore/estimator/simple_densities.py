@@ -22,7 +22,7 @@ from ..distributions import (
 )
 from ..mixtures import MultivariateNormalMixture, MultivariateTMixture
 from ..mixtures.expectation_maximization import best_of_starts, moved, whitened
-from .rows import MOST_ROWS, Sample
+from .rows import MOST_ROWS, Sample, near
 
 MANY_ROWS = 5_000  # of which one start of EM has to do
 MOST_WORK = 3e7  # D^3 for each pattern of present numbers and component
@@ -31,9 +31,9 @@ MOST_WORK = 3e7  # D^3 for each pattern of present numbers and component
 def gaussian(rows: Sample, rng=None, shrink: bool = True) -> TransformedDistribution:
     """The Gaussian x = A z + mean of full covariance A A^T. It has a latent space.
 
-    shrink: see `whitened`.
+    shrink: see `whitened`. Distant values are moved nearer: else one of them would decide alone.
     """
-    _, mean, factor = whitened(rows.x, rows.weight, shrink)
+    _, mean, factor = whitened(near(rows.x), rows.weight, shrink)
     scale = np.diagonal(factor)
     packed = np.tril(factor / scale, -1) + np.diag(scale)  # L below the diagonal, s on it
     linear = LULinear.from_lu(packed, bias=mean, log_scale_bound=None)

@@ -307,12 +307,11 @@ def test_only_correlated_columns_get_a_white_spline_flow(where, monkeypatch):
 def test_a_white_spline_flow_wins_where_columns_are_nearly_the_same():
     x, options = moons(900) @ [[1, 1], [0, 0.01]], QUICK | {"budget": 0.03}
     found = fc.FlowDensity(**options).fit(x[:300])
-    scores = {one.name: one for one in found.summary_.candidates}
-    alone = fc.FlowDensity("spline", **options).fit(x[:300]).summary_
-    white, plain = scores["spline flow, white"], alone.candidates[-1]
-    assert plain.name == "spline flow"
-    assert white.weight > 0.3 and white.score > plain.score + 0.3
-    assert found.score(x[300:]) > white.score - 0.2
+    white, plain = (
+        fc.FlowDensity(name, **options).fit(x[:300]).score(x[300:])
+        for name in ("white_spline", "spline")
+    )
+    assert white > plain + 0.3 and found.score(x[300:]) > white - 0.05
 
 
 def test_a_white_flow_reads_the_principal_axes_of_the_context(tmp_path):
@@ -404,9 +403,9 @@ def test_a_limit_by_the_clock(monkeypatch, n_jobs):
     options = {"max_seconds": 12, "n_jobs": n_jobs, "random_state": 0}
     start = time.perf_counter()
     with pytest.warns(UserWarning, match="the end of spline flow") as warned:
-        found = fc.FlowDensity(**options).fit(moons(5000))
+        found = fc.FlowDensity(**options).fit(moons(20_000))
     assert time.perf_counter() - start < 1.2 * 12 + 2 and len(warned) == 1
-    assert found.summary_.winner.is_flow
+    assert sum(one.weight for one in found.summary_.candidates if one.is_flow) > 0.05
     assert found.score(moons(2000, 1)) > found.summary_.candidates[0].score + 0.3
 
 

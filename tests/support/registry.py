@@ -391,7 +391,7 @@ BIJECTORS = {
     "fixed-sinh-arcsinh": lambda: fc.SinhArcsinh(2, skewness=0.4, tailweight=1.3),
     "fixed-sinh-arcsinhs": lambda: fc.SinhArcsinh(3, LOW, [0.5, 1.0, 2.0]),
     "margins-fresh": lambda: fc.Margins(2),
-    "margins": lambda: fc.Margins.from_data(np.exp(data(3)) + LOW),
+    "margins": lambda: fc.Margins.from_data(np.exp(data(3) / 10)),
     "invert-exp": lambda: fc.Invert(fc.Exp(1)),
     "chain-bounded": lambda: fc.Chain([fc.Sigmoid(3, LOW, HIGH), fc.LULinear(3)]),
     "blockwise": lambda: fc.Blockwise([fc.Exp(1), fc.LULinear(2), maf(2, context_dim=2)]),
