@@ -51,7 +51,7 @@ def select(
     flows, left_out, spent = race(folds, plan, simple, work, late, alone)
     cost = sum(plan.seconds_of(flow) * fits[0].epochs for flow, fits in flows)
     more = int(max(plan.budget - spent, 0) / cost) if cost else plan.used  # folds
-    used = plan.first if late else min(plan.first + more, plan.used)
+    used = min(plan.first + more, plan.used)
     used = other_folds(folds, used, plan, simple, flows, work, late, ends)
     folds = folds.first(used)
     if late:
@@ -100,7 +100,7 @@ def simple_fits(folds: Folds, plan: Plan, late: list[str], ends: float) -> Fits:
                 late.append(one.name)
                 return found
             found.append((one, fits))
-            top = max(top, np.mean([fit.log_p.mean() for fit in fits]))
+            top = max(top, folds.score(fits))
         best, worse = (top, 0) if top > best else (best, worse + 1)
         if worse == 2:
             break
@@ -114,7 +114,7 @@ def race(folds: Folds, plan: Plan, simple: Fits, work, late: list[str], alone: b
     Worth their time are those to which stacking gives a weight. If there are many rows, a leader is
     trained to the end, and the others as long as they add something to it, see `Question`.
     """
-    how = options_of(plan, simple)
+    how = options_of(folds, plan, simple)
 
     def raced(flows, question=None):
         tasks = [folds.task(flow, k, **how, question=question)
@@ -146,9 +146,9 @@ def race(folds: Folds, plan: Plan, simple: Fits, work, late: list[str], alone: b
     )
 
 
-def options_of(plan: Plan, simple: Fits) -> dict:
+def options_of(folds: Folds, plan: Plan, simple: Fits) -> dict:
     """Those of the fit of a flow, of which two depend on the simple densities."""
-    scores = [(one, np.mean([fit.log_p.mean() for fit in fits])) for one, fits in simple]
+    scores = [(one, folds.score(fits[: plan.first])) for one, fits in simple]
     scores = sorted(scores, key=lambda own: -own[1])
     sizes = [one.options["n_components"] for one, _ in scores if one.options.get("n_components")]
     shrink = [one.options.get("shrink", True) for one, _ in scores if one.latent]
@@ -161,7 +161,7 @@ def other_folds(
     ends: float,
 ) -> int:  # fmt: skip
     """Add the fits on the folds after the first ones; returns on how many folds all have one."""
-    places, how = range(plan.first, used), options_of(plan, simple)
+    places, how = range(plan.first, used), options_of(folds, plan, simple)
     tasks = [folds.task(flow, k, **how) for flow, _ in flows for k in places]
     seconds = [plan.seconds_of(flow) * fits[0].epochs for flow, fits in flows for _ in places]
     found = iter(work(tasks, seconds))
@@ -206,6 +206,12 @@ class Folds:
             training = self.rows.take(~here).completed()
             self._made[k] = Fold(training, self.rows.take(here), self._angle)
         return self._made[k]
+
+    def score(self, fits: list[Fit]) -> float:
+        """The mean log-density of the held-out rows, by their weights, of a simple density's fits
+        on the first folds."""
+        weights = [self.fold(k).held_out.weight for k in range(len(fits))]
+        return float(np.mean([fit.log_p[0] @ w for fit, w in zip(fits, weights, strict=True)]))
 
     def first(self, used: int) -> Folds:
         """The first ones alone."""

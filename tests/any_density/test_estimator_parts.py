@@ -628,3 +628,10 @@ def test_every_task_gets_its_part_of_the_time(ticks, seconds, n_jobs):
     looks = run([ends] * 3, seconds, n_jobs, ends=5000)
     np.testing.assert_allclose(looks, 5000 * np.divide(seconds, sum(seconds)), atol=50)
     assert run([check_time], [1], 1, ends=5000) == [None]
+
+
+def test_rows_of_hardly_any_weight_choose_neither_sizes_nor_shrinkage():
+    """Half of the rows weigh nothing, and are noise: scores are those of the others."""
+    folds = folds_of(with_junk(table(correlated(100)), 1e-9), 5, 5)
+    log_p = np.where(folds.fold(0).held_out.weight > 1e-6, -1.0, -99.0)
+    assert folds.score([Fit(fc.Normal(1), log_p[None])]) == pytest.approx(-1, abs=1e-5)
