@@ -12,16 +12,18 @@ from .notebooks import EXAMPLES, cells
 
 NUMBER = re.compile(r"(?<![\w.^{])\d+(?:,\d{3})*(?:\.\d+)?(?!\w|[.,]\d)")
 QUESTION = re.compile(r"^ *\d+[a-z]: .*", flags=re.M)  # of an exercise, which a script prints, too
+TIME = re.compile(r"\d[\d.,]* ?(?:[mµ]?s|min|seconds|minutes)\b")
 OUTPUT = re.compile(r"sphx-glr-script-out\n\n \.\. code-block:: none\n\n((?:    .*\n|\n)+)")
 
 
 def copied(source: str, printed: str) -> list[str]:
     r"""The numbers of two digits or more that a script's text has from what it prints.
 
-    A text may round decimals. Numbers that the code has, too, are left out.
+    A text may round decimals. Numbers that the code has, too, are left out. So are times, which are
+    others in each run: 17 s, or 32.00 in a column of milliseconds.
 
-    >>> script = "'''0.32 of 1,500 rows'''\nn = 1_500\n# %%\n# or 480, but not 0.3, 0.33, 8 or 17"
-    >>> copied(script, "0.3204 of 1,500 rows: 480, in 8 blocks, 17.2 s")
+    >>> script = "'''0.32 of 1,500 rows'''\nn = 1_500\n# %%\n# or 480, but not 0.3, 0.33, 8, 17, 32"
+    >>> copied(script, "0.3204 of 1,500 rows: 480, in 8 blocks, 17 s; ms: 32.00")
     ['0.32', '480']
     """
     texts, codes = (
@@ -29,11 +31,12 @@ def copied(source: str, printed: str) -> list[str]:
         for is_code in (False, True)
     )
     in_code = set(map(_value, NUMBER.findall(codes.replace("_", ""))))
-    found = set(map(_value, NUMBER.findall(QUESTION.sub("", printed))))
+    found = NUMBER.findall(TIME.sub("", QUESTION.sub("", printed)))
 
     def is_copied(number: str) -> bool:
         decimals, value = len(number.partition(".")[2]), _value(number)
-        rounded = {round(other, decimals) for other in found} if decimals else found
+        kept = found if decimals else [other for other in found if "." not in other]
+        rounded = {round(_value(other), decimals) for other in kept}
         n_digits = len(re.sub(r"\D", "", number).lstrip("0"))
         return n_digits > 1 and value in rounded and value not in in_code
 
