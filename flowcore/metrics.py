@@ -30,16 +30,14 @@ def kl_to_truth(flow: HasLogProb, target: Density, n: int = 20_000, rng: Seed = 
         KL(p || q) = E_p[log p(x) - log q(x)] >= 0,       standard error = sd / sqrt(n)
 
     In nats. KL is the flow's expected negative log-likelihood minus the truth's entropy; this
-    estimate has less noise than that difference. KL does not depend on the units: flow and target
-    only have to be densities of the same x. An estimate may lie below 0 by a few standard errors.
-    If the flow's density is 0 at a draw, the divergence is inf, and its standard error nan. Cost:
-    one `log_prob` of flow and target on n rows.
+    estimate has less noise than that difference. It does not depend on the units, and may lie below
+    0 by a few standard errors. If the flow's density is 0 at a draw, it is inf, and its standard
+    error nan. Cost: one `log_prob` of flow and target on n rows.
 
-    The standard error is valid only if log p - log q has a finite variance. The variance may be
-    infinite if the flow has thinner tails than the truth. For a Gaussian flow and a Student t of 3
-    degrees of freedom, the estimate is mostly too low, often by more than two standard errors.
-    `kl_to_truth` warns (for n >= 1000) if a single draw contributes a tenth of the variance, and
-    the largest values have a Pareto tail with k-hat > 1/2.
+    When is the error too small? If the flow has thinner tails than the truth, the variance of log p
+    - log q may be infinite, and the estimate is mostly too low. `kl_to_truth` warns (for n >= 1000)
+    if a single draw contributes a tenth of the variance, and the largest values have a Pareto tail
+    with k-hat > 1/2.
 
     Errors: ValueError for n < 2, different dims, and for a log_prob that is NaN or +inf, or does
     not return one number per row.

@@ -26,13 +26,15 @@ class Clamped(Composite):
         x_i = f_i(z)    log |det dx_a/dz_a|         where a_i = 1
         x_i = z_i = 0                               where a_i = 0
 
-    The last D columns of the context are a; the layers of f read these columns, too. In every layer
-    an absent coordinate has phi = 0, the identity. So the coordinate stays 0, and its log-det is
-    left out. For a fixed a, each autoregressive or coupling layer is then a triangular map of the
-    coordinates that are present. So one pass gives their normalised density, for every a, and no
-    absent number is filled in or integrated out. The entries of absent coordinates must be numbers,
-    and are ignored. Cost: that of f. Errors: ValueError for layers that mix coordinates linearly or
-    reorder them, that are not initialised yet, or whose transformer is not the identity at phi = 0.
+    So one pass gives the normalised density of the coordinates that a row has, for every a, and no
+    absent number is filled in or integrated out. How? The last D columns of the context are a, and
+    the layers of f read them, too. In every layer an absent coordinate has phi = 0, the identity,
+    so it stays 0, and its log-det is left out. What remains is a triangular map of the coordinates
+    that are present.
+
+    The entries of absent coordinates must be numbers, and are ignored. Cost: that of f. Errors:
+    ValueError for layers that mix coordinates linearly or reorder them, that are not initialised
+    yet, or whose transformer is not the identity at phi = 0.
 
     Parameters
     ----------

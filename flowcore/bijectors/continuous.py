@@ -37,26 +37,25 @@ class ContinuousFlow(Bijector):
         dx/dt = v(x, t; theta),   x(0) = z,   x = x(1)
         log |det dx/dz| = integral from 0 to 1 of div v(x(t), t) dt,    div v = sum_d dv_d/dx_d
 
-    In both directions, a Runge-Kutta method integrates x and the log-det together, on a fixed grid
-    of `n_steps` equal steps. The classical method, of order 4, takes a step of size h from (x, t)
-    as follows, with k_1 = v(x, t):
+    A Runge-Kutta method integrates x and the log-det together, on a fixed grid of `n_steps` equal
+    steps. The classical method, of order 4, takes a step of size h from (x, t) as follows, with k_1
+    = v(x, t):
 
         k_2 = v(x + h/2 k_1, t + h/2),   k_3 = v(x + h/2 k_2, t + h/2),   k_4 = v(x + h k_3, t + h)
         x <- x + h/6 (k_1 + 2 k_2 + 2 k_3 + k_4)
 
     The inverse starts at t = 1, with h < 0. Butcher's method of order 5 has six stages a step, and
-    needs fewer stages for the same error. The grid is the same for all rows, so that the result of
-    a row does not depend on the others. (An adaptive solver would couple them.) Forward and inverse
-    undo each other only up to the error of the grid, O(n_steps^-order), and the log-det has an
-    error of this order, too. `with_tolerance` and `fit_matching` choose a grid.
+    needs fewer stages for the same error. All rows have the same grid, so the result of a row does
+    not depend on the others, as it would with an adaptive solver.
 
-    The divergence is exact: D Jacobian-vector products give the diagonal of the Jacobian. (A random
-    estimate needs fewer products, but the exponential of an estimated log-density is no density.)
+    How exact is it? Forward and inverse undo each other, and the log-det is right, only up to the
+    error of the grid, O(n_steps^-order). `with_tolerance` and `fit_matching` choose a grid. The
+    divergence is exact: D Jacobian-vector products give the diagonal of the Jacobian.
 
     Cost of a direction, per row: 1 + D passes of the network for each of 4 n_steps stages (6
-    n_steps at order 5). A gradient takes about four times as long, but needs only the memory of one
-    pass, because the way back computes the stages again. `sample` needs no divergence: one pass a
-    stage. `fit_matching` trains the flow without solving the equation.
+    n_steps at order 5). A gradient takes about four times as long, in the memory of one pass.
+    `sample` needs no divergence: one pass a stage. `fit_matching` trains the flow without solving
+    the equation.
 
     Errors: TypeError for anything but an MLP without angles; ValueError for a network of another
     shape, or a network that is not smooth, because its divergence would jump.

@@ -187,17 +187,15 @@ class ActNorm(Bijector):
 
         z = (x - loc) exp(-log_scale)       params = [loc (D), log_scale (D)]
 
-    `initialize(x)` chooses loc and scale such that the rows z = inverse(x) have mean 0 and standard
-    deviation 1 in every coordinate. Inside an `Invert` the rows forward(z) get this mean and
-    deviation. `fit` calls `initialize` once, with the training rows. Before that call ActNorm is
-    the identity, and values set by `with_params` would be overwritten. After the call loc and
-    log_scale are trained like all other parameters. A constant column gets scale 1, because it is
-    no error inside a flow. Cost: O(D) per row in both directions. Reference: Kingma & Dhariwal 2018
+    `fit` calls `initialize(x)` once, with the training rows: loc and scale are chosen such that z =
+    inverse(x) has mean 0 and standard deviation 1 in every coordinate (inside an `Invert`,
+    forward(z)). Before that call ActNorm is the identity, and values set by `with_params` would be
+    overwritten; afterwards loc and log_scale are trained like all other parameters. A constant
+    column gets scale 1. Cost: O(D) per row in both directions. Reference: Kingma & Dhariwal 2018
     (Glow), section 3.1; the paper's s and b are exp(-log_scale) and -loc exp(-log_scale).
 
-    flowcore has no batch normalisation, because with the mean and variance of the batch the density
-    of a row would depend on the other rows. The averages for evaluation would be a state that every
-    training step changes. ActNorm has the same purpose without these problems.
+    It takes the place of batch normalisation, which flowcore does not have: with the mean and
+    variance of the batch, the density of a row would depend on the other rows.
 
     Parameters
     ----------

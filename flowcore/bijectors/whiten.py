@@ -16,13 +16,15 @@ class Whiten(Standardization):
 
         z = L^-1 (x - mean)      L = diag(sd) V diag(sqrt(lambda))      log-det log |det L|
 
-    lambda and V are the eigenvalues and eigenvectors of the correlation matrix, and sd the
-    deviations of the columns: z are the principal components of the standardised columns, scaled to
-    variance 1. In columns that are nearly copies of each other, such as neighbouring bands of a
-    spectrum, what distinguishes the rows is in components with tiny variances, which a
-    `Standardize` leaves tiny. `fit` (through `initialize`) sets the constants once, from the
-    training rows; until then Whiten is the identity. The constants are not in `params`. Like
-    Standardize, it computes in float64 and then casts.
+    Use it if columns are nearly copies of each other, such as neighbouring bands of a spectrum:
+    what distinguishes the rows is then in components with tiny variances, which a `Standardize`
+    leaves tiny. lambda and V are the eigenvalues and eigenvectors of the correlation matrix, and sd
+    the deviations of the columns, so z are the principal components of the standardised columns,
+    scaled to variance 1.
+
+    `fit` (through `initialize`) sets the constants once, from the training rows; until then Whiten
+    is the identity. The constants are not in `params`. Like Standardize, it computes in float64 and
+    then casts.
 
     Nothing explodes: lambda is at least 1e-8, so that an exact copy of a column becomes a component
     of (nearly) 0; a constant column keeps its unit. Few rows determine components badly, so with n

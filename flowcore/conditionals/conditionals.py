@@ -31,21 +31,20 @@ class Conditionals:
 
         p(x_a) = E_q p(x_a, x_b) / q(x_b | x_a)        x_b ~ q(x_b | x_a)
 
-    x_a are the known columns, x_b the others. The proposal q is a mixture of multivariate t
-    densities with 5 degrees of freedom, fitted to 8,000 draws of p. The conditionals of q are
-    exact. The weights p / q are Pareto smoothed. Where the weights fail (k-hat > 0.7, or an
-    effective sample size below 30), annealed draws are used. No answer needs training. All answers
-    use the same p, so they agree with each other.
+    x_a are the known columns, x_b the others. No answer needs training, and all answers use the
+    same p, so they agree with each other. For Gaussians, and for mixtures of Gaussians or of t
+    densities, they are exact. Otherwise draws come from a proposal q, a mixture of multivariate t
+    densities that is fitted to draws of p and whose conditionals are exact, and get Pareto-smoothed
+    weights p / q. Where the weights fail (k-hat > 0.7, or an effective sample size below 30),
+    annealed draws are used.
 
     One unknown column is integrated by quadrature instead, on about 250 nodes a row that follow the
     mass (`curves.py`), to about 0.001 nats; its draws are independent.
 
-    The answers are exact, without weights, for Gaussians, and for mixtures of Gaussians or of t
-    densities. Columns must be continuous and range over the whole line. A bounded support is
-    possible, but draws outside of it are wasted.
-
-    A column is an angle, in radians, if log p repeats in it after 2 pi. Integrals over an angle
-    cover one turn, known values may be in any turn, and draws are in [-pi, pi].
+    Columns must be continuous and range over the whole line. A bounded support is possible, but
+    draws outside of it are wasted. A column is an angle, in radians, if log p repeats in it after 2
+    pi. Integrals over an angle cover one turn, known values may be in any turn, and draws are in
+    [-pi, pi].
 
     Cost: seconds once, to fit the proposal; then one `log_prob` of p for every draw. Errors:
     ValueError for a column that does not exist, an infinite known value, a period other than 2 pi,

@@ -64,16 +64,14 @@ def diagnose(
     * For a table, rows and draws are also compared by the ranges of columns, and by the shares of
       values (categories, atoms, the commonest number of a column, pairs of values).
 
-    All p-values are adjusted together, by Holm's method: if the density is the truth, 95% of the
-    reports find nothing (alpha=0.05). The least probable row is no test. This row counts against
-    the density if it is less probable than all draws and lowers the mean much. If the density is
-    the truth, the row is less probable than all draws in n / (n + draws) of the reports.
-    Log-densities are in nats.
+    Held-out rows have to be new to the density. Validation rows are not, because they chose the
+    best epoch or stopped the training. `diagnose` warns if most of the rows are training rows, or
+    if more than 5% are copies; copies count once, unless draws repeat, too.
 
-    Validation rows are not held out, because they chose the best epoch or stopped the training. Set
-    other rows aside. `diagnose` warns if most of the held-out rows are training rows, or if more
-    than 5% are copies. Copies count once, unless draws repeat, too. But all copies count for shares
-    of values, ranges and hidden cells of a table, and for densities of categories alone.
+    How often does it blame a density that is the truth? All p-values are adjusted together, by
+    Holm's method, so 95% of the reports find nothing (alpha=0.05). The least probable row is no
+    test; it counts against the density if it is less probable than all draws, as in n / (n + draws)
+    of such reports, and lowers the mean much. Log-densities are in nats.
 
     Cost: log_prob of all rows, `draws` samples and their log_prob, a classifier on at most 5000
     rows; seconds for most flows. Errors: ValueError for rows of a wrong shape, fewer than 10 rows,
@@ -106,14 +104,14 @@ def diagnose(
     alpha : float
         The chance that any test is significant if the density is the truth.
     hide : float
-        The share of the cells, in at most 1,000 rows, that are hidden at random to test
-        conditionals. The hidden cells are drawn given the other cells, as in `Conditionals.impute`.
-        The ranks of the hidden values among the draws should be uniform, and intervals should cover
-        the hidden values. 0: no such test. Cost: about 200 evaluations of the density per row.
+        To test conditionals, too: this share of the cells, in at most 1,000 rows, is hidden at
+        random and drawn given the other cells, as in `Conditionals.impute`. The ranks of the hidden
+        values among the draws should be uniform, and intervals should cover them. 0: no such test.
+        Cost: about 200 evaluations of the density per row.
     strict : bool
         For a table: ValueError for the first row with a cell that the density cannot have, such as
-        a number beyond the ends of its column. False: such rows are left out, and a warning counts
-        them and names three.
+        a number beyond the ends of its column. False: a warning counts such rows, which are left
+        out.
     rng : int or numpy Generator
         Seed of the draws, the halves, the classifier and the hidden cells.
 

@@ -55,63 +55,47 @@ class FlowDensity(
 
         p(x) = sum_c w_c mean_k p_ck(x)
 
-    Which density suits a table? Rows that it has not seen decide. The rows are cut into folds, and
+    Which density suits a table? Rows that it has not seen decide. They are cut into folds, and
     every candidate c is fitted to the rows outside of each fold k; this fit is p_ck. Then it scores
     the rows inside. The weights w_c are those that make all held-out rows most probable (stacking).
     So a flow that scores lower than a Gaussian still has some weight if it is better for some rows.
-    One row adds at most 1/n to a weight. A weight below 0.01 becomes 0; only a Student t keeps it,
-    so that distant rows have a density, too. `summary_` has the score and the weight of every
-    candidate.
+    `summary_` has the score and the weight of every candidate.
 
-    Simple densities cost little, so all of them are fitted on all folds:
+    Simple densities cost little, so all of them are fitted on all folds: Gaussians, mixtures of
+    Gaussians and of t densities of growing size, wide Student t densities, and the smaller ones
+    once more after `Margins`, which makes skewed and heavy-tailed columns nearly normal. Their
+    means are linear in the context, if there is one.
 
-    * Gaussians, mixtures of up to 32 Gaussians and of up to 6 t densities, and wide Student t
-      densities of whitened columns. Larger mixtures are tried as long as they are better. The
-      covariance of the Gaussian and of the Student t is taken as it is, and also shrunk;
-    * the Gaussian and small mixtures once more after `Margins`: four numbers a column make skewed
-      and heavy-tailed columns nearly normal.
-
-    Their means are linear in the context, if there is one. Flows take most of the time, so they
-    race first. The candidates are
+    Flows take most of the time, so they race first. The candidates are
 
     * a spline flow, the same after `Margins`, and one that also has modes in its base;
     * a small affine flow, and for three columns or more an affine flow that starts at the Gaussian;
-    * for strongly correlated columns a spline flow that starts at the Gaussian, and reads a context
-      in its principal axes. Columns, of X or of the context, are strongly correlated if the
-      condition number of their correlations is at least 300. It needs 100 rows for each column.
+    * for strongly correlated columns (of X or of the context: a condition number of 300 or more,
+      and 100 rows for each column) a spline flow that starts at the Gaussian.
 
     Below 2,000 rows all of them are trained on two folds. From there on one of them is trained on
-    one fold. Each of the others has to add to it and to the simple densities at the same epoch:
-    more than 0.01 nats a row, and more than its standard error. Otherwise it is stopped after a
-    sixteenth or a quarter of the epochs. Flows to which stacking then gives a weight of at least
-    0.08, two at most, are fitted on the other folds. The fits of the race are kept.
-
-    There are ten folds below 1,000 rows, and five from there on. From 10,000 rows on each of the
-    five holds out a tenth, about 5,000 rows at most; the other rows are never held out. If the
-    budget is used up before, there are fewer folds. Flows are trained in float32, until the
-    held-out rows have not improved for 18 epochs; below 40 rows no flow is tried. Splines of
-    "auto", "spline", "margins" and "modes" have 8 bins, 16 from 50,000 rows on, 32 from 300,000.
-
-    The folds depend on `random_state` and on the distances of the rows from the centre, but not on
-    the order of the rows, nor on the order, signs or units of the columns. Equal rows are one row
-    with a weight. So a table in other units, or with integer weights instead of repeated rows, has
-    the same folds, and its numbers are the same up to rounding. Training may amplify the rounding:
-    two fits are then equally good, but differ in log p of single rows.
+    one fold, and each of the others is stopped early unless it adds to it and to the simple
+    densities. Flows to which stacking then gives a weight of at least 0.08, two at most, are fitted
+    on the other folds. There are ten folds below 1,000 rows, and five from there on; from 10,000
+    rows on each holds out a tenth, about 5,000 rows at most.
 
     Columns must be continuous numbers. `fit` warns about columns on a grid, and about columns that
-    follow from others, because both have no density.
+    follow from others, because both have no density. Below 40 rows no flow is tried. Equal rows are
+    one row with a weight, so no copy of a held-out row is trained on.
+
+    The folds depend on `random_state` and on the distances of the rows from the centre, but not on
+    the order of the rows or on the order, signs or units of the columns. So a table in other units
+    gives the same density, up to rounding and what training makes of it.
 
     Errors: ValueError for anything but a table of finite numbers (TypeError for objects and complex
     numbers), for constant columns, for other columns than in `fit`, and for more than 3,450
-    columns. Cost: `fit` takes `budget` minutes on two cores at most, a fraction of them where no
-    flow is worth the other folds, and about 2 GB at most. Flows and covariances have a multiple of
-    D^2 numbers; `summary_` lists the candidates that are left out, because they add little, or are
-    too large for a wide table. `score_samples` costs one inverse of every flow in the density, of
-    which there is one for each fold, and little for the simple densities.
+    columns. Cost: `fit` takes `budget` minutes on two cores at most, and about 2 GB; what is too
+    large for that is left out, and listed by `summary_`. `score_samples` costs one inverse of every
+    flow in the density, of which there is one for each fold, and little for the simple densities.
 
-    Contexts, `given`, `marginal`, `impute` and `explain` select the columns of a frame by name; for
-    the other methods scikit-learn requires the columns of `fit` in their order, if their names are
-    text: `X[list(density.feature_names_in_)]`. `density_.names` are names of any kind.
+    Contexts, `given`, `marginal`, `impute` and `explain` select the columns of a frame by name. For
+    the other methods scikit-learn requires the columns of `fit` in their order:
+    `X[list(density.feature_names_in_)]`.
 
     Parameters
     ----------
@@ -122,21 +106,19 @@ class FlowDensity(
         flow then has a weight; the summary also lists the simple densities. Your own flow gets
         standardised rows, apart from its angles (`nsf(circular=)`).
     budget : float
-        Minutes on two cores. The budget limits the number of epochs, so that the race takes half of
-        it, and then the number of folds. It uses measured costs, not a clock, so results are
-        reproducible. Flows get at least ten seconds of one core. None: ten seconds up to 500 rows,
-        then as n^0.41: 45 seconds for 20,000 rows, 1.5 minutes for 100,000.
+        Minutes on two cores. They are converted to epochs and folds by measured costs, not by a
+        clock, so results are reproducible. None: ten seconds up to 500 rows, then as n^0.41: 45
+        seconds for 20,000 rows, 1.5 minutes for 100,000.
     max_seconds : float
-        A limit by the clock, which also holds on a busy machine. It caps `budget`. When the time is
-        over, mixtures and flows that have not begun are left out, and running fits keep their best
-        held-out epoch so far. `fit` warns, and `summary_` lists them. Results then depend on the
-        clock. The Gaussian is always fitted. Below ten seconds no processes are started. The
-        evaluation of the held-out rows may exceed the limit. None: no limit.
+        A limit by the clock, which also holds on a busy machine. When the time is over, fits that
+        have not begun are left out, and running ones keep their best held-out epoch so far; `fit`
+        warns, and `summary_` lists them. The Gaussian is always fitted. Results then depend on the
+        clock. None: no limit.
     missing : str
         "error": NaN is an error. "learn": NaN is an unknown value, and both the fit and the scores
-        use the log-density of the known values of a row (see `conditionals/completion.py`). Whether
-        a value is missing may depend on known values, but not on missing ones. Rows without any
-        value are left out. The fitted density takes complete rows: `impute` fills holes.
+        use the log-density of the known values of a row. Whether a value is missing may depend on
+        known values, but not on missing ones. The fitted density takes complete rows: `impute`
+        fills holes.
     n_jobs : int
         Number of processes that fit flows (joblib). None: all cores, or the number that a joblib
         context sets; one inside of another worker.
@@ -157,9 +139,9 @@ class FlowDensity(
     summary_ : Summary
         All candidates with their scores and weights: print it. `summary_.line` is one line.
     held_out_scores_ : ndarray
-        (n,), the log-density of every row by fits that had not seen it. NaN for rows without
-        weight, and for rows that were never held out (from 10,000 rows on half of them or more).
-        With missing="learn": the log-density of the known values.
+        (n,), the log-density of every row (of its known values) by fits that had not seen it. NaN
+        for rows without weight, and for rows that were never held out (from 10,000 rows on half of
+        them or more).
     n_features_in_, feature_names_in_ :
         As in scikit-learn.
     context_dim_ : int

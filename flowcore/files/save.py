@@ -19,22 +19,21 @@ if TYPE_CHECKING:
 def save(flow: object, path: str | PathLike[str]) -> None:
     """Write a flow (or a bijector, network, transformer, base, ...) to `path`, whole or not at all.
 
-    Before anything is written, the flow is rebuilt from its description and compared with the
-    original, so every saved file can be loaded. The same flow gives the same bytes. Your own
-    classes can be saved if each argument `foo` of the constructor is an attribute `foo`, or if a
-    method `config()` returns the arguments as a dict. Errors: ValueError, with the fix, for an
-    object that cannot be described; OSError, also if `path` is a folder, a device or a FIFO: only
-    an ordinary file is replaced. Cost: the flow is made twice; memory for about four copies of the
-    weights.
+    Every saved file can be loaded, because the flow is first rebuilt from its description and
+    compared with the original. The same flow gives the same bytes. Your own classes can be saved if
+    each argument `foo` of the constructor is an attribute `foo`, or if a method `config()` returns
+    the arguments as a dict. Errors: ValueError, with the fix, for an object that cannot be
+    described; OSError, also if `path` is a folder, a device or a FIFO: only an ordinary file is
+    replaced. Cost: the flow is made twice; memory for about four copies of the weights.
 
     Parameters
     ----------
     flow : object
         A flow or a part of one, a fitted `FlowDensity`, an `Inference` (without its target), ...
     path : str or PathLike
-        The file; ".npz" is customary, but is not added. The bytes are written to a temporary file
-        in the same folder, which then replaces `path`. So an earlier file survives any failure. If
-        `path` is a link, its target is written.
+        The file; ".npz" is customary, but is not added. It is replaced only when the new one is
+        complete, so an earlier file survives any failure. If `path` is a link, its target is
+        written.
 
     Examples
     --------

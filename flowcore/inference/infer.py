@@ -38,7 +38,10 @@ def infer(
     rng: Seed = 0,
     **options: Any,
 ) -> Inference:
-    """Fit a flow to an unnormalised density by reverse KL, weight its draws, and judge the fit.
+    """Weighted draws of a density that is known up to a constant, such as a posterior.
+
+    A flow is fitted to it by reverse KL, and its draws get importance weights. These give
+    expectations and the evidence, and they show whether the fit can be trusted: print the result.
 
     Errors: those of `fit_reverse_kl`; ValueError for a support that is invalid, or does not fit
     `dim` or the flow. Cost: the training of a flow for each mode, the search for modes, and one
@@ -54,17 +57,17 @@ def infer(
     dim : int or None
         D; None: the dim of the flow, of the named parameters, or of a list of supports.
     flow : TransformedDistribution or None
-        None: the Gaussian closest to the target is found first, and the modes of the target. An IAF
-        of four layers starts from the Gaussian of each mode; several modes give a `Mixture` of
-        such flows. For a flow of your own there is no search for modes; a new one is initialised
-        with rows near the target. With a support, the dim of the flow is the number of free
-        coordinates.
+        None: the modes of the target are searched for. An IAF of four layers starts from the
+        Gaussian of each mode; several modes give a `Mixture` of such flows. For a flow of your own
+        there is no search for modes; a new one is initialised with rows near the target. With a
+        support, the dim of the flow is the number of free coordinates.
     support : str, pair, list, dict or None
-        The support of p. For rows: None or "real", "positive", or (low, high) with ends that may be
-        infinite; or a list of these, one for every coordinate. For named parameters: {name:
-        support} or {name: (support, shape)}. "angle" is for angles in [-pi, pi). Three more
-        supports are for vectors and matrices on the last axes of the shape: "simplex", "ordered"
-        and "correlation_cholesky". The log-determinants of the maps are included.
+        The support of p, or its priors. For rows: None or "real", "positive", or (low, high) with
+        ends that may be infinite; or a list of these, one for every coordinate. For named
+        parameters: {name: support} or {name: (support, shape)}. "angle" is for angles in [-pi, pi).
+        Three more supports are for vectors and matrices on the last axes of the shape: "simplex",
+        "ordered" and "correlation_cholesky". The log-determinants of the maps are included.
+
         A prior may take the place of a support: `HalfCauchy`, `LogUniform`, `Dirichlet`,
         `Uniform(low, high)`, or a frozen distribution of scipy.stats. Its log-density is added to
         log_target, which is then the likelihood.

@@ -66,20 +66,22 @@ class TableDensity(DensityMixin, BaseEstimator):
 
     c are the categories, and the choice of atoms: p(c) is exact, see `CategoricalMixture`. x are
     the other numbers: z is x on the whole line (log for positive columns, logit for bounded ones),
-    and q any density with a context. If the context also has D columns that mark the numbers that
-    a row has, q is the density of these: see `Clamped`. Rows lack numbers where columns have
-    atoms; q then has these columns, or is a density that `ClampedBase` takes, such as a mixture of
-    Gaussians. A gridded number counts as a probability, the integral of p over its cell:
+    and q any density with a context. p has the unit 1 / units of the continuous, positive and
+    bounded columns, as `schema_.meaning` states. A gridded number counts as a probability, the
+    integral of p over its cell:
 
         log p(x | c) = log 1/M sum_m q(z(x, u_m) | c) w(x, u_m)         see `Coordinates`
 
-    at M = 32 fixed points u_m of the unit cube, or 64 if several columns are gridded, the same for
-    every row: the first points of Sobol's sequence, each at the centre of its interval. So log p of
-    a row depends on that row alone. p has the unit 1 / units of the continuous, positive and
-    bounded columns, as `schema_.meaning` states. All unseen values of a column together have the
-    probability u of `Frequencies`. x is distributed as given the rare values of their column, if
-    these have 100 rows; else p(x | unseen) = sum_v w_v p(x | v), over the 16 most frequent values
-    (or combinations) v.
+    at M = 32 fixed points u_m of the unit cube, or 64 if several columns are gridded. They are the
+    same for every row (Sobol's sequence), so log p of a row depends on that row alone.
+
+    A row whose column has an atom lacks a number. If the context also has D columns that mark the
+    numbers that a row has, q is the density of these: see `Clamped`. Otherwise q is a density that
+    `ClampedBase` takes, such as a mixture of Gaussians.
+
+    All unseen values of a column together have the probability u of `Frequencies`. x is distributed
+    as given the rare values of their column, if these have 100 rows; else p(x | unseen) = sum_v w_v
+    p(x | v), over the 16 most frequent values (or combinations) v.
 
     `flowcore.save` saves it with its columns; `flowcore.load` restores a fitted one.
 
@@ -96,14 +98,12 @@ class TableDensity(DensityMixin, BaseEstimator):
     missing : str
         How to treat a missing number. "error"; "drop": leave its row out; "atom": "missing" is a
         value with a probability of its own, as it is for categories with "error", too. "learn": a
-        missing cell is unknown, and a row contributes its known values: see
-        `FlowDensity(missing="learn")`. Unknown categories are drawn given the rest of the row, and
-        once more from the fitted density. Then pass a `schema` from
-        `Schema.from_data(X, missing="learn")`: in other schemas
-        "missing" may be a value of a column.
+        missing cell is unknown, and a row contributes its known values, see
+        `FlowDensity(missing="learn")`. Then pass a `schema` from `Schema.from_data(X,
+        missing="learn")`, because in other schemas "missing" may be a value of a column.
     rules : bool
-        Whether a category that follows from one other column in all rows has that value in draws,
-        and a probability near 1 in p: see "Kinds of columns". False: it is learned like others.
+        Whether a category that follows from one other column in all rows keeps its rule in draws
+        and in p: see "Kinds of columns". False: it is learned like others.
     ignore_extra : bool
         Ignore columns that the schema does not have, instead of raising an error.
     random_state : int or Generator
@@ -264,16 +264,14 @@ class TableDensity(DensityMixin, BaseEstimator):
     def log_prob(self, X: TableLike, missing: str = "nan") -> np.ndarray:
         """log p of every row of the table X, (n,), in nats.
 
-        It depends on that row alone, to about 1e-5 nats. It is exact without gridded columns,
-        otherwise by 32 points of the row's cell in float32, and 32 more if several columns are
-        gridded and q w differs much between the first ones. It is NaN for a row with a missing
-        cell, unless "missing" is a value of the column, and -inf for a row outside of a column's
-        support.
+        It is NaN for a row with a missing cell, unless "missing" is a value of the column, and -inf
+        for a row outside of a column's support. Without gridded columns it is exact. Otherwise it
+        is computed by 32 points of the row's cell in float32, and depends on that row alone to
+        about 1e-5 nats.
 
-        missing: "nan", as above. "marginal": such a missing cell is unknown, and log p is an
-        estimate, by 200 weighted draws, of the probability of the known values (and that unknown
-        categories are seen values). `impute(X, n=0)` also returns its error, if "missing" is a
-        value of no column.
+        missing: "nan", as above. "marginal": a missing cell is unknown, and log p is an estimate,
+        by 200 weighted draws, of the probability of the known values. `impute(X, n=0)` also returns
+        its error, if "missing" is a value of no column.
 
         Errors: ValueError for columns that differ from the schema's, and for text among numbers and
         values off a grid; the message then names row, column and value. Cost: one pass of the
@@ -428,16 +426,16 @@ class TableDensity(DensityMixin, BaseEstimator):
     ) -> TableAnswers:  # fmt: skip
         """n completed tables: each missing cell of X is drawn from p, given the row's other cells.
 
-        Every drawn cell has a value, even if "missing" is a value of its column. Known cells do not
-        change. For each row n_draws weighted draws are made, at least 30, and n of them are taken.
-        If p is right, the k-th least and the k-th greatest of them hold the cell's value with the
-        probability 1 - 2 k / (n + 1): 90% for n = 19 and k = 1.
-        They depend on the row's known values and rng alone, not on other rows; draws of equal rows
-        are independent, and the first one has those of the row alone. An unseen category warns.
-        Rows with the same missing columns are answered together, in blocks of bounded memory. A
-        warning counts the rows whose answers cannot be trusted. Known cells that the model cannot
-        have (beyond the ends of their column, off its grid) do not influence the others, and stay
-        as they are; a warning counts them, or strict=True raises ValueError for the first. Errors:
+        Known cells do not change, and every drawn cell has a value, even if "missing" is a value of
+        its column. For each row n_draws weighted draws are made, at least 30, and n of them are
+        taken. If p is right, the k-th least and the k-th greatest of these hold the cell's value
+        with the probability 1 - 2 k / (n + 1): 90% for n = 19 and k = 1.
+
+        The draws depend on the row's known values and rng alone, not on other rows; draws of equal
+        rows are independent. A warning counts the rows whose answers cannot be trusted, another one
+        those with an unseen category. Known cells that the model cannot have (beyond the ends of
+        their column, off its grid) do not influence the others, and stay as they are; a warning
+        counts them, or strict=True raises ValueError for the first. Memory is bounded. Errors:
         as for `log_prob`.
         """
         from .conditional import answers_of
@@ -451,11 +449,11 @@ class TableDensity(DensityMixin, BaseEstimator):
             surprise_j(x) = -log g(x_j | the other cells) - its mean over draws of p
 
         g is the mixture that `answering` keeps. For the three most surprising cells of each row a
-        likely value, the most probable under g, is tried: `gains` has the rise of log p, at 4
-        points of a cell on a grid. A continuous number is not replaced by an atom, since a
-        probability cannot be compared with a density. Cells that the column cannot have, beyond its
-        ends or off its grid, are infinitely surprising, and their rows have a log p of -inf.
-        Missing cells are unknown: the others are explained without them, and log p is NaN.
+        likely value, the most probable under g, is tried: `gains` has the rise of log p. A
+        continuous number is not replaced by an atom, since a probability cannot be compared with a
+        density. Cells that the column cannot have are infinitely surprising, and their rows have a
+        log p of -inf. Missing cells are unknown: the others are explained without them, and log p
+        is NaN.
 
         Print `explain(X).worst`, or draw `fc.plots.cells(explain(X))`. Cost: that of `log_prob`,
         at most 16 points of each row more, and seconds once, for g. Errors: as for `log_prob`.
@@ -488,10 +486,9 @@ class TableDensity(DensityMixin, BaseEstimator):
 
         The result is a table of the library that it was fitted to, pandas, polars or pyarrow. For a
         mapping it is a `Frame`: `.to_pandas()` returns a DataFrame, and polars takes `dict(frame)`.
-        It is an array (n, D) if the table had no names. Unseen values are not drawn: rows are drawn
-        from p given that all categories are seen values. Numbers lie between the least and the
-        greatest of the table. Columns set aside are left out, except for constant ones; in an array
-        they are NaN.
+        It is an array (n, D) if the table had no names. Numbers lie between the least and the
+        greatest of the table, and categories are seen values. Columns set aside are left out,
+        except for constant ones; in an array they are NaN.
 
         margins: "model": draws from p. "table": each number of the draws, except atoms, is replaced
         by the value of the table with the same rank, so that every column has the distribution of

@@ -45,19 +45,19 @@ def read_blocks(
 ) -> Iterator[Frame]:
     r"""The rows of a file in blocks, each a `Frame`. The first bytes decide the type of the file.
 
-    * CSV: a header, then one record per line. A quote inside of quotes is doubled. Blank lines are
-      skipped; comments are not supported. pandas reads all cells as text. A number becomes the
-      nearest float64, a whole number an exact integer. The first block decides which columns are
-      text. Later text among numbers is an error, as are rows of other lengths and broken quotes.
+    * CSV: a header, then one record per line. A quote inside of quotes is doubled; blank lines are
+      skipped; comments are not supported. A number becomes the nearest float64, a whole number an
+      exact integer. The first block decides which columns are text. Later text among numbers is an
+      error, as are rows of other lengths and broken quotes.
     * .npy: an array (n, D), or records; .npz: one such array, or columns (n,).
     * Parquet: by pyarrow.
 
     Files compressed by gzip, bzip2, xz or zip are unpacked. A URL is not fetched.
 
-    Errors: ValueError for any other content, which names file, row, column and value; OSError as
-    `open` raises it; ModuleNotFoundError if pandas or pyarrow is needed and absent. Memory: a few
-    blocks; but an array that is compressed or comes from a pipe is read whole. .npz, .zip and
-    Parquet cannot be read from a pipe.
+    Memory: a few blocks; but an array that is compressed or comes from a pipe is read whole. .npz,
+    .zip and Parquet cannot be read from a pipe. Errors: ValueError for any other content, which
+    names file, row, column and value; OSError as `open` raises it; ModuleNotFoundError if pandas or
+    pyarrow is needed and absent.
 
     Parameters
     ----------

@@ -37,13 +37,14 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         x_b ~ p(x_b | x_a)        x_a: the known cells of a row,  x_b: its missing cells
 
-    `sample` draws them jointly. It returns completed tables for Rubin's rules: their spread is
-    the uncertainty. The uncertainty of the density itself is included: the tables are drawn in
-    turn from densities that are fitted with random weights of the rows (the Bayesian bootstrap);
-    with a single density, intervals would be too narrow. `transform` fills each cell with one value
-    that predicts it well: the median of its draws, or the most frequent category. Do not use these
-    values for further estimates: they hide the uncertainty, and make columns depend on each other
-    too much.
+    To fill a table once, use `transform`: each cell gets one value that predicts it well, the
+    median of its draws, or the most frequent category. But do not compute further estimates from
+    these values, because they hide the uncertainty and make columns depend on each other too much.
+
+    For estimates, use `sample` and Rubin's rules: it draws the missing cells jointly, and the
+    spread of the completed tables is the uncertainty. That of the density is included: the tables
+    are drawn in turn from densities that are fitted with random weights of the rows (the Bayesian
+    bootstrap). With a single density, intervals would be too narrow.
 
     The density is learned from the rows without missing cells, or from all rows by
     `FlowDensity(missing="learn")`. So the draws are right if cells are missing completely at
@@ -52,10 +53,9 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     categories and dates are recognised as in `Schema.from_data`, including suggestions. A column
     with a single value is filled with this value.
 
-    An imputer keeps nothing of the caller's: it holds a copy of the table of `fit`, for `sample`,
-    and so does its pickle. Save `density_` alone if the table is confidential. Draws depend on the
-    row and the seed alone: `transform` fills a row with the same values in any table, and `sample`,
-    too, except that equal rows of one table get independent draws.
+    Draws depend on the row and the seed alone, except that `sample` gives equal rows of a table
+    independent draws. An imputer and its pickle hold a copy of the table of `fit`: save `density_`
+    alone if the table is confidential.
 
     Errors: ValueError, naming the column, for a column without any value, for free text, and for a
     column that is set aside, such as row numbers, but has missing cells; for too few complete rows.

@@ -64,55 +64,33 @@ def fit(
 ) -> tuple[TransformedDistribution, History]:
     """Fit a flow to rows of data by maximum likelihood; returns (new_flow, history).
 
-    The flow is not changed: other threads may continue to evaluate it.
+    The flow itself is not changed. The new flow has the parameters with the best validation NLL or,
+    without validation data, the last ones. If the initial parameters are better than every epoch,
+    by more than the standard error, `fit` warns and returns these. After a KeyboardInterrupt you
+    get the best parameters so far (`history.interrupted`).
 
     "auto" values depend on the number of rows, see `training/defaults.py`; the history has the
     chosen values. For the textbook's loop pass schedule="constant", average=None, and numbers for
     epochs, batch_size and learning_rate.
 
     Equal rows (of X and context) count as one row, with the sum of their weights, because a copy of
-    a training row must not be held out. (Metropolis chains and bootstraps repeat rows.) The split,
-    "auto" and the epochs use the distinct rows, in the order of their first appearance. If rows
-    repeat, the history has the numbers of `rows` and of `distinct_rows`. With noise, rows are equal
-    only if their standard deviations are, and rows on a grid never are.
-
-    `fit` returns the parameters with the best validation NLL or, without validation data, the last
-    parameters. After a KeyboardInterrupt `fit` does the same (`history.interrupted`). If the
-    validation NLL of the initial parameters is better than that of every epoch, by more than its
-    standard error, `fit` warns and returns the initial parameters. Without validation data `fit`
-    warns if the loss of the first batch (in the order of the data) is larger at the end than at the
-    start.
-
-    A penalty is a function in autograd's np, such as `lambda theta: 1e-3 * np.sum(theta**2)`. If a
-    penalty evaluates the flow, it has to pass theta on, as in
-    `flow.bijector.inverse(x, params=theta)`. The penalty is also called before the first update, as
-    a check. The history's train_nll and val_nll do not include the penalty, so the choice of the
-    best epoch ignores it.
+    a training row must not be held out. (Metropolis chains and bootstraps repeat rows.) If rows
+    repeat, the history has the numbers of `rows` and of `distinct_rows`.
 
     With a checkpoint, a run may be stopped or killed at any moment. Make the same call again to
-    continue it. The result is exactly that of an uninterrupted run: parameters, history (seconds
-    add up), and the state of a Generator given as rng. For a finished run the call returns the
-    result at once.
-
-    The checkpoint file is replaced atomically. It belongs to one run. A lock on a hidden file
-    beside it keeps other runs away. After an interrupt or an error the file holds the last whole
-    epoch, or a later state. Callbacks are not called again for epochs in the file. Epochs after the
-    last checkpoint are run, and reported, once more. If a checkpoint cannot be written, for example
-    to a full disk, `fit` warns, continues, and tries again at the next checkpoint.
-
-    `fit` refuses to continue with another flow, other data or other options (a Generator must be in
-    the state that it had). Only callbacks, `patience`, and options without influence on the updates
-    (`threads`, `progress`, `max_seconds`, `checkpoint_every`) may change. If the schedule does not
-    depend on `epochs`, as with schedule="constant", `epochs` may change, too: more epochs continue
-    a finished run. `fit` compares numbers, texts, arrays and flowcore's own objects. It cannot
-    compare a function (a learning rate, a penalty, noise), an optimizer of your own class, or a
-    part of a flow that `save` cannot describe. If you use one of these, pass checkpoint_key="1",
-    and another text whenever you change your code.
+    continue it: the result is exactly that of an uninterrupted run. For a finished run the call
+    returns the result at once. Callbacks, `patience`, `threads`, `progress`, `max_seconds` and
+    `checkpoint_every` may change between the calls; so may `epochs` if the schedule does not depend
+    on it, as with schedule="constant". For another flow, other data or other options, `fit` raises
+    an error. It cannot compare a function (a learning rate, a penalty, noise), an optimizer of your
+    own class, or a part of a flow that `save` cannot describe. If you use one of these, pass
+    checkpoint_key="1", and another text whenever you change your code.
 
     Errors:
 
     * ValueError for bad input, or a checkpoint that is damaged, in use, or from another run;
-    * OSError if a checkpoint cannot be read, or none can be written at the start;
+    * OSError if a checkpoint cannot be read, or none can be written at the start (later, `fit`
+      warns and tries again);
     * `TrainingDivergedError`, which holds the best finite flow, if the loss, the penalty or a
       gradient is not finite.
 
@@ -126,9 +104,7 @@ def fit(
         do not change; `fit` warns if a Standardize was fitted to rows of another scale.
     X : array_like
         (n, D); integers are cast to float64, a float array (or memmap) is not copied. A memmap may
-        be larger than memory: it is read in blocks and batches, and `initialize` gets at most
-        100,000 evenly spaced training rows (if it has 84 columns or more: 2^23 numbers). The search
-        for equal rows takes 8 bytes of memory per row, or 50 if there are equal rows.
+        be larger than memory: it is read in blocks and batches.
     epochs : int or "auto"
         Passes over the training rows.
     batch_size : int or "auto"
@@ -139,16 +115,14 @@ def fit(
     optimizer : str or Optimizer
         "adam", or an object such as `Adam(1e-3, beta2=0.99)`, which has its own learning rate.
     schedule : str
-        "constant"; "cosine" (see `cosine_decay`): the learning rate, a number, falls to 0 over the
-        epochs * ceil(training rows / batch_size) planned updates; or "auto": cosine if the learning
-        rate is a number, else constant.
+        "constant"; "cosine": the learning rate, a number, falls to 0 over all planned updates (see
+        `cosine_decay`); or "auto": cosine if the learning rate is a number, else constant.
     warm_up : int or "auto"
         Number of updates at the start during which the learning rate grows linearly; "auto": a
         twentieth of all updates if the schedule is cosine, else none.
     average : float
-        Decay rate in (0, 1): the exponential moving average of theta over the updates
-        (`optim.Average`) is validated, reported and returned; train_nll is still computed at theta
-        itself. None: no average.
+        Decay rate in (0, 1): the exponential moving average of theta over the updates is validated,
+        reported and returned; train_nll is still computed at theta itself. None: no average.
     validation_split : float
         Fraction of the rows that is set aside to choose the best epoch, always at random; 0: none.
     validation_data : array_like or tuple of them
@@ -161,20 +135,16 @@ def fit(
     clip_norm : float
         Largest norm of a gradient (Euclidean); a longer gradient is scaled down to it.
     sample_weight : array_like
-        (n,) weights >= 0; rows of weight 0 are left out of training and validation. `initialize`
-        gets at least 10,000 rows, about in proportion to their weights. So a Standardize has the
-        weighted mean to about three digits.
+        (n,) weights >= 0; rows of weight 0 are left out of training and validation.
     context : array_like
         (n, context_dim), one row for each row of X. The flow keeps the names of a table's columns,
         and reads later contexts by name.
     noise, context_noise : float, array_like or callable
         Errors of measurement that X and the context are to have. Every epoch adds fresh Gaussian
-        noise, with one standard deviation, one a column (D,), or one for each number, (n, D); 0
-        adds nothing. Names of a table's columns are matched with those of X or context. A function
-        (rows, rng) -> noisy rows adds any other noise, such as `Dequantize()` to integers; it gets
-        arrays with the columns of the flow in their order.
+        noise, with one standard deviation, one a column (D,), or one for each number, (n, D). A
+        function (rows, rng) -> noisy rows adds any other noise, such as `Dequantize()` to integers.
         Validation rows get noise once, also `validation_data` (but not noise for each number, which
-        belongs to the rows of X). `initialize`, and the warnings about columns, see noisy rows.
+        belongs to the rows of X).
     callbacks : sequence of callables
         Functions called after every epoch with an `EpochReport`; training stops if one of them
         returns True.
@@ -188,15 +158,16 @@ def fit(
         With a checkpoint: your name for the present version of your own functions and classes.
     threads : int
         Number of threads for a large batch, and for validation rows; None: the environment variable
-        FLOWCORE_THREADS, or the cores that this process may use, at most 8. The number does not
-        change the result, bit for bit. While `fit` runs, BLAS has one thread (in the whole
-        process).
+        FLOWCORE_THREADS, or the cores that this process may use, at most 8. The result does not
+        depend on it, bit for bit. While `fit` runs, BLAS has one thread (in the whole process).
     penalty : callable
-        A function of the flat parameter vector in autograd.numpy, penalty(theta), or of theta and
-        the (initialised) flow, penalty(theta, flow): one number, added to the loss of every batch.
+        A function of the flat parameter vector in autograd.numpy, such as `lambda theta: 1e-3 *
+        np.sum(theta**2)`, or of theta and the (initialised) flow, penalty(theta, flow): one number,
+        added to the loss of every batch, but not to the NLLs of the history. To evaluate the flow
+        in it, pass theta on, as in `flow.bijector.inverse(x, params=theta)`.
     max_seconds : float
-        Training ends after this number of seconds, as if interrupted: the best epoch so far is
-        returned, and `history.interrupted` is True. None: no limit. A schedule ignores this limit.
+        Training ends after this number of seconds, as if interrupted, with the best epoch so far.
+        None: no limit. A schedule ignores this limit.
     rng : int or numpy Generator
         Decides the split, `initialize` and the batches.
 

@@ -224,12 +224,11 @@ def fit_matching(
 
         minimise over theta   E |v(x_t, t; theta) - (x - z)|^2 / D,     x_t = (1 - t) z + t x
 
-    over rows x, draws z of the base and uniform times t. Loop, batches, checkpoints, interrupts and
-    divergence are those of `fit`. But history.train_nll and .val_nll are this squared distance, not
-    a negative log-likelihood. This distance does not fall to 0, because x - z is not a function of
-    x_t. So the exact NLL of at most 500 validation rows is computed every `nll_every` epochs, and
-    at the end: history.settings["nll"] is {epochs done: NLL in nats} (after a resumption only the
-    later ones).
+    over rows x, draws z of the base and uniform times t. So training needs no solver. Loop,
+    batches, checkpoints, interrupts and divergence are those of `fit`. But history.train_nll and
+    .val_nll are this squared distance, not a negative log-likelihood; it does not fall to 0,
+    because x - z is not a function of x_t. The exact NLL of at most 500 validation rows is computed
+    every `nll_every` epochs, and at the end: history.settings["nll"] is {epochs done: NLL in nats}.
 
     After training, `ContinuousFlow.with_tolerance` chooses the solver's grid by its error on 500
     training rows; the flow and its file keep this grid.
@@ -248,9 +247,8 @@ def fit_matching(
     pairing : str
         The pairing of rows with base draws. "random"; or "optimal": the pairing within a batch that
         has the least sum of squared distances. The paths of this pairing cross less, so that the
-        loss is less noisy and trajectories are straighter (Tong et al. 2024). "optimal" takes no
-        context, because the draws of a row would depend on its context. With "optimal", each batch
-        draws weighted and repeated rows in proportion to their weights.
+        loss is less noisy and trajectories are straighter (Tong et al. 2024). It takes no context,
+        because the draws of a row would depend on its context.
     tolerance : float
         Largest error of the solver. For points: the error of the worst of 500 rows, in units of z.
         For log-densities: the root mean square error over 250 of them, in nats.

@@ -40,14 +40,13 @@ class MixtureOfGaussians(Transformer):
         mu_k        = c_k + phi[..., K + k]                         means
         log sigma_k = log s + B tanh(phi[..., 2K + k] / B)          log-scales, |phi|-bounded
 
-    For phi = 0 the map is close to the identity, but not equal to it: the weights are equal, s =
-    K^(-1/5), and the centres c_k are the normal quantiles of (k + 1/2) / K, scaled so that the
-    variance is 1. This mixture is 0.003 nats from N(0, 1). (If all components started at the same
-    place, they would get equal gradients and stay together.)
-
     With a N(0, I) base, `MaskedAutoregressiveFlow(MADE(dim, n_out=3 * K), MixtureOfGaussians(K))`
     is MADE MoG: its density is the product of the mixtures. MAF MoG puts it next to the base, with
     affine layers towards the data: Chain([maf, ..., maf, made_mog]).
+
+    For phi = 0 the map is close to the identity, 0.003 nats from N(0, 1), but not equal to it: the
+    weights are equal, s = K^(-1/5), and the centres c_k are the normal quantiles of (k + 1/2) / K,
+    scaled so that the variance is 1. (Components that start at the same place would stay together.)
 
     inverse (density)   direct: K normal distribution functions and exponentials per coordinate.
                         Both tails keep full relative precision: log F or log(1 - F), whichever is
@@ -55,9 +54,8 @@ class MixtureOfGaussians(Transformer):
     forward (sampling)  Newton's method for z(x) = z, kept by bisection between the least and the
                         largest mu_k + sigma_k z: about ten times the cost
 
-    Gradients are written by hand; the gradients of forward use implicit differentiation. Values are
-    finite for any z and x; points are clipped at 6e102 (float32: 7e12). In a gap between narrow
-    components the slope dx/dz can exceed any float, so gradients are capped there. float32
+    Values are finite for any z and x; points are clipped at 6e102 (float32: 7e12). In a gap between
+    narrow components the slope dx/dz can exceed any float, so gradients are capped there. float32
     arguments give float32 results, computed in float64.
 
     Errors: ValueError for components < 1, or a bound that is not within (0, 20].
