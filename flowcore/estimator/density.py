@@ -118,9 +118,9 @@ class FlowDensity(
     flow : str or TransformedDistribution
         "auto": the candidates above. Otherwise one flow: "affine", "spline", "margins" (a spline
         flow after `Margins`), "modes", "small" (affine), "white" (affine, starts at the Gaussian),
-        "white_spline", the name of a recipe of `flowcore.flows`, or a flow of your own. Only this
-        flow then has a weight; the summary also lists the simple densities. Your own flow gets
-        standardised rows, apart from its angles (`nsf(circular=)`).
+        "white_spline", or a flow of your own, such as `fc.flows.realnvp(dim)`. Only this flow then
+        has a weight; the summary also lists the simple densities. Your own flow gets standardised
+        rows, apart from its angles (`nsf(circular=)`).
     budget : float
         Minutes on two cores. The budget limits the number of epochs, so that the race takes half of
         it, and then the number of folds. It uses measured costs, not a clock, so results are
