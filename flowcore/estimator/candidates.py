@@ -12,9 +12,9 @@ import numpy as np
 from ..bijectors import Chain, Clamped, Whiten
 from ..core import check_time, limit, without_warnings
 from ..distributions import ClampedBase, Distribution, TransformedDistribution
-from ..flows import continuous, glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp
+from ..flows import maf, nsf
 from ..training import TrainingDivergedError, fit
-from ..training.defaults import EPOCHS_OF_MATCHING, batch_size_for, bins_for, is_auto
+from ..training.defaults import batch_size_for, bins_for, is_auto
 from .rows import LARGEST, Fold, Sample, near
 from .simple_densities import (
     gaussian,
@@ -142,7 +142,6 @@ class FlowCandidate:
     widens   its networks are as wide as the table: from there on, work and memory grow as D^2
     least_dim, rows_per_column, least_condition   "auto" leaves it out in smaller dimensions, with
              fewer rows for each column, or if the condition number of the correlations is smaller
-    matched  trained by `fit_matching`: `times` as many epochs, each cheaper by that factor
     clamped  of rows that lack some numbers, see `Clamped`
     margins  of the rows in their `Margins`
     """
@@ -157,8 +156,6 @@ class FlowCandidate:
     least_dim: int = 1
     rows_per_column: int = 0
     least_condition: float = 1.0
-    matched: bool = False
-    times: int = 1
     clamped: bool = False
     margins: bool = False
     seed = 200
@@ -182,15 +179,13 @@ class FlowCandidate:
         rng, rows = np.random.default_rng(seed), fold.training
         if rows.times > 1:  # as many updates as of rows without copies
             epochs = max(1, round(epochs / rows.times))
-        every = self.times * -(-epochs // snapshots)
-        seen = Snapshots(fold, every, PATIENCE * self.times / rows.times, question)
+        every = -(-epochs // snapshots)
+        seen = Snapshots(fold, every, PATIENCE / rows.times, question)
         equal = (rows.weight == rows.weight[0]).all()
-        options = {"epochs": self.times * epochs, "rng": rng, "context": rows.context,
+        options = {"epochs": epochs, "rng": rng, "context": rows.context, "threads": threads,
                    "sample_weight": None if equal else rows.weight, "validation_split": 0,
+                   "batch_size": batch_size_for(round(len(rows) / rows.times)),
                    "callbacks": [seen]}  # fmt: skip
-        if not self.matched:
-            size = batch_size_for(round(len(rows) / rows.times))
-            options |= {"threads": threads, "batch_size": size}
         check_time()
         with without_warnings():
             flow, cut = None, False
@@ -198,17 +193,14 @@ class FlowCandidate:
             if self.clamped or (rows.x != rows.x[0]).any(axis=0).all():
                 try:
                     start = self._untrained(fold, rng, n_modes, shrink)
-                    train = fit
-                    if self.matched:
-                        from ..training import fit_matching as train
-                    last, history = train(start, rows.x, **options)
+                    last, history = fit(start, rows.x, **options)
                 except TrainingDivergedError as error:
                     last, history = error.flow, error.history
                 cut = history.interrupted
                 if cut and time.time() <= limit():
                     raise KeyboardInterrupt  # ends all fits, not one
                 if seen.thetas:
-                    epochs = len(seen.thetas) * every // self.times
+                    epochs = len(seen.thetas) * every
                     log_p, thetas = np.array(seen.log_p), np.array(seen.thetas)
                     flow = fold.restored(seen.flow)
                     return Fit(flow, log_p, thetas, epochs, cut, seen.dropped)
@@ -377,9 +369,7 @@ FLOWS = {
                                   least_condition=CORRELATED),
 }  # fmt: skip
 AFFINE = FlowCandidate("affine flow", affine, (0.5, 0.015, 0.003, 0.0002))  # if it is asked for
-RECIPES = (glow, iaf, made, made_mog, maf, maf_mog, nice, nsf, realnvp)
 COST = FLOWS["spline"].cost  # of a flow that nobody has measured
-MATCHED = FlowCandidate("continuous", continuous, COST, matched=True, times=EPOCHS_OF_MATCHING)
 
 
 def as_candidates(flow, dim: int, context_dim: int, clamped: bool = False) -> list[FlowCandidate]:
@@ -400,8 +390,7 @@ def as_candidates(flow, dim: int, context_dim: int, clamped: bool = False) -> li
                 f"{dim} and {context_dim}"
             )
         return [FlowCandidate("your flow", partial(_own, flow), COST)]
-    named = {recipe.__name__: FlowCandidate(recipe.__name__, recipe, COST) for recipe in RECIPES}
-    known = {"auto": None, **FLOWS, "affine": AFFINE, **named, "continuous": MATCHED}
+    known = {"auto": None, **FLOWS, "affine": AFFINE}
     if not (isinstance(flow, str) and flow in known):
         raise ValueError(
             f"flow must be one of {', '.join(known)}, or a TransformedDistribution: got {flow!r}"

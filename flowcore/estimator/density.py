@@ -102,9 +102,9 @@ class FlowDensity(
     flow : str or TransformedDistribution
         "auto": the candidates above. Otherwise one flow: "affine", "spline", "margins" (a spline
         flow after `Margins`), "modes", "small" (affine), "white" (affine, starts at the Gaussian),
-        "white_spline", the name of a recipe of `flowcore.flows`, or a flow of your own. Only this
-        flow then has a weight; the summary also lists the simple densities. Your own flow gets
-        standardised rows, apart from its angles (`nsf(circular=)`).
+        "white_spline", or a flow of your own, such as `fc.flows.realnvp(dim)`. Only this flow then
+        has a weight; the summary also lists the simple densities. Your own flow gets standardised
+        rows, apart from its angles (`nsf(circular=)`).
     budget : float
         Minutes on two cores. They are converted to epochs and folds by measured costs, not by a
         clock, so results are reproducible. None: ten seconds up to 500 rows, then as n^0.41: 45
