@@ -173,7 +173,7 @@ def fit(
     ],
     flow: Annotated[
         str,
-        Option(help="Flows to try: auto, affine, spline, modes, or a recipe such as maf or nsf."),
+        Option(help="Flows to try: auto, or one: spline, margins, modes, affine, small, white."),
     ] = "auto",
     budget: Annotated[
         float | None,
