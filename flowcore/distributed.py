@@ -187,10 +187,9 @@ def fit(
         gradient of a batch = sum_b gradient_b / sum_b w_b     b = the blocks of X
 
     Every worker keeps its blocks in memory. In every update each block gets theta, and returns the
-    gradient of its part of the batch. In float64 the sum equals that of one machine up to rounding.
-    Random numbers depend only on rng and the blocks, so results do not depend on the workers. If a
-    worker dies, others load its blocks again, and the run continues with the same numbers, as long
-    as the source of X can be read again.
+    gradient of its part of the batch, so in float64 the sum equals that of one machine up to
+    rounding. Results do not depend on the workers. If one dies, others load its blocks again, and
+    the run continues with the same numbers.
 
     Options are those of `flowcore.fit`, with these differences:
 
@@ -206,8 +205,8 @@ def fit(
 
     Errors: as for `flowcore.fit`; TypeError if a table is no Dask collection, or the client is not
     one of dask.distributed. Cost of an update: theta is sent to every block, a gradient comes back,
-    and Dask needs time of its own (docs/use/past_one_machine.md). So take large batches, and about
-    as many blocks as the workers have threads (`X.rechunk`, `X.repartition`).
+    and Dask needs time of its own. So take large batches, and about as many blocks as the workers
+    have threads (`X.rechunk`, `X.repartition`).
 
     Parameters
     ----------

@@ -30,10 +30,10 @@ def density(
 ) -> Axes:
     """Filled contours of the density p(x) over a rectangle, with a colour bar.
 
-    If 1% of the samples or more lie outside of the rectangle, their share is shown ("12% outside").
-    log p = -inf is a density of 0. Grid points where p is NaN or infinite become a hatched hole,
-    and are counted in the legend. The colours end at the density that only 1% of the mass exceeds,
-    so that a narrow spike does not make all the rest pale. The bar then ends in an arrow. Errors:
+    Nothing is hidden: if 1% of the samples or more lie outside of the rectangle, their share is
+    shown ("12% outside"), and grid points where p is NaN or infinite become a hatched hole, which
+    is counted in the legend. The colours end at the density that only 1% of the mass exceeds, so
+    that a narrow spike does not make all the rest pale. The bar then ends in an arrow. Errors:
     ValueError for dim other than 2, an empty rectangle, a rectangle without a single sample,
     results of a wrong shape or below 0.
 

@@ -47,9 +47,7 @@ def losses(
     ax : Axes
         Where to draw; None: a new figure.
     ylim : (float, float)
-        The frame, e.g. to compare two runs; None: all epochs, unless there is a spike. Let h be the
-        height above the lowest loss within which nine in ten epochs lie. If a loss lies more than 6
-        h above the lowest, the frame ends at 3 h.
+        The frame, e.g. to compare two runs; None: all epochs, unless there is a spike.
     log_evidence : (float, float)
         log Z and its standard error, in nats: a line at -log Z, with a band of two errors.
 

@@ -26,29 +26,6 @@ class TwoMoons(Exact):
         p(x) = a(x) / 2 + a((1, 1/2) - x) / 2,
         a(u) = 1 / (2 pi^2 s^2)  int_0^pi exp(-|u - e(t)|^2 / (2 s^2)) dt.
 
-    In polar coordinates u = r e(theta), with kappa = r / s^2 and phi = |t - theta|,
-
-        |u - e(t)|^2 / (2 s^2) = (r^2 + 1) / (2 s^2) - kappa cos(phi):
-
-    an incomplete Bessel integral (over the whole circle it is 2 pi I_0(kappa), DLMF 10.32.1).
-    Either theta or the opposite angle lies in [0, pi] and cuts the arc into two pieces. On each
-    piece phi grows from `start` to `start + length` while the integrand only falls. With
-    A = |theta|, B = pi - A, and d the distance of u from the piece, the two pieces have:
-
-        theta >= 0   the nearest point of the circle is on the arc    d = |r - 1| (both pieces)
-                     (start, length) = (0, A) and (0, B)
-        theta < 0    the nearest points are the arc's ends            d = |u - (1, 0)|, |u + (1, 0)|
-                     (start, length) = (A, B) and (B, A)
-
-        a(u) = 1 / (2 pi^2 s^2)  sum over both pieces of  exp(-d^2 / (2 s^2)) J
-        J = int_0^length exp(-kappa (cos(start) - cos(start + h))) dh
-
-    Written with half angles, it has no cancellation, for any kappa from 0 to 1e12:
-
-        cos(start) - cos(start + h) = 2 sin(start + h/2) sin(h/2)
-
-    J cannot underflow, so the sums are done in log space without loss, however far out u may be.
-
     The error of `log_prob` is below 1e-11 (1 + |log p|): p itself is right to ten digits near the
     moons, and log p at any distance. It takes 8 microseconds a row.
 
@@ -126,7 +103,31 @@ class TwoMoons(Exact):
             return upper, np.logaddexp(upper, lower) - np.log(2.0)
 
     def _log_a(self, u: np.ndarray) -> np.ndarray:
-        """log a(u), the density of the upper arc: (..., 2) -> (...). Symbols as in the class."""
+        """log a(u), the density of the upper arc: (..., 2) -> (...).
+
+        In polar coordinates u = r e(theta), with kappa = r / s^2 and phi = |t - theta|,
+
+            |u - e(t)|^2 / (2 s^2) = (r^2 + 1) / (2 s^2) - kappa cos(phi):
+
+        an incomplete Bessel integral (over the whole circle it is 2 pi I_0(kappa), DLMF 10.32.1).
+        Either theta or the opposite angle lies in [0, pi] and cuts the arc into two pieces. On each
+        piece phi grows from `start` to `start + length` while the integrand only falls. With
+        A = |theta|, B = pi - A, and d the distance of u from the piece, the two pieces have:
+
+            theta >= 0   the nearest point of the circle is on the arc: d = |r - 1| (both pieces)
+                         (start, length) = (0, A) and (0, B)
+            theta < 0    the nearest points are the arc's ends: d = |u - (1, 0)|, |u + (1, 0)|
+                         (start, length) = (A, B) and (B, A)
+
+            a(u) = 1 / (2 pi^2 s^2)  sum over both pieces of  exp(-d^2 / (2 s^2)) J
+            J = int_0^length exp(-kappa (cos(start) - cos(start + h))) dh
+
+        Written with half angles, it has no cancellation, for any kappa from 0 to 1e12:
+
+            cos(start) - cos(start + h) = 2 sin(start + h/2) sin(h/2)
+
+        J cannot underflow, so the sums are done in log space without loss, however far out u is.
+        """
         s = self.noise
         r = np.hypot(u[..., 0], u[..., 1])
         d, start, length = _pieces(u, r)

@@ -29,14 +29,6 @@ class TwoSpirals(Exact):
         p(x) = a(x) / 2 + a(-x) / 2,
         a(x) = 1 / (pi s^2 T^2)  int_0^T t exp(-E(t)) dt,      E(t) = |x - c(t)|^2 / (2 s^2).
 
-    For x = r (cos w, sin w),
-
-        2 s^2 E(t)     = r^2 + t^2 / 9 + 2/3 r t cos(t + w)
-        9 s^2 dE/dt    = t + 3 r (cos(t + w) - t sin(t + w)).
-
-    The zeros of dE/dt cut [0, T] into pieces on which exp(-E) only falls from one end to the other.
-    Each is an easy integral, for any small s and any distant x (`falling_integral`).
-
     The error of `log_prob` is below 1e-11 (1 + |log p|); it takes 30 microseconds a row.
 
     Parameters
@@ -106,7 +98,16 @@ class TwoSpirals(Exact):
         return np.logaddexp(log_a[: len(x)], log_a[len(x) :]) - np.log(2.0)
 
     def _log_a(self, x: np.ndarray) -> np.ndarray:
-        """log a(x) of rows (n, 2), (n,). Symbols as in the class."""
+        """log a(x) of rows (n, 2), (n,). Symbols as in the class.
+
+        For x = r (cos w, sin w),
+
+            2 s^2 E(t)     = r^2 + t^2 / 9 + 2/3 r t cos(t + w)
+            9 s^2 dE/dt    = t + 3 r (cos(t + w) - t sin(t + w)).
+
+        The zeros of dE/dt cut [0, T] into pieces on which exp(-E) only falls from one end to the
+        other. Each is an easy integral, for any small s and any distant x (`falling_integral`).
+        """
         s = self.noise
         row, low, way, length = _falling_pieces(x)
         energy = np.sum(((x[row] - _curve(low)) / s) ** 2, axis=-1) / 2.0
