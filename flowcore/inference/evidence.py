@@ -37,23 +37,26 @@ def evidence(
 ) -> tuple[float, float]:
     """(log Z, standard error) of p(x) = p~(x) / Z, from draws of p, in nats.
 
-    A flow q is fitted to half of the draws: the first half of every chain (with 8 chains or more:
-    every other chain). The other half, and as many draws of q, give Z as the fixed point of the
-    optimal bridge (Meng and Wong 1996). With l = p~ / q,
+    A sampler returns draws, but not Z. So a flow q is fitted to half of them: the first half of
+    every chain (with 8 chains or more: every other chain). The other half, and as many draws of q,
+    give Z as the fixed point of the optimal bridge (Meng and Wong 1996). With l = p~ / q,
 
         Z = mean over q of  l / (s_1 l + s_2 Z)  /  mean over p of  1 / (s_1 l + s_2 Z),
 
     where s_1, s_2 are the effective shares of draws of p and q. The error is that of
-    Fruehwirth-Schnatter 2004, with an effective number of draws of p. This number comes from the
-    autocorrelations of log l (initial positive sequence, Geyer 1992) about the mean of all chains,
-    so chains that disagree count for little. Equal rows (from a chain that rejects, or a resampled
-    table) are in the same half, and count as one draw with a weight. A mode that all chains miss is
-    not detected. Angles, in radians, may be in any turn; a target that repeats after 2 pi is
-    integrated over one turn.
+    Fruehwirth-Schnatter 2004.
 
-    The error is computed from the order of the draws, so do not shuffle a chain. `evidence` warns
-    if the flow fits the other half of the draws better than p, as after a shuffle. `evidence` does
-    not notice a weak correlation.
+    How sure is log Z? Neighbours in a chain resemble each other, so the draws are worth fewer
+    independent ones; how many is estimated from the autocorrelations of log l (initial positive
+    sequence, Geyer 1992). They are taken about the mean of all chains. If chains disagree, each
+    then counts as a draw or two, however long it is, and the error becomes large. One failure stays
+    invisible: a mode that no chain has found.
+
+    So do not shuffle a chain. `evidence` warns if the flow fits the other half of the draws better
+    than p, as after a shuffle, but does not notice a weak correlation. Equal rows (from a chain
+    that rejects, or a resampled table) are in the same half, and count as one draw with a weight.
+    Angles, in radians, may be in any turn; a target that repeats after 2 pi is integrated over one
+    turn.
 
     Errors: ValueError for fewer than 100 distinct rows; for a target that returns a wrong shape, is
     not finite at a sample, or is inf at a draw of q; and if flow and target hardly overlap, because

@@ -490,9 +490,11 @@ class TableDensity(DensityMixin, BaseEstimator):
         greatest of the table, and categories are seen values. Columns set aside are left out,
         except for constant ones; in an array they are NaN.
 
-        margins: "model": draws from p. "table": each number of the draws, except atoms, is replaced
-        by the value of the table with the same rank, so that every column has the distribution of
-        the table, and only the dependence comes from the model. These are not draws from p.
+        margins: "model" returns the draws from p as they are. "table" keeps each column's order but
+        takes its values from the table: a draw that is in the middle of its column becomes the
+        middle value of the table's column (atoms stay). Use it if every column must have the
+        table's own distribution. Only the dependence between columns then comes from the model, so
+        these are no longer draws from p.
         """
         check_is_fitted(self)
         n, rng = check_count(n), np.random.default_rng(rng)
