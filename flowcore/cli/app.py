@@ -228,13 +228,13 @@ def score(
     *,
     reading: Reading,
 ) -> None:
-    """Compute the log-density of every row.
+    """Compute the log-density of every row, in nats, in the order of the rows.
 
-    Log-densities are in nats, in the order of the rows; nan for a row with a missing value. Rows
-    are read and written in blocks: memory does not grow with the table, except for an .npz, which
-    is read whole. --explain adds four columns: a score that is high for wrong cells and for narrow
-    clusters of outliers, the most surprising cell given the rest of its row, by how many nats the
-    log-density rises if that cell has its likely value, and this value.
+    Which rows are odd, and why? --explain adds four columns: outlier_score is high for wrong cells
+    and for narrow clusters of outliers, cell names the most surprising cell given the rest of its
+    row, likely is a likely value for it, and gain is the rise of log p, in nats, with that value.
+
+    Memory does not grow with the table, except for an .npz, which is read whole.
     """
 
 
