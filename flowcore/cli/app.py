@@ -228,11 +228,12 @@ def score(
     *,
     reading: Reading,
 ) -> None:
-    """Compute the log-density of every row, in nats, in the order of the rows.
+    """Compute the log-density of every row, in nats.
 
-    Which rows are odd, and why? --explain adds four columns: outlier_score is high for wrong cells
-    and for narrow clusters of outliers, cell names the most surprising cell given the rest of its
-    row, likely is a likely value for it, and gain is the rise of log p, in nats, with that value.
+    Scores are in the order of the rows. Which rows are odd, and why? --explain adds four columns:
+    outlier_score is high for wrong cells and for narrow clusters of outliers, cell names the most
+    surprising cell given the rest of its row, likely is a likely value for it, and gain is the rise
+    of log p, in nats, with that value.
 
     Memory does not grow with the table, except for an .npz, which is read whole.
     """
