@@ -41,10 +41,11 @@ PLAIN = (bool, int, float, str, np.generic, type(None))  # settings that a file 
 
 @dataclass(frozen=True, eq=False)
 class Inference:
-    """A flow q and its target p~, and n draws of q with their importance weights.
+    """The result of `infer`: weighted draws of p. Print it for their means and the verdict.
 
-    With a support, q and its target are densities of free coordinates y on the whole line, and
-    `space` maps them to the parameters x that the user's target takes. Without a support, y is x.
+    It holds a flow q, its target p~, and n draws of q with their importance weights. With a
+    support, q and its target are densities of free coordinates y on the whole line, and `space`
+    maps them to the parameters x that the user's target takes. Without a support, y is x.
 
     Parameters
     ----------
@@ -186,14 +187,14 @@ class Inference:
             e = (standard deviation of the weights) / (their mean) / sqrt(n)
             t = max(0, m - s sqrt(2 log 2d))        m, s the `missing_tail` and its standard error
 
-        k, in [0, 0.9], is the shape of the largest tenth of the weights, or k-hat if it is larger.
-        Reverse KL lacks mass in the tails of p, where draws are rare and their weights large: the
-        standard error e alone is too small. The factor 1 / (1 - k) is a rule that was chosen by
-        measurement. t is for a tail that no draw reaches, of which the weights show nothing. Of an
-        exponential tail with the share T, `missing_tail` is T log(1 / 2T): for T of .025 to .003 it
-        is 3 T to 5 T, so 0.3 m is about T. Less s sqrt(2 log 2d), the largest of 2d estimates by
-        chance, it is 0 for nearly all flows that lack no tail.
+        How sure is log Z? Reverse KL lacks mass in the tails of p, where draws are rare and their
+        weights large, so the standard error e alone is too small. The factor 1 / (1 - k), a rule
+        that was chosen by measurement, corrects it: k, in [0, 0.9], is the shape of the largest
+        tenth of the weights, or k-hat if it is larger. Of a tail that no draw reaches the weights
+        show nothing: t is for it, and 0 for nearly all flows that lack no tail.
         """
+        # Of an exponential tail with the share T, m is T log(1 / 2T): 3 T to 5 T for T of .025 to
+        # .003. s sqrt(2 log 2d) is the largest of 2d estimates by chance.
         k = np.clip(max(shape_of_tail(self.weights[None])[0], self.k_hat), 0, LONGEST)
         e = self.weights.std() * math.sqrt(len(self.rows))
         m, s = self.missing_tail
