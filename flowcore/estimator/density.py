@@ -107,8 +107,8 @@ class FlowDensity(
         rows, apart from its angles (`nsf(circular=)`).
     budget : float
         Minutes on two cores. They are converted to epochs and folds by measured costs, not by a
-        clock, so results are reproducible. None: ten seconds up to 500 rows, then as n^0.41: 45
-        seconds for 20,000 rows, 1.5 minutes for 100,000.
+        clock, so results are reproducible. None: ten seconds up to 500 rows, then as the
+        cube root of n: 34 seconds for 20,000 rows, 58 for 100,000.
     max_seconds : float
         A limit by the clock, which also holds on a busy machine. When the time is over, fits that
         have not begun are left out, and running ones keep their best held-out epoch so far; `fit`

@@ -21,6 +21,7 @@ from .rows import MOST_ROWS
 CORES, USED = 2, 0.8  # of the machine that the budget is of, and how much of it flows can take
 FOLDS, SMALL, FOLDS_OF_SMALL = 5, 1000, 10  # with fewer rows than SMALL more of them learn
 MANY, HELD_OUT = 10_000, 5_000  # rows: from there on a fold holds out a tenth, at most so many
+LONGER = 2  # times as many epochs as `fit` makes, of MANY rows: worth more than another fold
 LEAST_EPOCHS, FEW_ROWS = 4, 40  # of fewer rows no flow can be learned
 TOGETHER = 2000  # rows: up to there all folds stop at the same epoch, of many
 SNAPSHOTS, FEWER, LEAST = 40, 16, 4  # of a flow's training, where memory holds them
@@ -76,8 +77,8 @@ class Plan:
 
 
 def default_minutes(n: int) -> float:
-    """The budget for n rows: 10 seconds up to 500, then as n^0.41: 45 for 20,000."""
-    return 10 * (max(n, 500) / 500) ** 0.41 / 60
+    """The budget for n rows: 10 seconds up to 500, then as the cube root of n: 34 for 20,000."""
+    return 10 * (max(n, 500) / 500) ** (1 / 3) / 60
 
 
 def plan(
@@ -117,6 +118,7 @@ def plan(
         share = stopped * (
             first * sum(seconds) if n < TOGETHER else seconds[0] + sum(seconds[1:]) / ASKED[0]
         )
+        epochs *= LONGER if n >= MANY else 1
         epochs = max(LEAST_EPOCHS, min(epochs, int(OF_RACE * budget / share)))
     nbytes = used * sum(flow.nbytes(*dims) for flow in flows)
     snapshots = int(MEMORY / max(nbytes, 1))  # half of the memory, in float32
