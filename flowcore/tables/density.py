@@ -78,9 +78,9 @@ class TableDensity(DensityMixin, BaseEstimator):
     every row: the first points of Sobol's sequence, each at the centre of its interval. So log p of
     a row depends on that row alone. p has the unit 1 / units of the continuous, positive and
     bounded columns, as `schema_.meaning` states. All unseen values of a column together have the
-    probability u of `Frequencies`. x is distributed as given the rare values of their column, if
-    these have 100 rows; else p(x | unseen) = sum_v w_v p(x | v), over the 16 most frequent values
-    (or combinations) v.
+    probability u of `Frequencies`. Given one of them, p(x | unseen) = sum_v w_v p(x | v) over the
+    16 most frequent values (or combinations) v; if the rare values of the column have 100 rows, a
+    fifth of the weight is theirs.
 
     `flowcore.save` saves it with its columns; `flowcore.load` restores a fitted one.
 
