@@ -25,7 +25,7 @@ from ..mixtures.expectation_maximization import best_of_starts, moved, whitened
 from .rows import MOST_ROWS, Sample, near
 
 MANY_ROWS = 5_000  # of which one start of EM has to do
-MOST_WORK = 3e7  # D^3 for each pattern of present numbers and component
+MOST_WORK = 3e6  # D^3 for each pattern of present numbers and component
 
 
 def gaussian(rows: Sample, rng=None, shrink: bool = True) -> TransformedDistribution:

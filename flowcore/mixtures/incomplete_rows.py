@@ -40,7 +40,7 @@ from .expectation_maximization import (
 
 MISSING = ("error", "learn")  # what NaN is
 BLOCK = 2**19  # numbers of matrices that are held at once
-WORK, FEWEST = 6e8, 10  # D^3 for each pattern, component and step of EM, in all; steps at least
+WORK, FEWEST = 1e8, 10  # D^3 for each pattern, component and step of EM, in all; steps at least
 
 
 def check_seen(x: np.ndarray, labels: list | None = None) -> None:
