@@ -374,7 +374,7 @@ def test_a_cell_that_breaks_its_rule_is_the_improbable_one(density):
     at = found.names.index("premie")
     assert found.worst[2] == "premie" and found.values[at][2] != rows.loc[2, "premie"]
     assert found.gains[2, at] == pytest.approx(np.log((1 - 0.5 / 601) / (0.5 / 601 / 2)))
-    assert (np.delete(found.gains[:, at], 2) == 0).all()
+    assert not (np.delete(found.gains[:, at], 2) > 0).any()  # NaN: not among a row's three most odd
 
 
 def test_it_imputes_in_scikit_learn_and_is_diagnosed(density):
