@@ -27,6 +27,7 @@ from ..support.markdown import table
 FRESH = 5_000  # rows of a distance
 SIZES = [50, 100, 200, 500, 1000, 2000, 5000]
 CORRELATIONS = 0.6 ** np.abs(np.subtract.outer(range(4), range(4)))
+NATS = 0.01, 0.03, 0.1, 0.3, 1, 3  # of the picture's axis
 DENSITIES = "Gaussian", "without flows", "FlowDensity"
 
 
@@ -123,6 +124,7 @@ def draw(rows: list[dict], path: Path) -> None:
             ax.loglog(sizes, [kl[name, who, n] for n in sizes], style, label=who)
         ax.set(xlabel="rows", ylabel="nats from the truth (KL)", title=name, xticks=sizes)
         ax.set_xticklabels([f"{n:,}" for n in sizes])
+        ax.set_yticks(NATS, NATS)
         ax.minorticks_off()
         ax.grid(True, alpha=0.3)
         ax.legend()

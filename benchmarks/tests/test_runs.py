@@ -79,6 +79,7 @@ RUNS = {  # a command, and a part of what it prints; {tmp}: a folder
     "'flowcore fit, whitened joint'": "sigma_NMAD",
     "studies.outliers --detectors KNN --tables wine": "mean AUROC",
     "studies.outliers --detectors KNN --tables wine --kinds swapped": "| swapped: wine | 52 |",
+    "studies.learning_curves --quick": "| two moons: FlowDensity |",
     "studies.components --quick --tables census --budget 1e-4": "| census |",
     "studies.synthetic --quick --tables census "
     "--contestants 'held-out rows' flowcore": "| mean of 1",

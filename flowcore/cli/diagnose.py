@@ -33,8 +33,7 @@ def run(
         check_picture(out, model, held_out, train)
     schema, known = density.schema_, (density.notes or {}).get("digest")
     rows = table(held_out, reading, schema, ignore_extra)
-    _check_complete(rows, schema)
-    complete = density.encoding.without_odd(rows.take(complete_rows(rows, "drop", schema)))[0]
+    complete = density.encoding.without_odd(rows.take(_complete(rows, schema)))[0]
     if known == digest(*encoded_with_holes(density.encoding, complete, values=True)[:2]):
         note(
             f"{held_out} has the very rows that the model learned from: a verdict needs rows "
@@ -57,19 +56,16 @@ def run(
         raise Exit(UNTRUSTED)
 
 
-def _check_complete(rows: Frame, schema: Schema) -> None:
-    """A ValueError for too few complete rows, which names the columns to leave out of a fit."""
-    gaps = {name: is_missing(rows[name]) for name in rows.names}
-    gaps = {c.name: gaps[c.name] for c in schema.columns if c.name in gaps and not c.missing}
-    empty: dict[str, str] = {}
-    while len(rows) >= FEWEST and gaps and (~np.any([*gaps.values()], axis=0)).sum() < FEWEST:
-        name = max(gaps, key=lambda name: gaps[name].sum())
-        empty[f"{name}"] = "aside"
-        del gaps[name]
-    if empty:
-        raise with_fix(
-            ValueError,
+def _complete(rows: Frame, schema: Schema) -> np.ndarray:
+    """(n,): the complete rows; a ValueError for too few, which names the columns to leave out."""
+    complete = complete_rows(rows, "drop", schema)
+    if len(rows) >= FEWEST > complete.sum():
+        optional = {column.name for column in schema.columns if column.missing}
+        gaps = {name: is_missing(rows[name]).sum() for name in rows.names if name not in optional}
+        empty = {f"{name}": "aside" for name, n in gaps.items() if 2 * n > max(gaps.values())}
+        problem = (
             f"{rows.source} has fewer than {FEWEST} complete rows: fill some, or fit a model "
-            "without the columns that most rows lack: ",
-            {"kind": empty},
+            "without the columns that most rows lack: "
         )
+        raise with_fix(ValueError, problem, {"kind": empty})
+    return complete

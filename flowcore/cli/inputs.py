@@ -8,6 +8,7 @@ from hashlib import sha256
 
 import numpy as np
 
+from ..core import without_warnings
 from ..distributions import Distribution
 from ..estimator import FlowDensity
 from ..files import load
@@ -52,6 +53,20 @@ def read(data: str, reading: dict, text: Sequence[str] = ()) -> Frame:
 def blocks(data: str, reading: dict, schema: Schema, text: Sequence[str] = ()) -> Iterator[Frame]:
     """The rows of a file, block after block, with the types of a schema."""
     return read_blocks(_source(data), **_options(reading, text), schema=schema, others=True)
+
+
+def kept_as_text(data: str, reading: dict, schema: Schema, is_csv: bool) -> set[str]:
+    """The columns whose cells come back as they are written: of a CSV all; else text, and numbers
+    with a mark, or with a cell in any block that is none. Standard input is not read twice for it.
+    """
+    if is_csv:
+        return {*map(str, schema.names)}
+    found = {f"{column.name}" for column in schema.columns if column.mark or column.type == "text"}
+    with without_warnings():  # they are given when the rows are
+        for frame in () if data == "-" else blocks(data, reading, schema):
+            own = arranged(frame, schema, lax=True)
+            found |= {f"{name}" for name in own.names if own.unread(name).any()}
+    return found
 
 
 def table(data: str, reading: dict, schema: Schema, lax: bool = False) -> Frame:

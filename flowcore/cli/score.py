@@ -13,9 +13,9 @@ from ..tables import Schema
 from ..tables.encoding import Encoding
 from ..tables.frame import Frame
 from ..training.history import sparse_bar
-from .inputs import arranged, blocks, own_names, read_model
+from .inputs import arranged, blocks, kept_as_text, own_names, read_model
 from .messages import note
-from .outputs import check_table, table_writer
+from .outputs import check_table, is_written_as_text, table_writer
 
 EXPLAINED = "outlier_score", "cell", "gain", "likely"  # columns
 MOMENTS = ("mean_log_prob", "standard_error", "least", "most")
@@ -38,11 +38,15 @@ def run(
     learned = (density.notes or {}).get("missing") == "learn"
     missing = missing or ("marginal" if learned else "nan")
     carried = [name for name in keep if name not in map(str, schema.names)]  # as they are: as text
+    is_text = kept_as_text(data, reading, schema, is_written_as_text(out)) if keep else ()
     writer = nullcontext() if json and out is None else table_writer(out)
     bar = sparse_bar(None, " rows", unit_scale=True)
     with writer as write, bar:
         for frame in blocks(data, reading, schema, carried):
-            kept = {typed: frame[name] for typed, name in own_names(frame, keep).items()}
+            kept = {
+                typed: (frame.texts if typed in is_text and frame.texts else frame)[name]
+                for typed, name in own_names(frame, keep).items()
+            }
             own = arranged(frame, schema, keep, ignore_extra)
             possible, odd, said = density.encoding.without_odd(own)
             log_p = density.log_prob(own if strict else possible, missing)

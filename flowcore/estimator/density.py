@@ -32,6 +32,7 @@ from .plan import Plan, default_minutes, plan
 from .record import FlowDensityRecord
 from .rows import Inputs, Sample, check_rows, merged, standardized
 from .selection import select, select_with_holes
+from .workers import part_of_progress
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -125,7 +126,7 @@ class FlowDensity(
     random_state : int, RandomState or None
         Seed of the folds, initial weights and batches.
     progress : bool
-        Show a progress bar.
+        Show a progress bar, which is at 100% when all is done; in a log it has a line a minute.
 
     Attributes
     ----------
@@ -230,7 +231,7 @@ class FlowDensity(
             condition = max(condition_number(one) for one in tables)
             return plan(len(rows), *dims, flows, share * minutes, condition)
 
-        how = table.angle, seeds, self.n_jobs, not is_auto(self.flow), self.progress
+        how = table.angle, seeds, self.n_jobs, not is_auto(self.flow)
         if table.hole.any():
             return select_with_holes(rows, planned, *how, labels=table.labels, ends=ends)
         return rows, select(rows, planned(rows), *how, ends)
@@ -414,7 +415,8 @@ def fit_rows(
     table = own._as_table(X, sample_weight, context, present)
     rows, first = merged(table.x, table.weight, table.context, table.absent.all(axis=1))
     rows, scale, of_context = standardized(table, rows)
-    rows, (density, latent, log_p, summary) = own._selected(table, rows, seeds, ends)
+    with part_of_progress(wanted=own.progress):
+        rows, (density, latent, log_p, summary) = own._selected(table, rows, seeds, ends)
     if of_context is not None:
         from ..distributions.conditioning import with_standardized_context
 
@@ -423,8 +425,9 @@ def fit_rows(
     units = scale if present is None else Clamped(scale, own.context_dim_)
     names = names_of("X", X), own.context_names_in_
     own.density_ = TransformedDistribution(density, units).with_names(*names)
-    latent = TransformedDistribution(latent.base, Chain([units, latent.bijector]))
-    own.latent_ = latent.with_names(*names)
+    maps = [latent.bijector] if isinstance(latent, TransformedDistribution) else []
+    base = latent.base if maps else latent  # a Gaussian of present numbers has no map of its own
+    own.latent_ = TransformedDistribution(base, Chain([units, *maps])).with_names(*names)
     vars(own).pop("conditionals_", None)  # those of an earlier fit
     own._set_scores(table, rows, first, scale, log_p, summary)
     own._n_features_out = own.density_.dim

@@ -20,7 +20,7 @@ from .plan import OF_MIXTURES, TOGETHER, Plan
 from .record import Scored, Summary
 from .rows import Fold, Sample
 from .stacking import cross_fitted, mean_and_error, mixed, stacked_weights
-from .workers import run
+from .workers import part_of_progress, run
 
 MODES, MOST_MODES = 3, 6  # of a flow's base: if no mixture of Gaussians was fitted, and at most
 SMALLEST_WEIGHT = 0.01  # of a candidate that is kept
@@ -33,7 +33,7 @@ Fits = list[tuple["Candidate | FlowCandidate", list[Fit]]]  # of each candidate,
 @BLAS.single_threaded()  # small products: threads would wait for each other
 def select(
     rows: Sample, plan: Plan, angle: np.ndarray, seeds: np.random.SeedSequence, n_jobs,
-    alone: bool, progress: bool, ends: float,
+    alone: bool, ends: float,
 ) -> Selection:  # fmt: skip
     """Fit the candidates of the plan, and stack them; see `stacked`.
 
@@ -47,7 +47,7 @@ def select(
     """
     folds, late = Folds(rows, plan, angle, seeds), []
     simple = simple_fits(folds, plan, late, ends)
-    work = partial(run, n_jobs=n_jobs, progress=progress, ends=ends)
+    work = partial(run, n_jobs=n_jobs, ends=ends, budget=plan.budget)
     flows, left_out, spent = race(folds, plan, simple, work, late, alone)
     cost = sum(plan.seconds_of(flow) * fits[0].epochs for flow, fits in flows)
     more = int(max(plan.budget - spent, 0) / cost) if cost else plan.used  # folds
@@ -80,8 +80,9 @@ def select_with_holes(
         if k == 0:
             check_columns(rows.x, np.arange(len(rows)), labels)
         own = now + share / sum(ROUNDS[k:]) * (ends - now)
-        found = select(rows, planned(rows, share), angle, seeds, *how, own)
-        drawn = drawn.resampled(evaluated(found[0]), rows.context, rng)
+        with part_of_progress(share):
+            found = select(rows, planned(rows, share), angle, seeds, *how, own)
+            drawn = drawn.resampled(evaluated(found[0]), rows.context, rng)
     return rows, found
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from heapq import heapreplace
 
 from ..core import OutOfTime, n_threads, until
@@ -12,13 +14,39 @@ from ..training.history import sparse_bar
 
 LIGHT = 2.0  # seconds of one core: what is done by then is not worth a second process
 SHORT = 10.0  # seconds: processes take too much of them to start
+_part: ContextVar = ContextVar("flowcore_part_of_a_bar", default=None)  # (bar, size, end)
+
+
+@contextmanager
+def part_of_progress(share: float = 1.0, wanted: bool = False) -> Iterator[None]:
+    """Work that is a share of the work around it; the outermost has a bar, if it is wanted.
+
+    The bar is at the end of a part when the part is done: so it is at 100% when all is.
+    """
+    outer, form = _part.get(), "{l_bar}{bar}| [{elapsed}<{remaining}]"
+    bar, size, _ = outer or (sparse_bar(100, "%", disable=not wanted, bar_format=form), 100.0, 0)
+    before = _part.set((bar, share * size, bar.n + share * size))
+    try:
+        yield
+        _advance(math.inf)
+    finally:
+        _part.reset(before)
+        if outer is None:
+            bar.close()
+
+
+def _advance(share: float) -> None:
+    """Move the bar by a share of the present part, at most to its end."""
+    if part := _part.get():
+        bar, size, end = part
+        bar.update(min(share * size, end - bar.n))
 
 
 def run(
     tasks: Sequence[Callable], seconds: Sequence[float], n_jobs: int | None,
-    progress: bool = False, ends: float = math.inf,
+    ends: float = math.inf, budget: float = math.inf,
 ) -> list:  # fmt: skip
-    """The results of the tasks, in order.
+    """The results of the tasks, in order; each moves the bar by its part of the budget.
 
     seconds: the expected time of each on one core; ends: the time when all have to be done. Each
     task gets its part of the remaining time when it starts; if it is OutOfTime, its result is None.
@@ -40,11 +68,12 @@ def run(
     )
     if not backend.supports_return_generator:  # multiprocessing: all at once
         return Parallel(n_jobs=jobs)(calls)
+    found = []
     results = Parallel(n_jobs=jobs, return_as="generator")(calls)
-    if progress:
-        bar = sparse_bar(len(tasks), "flow")
-        bar.iterable, results = results, bar
-    return list(results)
+    for result, expected in zip(results, seconds, strict=True):
+        found.append(result)
+        _advance(expected / budget)
+    return found
 
 
 def _within(ends: float, part: float, task: Callable, **options):

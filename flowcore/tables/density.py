@@ -14,6 +14,7 @@ from ..core import log_sum_exp, warn
 from ..core.inputs import check_count
 from ..distributions import ClampedBase, Distribution
 from ..distributions.columns import equal_rows
+from ..estimator.workers import part_of_progress
 from .coordinates import FIRST
 from .encoding import Encoding
 from .fitting import TrainingRows, fitted_parts, learner, training_rows
@@ -79,9 +80,9 @@ class TableDensity(DensityMixin, BaseEstimator):
     numbers that a row has, q is the density of these: see `Clamped`. Otherwise q is a density that
     `ClampedBase` takes, such as a mixture of Gaussians.
 
-    All unseen values of a column together have the probability u of `Frequencies`. x is distributed
-    as given the rare values of their column, if these have 100 rows; else p(x | unseen) = sum_v w_v
-    p(x | v), over the 16 most frequent values (or combinations) v.
+    All unseen values of a column together have the probability u of `Frequencies`. Given one of
+    them, p(x | unseen) = sum_v w_v p(x | v) over the 16 most frequent values (or combinations) v;
+    if the rare values of the column have 100 rows, a fifth of the weight is theirs.
 
     `flowcore.save` saves it with its columns; `flowcore.load` restores a fitted one.
 
@@ -176,13 +177,17 @@ class TableDensity(DensityMixin, BaseEstimator):
 
             codes = first_codes(codes, rows.encoding.sizes, rows.x, rows.weight, rng)
             shares = ROUNDS_WITH_NUMBERS if rows.encoding.kinds else ROUNDS_OF_CATEGORIES
-        parts = fitted_parts(rows, codes, learn, shares[0], rng)
-        for share in shares[1:]:  # unknown categories are drawn from the density so far
-            schema, categories, coordinates, *others = parts
-            coordinates = coordinates.with_points(POINTS_OF_DRAWS)
-            density = TableDensity(schema).with_parts(schema, categories, coordinates, *others)
-            codes = drawn_codes(density, rows.codes, rows.x, rows.hole, rng)
-            parts = fitted_parts(rows, codes, learn, share, rng)
+        parts = None
+        with part_of_progress(wanted=getattr(learn, "progress", False)):
+            for share in shares:
+                with part_of_progress(share):
+                    if parts:  # unknown categories are drawn from the density so far
+                        schema, categories, coordinates, *others = parts
+                        coordinates = coordinates.with_points(POINTS_OF_DRAWS)
+                        density = TableDensity(schema)
+                        density.with_parts(schema, categories, coordinates, *others)
+                        codes = drawn_codes(density, rows.codes, rows.x, rows.hole, rng)
+                    parts = fitted_parts(rows, codes, learn, share, rng)
         return self.with_parts(*parts)
 
     @classmethod

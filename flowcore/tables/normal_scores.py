@@ -115,12 +115,13 @@ def normal_scores(
 
         P(cell) = (c + A S) / (n + A)            c of n rows are in the cell
 
-    S is the share of a smooth distribution through about 1.5 n^(1/3) quantiles, which counts as A
-    rows. A makes each row as probable as possible given the others. The values are not heaped if S
-    alone is as good. S is then the map of values that stop at once, unless an end was declared.
-    Beyond the rows there is a mass of half of 1 / (n + 1), at each end where the support goes on:
-    so no row has the probability 0. For weighted rows n is (sum w)^2 / sum w^2, and c is in
-    proportion. None for any other column.
+    S is the share of a smooth distribution through about 1.5 n^(1/3) quantiles, but at most half as
+    many as there are values, because with more it would follow any heap. It counts as A rows. A
+    makes each row as probable as possible given the others. The values are not heaped if S alone is
+    as good. S is then the map of values that stop at once, unless an end was declared. Beyond the
+    rows there is a mass of half of 1 / (n + 1), at each end where the support goes on: so no row
+    has the probability 0. For weighted rows n is (sum w)^2 / sum w^2, and c is in proportion. None
+    for any other column.
     """
     if not kind.is_gridded or len(x) < 2:
         return None
@@ -195,7 +196,8 @@ def _smooth(cell: np.ndarray, count: np.ndarray):
     from scipy.interpolate import PchipInterpolator
 
     n = count.sum()
-    m, end = int(np.clip(1.5 * np.cbrt(n), 4, 64)), max(ndtri(1 - 5 / max(n, 20)), 0.5)
+    m = int(min(np.clip(1.5 * np.cbrt(n), 4, 64), max(len(cell) // 2, 2)))
+    end = max(ndtri(1 - 5 / max(n, 20)), 0.5)
     share = np.cumsum(count) / n
     at = np.searchsorted(share, ndtr(np.linspace(-end, end, m)))
     at = np.unique(np.append(at, len(cell) - 1))

@@ -12,16 +12,17 @@ if TYPE_CHECKING:
     from .frequencies import Frequencies
 
 RARE = 10  # rows: values seen less often share a level, so that no flow learns one row's spike
-SHARED = 100  # training rows of this level: then an unseen value has it, too
-MOST = 16  # combinations that an unseen value is averaged over, otherwise
+SHARED = 100  # training rows of this level: then an unseen value may have it, too
+OF_RARE = 0.2  # how probable that is: it costs .02 nats where it is wrong, and gains .4 elsewhere
+MOST = 16  # combinations that an unseen value is averaged over
 
 
 class OneHot:
     """Rows of codes (n, K) as a context (n, C): 1 in the level of the row's value, else 0.
 
-    Each value of a column has a level, and all values seen in fewer than 10 rows share one. A value
-    that was never seen has this level, too, if it has 100 rows; else the mean over the commonest
-    levels stands for it. Two levels need one number, a single level needs none.
+    Each value of a column has a level, and all values seen in fewer than 10 rows share one. For a
+    value that was never seen the mean over the commonest levels stands, with a fifth for the shared
+    level, if it has 100 rows. Two levels need one number, a single level needs none.
 
     Parameters
     ----------
@@ -41,13 +42,14 @@ class OneHot:
     """
 
     def __init__(self, combinations: np.ndarray, counts: np.ndarray, sizes: tuple[int, ...]):
-        self._level_of = []
+        self._level_of, shared = [], []
         for codes, size in zip(combinations.T, sizes, strict=True):
             count = np.bincount(codes, counts, minlength=size)
             often = count >= RARE
             level = np.where(often, np.cumsum(often) - 1, often.sum())
-            unseen = often.sum() if count[~often].sum() >= SHARED else -1
-            self._level_of.append(np.append(level, unseen))
+            shared.append(often.sum() if count[~often].sum() >= SHARED else -1)
+            self._level_of.append(np.append(level, -1))
+        self._shared = np.array(shared)
         self._seen, self._counts = self.levels(combinations), counts
         self.dim = self.context(self._seen[:1]).shape[1]
 
@@ -61,8 +63,7 @@ class OneHot:
         return self.context(self.levels(codes))
 
     def levels(self, codes: np.ndarray) -> np.ndarray:
-        """(n, K): the levels of codes (n, K); -1 for a value that was never seen, if rare values
-        share no level of enough rows."""
+        """(n, K): the levels of codes (n, K); -1 for a value that was never seen."""
         pairs = zip(self._level_of, codes.T, strict=True)
         return np.column_stack([level[own] for level, own in pairs])
 
@@ -77,12 +78,18 @@ class OneHot:
     def alternatives(self, unseen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(levels (m, U), weights (m,)) of the columns marked in `unseen` (K,), as they occurred.
 
-        The most frequent 16, with weights that sum to 1.
+        The most frequent 16, and as many with the most levels that rare values share, with weights
+        that sum to 1.
         """
         distinct, inverse = np.unique(self._seen[:, unseen], axis=0, return_inverse=True)
-        weight = np.bincount(inverse.reshape(-1), self._counts)
-        most = np.argsort(-weight, kind="stable")[:MOST]
-        return distinct[most], weight[most] / weight[most].sum()
+        weight, share = np.bincount(inverse.reshape(-1), self._counts), np.zeros(len(distinct))
+        n_shared = (distinct == self._shared[unseen]).sum(axis=1)
+        rare = n_shared == max(n_shared.max(), 1)
+        for rows, own in (rare | True, 1 - OF_RARE), (rare, OF_RARE):
+            most = np.argsort(-weight * rows, kind="stable")[: min(MOST, rows.sum())]
+            share[most] += own * weight[most] / max(weight[most].sum(), 1e-300)
+        kept = np.flatnonzero(share)
+        return distinct[kept], share[kept] / share.sum()
 
     def draw(self, levels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Levels (n, K), with the levels of unseen values, -1, replaced by draws."""

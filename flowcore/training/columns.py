@@ -19,6 +19,7 @@ from .checks import EXAMINED
 WIDEST = 1000  # columns: in wider tables dependence is not looked for
 LARGEST_CONDITION = 1e3  # of correlations, that flows learn well without whitening
 TINY = 1e-6  # of a column's scale: what is left of it when the others are known
+PART = 100  # times that: what a column adds at least, if the others do not suffice
 
 
 def check_columns(x: np.ndarray, rows: np.ndarray, labels: list | None = None) -> None:
@@ -54,13 +55,14 @@ def dependent_columns(
     """(columns that are linearly dependent, how many of them the others determine).
 
     Some combination sum_j a_j x_j is constant, up to `tiny` times the scale of each: then the
-    correlation matrix has an eigenvalue of (nearly) zero, with the eigenvector v_j = a_j sd_j. It
-    uses about 4 D evenly spaced rows. (D rows, or fewer, would always be dependent.)
+    correlation matrix has an eigenvalue of (nearly) zero, with the eigenvector v_j = a_j sd_j. A
+    column takes part if v_j is a hundred times `tiny`: of b = a + .0005 c, with tiny = .001, only a
+    and b do. It uses about 4 D evenly spaced rows. (D rows, or fewer, would always be dependent.)
     """
     vary, values, vectors = _principal_axes(_some(x, rows))
     nothing_left = values < tiny**2
     part = np.abs(vectors[:, nothing_left]).max(axis=1, initial=0.0)
-    return vary[part > 1e-4], int(nothing_left.sum())
+    return vary[part > PART * tiny], int(nothing_left.sum())
 
 
 def check_condition(flow, x: np.ndarray, context: np.ndarray | None) -> None:

@@ -1,6 +1,7 @@
 """`FlowDensity`: an estimator as scikit-learn means it, which prefers what held-out rows prefer."""
 
 import itertools
+import re
 import time
 from contextlib import nullcontext
 from functools import partial
@@ -15,7 +16,7 @@ from support.rough import rough_plans
 
 import flowcore as fc
 from flowcore.estimator.density import fit_rows
-from flowcore.estimator.workers import run
+from flowcore.estimator.workers import part_of_progress, run
 
 QUICK = {"budget": 1e-3, "n_jobs": 1, "random_state": 0}
 
@@ -148,13 +149,19 @@ def test_processes_change_nothing(backend, monkeypatch):
 
 def test_a_joblib_backend_without_generators():
     with joblib.parallel_backend("multiprocessing"):
-        assert run([partial(np.hypot, 3, k) for k in (4, 0)], [1, 1], 2, True) == [5, 3]
+        assert run([partial(np.hypot, 3, k) for k in (4, 0)], [1, 1], 2) == [5, 3]
 
 
 def test_a_log_has_few_lines_of_progress(monkeypatch, capsys):
     monkeypatch.setattr("tqdm.std.time", itertools.count().__next__)  # a second between any two
-    assert run([partial(int, k) for k in range(60)], [1] * 60, 1, True) == list(range(60))
-    assert 1 <= capsys.readouterr().err.count("60 [") < 5
+    with part_of_progress(wanted=True):
+        for share in (0.25, 0.75):  # of a budget of which some is left
+            with part_of_progress(share):
+                found = run([partial(int, k) for k in range(60)], [1] * 60, 1, budget=80)
+                assert found == list(range(60))
+    shown = [int(n) for n in re.findall(r"(\d+)%", capsys.readouterr().err)]
+    assert 2 <= len(shown) < 8 and shown == sorted(shown)
+    assert shown[-1] == 100 and shown.count(100) == 1
     monkeypatch.undo()
     fc.fit(
         fc.flows.maf(2, layers=1, hidden=[4]), gaussian_rows(30)[:, :2], epochs=60, progress=True

@@ -55,6 +55,13 @@ def test_what_nearly_follows_is_set_aside_too():
     assert list(notes) == ["grams"] and notes["grams"].endswith("a flow hardly learns that")
 
 
+def test_a_third_column_stays_where_one_nearly_repeats_another():
+    a, c, noise = rng.normal(size=(3, N))
+    X = {"a": a, "b": a + 5e-4 * c + 1e-5 * noise, "c": c}
+    schema = Schema.from_data(X, auto=True)
+    assert [c.name for c in schema.columns if c.kind.name == "aside"] == ["b"]
+
+
 def run(capsys, *arguments):
     status = main(list(arguments))
     return status, capsys.readouterr().err

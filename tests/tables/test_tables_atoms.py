@@ -280,6 +280,13 @@ FOUND = {
 }  # fmt: skip
 
 
+def test_few_rows_with_an_atom_are_learned_without_a_flow():
+    rng = np.random.default_rng(0)
+    table = {"a": np.where(rng.random(35) < 0.4, 0.0, rng.normal(5, 1, 35)), "b": np.arange(35.0)}
+    schema = Schema.from_data(table).edit(a="continuous atoms(0)", b="continuous")
+    assert np.isfinite(fit_table(table, schema).log_prob(table)).all()
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("name", FOUND)
 def test_ends_grids_and_atoms_are_found(name):

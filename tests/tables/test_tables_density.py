@@ -227,7 +227,11 @@ def test_rare_values_share_a_level():
     assert one_hot.dim == 3
     assert one_hot.levels(np.arange(5)[:, None])[:, 0].tolist() == [0, 1, 2, 2, -1]
     often = OneHot(np.arange(31)[:, None], np.array([50, *[4] * 30]), (31,))  # 120 rows are rare
-    assert often.levels(np.array([[0], [7], [31]]))[:, 0].tolist() == [0, 1, 1]
+    assert often.levels(np.array([[0], [7], [31]]))[:, 0].tolist() == [0, 1, -1]
+    levels, weights = often.alternatives(np.array([True]))  # a fifth is that of the rare values
+    assert levels[:, 0].tolist() == [0, 1]
+    assert weights == pytest.approx([0.8 * 50 / 170, 0.8 * 120 / 170 + 0.2])
+    assert one_hot.alternatives(np.array([True]))[1] == pytest.approx([50 / 74, 20 / 74, 4 / 74])
     assert one_hot(codes[[0, 50, 70, 73]]).tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]]
 
 

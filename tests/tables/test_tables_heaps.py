@@ -80,6 +80,30 @@ def test_smooth_columns_have_no_heaps(n, sd):
     assert normal_scores(x / 4, Kind.parse("gridded(0.25)")) is None
 
 
+GUESTS = np.repeat(np.arange(1.0, 11), [12, 118, 40, 140, 20, 45, 4, 12, 1, 8])  # mostly even
+
+
+def test_counts_of_few_values_are_as_frequent_as_they_are():
+    """A smooth distribution through as many quantiles as there are values would follow them all."""
+    learned = fit_table(
+        {"hours": GUESTS}, schema_of("integer(0)"),
+        learn=lambda x, **_: fc.GaussianMixture.from_data(x, 1),
+    )  # fmt: skip
+    p = np.exp(learned.log_prob({"hours": np.arange(400.0)}))
+    share = np.bincount(GUESTS.astype(int), minlength=11) / len(GUESTS)
+    drawn = learned.sample(20_000, rng=0)["hours"]
+    assert p.sum() == pytest.approx(1, abs=1e-3)
+    assert np.abs(p[:11] - share).max() < 0.02
+    assert np.abs(np.bincount(drawn, minlength=400)[:11] / 20_000 - share).max() < 0.02
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_smooth_counts_have_no_heaps(seed):
+    own = np.random.default_rng(seed)
+    for x in (own.poisson(20, 400), own.binomial(30, 0.4, 400)):
+        assert normal_scores(x.astype(float), Kind.parse("integer(0)")) is None
+
+
 def test_a_column_is_heaped_if_that_explains_its_rows_better_by_three_nats():
     """Of 300 rows a fifth were rounded to tens: held-out rows gain, though the heaps are small."""
     kind, learn = Kind.parse("integer"), lambda x, **_: fc.GaussianMixture.from_data(x, 1)

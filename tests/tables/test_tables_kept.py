@@ -7,12 +7,14 @@ import tempfile
 import warnings
 from collections import Counter
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 import flowcore as fc
 from flowcore.cli import main
@@ -92,6 +94,28 @@ def test_a_cell_that_is_not_empty_is_never_changed(table):
     for name, cells in table.items():
         for before, now in zip(cells, after[name], strict=True):
             assert now == before or is_missing(before, {*MISSING_WORDS, *WORDS}), name
+
+
+@settings(max_examples=settings.default.max_examples // 5, deadline=None)
+@given(exports(), st.integers(0, ROWS - 1))
+def test_nor_is_it_in_parquet_whichever_block_has_the_first_odd_one(table, first):
+    """Numbers of columns without an odd cell are numbers there; all else is text, as it was."""
+    table["late"] = [f"{v:.3f}" if i != first else "<0.5" for i, v in enumerate(PRICES[:ROWS])]
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        folder = Path(folder)
+        with (folder / "t.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([[*table], *zip(*table.values(), strict=True)])
+        fc.save(model(folder / "t.csv"), folder / "m.npz")
+        files = [str(folder / name) for name in ("m.npz", "t.csv")]
+        with mock.patch("flowcore.tables.reading.FIRST", 200):  # characters
+            assert main(["impute", *files, "-o", str(folder / "full.parquet")]) == 0
+        after = pd.read_parquet(folder / "full.parquet")
+    assert set(map(type, after["late"])) == {str}
+    for name, cells in table.items():
+        for before, now in zip(cells, after[name].tolist(), strict=True):
+            same = now == before if isinstance(now, str) else now == float(before)
+            assert same or is_missing(before, {*MISSING_WORDS, *WORDS}), name
 
 
 PRICES = np.exp(np.random.default_rng(1).normal(4, 2, 90)).round(2)
@@ -178,3 +202,28 @@ def test_too_few_complete_rows_are_an_error_that_names_columns(tmp_path, capsys)
     assert main(["diagnose", str(tmp_path / "m.npz"), str(tmp_path / "t.csv")]) == 1
     assert "fewer than 10 complete rows" in (said := capsys.readouterr().err)
     assert "--kind a=aside" in said
+
+
+@pytest.mark.parametrize("learned", [True, False])
+def test_rows_with_holes_are_scored_by_what_they_have_if_the_model_learned_from_some(
+    learned, tmp_path, capsys
+):
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 200))
+    density = TableDensity.of(Schema.from_data({"a": a, "b": b}), fc.Normal(2))
+    density.notes = {"missing": "learn"} if learned else {}
+    fc.save(density, tmp_path / "m.npz")
+    cells = np.array([*map("{:.3f}".format, a[:60])], object)
+    cells[50], cells[55] = "", "<0.5"  # in the second block
+    pd.DataFrame({"a": cells, "b": b[:60]}).to_csv(tmp_path / "t.csv", index=False)
+    files = [str(tmp_path / name) for name in ("m.npz", "t.csv")]
+    with mock.patch("flowcore.tables.reading.FIRST", 200):  # characters
+        for name in ("s.csv", "s.parquet"):
+            assert main(["score", *files, "--keep", "a", "-o", str(tmp_path / name)]) == 0
+    scores = pd.read_csv(tmp_path / "s.csv", dtype={"a": str}, keep_default_na=False)
+    kept = pd.read_parquet(tmp_path / "s.parquet")["a"].fillna("")
+    assert scores["a"].tolist() == kept.tolist() == cells.tolist()
+    log_p, holes = scores["log_prob"].astype(float).to_numpy(), [50, 55]
+    own = stats.norm.logpdf(b[holes])
+    assert log_p[holes] == pytest.approx(own if learned else [np.nan] * 2, abs=0.02, nan_ok=True)
+    assert ("2 of 60 rows miss a value" in capsys.readouterr().err) is not learned

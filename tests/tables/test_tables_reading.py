@@ -564,21 +564,3 @@ def test_memory_is_bounded(kind, tmp_path):
                           capture_output=True, text=True).stdout.split()  # fmt: skip
     assert int(done[0]) < 120, done
     assert ("limit" in done) == (kind == "an open quote"), done
-
-
-@given(
-    st.lists(
-        st.sampled_from(
-            ["1.5", " 2.5 ", "-9.5", "7", "nan", "", "1_0.5", "1.e999", "inf", "\u0661.5"]
-        )
-        | st.floats().map(str),
-        min_size=1,
-    )
-)
-def test_many_numbers_at_once_are_those_of_each_cell(cells):
-    missing = {"", "NA", "nan", "-9.5"}
-    floats = reading._plain_floats(cells, missing)
-    if floats is not None:
-        each = [np.nan if c.strip() in missing else reading.number(c, ".") for c in cells]
-        assert None not in each
-        np.testing.assert_array_equal(floats, each)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ... import moons_seeds, spline_step
-from .. import components, cost_growth
+from .. import components, cost_growth, learning_curves
 from . import beside_peers, costs, imputation, quality, synthetic
 from .jobs import JOBS, POWER, RESULTS
 from .source import source
@@ -51,6 +51,7 @@ TABLES: dict[str, Table] = {
         Table("power", quality.power, tuple(job.name for job in POWER)),
         Table("mnist", quality.mnist, ("mnist",)),
         Table("estimator", quality.estimator, ("estimator",)),
+        Table("learning-curves", learning_curves.rendered, ("learning_curves",)),
         Table("weights", quality.weights, ("estimator",)),
         Table("outliers", quality.outliers, ("outliers",)),
         Table("outlier-kinds", quality.outlier_kinds, ("outlier_kinds",)),

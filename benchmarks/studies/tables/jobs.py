@@ -76,6 +76,7 @@ time_to_trained    8  studies.time_to_trained --with-tfp
 toy_targets        8  studies.toy_targets --seeds 3 --first-seed 10 --picture docs/images/toy_targets.png
 outliers          25  studies.outliers
 outlier_kinds      6  studies.outliers --tables 'red wine 3-5' 'abalone 9-18' --kinds labelled swapped clustered
+learning_curves   15  studies.learning_curves --picture docs/images/learning_curves.png
 estimator        150  studies.estimator
 synthetic         30  studies.synthetic
 components        25  studies.components --budget 0.15
