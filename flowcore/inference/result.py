@@ -104,9 +104,9 @@ class Inference:
         """The same draws of q, weighted by a target: an argument as for `infer`.
 
         For an `Inference` from a file, which does not hold its target: `refit`, `metropolis`, `hmc`
-        and `latent_target` need it. With another likelihood, or another prior in it, this shows how
-        sensitive the posterior is; priors in support= stay. Cost: one call of the target with all
-        draws.
+        and `latent_target` need it. A target with another likelihood or prior shows how sensitive
+        the posterior is. Priors that were passed in support= are added to it as before. Cost: one
+        call of the target with all draws.
         """
         target = LogTarget(self.space.on_line(log_target), self.space.free)
         log_p, slope = target(self.rows)

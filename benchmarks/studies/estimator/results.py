@@ -59,5 +59,5 @@ def verdict(found: list[dict]) -> str:
     return (
         f"Of {len(found)} tables, FlowDensity is within 0.1 nat or a standard error of the best "
         f"other method on {near}, and better than all others on {best} (on {clearly} by more than "
-        f"two standard errors); its largest part is a flow on {flows}"
+        f"two standard errors). On {flows} a flow has the largest weight in its mixture"
     )

@@ -89,7 +89,8 @@ def estimator(document) -> str:
     said = f"\n{verdict_on_tables(rows)}."
     if document.get("twonorm_kl"):
         kl, error = document["twonorm_kl"]
-        said += f" The truth of twonorm is known: KL to it {kl:.3f} ± {error:.3f}."
+        said += " The true density of twonorm is known; KL(truth || FlowDensity) is "
+        said += f"{kl:.3f} ± {error:.3f}."
     return table(header, lines) + said + "\n"
 
 
