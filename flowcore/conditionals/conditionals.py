@@ -34,8 +34,9 @@ class Conditionals:
     x_a are the known columns, x_b the others. The proposal q is a mixture of multivariate t
     densities with 5 degrees of freedom, fitted to 8,000 draws of p. The conditionals of q are
     exact. The weights p / q are Pareto smoothed. Where the weights fail (k-hat > 0.7, or an
-    effective sample size below 30), annealed draws are used. No answer needs training. All answers
-    use the same p, so they agree with each other.
+    effective sample size below 30), annealed draws are used; `sample` uses them also where the
+    weighted draws would be repeated. No answer needs training. All answers use the same p, so they
+    agree with each other.
 
     One unknown column is integrated by quadrature instead, on about 250 nodes a row that follow the
     mass (`curves.py`), to about 0.001 nats; its draws are independent.
