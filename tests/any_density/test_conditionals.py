@@ -300,7 +300,7 @@ def off_by(exact, joint, n):
 
 
 @pytest.mark.parametrize(("k", "off", "hard"), [(1, 0.15, False), (1, 0.3, True), (2, 0.4, True)])
-def test_means_of_answers_spread_as_their_effective_draws_say(k, off, hard):
+def test_means_of_answers_spread_as_printed(k, off, hard):
     of_answers, of_draws, n_different, how = off_by(*with_a_poor_proposal(12, k, off), 1000)
     assert how.mean() > 0.6 if hard else how.mean() < 0.4
     assert 0.5 < np.sqrt(np.mean(of_answers**2)) < 1.5
