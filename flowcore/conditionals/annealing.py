@@ -32,13 +32,13 @@ def annealed(target: Any, rng: np.random.Generator) -> Weighted:
 
     The k-hat of the result belongs to the last step of t. The effective sample size is that of the
     first draws, each weighted by its number d of descendants among the last ones: S^2 / sum d^2.
-    The error of log p(x_a) follows from it, as if there were no moves. Cost: 6 to 24
-    evaluations of both densities for each draw and step.
+    The error of log p(x_a) follows from it, as if there were no moves. Cost: 6 to 24 evaluations
+    of both densities for each draw and step.
     """
     x, log_q = target.sample([rng])
     log_p, hole, n = target.log_prob(x), target.moving, log_q.shape[1]
     log_known = (target.log_proposal(x) - log_q)[:, :1]
-    floor = TINY * x[..., hole].var(axis=1) + 1e-300
+    moves = MOVES if hole.any() else MOVES[:1]  # codes have no walks
     first = np.arange(n)[None]  # which of the first draws each comes from
     t, log_z, k_hat = np.zeros(1), np.zeros(1), np.full(1, -np.inf)
     for step in range(STEPS):
@@ -51,13 +51,13 @@ def annealed(target: Any, rng: np.random.Generator) -> Weighted:
         index = systematic(share, n, rng)[0]
         x, log_p, log_q, first = (a[:, index] for a in (x, log_p, log_q, first))
         for move in range(MOST_MOVES):
-            size = MOVES[move % len(MOVES)]
+            size = moves[move % len(moves)]
             if move >= LEAST_MOVES and len(np.unique(log_p)) >= DIFFERENT * n:
                 break
             if size is None:
                 new, new_q = target.sample([rng])
             else:
-                new = walked(x, hole, size, floor, rng)
+                new = walked(x, hole, size, rng)
                 new_q = target.log_proposal(new) - log_known
             new_p = target.log_prob(new)
             with np.errstate(invalid="ignore"):  # a row without any mass
@@ -76,30 +76,25 @@ def annealed(target: Any, rng: np.random.Generator) -> Weighted:
 
 
 def longest(log_ratio: np.ndarray, most: np.ndarray) -> np.ndarray:
-    """The longest steps (m,), at most `most`, that keep half of the draws with a weight."""
-    goal = np.maximum(np.isfinite(log_ratio).sum(axis=1), 1) / 2
-    power, width = most, most
+    """The longest step, at most `most`, that keeps half of the draws with a weight."""
+    goal, power, width = max(np.isfinite(log_ratio).sum(), 1) / 2, most, most
     for _ in range(30):  # bisection, from the longest
         enough = normalized(powered(log_ratio, power))[2] >= goal
         width = width / 2
-        power = np.where(enough, np.minimum(power + width, most), power - width)
+        power = np.minimum(power + width, most) if enough else power - width
     return power
 
 
 def powered(log_ratio: np.ndarray, power: np.ndarray) -> np.ndarray:
-    """power (m,) times log_ratio (m, S); 0 times -inf is 0."""
-    return np.where(power[:, None] > 0, power[:, None] * log_ratio, 0)
+    """power times log_ratio; 0 times -inf is 0."""
+    return np.where(power > 0, power * log_ratio, 0)
 
 
-def walked(x, hole, size, floor, rng) -> np.ndarray:
-    """x (m, S, D) with a random step in the columns x_b, of the covariance of the draws."""
-    b = x[..., hole]
-    apart = b - b.mean(axis=1, keepdims=True)
-    covariance = apart.transpose(0, 2, 1) @ apart / b.shape[1]
-    d = b.shape[2]
-    factor = np.linalg.cholesky(covariance + floor[:, :, None] * np.eye(d))
-    new = x.copy()
-    new[..., hole] = b + size / np.sqrt(d) * rng.standard_normal(b.shape) @ factor.transpose(
-        0, 2, 1
-    )
+def walked(x, hole, size, rng) -> np.ndarray:
+    """x (1, S, D) with a random step in the columns x_b, of the covariance of the draws."""
+    b, new = x[0][:, hole], x.copy()
+    covariance = np.atleast_2d(np.cov(b.T, bias=True))
+    floor = np.diag(TINY * np.diag(covariance) + 1e-300)
+    steps = rng.standard_normal(b.shape) @ np.linalg.cholesky(covariance + floor).T
+    new[0][:, hole] = b + size / np.sqrt(b.shape[1]) * steps
     return new

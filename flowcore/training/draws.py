@@ -18,7 +18,7 @@ from .loss import Objective
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-STEPS = 100  # of an epoch: so often a run reports
+STEPS = 100  # of an epoch, at most: so often a run reports
 BATCH_SIZE = 512
 INITIAL = 10_000  # rows that a new flow is initialised with, about
 BEFORE = 2**32 - 1  # in place of an epoch's number, in seeds of batches that belong to none
@@ -55,13 +55,13 @@ class LikelihoodOfDraws(Likelihood):
     steps   the number of batches; seed   of all of them
     """
 
-    n_batches, validated = STEPS, False
+    validated = False
 
     def __init__(self, flow, *, draw: Callable, steps: int, size: int, seed: int, table, **options):
         super().__init__(flow, **options)
-        self.steps, self.batch_size, self.epochs = steps, size, math.ceil(steps / STEPS)
-        self.options, self._draw = {"steps": steps}, draw
-        self._rows = partial(drawn, draw, flow, size, seed)
+        self.epochs, self.batch_size = math.ceil(steps / STEPS), size
+        self.n_batches, self.options = math.ceil(steps / self.epochs), {"steps": steps}
+        self._draw, self._rows = draw, partial(drawn, draw, flow, size, seed)
 
     @classmethod
     def of_draws(cls, flow, draw, *, steps, batch_size, rng, penalty, threads, **_) -> Self:
@@ -71,7 +71,7 @@ class LikelihoodOfDraws(Likelihood):
         """
         size = BATCH_SIZE if batch_size is None or is_auto(batch_size) else int(batch_size)
         seed = int(rng.integers(2**32))
-        rows = [drawn(draw, flow, size, seed, BEFORE, k) for k in range(1 + INITIAL // size)]
+        rows = [drawn(draw, flow, size, seed, BEFORE, k) for k in range(2 + INITIAL // size)]
         again = drawn(draw, flow, size, seed, BEFORE, 0)
         if np.array_equal(rows[0].x, rows[-1].x) or not np.array_equal(rows[0].x, again.x):
             raise ValueError(
@@ -85,17 +85,14 @@ class LikelihoodOfDraws(Likelihood):
             penalty=penalty, threads=threads, rng=rng, draw=draw, steps=steps, size=size, seed=seed,
         )  # fmt: skip
 
-    def n_updates(self, epochs: int) -> int:
-        """The number of steps, however many epochs these are."""
-        return self.steps
-
     def compared(self) -> tuple[dict, dict]:
         """Its options, and the function, which needs a `checkpoint_key`."""
-        return {}, {"draw": self._draw, "steps": self.steps, "batch_size": self.batch_size}
+        return {}, {"draw": self._draw, "batch_size": self.batch_size, **self.options}
 
     def batches(self, rng, epoch: int, first: int = 0) -> Iterator[Rows]:
         """The draws of an epoch: of the last one perhaps fewer."""
-        for batch in range(first, min(STEPS, self.steps - epoch * STEPS)):
+        left = self.options["steps"] - epoch * self.n_batches
+        for batch in range(first, min(self.n_batches, left)):
             yield self._rows(epoch, batch)
 
     def first_batch(self, theta: np.ndarray) -> tuple[float, float]:

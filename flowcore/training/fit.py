@@ -141,7 +141,7 @@ def fit(
     epochs : int or "auto"
         Passes over the training rows.
     steps : int
-        With a function as X: the number of batches that it draws. Of its steps, 100 count as an
+        With a function as X: the number of batches that it draws. At most 100 of them count as an
         epoch, for the history, callbacks and the progress bar.
     batch_size : int or "auto"
         Rows per update; the last batch of an epoch holds the rest. None, or any number >= n: all
@@ -261,7 +261,7 @@ def fit(
         raise ValueError(f"patience={patience} needs validation_split > 0 or validation_data")
     epochs = loss.epochs if is_auto(epochs) else int(epochs)
     optimizer = optimizer_at(learning_rate, optimizer, loss.learning_rate)
-    optimizer = scheduled(optimizer, schedule, warm_up, loss.n_updates(epochs))
+    optimizer = scheduled(optimizer, schedule, warm_up, epochs * loss.n_batches)
     run = Run(
         loss, optimizer, epochs=epochs, average=average, patience=patience, clip_norm=clip_norm,
         rng=rng, started=started,

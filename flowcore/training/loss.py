@@ -99,10 +99,6 @@ class Loss:
         """Both, as the training has left them."""
         return flow, history
 
-    def n_updates(self, epochs: int) -> int:
-        """How many updates these epochs have, for a schedule."""
-        return epochs * self.n_batches
-
     def compared(self) -> tuple[dict, dict]:
         """Its own options; there are no data."""
         return {}, dict(self.options)

@@ -12,6 +12,7 @@ from support.flows import Opaque
 
 import flowcore as fc
 from flowcore import flows, targets
+from flowcore.conditionals.annealing import annealed
 from flowcore.conditionals.weights import normalized, weighted
 from flowcore.pareto import fitted_pareto, pareto_smoothed
 from flowcore.testing import randomize
@@ -265,6 +266,30 @@ def test_annealed_draws_where_weights_fail():
     for own, other in zip(found.draws.x[0][:, 1:].T, draws.T, strict=True):
         assert stats.ks_2samp(own, other).statistic < 0.1
     assert len(np.unique(found.draws.x[0][:, 1])) > 1800
+
+
+def test_annealed_codes_are_distributed_as_p():
+    """States that are a code alone: there is no walk, only draws of q, which is far from p."""
+    q, p = np.exp(-np.arange(8.0)), np.exp(0.5 * np.arange(8.0))
+    q, p = q / q.sum(), p / p.sum()
+
+    class Codes:
+        moving = np.zeros(1, bool)
+
+        def sample(self, rngs):
+            x = rngs[0].choice(8, p=q, size=(1, 20_000, 1)).astype(float)
+            return x, np.log(q[x[..., 0].astype(int)])
+
+        def log_prob(self, x):
+            return np.log(3 * p[x[..., 0].astype(int)])
+
+        def log_proposal(self, x):
+            return np.log(q[x[..., 0].astype(int)]) + 7.0
+
+    found = annealed(Codes(), RNG(0))
+    shares = np.bincount(found.x[0, :, 0].astype(int), minlength=8) / 20_000
+    np.testing.assert_allclose(shares, p, atol=0.05)
+    assert found.log_p[0] == pytest.approx(np.log(3), abs=5 * found.error[0])
 
 
 def with_a_poor_proposal(dim, k, off, seed=0):
