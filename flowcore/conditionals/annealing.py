@@ -1,9 +1,10 @@
 """Where plain weights fail: draws that move in small steps from the proposal to the density.
 
 The densities q^(1 - t) p^t lead from q to p. Every step of t is the longest that keeps half of the
-effective draws and a k-hat of at most 1/2. Then the draws are resampled, and moved twice for every
-four columns (random walk Metropolis, with steps that have the covariance of the draws). The product
-of the mean weights of all steps is p(x_a).
+effective draws and a k-hat of at most 1/2. Then the draws are resampled, and moved in turn to new
+draws of q, and by a longer and a shorter step of a random walk with their covariance (Metropolis),
+at least twice each, and until 95% of the draws differ. The product of the mean weights of all steps
+is p(x_a).
 
 Del Moral, Doucet and Jasra, "Sequential Monte Carlo samplers", 2006; Neal, "Annealed importance
 sampling", 2001.
@@ -19,82 +20,81 @@ from ..pareto import pareto_smoothed
 from .weights import Weighted, error_of, normalized, systematic
 
 STEPS = 20  # of t, at most; the last one goes to the end
+LEAST_MOVES, MOST_MOVES = 6, 24  # after each step
 GOOD_K, MOST_K = 0.5, 5.0  # of a step, and of what is left: k-hat is in proportion to the step
-MOVES = 2.38, 0.6  # times the spread / sqrt(d), one after the other
+MOVES = None, 2.38, 1.7  # draws of q; walks, times the spread / sqrt(d)
+DIFFERENT = 0.95  # of the draws of an answer
 TINY = 1e-9  # of a variance: what keeps a Cholesky factor apart from zero
 
 
-def annealed(
-    target: Any, x: np.ndarray, log_p: np.ndarray, log_q: np.ndarray, rng: np.random.Generator
-) -> Weighted:
-    """Draws x (m, S, D) of q(x_b | x_a), moved to p(x_b | x_a); for target see `answering`.
+def annealed(target: Any, rng: np.random.Generator) -> Weighted:
+    """Draws of q(x_b | x_a), moved to p(x_b | x_a), for one row; for target see `answering`.
 
-    log_p = log p(x) and log_q = log q(x_b | x_a), both (m, S).
-    The k-hat of the result belongs to the last step. The effective sample size is that of the first
-    draws, each weighted by its number d of descendants among the last ones: S^2 / sum d^2. The
-    error of log p(x_a) follows from it, as if there were no moves. Cost: two evaluations of both
-    densities per draw and step for every four columns of x_b.
+    The k-hat of the result belongs to the last step of t. The effective sample size is that of the
+    first draws, each weighted by its number d of descendants among the last ones: S^2 / sum d^2.
+    The error of log p(x_a) follows from it, as if there were no moves. Cost: 6 to 24 evaluations
+    of both densities for each draw and step.
     """
-    hole, log_known = target.moving, (target.log_proposal(x) - log_q)[:, :1]
-    floor = TINY * x[..., hole].var(axis=1) + 1e-300
-    m, n = log_q.shape
-    first = np.repeat(np.arange(n)[None], m, axis=0)  # which of the first draws each comes from
-    t, log_z, k_hat = np.zeros(m), np.zeros(m), np.full(m, -np.inf)
+    x, log_q = target.sample([rng])
+    log_p, hole, n = target.log_prob(x), target.moving, log_q.shape[1]
+    log_known = (target.log_proposal(x) - log_q)[:, :1]
+    moves = MOVES if hole.any() else MOVES[:1]  # codes have no walks
+    first = np.arange(n)[None]  # which of the first draws each comes from
+    t, log_z, k_hat = np.zeros(1), np.zeros(1), np.full(1, -np.inf)
     for step in range(STEPS):
         left, log_ratio = 1 - t, log_p - log_q
         k = np.clip(pareto_smoothed(powered(log_ratio, left))[1], GOOD_K, MOST_K)
         rise = left if step == STEPS - 1 else longest(log_ratio, left * GOOD_K / k)
         log_weight = powered(log_ratio, rise)
-        mean, share, _ = normalized(log_weight)
-        log_z, k_hat = log_z + mean, np.where(rise > 0, pareto_smoothed(log_weight)[1], k_hat)
-        t = np.where(rise >= left, 1.0, t + rise)
-        index = systematic(share, n, rng)
-        x = np.take_along_axis(x, index[..., None], axis=1)
-        log_p, log_q, first = (np.take_along_axis(a, index, axis=1) for a in (log_p, log_q, first))
-        for size in MOVES * -(-hole.sum() // 4):
-            new = walked(x, hole, size, floor, rng)
-            new_p, new_q = target.log_prob(new), target.log_proposal(new)
-            with np.errstate(invalid="ignore"):  # rows without any mass
-                new_q = new_q - log_known
-                odds = (1 - t)[:, None] * (new_q - log_q) + t[:, None] * (new_p - log_p)
-            yes = -rng.exponential(size=(m, n)) < odds
+        (mean, share, _), k_hat = normalized(log_weight), pareto_smoothed(log_weight)[1]
+        log_z, t = log_z + mean, np.where(rise >= left, 1.0, t + rise)
+        index = systematic(share, n, rng)[0]
+        x, log_p, log_q, first = (a[:, index] for a in (x, log_p, log_q, first))
+        for move in range(MOST_MOVES):
+            size = moves[move % len(moves)]
+            if move >= LEAST_MOVES and len(np.unique(log_p)) >= DIFFERENT * n:
+                break
+            if size is None:
+                new, new_q = target.sample([rng])
+            else:
+                new = walked(x, hole, size, rng)
+                new_q = target.log_proposal(new) - log_known
+            new_p = target.log_prob(new)
+            with np.errstate(invalid="ignore"):  # a row without any mass
+                odds = t * (new_p - log_p) + (1 - t) * (new_q - log_q)
+                odds = odds - (new_q - log_q if size is None else 0)
+            yes = -rng.exponential(size=(1, n)) < odds
             x = np.where(yes[..., None], new, x)
             log_p, log_q = np.where(yes, new_p, log_p), np.where(yes, new_q, log_q)
-        if (t == 1).all():
+        if t == 1:
             break
-    nowhere = np.isneginf(log_z)
-    descend = np.stack([np.bincount(ancestors, minlength=n) for ancestors in first])
-    ess = np.where(nowhere, 0.0, n**2 / (descend**2).sum(axis=1))
-    k_hat = np.where(nowhere, np.inf, k_hat)
-    share = np.full((m, n), 1 / n)
-    return Weighted(x, share, log_z, error_of(ess, n), ess, k_hat, np.ones(m, bool))
+    ess = np.where(np.isneginf(log_z), 0.0, n**2 / (np.bincount(first[0]) ** 2).sum())
+    k_hat = np.where(np.isneginf(log_z), np.inf, k_hat)
+    return Weighted(
+        x, np.full((1, n), 1 / n), log_z, error_of(ess, n), ess, k_hat, np.ones(1, bool)
+    )
 
 
 def longest(log_ratio: np.ndarray, most: np.ndarray) -> np.ndarray:
-    """The longest steps (m,), at most `most`, that keep half of the draws with a weight."""
-    goal = np.maximum(np.isfinite(log_ratio).sum(axis=1), 1) / 2
-    power, width = most, most
+    """The longest step, at most `most`, that keeps half of the draws with a weight."""
+    goal, power, width = max(np.isfinite(log_ratio).sum(), 1) / 2, most, most
     for _ in range(30):  # bisection, from the longest
         enough = normalized(powered(log_ratio, power))[2] >= goal
         width = width / 2
-        power = np.where(enough, np.minimum(power + width, most), power - width)
+        power = np.minimum(power + width, most) if enough else power - width
     return power
 
 
 def powered(log_ratio: np.ndarray, power: np.ndarray) -> np.ndarray:
-    """power (m,) times log_ratio (m, S); 0 times -inf is 0."""
-    return np.where(power[:, None] > 0, power[:, None] * log_ratio, 0)
+    """power times log_ratio; 0 times -inf is 0."""
+    return np.where(power > 0, power * log_ratio, 0)
 
 
-def walked(x, hole, size, floor, rng) -> np.ndarray:
-    """x (m, S, D) with a random step in the columns x_b, of the covariance of the draws."""
-    b = x[..., hole]
-    apart = b - b.mean(axis=1, keepdims=True)
-    covariance = apart.transpose(0, 2, 1) @ apart / b.shape[1]
-    d = b.shape[2]
-    factor = np.linalg.cholesky(covariance + floor[:, :, None] * np.eye(d))
-    new = x.copy()
-    new[..., hole] = b + size / np.sqrt(d) * rng.standard_normal(b.shape) @ factor.transpose(
-        0, 2, 1
-    )
+def walked(x, hole, size, rng) -> np.ndarray:
+    """x (1, S, D) with a random step in the columns x_b, of the covariance of the draws."""
+    b, new = x[0][:, hole], x.copy()
+    covariance = np.atleast_2d(np.cov(b.T, bias=True))
+    floor = np.diag(TINY * np.diag(covariance) + 1e-300)
+    steps = rng.standard_normal(b.shape) @ np.linalg.cholesky(covariance + floor).T
+    new[0][:, hole] = b + size / np.sqrt(b.shape[1]) * steps
     return new

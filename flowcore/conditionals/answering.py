@@ -28,13 +28,14 @@ import numpy as np
 from ..core import BLAS, imported, warn
 from ..core.inputs import check_dim, named
 from ..distributions.columns import equal_rows
-from .annealing import annealed
+from .annealing import DIFFERENT, annealed
 from .question import Question
-from .weights import Judged, Weighted, trusted, weighted
+from .weights import Judged, Weighted, weighted
 
 NUMBERS = 2**18  # of draws that are held at once
-MORE = 5  # times as many draws where the first ones fail
+MORE, FOUR = 5, 4  # times as many draws where the first ones fail; and for draws of equal weight
 LEAST_DRAWS = 30  # of a row; fewer cannot be judged
+FEWEST = 5_000  # that are annealed where the weights fail, for draws of equal weight
 
 
 @dataclass(frozen=True)
@@ -117,26 +118,41 @@ def blocks_of(joint: Any, question: Question, n: int) -> list[np.ndarray]:
 def answer_block(joint: Any, question: Question, n: int, rngs: list) -> Weighted:
     """n weighted draws of each row; where they fail, from five times as many, or annealed."""
     answer = weighted_draws(joint, question, n, rngs)
-    for i in np.flatnonzero(~trusted(answer.ess, answer.k_hat)):
-        more = weighted_draws(joint, question.of([i]), MORE * n, [rngs[i]], last=True)
-        answer.replace([i], more.of_equal_weight(n, [rngs[i]]))
+    for i in np.flatnonzero(~answer.trusted):
+        one, own = question.of([i]), [rngs[i]]
+        more = weighted_draws(joint, one, MORE * n, own)
+        if not more.trusted.all():
+            more = weighted_draws(joint, one, MORE * n, own, moved=True)
+        answer.replace([i], more.of_equal_weight(n, own))
     return answer
 
 
+def different_draws(joint: Any, question: Question, n: int, rngs: list) -> Weighted:
+    """n draws of equal weight for one row, taken from 4 n weighted ones; annealed if these fail, or
+    if more than 5% of the n would be repeated."""
+    answer = weighted_draws(joint, question, FOUR * n, rngs)
+    n_different = np.minimum(n * answer.share, 1).sum()
+    exact, good = np.isneginf(answer.k_hat).all(), answer.trusted.all()
+    if not (exact or (good and n_different >= DIFFERENT * n)):
+        answer = weighted_draws(joint, question, n if good else max(n, FEWEST), rngs, moved=True)
+    return answer.of_equal_weight(n, rngs)
+
+
 def weighted_draws(
-    joint: Any, question: Question, n: int, rngs: list, last: bool = False
+    joint: Any, question: Question, n: int, rngs: list, moved: bool = False
 ) -> Weighted:
-    """n weighted draws of each row, even if they fail; last: of one row, annealed if they do."""
+    """n weighted draws of each row, even if they fail; moved: annealed ones, of one row."""
     answer = joint.without_weights(question, n, rngs)
     if answer is not None:
         return answer
     with BLAS.single_threaded():
         target = joint.target(question, n)
-        states, log_q = target.sample(rngs)
-        log_p = target.log_prob(states)
-        answer = weighted(states, np.where(np.isneginf(log_p), -np.inf, log_p - log_q))
-        if last and not trusted(answer.ess, answer.k_hat).all():
-            answer = annealed(target, states, log_p, log_q, *rngs)
+        if moved:
+            answer = annealed(target, *rngs)
+        else:
+            states, log_q = target.sample(rngs)
+            log_p = target.log_prob(states)
+            answer = weighted(states, np.where(np.isneginf(log_p), -np.inf, log_p - log_q))
         answer.x[:] = target.in_units(answer.x)
     return answer
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..core import warn
 from ..core.inputs import as_probabilities, check_dim, check_event, in_order
 from .angles import circular_mean, turned
-from .answering import LEAST_DRAWS, answer_block
+from .answering import LEAST_DRAWS, answer_block, different_draws
 from .weights import Judged, quantiles
 
 if TYPE_CHECKING:
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from .conditionals import Answers, Conditionals
 
 ROUNDING = 1e-3  # nats: a smaller standard error is none
+FEW = 100  # effective draws, of which a warning follows
 
 
 class DrawnConditional(Judged):
     """What conditionals of numbers and of tables share: weighted draws, and how good they are.
 
-    A subclass has `columns`, the names of x_b, and `_draw(n, rng)`, n `Weighted` draws.
+    A subclass has `columns`, the names of x_b, and `_draw(n, rng)`, n `Weighted` draws, by
+    `different_draws` if `different=True`.
     Attributes: `draws`, one row of `Weighted`; `log_marginal`, log p(x_a) in nats, and `error`, its
     standard error; `ess`, the effective sample size; `k_hat`; `annealed`.
     """
@@ -48,14 +50,20 @@ class DrawnConditional(Judged):
                 f"the density of what is known is 0, or too small to be found by {n_draws} draws: "
                 f"{self._known:.200}"
             )
-        if not self.trusted:
+        if not self.trusted or self.is_of_few:
             warn(f"{self}. Raise n_draws")
+
+    @property
+    def is_of_few(self) -> bool:
+        """Whether fewer than 100 effective draws decide the answer, although there are more."""
+        return self.ess < min(FEW, self.n_draws)
 
     def __repr__(self):
         title = f"p({', '.join(map(str, self.columns))} | {self._known})"
         if self.error < ROUNDING:
             return f"{title}: {self.exact}"
-        word = "" if self.trusted else "not to be trusted: "
+        word = "few draws decide it: " if self.is_of_few else ""
+        word = word if self.trusted else "not to be trusted: "
         how = "annealed draws" if self.annealed else f"of {self.n_draws} draws"
         return f"{title}: {word}effective sample size {self.ess:.0f} {how}, k-hat {self.k_hat:.2f}"
 
@@ -98,8 +106,9 @@ class Conditional(DrawnConditional):
         known = {labels[i]: row[i] for i in np.flatnonzero(~self.hole)}
         self._set_draws(known, n_draws, rng)
 
-    def _draw(self, n, rng):
-        draws = answer_block(self._numbers, self._numbers.question(self.known[None]), n, [rng])
+    def _draw(self, n, rng, different=False):
+        draw = different_draws if different else answer_block
+        draws = draw(self._numbers, self._numbers.question(self.known[None]), n, [rng])
         return replace(draws, x=draws.x[..., self._numbers.width :])
 
     def log_prob(self, x: ArrayLike) -> np.ndarray:
@@ -112,9 +121,9 @@ class Conditional(DrawnConditional):
         return self.joint.density.log_prob(rows, **context) - self.log_marginal
 
     def sample(self, n: int = 1, rng: Seed = None) -> np.ndarray:
-        """n draws (n, dim), resampled from at least 4 n new weighted draws."""
+        """n new draws (n, dim): 4 n weighted draws are resampled, and moved if these repeat."""
         rng, n = np.random.default_rng(rng), check_dim("n", n, least=0)
-        draws = self._draw(max(4 * n, self.n_draws), rng)
+        draws = self._draw(max(n, self.n_draws), rng, different=True)
         return draws.resampled(n, [rng])[0][:, self.hole]
 
     def mean(self) -> np.ndarray:

@@ -36,7 +36,7 @@ class Conditionals:
     densities, they are exact. Otherwise draws come from a proposal q, a mixture of multivariate t
     densities that is fitted to draws of p and whose conditionals are exact, and get Pareto-smoothed
     weights p / q. Where the weights fail (k-hat > 0.7, or an effective sample size below 30),
-    annealed draws are used.
+    annealed draws are used; `sample` uses them also where the weighted draws would be repeated.
 
     One unknown column is integrated by quadrature instead, on about 250 nodes a row that follow the
     mass (`curves.py`), to about 0.001 nats; its draws are independent.

@@ -18,7 +18,7 @@ from .blocks import LARGE, MANY, ROWS
 from .calls import Plan, call, evaluate
 from .cores import ENVIRONMENT, n_threads
 from .deadline import OutOfTime, check_time, limit, moment_after, until
-from .errors import warn, with_fix, without_warnings
+from .errors import elsewhere, warn, with_fix, without_warnings
 from .generators import generators, row_hashes
 from .inputs import as_numbers
 from .log_sum_exp import log_sum_exp

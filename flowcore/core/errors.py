@@ -11,6 +11,7 @@ import sys
 import warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import wraps
 from typing import Any
 
 _quiet = ContextVar("flowcore_remakes_an_object", default=False)
@@ -57,3 +58,18 @@ def warn(message: str | Warning, always: bool = False) -> None:
             break
         frame, level = frame.f_back, level + 1
     warnings.warn(message, UserWarning, stacklevel=level)
+
+
+def elsewhere(**places: str):
+    """A decorator of a constructor: its TypeError for these options names where they belong."""
+
+    def decorated(constructor):
+        @wraps(constructor)
+        def checked(self, *values, **options):
+            for name in places.keys() & options.keys():
+                raise TypeError(f"{type(self).__name__} takes no {name}=: {places[name]}")
+            constructor(self, *values, **options)
+
+        return checked
+
+    return decorated

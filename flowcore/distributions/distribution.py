@@ -17,6 +17,7 @@ from ..core import (
     by_autograd,
     call,
     check_overrides,
+    elsewhere,
     imported,
     is_built_in,
     require,
@@ -29,6 +30,8 @@ from .queries import Queries
 if TYPE_CHECKING:
     from ..core import Workspace
     from ..core.typing import Array, ArrayLike, Bound, Context, Params, Seed, Self, Threads
+
+DTYPE = "numbers have the dtype of the networks, as in MADE(dim, dtype=np.float32) or a recipe"
 
 
 class Distribution(Queries, Parametric):
@@ -184,6 +187,7 @@ class Normal(BaseDistribution):
 
     clampable = True
 
+    @elsewhere(dtype=DTYPE)
     def __init__(self, dim: int):
         self.dim = check_dim("dim", dim)
 

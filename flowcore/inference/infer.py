@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core import warn
 from ..core.inputs import check_dim
 from ..training.checks import check_flow
 from .circles import centred
@@ -18,6 +19,7 @@ from .result import DRAWS, Inference
 from .space import Space
 from .start import first_gaussian
 from .unnormalised import LogTarget
+from .verdict import of_labels
 
 if TYPE_CHECKING:
     from ..core.typing import Seed
@@ -118,6 +120,8 @@ def infer(
         near, extra = _first(target, space, start, rng)
         # the search has draws of its own: a target with one mode is fitted as without a search
         gaussians, modes = find_modes(target, near, extra, copy.deepcopy(rng))
+        if (advice := of_labels(modes)) and len(gaussians) > 1:
+            warn(f"{len(gaussians)} modes found: the fit takes as many times as long.{advice}")
         flow, history = fit_modes(target, gaussians, modes.shares, rng, **options)
         if len(gaussians) > 1:
             modes = replace(modes, shares=flow.weights)

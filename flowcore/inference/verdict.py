@@ -94,9 +94,14 @@ def about_modes(modes: Modes | None) -> str:
     text = f"{count} modes found, with {shares} of the mass; there may be others."
     if count > MOST_FLOWS:
         text += " They are too many for a flow each, and share one."
-    if np.count_nonzero(modes.shares > EQUAL * modes.shares.max()) >= SWITCHED:
-        text += ' If equal ones differ by the order of their labels, use the support "ordered".'
-    return text
+    return text + of_labels(modes)
+
+
+def of_labels(modes: Modes) -> str:
+    """The advice for modes that may be one mode, with its labels in every order; "" for others."""
+    if np.count_nonzero(modes.shares > EQUAL * modes.shares.max()) < SWITCHED:
+        return ""
+    return ' If equal ones differ by the order of their labels, use the support "ordered".'
 
 
 def report(found: Inference) -> str:

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core import frozen, warn
+from ..core import elsewhere, frozen, warn
 from ..core.inputs import as_integers, as_numbers, check_dim
 from .network import Network, hidden_widths
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, DTypeLike, Hidden, Seed
+
+TRANSFORMER = "pass MaskedAutoregressiveFlow(MADE(dim, n_out=t.n_out), t) a transformer t"
 
 
 class MADE(Network):
@@ -73,6 +75,7 @@ class MADE(Network):
     MADE(3, hidden=[16, 16], n_out=2, 'relu')
     """
 
+    @elsewhere(transformer=TRANSFORMER)
     def __init__(
         self,
         dim: int,

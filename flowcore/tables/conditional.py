@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..conditionals.answering import Answers, answer_block, answers
+from ..conditionals.answering import Answers, answer_block, answers, different_draws
 from ..conditionals.conditional import DrawnConditional
 from ..conditionals.weights import Judged
 from ..core import generators
@@ -61,8 +61,9 @@ class TableConditional(DrawnConditional):
         self._question, self._log_ruled = question_of(density, known)
         self._set_draws(self.known, n_draws, rng)
 
-    def _draw(self, n, rng):
-        answer = answer_block(self.density.answering, self._question, n, [rng])
+    def _draw(self, n, rng, different=False):
+        draw = different_draws if different else answer_block
+        answer = draw(self.density.answering, self._question, n, [rng])
         answer.log_p[:] += self._log_ruled
         return answer
 
@@ -94,13 +95,13 @@ class TableConditional(DrawnConditional):
         return log_p - self.log_marginal
 
     def sample(self, n: int = 1, rng: Seed = None) -> TableLike:
-        """n whole rows, a table of the caller's kind; taken from 4 n fresh weighted draws.
+        """n whole rows, a table of the caller's kind; new draws, as in `Conditional.sample`.
 
         As in `TableDensity.sample`, unknown numbers stay within the range of the table, if any draw
         does.
         """
         rng, n = np.random.default_rng(rng), check_dim("n", n, least=0)
-        draws = self._draw(max(4 * n, self.n_draws), rng)
+        draws = self._draw(max(n, self.n_draws), rng, different=True)
         draws = self.density.answering.in_range(self._question, draws)
         rows = draws.resampled(max(n, 1), [rng])[0][:n]
         return self.density.as_table(self._decoded(rows), n)

@@ -5,6 +5,7 @@ matching.py     `fit_matching`: fits a continuous flow by regression
 loop.py         `train`: the loop over epochs and batches, for any loss
 loss.py         `Loss`, the base class of losses
 likelihood.py   the loss of `fit`, and its gradient
+draws.py        the same for a function that draws fresh rows
 optim.py        Adam, and averages of the parameters
 schedules.py    learning rates
 run.py          the state of a run, and its end

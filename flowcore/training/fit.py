@@ -1,7 +1,7 @@
-"""`fit`: maximum likelihood, for rows in the memory of one machine.
+"""`fit`: maximum likelihood, for rows in the memory of one machine, or for fresh draws.
 
-`loop.py` has the loop, `likelihood.py` the loss, and `table.py` the batches; the room `resume`
-continues a run after a power cut.
+`loop.py` has the loop, `likelihood.py` the loss, `table.py` the batches of rows, and `draws.py`
+those of a function; the room `resume` continues a run after a power cut.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from ..core import moment_after, n_threads, until
 from .checks import check_checkpoint, check_flow, check_options
 from .defaults import AUTO, is_auto, optimizer_at
+from .draws import of_draws
 from .history import EpochReport, History
 from .likelihood import Likelihood
 from .loop import train
@@ -34,9 +35,10 @@ if TYPE_CHECKING:
 
 def fit(
     flow: TransformedDistribution,
-    X: ArrayLike,
+    X: ArrayLike | Callable,
     *,
     epochs: int | str = AUTO,
+    steps: int | None = None,
     batch_size: int | str | None = AUTO,
     learning_rate: LearningRate | str = AUTO,
     optimizer: str | Optimizer = "adam",
@@ -68,6 +70,10 @@ def fit(
     without validation data, the last ones. If the initial parameters are better than every epoch,
     by more than the standard error, `fit` warns and returns these. After a KeyboardInterrupt you
     get the best parameters so far (`history.interrupted`).
+
+    If you have a simulator or a formula instead of rows, pass a function that draws rows:
+    `fit(flow, draw, steps=800)`. Every step is an update by `batch_size` fresh rows, so there is
+    nothing to hold out, and nothing to overfit. The last parameters are returned.
 
     "auto" values depend on the number of rows, see `training/defaults.py`; the history has the
     chosen values. For the textbook's loop pass schedule="constant", average=None, and numbers for
@@ -105,11 +111,17 @@ def fit(
     X : array_like
         (n, D); integers are cast to float64, a float array (or memmap) is not copied. A memmap may
         be larger than memory: it is read in blocks and batches.
+        Or a function (n, rng) -> X or (X, context), which returns n fresh rows of them, and takes
+        all its random numbers from rng. It is called with n=batch_size, once for every step and
+        about 10,000 / n times before, to initialise the flow.
     epochs : int or "auto"
         Passes over the training rows.
+    steps : int
+        With a function as X: the number of batches that it draws. At most 100 of them count as an
+        epoch, for the history, callbacks and the progress bar.
     batch_size : int or "auto"
         Rows per update; the last batch of an epoch holds the rest. None, or any number >= n: all
-        rows at once.
+        rows at once. With a function as X: 512, or your number.
     learning_rate : float, callable or "auto"
         A number, or a function step -> number, steps (updates) counted from 0.
     optimizer : str or Optimizer
@@ -183,6 +195,12 @@ def fit(
     >>> flow, history = flowcore.fit(flowcore.flows.maf(2, layers=1, hidden=[8]), X, epochs=3)
     >>> len(history.train_nll), len(history.val_nll)
     (3, 3)
+
+    >>> def draw(n, rng):
+    ...     return rng.normal(5.0, 2.0, size=(n, 2))
+    >>> flow, history = flowcore.fit(flow, draw, steps=200, batch_size=64)
+    >>> len(history.train_nll), len(history.val_nll)
+    (2, 0)
     """
     started, ends = time.perf_counter(), moment_after(max_seconds)
     check_flow(flow)
@@ -197,6 +215,12 @@ def fit(
     rng = np.random.default_rng(rng)
     rng_state = rng.bit_generator.state
 
+    if callable(X):
+        passes = None if is_auto(epochs) else epochs
+        of_rows = passes, context, noise, context_noise, sample_weight, validation_data
+        X = of_draws(X, steps, *of_rows)
+    elif steps is not None:
+        raise TypeError("steps is for fit(flow, draw) of a function: rows take epochs")
     data, loss_of = X if isinstance(X, Objective) else (X, Likelihood.of_rows)
     loss = loss_of(
         flow, data, context=context, sample_weight=sample_weight, noise=noise,

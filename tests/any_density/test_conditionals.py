@@ -1,6 +1,8 @@
 """Questions to a joint density: against exact conditionals, quadrature, and each other."""
 
 import pickle
+import time
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -114,23 +116,6 @@ def test_weights_without_a_tail():
 def test_of_500_effective_draws_100_are_worth_100():
     alike = weighted(RNG(0).normal(size=(1, 500, 1)), np.zeros((1, 500)))
     assert [alike.of_equal_weight(n, [RNG(0)]).ess[0] for n in (100, 900)] == [100, 500]
-
-
-@pytest.mark.parametrize(("n_columns", "moves"), [(1, 2), (4, 2), (5, 4)])
-def test_annealed_draws_move_twice_for_every_four_columns(n_columns, moves):
-    """From N(0, I) to N(0, I): one step."""
-    normal, calls = fc.Normal(n_columns), []
-
-    class Same:
-        moving, log_proposal = np.ones(n_columns, bool), normal.log_prob
-
-        def log_prob(self, x):
-            calls.append(x.shape)
-            return normal.log_prob(x)
-
-    x = RNG(0).normal(size=(2, 50, n_columns))
-    annealed(Same(), x, normal.log_prob(x), normal.log_prob(x), RNG(1))
-    assert calls == [x.shape] * moves
 
 
 # ------------------------------------------------------------------------ one question
@@ -273,7 +258,7 @@ def test_annealed_draws_where_weights_fail():
     found, exact = joint.given(known, n_draws=2000), p.given(known)
     assert found.annealed and "annealed" in repr(found)
     log_known = p.marginal([0]).log_prob([known[0]])
-    others = [joint.given(known, n_draws=2000, rng=seed) for seed in range(12)]
+    others = [joint.given(known, n_draws=2000, rng=seed) for seed in range(24)]
     z = [(one.log_marginal - log_known) / one.error for one in (found, *others)]
     assert np.abs(np.mean(z)) < 0.6 and 0.6 < np.std(z) < 1.5
     draws = exact.sample(20_000, rng=0)
@@ -283,13 +268,96 @@ def test_annealed_draws_where_weights_fail():
     assert len(np.unique(found.draws.x[0][:, 1])) > 1800
 
 
+def test_annealed_codes_are_distributed_as_p():
+    """States that are a code alone: there is no walk, only draws of q, which is far from p."""
+    q, p = np.exp(-np.arange(8.0)), np.exp(0.5 * np.arange(8.0))
+    q, p = q / q.sum(), p / p.sum()
+
+    class Codes:
+        moving = np.zeros(1, bool)
+
+        def sample(self, rngs):
+            x = rngs[0].choice(8, p=q, size=(1, 20_000, 1)).astype(float)
+            return x, np.log(q[x[..., 0].astype(int)])
+
+        def log_prob(self, x):
+            return np.log(3 * p[x[..., 0].astype(int)])
+
+        def log_proposal(self, x):
+            return np.log(q[x[..., 0].astype(int)]) + 7.0
+
+    found = annealed(Codes(), RNG(0))
+    shares = np.bincount(found.x[0, :, 0].astype(int), minlength=8) / 20_000
+    np.testing.assert_allclose(shares, p, atol=0.05)
+    assert found.log_p[0] == pytest.approx(np.log(3), abs=5 * found.error[0])
+
+
+def with_a_poor_proposal(dim, k, off, seed=0):
+    """A mixture with known conditionals, and its `Conditionals` by a proposal that is off."""
+    rng = RNG(seed)
+
+    def near(factor):
+        factor = factor @ (np.eye(dim) + off * np.tril(rng.normal(size=(dim, dim))))
+        return np.linalg.cholesky(factor @ factor.T)
+
+    wide = [0.5 * np.eye(dim) + rng.normal(size=(dim, dim)) / np.sqrt(dim) for _ in range(k)]
+    scale = [np.linalg.cholesky(a @ a.T + 0.1 * np.eye(dim)) for a in wide]
+    p = fc.MultivariateNormalMixture(rng.normal(size=(k, dim)), scale)
+    means = p.means + off * rng.normal(size=p.means.shape)
+    poor = fc.MultivariateTMixture(means, np.array([*map(near, scale)]), p.weights, 5.0)
+    return p.given({0: 1.0}), fc.Conditionals(Opaque(p), proposal=poor)
+
+
+def off_by(exact, joint, n):
+    """Of ten answers: their means, and those of n draws of each, minus the exact ones, both in
+    printed standard errors; how many draws differ; which are annealed."""
+    true = exact.sample(100_000, rng=0)
+    mean, sd, found = true.mean(axis=0), true.std(axis=0), []
+    for seed in range(10):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            given = joint.given({0: 1.0}, rng=seed)
+        draws = given.sample(n, rng=seed)
+        error = sd / np.sqrt(given.ess)
+        spread = [(x - mean) / error for x in (given.mean(), draws.mean(axis=0))]
+        found.append((*spread, len(np.unique(draws[:, 0])), given.annealed))
+    return [np.array(part) for part in zip(*found, strict=True)]
+
+
+@pytest.mark.parametrize(("k", "off", "hard"), [(1, 0.15, False), (1, 0.3, True), (2, 0.4, True)])
+def test_means_of_answers_spread_as_printed(k, off, hard):
+    of_answers, of_draws, n_different, how = off_by(*with_a_poor_proposal(12, k, off), 1000)
+    assert how.mean() > 0.6 if hard else how.mean() < 0.4
+    assert 0.5 < np.sqrt(np.mean(of_answers**2)) < 1.5
+    assert np.sqrt(np.mean(of_draws**2)) < 1.5
+    assert n_different.min() >= 950
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("k", "off"), [(1, 0.07), (2, 0.1)])
+def test_ten_thousand_draws_of_30_columns(k, off):
+    started = time.process_time()
+    _, of_draws, n_different, _ = off_by(*with_a_poor_proposal(30, k, off), 10_000)
+    assert n_different.min() >= 9_500 and np.sqrt(np.mean(of_draws**2)) < 1.5
+    assert time.process_time() - started < 10 * 15
+
+
+def test_few_effective_draws_are_a_warning_beside_the_answer():
+    _, joint = with_a_poor_proposal(30, 1, 0.07)
+    with pytest.warns(UserWarning, match="few draws decide it: effective sample size .*Raise n_dr"):
+        few = joint.given({0: 1.0}, rng=1)
+    assert few.trusted and few.ess < 100 and "few draws decide it" in repr(few)
+    many = joint.given({0: 1.0}, rng=1, n_draws=20_000)  # no warning
+    assert many.ess > 100 and "few" not in repr(many)
+
+
 def test_rows_that_a_poor_proposal_cannot_answer_are_counted(monkeypatch):
     monkeypatch.setattr("flowcore.conditionals.numbers.MultivariateTMixture", str)  # weights alone
     p = Bent()
     x, hidden = with_holes(p, 60, seed=4)
     poor = fc.MultivariateTMixture.from_data(p.sample(4000, 0), 1)
     with pytest.warns(UserWarning, match="rows have answers that are not to be trusted") as found:
-        answer = fc.Conditionals(p, proposal=poor).log_prob(np.where(hidden, np.nan, x))
+        answer = fc.Conditionals(p, proposal=poor).log_prob(np.where(hidden, np.nan, x), n_draws=30)
     assert str(found[0].message).startswith(f"{(~answer.trusted).sum()} of 60 rows")
 
 

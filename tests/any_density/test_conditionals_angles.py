@@ -9,7 +9,8 @@ from support.flows import Opaque
 
 import flowcore as fc
 from flowcore import flows, targets
-from flowcore.conditionals import answering, curves
+from flowcore.conditionals import curves
+from flowcore.conditionals.weights import Weighted
 from flowcore.testing import randomize
 
 pytestmark = pytest.mark.usefixtures("few_folds")
@@ -178,7 +179,7 @@ def test_many_angles():
 
 
 def test_annealed_draws_stay_in_the_turn(monkeypatch):
-    monkeypatch.setattr(answering, "trusted", lambda ess, k_hat: np.zeros(len(ess), bool))
+    monkeypatch.setattr(Weighted, "trusted", property(lambda own: np.zeros(len(own.ess), bool)))
     monkeypatch.setattr(curves, "MOST_NODES", 2)  # no curve is resolved
     p = DENSITIES["ridge"]
     sides = table_of(p)

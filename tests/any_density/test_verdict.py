@@ -3,6 +3,7 @@
 Flows and targets are known densities here, so that log Z, quantiles and what is right are exact.
 """
 
+import sys
 from dataclasses import replace
 
 import autograd.numpy as anp
@@ -199,6 +200,18 @@ def test_equal_modes_may_be_switched_labels():
     assert 'use the support "ordered"' in switched.verdict
     for shares in ([1 / 3] * 3, [0.6, 0.2, 0.1, 0.1]):
         assert "ordered" not in replace(found, modes=modes_of(shares, [50] * len(shares))).verdict
+
+
+def test_free_labels_are_a_warning_before_any_flow_is_trained(monkeypatch):
+    monkeypatch.setattr(sys.modules["flowcore.inference.infer"], "fit_modes", None)
+    y = np.random.default_rng(0).normal(np.repeat([-6.0, 0.0, 6.0], 8), 1.0)
+
+    def log_target(means):  # equal weights, so that each of the 3! orders is a mode
+        each = -0.5 * (y[None, :, None] - means[:, None]) ** 2
+        return anp.sum(anp.log(anp.sum(anp.exp(each), axis=2)), axis=1)
+
+    with pytest.warns(UserWarning, match='6 modes found: .*"ordered"'), pytest.raises(TypeError):
+        fc.infer(log_target, 3)
 
 
 def test_the_verdict_names_what_happened_in_training():

@@ -213,6 +213,8 @@ VALUE = [
     (lambda: constant(-1.0), "peak must be a positive number: got -1.0"),
 ]  # fmt: skip
 TYPE = [
+    (lambda: MADE(2, transformer=SPLINE), r"MADE takes no transformer=: .*AutoregressiveFlow\("),
+    (lambda: fc.Normal(2, dtype=np.float32), r"Normal takes no dtype=: .*MADE\(dim, dtype="),
     (lambda: Coupling(3, transformer=fc.Affine), "Affine"),
     (lambda: fc.MaskedAutoregressiveFlow(MADE(2), "affine"), "'affine'"),
     (lambda: Coupling(4, 2, conditioner=lambda x: x), "conditioner"),

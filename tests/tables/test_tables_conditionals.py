@@ -488,12 +488,12 @@ def test_answers_without_mass_are_an_error_or_a_warning(density):
     own = TableDensity.of(density.schema_, Nowhere(3, 5), density.categories_)
     with pytest.raises(ValueError, match="density of what is known is 0"):
         own.given({"income": (1e-9, 1e-7), "age": 3}, n_draws=400)
-    with pytest.warns(UserWarning, match="not to be trusted: effective sample size .* annealed"):
-        assert not density.given({"income": 1e-300, "age": 3}, n_draws=400).trusted
+    with pytest.warns(UserWarning, match="few draws decide it: effective sample size .* annealed"):
+        assert density.given({"income": 1e-300, "age": 3}, n_draws=400).ess < 100
     holes = {"city": [None], "age": [3], "income": [1e-300], "rain": [1.0], "smokes": [None]}
     assert density.impute(holes, n=1).trusted.all()  # all values of the categories are evaluated
     with pytest.warns(UserWarning, match="1 of 1 rows have answers that are not to be trusted"):
-        density.impute(holes | {"rain": [np.nan]}, n=1)
+        density.impute(holes | {"rain": [np.nan]}, n=1, n_draws=30)
 
 
 # ------------------------------------------------------------------------ which cell
