@@ -177,7 +177,7 @@ def fit(
     ] = "auto",
     budget: Annotated[
         float | None,
-        Option(help="Minutes on two cores (default: by the number of rows, 0.75 for 20,000)."),
+        Option(help="Minutes on two cores (default: by the number of rows, 0.57 for 20,000)."),
     ] = None,
     quick: flag("--quick", "Use a tenth of the budget.") = False,
     seed: Seed = 0,
