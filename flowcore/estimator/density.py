@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from importlib.util import find_spec
 from numbers import Integral, Real
@@ -420,18 +421,20 @@ def fit_rows(
     sample_weight: ArrayLike | None = None,
     context: Context = None,
     present: np.ndarray | None = None,
+    light: np.ndarray | bool = False,
 ) -> FlowDensity:
     """`own`, fitted: `FlowDensity.fit`, also to rows that lack numbers.
 
     present: (n, D) of booleans, which numbers a row has. The density is then that of the present
     numbers, given `present`: see `Clamped`. Other entries of X are ignored. Every method of the
-    fitted one then takes a context that ends with the D columns of `present`.
+    fitted one then takes a context that ends with the D columns of `present`. light: see `Sample`.
     """
     check_options(own)
     seeds, ends = seed_sequence(own.random_state), moment_after(own.max_seconds)
     table = own._as_table(X, sample_weight, context, present)
     rows, first = merged(table.x, table.weight, table.context, table.absent.all(axis=1))
     rows, scale, of_context = standardized(table, rows)
+    rows = replace(rows, light=light)
     rows, (density, latent, log_p, summary) = own._selected(table, rows, seeds, ends)
     if of_context is not None:
         from ..distributions.conditioning import with_standardized_context

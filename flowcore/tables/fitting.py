@@ -164,7 +164,8 @@ def fitted_parts(
         elif encoding.kinds:
             from ..estimator.density import fit_rows
 
-            learn = fit_rows(_at_share(learn, share, len(z), rng), z, present=present, **given)
+            learn, light = _at_share(learn, share, len(z), rng), coordinates.light
+            learn = fit_rows(learn, z, present=present, light=light, **given)
             density, summary = learn.density_, _summary(learn, log_w, weight, nats)
     check_dim(density, coordinates.dim)
     notes = {"log_prob_of_categories": nats if density is None else None, "summary": summary}
