@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from ..bijectors import Bijector, Blockwise
+from ..bijectors import Bijector, Blockwise, Chain
 from ..discrete import LARGEST, OFF_GRID, Dequantize
-from .soft_log import SoftLog, soft_log
+from .soft_log import soft_log
+from .tail import tail
 
 if TYPE_CHECKING:
     from .kind import Kind
@@ -33,12 +34,12 @@ class Coordinates:
     u in the unit cube stands for a place in the cells of x, and w has a factor for each number. A
     number without a grid: |dz/dx|. A gridded number: any point y = x + step u of the cell, with the
     factor step |dz/dy|. If the column has heaps, or stops at once, z(y) are its `NormalScores`, so
-    that each cell is as wide as it is probable; amounts have a `SoftLog`. A cell whose z reach an
-    end of the line, or far towards it, has as z(u) the quantiles of a Student t in it, with the
-    factor |dz/du|, since q may have such tails. A number that is absent because there is an atom (x
-    is NaN) has no factor: z is NaN, too. So p is a probability of the grid value. There are M = 32
-    fixed points, or 64 if several numbers are gridded, the first of Sobol's sequence: see
-    `_unit_cube`; M = 1 without grids.
+    that each cell is as wide as it is probable; amounts have a `SoftLog`, and a `Tail`. A cell
+    whose z reach an end of the line, or far towards it, has as z(u) the quantiles of a Student t in
+    it, with the factor |dz/du|, since q may have such tails. A number that is absent because there
+    is an atom (x is NaN) has no factor: z is NaN, too. So p is a probability of the grid value.
+    There are M = 32 fixed points, or 64 if several numbers are gridded, the first of Sobol's
+    sequence: see `_unit_cube`; M = 1 without grids.
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ class Coordinates:
         for those who need all D numbers: see `Filled`. None: 0 and 1.
     span : ndarray or None
         (2, D): limits for z of draws; None: no limits.
-    scores : sequence of NormalScores, SoftLog or None
+    scores : sequence of Bijector or None
         The map of each number. None, for one number or for all, means the map of its kind.
     n_points : int or None
         M, a power of 2. None: 32, or 64 if several numbers are gridded.
@@ -203,10 +204,12 @@ class Coordinates:
         return np.column_stack([k.restored(own) for k, own in zip(self.kinds, x.T, strict=True)])
 
 
-def _map_of(kind: Kind, x: np.ndarray, weight: np.ndarray | None) -> NormalScores | SoftLog | None:
+def _map_of(kind: Kind, x: np.ndarray, weight: np.ndarray | None) -> Bijector | None:
     """The map of a column by its numbers; None: that of its kind."""
-    if kind.name == "continuous":
-        return soft_log(x)
+    if kind.name in ("continuous", "positive"):
+        own = soft_log(x) if kind.name == "continuous" else kind.line(1)
+        end = own and tail(own.inverse(x[:, None])[:, 0], weight)
+        return Chain([own, end]) if end else own
     from .normal_scores import normal_scores
 
     return normal_scores(x, kind, weight)
