@@ -31,7 +31,7 @@ from ..training.defaults import is_auto
 from .candidates import angles_in, as_candidates
 from .plan import Plan, default_minutes, plan
 from .record import FlowDensityRecord
-from .rows import Inputs, Sample, check_rows, merged, standardized
+from .rows import Inputs, Sample, beside_known, check_rows, merged, standardized
 from .selection import select, select_with_holes
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ class FlowDensity(
             weight = np.where(hole.all(axis=1), 0, weight)
         if present is not None:
             absent = ~present
-            some = absent & ~absent.all(axis=0)
+            some = beside_known(absent, hole)
             check_seen(np.where(some, np.nan, x)[weight > 0], labels)
             x = np.where(some, np.ma.array(x, mask=absent | hole).mean(axis=0).filled(0.0), x)
             columns = (~absent).astype(float)

@@ -260,7 +260,7 @@ def standardized(table: Inputs, rows: Sample) -> tuple[Sample, Standardize, Stan
         )
     if not (table.hole.any() or table.absent.any()):
         check_columns(table.x, np.flatnonzero(table.weight > 0), table.labels)
-    filled = (table.absent & ~table.absent.all(axis=0))[rows.place]
+    filled = beside_known(table.absent, table.hole)[rows.place]
     scale = scaling(np.where(filled, np.nan, rows.x), table.angle)
     check_reach(np.where(table.hole, scale.mean, table.x), table.weight, scale, table.labels)
     rows = replace(rows, x=np.where(filled, scale.mean, rows.x))
@@ -272,6 +272,11 @@ def standardized(table: Inputs, rows: Sample) -> tuple[Sample, Standardize, Stan
         mean[-rows.x.shape[1] :], factor[-rows.x.shape[1] :] = 0.0, 1.0
     of_context = of_context.with_moments(mean, factor, reach_of(rows.context))
     return from_the_centre(rows, scale, of_context), scale, of_context
+
+
+def beside_known(absent: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """(n, D): the absent numbers of columns in which some number is known."""
+    return absent & ~(absent | hole).all(axis=0)
 
 
 def check_reach(x: np.ndarray, weight: np.ndarray, scale: Standardize, labels: list | None) -> None:

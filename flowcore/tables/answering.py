@@ -10,7 +10,6 @@ of the unknown categories, if they are few and all numbers are known.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from ..conditionals.question import Question
     from .density import TableDensity
 
-INSIDE = 1e-9  # of z: the ends of a cell are rounded into it
 MOST = 512  # combinations of unknown categories that are all evaluated
 
 
@@ -82,23 +80,6 @@ class Answering:
         parts = zip(question.split(len(rngs)), rngs, strict=True)
         parts = [self._from_categories(part, n, rng) for part, rng in parts]
         return counted(*map(np.concatenate, zip(*parts, strict=True)))
-
-    def in_range(self, question: Question, answer: Weighted) -> Weighted:
-        """The answer without draws that have an unknown number beyond the least and the greatest of
-        the table, if others are left: the tail beyond the rows of a column may have no mean."""
-        coordinates, (m, n, _) = self.coordinates, answer.x.shape
-        if not coordinates.dim:
-            return answer
-        codes, x = np.split(answer.x.reshape(m * n, -1), [question.codes.shape[1]], axis=1)
-        with np.errstate(all="ignore"):  # an end may be infinite
-            low, high = coordinates.from_line(coordinates.span + np.array([[INSIDE], [-INSIDE]]))
-        free = self.density.encoding.is_there(codes.astype(np.int64))
-        free &= np.repeat(question.hole, n, axis=0)
-        near = (~free | ((x >= low) & (x <= high))).all(axis=1).reshape(m, n)
-        share = answer.share * near
-        total = share.sum(axis=1, keepdims=True)
-        share = np.where(total > 0, share / np.where(total > 0, total, 1.0), answer.share)
-        return replace(answer, share=share)
 
     def target(self, question: Question, n: int) -> _Target:
         """p(c) q(z | c) |dz/dx_a|, and the proposal."""
