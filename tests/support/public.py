@@ -99,7 +99,7 @@ PUBLIC = {
     ),
     "NormalScores": lambda: NormalScores([[0.0, 1.0, 3.0], [0.0, 0.2, 0.8]]),
     "SoftLog": lambda: SoftLog(1 / 3),
-    "Tail": lambda: Tail(0.4, 0.1, 0.5, 0.2),
+    "Tail": lambda: Tail(0.4, 0.1, 3, 0.5, 0.2),
     "Scored": lambda: SCORED,
     "Summary": lambda: Summary((SCORED,), SCORED, 10, 8, 5, ("vine: too long",)),
     "Dequantize": lambda: fc.Dequantize([1.0, 0.1, 0.0], low=0.05),
