@@ -105,9 +105,7 @@ class Answering:
         if self.categories is not None:
             many, log_p = self.categories.sample_given(codes, n, rng)
         many = many.reshape(len(codes) * n, codes.shape[1])
-        x = np.zeros((len(many), 0))
-        if self.density.density_ is not None:
-            x = self.coordinates.from_line(self.density.sample_on_line(many, rng))
+        x = self.density.sample_numbers(many, rng)
         kept = question.kept(many, x).reshape(len(codes), n)
         return _rows(many, x).reshape(len(codes), n, -1), kept, log_p
 

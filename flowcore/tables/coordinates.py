@@ -85,12 +85,6 @@ class Coordinates:
         """The same with n points of a cell."""
         return Coordinates(self.kinds, self.fillers, self.scores, n)
 
-    @property
-    def light(self) -> np.ndarray:
-        """(D,): the lines that end in a logarithm, on which tails have to be light."""
-        pairs = zip(self.kinds, self.scores, strict=True)
-        return np.array([own is not None or kind.name == "positive" for kind, own in pairs], bool)
-
     def outside(self, x: np.ndarray) -> np.ndarray:
         """(n, D): the numbers outside of their supports; an infinite one is."""
         inside = [kind.contains(own) for kind, own in zip(self.kinds, x.T, strict=True)]

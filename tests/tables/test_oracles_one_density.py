@@ -1,6 +1,6 @@
 """One table model is one density: its answers are held to each other, for columns of every kind.
 
-    P(ranges)   the share of draws in them, and what `given` says; beyond the table's rows, too
+    P(ranges)   the share of draws in them, and what `given` returns; beyond the table's rows, too
     given       its draws are the draws of `sample` that agree with what is known
     quantiles   those of `given` are the quantiles of these draws
     impute      cells are draws of `given` the rest of their row

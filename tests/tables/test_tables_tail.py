@@ -54,7 +54,7 @@ def test_beyond_one_row_it_is_exponential():
 
 @pytest.mark.parametrize("n", [300, 3000])
 @pytest.mark.parametrize("name", ["expon", "gamma", "lognormal", "pareto"])
-def test_it_is_as_long_as_the_rows_say(name, n):
+def test_it_is_as_long_as_the_rows_suggest(name, n):
     """The value that one in three such tables exceeds, by a mean of its logarithm over ten."""
     p = {"expon": stats.expon(), "gamma": stats.gamma(0.7), "lognormal": stats.lognorm(1.0),
          "pareto": stats.pareto(3.0)}[name]  # fmt: skip
