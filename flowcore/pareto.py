@@ -70,13 +70,13 @@ def shape_of_tail(x: np.ndarray, least: float = 0.0) -> np.ndarray:
     return np.where(np.isinf(tail[:, -1]), np.inf, np.where(small | np.isnan(k), -np.inf, k))
 
 
-def fitted_pareto(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def fitted_pareto(x: np.ndarray, prior_k: float = PRIOR_K) -> tuple[np.ndarray, np.ndarray]:
     """(k, scale), each (m,), of generalized Pareto densities of sorted rows x (m, n), x >= 0.
 
         p(x) = 1/scale (1 + k x/scale)^(-1/k - 1)
 
     The result is a mean over the posterior of b = -k/scale on a grid, with the best k for each b;
-    then a weak prior shrinks k towards 1/2.
+    then a weak prior shrinks k towards `prior_k`.
     """
     n = x.shape[1]
     m = 30 + int(np.sqrt(n))
@@ -87,4 +87,4 @@ def fitted_pareto(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     weight = np.exp(log_p - log_p.max(axis=1, keepdims=True))
     b = (b * weight).sum(axis=1) / weight.sum(axis=1)
     k = np.log1p(-b[:, None] * x).mean(axis=1)
-    return (n * k + PRIOR_DRAWS * PRIOR_K) / (n + PRIOR_DRAWS), -k / b
+    return (n * k + PRIOR_DRAWS * prior_k) / (n + PRIOR_DRAWS), -k / b

@@ -45,6 +45,7 @@ KINDS = {
     "range": FindingKind("draws leave the range of the rows", 0.01,
                   "Draws do not leave the range of the rows more often than chance allows (at most "
                   "{:.1%} of a column's)."),
+    "together": FindingKind("columns are large together too rarely or too often", 0.2),
     "rules": FindingKind("rows break a rule that held in the fit", 0.01, ""),
     "hidden": FindingKind("hidden cells do not lie where the density expects them", 0.05,
                    "No hidden cell differs from its draws by more than these rows can show "
@@ -63,7 +64,8 @@ KINDS = {
     "given": FindingKind(),
 }  # fmt: skip
 # groups of tests that weigh as much as one
-ONE_TEST = "baselines", "columns", "latents", "shares", "range", "rules", "hidden", "coverage"
+ONE_TEST = ("baselines", "columns", "latents", "shares", "range", "together", "rules", "hidden",
+            "coverage")  # fmt: skip
 
 
 @dataclass(frozen=True)

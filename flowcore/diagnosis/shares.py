@@ -20,6 +20,7 @@ LEAST = 10  # rows and draws together that have a value
 COMMON = 0.02  # of these: a number of which less have is not looked at
 PAIRED = 20  # columns
 SHOWN = 6  # values of a column, on the page
+HIGH = 0.9, 0.97  # quantiles that several columns exceed together
 
 
 def shares(
@@ -28,14 +29,15 @@ def shares(
     """Findings about a `TableDensity`: one per column, and one about pairs of the first 20 columns.
 
     Values are categories, atoms, missing cells and new values, or a column's commonest number. Also
-    a finding about the range of each column of numbers, and one about each rule.
+    a finding about the range of each column of numbers, and one about each rule; and two about
+    columns of numbers that are large together.
     """
     with without_warnings():  # warnings about these rows have been given
         tables = [held_out, density.sample(n_draws, rng), *([] if train is None else [train])]
         frames = [density.schema_.select(table, density.ignore_extra) for table in tables]
         frames[0] = frames[0].take(~density.encoding.encode(frames[0])[2])  # what misses a value
         rows, drawn = map(density.levels_of, frames[:2])
-    n, texts, ranges = len(frames[0]), {}, []
+    n, texts, ranges, numbers = len(frames[0]), {}, [], []
     for name, (own, new) in rows.items():
         theirs = np.where(rng.random(n_draws) < new, "a new value", drawn[name][0])
         texts[name] = np.append(own, theirs)
@@ -43,6 +45,7 @@ def shares(
         name, x = f"{column.name}", [frame.as_floats(column.name) for frame in frames]
         ranges.append(_range(name, np.concatenate([x[0], *x[2:]]), x[1], train is None))
         own = np.append(*x[:2])
+        numbers.append(own)
         values, counts = np.unique(own[~np.isnan(own)], return_counts=True)
         if counts.max(initial=0) >= COMMON * len(own):
             most = values[np.argmax(counts)]
@@ -54,6 +57,7 @@ def shares(
         worst = min(pairs, key=lambda one: one.p)
         each.append(replace(worst, p=min(1.0, worst.p * len(pairs)), levels=()))
     ranges += [_rule(ruled, frames[0]) for ruled in density.encoding.ruled]
+    each += [_together(np.array(numbers).T, n, level) for level in HIGH if len(numbers) > 1]
     return [one for one in each if one] + ranges
 
 
@@ -86,6 +90,28 @@ def _compared(coded: dict, names: Sequence[str], n: int) -> Finding | None:
     tests = 1 if known.all() and len(known) == 2 else known.sum()  # two shares, one p-value
     size, p = abs(rows - draws)[worst], min(1.0, tests * p[worst])
     return Finding("shares", name, float(size), p=float(p), sentence=text, levels=tuple(levels))
+
+
+def _together(x: np.ndarray, n: int, level: float) -> Finding | None:
+    """How many of n rows, and of the draws after them, x (N, D), have many columns above their
+    quantiles at this level: as many as ten of all have. None: not two of them."""
+    edge = np.nanquantile(x, level, axis=0)
+    above = (x > edge).sum(axis=1)
+    most = int(np.sort(above)[-min(LEAST, len(above))])
+    if most < 2:
+        return None
+    many = above >= most
+    i, k = int(many[:n].sum()), int(many.sum())
+    law = imported("scipy.stats").hypergeom(len(x), k, n)
+    rows, draws = i / n, (k - i) / (len(x) - n)
+    text = (
+        f"{most} of {x.shape[1]} columns of numbers are above their {level:.0%} quantiles together "
+        f"in {rows:.2%} of the rows ({i:,}), and in {draws:.2%} of the draws."
+    )
+    p = min(1.0, 2 * min(law.cdf(i), law.sf(i - 1)))
+    effect = abs(np.log((rows + 1 / n) / (draws + 1 / n)))
+    return Finding("together", f"log ratio of joint exceedances, {level:.0%}", float(effect),
+                   p=float(p), sentence=text)  # fmt: skip
 
 
 def _rule(ruled: Any, frame: Any) -> Finding:

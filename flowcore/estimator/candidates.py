@@ -11,7 +11,7 @@ import numpy as np
 
 from ..bijectors import Chain, Clamped, Whiten
 from ..core import check_time, limit, without_warnings
-from ..distributions import ClampedBase, Distribution, TransformedDistribution
+from ..distributions import ClampedBase, Distribution, StudentT, TransformedDistribution
 from ..flows import maf, nsf
 from ..training import TrainingDivergedError, fit
 from ..training.defaults import batch_size_for, bins_for, is_auto
@@ -27,6 +27,7 @@ from .simple_densities import (
 from .stacking import mean_and_error, mixed, stacked_weights
 
 LOWEST, BELOW = 0.01, 5.0  # nats: a row counts no less than so much below this quantile
+LOG_DF_OF_NORMAL = 30.0  # of a Student t: training does not move it from there
 LEAST = -1e150  # of log p: means and squares of it are numbers
 PRIOR, PRIOR_OF_T, DF = 0.3, 0.02, 5.0  # of mixtures; degrees of freedom of their t densities
 OF_T, T_OF_MARGINS, OF_MARGINS = 6, 3, (3, 4)  # components: of t densities; after margins
@@ -220,6 +221,10 @@ class FlowCandidate:
         far = max(np.abs(one.x).max(initial=0) for one in (rows, fold.held_out))
         options |= {"dtype": np.float32} if self.recipe is not _own and far < LARGEST else {}
         flow = self.recipe(rows.x.shape[1], rng=rng, **options)
+        if isinstance(flow.base, StudentT) and flow.base.trainable:
+            light = np.any(rows.light) if self.white else rows.light
+            base = flow.base.with_params(np.where(light, LOG_DF_OF_NORMAL, flow.base.params))
+            flow = TransformedDistribution(base, flow.bijector)
         if self.clamped:
             base = ClampedBase(flow.base, context_dim)
             return TransformedDistribution(base, Clamped(flow.bijector, context_dim))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from importlib.util import find_spec
 from numbers import Integral, Real
@@ -30,7 +31,7 @@ from ..training.defaults import is_auto
 from .candidates import angles_in, as_candidates
 from .plan import Plan, default_minutes, plan
 from .record import FlowDensityRecord
-from .rows import Inputs, Sample, check_rows, merged, standardized
+from .rows import Inputs, Sample, beside_known, check_rows, merged, standardized
 from .selection import select, select_with_holes
 from .workers import part_of_progress
 
@@ -207,7 +208,7 @@ class FlowDensity(
             weight = np.where(hole.all(axis=1), 0, weight)
         if present is not None:
             absent = ~present
-            some = absent & ~absent.all(axis=0)
+            some = beside_known(absent, hole)
             check_seen(np.where(some, np.nan, x)[weight > 0], labels)
             x = np.where(some, np.ma.array(x, mask=absent | hole).mean(axis=0).filled(0.0), x)
             columns = (~absent).astype(float)
@@ -403,18 +404,20 @@ def fit_rows(
     sample_weight: ArrayLike | None = None,
     context: Context = None,
     present: np.ndarray | None = None,
+    light: np.ndarray | bool = False,
 ) -> FlowDensity:
     """`own`, fitted: `FlowDensity.fit`, also to rows that lack numbers.
 
     present: (n, D) of booleans, which numbers a row has. The density is then that of the present
     numbers, given `present`: see `Clamped`. Other entries of X are ignored. Every method of the
-    fitted one then takes a context that ends with the D columns of `present`.
+    fitted one then takes a context that ends with the D columns of `present`. light: see `Sample`.
     """
     check_options(own)
     seeds, ends = seed_sequence(own.random_state), moment_after(own.max_seconds)
     table = own._as_table(X, sample_weight, context, present)
     rows, first = merged(table.x, table.weight, table.context, table.absent.all(axis=1))
     rows, scale, of_context = standardized(table, rows)
+    rows = replace(rows, light=light)
     with part_of_progress(wanted=own.progress):
         rows, (density, latent, log_p, summary) = own._selected(table, rows, seeds, ends)
     if of_context is not None:

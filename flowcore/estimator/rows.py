@@ -89,6 +89,8 @@ class Sample:
 
     drawn: for rows with holes, draws of the missing cells; x is then one of them.
     times: the mean number of copies of a row, each completed in another way
+    light: which columns have tails no heavier than a normal density's, (D,) or one for all: behind
+    an exponential, others have no mean
     """
 
     x: np.ndarray
@@ -97,6 +99,7 @@ class Sample:
     place: np.ndarray
     drawn: Drawn | None = None
     times: float = 1.0
+    light: np.ndarray | bool = False
 
     def __len__(self) -> int:
         return len(self.x)
@@ -106,7 +109,8 @@ class Sample:
         weight = self.weight[index]
         context = None if self.context is None else self.context[index]
         drawn = None if self.drawn is None else self.drawn.take(index)
-        return Sample(self.x[index], context, weight / weight.sum(), self.place[index], drawn)
+        place, light = self.place[index], self.light
+        return Sample(self.x[index], context, weight / weight.sum(), place, drawn, light=light)
 
     def completed(self) -> Sample:
         """All copies of rows with holes; else the rows."""
@@ -119,7 +123,7 @@ class Sample:
             for a in (self.context, self.weight / m, self.place)
         )
         kept = np.arange(copies.shape[1]) < m[:, None]
-        return Sample(copies[kept], context, weight, place, times=m.mean())
+        return Sample(copies[kept], context, weight, place, times=m.mean(), light=self.light)
 
 
 class Inputs(NamedTuple):
@@ -256,7 +260,7 @@ def standardized(table: Inputs, rows: Sample) -> tuple[Sample, Standardize, Stan
         )
     if not (table.hole.any() or table.absent.any()):
         check_columns(table.x, np.flatnonzero(table.weight > 0), table.labels)
-    filled = (table.absent & ~table.absent.all(axis=0))[rows.place]
+    filled = beside_known(table.absent, table.hole)[rows.place]
     scale = scaling(np.where(filled, np.nan, rows.x), table.angle)
     check_reach(np.where(table.hole, scale.mean, table.x), table.weight, scale, table.labels)
     rows = replace(rows, x=np.where(filled, scale.mean, rows.x))
@@ -268,6 +272,11 @@ def standardized(table: Inputs, rows: Sample) -> tuple[Sample, Standardize, Stan
         mean[-rows.x.shape[1] :], factor[-rows.x.shape[1] :] = 0.0, 1.0
     of_context = of_context.with_moments(mean, factor, reach_of(rows.context))
     return from_the_centre(rows, scale, of_context), scale, of_context
+
+
+def beside_known(absent: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """(n, D): the absent numbers of columns in which some number is known."""
+    return absent & ~(absent | hole).all(axis=0)
 
 
 def check_reach(x: np.ndarray, weight: np.ndarray, scale: Standardize, labels: list | None) -> None:

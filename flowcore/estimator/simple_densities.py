@@ -26,6 +26,7 @@ from .rows import MOST_ROWS, Sample, near
 
 MANY_ROWS = 5_000  # of which one start of EM has to do
 MOST_WORK = 3e7  # D^3 for each pattern of present numbers and component
+DF, LIGHT_DF = 3.0, 30.0  # degrees of freedom of wide Student t densities; in columns with `light`
 
 
 def gaussian(rows: Sample, rng=None, shrink: bool = True) -> TransformedDistribution:
@@ -46,14 +47,18 @@ def student(rows: Sample, rng=None, shrink: bool = True) -> TransformedDistribut
         x = diag(s) R^(1/2) z + mean       s the standard deviations, R the correlations
 
     The root is the symmetric one, so the order of the columns does not matter (ZCA-cor: Kessy,
-    Lewin and Strimmer, "Optimal whitening and decorrelation", 2018).
+    Lewin and Strimmer, "Optimal whitening and decorrelation", 2018). It has blocks, of the columns
+    with light tails and of the others, so that no heavy tail comes to a light one.
     """
     _, mean, factor = whitened(rows.x, rows.weight, shrink)
     scale = np.linalg.norm(factor, axis=1, keepdims=True)
-    u, root, _ = np.linalg.svd(factor / scale)
-    order, lower, upper = lu(scale * (u * root @ u.T), p_indices=True)
+    light, root = np.broadcast_to(rows.light, len(mean)), np.zeros_like(factor)
+    for block in filter(np.any, (light, ~light)):
+        u, square, _ = np.linalg.svd((factor / scale)[block], full_matrices=False)
+        root[np.ix_(block, block)] = u * square @ u.T
+    order, lower, upper = lu(scale * root, p_indices=True)
     linear = LULinear.from_lu(np.tril(lower, -1) + upper, order, mean, log_scale_bound=None)
-    return TransformedDistribution(StudentT(len(mean), df=3.0), linear)
+    return TransformedDistribution(_net(rows), linear)
 
 
 def mixture(
@@ -62,8 +67,9 @@ def mixture(
     """The mixture of full matrices that EM finds, the best of some starts: of Gaussians, or of t
     densities with df degrees of freedom.
 
-    Clusters far apart need a weaker prior.
+    Clusters far apart need a weaker prior. If a column has light tails, all have.
     """
+    df = max(df, LIGHT_DF) if np.any(rows.light) else df
     if len(rows) > MOST_ROWS:
         rows = rows.take(rng.choice(len(rows), MOST_ROWS, replace=False))
     x, weight = rows.x, rows.weight
@@ -123,5 +129,10 @@ def student_of_present(rows: Sample, rng=None) -> TransformedDistribution:
     mean = np.ma.average(x, axis=0, weights=rows.weight).filled(0.0)
     scale = np.sqrt(np.ma.average((x - mean) ** 2, axis=0, weights=rows.weight)).filled(1.0)
     scale = Standardize(len(mean)).with_moments(mean, np.where(scale > 0, scale, 1.0))
-    base = ClampedBase(StudentT(len(mean), df=3.0), context_dim)
-    return TransformedDistribution(base, Clamped(scale, context_dim))
+    return TransformedDistribution(
+        ClampedBase(_net(rows), context_dim), Clamped(scale, context_dim)
+    )
+
+
+def _net(rows: Sample) -> StudentT:
+    return StudentT(rows.x.shape[1], df=np.where(rows.light, LIGHT_DF, DF))

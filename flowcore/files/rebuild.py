@@ -19,7 +19,7 @@ from .describe import argument_names, fitted_names, is_describable
 ROOMS = ("bijectors", "transformers", "networks", "distributions", "mixtures", "discrete",
          "training", "estimator", "tables.record", "tables.categorical", "tables.frequencies",
          "tables.chow_liu_tree", "tables.latent_classes", "tables.normal_scores", "tables.soft_log",
-         "tables.proposal", "targets", "inference")  # fmt: skip
+         "tables.tail", "tables.proposal", "targets", "inference")  # fmt: skip
 # never in a file: abstract classes, and what others make use of
 INTERNAL = ("BaseDistribution", "Bijector", "Distribution", "Foreign", "Network", "Pointwise",
             "Proposal", "TableDensity", "Target", "Transformer")  # fmt: skip

@@ -10,7 +10,6 @@ of the unknown categories, if they are few and all numbers are known.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from ..conditionals.question import Question
     from .density import TableDensity
 
-INSIDE = 1e-9  # of z: the ends of a cell are rounded into it
 MOST = 512  # combinations of unknown categories that are all evaluated
 
 
@@ -83,23 +81,6 @@ class Answering:
         parts = [self._from_categories(part, n, rng) for part, rng in parts]
         return counted(*map(np.concatenate, zip(*parts, strict=True)))
 
-    def in_range(self, question: Question, answer: Weighted) -> Weighted:
-        """The answer without draws that have an unknown number beyond the least and the greatest of
-        the table, if others are left: the tail beyond the rows of a column may have no mean."""
-        coordinates, (m, n, _) = self.coordinates, answer.x.shape
-        if not coordinates.dim:
-            return answer
-        codes, x = np.split(answer.x.reshape(m * n, -1), [question.codes.shape[1]], axis=1)
-        with np.errstate(all="ignore"):  # an end may be infinite
-            low, high = coordinates.from_line(coordinates.span + np.array([[INSIDE], [-INSIDE]]))
-        free = self.density.encoding.is_there(codes.astype(np.int64))
-        free &= np.repeat(question.hole, n, axis=0)
-        near = (~free | ((x >= low) & (x <= high))).all(axis=1).reshape(m, n)
-        share = answer.share * near
-        total = share.sum(axis=1, keepdims=True)
-        share = np.where(total > 0, share / np.where(total > 0, total, 1.0), answer.share)
-        return replace(answer, share=share)
-
     def target(self, question: Question, n: int) -> _Target:
         """p(c) q(z | c) |dz/dx_a|, and the proposal."""
         return _Target(self, with_clues(self.density, question), n)
@@ -124,9 +105,7 @@ class Answering:
         if self.categories is not None:
             many, log_p = self.categories.sample_given(codes, n, rng)
         many = many.reshape(len(codes) * n, codes.shape[1])
-        x = np.zeros((len(many), 0))
-        if self.density.density_ is not None:
-            x = self.coordinates.from_line(self.density.sample_on_line(many, rng))
+        x = self.density.sample_numbers(many, rng)
         kept = question.kept(many, x).reshape(len(codes), n)
         return _rows(many, x).reshape(len(codes), n, -1), kept, log_p
 

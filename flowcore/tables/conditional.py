@@ -95,22 +95,14 @@ class TableConditional(DrawnConditional):
         return log_p - self.log_marginal
 
     def sample(self, n: int = 1, rng: Seed = None) -> TableLike:
-        """n whole rows, a table of the caller's kind; new draws, as in `Conditional.sample`.
-
-        As in `TableDensity.sample`, unknown numbers stay within the range of the table, if any draw
-        does.
-        """
+        """n whole rows, a table of the caller's kind; new draws, as in `Conditional.sample`."""
         rng, n = np.random.default_rng(rng), check_dim("n", n, least=0)
         draws = self._draw(max(n, self.n_draws), rng, different=True)
-        draws = self.density.answering.in_range(self._question, draws)
         rows = draws.resampled(max(n, 1), [rng])[0][:n]
         return self.density.as_table(self._decoded(rows), n)
 
     def mean(self) -> dict:
-        """name -> E(x_j | x_a) of each unknown column of numbers; missing cells do not count.
-
-        Of the draws that `sample` takes: unknown numbers stay within the range of the table.
-        """
+        """name -> E(x_j | x_a) of each unknown column of numbers; missing cells do not count."""
         means = {}
         for name, x, share in self._numbers():
             means[name] = share @ x / share.sum() if share.sum() > 0 else np.float64(np.nan)
@@ -141,8 +133,7 @@ class TableConditional(DrawnConditional):
         return shares
 
     def _numbers(self) -> Iterable:
-        draws = self.density.answering.in_range(self._question, self.draws)
-        values, share = self._decoded(draws.x[0]), draws.share[0]
+        values, share = self._decoded(self.draws.x[0]), self.draws.share[0]
         for part in self.density.encoding.parts:
             name = part.column.name
             if name in self.columns and isinstance(part, Number):

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from ..bijectors import Bijector, Blockwise
+from ..bijectors import Bijector, Blockwise, Chain
 from ..discrete import LARGEST, OFF_GRID, Dequantize
-from .soft_log import SoftLog, soft_log
+from .soft_log import soft_log
+from .tail import tail
 
 if TYPE_CHECKING:
     from .kind import Kind
@@ -33,12 +34,12 @@ class Coordinates:
     u in the unit cube stands for a place in the cells of x, and w has a factor for each number. A
     number without a grid: |dz/dx|. A gridded number: any point y = x + step u of the cell, with the
     factor step |dz/dy|. If the column has heaps, or stops at once, z(y) are its `NormalScores`, so
-    that each cell is as wide as it is probable; amounts have a `SoftLog`. A cell whose z reach an
-    end of the line, or far towards it, has as z(u) the quantiles of a Student t in it, with the
-    factor |dz/du|, since q may have such tails. A number that is absent because there is an atom (x
-    is NaN) has no factor: z is NaN, too. So p is a probability of the grid value. There are M = 32
-    fixed points, or 64 if several numbers are gridded, the first of Sobol's sequence: see
-    `_unit_cube`; M = 1 without grids.
+    that each cell is as wide as it is probable; amounts have a `SoftLog`, and a `Tail`. A cell
+    whose z reach an end of the line, or far towards it, has as z(u) the quantiles of a Student t in
+    it, with the factor |dz/du|, since q may have such tails. A number that is absent because there
+    is an atom (x is NaN) has no factor: z is NaN, too. So p is a probability of the grid value.
+    There are M = 32 fixed points, or 64 if several numbers are gridded, the first of Sobol's
+    sequence: see `_unit_cube`; M = 1 without grids.
 
     Parameters
     ----------
@@ -47,27 +48,24 @@ class Coordinates:
     fillers : ndarray or None
         (2, D): mean and standard deviation of z, of the normal noise in place of absent numbers,
         for those who need all D numbers: see `Filled`. None: 0 and 1.
-    span : ndarray or None
-        (2, D): limits for z of draws; None: no limits.
-    scores : sequence of NormalScores, SoftLog or None
+    scores : sequence of Bijector or None
         The map of each number. None, for one number or for all, means the map of its kind.
     n_points : int or None
         M, a power of 2. None: 32, or 64 if several numbers are gridded.
     """
 
-    def __init__(self, kinds: Sequence[Kind], fillers=None, span=None, scores=None, n_points=None):
+    def __init__(self, kinds: Sequence[Kind], fillers=None, scores=None, n_points=None):
         self.kinds, self.dim = tuple(kinds), len(kinds)
         self.scores = (None,) * self.dim if scores is None else tuple(scores)
         fillers = np.tile([[0.0], [1.0]], self.dim) if fillers is None else fillers
         self.fillers = np.clip(fillers, -FARTHEST, FARTHEST)
-        self.span = np.tile([[-np.inf], [np.inf]], self.dim) if span is None else span
         self.step = np.array([kind.step for kind in kinds])
         self.n_points = n_points or POINTS[int(np.count_nonzero(self.step) > 1)]
         self.line, self.noise = line(kinds, self.scores), noise(kinds)
 
     @np.errstate(over="ignore")
     def fitted(self, x: np.ndarray, u: np.ndarray, rows=slice(None), weight=None) -> Coordinates:
-        """The same with scores, fillers and span of the rows x (n, D), NaN where none is there.
+        """The same with scores and fillers of the rows x (n, D), NaN where none is there.
 
         rows, weight: the distinct rows, and the weight of each with its copies.
         """
@@ -77,17 +75,15 @@ class Coordinates:
             _map_of(kind, own[rows], None if weight is None else weight[rows])
             for own, rows, kind in zip(x.T, there.T, self.kinds, strict=True)
         ]
-        z, fillers, span = Coordinates(self.kinds, scores=scores).to_line(x, u)[0], [], []
-        for kind, y, own, to in zip(self.kinds, x.T, z.T, scores, strict=True):
+        z, fillers = Coordinates(self.kinds, scores=scores).to_line(x, u)[0], []
+        for own in z.T:
             own = own[np.isfinite(own)] if np.isfinite(own).any() else np.zeros(1)
-            span.append(_range(kind, y[~np.isnan(y)], to))
             fillers.append((own.mean(), own.std() or 1.0))
-        ends = (np.array(pairs).reshape(-1, 2).T for pairs in (fillers, span))
-        return Coordinates(self.kinds, *ends, scores)
+        return Coordinates(self.kinds, np.array(fillers).reshape(-1, 2).T, scores)
 
     def with_points(self, n: int) -> Coordinates:
         """The same with n points of a cell."""
-        return Coordinates(self.kinds, self.fillers, self.span, self.scores, n)
+        return Coordinates(self.kinds, self.fillers, self.scores, n)
 
     def outside(self, x: np.ndarray) -> np.ndarray:
         """(n, D): the numbers outside of their supports; an infinite one is."""
@@ -197,25 +193,15 @@ class Coordinates:
         return np.column_stack([k.restored(own) for k, own in zip(self.kinds, x.T, strict=True)])
 
 
-def _map_of(kind: Kind, x: np.ndarray, weight: np.ndarray | None) -> NormalScores | SoftLog | None:
+def _map_of(kind: Kind, x: np.ndarray, weight: np.ndarray | None) -> Bijector | None:
     """The map of a column by its numbers; None: that of its kind."""
-    if kind.name == "continuous":
-        return soft_log(x)
+    if kind.name in ("continuous", "positive"):
+        own = soft_log(x) if kind.name == "continuous" else kind.line(1)
+        end = own and tail(own.inverse(x[:, None])[:, 0], weight)
+        return Chain([own, end]) if end else own
     from .normal_scores import normal_scores
 
     return normal_scores(x, kind, weight)
-
-
-@np.errstate(all="ignore")
-def _range(kind: Kind, x: np.ndarray, scores: NormalScores | None) -> tuple[float, float]:
-    """z between which the least and the greatest of the numbers x lie, as whole cells on a grid."""
-    if not len(x):
-        return -np.inf, np.inf
-    ends, own = np.array([[x.min()], [x.max() + kind.step * (1 - 1e-9)]]), line([kind], [scores])
-    z = (ends if own is None else own.inverse(ends))[:, 0]
-    inside = (ends[:, 0] > kind.support[0]) & (ends[:, 0] < kind.support[1])
-    low, high = np.where(inside, z, [-np.inf, np.inf])
-    return float(low), float(high)
 
 
 def _in_wide_cells(ends: np.ndarray, u: np.ndarray, centre: float, scale: float) -> tuple:

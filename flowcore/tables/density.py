@@ -41,7 +41,6 @@ EVEN, UNEVEN = 0.35, 0.45  # relative spread of a density in a cell: FIRST point
 # shares of the budget, where categories are unknown: each density but the last one draws them
 ROUNDS_WITH_NUMBERS, ROUNDS_OF_CATEGORIES = (0.3, 0.7), (0.2,) * 5  # p(c) alone costs little
 POINTS_OF_DRAWS = 1  # of a cell, its centre: enough to draw categories that a row lacks
-ROUNDS = 20  # of draws in place of those beyond the range of the table
 
 
 class Numbers(NamedTuple):
@@ -252,8 +251,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         proposal = self.answering.kept if "answering" in vars(self) else self._proposal
         return TableRecord(
             self.schema_.to_dict(), self.categories_, self.density_, coordinates.fillers,
-            coordinates.span, self.margins_, self.notes, coordinates.scores, proposal,
-            coordinates.n_points,
+            self.margins_, self.notes, coordinates.scores, proposal, coordinates.n_points,
         )  # fmt: skip
 
     @property
@@ -491,9 +489,9 @@ class TableDensity(DensityMixin, BaseEstimator):
 
         The result is a table of the library that it was fitted to, pandas, polars or pyarrow. For a
         mapping it is a `Frame`: `.to_pandas()` returns a DataFrame, and polars takes `dict(frame)`.
-        It is an array (n, D) if the table had no names. Numbers lie between the least and the
-        greatest of the table, and categories are seen values. Columns set aside are left out,
-        except for constant ones; in an array they are NaN.
+        It is an array (n, D) if the table had no names. Numbers may lie beyond the least and the
+        greatest of the table; categories are seen values. Columns set aside are left out, except
+        for constant ones; in an array they are NaN.
 
         margins: "model" returns the draws from p as they are. "table" keeps each column's order but
         takes its values from the table: a draw that is in the middle of its column becomes the
@@ -514,17 +512,10 @@ class TableDensity(DensityMixin, BaseEstimator):
         return self.as_table(self.encoding.decode(codes, x), n)
 
     def sample_numbers(self, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Numbers (n, D), given codes (n, K); draws beyond the range of the table are replaced."""
+        """Numbers (n, D), given codes (n, K)."""
         if self.density_ is None:
             return np.zeros((len(codes), 0))
-        todo, (low, high) = np.arange(len(codes)), self.coordinates_.span
-        z = np.zeros((len(codes), self.density_.dim))
-        for _ in range(ROUNDS):
-            if not len(todo):
-                break
-            z[todo] = self.sample_on_line(codes[todo], rng)
-            todo = todo[~((z[todo] >= low) & (z[todo] <= high)).all(axis=1)]
-        return self.coordinates_.from_line(np.clip(z, low, high))
+        return self.coordinates_.from_line(self.sample_on_line(codes, rng))
 
     def sample_on_line(self, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draws of q(z | c), (n, D), given codes (n, K); noise in place of absent numbers."""

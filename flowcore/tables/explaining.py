@@ -89,7 +89,7 @@ class Surprises:
         for rows in equal_rows(np.hstack([new_codes < 0, np.isnan(z)])):
             new_codes[rows], found = self.mixed.likely(new_codes[rows], z[rows], k, allowed[rows])
             if part.kinds:
-                found = coordinates.from_line(np.clip(found, *coordinates.span))[:, d]
+                found = coordinates.from_line(found)[:, d]
                 there = part.is_there(new_codes[rows][:, k])[:, None]
                 new_x[rows, d] = np.where(there, found, np.nan)
         return new_codes, new_x

@@ -164,7 +164,11 @@ def fitted_parts(
         elif encoding.kinds:
             from ..estimator.density import fit_rows
 
-            learn = fit_rows(_at_share(learn, share, len(z), rng), z, present=present, **given)
+            learn = _at_share(learn, share, len(z), rng)
+            light = np.array(
+                [own is not None for own in coordinates.scores]
+            )  # behind an exponential
+            learn = fit_rows(learn, z, present=present, light=light, **given)
             density, summary = learn.density_, _summary(learn, log_w, weight, nats)
     check_dim(density, coordinates.dim)
     notes = {"log_prob_of_categories": nats if density is None else None, "summary": summary}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import log_ndtr, ndtr, ndtri, ndtri_exp
 
 from ..bijectors.fixed_maps import FixedMap
 
@@ -25,8 +25,8 @@ class NormalScores(FixedMap):
         G rises between the knots y_0 < y_1 < ... < y_K, by mass_k from y_(k-1) to y_k
         log dz/dy = log G'(y) - log phi(z)
 
-    It rises linearly. A first or last interval that is infinite has a tail like that of a Cauchy
-    density: G(y) = mass_1 / (1 + (y_1 - y) / s), and likewise above, with s = y_(K-1) - y_1.
+    It rises linearly. A first or last interval that is infinite has an exponential tail: G(y) =
+    mass_1 exp(-(y_1 - y) / s), and likewise above, with s = y_(K-1) - y_1.
     Cost: a binary search per number in both directions. Errors: ValueError for knots that do not
     rise, and for masses that are not positive or whose sum is not 1.
 
@@ -69,10 +69,10 @@ class NormalScores(FixedMap):
 
     def _f_inverse(self, x):
         below, above = self._below(x), self._above(-x)
-        return np.where(below < above, ndtri(below), -ndtri(above))
+        return np.where(below < above, ndtri_exp(below), -ndtri_exp(above))
 
     def _f(self, z):
-        return np.where(z < 0, self._below.inverse(ndtr(z)), -self._above.inverse(ndtr(-z)))
+        return np.where(z < 0, self._below.inverse(log_ndtr(z)), -self._above.inverse(log_ndtr(-z)))
 
     def _log_slope(self, z):
         (knots, mass), s = self.knots, self._tail
@@ -81,9 +81,9 @@ class NormalScores(FixedMap):
         width = np.diff(knots)
         out = np.maximum(np.maximum(knots[1] - y, y - knots[-2]), 0.0) / s
         in_tail = np.isinf(width[k - 1])
-        width = np.where(in_tail, s * (1 + out) ** 2, width[k - 1])
-        log_slope = np.log(width) - np.log(mass[k]) - 0.5 * z * z - HALF_LOG_2PI
-        bend = np.where(in_tail, 2 * np.sign(z) / (s * (1 + out)), 0.0)
+        log_width = np.log(np.where(in_tail, s, width[k - 1])) + np.where(in_tail, out, 0.0)
+        log_slope = log_width - np.log(mass[k]) - 0.5 * z * z - HALF_LOG_2PI
+        bend = np.where(in_tail, np.sign(z) / s, 0.0)
         return log_slope, bend * np.exp(log_slope) - z
 
     def __repr__(self):
@@ -91,7 +91,8 @@ class NormalScores(FixedMap):
 
 
 class _Half(NamedTuple):
-    """G (or 1 - G of -y) from its lower end, where it is accurate: the finite knots and G there."""
+    """log G (or log (1 - G) of -y) from its lower end, where G is accurate: the finite knots, and G
+    there."""
 
     knots: np.ndarray
     share: np.ndarray
@@ -99,13 +100,14 @@ class _Half(NamedTuple):
 
     @np.errstate(divide="ignore", invalid="ignore")
     def __call__(self, y):
-        below = self.share[0] / (1 + (self.knots[0] - y) / self.tail)
-        return np.where(y < self.knots[0], below, np.interp(y, self.knots, self.share))
+        below = np.log(self.share[0]) - (self.knots[0] - y) / self.tail
+        return np.where(y < self.knots[0], below, np.log(np.interp(y, self.knots, self.share)))
 
     @np.errstate(divide="ignore", invalid="ignore")
-    def inverse(self, p):
-        below = self.knots[0] - self.tail * (self.share[0] / p - 1)
-        return np.where(p < self.share[0], below, np.interp(p, self.share, self.knots))
+    def inverse(self, log_p):
+        below = self.knots[0] - self.tail * (np.log(self.share[0]) - log_p)
+        inside = np.interp(np.exp(log_p), self.share, self.knots)
+        return np.where(log_p < np.log(self.share[0]), below, inside)
 
 
 def normal_scores(

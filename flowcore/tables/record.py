@@ -34,14 +34,14 @@ class TableRecord(Record):
         p(c); None without categories and atoms.
     density : Distribution or None
         The density of the numbers on the whole line; None without numbers.
-    fillers, span : ndarray or None
-        Arguments of `Coordinates`, (2, D).
+    fillers : ndarray or None
+        An argument of `Coordinates`, (2, D).
     margins : list of ndarray or None
         The sorted values of every column of numbers.
     notes : dict or None
         How it was fitted: plain data, and a `Summary`.
     scores : sequence or None
-        The `NormalScores` or `SoftLog` of every column of numbers, or None.
+        The map of every column of numbers, such as its `NormalScores`, or None.
     proposal : MixedMixture or None
         Where weighted draws start, if that has been fitted.
     n_points : int or None
@@ -61,7 +61,6 @@ class TableRecord(Record):
     categories: CategoricalMixture | None
     density: Base | None
     fillers: np.ndarray | None = None
-    span: np.ndarray | None = None
     margins: list | None = None
     notes: dict | None = None
     scores: Sequence | None = None
@@ -79,9 +78,7 @@ class TableRecord(Record):
         if sizes != wanted:
             raise ValueError(f"categories has sizes {sizes!s:.80}, but the schema {wanted!s:.80}")
         check_dim(self.density, len(encoding.kinds))
-        coordinates = Coordinates(
-            encoding.kinds, self.fillers, self.span, self.scores, self.n_points
-        )
+        coordinates = Coordinates(encoding.kinds, self.fillers, self.scores, self.n_points)
         return TableDensity(schema).with_parts(
             schema, self.categories, coordinates, self.density, self.margins, self.notes,
             self.proposal,

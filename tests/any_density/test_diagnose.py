@@ -297,6 +297,24 @@ def test_a_commonest_value_that_is_not_drawn_and_draws_out_of_range():
     assert "schema.edit(rain='positive')" in str(found)
 
 
+def test_columns_that_are_large_together():
+    """Rows whose four columns are large together, and a density that does not know it."""
+    schema = Schema(tuple(Column(name, Kind("continuous")) for name in "abcd"))
+    alike = fc.MultivariateNormalMixture([np.zeros(4)], [np.linalg.cholesky(
+        0.8 + 0.2 * np.eye(4))])  # fmt: skip
+    rows = dict(zip("abcd", alike.sample(1500, rng=0).T, strict=True))
+    for density, is_wrong in ((alike, False), (fc.Normal(4), True)):
+        found = diagnose(TableDensity.of(schema, density), rows, **QUICK).of("together")
+        assert [one.fault for one in found] == [is_wrong, is_wrong]
+        assert [one.name.split(", ")[1] for one in found] == ["90%", "97%"]
+    high = np.array([*rows.values()]) > stats.norm.isf(0.1)
+    assert "4 of 4 columns of numbers are above their 90%" in found[0].sentence
+    count = int(found[0].sentence.split("(")[1].split(")")[0])
+    assert count == pytest.approx(high.all(axis=0).sum(), rel=0.35)
+    one = TableDensity.of(Schema(schema.columns[:1]), fc.Normal(1))
+    assert not diagnose(one, {"a": rows["a"]}, **QUICK).of("together")
+
+
 def test_categories_that_are_drawn_apart_or_have_other_shares():
     table = weather(seed=1)
     apart = table | {"boat": RNG(0).permutation(table["boat"])}

@@ -268,6 +268,45 @@ def test_student_tails_do_not_depend_on_the_order_of_the_columns(far):
     np.testing.assert_allclose(matrix @ matrix.T, factor @ factor.T, atol=1e-7)
 
 
+LIGHT = [Candidate("Student t", simple_densities.student),
+         Candidate("t", simple_densities.mixture, {"n_components": 2, "df": 5.0}),
+         *(FLOWS[name] for name in ("spline", "white", "small"))]  # fmt: skip
+
+
+@pytest.mark.parametrize("one", LIGHT, ids=lambda one: one.name)
+def test_columns_with_light_tails_get_no_heavy_ones(one):
+    """Behind an exponential; not of the columns beside them, either."""
+    rng = np.random.default_rng(0)
+    light = np.array([True, False, True])
+    x = rng.standard_normal((300, 3)) @ np.linalg.cholesky(0.7 + 0.3 * np.eye(3)).T
+    x[:, 1] = 0.5 * x[:, 0] + rng.standard_t(2.5, 300)
+    x = scaling(x).inverse(x)
+    how = {"epochs": 12, "snapshots": 2, "n_modes": 2, "shrink": True} if one.is_flow else {}
+
+    def largest(light):
+        rows = replace(table(x), light=light).take(np.arange(300))
+        found = one.fitted(Fold(rows, rows), 0, **how).at(0)[0]
+        return np.abs(found.sample(200_000, rng=1)).max(axis=0)
+
+    everywhere, own = largest(False), largest(light)
+    assert (own[light] < 12).all() and (everywhere[light] > 1.25 * own[light]).all()
+    if one.name in ("Student t", "spline flow"):
+        assert own[1] > 8
+
+
+def test_the_columns_of_the_net_do_not_mix():
+    x, light = correlated(80, dim=3), np.array([True, False, True])
+    matrix = simple_densities.student(replace(table(x), light=light)).bijector.matrix()
+    assert (matrix[light][:, ~light] == 0).all() and (matrix[~light][:, light] == 0).all()
+    scale = np.linalg.norm(matrix, axis=1)
+    factor = whitened(x, equal(80))[2]
+    spread = np.linalg.norm(factor, axis=1)
+    np.testing.assert_allclose(scale, spread)
+    correlation = (factor / spread[:, None]) @ (factor / spread[:, None]).T
+    unit = matrix / scale[:, None]
+    np.testing.assert_allclose((unit @ unit.T)[0, 2], correlation[0, 2])
+
+
 def test_mixture_finds_clusters_and_does_not_collapse():
     rng = np.random.default_rng(0)
     x = np.concatenate([correlated(150, seed=1) - 20, correlated(350, seed=2)])

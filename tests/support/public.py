@@ -14,6 +14,7 @@ from flowcore.tables.latent_classes import LatentClasses
 from flowcore.tables.normal_scores import NormalScores
 from flowcore.tables.proposal import MixedMixture
 from flowcore.tables.soft_log import SoftLog
+from flowcore.tables.tail import Tail
 from support.saved import DATA, maf, over
 
 SCHEMA = Schema.from_data(np.array([[1.0, 3, 0.2], [2.0, 3, 0.3], [1.0, 7, 0.7]])).edit(
@@ -98,6 +99,7 @@ PUBLIC = {
     ),
     "NormalScores": lambda: NormalScores([[0.0, 1.0, 3.0], [0.0, 0.2, 0.8]]),
     "SoftLog": lambda: SoftLog(1 / 3),
+    "Tail": lambda: Tail(0.4, 0.1, 3, 0.5, 0.2),
     "Scored": lambda: SCORED,
     "Summary": lambda: Summary((SCORED,), SCORED, 10, 8, 5, ("vine: too long",)),
     "Dequantize": lambda: fc.Dequantize([1.0, 0.1, 0.0], low=0.05),

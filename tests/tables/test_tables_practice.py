@@ -9,7 +9,6 @@ from flowcore.tables import (
     Schema,
     fit_table,
 )
-from flowcore.tables.coordinates import Coordinates
 from flowcore.tables.kind import Kind
 
 rng = np.random.default_rng(0)
@@ -78,14 +77,6 @@ def test_numbers_of_few_complete_rows_are_not_constant():
     X[1:3] = np.where(np.arange(5) % 2, np.nan, X[1:3])
     density = fit_table(X, missing="atom", learn=lambda x, **_: fc.Normal(5))
     assert np.isfinite(density.log_prob(X)).all()
-
-
-def test_draws_stay_in_cells_that_ten_rows_are_in():
-    kind = Kind.parse("integer(1)")
-    x = np.repeat([1.0, 2.0, 3.0, 4.0], 50)[:, None]
-    coordinates = Coordinates([kind], [False]).fitted(x, rng.random(x.shape))
-    z = np.linspace(*coordinates.span[:, 0].clip(-50, 50), 2000)[1:-1, None]
-    assert set(coordinates.from_line(z)[:, 0]) == {1, 2, 3, 4}
 
 
 def test_columns_without_names_are_named_by_number():
