@@ -55,8 +55,8 @@ class DrawnConditional(Judged):
 
     @property
     def is_of_few(self) -> bool:
-        """Whether fewer than 100 effective draws decide the answer, although there are more."""
-        return self.ess < min(FEW, self.n_draws)
+        """Whether fewer than 100 effective draws decide the answer, of twice as many or more."""
+        return self.ess < min(FEW, self.n_draws / 2)
 
     def __repr__(self):
         title = f"p({', '.join(map(str, self.columns))} | {self._known})"
