@@ -27,6 +27,7 @@ from .rows import MOST_ROWS, Sample, near
 MANY_ROWS = 5_000  # of which one start of EM has to do
 MOST_WORK = 3e7  # D^3 for each pattern of present numbers and component
 DF, LIGHT_DF = 3.0, 30.0  # degrees of freedom of wide Student t densities; in columns with `light`
+LEAST_DF = 10.0  # of mixtures of t densities, if a column is light
 
 
 def gaussian(rows: Sample, rng=None, shrink: bool = True) -> TransformedDistribution:
@@ -67,9 +68,9 @@ def mixture(
     """The mixture of full matrices that EM finds, the best of some starts: of Gaussians, or of t
     densities with df degrees of freedom.
 
-    Clusters far apart need a weaker prior. If a column has light tails, all have.
+    Clusters far apart need a weaker prior. If a column has light tails, df is 10 or more.
     """
-    df = max(df, LIGHT_DF) if np.any(rows.light) else df
+    df = max(df, LEAST_DF) if np.any(rows.light) else df
     if len(rows) > MOST_ROWS:
         rows = rows.take(rng.choice(len(rows), MOST_ROWS, replace=False))
     x, weight = rows.x, rows.weight
