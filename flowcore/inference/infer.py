@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 PRIOR_DRAWS = 1000  # the best of which is where the search for the Gaussian starts
 SKIP_ABOVE = 30.0  # times the usual norm of a gradient
+GAP, REFIT = 2.0, 15  # standard errors of missing mass, epochs of a fit that mends it
 
 
 def infer(
@@ -130,7 +131,13 @@ def infer(
         modes = None
         flow, history = trained(flow, target, start=start, rng=rng, **options)
     history.settings["raised_rows"] = target.n_raised
-    return Inference.of(flow, target, draws, rng, history, space, modes).after_moves(rng)
+    found = Inference.of(flow, target, draws, rng, history, space, modes).after_moves(rng)
+    share, error = found.missing_mass
+    if modes is None or options.get("max_seconds") or not share > GAP * error:
+        return found
+    again = found.refit(draws, rng, epochs=REFIT).refit(draws, rng, epochs=REFIT)
+    best = min(found, again, key=lambda one: (not one.trusted, one.log_evidence[1]))
+    return replace(best, history=history)
 
 
 def _first(target: LogTarget, space: Space, start, rng) -> tuple[Gaussian, np.ndarray]:
