@@ -46,7 +46,7 @@ class Arc:
 
 @pytest.mark.parametrize("lacks", [0.0, 0.05, 0.2])
 def test_moves_find_the_share_that_draws_lack(lacks, monkeypatch):
-    """Weights of an arc are all equal: k-hat and the effective size say that it is perfect."""
+    """Weights of an arc are all equal, so k-hat and the effective size find it perfect."""
     monkeypatch.setattr("flowcore.inference.result.EXACT", 2.0)
     found = fc.Inference.of(Arc(lacks), LogTarget(ring(0.2), 2), 20_000, 0).after_moves(0)
     share, error = found.missing_mass
