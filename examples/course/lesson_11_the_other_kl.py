@@ -228,7 +228,7 @@ ax.legend()
 # %%
 # If a flow covers a little too much, the weights correct it. If the flow covers too little, they
 # cannot, and training by :math:`\mathrm{KL}(q \| p)` tends to cover too little. So look at k-hat.
-# If k-hat is large, ``found.refit()`` trains on weighted draws with the other KL, which covers.
+# If k-hat is large, ``found.refit()`` trains on draws of p with the other KL, which covers.
 #
 # Exercises
 # ---------

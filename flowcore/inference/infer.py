@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 PRIOR_DRAWS = 1000  # the best of which is where the search for the Gaussian starts
 SKIP_ABOVE = 30.0  # times the usual norm of a gradient
+GAP, REFIT = 2.0, 15  # standard errors of missing mass, epochs of a fit that mends it
 
 
 def infer(
@@ -47,7 +48,8 @@ def infer(
 
     Errors: those of `fit_reverse_kl`; ValueError for a support that is invalid, or does not fit
     `dim` or the flow. Cost: the training of a flow for each mode, the search for modes, and one
-    call of the target with `draws` rows; with angles also 80 calls with 40 rows, with priors one
+    call of the target with `draws` rows and, unless q is close to p, 64,000 rows more. If these
+    find gaps, as on a ring, two refits. With angles also 80 calls with 40 rows, with priors one
     with 1,000.
 
     Parameters
@@ -129,7 +131,13 @@ def infer(
         modes = None
         flow, history = trained(flow, target, start=start, rng=rng, **options)
     history.settings["raised_rows"] = target.n_raised
-    return Inference.of(flow, target, draws, rng, history, space, modes)
+    found = Inference.of(flow, target, draws, rng, history, space, modes).after_moves(rng)
+    share, error = found.missing_mass
+    if modes is None or options.get("max_seconds") or not share > GAP * error:
+        return found
+    again = found.refit(draws, rng, epochs=REFIT).refit(draws, rng, epochs=REFIT)
+    best = min(found, again, key=lambda one: (not one.trusted, one.log_evidence[1]))
+    return replace(best, history=history)
 
 
 def _first(target: LogTarget, space: Space, start, rng) -> tuple[Gaussian, np.ndarray]:

@@ -30,7 +30,7 @@ def first_gaussian(target: LogTarget, start: np.ndarray | None, rng) -> Gaussian
     """
     rows = np.zeros((1, target.dim)) if start is None else start
     if len(rows) > 2 * target.dim and np.ptp(rows, axis=0).all():
-        return Gaussian(rows.mean(axis=0), _factor_of(rows))
+        return Gaussian(rows.mean(axis=0), factor_of(rows))
     best = rows[np.argmax(target.values(rows))] if len(rows) > 1 else rows[0]
     near = gaussian_rows(target, best, ROWS, rng)
     return Gaussian(*best_gaussian(target, near.mean(axis=0), near.std(axis=0), rng))
@@ -58,7 +58,7 @@ def layers_of(dim: int) -> list:
     return inner.bijector.bijectors
 
 
-def _factor_of(rows: np.ndarray) -> np.ndarray:
+def factor_of(rows: np.ndarray) -> np.ndarray:
     """The Cholesky factor of the covariance of n > 2 d rows, with smaller correlations."""
     n, dim = rows.shape
     share = 2 * dim / n  # of no correlation: a few rows have wild ones

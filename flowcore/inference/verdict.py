@@ -35,9 +35,12 @@ def doubts(found: Inference) -> list[str]:
     least = max(LEAST_ESS, n * next(share for most, share in SHARES if k <= most))
     if ess < least:
         reasons.append(f"at this k-hat they must be worth {least:,.0f}")
-    share, error = found.missing_tail
-    if share > max(MISSING, SURE * error):
-        reasons.append(f"about {min(share, 1):.0%} of p are in a tail that no draw reaches")
+    for (share, error), where in (
+        (found.missing_tail, "a tail that no draw reaches"),
+        (found.missing_mass, "gaps of the flow, which moved draws have found"),
+    ):
+        if share > max(MISSING, SURE * error):
+            reasons.append(f"about {min(share, 1):.0%} of p are in {where}")
     slope, error = found.stretch
     if slope > max(CLIMB, 5 * error):
         reasons.append(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from autograd.tracer import getval
 from scipy import stats
+from scipy.special import gammaln
 
 import flowcore as fc
 from flowcore.training.history import History, training_notes
@@ -108,7 +109,8 @@ def test_other_places_where_a_target_is_not_finite_are_left_out(inside, start):
 def test_ascents_that_end_where_the_slope_is_huge_are_no_modes():
     """The logarithm of a gamma(.002) number: searches that overshoot end at y = 700."""
     found = fc.infer(lambda y: 0.002 * y[:, 0] - anp.exp(y[:, 0]), 1, rng=0, **QUICK)
-    assert not found.trusted and found.log_evidence[0] == pytest.approx(6.2, abs=2)
+    value, error = found.log_evidence  # of a short fit, which refits to moved draws have mended
+    assert abs(value - gammaln(0.002)) < 2 * error < 0.1 and len(found.modes.shares) == 1
 
 
 # ---------------------------------------------------------------- targets that raise
