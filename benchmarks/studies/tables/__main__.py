@@ -31,7 +31,8 @@ def main(argv=None) -> int:
     if unknown := set(args.names) - JOBS.keys():
         new.error(f"there is no {', '.join(unknown)}: choose of {', '.join(JOBS)}")
     if args.list:
-        print_table(["benchmark", "stored", "minutes", "tables", "command"], listing(RESULTS))
+        header = ["benchmark", "stored", "commits since", "minutes", "tables", "command"]
+        print_table(header, listing(RESULTS))
         return 0
     for name in [] if args.write_only else args.names or JOBS:
         job = JOBS[name]
@@ -66,8 +67,20 @@ def listing(folder: Path) -> list[list]:
         tables = [table.name for table in TABLES.values() if job.name in table.jobs]
         document = job.stored(folder)
         when = "-" if document is None else document["machine"]["date"]
-        rows.append([job.name, when, job.minutes, ", ".join(tables), job.command])
+        since = commits_since(folder / f"{job.name}.json")
+        rows.append([job.name, when, since, job.minutes, ", ".join(tables), job.command])
     return rows
+
+
+def commits_since(path: Path) -> str:
+    """How many commits have changed flowcore/ since a file was committed; "-" if git knows none."""
+
+    def git(*words: str) -> str:
+        run = subprocess.run(["git", *words], cwd=path.parent, capture_output=True, text=True)
+        return run.stdout.strip()
+
+    last = git("log", "-1", "--format=%H", "--", path.name)
+    return git("rev-list", "--count", f"{last}..HEAD", "--", ":/flowcore") if last else "-"
 
 
 if __name__ == "__main__":
