@@ -60,7 +60,7 @@ def run(
     if progress and (minutes > LONG or missing == "learn") and len(frame) >= FEW_ROWS:
         n_columns = sum(column.kind.name != "aside" for column in chosen.columns)
         what = f"{len(frame):,} rows of {n_columns:,} columns"
-        more = ", and as long again or more for missing cells" * (missing == "learn")
+        more = "; missing cells take as long or, in wide tables, minutes" * (missing == "learn")
         print_error(f"flowcore: {what}: flows for about {minutes:.2g} min on two cores{more}")
     learn = FlowDensity(flow, budget=minutes, random_state=seed, progress=progress)
     density = fit_table(rows, learn=learn, missing=missing, rng=seed)
