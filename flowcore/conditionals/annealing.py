@@ -48,6 +48,8 @@ def annealed(target: Any, rng: np.random.Generator) -> Weighted:
         log_weight = powered(log_ratio, rise)
         (mean, share, _), k_hat = normalized(log_weight), pareto_smoothed(log_weight)[1]
         log_z, t = log_z + mean, np.where(rise >= left, 1.0, t + rise)
+        if np.isneginf(log_z):  # no draw has any mass
+            break
         index = systematic(share, n, rng)[0]
         x, log_p, log_q, first = (a[:, index] for a in (x, log_p, log_q, first))
         for move in range(MOST_MOVES):

@@ -249,6 +249,7 @@ def test_a_row_with_nothing_known_is_a_draw_of_the_density():
         fc.Conditionals(p).given([1.0, 2.0, 3.0])
 
 
+@pytest.mark.slow
 def test_annealed_draws_where_weights_fail():
     """A proposal that knows nothing: plain weights fail, and what comes instead is right."""
     p = mixture(4, k=2)

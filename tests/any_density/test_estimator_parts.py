@@ -273,6 +273,7 @@ LIGHT = [Candidate("Student t", simple_densities.student),
          *(FLOWS[name] for name in ("spline", "white", "small"))]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("one", LIGHT, ids=lambda one: one.name)
 def test_columns_with_light_tails_get_no_heavy_ones(one):
     """Behind an exponential; not of the columns beside them, either."""
