@@ -173,9 +173,9 @@ def fit(
         FLOWCORE_THREADS, or the cores that this process may use, at most 8. The result does not
         depend on it, bit for bit. While `fit` runs, BLAS has one thread (in the whole process).
     penalty : callable
-        A function of the flat parameter vector in autograd.numpy, such as `lambda theta: 1e-3 *
-        np.sum(theta**2)`, or of theta and the (initialised) flow, penalty(theta, flow): one number,
-        added to the loss of every batch, but not to the NLLs of the history. To evaluate the flow
+        A function of the flat parameter vector in autograd.numpy, such as
+        `lambda theta: 1e-3 * np.sum(theta**2)`, or of theta and the (initialised) flow,
+        penalty(theta, flow): one number, added to the loss of every batch, but not to the NLLs of the history. To evaluate the flow
         in it, pass theta on, as in `flow.bijector.inverse(x, params=theta)`.
     max_seconds : float
         Training ends after this number of seconds, as if interrupted, with the best epoch so far.
