@@ -100,7 +100,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         value with a probability of its own, as it is for categories with "error", too. "learn": a
         missing cell is unknown, and a row contributes its known values, see
         `FlowDensity(missing="learn")`. Then pass a `schema` from
-        `Schema.from_data(X, missing="learn")`, because in other schemas "missing" may be a value of a column.
+        `Schema.from_data(X, missing="learn")`, because in other schemas "missing" may be a value of
+        a column.
     rules : bool
         Whether a category that follows from one other column in all rows keeps its rule in draws
         and in p: see "Kinds of columns". False: it is learned like others.

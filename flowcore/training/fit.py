@@ -175,8 +175,9 @@ def fit(
     penalty : callable
         A function of the flat parameter vector in autograd.numpy, such as
         `lambda theta: 1e-3 * np.sum(theta**2)`, or of theta and the (initialised) flow,
-        penalty(theta, flow): one number, added to the loss of every batch, but not to the NLLs of the history. To evaluate the flow
-        in it, pass theta on, as in `flow.bijector.inverse(x, params=theta)`.
+        penalty(theta, flow): one number, added to the loss of every batch, but not to the NLLs of
+        the history. To evaluate the flow in it, pass theta on, as in
+        `flow.bijector.inverse(x, params=theta)`.
     max_seconds : float
         Training ends after this number of seconds, as if interrupted, with the best epoch so far.
         None: no limit. A schedule ignores this limit.
