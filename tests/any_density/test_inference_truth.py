@@ -165,8 +165,8 @@ def test_label_switching(blocks, size):
     k = len(index)
     log_p, who = mixture([1 / k] * k, [centre.ravel()[i] for i in index],
                          [factor[i] for i in index])  # fmt: skip
-    told = pytest.warns(UserWarning, match="order of their labels") if k > 4 else nullcontext()
-    with told:
+    warned = pytest.warns(UserWarning, match="order of their labels") if k > 4 else nullcontext()
+    with warned:
         found = fc.infer(log_p, dim, rng=1000)
     right(found, who, np.full(k, 1 / k))
     assert f"{k} modes" in found.verdict
