@@ -109,8 +109,9 @@ class FlowDensity(
         rows, apart from its angles (`nsf(circular=)`).
     budget : float
         Minutes on two cores. They are converted to epochs and folds by measured costs, not by a
-        clock, so results are reproducible. None: ten seconds up to 500 rows, then as the
-        cube root of n: 34 seconds for 20,000 rows, 58 for 100,000.
+        clock, so results are reproducible. Flows get at least ten seconds of one core. None: ten
+        seconds up to 500 rows, then as the cube root of n: 34 seconds for 20,000 rows, 58 for
+        100,000.
     max_seconds : float
         A limit by the clock, which also holds on a busy machine. When the time is over, fits that
         have not begun are left out, and running ones keep their best held-out epoch so far; `fit`
@@ -230,7 +231,7 @@ class FlowDensity(
         def planned(rows: Sample, share: float = 1.0) -> Plan:
             tables = (one for one in (rows.x, rows.context) if one is not None)
             condition = max(condition_number(one) for one in tables)
-            return plan(len(rows), *dims, flows, share * minutes, condition)
+            return plan(len(rows), *dims, flows, minutes, condition, share)
 
         how = table.angle, seeds, self.n_jobs, not is_auto(self.flow)
         if table.hole.any():

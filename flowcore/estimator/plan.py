@@ -29,7 +29,7 @@ LARGE, STOPPED = 5000, 0.5  # with fewer rows, early stopping leaves such a shar
 MEMORY = 2e9  # bytes: of the parameters and matrices of all folds, and of the fits that run
 FITTING = 25  # times its parameters: what the fit of a flow holds
 MATRICES = 3 * 7  # (D, D), that a fold holds: 7 for each Gaussian that has been evaluated
-LEAST_SECONDS = 2.0  # that flows get, however small the budget is
+LEAST_SECONDS = 10.0  # of the budget of a whole fit, however small it is
 PER_SHARE = 2e-8  # seconds of EM per row, component and entry of a covariance matrix
 OF_MIXTURES = 1 / 4  # of the time, at most
 OF_RACE = 0.5  # of the budget, for the leader and the questions; others may go on to the end
@@ -82,15 +82,16 @@ def default_minutes(n: int) -> float:
 
 
 def plan(
-    n: int, dim: int, context_dim: int, flows: Flows, minutes: float, condition: float = 1.0
-) -> Plan:
-    """The plan with as many epochs as the budget allows.
+    n: int, dim: int, context_dim: int, flows: Flows, minutes: float, condition: float = 1.0,
+    share: float = 1.0,
+) -> Plan:  # fmt: skip
+    """The plan with as many epochs as a share of the budget allows.
 
     condition: the condition number of the correlations of X or of the context, the larger one.
 
     Errors: ValueError for more columns than a full covariance matrix can have.
     """
-    budget, dims = max(60 * minutes * CORES * USED, LEAST_SECONDS), (dim, context_dim)
+    budget, dims = share * max(60 * minutes * CORES * USED, LEAST_SECONDS), (dim, context_dim)
     most = int(MEMORY / (8 * MATRICES * dim**2))  # folds
     if not most:
         raise ValueError(

@@ -544,7 +544,7 @@ def of_present(x, present, context=None, **options):
 def test_the_density_of_present_numbers(flow):
     """Its mass is 1 for each pattern, 0 nats for none; absent entries are ignored in and after."""
     x, present, context = lacking()
-    density = of_present(x, present, context, flow=flow, budget=0.1)  # for all folds
+    density = of_present(x, present, context, flow=flow)
     assert density.context_dim_ == 3 and np.isfinite(density.held_out_scores_).all()
     grid = np.linspace(-8, 8, 801)
     for pattern in ([1, 0], [0, 1]):
@@ -555,7 +555,7 @@ def test_the_density_of_present_numbers(flow):
     np.testing.assert_allclose(none, 0, atol=1e-12)
     drawn = density.sample(3, 0, np.array([[0.5, 0, 1], [0.5, 1, 1]]))
     assert drawn.shape == (3, 2, 2) and not drawn[:, 0, 0].any() and drawn[:, 1].all()
-    other = of_present(np.where(present, x, 1e3), present, context, flow=flow, budget=0.1)
+    other = of_present(np.where(present, x, 1e3), present, context, flow=flow)
     np.testing.assert_array_equal(other.held_out_scores_, density.held_out_scores_)
 
 

@@ -365,13 +365,15 @@ def test_log_p_of_the_known_cells_is_that_of_all_rows_that_they_leave(density):
 
 
 def test_a_cell_that_breaks_its_rule_is_the_improbable_one(density):
-    rows = table(3, seed=7)
+    rows = table(40, seed=7)
     rows.loc[2, "premie"] = "premie" if rows.loc[2, "weeks"] >= 37 else "full term"
     found = density.explain(rows)
     at = found.names.index("premie")
     assert found.worst[2] == "premie" and found.values[at][2] != rows.loc[2, "premie"]
     assert found.gains[2, at] == pytest.approx(np.log((1 - 0.5 / 601) / (0.5 / 601 / 2)))
-    assert not (np.delete(found.gains[:, at], 2) > 0).any()  # NaN: not among a row's three most odd
+    others = np.delete(found.gains[:, at], 2)
+    others = others[~np.isnan(others)]  # of rows in which it is among the three most surprising
+    assert len(others) > 10 and (others == 0).all()
 
 
 def test_it_imputes_in_scikit_learn_and_is_diagnosed(density):

@@ -6,6 +6,7 @@ import io
 import tempfile
 import warnings
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
@@ -23,7 +24,7 @@ from flowcore.tables.cells import WORDS, form_of, marked_number, unit_of_column,
 from flowcore.tables.dates import formats_of
 from flowcore.tables.encoding import Encoding
 from flowcore.tables.fitting import training_rows
-from flowcore.tables.reading import MISSING_WORDS
+from flowcore.tables.reading import FIRST, MISSING_WORDS
 
 ROWS = 40
 AMOUNTS = st.floats(-1e6, 1e6).map(lambda v: round(v, 2))
@@ -73,13 +74,10 @@ def model(path):
     return density.fit(rows._replace(x=np.nan_to_num(rows.x), hole=np.zeros(rows.x.shape, bool)))
 
 
-def is_missing(cell, words):
-    return cell.strip() in words
-
-
-@settings(max_examples=settings.default.max_examples // 5, deadline=None)  # each fits a model
-@given(exports())
-def test_a_cell_that_is_not_empty_is_never_changed(table):
+@contextmanager
+def imputed(table, name, first=FIRST):
+    """The file of a table after `impute`, by a model of it; first: characters of the first block,
+    by which `impute` decides types."""
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         folder = Path(folder)
@@ -87,9 +85,20 @@ def test_a_cell_that_is_not_empty_is_never_changed(table):
             csv.writer(file).writerows([[*table], *zip(*table.values(), strict=True)])
         fc.save(model(folder / "t.csv"), folder / "m.npz")
         files = [str(folder / name) for name in ("m.npz", "t.csv")]
-        assert main(["impute", *files, "-o", str(folder / "full.csv")]) == 0
-        with (folder / "full.csv").open(newline="") as file:
-            names, *rows = csv.reader(file)
+        with mock.patch("flowcore.tables.reading.FIRST", first):
+            assert main(["impute", *files, "-o", str(folder / name)]) == 0
+        yield folder / name
+
+
+def is_missing(cell, words):
+    return cell.strip() in words
+
+
+@settings(max_examples=settings.default.max_examples // 5, deadline=None)  # each fits a model
+@given(exports())
+def test_a_cell_that_is_not_empty_is_never_changed(table):
+    with imputed(table, "full.csv") as path, path.open(newline="") as file:
+        names, *rows = csv.reader(file)
     after = dict(zip(names, zip(*rows, strict=True), strict=True))
     for name, cells in table.items():
         for before, now in zip(cells, after[name], strict=True):
@@ -101,16 +110,8 @@ def test_a_cell_that_is_not_empty_is_never_changed(table):
 def test_nor_is_it_in_parquet_whichever_block_has_the_first_odd_one(table, first):
     """Numbers of columns without an odd cell are numbers there; all else is text, as it was."""
     table["late"] = [f"{v:.3f}" if i != first else "<0.5" for i, v in enumerate(PRICES[:ROWS])]
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        folder = Path(folder)
-        with (folder / "t.csv").open("w", newline="") as file:
-            csv.writer(file).writerows([[*table], *zip(*table.values(), strict=True)])
-        fc.save(model(folder / "t.csv"), folder / "m.npz")
-        files = [str(folder / name) for name in ("m.npz", "t.csv")]
-        with mock.patch("flowcore.tables.reading.FIRST", 200):  # characters
-            assert main(["impute", *files, "-o", str(folder / "full.parquet")]) == 0
-        after = pd.read_parquet(folder / "full.parquet")
+    with imputed(table, "full.parquet", first=200) as path:
+        after = pd.read_parquet(path)
     assert set(map(type, after["late"])) == {str}
     for name, cells in table.items():
         for before, now in zip(cells, after[name].tolist(), strict=True):
