@@ -80,6 +80,7 @@ RUNS = {  # a command, and a part of what it prints; {tmp}: a folder
     "studies.outliers --detectors KNN --tables wine": "mean AUROC",
     "studies.outliers --detectors KNN --tables wine --kinds swapped": "| swapped: wine | 52 |",
     "studies.learning_curves --quick": "| two moons: FlowDensity |",
+    "studies.joint_tails --quick --budget 1e-4": "| Gaussian copula, with zeros | 20 |",
     "studies.components --quick --tables census --budget 1e-4": "| census |",
     "studies.synthetic --quick --tables census "
     "--contestants 'held-out rows' flowcore": "| mean of 1",

@@ -9,7 +9,7 @@ import numpy as np
 from ..tables.cells import as_texts
 from ..tables.frame import as_frame, is_missing
 from ..training.history import sparse_bar
-from .inputs import arranged, blocks, kept_as_text, own_names, read_model
+from .inputs import arranged, blocks, own_names, read_model, types_of
 from .outputs import check_table, is_written_as_text, table_writer
 
 COUNT = "imputation"  # the column that numbers the completed tables
@@ -29,7 +29,7 @@ def run(
         raise ValueError(f"column {COUNT!r} would be written twice: rename it in the file")
     prefix = "" if schema.is_named else "x"
     column_of = {column.name: column for column in schema.columns}
-    is_text = kept_as_text(data, reading, schema, is_written_as_text(out))
+    types = types_of(data, reading, schema, is_written_as_text(out))
     bar = sparse_bar(None, " rows", unit_scale=True)
     with table_writer(out) as write, bar:
         for frame in blocks(data, reading, schema, carried):
@@ -40,10 +40,13 @@ def run(
             rows = {}
             for name in own.names:
                 found = [table[names[name]] for table in tables]
-                if name in own.texts and f"{name}" in is_text:
+                type = types.get(f"{name}")
+                if name in own.texts and type is str:
                     texts, form = own.texts[name], (column_of[name].mark, reading["decimal"])
                     gap = is_missing(texts)
                     found = [np.where(gap, as_texts(column, *form), texts) for column in found]
+                elif type is float:
+                    found = [column.astype(float) for column in found]
                 rows[f"{prefix}{name}"] = _alternating(found)
             others = {typed: frame[name] for typed, name in own_names(frame, keep).items()}
             if not frame.is_named and len(frame.names) == len(schema.names):

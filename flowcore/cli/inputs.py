@@ -55,18 +55,21 @@ def blocks(data: str, reading: dict, schema: Schema, text: Sequence[str] = ()) -
     return read_blocks(_source(data), **_options(reading, text), schema=schema, others=True)
 
 
-def kept_as_text(data: str, reading: dict, schema: Schema, is_csv: bool) -> set[str]:
-    """The columns whose cells come back as they are written: of a CSV all; else text, and numbers
-    with a mark, or with a cell in any block that is none. Standard input is not read twice for it.
+def types_of(data: str, reading: dict, schema: Schema, is_csv: bool) -> dict[str, type]:
+    """The types that all blocks of a column can be written in: str for cells as they are written,
+    which are all of a CSV, else text, and numbers with a mark, or with a cell in any block that is
+    none; float if numbers are not whole in all blocks. Standard input is not read twice for it.
     """
     if is_csv:
-        return {*map(str, schema.names)}
-    found = {f"{column.name}" for column in schema.columns if column.mark or column.type == "text"}
+        return dict.fromkeys(map(str, schema.names), str)
+    text = [f"{column.name}" for column in schema.columns if column.mark or column.type == "text"]
+    found: dict[str, type] = {}
     with without_warnings():  # they are given when the rows are
         for frame in () if data == "-" else blocks(data, reading, schema):
             own = arranged(frame, schema, lax=True)
-            found |= {f"{name}" for name in own.names if own.unread(name).any()}
-    return found
+            found |= {f"{name}": float for name in own.names if own[name].dtype.kind == "f"}
+            text += [f"{name}" for name in own.names if own.unread(name).any()]
+    return found | dict.fromkeys(text, str)
 
 
 def table(data: str, reading: dict, schema: Schema, lax: bool = False) -> Frame:

@@ -13,7 +13,7 @@ from ..tables import Schema
 from ..tables.encoding import Encoding
 from ..tables.frame import Frame
 from ..training.history import sparse_bar
-from .inputs import arranged, blocks, kept_as_text, own_names, read_model
+from .inputs import arranged, blocks, own_names, read_model, types_of
 from .messages import note
 from .outputs import check_table, is_written_as_text, table_writer
 
@@ -38,15 +38,17 @@ def run(
     learned = (density.notes or {}).get("missing") == "learn"
     missing = missing or ("marginal" if learned else "nan")
     carried = [name for name in keep if name not in map(str, schema.names)]  # as they are: as text
-    is_text = kept_as_text(data, reading, schema, is_written_as_text(out)) if keep else ()
+    types = types_of(data, reading, schema, is_written_as_text(out)) if keep else {}
     writer = nullcontext() if json and out is None else table_writer(out)
     bar = sparse_bar(None, " rows", unit_scale=True)
     with writer as write, bar:
         for frame in blocks(data, reading, schema, carried):
-            kept = {
-                typed: (frame.texts if typed in is_text and frame.texts else frame)[name]
-                for typed, name in own_names(frame, keep).items()
-            }
+            kept = {}
+            for typed, name in own_names(frame, keep).items():
+                is_text = types.get(typed) is str and frame.texts
+                kept[typed] = (frame.texts if is_text else frame)[name]
+                if types.get(typed) is float:
+                    kept[typed] = kept[typed].astype(float)
             own = arranged(frame, schema, keep, ignore_extra)
             possible, odd, said = density.encoding.without_odd(own)
             log_p = density.log_prob(own if strict else possible, missing)

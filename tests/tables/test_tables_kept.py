@@ -228,3 +228,16 @@ def test_rows_with_holes_are_scored_by_what_they_have_if_the_model_learned_from_
     own = stats.norm.logpdf(b[holes])
     assert log_p[holes] == pytest.approx(own if learned else [np.nan] * 2, abs=0.02, nan_ok=True)
     assert ("2 of 60 rows miss a value" in capsys.readouterr().err) is not learned
+
+
+@pytest.mark.parametrize("command", ["impute", "score"])
+def test_numbers_that_are_whole_in_the_first_block_alone_are_written(command, tmp_path):
+    rows = pd.DataFrame({"x": [*range(60), 0.5, 2.25], "z": PRICES[:62]})
+    rows.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.warns(UserWarning):  # a model that knows nothing
+        fc.save(model(tmp_path / "t.csv"), tmp_path / "m.npz")
+    files = [str(tmp_path / name) for name in ("m.npz", "t.csv")]
+    keep = ["--keep", "x"] * (command == "score")
+    with mock.patch("flowcore.tables.reading.FIRST", 100):
+        assert main([command, *files, *keep, "-o", str(tmp_path / "o.parquet")]) == 0
+    assert pd.read_parquet(tmp_path / "o.parquet")["x"].tolist() == rows["x"].tolist()

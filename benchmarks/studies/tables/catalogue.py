@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ... import moons_seeds, spline_step
-from .. import components, cost_growth, learning_curves
+from .. import components, cost_growth, joint_tails, learning_curves
 from . import beside_peers, costs, imputation, quality, synthetic
 from .jobs import JOBS, POWER, RESULTS
 from .source import source
@@ -55,6 +55,7 @@ TABLES: dict[str, Table] = {
         Table("weights", quality.weights, ("estimator",)),
         Table("outliers", quality.outliers, ("outliers",)),
         Table("outlier-kinds", quality.outlier_kinds, ("outlier_kinds",)),
+        Table("joint-tails", joint_tails.rendered, ("joint_tails",)),
         Table("components", components.rendered, ("components",)),
         Table("synthetic", synthetic.means, ("synthetic",)),
         Table("imputation", imputation.by_table, ("imputation",)),

@@ -79,6 +79,7 @@ outlier_kinds      6  studies.outliers --tables 'red wine 3-5' 'abalone 9-18' --
 learning_curves   15  studies.learning_curves --picture docs/images/learning_curves.png
 estimator        150  studies.estimator
 synthetic         30  studies.synthetic
+joint_tails         5  studies.joint_tails
 components        25  studies.components --budget 0.15
 imputation       150  studies.conditionals.imputation --rows 300 --budget 0.02
 published         90  studies.conditionals.published --budget 0.02
