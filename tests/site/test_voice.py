@@ -40,7 +40,7 @@ def prose(file) -> str:
     """The text of a file, without what a person says in it and without past releases."""
     text = file.read_text(encoding="utf-8")
     if file.name == "CHANGELOG.md":
-        text = text.partition("\n## Unreleased")[2].partition("\n## ")[0]
+        text = text.partition("\n## ")[2].partition("\n## ")[0]
     for phrase in PEOPLE.get(file.relative_to(ROOT).as_posix(), []):
         text = text.replace(phrase, "")
     return text
