@@ -40,9 +40,9 @@ class Column:
     decimals : int or None
         Decimal places of all numbers, and of draws; None: more than 12.
     rounded : bool
-        Whether numbers off the grid are rounded to it (if the grid was found, not chosen).
+        Whether numbers off the grid are rounded to it.
     rule : Rule or None
-        How a category follows from another column: every fit finds it anew.
+        How a category follows from another column.
     mark : str
         The form in which a file has its numbers, such as "${:,.2f}"; "" for plain ones.
 

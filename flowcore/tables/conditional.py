@@ -29,9 +29,9 @@ class TableConditional(DrawnConditional):
 
         log p(x_b | x_a) = log p(x_a, x_b) - log p(x_a)
 
-    Attributes: `known`; `columns`, the names of x_b, including those with ranges; `log_marginal`,
-    log p of the known values, in nats, and `error`, its standard error, which `log_prob` shares;
-    `ess`, the effective sample size; `k_hat`; `annealed`, True if plain weights failed.
+    Attributes: `known`; `columns`, the names of x_b; `log_marginal`, log p of the known values, in
+    nats, and `error`, its standard error; `ess`, the effective sample size; `k_hat`; `annealed`,
+    True if plain weights failed.
 
     Examples
     --------
