@@ -104,7 +104,7 @@ class FlowDensityRecord(Record):
     Parameters
     ----------
     options : dict
-        The estimator's arguments; a `random_state` that is not an integer becomes None.
+        The estimator's arguments.
     density, latent : Distribution
         `density_` and `latent_`.
     names : sequence of str or None

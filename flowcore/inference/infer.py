@@ -49,8 +49,7 @@ def infer(
     Errors: those of `fit_reverse_kl`; ValueError for a support that is invalid, or does not fit
     `dim` or the flow. Cost: the training of a flow for each mode, the search for modes, and one
     call of the target with `draws` rows and, unless q is close to p, 64,000 rows more. If these
-    find gaps, as on a ring, two refits. With angles also 80 calls with 40 rows, with priors one
-    with 1,000.
+    find gaps, as on a ring, two refits.
 
     Parameters
     ----------
@@ -83,9 +82,8 @@ def infer(
     rng : int or Generator
         Seed of all random numbers.
     **options
-        Options of `fit_reverse_kl`; without a flow of your own, max_seconds does not include the
-        searches for the Gaussian and the modes. Several modes: a checkpoint has the number of the
-        mode at the end of its name.
+        Options of `fit_reverse_kl`; max_seconds does not include the searches for the Gaussian and
+        the modes. With several modes the name of a checkpoint ends with the number of the mode.
 
     Returns
     -------

@@ -58,7 +58,7 @@ class Inference:
     history : History or None
         The history of its training: -ELBO.
     target : LogTarget
-        log p~ of y, with its gradient; a file does not hold it: see `with_target`.
+        log p~ of y, with its gradient; not in a file, see `with_target`.
     rows : ndarray
         y (n, d), from q.
     log_q, log_p : ndarray
@@ -211,11 +211,10 @@ class Inference:
             t = max(0, m - s sqrt(2 log 2d))        m, s the `missing_tail` and its standard error
             b = max(0, the `missing_mass`)
 
-        How sure is log Z? Reverse KL lacks mass in the tails of p, where draws are rare and their
-        weights large, so the standard error e alone is too small. The factor 1 / (1 - k), a rule
-        that was chosen by measurement, corrects it: k, in [0, 0.9], is the shape of the largest
-        tenth of the weights, or k-hat if it is larger. Of a tail that no draw reaches the weights
-        show nothing: t is for it, and 0 for nearly all flows that lack no tail.
+        Reverse KL lacks mass in the tails of p, where draws are rare and their weights large, so
+        the standard error e alone is too small. The factor 1 / (1 - k), chosen by measurement,
+        corrects it: k, in [0, 0.9], is the shape of the largest tenth of the weights, or k-hat if
+        it is larger. t stands for a tail that no draw reaches.
         """
         # Of an exponential tail with the share T, m is T log(1 / 2T): 3 T to 5 T for T of .025 to
         # .003. s sqrt(2 log 2d) is the largest of 2d estimates by chance.
@@ -270,9 +269,8 @@ class Inference:
         """{name: {"mean", "error", "sd", "5%", "50%", "95%"}} of every number of the parameters.
 
         error is the standard error of the mean. A mean, or an sd, that may not exist is NaN: see
-        `k_hat_of`. An angle is counted from half a turn before its circular mean to half a turn
-        after it, so it may lie outside of its support. `print` shows these numbers; pandas makes a
-        table of them: `pd.DataFrame(found.summary()).T`.
+        `k_hat_of`. An angle is counted within half a turn of its circular mean, so it may lie
+        outside of its support. As a table: `pd.DataFrame(found.summary()).T`.
         """
         values = self._numbers
         mean, error = self._mean_and_error(values)
@@ -324,9 +322,7 @@ class Inference:
             E_p[1(y > t)] + E_p[(y - t)_+ d log p / dy]         0 for a proper p, by parts
 
         where t is the median of a coordinate. The estimate is that of the coordinate and the side
-        of t with the most significant result. If the draws end at e, the estimate is p(e) (e - t).
-        For a p that ends at a bound the estimate is not 0 either, so it is NaN if p~ is not finite
-        at some draws.
+        of t with the most significant result. It is NaN if p~ is not finite at some draws.
         """
         if not np.isfinite(self.log_p).all():
             return math.nan, math.nan
@@ -342,10 +338,9 @@ class Inference:
 
             1 - mean of f over moved draws / mean of f over weighted draws,    f = min(1, Z q / p~)
 
-        500 resampled draws take 16 steps of Hamiltonian Monte Carlo. If the weighted draws are
-        draws of p, moved ones are, too. But they enter gaps of q near its draws, such as the seam
-        of a ring, where f is about 0. Of a mode far away they show nothing. NaN without moves.
-        Source: bridge sampling, Meng and Wong, 1996, with the bridge min(q, p).
+        500 resampled draws take 16 steps of Hamiltonian Monte Carlo. They enter gaps of q near its
+        draws, such as the seam of a ring, where f is about 0, but reach no mode far away. NaN
+        without moves. Source: bridge sampling, Meng and Wong, 1996, with the bridge min(q, p).
         """
         if self.moved is None:
             return math.nan, math.nan
@@ -419,8 +414,8 @@ class Inference:
     def latent_target(self) -> LogTarget:
         """log p~(f(z)) + log |det df/dz| of rows z, with its gradient: close to log p of the base.
 
-        NeuTra samples from this density; `space.from_line(flow.from_latent(z))[0]` converts z to
-        draws. Errors: ValueError for a `Mixture`, which has a z for every mode.
+        `space.from_line(flow.from_latent(z))[0]` converts z to draws. Errors: ValueError for a
+        `Mixture`, which has a z for every mode.
         """
         if isinstance(self.flow, Mixture):
             raise ValueError(
