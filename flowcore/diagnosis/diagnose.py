@@ -66,18 +66,17 @@ def diagnose(
 
     Held-out rows have to be new to the density. Validation rows are not, because they chose the
     best epoch or stopped the training. `diagnose` warns if most of the rows are training rows, or
-    if more than 5% are copies; copies count once, unless draws repeat, too.
+    if more than 5% are copies, which count once.
 
     How often does it blame a density that is the truth? All p-values are adjusted together, by
     Holm's method, so 95% of the reports find nothing (alpha=0.05). The least probable row is no
-    test; it counts against the density if it is less probable than all draws, as in n / (n + draws)
-    of such reports, and lowers the mean much. Log-densities are in nats.
+    test; it counts against the density if it is less probable than all draws, and lowers the mean
+    much. Log-densities are in nats.
 
     Cost: log_prob of all rows, `draws` samples and their log_prob, a classifier on at most 5000
     rows; seconds for most flows. Errors: ValueError for rows of a wrong shape, fewer than 10 rows,
-    NaN, or a wrong number of names; if X_held_out lacks a column of the density's `fit`, or X_train
-    one of X_held_out (columns of frames are selected by name); for a density whose log_prob is NaN
-    or +inf, or which has no finite draws. TypeError for anything but a density.
+    NaN, a wrong number of names, or a missing column; for a density whose log_prob is NaN or +inf,
+    or which has no finite draws. TypeError for anything but a density.
 
     Parameters
     ----------
@@ -85,8 +84,7 @@ def diagnose(
         A flow, a base, a target, a `FlowDensity`: anything with log_prob(x) and sample(n, rng), or
         scikit-learn's score_samples(x) and sample(n, random_state=). For a `TableDensity`, log p is
         the log-density of the numbers given the categories, or of the whole row if there are no
-        numbers. Rows with a missing value are left out, with a warning. Extra columns are left out
-        if the density ignores them.
+        numbers. Rows with a missing value are left out, with a warning.
     X_held_out : array_like
         (n, D), rows that were held out; a table with names is fine.
     X_train : array_like

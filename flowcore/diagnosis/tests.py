@@ -1,10 +1,8 @@
 """Tests of a density by its own draws, and by its latent space. Each returns findings.
 
 The probability integral transform (PIT) of x under a density is F(x): uniform if the density is
-right. The effect is its distance from uniform, Kolmogorov's and Smirnov's KS = sup |F_n(u) - u|:
-the largest gap between the cumulative distribution of the PIT and a straight line. 0 is perfect, 1
-the worst. The p-value shows whether chance explains the gap. (With very many rows even a tiny gap
-is significant.)
+right. The effect is its distance from uniform, Kolmogorov's and Smirnov's KS = sup |F_n(u) - u|: 0
+is perfect, 1 the worst. The p-value shows whether chance explains the gap.
 """
 
 from __future__ import annotations
