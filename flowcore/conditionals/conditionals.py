@@ -40,10 +40,9 @@ class Conditionals:
     One unknown column is integrated by quadrature instead, on about 250 nodes a row, to about 0.001
     nats.
 
-    Columns must be continuous and range over the whole line. A bounded support is possible, but
-    draws outside of it are wasted. A column is an angle, in radians, if log p repeats in it after 2
-    pi. Integrals over an angle cover one turn, known values may be in any turn, and draws are in
-    [-pi, pi].
+    Columns must be continuous; outside of a bounded support draws are wasted. A column is an angle,
+    in radians, if log p repeats in it after 2 pi. Integrals over an angle cover one turn, known
+    values may be in any turn, and draws are in [-pi, pi].
 
     Cost: seconds once, to fit the proposal; then one `log_prob` of p for every draw. Errors:
     ValueError for a column that does not exist, an infinite known value, a period other than 2 pi,
@@ -110,8 +109,7 @@ class Conditionals:
         """p(x_b | x_a): the density of the other columns, given some known ones.
 
         known: {column: value}, by name or number, or a row (D,) with NaN for unknown values. Warns
-        if the effective sample size or k-hat shows that the answer cannot be trusted. Raises
-        ValueError if the known values have the density 0, for example outside of the support.
+        if the answer cannot be trusted. Raises ValueError if the known values have the density 0.
         """
         row = known_row(known, self.dim, self.names)
         return Conditional(self, row, n_draws, rng, context)

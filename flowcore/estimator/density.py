@@ -68,19 +68,16 @@ class FlowDensity(
 
     Flows take most of the time, so they race first. The candidates are
 
-    * a spline flow, the same after `Margins`, and one that also has modes in its base;
-    * a small affine flow, and for three columns or more an affine flow that starts at the Gaussian;
-    * for strongly correlated columns (of X or of the context: a condition number of 300 or more,
-      and 100 rows for each column) a spline flow that starts at the Gaussian.
+    * a spline flow, the same after `Margins`, and one that also has modes in its base; * a small
+    affine flow, and for three columns or more an affine flow that starts at the Gaussian; * for
+    strongly correlated columns a spline flow that starts at the Gaussian.
 
-    In the race every flow is trained on one or two folds. Those to which stacking gives a weight of
-    at least 0.08, two at most, are then fitted on the other folds. There are ten folds below 1,000
-    rows, and five from there on.
+    In the race every flow is trained on one or two folds. At most two, to which stacking gives
+    enough weight, are then fitted on the other folds: ten in all below 1,000 rows, else five.
 
     Columns must be continuous numbers. `fit` warns about columns on a grid, and about columns that
     follow from others, because both have no density. Below 40 rows no flow is tried.
 
-    The order of the rows, and the order, signs and units of the columns, do not change the folds.
     Equal rows are one row with a weight, so no copy of a held-out row is trained on.
 
     Errors: ValueError for anything but a table of finite numbers (TypeError for objects and complex
@@ -89,8 +86,7 @@ class FlowDensity(
     large for that is left out, and listed by `summary_`. `score_samples` costs one inverse of every
     flow in the density, for each fold.
 
-    Contexts, `given`, `marginal`, `impute` and `explain` select the columns of a frame by name. For
-    the other methods scikit-learn requires the columns of `fit` in their order:
+    As in scikit-learn, most methods require the columns of `fit` in their order:
     `X[list(density.feature_names_in_)]`.
 
     Parameters
@@ -99,8 +95,8 @@ class FlowDensity(
         "auto": the candidates above. Otherwise one flow: "affine", "spline", "margins" (a spline
         flow after `Margins`), "modes", "small" (affine), "white" (affine, starts at the Gaussian),
         "white_spline", or a flow of your own, such as `fc.flows.realnvp(dim)`. Only this flow then
-        has a weight; the summary also lists the simple densities. Your own flow gets standardised
-        rows, apart from its angles (`nsf(circular=)`).
+        has a weight. Your own flow gets standardised rows, apart from its angles
+        (`nsf(circular=)`).
     budget : float
         Minutes on two cores. Measured costs convert them to epochs and folds, so results are
         reproducible. Flows get at least ten seconds of one core. None: ten seconds up to 500 rows,
@@ -112,8 +108,7 @@ class FlowDensity(
     missing : str
         "error": NaN is an error. "learn": NaN is an unknown value, and both the fit and the scores
         use the log-density of the known values of a row. Whether a value is missing may depend on
-        known values, but not on missing ones. The fitted density takes complete rows: `impute`
-        fills holes.
+        known values, but not on missing ones.
     n_jobs : int
         Number of processes that fit flows (joblib). None: all cores, or the number that a joblib
         context sets.
@@ -143,7 +138,7 @@ class FlowDensity(
         The names of the context's columns, if it had some.
     library_ : str or None
         "pandas", "polars" or "pyarrow" after `fit` to such a frame: `sample` and
-        `inverse_transform` then return one (arrays where this library is not installed).
+        `inverse_transform` then return one.
 
     Examples
     --------
@@ -283,8 +278,7 @@ class FlowDensity(
         """Which cells make a row improbable, given the rest of it; see `Explanation`.
 
         Print `explain(X).worst`, or draw `fc.plots.cells(explain(X))`. Cost: about four times
-        `score_samples`, and seconds once, to fit the mixture of `conditionals_`; each time with a
-        context.
+        `score_samples`, and seconds once (each time with a context).
         """
         from ..conditionals.explaining import explained
 

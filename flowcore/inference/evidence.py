@@ -57,9 +57,8 @@ def evidence(
     integrated over one turn.
 
     Errors: ValueError for fewer than 100 distinct rows; for a target that returns a wrong shape, is
-    not finite at a sample, or is inf at a draw of q; and if flow and target hardly overlap, because
-    log Z would be worthless. Cost: one `fit`, and the target at half of the rows and at as many
-    draws of q.
+    not finite at a sample, or is inf at a draw of q; and if flow and target hardly overlap. Cost:
+    one `fit`, and the target at half of the rows and at as many draws of q.
 
     Parameters
     ----------

@@ -47,9 +47,9 @@ PLAIN = (bool, int, float, str, np.generic, type(None))  # settings that a file 
 class Inference:
     """The result of `infer`: weighted draws of p. Print it for their means and the verdict.
 
-    It holds a flow q, its target p~, and n draws of q with their importance weights. With a
-    support, q and its target are densities of free coordinates y on the whole line, and `space`
-    maps them to the parameters x that the user's target takes. Without a support, y is x.
+    It holds a flow q, its target p~, and n draws of q with their weights. With a support, both are
+    densities of free coordinates y on the whole line, and `space` maps them to the parameters x.
+    Without a support, y is x.
 
     Parameters
     ----------
@@ -126,10 +126,9 @@ class Inference:
     def with_target(self, log_target: Callable) -> Inference:
         """The same draws of q, weighted by a target: an argument as for `infer`.
 
-        For an `Inference` from a file, which does not hold its target: `refit`, `metropolis`, `hmc`
-        and `latent_target` need it. A target with another likelihood or prior shows how sensitive
-        the posterior is. Priors that were passed in support= are added to it as before. Cost: one
-        call of the target with all draws.
+        An `Inference` from a file needs it, since a file does not hold the target. A target with
+        another likelihood or prior shows how sensitive the posterior is. Priors that were passed in
+        support= are added as before. Cost: one call of the target with all draws.
         """
         target = LogTarget(self.space.on_line(log_target), self.space.free)
         log_p, slope = target(self.rows)
@@ -239,9 +238,9 @@ class Inference:
     def k_hat_of(self, function: Callable = lambda x: x) -> Any:
         """Pareto's k of the tail of w |f - median of f|, in the form of the expectation of f.
 
-        From k = 1 on, E_p[f] does not exist, as the mean of a Cauchy density. Above k = 0.7 no
-        practicable number of draws is enough to compute it. Then use quantiles, as `summary` does.
-        -inf: f has no tail that matters. Source: Vehtari et al. 2024.
+        Above k = 0.7 no practicable number of draws is enough to compute E_p[f]; from k = 1 on, it
+        does not exist. Then use quantiles. -inf: f has no tail that matters. Source: Vehtari et al.
+        2024.
         """
         return mapped(self._k_of, function(self.draws))
 
@@ -306,9 +305,8 @@ class Inference:
 
             d + E_q[(y - E y) . grad log p~(y)]            0 where q is the best of its family
 
-        A proper target (of finite integral) pulls draws back as much as they spread. An improper
-        target does not, so its slope is about the number of improper directions. NaN if p~ is not
-        finite at some draws.
+        An improper target, of infinite integral, has a slope of about the number of improper
+        directions. NaN if p~ is not finite at some draws.
         """
         pull = np.sum((self.rows - self.rows.mean(axis=0)) * self.slope, axis=1)
         if not np.isfinite(self.log_p).all():

@@ -234,13 +234,13 @@ def fit_reverse_kl(
     Errors: ValueError for a flow with a context, and for a target that has the wrong shape or no
     gradient, is finite nowhere, or has an ELBO that climbs without end. Cost of an update: one call
     of the target and a forward pass with its gradient; with gradient="path" also a density and its
-    gradient by x. Both are fast for an IAF and for couplings.
+    gradient by x.
 
     Parameters
     ----------
     flow : TransformedDistribution
-        A flow without a context. The parameters of its base do not change. A new flow is
-        initialised with rows near the target, see `start`.
+        A flow without a context, fast for an IAF and for couplings. The parameters of its base do
+        not change.
     log_target : callable
         A function of rows (n, D) that returns log p~ (n,), in autograd.numpy; or log p~ and its
         gradient (n, D). Draws where log p~ is not finite, or where log_target raises an

@@ -32,7 +32,7 @@ class Column:
     why : str
         The evidence for the kind.
     suggestion : Kind or None
-        A kind that would fit better, but changes the meaning of log p: adopted on request.
+        A kind that may fit better, but changes the meaning of log p.
     note : str
         The reason for the suggestion, or a problem.
     missing : bool

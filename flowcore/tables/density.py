@@ -117,7 +117,7 @@ class TableDensity(DensityMixin, BaseEstimator):
     margins_ : list of ndarray or None
         The sorted values of every number, for `sample(margins="table")`.
     notes : dict
-        How it was fitted: the library, rows, rows left out, the summary.
+        How it was fitted.
 
     References
     ----------
@@ -401,10 +401,9 @@ class TableDensity(DensityMixin, BaseEstimator):
         """p(x_b | x_a): the density of the other columns, given some known ones.
 
         known: name -> value; a pair (low, high) is a range with its ends; None is a missing cell,
-        if "missing" is a value of the column. A number on a grid means its cell. Unknown categories
-        are drawn from the seen values. See `TableConditional`. Cost: seconds once, to fit the
-        proposal; one evaluation of the density per draw. Errors: ValueError, naming the column, for
-        unknown columns and impossible values. A warning if the answer cannot be trusted.
+        if "missing" is a value of the column. Cost: seconds once, to fit the proposal; one
+        evaluation of the density per draw. Errors: ValueError, naming the column, for unknown
+        columns and impossible values. A warning if the answer cannot be trusted.
         """
         from .conditional import TableConditional
 
@@ -454,11 +453,10 @@ class TableDensity(DensityMixin, BaseEstimator):
 
             score(x) = (-log g(x) - its mean) + max_j surprise_j(x)
 
-        The surprises are those of `explain`, and means are over draws of p. g lacks the most
-        isolated of its components, at most a tenth of its weight: so a narrow cluster of outliers
-        among the training rows scores high, too. Unknown cells count as usual ones. NaN for a row
-        without known cells, inf for one with a cell that its column cannot have. Cost: below .1 ms
-        a row, and seconds once, for g. Errors: as for `log_prob`.
+        g and the surprises are those of `explain`, and means are over draws of p. g lacks the most
+        isolated of its components: so a narrow cluster of outliers among the training rows scores
+        high, too. NaN for a row without known cells, inf for one with a cell that its column cannot
+        have. Cost: below .1 ms a row, and seconds once, for g. Errors: as for `log_prob`.
         """
         from .explaining import outlier_scores
 

@@ -56,9 +56,9 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     is confidential.
 
     Errors: ValueError, naming the column, for a column without any value, for free text, and for a
-    column that is set aside, such as row numbers, but has missing cells; for too few complete rows.
-    Cost: `fit` fits 1 + `bootstraps` densities; `transform` and `sample` evaluate a density 200
-    times for each row with missing cells.
+    column such as row numbers if it has missing cells; for too few complete rows. Cost: `fit` fits
+    1 + `bootstraps` densities; `transform` and `sample` evaluate a density 200 times for each row
+    with missing cells.
 
     Parameters
     ----------
@@ -66,8 +66,7 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         The estimator, not fitted; a `FlowDensity` learns the numbers given the categories. None:
         `TableDensity(missing="drop")`.
     missing_values : object
-        The value of missing cells, such as -999 or "?"; NaN, None and the missing values of
-        libraries are always missing.
+        The value of missing cells, such as -999 or "?"; NaN and None are always missing.
     bootstraps : int
         Number of densities that `sample` draws from; 0: only `density_`, for a cheaper fit.
     n_draws : int
