@@ -66,9 +66,8 @@ def classifier(
 ) -> list[Finding]:
     """The classifier two-sample test: gradient boosted trees, and Mann's and Whitney's test.
 
-    The trees learn from half of the pairs of a row and a draw (for the same context, if there is
-    one), and rank the others. Friedman 2003; Lopez-Paz and Oquab, "Revisiting classifier two-sample
-    tests", 2017.
+    The trees learn from half of the pairs of a row and a draw, and rank the others. Friedman 2003;
+    Lopez-Paz and Oquab, "Revisiting classifier two-sample tests", 2017.
     """
     rows, drawn = rows.of(draws.index), draws.x if rows.context is None else draws.x[:, 0]
     n, seed = min(len(rows.x), len(drawn), MOST_PAIRS), int(rng.integers(2**31))

@@ -118,7 +118,7 @@ class FlowDensityRecord(Record):
     context_dim : int
         `context_dim_`.
     proposal : Distribution or None
-        The proposal of `conditionals_`, if it has been fitted.
+        That of `conditionals_`, if it has been fitted.
     library : str or None
         `library_`.
     """

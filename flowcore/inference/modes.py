@@ -155,8 +155,8 @@ def _around(centres: np.ndarray, scales: tuple[float, ...], n: int, rng) -> np.n
 def _above(log_p: Callable, gaussians: list[Gaussian], rng) -> np.ndarray:
     """The starts (ABOVE, d) where p is farthest above the mixture of the Gaussians found so far.
 
-    Around the top of a wide mode nearly all ascents lead to it. A narrow mode beside it shows
-    where draws of the wide one have a density that the wide one cannot explain.
+    A narrow mode beside a wide one shows where draws of the wide one have a density that it cannot
+    explain.
     """
     n = LOOKED // len(gaussians) // len(STRETCHES) + 1
     draws = [one.of(s * rng.standard_normal((n, len(one.mean))))

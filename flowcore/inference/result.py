@@ -379,9 +379,9 @@ class Inference:
     def refit(self, n: int = DRAWS, rng: Seed = 0, **options: Any) -> Inference:
         """The flow after more training, by maximum likelihood on moved draws: forward KL.
 
-        10,000 draws of p, resampled ones after steps of Hamiltonian Monte Carlo, are in places
-        where reverse KL misses mass, at the edges of q and in its gaps. A mode without a draw is
-        still missed. options: options of `fit`. Cost: 560,000 rows of the target, and one `fit`.
+        The rows are 10,000 draws of p, resampled ones after steps of Hamiltonian Monte Carlo: they
+        enter the edges of q and its gaps, where reverse KL misses mass. A mode without a draw is
+        still missed. options: of `fit`. Cost: 560,000 rows of the target, and one `fit`.
         """
         self.target(self.rows[:1])  # which raises if a file did not hold it
         rng = np.random.default_rng(rng)

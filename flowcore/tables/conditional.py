@@ -161,8 +161,7 @@ class TableAnswers(Judged):
     log_p, error : numpy.ndarray
         (n,), log p of the known values of each row, in nats, and its standard error.
     ess, k_hat : numpy.ndarray
-        (n,), the effective sample size and the Pareto k-hat. k-hat is -inf for exact answers, and
-        the effective sample size is inf for rows without holes.
+        (n,), the effective sample size (inf without holes) and the Pareto k-hat (-inf if exact).
     annealed : numpy.ndarray
         (n,), True where the plain weights failed and annealed draws were used.
 

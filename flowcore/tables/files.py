@@ -45,9 +45,8 @@ def read_blocks(
 ) -> Iterator[Frame]:
     r"""The rows of a file in blocks, each a `Frame`. The first bytes decide the type of the file.
 
-    * CSV: a header, then one record per line. A quote inside of quotes is doubled; blank lines are
-      skipped; comments are not supported. A number becomes the nearest float64, a whole number an
-      exact integer. The first block decides which columns are text. Later text among numbers is an
+    * CSV: a header, then one record per line, no comments. The first block decides which columns
+    are text. Later text among numbers is an
       error, as are rows of other lengths and broken quotes.
     * .npy: an array (n, D), or records; .npz: one such array, or columns (n,).
     * Parquet: by pyarrow.

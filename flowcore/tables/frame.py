@@ -42,14 +42,13 @@ class Frame:
     source : str
         Where the rows come from, for messages: the name of a file.
     first_row : int or ndarray
-        The number of the first row in the source, or the numbers of all rows.
+        The number of the first row in the source, or of all rows.
     declared : set
         The columns that the original library declares as categories.
     library : str or None
         The library of the original table.
     texts : Mapping
-        name -> (n,): how the cells of a file are written, None for missing ones. A cell with a
-        text that is missing in its column could not be read.
+        name -> (n,): how the cells of a file are written, None for missing ones.
 
     Examples
     --------

@@ -111,8 +111,8 @@ def _log_hazard(u):
 def tail(z: np.ndarray, weight: np.ndarray | None = None) -> Tail | None:
     """The tail of amounts, given their logarithms z (n,): of 150 rows, or of a share of them.
 
-    Exponential or generalised Pareto: by the sum of log p of the rows of each of five folds, by
-    densities that were fitted to the others. None if the tail has few different values.
+    Exponential or generalised Pareto, whichever has the larger log p of held-out rows, in five
+    folds. None if the tail has few different values.
     """
     z = np.sort(z) if weight is None else _even(z, weight)
     share = float(np.clip(FEW / max(len(z), 1), *SHARES))
