@@ -1,7 +1,7 @@
 """Angles: their density repeats after every turn, so it is integrated over a single one.
 
 No density on the line does that: every repetition would have as much mass as the first. So log p
-itself shows which columns are angles, for flows, targets and a density of your own alike.
+itself shows which columns are angles.
 """
 
 from __future__ import annotations

@@ -30,10 +30,9 @@ TINY = 1e-9  # of a variance: what keeps a Cholesky factor apart from zero
 def annealed(target: Any, rng: np.random.Generator) -> Weighted:
     """Draws of q(x_b | x_a), moved to p(x_b | x_a), for one row; for target see `answering`.
 
-    The k-hat of the result belongs to the last step of t. The effective sample size is that of the
-    first draws, each weighted by its number d of descendants among the last ones: S^2 / sum d^2.
-    The error of log p(x_a) follows from it, as if there were no moves. Cost: 6 to 24 evaluations
-    of both densities for each draw and step.
+    The k-hat of the result belongs to the last step of t. The effective sample size is S^2 / sum
+    d^2, with d the number of descendants of a first draw among the last ones; the error of log
+    p(x_a) follows from it. Cost: 6 to 24 evaluations of both densities for each draw and step.
     """
     x, log_q = target.sample([rng])
     log_p, hole, n = target.log_prob(x), target.moving, log_q.shape[1]

@@ -49,8 +49,7 @@ class Answers(Judged):
     log_p, error : numpy.ndarray
         (n,), the log-density of the known values of each row, in nats, and its standard error.
     ess, k_hat : numpy.ndarray
-        (n,), the effective sample size and the Pareto k-hat. For exact answers k-hat is -inf; for
-        rows without holes the effective sample size is inf.
+        (n,), the effective sample size (inf without holes) and the Pareto k-hat (-inf if exact).
     annealed : numpy.ndarray
         (n,), True where the plain weights failed and annealed draws were used.
     tables : list

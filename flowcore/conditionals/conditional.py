@@ -80,8 +80,8 @@ class Conditional(DrawnConditional):
         log p(x_b | x_a) = log p(x_a, x_b) - log p(x_a)
 
     Attributes: `columns`, the names or numbers of x_b; `dim`, how many there are; `log_marginal`,
-    log p(x_a) in nats; `error`, its standard error, which is also that of `log_prob`; `ess`, the
-    effective sample size; `k_hat`; `annealed`, True where plain weights failed.
+    log p(x_a) in nats; `error`, its standard error; `ess`, the effective sample size; `k_hat`;
+    `annealed`, True where plain weights failed.
 
     Examples
     --------
@@ -134,8 +134,8 @@ class Conditional(DrawnConditional):
     def quantiles(self, q: ArrayLike) -> np.ndarray:
         """The quantiles of every column, (len(q), dim).
 
-        For an angle, values are counted from half a turn before the circular mean to half a turn
-        after it. So the quantiles rise with q, and may lie outside of [-pi, pi].
+        Those of an angle are within half a turn of its circular mean, so they may lie outside of
+        [-pi, pi].
         """
         x = turned(self.draws.x[0][:, self.hole], self.angle, self.mean())
         return quantiles(x, self.draws.share[0], as_probabilities(q))
@@ -144,8 +144,8 @@ class Conditional(DrawnConditional):
 class Marginal:
     """p(x_a): the density of some columns of a joint density. Made by `marginal`.
 
-    Cost: 200 evaluations of the joint density per row of `log_prob`; `sample` draws from the joint
-    density and drops the other columns.
+    Cost: 200 evaluations of the joint density per row of `log_prob`; one draw of it per row of
+    `sample`.
 
     Examples
     --------

@@ -31,20 +31,18 @@ class Conditionals:
 
         p(x_a) = E_q p(x_a, x_b) / q(x_b | x_a)        x_b ~ q(x_b | x_a)
 
-    x_a are the known columns, x_b the others. No answer needs training, and all answers use the
-    same p, so they agree with each other. For Gaussians, and for mixtures of Gaussians or of t
-    densities, they are exact. Otherwise draws come from a proposal q, a mixture of multivariate t
-    densities that is fitted to draws of p and whose conditionals are exact, and get Pareto-smoothed
-    weights p / q. Where the weights fail (k-hat > 0.7, or an effective sample size below 30),
-    annealed draws are used; `sample` uses them also where the weighted draws would be repeated.
+    x_a are the known columns, x_b the others. All answers use the same p, so they agree with each
+    other. For Gaussians, and for mixtures of Gaussians or of t densities, they are exact. Otherwise
+    draws come from a proposal q, a mixture of multivariate t densities that is fitted to draws of
+    p, and get Pareto-smoothed weights p / q. Where the weights fail (k-hat > 0.7, or an effective
+    sample size below 30), annealed draws are used.
 
-    One unknown column is integrated by quadrature instead, on about 250 nodes a row that follow the
-    mass (`curves.py`), to about 0.001 nats; its draws are independent.
+    One unknown column is integrated by quadrature instead, on about 250 nodes a row, to about 0.001
+    nats.
 
-    Columns must be continuous and range over the whole line. A bounded support is possible, but
-    draws outside of it are wasted. A column is an angle, in radians, if log p repeats in it after 2
-    pi. Integrals over an angle cover one turn, known values may be in any turn, and draws are in
-    [-pi, pi].
+    Columns must be continuous; outside of a bounded support draws are wasted. A column is an angle,
+    in radians, if log p repeats in it after 2 pi. Integrals over an angle cover one turn, known
+    values may be in any turn, and draws are in [-pi, pi].
 
     Cost: seconds once, to fit the proposal; then one `log_prob` of p for every draw. Errors:
     ValueError for a column that does not exist, an infinite known value, a period other than 2 pi,
@@ -111,8 +109,7 @@ class Conditionals:
         """p(x_b | x_a): the density of the other columns, given some known ones.
 
         known: {column: value}, by name or number, or a row (D,) with NaN for unknown values. Warns
-        if the effective sample size or k-hat shows that the answer cannot be trusted. Raises
-        ValueError if the known values have the density 0, for example outside of the support.
+        if the answer cannot be trusted. Raises ValueError if the known values have the density 0.
         """
         row = known_row(known, self.dim, self.names)
         return Conditional(self, row, n_draws, rng, context)
@@ -130,13 +127,11 @@ class Conditionals:
     ) -> Posterior:  # fmt: skip
         """The density of one column given the others, p(x_k | rest), as a curve for each row.
 
-        Cost: about 250 evaluations of log p a row. On the caller's grid log p is evaluated where
-        the density is above exp(-10) of the peak, and interpolated elsewhere.
+        Cost: about 250 evaluations of log p a row.
 
         Errors: ValueError for unknown values in other columns, and for a grid that does not ascend,
-        or covers more than one turn of an angle. Warnings: rows whose curve on the caller's grid,
-        linear between its points, is off for 5% of its mass, because the grid is too coarse or too
-        short; rows whose curve cannot be resolved.
+        or covers more than one turn of an angle. Warnings: rows for which the caller's grid is too
+        coarse or too short, and rows whose curve cannot be resolved.
 
         Parameters
         ----------
@@ -205,13 +200,11 @@ class Conditionals:
         For a frame, the `tables` of the result are frames, too, with all columns and the index of
         X.
 
-        n_draws: number of weighted draws per row, at least 30; n draws are resampled from them.
-        If the density is right, the k-th least and the k-th greatest of them hold the value with
-        the probability 1 - 2 k / (n + 1): 90% for n = 19 and k = 1.
-        Rows are answered in blocks of bounded memory. The draws of a row depend only on its known
-        values and rng, not on other rows. If n > 0, equal rows get independent draws, and the first
-        of these rows gets the draws that it would get alone. With a context, the proposal depends
-        on all contexts. A warning counts the rows whose answers cannot be trusted.
+        n_draws: number of weighted draws per row, at least 30; n draws are resampled from them. If
+        the density is right, the k-th least and the k-th greatest of them hold the value with the
+        probability 1 - 2 k / (n + 1): 90% for n = 19 and k = 1. The draws of a row depend only on
+        its known values and rng, not on other rows; equal rows get independent draws. A warning
+        counts the rows whose answers cannot be trusted.
         """
         table, n = X, check_dim("n", n, least=0)
         X = in_order("X", X, self.names, holes=True).astype(float)

@@ -9,12 +9,10 @@ the trapezoid rule errs. With h the length of a cell, and f'' from divided diffe
     int f = h (f_0 + f_1) / 2 - h^3 f'' / 12 + ...
 
 A cell is halved while the second term is above `TOLERANCE` times the mass of its row, for the
-larger |f''| of both ends. Their sum corrects Z. So jumps, kinks and narrow modes get their nodes.
-A mode is missed if it lies between nodes where the density is negligible: if it is narrow, and
-neither the proposal nor one of the draws has it. The draws show how much is missed (Good 1953,
-after Turing): the share of those that are alone in their mode estimates the mass of the modes that
-none has. It is a part of the error. If it is above `MISSING`, more are drawn; if it is then still
-above, the curve is not resolved.
+larger |f''| of both ends. Their sum corrects Z. A mode is missed if it is narrow, and neither the
+proposal nor one of the draws has it. The share of the draws that are alone in their mode estimates
+the mass of the missed modes (Good 1953, after Turing), and is a part of the error. If it is above
+`MISSING`, more are drawn; if it is then still above, the curve is not resolved.
 """
 
 from __future__ import annotations
@@ -61,8 +59,7 @@ class Posterior:
     column : int or str
         The column, by its name if the density knows it.
     grid : numpy.ndarray
-        (n, G), the nodes of each curve in ascending order, of which the last may repeat; (G,) for
-        the caller's grid. Of an angle: from -pi to pi.
+        (n, G), the nodes of each curve in ascending order; (G,) for the caller's grid.
     density : numpy.ndarray
         (n, G), p(x_k | rest) at the nodes. Its integral is 1; NaN for rows without mass.
     mass : numpy.ndarray

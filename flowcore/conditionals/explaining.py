@@ -2,9 +2,9 @@
 
     surprise_j(x) = -log g(x_j | the other columns) - its mean over draws of the density
 
-g is the mixture that proposes the draws of `Conditionals`, whose conditionals are exact: so it
-costs about one log_prob of g to score all cells of a row. If the columns of a row contradict each
-other, the wrong cell is improbable given the others, even if others look more unusual alone.
+g is the mixture that proposes the draws of `Conditionals`, whose conditionals are exact. If the
+columns of a row contradict each other, the wrong cell is improbable given the others, even if
+others look more unusual alone.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Explanation:
         not. NaN except for the three most surprising cells of rows without missing cells; inf for
         a cell that the column cannot have.
     values : list of numpy.ndarray
-        For each column (n,), a likely value of these three cells, given the rest of the row, and of
-        the missing ones among them; other cells are as they are.
+        For each column (n,), a likely value of these three cells, given the rest of the row; other
+        cells are as they are.
 
     Examples
     --------

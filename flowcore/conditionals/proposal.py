@@ -1,7 +1,6 @@
 """The proposal for importance weights: a mixture of t densities, fitted to draws of the density.
 
-It has exact conditionals, and heavier tails than most densities. It needs no rows, since it is
-fitted to draws of the density itself.
+It has exact conditionals, and heavier tails than most densities.
 """
 
 from __future__ import annotations

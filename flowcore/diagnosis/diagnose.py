@@ -58,41 +58,34 @@ def diagnose(
     * Draws from the density are compared with the rows: the values of every column, and log p. A
       classifier tries to separate rows from draws.
     * For a flow, z = f^-1(x) is compared with the base. For one column given a context, the exact
-      PIT, F(x | context), is compared with uniform numbers, for flows and `FlowDensity`.
-    * Rows far in the tails are counted.
-    * Training rows are compared with held-out rows.
-    * For a table, rows and draws are also compared by the ranges of columns, and by the shares of
-      values (categories, atoms, the commonest number of a column, pairs of values).
+    PIT, F(x | context), is compared with uniform numbers. * Rows far in the tails are counted. *
+    Training rows are compared with held-out rows. * For a table, rows and draws are also compared
+    by the ranges of columns, and by the shares of values (categories, atoms, pairs of values).
 
     Held-out rows have to be new to the density. Validation rows are not, because they chose the
     best epoch or stopped the training. `diagnose` warns if most of the rows are training rows, or
-    if more than 5% are copies; copies count once, unless draws repeat, too.
+    if more than 5% are copies, which count once.
 
     How often does it blame a density that is the truth? All p-values are adjusted together, by
-    Holm's method, so 95% of the reports find nothing (alpha=0.05). The least probable row is no
-    test; it counts against the density if it is less probable than all draws, as in n / (n + draws)
-    of such reports, and lowers the mean much. Log-densities are in nats.
+    Holm's method, so 95% of the reports find nothing (alpha=0.05). Log-densities are in nats.
 
     Cost: log_prob of all rows, `draws` samples and their log_prob, a classifier on at most 5000
     rows; seconds for most flows. Errors: ValueError for rows of a wrong shape, fewer than 10 rows,
-    NaN, or a wrong number of names; if X_held_out lacks a column of the density's `fit`, or X_train
-    one of X_held_out (columns of frames are selected by name); for a density whose log_prob is NaN
-    or +inf, or which has no finite draws. TypeError for anything but a density.
+    NaN, a wrong number of names, or a missing column; for a density whose log_prob is NaN or +inf,
+    or which has no finite draws. TypeError for anything but a density.
 
     Parameters
     ----------
     density : Density
-        A flow, a base, a target, a `FlowDensity`: anything with log_prob(x) and sample(n, rng), or
-        scikit-learn's score_samples(x) and sample(n, random_state=). For a `TableDensity`, log p is
-        the log-density of the numbers given the categories, or of the whole row if there are no
-        numbers. Rows with a missing value are left out, with a warning. Extra columns are left out
-        if the density ignores them.
+        Anything with log_prob(x) and sample(n, rng), or scikit-learn's score_samples(x) and
+        sample(n, random_state=). For a `TableDensity`, log p is the log-density of the numbers
+        given the categories, or of the whole row if there are no numbers. Rows with a missing value
+        are left out, with a warning.
     X_held_out : array_like
         (n, D), rows that were held out; a table with names is fine.
     X_train : array_like
-        (m, D), the rows of the fit. The baselines are fitted to these rows, and a comparison with
-        them shows overfitting. None: the baselines learn from half of the held-out rows, and are
-        compared on the other half.
+        (m, D), the rows of the fit, for the baselines and for a test of overfitting. None: the
+        baselines learn from half of the held-out rows, and are compared on the other half.
     context, context_train : array_like
         (n, C) and (m, C), for a conditional density.
     names : sequence of str
@@ -105,13 +98,11 @@ def diagnose(
         The chance that any test is significant if the density is the truth.
     hide : float
         To test conditionals, too: this share of the cells, in at most 1,000 rows, is hidden at
-        random and drawn given the other cells, as in `Conditionals.impute`. The ranks of the hidden
-        values among the draws should be uniform, and intervals should cover them. 0: no such test.
-        Cost: about 200 evaluations of the density per row.
+        random and drawn given the other cells. The ranks of the hidden values among the draws
+        should be uniform. 0: no such test. Cost: about 200 evaluations of the density per row.
     strict : bool
-        For a table: ValueError for the first row with a cell that the density cannot have, such as
-        a number beyond the ends of its column. False: a warning counts such rows, which are left
-        out.
+        For a table: ValueError for the first row with a cell that the density cannot have. False: a
+        warning counts such rows, which are left out.
     rng : int or numpy Generator
         Seed of the draws, the halves, the classifier and the hidden cells.
 

@@ -52,9 +52,8 @@ def baselines(
     """The gain of the density over a Gaussian, and over the mixture with the best BIC.
 
     Without training rows these learn from half of the held-out rows, and all are compared on the
-    other half. With a context they are fitted to rows (x, c), and p(x | c) = p(x, c) / p(c), which
-    for a Gaussian is linear regression. The p-value is that of Student's t test that the baseline
-    is no better.
+    other half. With a context they are fitted to rows (x, c), and p(x | c) = p(x, c) / p(c). The
+    p-value is that of Student's t test that the baseline is no better.
     """
     here, learn, half = np.arange(len(log_p)), train, ""
     if train is None:

@@ -73,9 +73,8 @@ ESTIMATORS = "FlowDensity", "TableDensity"
 class Diagnosis:
     """The result of `diagnose`: print it for the verdict, `figure()` draws the page.
 
-    All log-densities are in nats, in the units of the rows. The `adjusted` p-values are Holm's,
-    over all tests of the report: if the density is the truth, at most a share `alpha` of all
-    reports has an adjusted p-value below `alpha`.
+    All log-densities are in nats, in the units of the rows. The `adjusted` p-values are Holm's: if
+    the density is the truth, at most a share `alpha` of all reports has one below `alpha`.
 
     Parameters
     ----------

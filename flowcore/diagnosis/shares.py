@@ -29,8 +29,8 @@ def shares(
     """Findings about a `TableDensity`: one per column, and one about pairs of the first 20 columns.
 
     Values are categories, atoms, missing cells and new values, or a column's commonest number. Also
-    a finding about the range of each column of numbers, and one about each rule; and two about
-    columns of numbers that are large together.
+    a finding about the range of each column of numbers, one about each rule, and two about columns
+    that are large together.
     """
     with without_warnings():  # warnings about these rows have been given
         tables = [held_out, density.sample(n_draws, rng), *([] if train is None else [train])]

@@ -1,10 +1,8 @@
 """Tests of a density by its own draws, and by its latent space. Each returns findings.
 
 The probability integral transform (PIT) of x under a density is F(x): uniform if the density is
-right. The effect is its distance from uniform, Kolmogorov's and Smirnov's KS = sup |F_n(u) - u|:
-the largest gap between the cumulative distribution of the PIT and a straight line. 0 is perfect, 1
-the worst. The p-value shows whether chance explains the gap. (With very many rows even a tiny gap
-is significant.)
+right. The effect is its distance from uniform, Kolmogorov's and Smirnov's KS = sup |F_n(u) - u|: 0
+is perfect, 1 the worst. The p-value shows whether chance explains the gap.
 """
 
 from __future__ import annotations
@@ -68,9 +66,8 @@ def classifier(
 ) -> list[Finding]:
     """The classifier two-sample test: gradient boosted trees, and Mann's and Whitney's test.
 
-    The trees learn from half of the pairs of a row and a draw (for the same context, if there is
-    one), and rank the others. Friedman 2003; Lopez-Paz and Oquab, "Revisiting classifier two-sample
-    tests", 2017.
+    The trees learn from half of the pairs of a row and a draw, and rank the others. Friedman 2003;
+    Lopez-Paz and Oquab, "Revisiting classifier two-sample tests", 2017.
     """
     rows, drawn = rows.of(draws.index), draws.x if rows.context is None else draws.x[:, 0]
     n, seed = min(len(rows.x), len(drawn), MOST_PAIRS), int(rng.integers(2**31))

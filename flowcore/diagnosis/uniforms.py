@@ -2,9 +2,9 @@
 
 If the flow is the truth, then z = f^-1(x) is a draw of the base, and the base's own Rosenblatt
 transform (for independent coordinates: the CDF of each) turns it into D independent uniform
-numbers. So any departure from that is a fault of the flow, whatever f is. If f is triangular, this
-is also the Rosenblatt transform of x itself: u_i = F(x_i | the columns before it), and a fault of
-u_i is a fault of that conditional.
+numbers. So any departure from that is a fault of the flow. If f is triangular, this is also the
+Rosenblatt transform of x itself: a fault of u_i = F(x_i | the columns before it) is one of that
+conditional.
 """
 
 from __future__ import annotations

@@ -60,43 +60,33 @@ class FlowDensity(
     Which density suits a table? Rows that it has not seen decide. They are cut into folds, and
     every candidate c is fitted to the rows outside of each fold k; this fit is p_ck. Then it scores
     the rows inside. The weights w_c are those that make all held-out rows most probable (stacking).
-    So a flow that scores lower than a Gaussian still has some weight if it is better for some rows.
     `summary_` has the score and the weight of every candidate.
 
     Simple densities cost little, so all of them are fitted on all folds: Gaussians, mixtures of
     Gaussians and of t densities of growing size, wide Student t densities, and the smaller ones
-    once more after `Margins`, which makes skewed and heavy-tailed columns nearly normal. Their
-    means are linear in the context, if there is one.
+    once more after `Margins`, which makes skewed and heavy-tailed columns nearly normal.
 
     Flows take most of the time, so they race first. The candidates are
 
-    * a spline flow, the same after `Margins`, and one that also has modes in its base;
-    * a small affine flow, and for three columns or more an affine flow that starts at the Gaussian;
-    * for strongly correlated columns (of X or of the context: a condition number of 300 or more,
-      and 100 rows for each column) a spline flow that starts at the Gaussian.
+    * a spline flow, the same after `Margins`, and one that also has modes in its base; * a small
+    affine flow, and for three columns or more an affine flow that starts at the Gaussian; * for
+    strongly correlated columns a spline flow that starts at the Gaussian.
 
-    Below 2,000 rows all of them are trained on two folds. From there on one of them is trained on
-    one fold, and each of the others is stopped early unless it adds to it and to the simple
-    densities. Flows to which stacking then gives a weight of at least 0.08, two at most, are fitted
-    on the other folds. There are ten folds below 1,000 rows, and five from there on; from 10,000
-    rows on each holds out a tenth, about 5,000 rows at most.
+    In the race every flow is trained on one or two folds. At most two, to which stacking gives
+    enough weight, are then fitted on the other folds: ten in all below 1,000 rows, else five.
 
     Columns must be continuous numbers. `fit` warns about columns on a grid, and about columns that
-    follow from others, because both have no density. Below 40 rows no flow is tried. Equal rows are
-    one row with a weight, so no copy of a held-out row is trained on.
+    follow from others, because both have no density. Below 40 rows no flow is tried.
 
-    The folds depend on `random_state` and on the distances of the rows from the centre, but not on
-    the order of the rows or on the order, signs or units of the columns. So a table in other units
-    gives the same density, up to rounding and what training makes of it.
+    Equal rows are one row with a weight, so no copy of a held-out row is trained on.
 
     Errors: ValueError for anything but a table of finite numbers (TypeError for objects and complex
     numbers), for constant columns, for other columns than in `fit`, and for more than 3,450
     columns. Cost: `fit` takes `budget` minutes on two cores at most, and about 2 GB; what is too
     large for that is left out, and listed by `summary_`. `score_samples` costs one inverse of every
-    flow in the density, of which there is one for each fold, and little for the simple densities.
+    flow in the density, for each fold.
 
-    Contexts, `given`, `marginal`, `impute` and `explain` select the columns of a frame by name. For
-    the other methods scikit-learn requires the columns of `fit` in their order:
+    As in scikit-learn, most methods require the columns of `fit` in their order:
     `X[list(density.feature_names_in_)]`.
 
     Parameters
@@ -105,46 +95,41 @@ class FlowDensity(
         "auto": the candidates above. Otherwise one flow: "affine", "spline", "margins" (a spline
         flow after `Margins`), "modes", "small" (affine), "white" (affine, starts at the Gaussian),
         "white_spline", or a flow of your own, such as `fc.flows.realnvp(dim)`. Only this flow then
-        has a weight; the summary also lists the simple densities. Your own flow gets standardised
-        rows, apart from its angles (`nsf(circular=)`).
+        has a weight. Your own flow gets standardised rows, apart from its angles
+        (`nsf(circular=)`).
     budget : float
-        Minutes on two cores. They are converted to epochs and folds by measured costs, not by a
-        clock, so results are reproducible. Flows get at least ten seconds of one core. None: ten
-        seconds up to 500 rows, then as the cube root of n: 34 seconds for 20,000 rows, 58 for
-        100,000.
+        Minutes on two cores. Measured costs convert them to epochs and folds, so results are
+        reproducible. Flows get at least ten seconds of one core. None: ten seconds up to 500 rows,
+        then as the cube root of n: 34 seconds for 20,000 rows, 58 for 100,000.
     max_seconds : float
-        A limit by the clock, which also holds on a busy machine. When the time is over, fits that
-        have not begun are left out, and running ones keep their best held-out epoch so far; `fit`
-        warns, and `summary_` lists them. The Gaussian is always fitted. Results then depend on the
-        clock. None: no limit.
+        A limit by the clock. When the time is over, fits that have not begun are left out, and
+        running ones keep their best epoch so far; `fit` warns, and `summary_` lists them. Results
+        then depend on the clock. None: no limit.
     missing : str
         "error": NaN is an error. "learn": NaN is an unknown value, and both the fit and the scores
         use the log-density of the known values of a row. Whether a value is missing may depend on
-        known values, but not on missing ones. The fitted density takes complete rows: `impute`
-        fills holes.
+        known values, but not on missing ones.
     n_jobs : int
         Number of processes that fit flows (joblib). None: all cores, or the number that a joblib
-        context sets; one inside of another worker.
+        context sets.
     random_state : int, RandomState or None
         Seed of the folds, initial weights and batches.
     progress : bool
-        Show a progress bar, which is at 100% when all is done; in a log it has a line a minute.
+        Show a progress bar; in a log it has a line a minute.
 
     Attributes
     ----------
     density_ : Distribution
         The density, in the units of X and of the context; `flowcore.save` accepts it.
     conditionals_ : Conditionals
-        What `given`, `marginal` and `impute` ask; also for log p of rows with holes. The proposal
-        is fitted at the first question, then kept, and saved with the estimator.
+        What `given`, `marginal` and `impute` ask.
     latent_ : TransformedDistribution
         The single flow (or Gaussian) with the largest weight, which `transform` uses.
     summary_ : Summary
         All candidates with their scores and weights: print it. `summary_.line` is one line.
     held_out_scores_ : ndarray
         (n,), the log-density of every row (of its known values) by fits that had not seen it. NaN
-        for rows without weight, and for rows that were never held out (from 10,000 rows on half of
-        them or more).
+        for rows without weight, and for rows that were never held out (many from 10,000 rows on).
     n_features_in_, feature_names_in_ :
         As in scikit-learn.
     context_dim_ : int
@@ -153,7 +138,7 @@ class FlowDensity(
         The names of the context's columns, if it had some.
     library_ : str or None
         "pandas", "polars" or "pyarrow" after `fit` to such a frame: `sample` and
-        `inverse_transform` then return one (arrays where this library is not installed).
+        `inverse_transform` then return one.
 
     Examples
     --------
@@ -293,8 +278,7 @@ class FlowDensity(
         """Which cells make a row improbable, given the rest of it; see `Explanation`.
 
         Print `explain(X).worst`, or draw `fc.plots.cells(explain(X))`. Cost: about four times
-        `score_samples`, and seconds once, to fit the mixture of `conditionals_`; each time with a
-        context.
+        `score_samples`, and seconds once (each time with a context).
         """
         from ..conditionals.explaining import explained
 

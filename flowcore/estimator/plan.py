@@ -1,9 +1,8 @@
 """Numbers of folds and epochs depend only on n, D, the candidates and the budget.
 
-So the same table gives the same density on a busy machine, too. Seconds are those of one core of
-the machine on which the costs of an update were measured (`benchmarks.studies.estimator.costs`).
-In wide tables work and memory grow as D^2: candidates beyond the budget, or beyond MEMORY, are left
-out.
+So the same table gives the same density on a busy machine, too. Seconds are of one core of the
+machine that measured the costs of an update (`benchmarks.studies.estimator.costs`). In wide tables
+work and memory grow as D^2: candidates beyond the budget, or beyond MEMORY, are left out.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ class FlowDensityRecord(Record):
     Parameters
     ----------
     options : dict
-        The estimator's arguments; a `random_state` that is not an integer becomes None.
+        The estimator's arguments.
     density, latent : Distribution
         `density_` and `latent_`.
     names : sequence of str or None
@@ -118,7 +118,7 @@ class FlowDensityRecord(Record):
     context_dim : int
         `context_dim_`.
     proposal : Distribution or None
-        The proposal of `conditionals_`, if it has been fitted.
+        That of `conditionals_`, if it has been fitted.
     library : str or None
         `library_`.
     """

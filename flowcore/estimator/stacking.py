@@ -3,8 +3,8 @@
     maximise over w   sum_n v_n log sum_c w_c p_c(x_n),        w >= 0,  sum_c w_c = 1
 
 with p_c(x_n) from a fit that has not seen row n (stacking: Smyth and Wolpert, "Linearly combining
-density estimators via stacking", 1999). The problem is concave; EM climbs to its maximum.
-One row adds at most 1/n to a weight, however far from the others it lies, so it cannot decide.
+density estimators via stacking", 1999). The problem is concave; EM climbs to its maximum. One
+distant row adds at most 1/n to a weight.
 """
 
 from __future__ import annotations

@@ -52,16 +52,13 @@ def evidence(
     then counts as a draw or two, however long it is, and the error becomes large. One failure stays
     invisible: a mode that no chain has found.
 
-    So do not shuffle a chain. `evidence` warns if the flow fits the other half of the draws better
-    than p, as after a shuffle, but does not notice a weak correlation. Equal rows (from a chain
-    that rejects, or a resampled table) are in the same half, and count as one draw with a weight.
-    Angles, in radians, may be in any turn; a target that repeats after 2 pi is integrated over one
-    turn.
+    So do not shuffle a chain: `evidence` warns of a shuffle, but does not notice a weak
+    correlation. Angles, in radians, may be in any turn; a target that repeats after 2 pi is
+    integrated over one turn.
 
     Errors: ValueError for fewer than 100 distinct rows; for a target that returns a wrong shape, is
-    not finite at a sample, or is inf at a draw of q; and if flow and target hardly overlap, because
-    log Z would be worthless. Cost: one `fit`, and the target at half of the rows and at as many
-    draws of q.
+    not finite at a sample, or is inf at a draw of q; and if flow and target hardly overlap. Cost:
+    one `fit`, and the target at half of the rows and at as many draws of q.
 
     Parameters
     ----------
@@ -73,7 +70,7 @@ def evidence(
         None: `flows.maf(D)` with its defaults.
     chains : array_like or None
         (n,), the chain of every row. None: one chain, or the walkers of an ensemble, as in the flat
-        chain of emcee. The number of walkers is then the lag at which rows are most correlated.
+        chain of emcee.
     rng : int or Generator
         Seed of the fit and of the draws of q.
     **options

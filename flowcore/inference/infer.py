@@ -49,8 +49,7 @@ def infer(
     Errors: those of `fit_reverse_kl`; ValueError for a support that is invalid, or does not fit
     `dim` or the flow. Cost: the training of a flow for each mode, the search for modes, and one
     call of the target with `draws` rows and, unless q is close to p, 64,000 rows more. If these
-    find gaps, as on a ring, two refits. With angles also 80 calls with 40 rows, with priors one
-    with 1,000.
+    find gaps, as on a ring, two refits.
 
     Parameters
     ----------
@@ -63,8 +62,7 @@ def infer(
     flow : TransformedDistribution or None
         None: the modes of the target are searched for. An IAF of four layers starts from the
         Gaussian of each mode; several modes give a `Mixture` of such flows. For a flow of your own
-        there is no search for modes; a new one is initialised with rows near the target. With a
-        support, the dim of the flow is the number of free coordinates.
+        there is no search for modes; with a support, its dim is the number of free coordinates.
     support : str, pair, list, dict or None
         The support of p, or its priors. For rows: None or "real", "positive", or (low, high) with
         ends that may be infinite; or a list of these, one for every coordinate. For named
@@ -76,16 +74,14 @@ def infer(
         `Uniform(low, high)`, or a frozen distribution of scipy.stats. Its log-density is added to
         log_target, which is then the likelihood.
     start : array_like or dict
-        Parameters near the mass of p and inside of the support. More than 2 D rows give the first
-        Gaussian; else it is searched from the best row. The search for modes starts at all rows.
+        Parameters near the mass of p and inside of the support: the searches start there.
     draws : int
         Number of weighted draws.
     rng : int or Generator
         Seed of all random numbers.
     **options
-        Options of `fit_reverse_kl`; without a flow of your own, max_seconds does not include the
-        searches for the Gaussian and the modes. Several modes: a checkpoint has the number of the
-        mode at the end of its name.
+        Options of `fit_reverse_kl`; max_seconds does not include the searches for the Gaussian and
+        the modes. With several modes the name of a checkpoint ends with the number of the mode.
 
     Returns
     -------

@@ -93,14 +93,12 @@ def find_modes(
     """A Gaussian for each mode of the target, and what the search has looked at.
 
     Ascents start around `near`, the Gaussian closest to the target, at 1, 3, 10 and 30 of its
-    deviations, and at rows `extra`; then around and between the modes that were found, and where p
-    is high beside them. Ends are one mode if they are joined by lines on which log p~ dips by at
-    most 0.5 nats, perhaps through other ends: so a ring is one mode. A mode counts by its
-    importance weight, not by its height or its curvature: a hierarchy has ends of no mass. If there
-    is one mode, or if there are more than 24, `near` alone stands for all.
+    deviations, and at rows `extra`; then around and between the modes that were found. Ends are one
+    mode if they are joined by lines on which log p~ dips by at most 0.5 nats, perhaps through other
+    ends: so a ring is one mode. A mode counts by its importance weight. If there is one mode, or if
+    there are more than 24, `near` alone stands for all.
 
-    Cost: 1,000 ascents, and up to 2,200 while they find new modes; but no new round of them starts
-    after 20,000 rows of ascents for each mode, with gradients, and 48,000 rows without in a round.
+    Cost: 1,000 ascents, and up to 2,200 while they find new modes, within a limit of rows.
     """
     of_u, log_p = near.target(target), lambda u: target.values(near.of(u))
     extra = np.linalg.solve(near.factor, (extra - near.mean).T).T[:MOST_EXTRA]
@@ -157,8 +155,8 @@ def _around(centres: np.ndarray, scales: tuple[float, ...], n: int, rng) -> np.n
 def _above(log_p: Callable, gaussians: list[Gaussian], rng) -> np.ndarray:
     """The starts (ABOVE, d) where p is farthest above the mixture of the Gaussians found so far.
 
-    Around the top of a wide mode nearly all ascents lead to it. A narrow mode beside it shows
-    where draws of the wide one have a density that the wide one cannot explain.
+    A narrow mode beside a wide one shows where draws of the wide one have a density that it cannot
+    explain.
     """
     n = LOOKED // len(gaussians) // len(STRETCHES) + 1
     draws = [one.of(s * rng.standard_normal((n, len(one.mean))))
@@ -343,8 +341,8 @@ def shares_of(log_p: Callable, densities: list, rng: np.random.Generator) -> np.
     Population Monte Carlo (Cappe et al., "Adaptive importance sampling in general mixture classes",
     2008): in each round, 2,000 draws of the mixture, with a tenth of them in equal shares, are
     weighted by p~ over the density of the mixture. The new weights maximise the weighted
-    log-likelihood. Each density has a fixed number of the draws: chance in these numbers would be
-    the largest error of the shares (Owen and Zhou, "Safe and effective importance sampling", 2000).
+    log-likelihood. Each density has a fixed number of the draws (Owen and Zhou, "Safe and effective
+    importance sampling", 2000).
     """
     k = len(densities)
     shares = np.full(k, 1 / k)

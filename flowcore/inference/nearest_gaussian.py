@@ -52,9 +52,9 @@ def best_gaussian(
         ELBO = mean of log p~(m + L z) + sum_i log L_ii          of the same draws z
 
     from a first mean and standard deviations. z has exactly the mean 0 and the covariance I, so
-    that the answer for a Gaussian target is exact. L-BFGS stops early if parameters differ much in
-    scale, so it is restarted in the coordinates of the Gaussian that it has found, until that no
-    longer helps. Errors: ValueError if the ELBO climbs without end.
+    that the answer for a Gaussian target is exact. L-BFGS is restarted in the coordinates of the
+    Gaussian that it has found, until that does not help. Errors: ValueError if the ELBO climbs
+    without end.
     """
     dim = len(mean)
     half = rng.standard_normal((max(FIXED // 2, 2 * dim), dim))

@@ -32,8 +32,7 @@ def fit_modes(
 
     One mode: an IAF that starts at its Gaussian. Several: a `Mixture` of such flows, and the
     history of the one with the largest share, or of one that diverged or was interrupted.
-    max_seconds is for all of them together, and the checkpoint of the k-th has its number at the
-    end of its name.
+    max_seconds is for all of them together.
     """
     if len(found) == 1:
         options |= {"max_seconds": max_seconds, "checkpoint": checkpoint}

@@ -63,9 +63,9 @@ ARGUMENTS = {"dirichlet": ("alpha",), "multivariate_normal": ("mean", "cov")}
 class Prior:
     """A distribution of scipy.stats as the prior of a parameter.
 
-    log_prob is written in autograd.numpy. It is -inf outside of the support, or periodic if the
-    prior is circular. Errors: ValueError for a name that is not in `KERNELS` or `VECTORS`, and for
-    arguments outside of their range.
+    log_prob is -inf outside of the support, or periodic if the prior is circular. Errors:
+    ValueError for a name that is not in `KERNELS` or `VECTORS`, and for arguments outside of their
+    range.
 
     Parameters
     ----------

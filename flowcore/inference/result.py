@@ -47,9 +47,9 @@ PLAIN = (bool, int, float, str, np.generic, type(None))  # settings that a file 
 class Inference:
     """The result of `infer`: weighted draws of p. Print it for their means and the verdict.
 
-    It holds a flow q, its target p~, and n draws of q with their importance weights. With a
-    support, q and its target are densities of free coordinates y on the whole line, and `space`
-    maps them to the parameters x that the user's target takes. Without a support, y is x.
+    It holds a flow q, its target p~, and n draws of q with their weights. With a support, both are
+    densities of free coordinates y on the whole line, and `space` maps them to the parameters x.
+    Without a support, y is x.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Inference:
     history : History or None
         The history of its training: -ELBO.
     target : LogTarget
-        log p~ of y, with its gradient; a file does not hold it: see `with_target`.
+        log p~ of y, with its gradient; not in a file, see `with_target`.
     rows : ndarray
         y (n, d), from q.
     log_q, log_p : ndarray
@@ -126,10 +126,9 @@ class Inference:
     def with_target(self, log_target: Callable) -> Inference:
         """The same draws of q, weighted by a target: an argument as for `infer`.
 
-        For an `Inference` from a file, which does not hold its target: `refit`, `metropolis`, `hmc`
-        and `latent_target` need it. A target with another likelihood or prior shows how sensitive
-        the posterior is. Priors that were passed in support= are added to it as before. Cost: one
-        call of the target with all draws.
+        An `Inference` from a file needs it, since a file does not hold the target. A target with
+        another likelihood or prior shows how sensitive the posterior is. Priors that were passed in
+        support= are added as before. Cost: one call of the target with all draws.
         """
         target = LogTarget(self.space.on_line(log_target), self.space.free)
         log_p, slope = target(self.rows)
@@ -211,11 +210,10 @@ class Inference:
             t = max(0, m - s sqrt(2 log 2d))        m, s the `missing_tail` and its standard error
             b = max(0, the `missing_mass`)
 
-        How sure is log Z? Reverse KL lacks mass in the tails of p, where draws are rare and their
-        weights large, so the standard error e alone is too small. The factor 1 / (1 - k), a rule
-        that was chosen by measurement, corrects it: k, in [0, 0.9], is the shape of the largest
-        tenth of the weights, or k-hat if it is larger. Of a tail that no draw reaches the weights
-        show nothing: t is for it, and 0 for nearly all flows that lack no tail.
+        Reverse KL lacks mass in the tails of p, where draws are rare and their weights large, so
+        the standard error e alone is too small. The factor 1 / (1 - k), chosen by measurement,
+        corrects it: k, in [0, 0.9], is the shape of the largest tenth of the weights, or k-hat if
+        it is larger. t stands for a tail that no draw reaches.
         """
         # Of an exponential tail with the share T, m is T log(1 / 2T): 3 T to 5 T for T of .025 to
         # .003. s sqrt(2 log 2d) is the largest of 2d estimates by chance.
@@ -240,9 +238,9 @@ class Inference:
     def k_hat_of(self, function: Callable = lambda x: x) -> Any:
         """Pareto's k of the tail of w |f - median of f|, in the form of the expectation of f.
 
-        From k = 1 on, E_p[f] does not exist, as the mean of a Cauchy density. Above k = 0.7 no
-        practicable number of draws is enough to compute it. Then use quantiles, as `summary` does.
-        -inf: f has no tail that matters. Source: Vehtari et al. 2024.
+        Above k = 0.7 no practicable number of draws is enough to compute E_p[f]; from k = 1 on, it
+        does not exist. Then use quantiles. -inf: f has no tail that matters. Source: Vehtari et al.
+        2024.
         """
         return mapped(self._k_of, function(self.draws))
 
@@ -270,9 +268,8 @@ class Inference:
         """{name: {"mean", "error", "sd", "5%", "50%", "95%"}} of every number of the parameters.
 
         error is the standard error of the mean. A mean, or an sd, that may not exist is NaN: see
-        `k_hat_of`. An angle is counted from half a turn before its circular mean to half a turn
-        after it, so it may lie outside of its support. `print` shows these numbers; pandas makes a
-        table of them: `pd.DataFrame(found.summary()).T`.
+        `k_hat_of`. An angle is counted within half a turn of its circular mean, so it may lie
+        outside of its support. As a table: `pd.DataFrame(found.summary()).T`.
         """
         values = self._numbers
         mean, error = self._mean_and_error(values)
@@ -308,9 +305,8 @@ class Inference:
 
             d + E_q[(y - E y) . grad log p~(y)]            0 where q is the best of its family
 
-        A proper target (of finite integral) pulls draws back as much as they spread. An improper
-        target does not, so its slope is about the number of improper directions. NaN if p~ is not
-        finite at some draws.
+        An improper target, of infinite integral, has a slope of about the number of improper
+        directions. NaN if p~ is not finite at some draws.
         """
         pull = np.sum((self.rows - self.rows.mean(axis=0)) * self.slope, axis=1)
         if not np.isfinite(self.log_p).all():
@@ -324,9 +320,7 @@ class Inference:
             E_p[1(y > t)] + E_p[(y - t)_+ d log p / dy]         0 for a proper p, by parts
 
         where t is the median of a coordinate. The estimate is that of the coordinate and the side
-        of t with the most significant result. If the draws end at e, the estimate is p(e) (e - t).
-        For a p that ends at a bound the estimate is not 0 either, so it is NaN if p~ is not finite
-        at some draws.
+        of t with the most significant result. It is NaN if p~ is not finite at some draws.
         """
         if not np.isfinite(self.log_p).all():
             return math.nan, math.nan
@@ -342,10 +336,9 @@ class Inference:
 
             1 - mean of f over moved draws / mean of f over weighted draws,    f = min(1, Z q / p~)
 
-        500 resampled draws take 16 steps of Hamiltonian Monte Carlo. If the weighted draws are
-        draws of p, moved ones are, too. But they enter gaps of q near its draws, such as the seam
-        of a ring, where f is about 0. Of a mode far away they show nothing. NaN without moves.
-        Source: bridge sampling, Meng and Wong, 1996, with the bridge min(q, p).
+        500 resampled draws take 16 steps of Hamiltonian Monte Carlo. They enter gaps of q near its
+        draws, such as the seam of a ring, where f is about 0, but reach no mode far away. NaN
+        without moves. Source: bridge sampling, Meng and Wong, 1996, with the bridge min(q, p).
         """
         if self.moved is None:
             return math.nan, math.nan
@@ -386,9 +379,9 @@ class Inference:
     def refit(self, n: int = DRAWS, rng: Seed = 0, **options: Any) -> Inference:
         """The flow after more training, by maximum likelihood on moved draws: forward KL.
 
-        10,000 draws of p, resampled ones after steps of Hamiltonian Monte Carlo, are in places
-        where reverse KL misses mass, at the edges of q and in its gaps. A mode without a draw is
-        still missed. options: options of `fit`. Cost: 560,000 rows of the target, and one `fit`.
+        The rows are 10,000 draws of p, resampled ones after steps of Hamiltonian Monte Carlo: they
+        enter the edges of q and its gaps, where reverse KL misses mass. A mode without a draw is
+        still missed. options: of `fit`. Cost: 560,000 rows of the target, and one `fit`.
         """
         self.target(self.rows[:1])  # which raises if a file did not hold it
         rng = np.random.default_rng(rng)
@@ -419,8 +412,8 @@ class Inference:
     def latent_target(self) -> LogTarget:
         """log p~(f(z)) + log |det df/dz| of rows z, with its gradient: close to log p of the base.
 
-        NeuTra samples from this density; `space.from_line(flow.from_latent(z))[0]` converts z to
-        draws. Errors: ValueError for a `Mixture`, which has a z for every mode.
+        `space.from_line(flow.from_latent(z))[0]` converts z to draws. Errors: ValueError for a
+        `Mixture`, which has a z for every mode.
         """
         if isinstance(self.flow, Mixture):
             raise ValueError(

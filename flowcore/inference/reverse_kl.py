@@ -226,8 +226,7 @@ def fit_reverse_kl(
         minimise over theta   E_q[log q(x) - log p~(x)] = -ELBO = KL(q || p) - log Z
 
     The history's train_nll and val_nll are -ELBO in nats: ELBO <= log Z, with equality where q = p.
-    The parameters of the epoch with the best -ELBO of 2,000 fixed draws are returned. Loop,
-    callbacks, checkpoints, interrupts and divergence are those of `fit`.
+    The parameters of the epoch with the best -ELBO of 2,000 fixed draws are returned.
 
     Reverse KL seeks modes: if no draw of q comes near a mode, q misses the mode, and nothing shows
     this. With `anneal`, q reaches more of them.
@@ -235,20 +234,18 @@ def fit_reverse_kl(
     Errors: ValueError for a flow with a context, and for a target that has the wrong shape or no
     gradient, is finite nowhere, or has an ELBO that climbs without end. Cost of an update: one call
     of the target and a forward pass with its gradient; with gradient="path" also a density and its
-    gradient by x. Both are fast for an IAF and for couplings.
+    gradient by x.
 
     Parameters
     ----------
     flow : TransformedDistribution
-        A flow without a context. The parameters of its base do not change. A new flow is
-        initialised with rows near the target, see `start`.
+        A flow without a context, fast for an IAF and for couplings. The parameters of its base do
+        not change.
     log_target : callable
         A function of rows (n, D) that returns log p~ (n,), in autograd.numpy; or log p~ and its
-        gradient (n, D). Draws where log p~ is not finite are left out of the ELBO and of its
-        gradient, so q is not pushed away from such places; history.settings["bad_rows"] is their
-        number. If log_target raises an ArithmeticError, RuntimeError or ValueError (such as a
-        LinAlgError) at some rows, they have the value -inf, and are also counted in
-        history.settings["raised_rows"].
+        gradient (n, D). Draws where log p~ is not finite, or where log_target raises an
+        ArithmeticError, RuntimeError or ValueError (such as a LinAlgError), are left out of the
+        ELBO and of its gradient; history.settings["bad_rows"] is their number.
     epochs : int or "auto"
         "auto": 50.
     batches, batch_size : int
@@ -257,8 +254,7 @@ def fit_reverse_kl(
         "path", the path derivative ("sticking the landing"); "total", the textbook's.
     anneal : int
         The number of epochs in which q learns p~^beta, with beta rising from 1 / anneal to 1. At
-        first the target is flat and its modes are joined, so that q reaches more of them. The
-        history's train_nll is the loss for p~^beta.
+        first the target is flat and its modes are joined, so that q reaches more of them.
     tolerance : float
         Training ends after the first epoch with KL(q || p) <= tolerance, in nats; KL is estimated
         by half of the variance of log p~ - log q at the fixed draws. 0: train for all epochs.
@@ -269,8 +265,8 @@ def fit_reverse_kl(
         near the target is searched from this row, or from 0.
     skip_above : float or None
         Leave out updates whose gradient is not finite, or has a norm above this number times the
-        median of the last 50 norms, because one extreme draw can have such a gradient.
-        history.settings["skipped_updates"] is their number. None: use every gradient.
+        median of the last 50 norms, because one extreme draw can have such a gradient. None: use
+        every gradient.
     average : float or None
         As in `fit`.
     **options

@@ -1,7 +1,7 @@
 """The start of `infer`: the Gaussian closest to the target, and a flow around it.
 
-Posteriors of regressions in raw units have correlations up to 0.9999. A flow would learn them last.
-Here they are found first, so that the flow has to learn only the rest.
+Posteriors of regressions in raw units have correlations up to 0.9999, which a flow would learn
+last. Here they are found first.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ class Angle:
         x = low + (v - low) mod (high - low)       v = centre + (high - low) (Phi(y) - 1/2)
 
     So the circle is cut opposite of the centre. Without a centre y is the angle in radians, and x
-    is periodic in y: for the search for a centre. `to_line` takes angles in any turn.
+    is periodic in y. `to_line` takes angles in any turn.
     """
 
     def __init__(self, low: np.ndarray, high: np.ndarray, centre: np.ndarray | None = None):
@@ -110,7 +110,7 @@ class Angle:
     def near_mean(self, x: np.ndarray, share: np.ndarray) -> np.ndarray:
         """x (n, free) within half a turn of their circular mean, for weights (n,) of sum 1.
 
-        So their mean, deviation and quantiles mean something; those beyond an end are beyond it.
+        So their mean, deviation and quantiles mean something.
         """
         mean = np.angle(share @ np.exp(1j * self.radians * (x - self.low))) / self.radians
         mean = self.low + mean % self.turn

@@ -1,7 +1,7 @@
 """The verdict on an `Inference`: what its draws, its training and the search for modes have shown.
 
-Weights of draws of q show nothing of p where q has no draws. So the verdict names what was looked
-at: the weights, the tails, and how many ascents have ended in the modes that were found.
+Weights of draws show nothing of p where q has no draws. So the verdict names what was looked at:
+weights, tails, and how many ascents ended in the modes that were found.
 """
 
 from __future__ import annotations

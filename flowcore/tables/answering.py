@@ -31,7 +31,7 @@ MOST = 512  # combinations of unknown categories that are all evaluated
 
 class Answering:
     """Answers to questions about a `TableDensity`: states are codes, and points of the line. Its
-    proposal `mixed` is fitted when needed, and kept, also in files."""
+    proposal `mixed` is fitted when needed."""
 
     def __init__(self, density: TableDensity, mixed: MixedMixture | None = None):
         self.density, self.categories = density, density.categories_

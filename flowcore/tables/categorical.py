@@ -75,10 +75,9 @@ class CategoricalMixture:
     ) -> CategoricalMixture:
         """Fit all three kinds, with the weights that maximise the log-density of held-out rows.
 
-        Increasing numbers of classes are tried until two in a row are no better. In a large table,
-        the weights are chosen on a sample of rows with 300,000 codes in all, and the tree and
-        classes are fitted to it. Cost: about 5 s for ten columns of 10,000 rows, half a minute for
-        the largest tables.
+        Increasing numbers of classes are tried until two in a row are no better. A large table is
+        sampled for all but the counts. Cost: about 5 s for ten columns of 10,000 rows, half a
+        minute for the largest tables.
         """
         counts = Frequencies.fit(codes, sizes, closed, weight)
         if len(sizes) == 1 or len(codes) < LEAST_ROWS:

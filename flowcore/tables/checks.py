@@ -30,7 +30,7 @@ def dependence(
 
     A UserWarning for columns for which this nearly holds. Numbers are checked in their own units,
     and those without a grid also after their map to the line, where x y = const becomes a sum of
-    logarithms. Only rows without missing numbers are checked for dependence.
+    logarithms.
     """
     there = ~np.isnan(x)
     constant = [j for j, own in enumerate(there.T) if own.any() and len(np.unique(x[own, j])) == 1]

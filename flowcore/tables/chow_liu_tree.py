@@ -21,8 +21,7 @@ class ChowLiuTree:
 
     n(l, m) counts rows with value l of column k and value m of its parent. The strength A_k makes
     each row as probable as possible given the others. Two columns are not joined if their
-    information is no more than chance gives, so the tree may be a forest. A parent value that was
-    never seen carries no information.
+    information is no more than chance gives, so the tree may be a forest.
 
     Chow and Liu, "Approximating discrete probability distributions with dependence trees", 1968.
 

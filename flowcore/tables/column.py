@@ -32,7 +32,7 @@ class Column:
     why : str
         The evidence for the kind.
     suggestion : Kind or None
-        A kind that would fit better, but changes the meaning of log p: adopted on request.
+        A kind that may fit better, but changes the meaning of log p.
     note : str
         The reason for the suggestion, or a problem.
     missing : bool
@@ -40,9 +40,9 @@ class Column:
     decimals : int or None
         Decimal places of all numbers, and of draws; None: more than 12.
     rounded : bool
-        Whether numbers off the grid are rounded to it (if the grid was found, not chosen).
+        Whether numbers off the grid are rounded to it.
     rule : Rule or None
-        How a category follows from another column: every fit finds it anew.
+        How a category follows from another column.
     mark : str
         The form in which a file has its numbers, such as "${:,.2f}"; "" for plain ones.
 

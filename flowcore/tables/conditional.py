@@ -29,9 +29,9 @@ class TableConditional(DrawnConditional):
 
         log p(x_b | x_a) = log p(x_a, x_b) - log p(x_a)
 
-    Attributes: `known`; `columns`, the names of x_b, including those with ranges; `log_marginal`,
-    log p of the known values, in nats, and `error`, its standard error, which `log_prob` shares;
-    `ess`, the effective sample size; `k_hat`; `annealed`, True if plain weights failed.
+    Attributes: `known`; `columns`, the names of x_b; `log_marginal`, log p of the known values, in
+    nats, and `error`, its standard error; `ess`, the effective sample size; `k_hat`; `annealed`,
+    True if plain weights failed.
 
     Examples
     --------
@@ -161,8 +161,7 @@ class TableAnswers(Judged):
     log_p, error : numpy.ndarray
         (n,), log p of the known values of each row, in nats, and its standard error.
     ess, k_hat : numpy.ndarray
-        (n,), the effective sample size and the Pareto k-hat. k-hat is -inf for exact answers, and
-        the effective sample size is inf for rows without holes.
+        (n,), the effective sample size (inf without holes) and the Pareto k-hat (-inf if exact).
     annealed : numpy.ndarray
         (n,), True where the plain weights failed and annealed draws were used.
 

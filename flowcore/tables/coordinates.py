@@ -33,23 +33,20 @@ class Coordinates:
 
     u in the unit cube stands for a place in the cells of x, and w has a factor for each number. A
     number without a grid: |dz/dx|. A gridded number: any point y = x + step u of the cell, with the
-    factor step |dz/dy|. If the column has heaps, or stops at once, z(y) are its `NormalScores`, so
-    that each cell is as wide as it is probable; amounts have a `SoftLog`, and a `Tail`. A cell
-    whose z reach an end of the line, or far towards it, has as z(u) the quantiles of a Student t in
-    it, with the factor |dz/du|, since q may have such tails. A number that is absent because there
-    is an atom (x is NaN) has no factor: z is NaN, too. So p is a probability of the grid value.
-    There are M = 32 fixed points, or 64 if several numbers are gridded, the first of Sobol's
-    sequence: see `_unit_cube`; M = 1 without grids.
+    factor step |dz/dy|. So p is a probability of the grid value. Columns that have heaps or stop at
+    once are mapped by `NormalScores`, amounts by a `SoftLog` and a `Tail`. A number that is absent
+    because there is an atom (x is NaN) has no factor, and z is NaN. The M = 32 points are fixed,
+    the first of Sobol's sequence, or 64 if several numbers are gridded; M = 1 without grids.
 
     Parameters
     ----------
     kinds : sequence of Kind
         The kinds of the numbers, without atoms.
     fillers : ndarray or None
-        (2, D): mean and standard deviation of z, of the normal noise in place of absent numbers,
-        for those who need all D numbers: see `Filled`. None: 0 and 1.
+        (2, D): mean and standard deviation of the noise z in place of absent numbers, see `Filled`.
+        None: 0 and 1.
     scores : sequence of Bijector or None
-        The map of each number. None, for one number or for all, means the map of its kind.
+        The map of each number; None: that of its kind.
     n_points : int or None
         M, a power of 2. None: 32, or 64 if several numbers are gridded.
     """

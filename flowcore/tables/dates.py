@@ -1,9 +1,9 @@
 """Dates and times of day: read from texts and numbers, as seconds, and written again.
 
 Dates are seconds since 1970-01-01, times of day seconds since midnight. Formats are those of
-Python's `strptime`; %-d, %-m, ... write a number without a leading zero. pandas guesses those that
-are not listed here. A column has one format, which nearly all of its cells have: cells are never
-guessed one by one, since 1/2/2024 may be a day of two months.
+Python's `strptime`; %-d, %-m, ... write a number without a leading zero. A column has one format,
+which nearly all of its cells have: cells are never guessed one by one, since 1/2/2024 may be a day
+of two months.
 """
 
 from __future__ import annotations

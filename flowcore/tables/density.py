@@ -64,26 +64,18 @@ class TableDensity(DensityMixin, BaseEstimator):
 
         log p(c, x) = log p(c) + log q(z | c) + log |det dz/dx|
 
-    c are the categories, and the choice of atoms: p(c) is exact, see `CategoricalMixture`. x are
-    the other numbers: z is x on the whole line (log for positive columns, logit for bounded ones),
-    and q any density with a context. p has the unit 1 / units of the continuous, positive and
-    bounded columns, as `schema_.meaning` states. A gridded number counts as a probability, the
-    integral of p over its cell:
+    c are the categories, and which atom a number is, if any: p(c) is exact. x are the other
+    numbers, z is x on the whole line (log for positive columns, logit for bounded ones), and q any
+    density with a context. `schema_.meaning` prints the units of p. A gridded number counts as a
+    probability, the integral of p over its cell:
 
         log p(x | c) = log 1/M sum_m q(z(x, u_m) | c) w(x, u_m)         see `Coordinates`
 
-    at M = 32 fixed points u_m of the unit cube, or 64 if several columns are gridded. They are the
-    same for every row (Sobol's sequence), so log p of a row depends on that row alone.
-
-    A row whose column has an atom lacks a number. If the context also has D columns that mark the
-    numbers that a row has, q is the density of these: see `Clamped`. Otherwise q is a density that
-    `ClampedBase` takes, such as a mixture of Gaussians.
+    at M = 32 fixed points u_m of the unit cube (Sobol's sequence), or 64 if several columns are
+    gridded.
 
     All unseen values of a column together have the probability u of `Frequencies`. Given one of
-    them, p(x | unseen) = sum_v w_v p(x | v) over the 16 most frequent values (or combinations) v;
-    if the rare values of the column have 100 rows, a fifth of the weight is theirs.
-
-    `flowcore.save` saves it with its columns; `flowcore.load` restores a fitted one.
+    them, p(x | unseen) = sum_v w_v p(x | v) over the 16 most frequent values v.
 
     Parameters
     ----------
@@ -91,20 +83,18 @@ class TableDensity(DensityMixin, BaseEstimator):
         The kinds of the columns. None: `Schema.from_data(X, missing)` with all its suggestions, and
         one warning that lists them.
     learn : FlowDensity or callable or None
-        `FlowDensity(...)`: the density that held-out rows prefer, and a `summary`; None: the same
-        with default settings. A callable learn(x, context=, sample_weight=, rng=) returns a density
-        of the numbers x, mapped to the whole line, given the categories as a context. If columns
-        have atoms, it needs an argument `present`: see `learn_flow`.
+        `FlowDensity(...)`: the density that held-out rows prefer; None: the same with default
+        settings. A callable learn(x, context=, sample_weight=, rng=) returns a density of the
+        numbers x, mapped to the whole line, given the categories as a context. If columns have
+        atoms, it needs an argument `present`: see `learn_flow`.
     missing : str
         How to treat a missing number. "error"; "drop": leave its row out; "atom": "missing" is a
         value with a probability of its own, as it is for categories with "error", too. "learn": a
-        missing cell is unknown, and a row contributes its known values, see
-        `FlowDensity(missing="learn")`. Then pass a `schema` from
-        `Schema.from_data(X, missing="learn")`, because in other schemas "missing" may be a value of
-        a column.
+        missing cell is unknown, and a row contributes its known values. Then a `schema` must come
+        from `Schema.from_data(X, missing="learn")`.
     rules : bool
         Whether a category that follows from one other column in all rows keeps its rule in draws
-        and in p: see "Kinds of columns". False: it is learned like others.
+        and in p. False: it is learned like others.
     ignore_extra : bool
         Ignore columns that the schema does not have, instead of raising an error.
     random_state : int or Generator
@@ -121,13 +111,13 @@ class TableDensity(DensityMixin, BaseEstimator):
     coordinates_ : Coordinates
         From x to z.
     answering : Answering
-        Answers questions; its proposal is fitted at the first one, and kept, also in files.
+        Answers questions; fitted at the first one.
     dim : int
         The number of columns of p; those set aside do not count.
     margins_ : list of ndarray or None
-        The sorted values of every number, at most 4,096, for `sample(margins="table")`.
+        The sorted values of every number, for `sample(margins="table")`.
     notes : dict
-        How it was fitted: the library, rows, rows left out, the summary.
+        How it was fitted.
 
     References
     ----------
@@ -270,17 +260,14 @@ class TableDensity(DensityMixin, BaseEstimator):
 
         It is NaN for a row with a missing cell, unless "missing" is a value of the column, and -inf
         for a row outside of a column's support. Without gridded columns it is exact. Otherwise it
-        is computed by 32 points of the row's cell in float32, and depends on that row alone to
-        about 1e-5 nats.
+        is an average over points of the row's cell.
 
         missing: "nan", as above. "marginal": a missing cell is unknown, and log p is an estimate,
-        by 200 weighted draws, of the probability of the known values. `impute(X, n=0)` also returns
-        its error, if "missing" is a value of no column.
+        by 200 weighted draws, of the probability of the known values.
 
         Errors: ValueError for columns that differ from the schema's, and for text among numbers and
         values off a grid; the message then names row, column and value. Cost: one pass of the
-        density, or 32 to 64 in float32 with gridded columns; at most 16 times that for a row with
-        a category that was never seen.
+        density, or 32 to 64 in float32 with gridded columns.
         """
         check_is_fitted(self)
         if missing not in ("nan", "marginal"):
@@ -414,10 +401,9 @@ class TableDensity(DensityMixin, BaseEstimator):
         """p(x_b | x_a): the density of the other columns, given some known ones.
 
         known: name -> value; a pair (low, high) is a range with its ends; None is a missing cell,
-        if "missing" is a value of the column. A number on a grid means its cell. Unknown categories
-        are drawn from the seen values. See `TableConditional`. Cost: seconds once, to fit the
-        proposal; one evaluation of the density per draw. Errors: ValueError, naming the column, for
-        unknown columns and impossible values. A warning if the answer cannot be trusted.
+        if "missing" is a value of the column. Cost: seconds once, to fit the proposal; one
+        evaluation of the density per draw. Errors: ValueError, naming the column, for unknown
+        columns and impossible values. A warning if the answer cannot be trusted.
         """
         from .conditional import TableConditional
 
@@ -430,17 +416,14 @@ class TableDensity(DensityMixin, BaseEstimator):
     ) -> TableAnswers:  # fmt: skip
         """n completed tables: each missing cell of X is drawn from p, given the row's other cells.
 
-        Known cells do not change, and every drawn cell has a value, even if "missing" is a value of
-        its column. For each row n_draws weighted draws are made, at least 30, and n of them are
-        taken. If p is right, the k-th least and the k-th greatest of these hold the cell's value
-        with the probability 1 - 2 k / (n + 1): 90% for n = 19 and k = 1.
+        Known cells do not change. For each row n_draws weighted draws are made, at least 30, and n
+        of them are taken. If p is right, the k-th least and the k-th greatest of these hold the
+        cell's value with the probability 1 - 2 k / (n + 1): 90% for n = 19 and k = 1.
 
-        The draws depend on the row's known values and rng alone, not on other rows; draws of equal
-        rows are independent. A warning counts the rows whose answers cannot be trusted, another one
-        those with an unseen category. Known cells that the model cannot have (beyond the ends of
-        their column, off its grid) do not influence the others, and stay as they are; a warning
-        counts them, or strict=True raises ValueError for the first. Memory is bounded. Errors:
-        as for `log_prob`.
+        Warnings count the rows whose answers cannot be trusted, those with an unseen category, and
+        the known cells that the model cannot have (beyond the ends of their column, off its grid).
+        Such a cell stays as it is and does not influence the others; strict=True raises ValueError
+        for the first. Errors: as for `log_prob`.
         """
         from .conditional import answers_of
 
@@ -452,15 +435,13 @@ class TableDensity(DensityMixin, BaseEstimator):
 
             surprise_j(x) = -log g(x_j | the other cells) - its mean over draws of p
 
-        g is the mixture that `answering` keeps. For the three most surprising cells of each row a
-        likely value, the most probable under g, is tried: `gains` has the rise of log p. A
-        continuous number is not replaced by an atom, since a probability cannot be compared with a
-        density. Cells that the column cannot have are infinitely surprising, and their rows have a
-        log p of -inf. Missing cells are unknown: the others are explained without them, and log p
-        is NaN.
+        g is a mixture fitted to draws of p. For the three most surprising cells of each row a
+        likely value, the most probable under g, is tried: `gains` has the rise of log p. Cells that
+        the column cannot have are infinitely surprising, and their rows have a log p of -inf.
+        Missing cells are unknown: the others are explained without them, and log p is NaN.
 
-        Print `explain(X).worst`, or draw `fc.plots.cells(explain(X))`. Cost: that of `log_prob`,
-        at most 16 points of each row more, and seconds once, for g. Errors: as for `log_prob`.
+        Print `explain(X).worst`, or draw `fc.plots.cells(explain(X))`. Cost: a few times that of
+        `log_prob`, and seconds once, for g. Errors: as for `log_prob`.
         """
         from .explaining import explanation_of
 
@@ -472,11 +453,10 @@ class TableDensity(DensityMixin, BaseEstimator):
 
             score(x) = (-log g(x) - its mean) + max_j surprise_j(x)
 
-        The surprises are those of `explain`, and means are over draws of p. g lacks the most
-        isolated of its components, at most a tenth of its weight: so a narrow cluster of outliers
-        among the training rows scores high, too. Unknown cells count as usual ones. NaN for a row
-        without known cells, inf for one with a cell that its column cannot have. Cost: below .1 ms
-        a row, and seconds once, for g. Errors: as for `log_prob`.
+        g and the surprises are those of `explain`, and means are over draws of p. g lacks the most
+        isolated of its components: so a narrow cluster of outliers among the training rows scores
+        high, too. NaN for a row without known cells, inf for one with a cell that its column cannot
+        have. Cost: below .1 ms a row, and seconds once, for g. Errors: as for `log_prob`.
         """
         from .explaining import outlier_scores
 
@@ -488,11 +468,10 @@ class TableDensity(DensityMixin, BaseEstimator):
     def sample(self, n: int = 1, rng: Seed = None, margins: str = "model") -> TableLike:
         """n rows with the types of the data: categories with their values, integers as integers.
 
-        The result is a table of the library that it was fitted to, pandas, polars or pyarrow. For a
-        mapping it is a `Frame`: `.to_pandas()` returns a DataFrame, and polars takes `dict(frame)`.
-        It is an array (n, D) if the table had no names. Numbers may lie beyond the least and the
-        greatest of the table; categories are seen values. Columns set aside are left out, except
-        for constant ones; in an array they are NaN.
+        The result is a table of the library that it was fitted to, pandas, polars or pyarrow; a
+        `Frame` for a mapping, and an array (n, D) if the table had no names. Numbers may lie beyond
+        the least and the greatest of the table; categories are seen values. Columns set aside are
+        left out, except for constant ones; in an array they are NaN.
 
         margins: "model" returns the draws from p as they are. "table" keeps each column's order but
         takes its values from the table: a draw that is in the middle of its column becomes the
@@ -628,8 +607,8 @@ def fit_table(
     `TableDensity(schema, learn, missing=missing, random_state=rng).fit(X, sample_weight=...)`.
     Errors: ValueError for missing numbers, text among numbers, and values off a grid or outside of
     a support; the message names row, column and value. ValueError for constant columns and free
-    text that are not set aside, and for columns that repeat others or follow from them; the message
-    names the columns. Cost: `learn`, a sort of each column, and the fits of p(c).
+    text that are not set aside, and for columns that repeat others or follow from them. Cost:
+    `learn`, a sort of each column, and the fits of p(c).
 
     Parameters
     ----------

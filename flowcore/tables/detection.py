@@ -155,10 +155,8 @@ def decimals_of(x: np.ndarray) -> int | None:
 def find_atoms(counts: np.ndarray) -> np.ndarray:
     """Which of the values, in order, with these counts are atoms: (m,).
 
-    On a grid every value repeats, so an atom has to be much more frequent than its neighbours. It
-    holds a twentieth of the rows or more, is 3 times as frequent as the values next to it, and 5
-    times as frequent as usual among the ten around it. The first and the last value, a cap, need
-    only a five hundredth of the rows.
+    On a grid every value repeats, so an atom has to hold many rows, and to be much more frequent
+    than the values around it. The first and the last value, a cap, need fewer rows.
 
     >>> find_atoms(np.append(900, np.full(29, 30))).nonzero()[0]
     array([0])
@@ -184,9 +182,8 @@ def is_row_number(name: str, distinct: np.ndarray, n: int) -> bool:
     """Whether whole numbers only identify n rows.
 
     Half of them differ, and the column is named like an identifier; or they start at 0 or 1 with
-    hardly a gap; or they start in the first twentieth and none repeats, although ten repeats would
-    be expected by chance (the rows are then a part of a larger table). (Years have no gaps either,
-    and are informative.)
+    hardly a gap; or they start low and none repeats, although ten repeats would be expected by
+    chance (the rows are then a part of a larger table).
 
     >>> x = np.arange(1000.0)
     >>> is_row_number("x", x, 1000), is_row_number("year", 1940 + x[:80], 80)

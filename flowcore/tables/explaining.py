@@ -29,8 +29,8 @@ class Surprises:
 
         s_j(x) = -log g(x_j | the other columns), less its mean over draws of the density
 
-    A number counts by its density in units of the column's spread on the line, that of a cell on a
-    grid at its middle; an atom, a missing cell that is a value, and a category by its probability.
+    A number counts by its density in units of the column's spread on the line; an atom, a missing
+    cell that is a value, and a category by its probability.
     """
 
     def __init__(self, density: TableDensity, mixed: MixedMixture):

@@ -45,9 +45,8 @@ def read_blocks(
 ) -> Iterator[Frame]:
     r"""The rows of a file in blocks, each a `Frame`. The first bytes decide the type of the file.
 
-    * CSV: a header, then one record per line. A quote inside of quotes is doubled; blank lines are
-      skipped; comments are not supported. A number becomes the nearest float64, a whole number an
-      exact integer. The first block decides which columns are text. Later text among numbers is an
+    * CSV: a header, then one record per line, no comments. The first block decides which columns
+    are text. Later text among numbers is an
       error, as are rows of other lengths and broken quotes.
     * .npy: an array (n, D), or records; .npz: one such array, or columns (n,).
     * Parquet: by pyarrow.
@@ -56,8 +55,7 @@ def read_blocks(
 
     Memory: a few blocks; but an array that is compressed or comes from a pipe is read whole. .npz,
     .zip and Parquet cannot be read from a pipe. Errors: ValueError for any other content, which
-    names file, row, column and value; OSError as `open` raises it; ModuleNotFoundError if pandas or
-    pyarrow is needed and absent.
+    names file, row, column and value; OSError; ModuleNotFoundError without pandas or pyarrow.
 
     Parameters
     ----------
@@ -66,11 +64,9 @@ def read_blocks(
     columns : sequence or None
         The columns to read, by name (without a header 0, 1, ...), in this order; None: all.
     schema : Schema or None
-        Read the columns of a schema (without those set aside), with the types that they had. If a
-        text for missing values is also a category of a column, it is read as the category.
+        Read the columns of a schema (without those set aside), with the types that they had.
     others : bool
-        With a schema: read all columns. Those set aside are read as text; they may hold anything,
-        or be absent.
+        With a schema: read all columns, those set aside as text.
     text : sequence
         Columns that are text although they look like numbers, such as postal codes.
     header : bool
@@ -87,8 +83,7 @@ def read_blocks(
         Text in a column of numbers is an error. False: columns are read as people write them.
         Numbers may have a currency, a unit or separators of thousands; categories that differ by
         case or space alone are one; `?`, `unknown` and the like are missing among numbers. A cell
-        that is no number is missing in its column, but stays in `texts`, and a warning names the
-        first one of each block. Without a schema all cells decide, so the file is read whole.
+        that is no number is missing, with a warning. Without a schema the file is read whole.
     block_bytes : int
         Approximate size of a block.
 

@@ -46,11 +46,11 @@ def learn_flow(
     Write your own with the same arguments: it returns any density with `log_prob(x, context=)` and
     `sample(n, rng=, context=)`, both without a context if there is none.
 
-    A table with atoms needs the argument `present`, since its rows lack numbers; other tables do
-    not. Return a density of the numbers that are present, see `Clamped`: its context has the D
-    columns of `present` after those of `context`. Without the argument, there is noise in x in
-    place of absent numbers, and the function has to return a density that `ClampedBase` takes, such
-    as a mixture of Gaussians. Cost: as for `flowcore.fit` with its defaults.
+    Only a table with atoms needs the argument `present`, since its rows lack numbers. Return a
+    density of the numbers that are present, see `Clamped`: its context has the D columns of
+    `present` after those of `context`. Without the argument, x has noise in place of absent
+    numbers, and the density has to be one that `ClampedBase` takes, such as a mixture of Gaussians.
+    Cost: as for `flowcore.fit` with its defaults.
 
     Parameters
     ----------
@@ -219,9 +219,8 @@ def _noise(codes: np.ndarray, x: np.ndarray, coordinates: Coordinates, rng) -> t
     a copy of, or None).
 
     Rows that are copies of others get the same noise, so that they stay copies, which no fold
-    separates. They are copies if far more pairs of rows are equal than of rows with independent
-    columns, where numbers that are on no grid do not repeat by chance; in a small table of whole
-    numbers rows are equal by chance, and each has its own noise.
+    separates. They are copies if far more pairs of rows are equal than by chance, with independent
+    columns; in a small table of whole numbers each row has its own noise.
     """
     u, both = rng.random(x.shape), np.column_stack([codes, np.nan_to_num(x, nan=-1e300)])
     if not coordinates.is_open(x).any() or not len(x):

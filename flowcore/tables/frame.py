@@ -31,10 +31,9 @@ AS_NUMBER = "make it a number first, such as days since a day"
 class Frame:
     """Some rows of a table, as named columns of numbers, booleans, objects or dates.
 
-    Readers yield frames, and functions that take a table convert it to a frame. NaN and None are
-    missing values. `frame.to_pandas()` returns a DataFrame, and `dict(frame)` a mapping that polars
-    and pyarrow accept. `np.asarray(frame)` returns the numbers (n, D), and raises ValueError if
-    there is text.
+    NaN and None are missing values. `frame.to_pandas()` returns a DataFrame, and `dict(frame)` a
+    mapping that polars and pyarrow accept. `np.asarray(frame)` returns the numbers (n, D), and
+    raises ValueError if there is text.
 
     Parameters
     ----------
@@ -43,14 +42,13 @@ class Frame:
     source : str
         Where the rows come from, for messages: the name of a file.
     first_row : int or ndarray
-        The number of the first row in the source, or the numbers of all rows.
+        The number of the first row in the source, or of all rows.
     declared : set
         The columns that the original library declares as categories.
     library : str or None
         The library of the original table.
     texts : Mapping
-        name -> (n,): how the cells of a file are written, None for missing ones. A cell with a
-        text that is missing in its column could not be read.
+        name -> (n,): how the cells of a file are written, None for missing ones.
 
     Examples
     --------
@@ -249,9 +247,8 @@ def as_frame(X: TableLike, source: str = "", first_row: int = 0) -> Frame:
     """A table of any kind as a `Frame`.
 
     Integers stay integers, other numbers become float64; objects become numbers, booleans or text.
-    Dates and durations stay; functions that need numbers refuse them and name the column. Errors:
-    ValueError for anything but a table, and for two columns of one name. For complex numbers,
-    masked values, and objects that are neither numbers nor text, it names the column and the row.
+    Dates and durations stay. Errors: ValueError for anything but a table, for two columns of one
+    name, and, naming column and row, for complex numbers, masked values, and other objects.
 
     Parameters
     ----------
@@ -266,7 +263,7 @@ def as_frame(X: TableLike, source: str = "", first_row: int = 0) -> Frame:
     Returns
     -------
     Frame
-        The table; floats are not copied if they are float64 already.
+        The table; float64 is not copied.
     """
     if isinstance(X, Frame):
         return X

@@ -25,14 +25,12 @@ class Frequencies:
 
         p(l) = (1 - u) (n_l + 1/2) / (n + L/2),      u = (n_once + 1/2) / (n + 1)
 
-    where u is the probability of all unseen values together, estimated from the number of values
-    seen once (Good 1953); u = 0 for booleans, which have no other values. Several columns: the
-    counts n(c) of their combinations, shrunk towards independence,
+    where u is the probability of all unseen values together (Good 1953), and 0 for booleans.
+    Several columns: the counts n(c) of their combinations, shrunk towards independence,
 
         p(c) = (n(c) + A q(c)) / (n + A),            q(c) = prod_k p_k(c_k)
 
-    with the strength A that makes each row as probable as possible given the others. So a
-    combination that was never seen has the probability A q(c) / (n + A), never 0.
+    with the strength A that makes each row as probable as possible given the others.
 
     Parameters
     ----------

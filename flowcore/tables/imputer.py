@@ -42,25 +42,23 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     these values, because they hide the uncertainty and make columns depend on each other too much.
 
     For estimates, use `sample` and Rubin's rules: it draws the missing cells jointly, and the
-    spread of the completed tables is the uncertainty. That of the density is included: the tables
-    are drawn in turn from densities that are fitted with random weights of the rows (the Bayesian
-    bootstrap). With a single density, intervals would be too narrow.
+    spread of the completed tables is the uncertainty. The tables are drawn in turn from densities
+    that are fitted with random weights of the rows (the Bayesian bootstrap), because with a single
+    density intervals would be too narrow.
 
     The density is learned from the rows without missing cells, or from all rows by
     `FlowDensity(missing="learn")`. So the draws are right if cells are missing completely at
     random, or depending on the seen cells (and, without "learn", on values that complete rows
     cover). If incomes are missing because they are high, no imputer can see that. Numbers,
-    categories and dates are recognised as in `Schema.from_data`, including suggestions. A column
-    with a single value is filled with this value.
+    categories and dates are recognised as in `Schema.from_data`, including suggestions.
 
-    Draws depend on the row and the seed alone, except that `sample` gives equal rows of a table
-    independent draws. An imputer and its pickle hold a copy of the table of `fit`: save `density_`
-    alone if the table is confidential.
+    An imputer and its pickle hold a copy of the table of `fit`: save `density_` alone if the table
+    is confidential.
 
     Errors: ValueError, naming the column, for a column without any value, for free text, and for a
-    column that is set aside, such as row numbers, but has missing cells; for too few complete rows.
-    Cost: `fit` fits 1 + `bootstraps` densities; `transform` and `sample` evaluate a density 200
-    times for each row with missing cells.
+    column such as row numbers if it has missing cells; for too few complete rows. Cost: `fit` fits
+    1 + `bootstraps` densities; `transform` and `sample` evaluate a density 200 times for each row
+    with missing cells.
 
     Parameters
     ----------
@@ -68,11 +66,9 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         The estimator, not fitted; a `FlowDensity` learns the numbers given the categories. None:
         `TableDensity(missing="drop")`.
     missing_values : object
-        The value of missing cells, such as -999 or "?"; NaN, None and the missing values of
-        libraries are always missing.
+        The value of missing cells, such as -999 or "?"; NaN and None are always missing.
     bootstraps : int
-        Number of densities that `sample` draws from; 0: only `density_`, for a cheaper fit if you
-        only need the filled cells.
+        Number of densities that `sample` draws from; 0: only `density_`, for a cheaper fit.
     n_draws : int
         Weighted draws per row, at least 30.
     add_indicator : bool
@@ -203,8 +199,7 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def sample(self, n: int = 5, X: TableLike = None, rng: Seed = None) -> list:
         """n completed tables, each a draw of all missing cells of X, jointly in each row.
 
-        X: None for the table of `fit`, of which the imputer has a copy. rng: None for
-        `random_state`.
+        X: None for the table of `fit`. rng: None for `random_state`.
         """
         check_is_fitted(self)
         X, n = self._table if X is None else X, check_dim("n", n)

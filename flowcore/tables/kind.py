@@ -40,8 +40,7 @@ class Kind:
     text or numbers have a format: `date(day, %d.%m.%Y)`. With `date(day, week, ...)` the weekday is
     a category, with `date(day, year, ...)` the month.
 
-    `Kind("integer", 1)` is an `Integer`: each kind is a class, named like it. `str(kind)` is what
-    `Kind.parse` reads.
+    `str(kind)` is what `Kind.parse` reads.
 
     Parameters
     ----------
@@ -50,8 +49,7 @@ class Kind:
     step : float
         The distance of neighbouring values of a gridded or integer column; else 0.
     low, high : float or None
-        The ends of the support, if the kind has ends. Both ends of a gridded column occur in the
-        table.
+        The ends of the support, if the kind has ends.
     atoms : tuple of float
         Values of a number that have probabilities, the smallest first.
     form : str

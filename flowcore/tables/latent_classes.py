@@ -58,8 +58,7 @@ class LatentClasses:
     ) -> LatentClasses:
         """Fit H classes by EM, which starts at H different rows drawn at random.
 
-        A code -1 is unknown: a row contributes its known codes. If there are fewer distinct rows
-        than H, there are fewer classes. Cost: H n K per iteration.
+        A code -1 is unknown: a row contributes its known codes. Cost: H n K per iteration.
         """
         codes, weight = distinct_rows(codes[weight > 0], weight[weight > 0])
         n_classes = min(n_classes, len(codes))

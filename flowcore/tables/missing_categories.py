@@ -2,8 +2,7 @@
 
 The context of a density has to be complete, so unknown codes c_b are drawn from p(c_b | c_a, z_a).
 The first draws come from latent classes, for which each number is cut into intervals and becomes a
-code, too: EM fits them to the known values. Then the codes are drawn again from the fitted density.
-`FlowDensity(missing="learn")` handles unknown numbers.
+code, too. Then the codes are drawn again from the fitted density.
 """
 
 from __future__ import annotations

@@ -118,12 +118,11 @@ def normal_scores(
         P(cell) = (c + A S) / (n + A)            c of n rows are in the cell
 
     S is the share of a smooth distribution through about 1.5 n^(1/3) quantiles, but at most half as
-    many as there are values, because with more it would follow any heap. It counts as A rows. A
-    makes each row as probable as possible given the others. The values are not heaped if S alone is
-    as good. S is then the map of values that stop at once, unless an end was declared. Beyond the
-    rows there is a mass of half of 1 / (n + 1), at each end where the support goes on: so no row
-    has the probability 0. For weighted rows n is (sum w)^2 / sum w^2, and c is in proportion. None
-    for any other column.
+    many as there are values, because with more it would follow any heap. A makes each row as
+    probable as possible given the others. If S alone is as good, values are not heaped, and S is
+    the map of those that stop at once. Beyond the rows there is a mass of half of 1 / (n + 1), at
+    each end where the support goes on: so no row has the probability 0. For weighted rows n is (sum
+    w)^2 / sum w^2. None for any other column.
     """
     if not kind.is_gridded or len(x) < 2:
         return None
@@ -157,9 +156,8 @@ def normal_scores(
 def _beyond(knots, mass, side: int, end: float, beyond: float) -> tuple[list, list]:
     """(knots, masses) beyond the rows at one side, in order.
 
-    Of an infinite side nearly all is next to the rows, in an interval as dense as their last one,
-    but at least as wide, and at most a twentieth of their range: so draws beyond the rows stay near
-    them, and far rows still have a density.
+    On an infinite side nearly all is in an interval next to the rows: so draws beyond the rows stay
+    near them, and far rows still have a density.
     """
     if np.isfinite(end):
         return [end], [beyond]

@@ -22,7 +22,7 @@ class OneHot:
 
     Each value of a column has a level, and all values seen in fewer than 10 rows share one. For a
     value that was never seen the mean over the commonest levels stands, with a fifth for the shared
-    level, if it has 100 rows. Two levels need one number, a single level needs none.
+    level, if it has 100 rows. Two levels need one number.
 
     Parameters
     ----------

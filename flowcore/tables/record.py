@@ -41,7 +41,7 @@ class TableRecord(Record):
     notes : dict or None
         How it was fitted: plain data, and a `Summary`.
     scores : sequence or None
-        The map of every column of numbers, such as its `NormalScores`, or None.
+        The map of every column of numbers, or None.
     proposal : MixedMixture or None
         Where weighted draws start, if that has been fitted.
     n_points : int or None

@@ -24,9 +24,8 @@ class Rule:
 
         p(c | x) = 1 - u for this value, u / (m - 1) for each of the others,    u = .5 / (n + 1)
 
-    If another category takes the place of a number, x is the index of its value. The m values of c
-    include all unseen ones together as one, so that the sum over c is 1. If a row has an x that is
-    unseen, p(c | x) = 1 / m.
+    If x is a category, too, it is the index of its value; p(c | x) = 1 / m for an unseen one. The m
+    values of c include all unseen ones together as one, so that the sum over c is 1.
 
     Parameters
     ----------

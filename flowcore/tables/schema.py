@@ -27,10 +27,10 @@ MISSING = ("error", "drop", "atom", "learn")
 class Schema:
     """The columns of a table, in order: the kind of each, and what it adds to log p.
 
-    Numbers are continuous, text and booleans are categories, dates are dates. Constant columns and
-    free text must be set aside: `fit_table` refuses them. Anything else is a suggestion, because it
-    changes what log p means or where it is -inf: print the schema, and adopt single suggestions by
-    `edit`, or all by `suggested`.
+    Numbers are continuous, text and booleans are categories, dates are dates. Anything else is a
+    suggestion, because it changes what log p means or where it is -inf: print the schema, and adopt
+    single suggestions by `edit`, or all by `suggested`. Constant columns and free text must be set
+    aside.
 
     Parameters
     ----------
@@ -92,11 +92,9 @@ class Schema:
     def edit(self, changes: Mapping | None = None, **kinds: str | Kind) -> Schema:
         """The schema with other kinds for some columns, such as `edit(age="integer(0)")`.
 
-        changes: the same as a mapping, for names that are not valid in Python. The kinds, as text:
-        continuous, positive, positive(low), bounded(low, high), integer(low, high) and
-        gridded(step, low, high), whose ends may be left out, each optionally followed by atoms(0,
-        ...); date(unit, format), time(unit, format), categorical, boolean, aside. Errors:
-        ValueError for an unknown column or kind, and for a kind that does not fit the data.
+        changes: the same as a mapping, for names that are not valid in Python. The kinds are texts
+        as `Kind` lists them. Errors: ValueError for an unknown column or kind, and for a kind that
+        does not fit the data.
         """
         wanted = {**(changes or {}), **kinds}
         unknown = [name for name in wanted if name not in self.names]

@@ -18,8 +18,8 @@ class SoftLog(FixedMap):
         log |dx/dz| = log a + max(z, 0)
 
     An amount x whose logarithm is nearly normal has a nearly normal z; and 0 or a negative number,
-    which a later row may have, has a density, too. Both pieces and their slopes meet at a.
-    Cost: O(1) per number in both directions. Errors: ValueError unless a > 0.
+    which a later row may have, has a density, too. Cost: O(1) per number in both directions.
+    Errors: ValueError unless a > 0.
 
     Parameters
     ----------

@@ -22,12 +22,11 @@ class Tail(FixedMap):
         x / t = 1 + sigma H(p_t / P(u))        t = e^edge, u = u_t + (z - edge) / s
         H(r) = (r^k - 1) / k for r < n, then n^k (log r - log n) more
 
-    P(u) is the share of a normal density above u, and p_t = P(u_t) that of the n rows above t. If
-    the rest of such a density is in z, x - t is exponential with the mean sigma t (k = 0), or has a
-    generalised Pareto density, which is exponential beyond the value that one row exceeds: all its
-    moments are finite. s is such that the slope has no step. So columns that fall off sooner than
-    their logarithm's normal density are no cliff in z, and draws of a density with normal tails are
-    no farther out than the rows suggest.
+    P(u) is the share of a normal density above u, and p_t = P(u_t) that of the n rows above t. If z
+    has a normal tail, x - t is exponential with the mean sigma t (k = 0), or has a generalised
+    Pareto density, which is exponential beyond the value that one row exceeds: all its moments are
+    finite. s is such that the slope has no step. So draws of a density with normal tails are no
+    farther out than the rows suggest.
 
     Cost: O(1) per number in both directions. Errors: ValueError for a share that is not between 0
     and 1, a sigma that is not positive, a negative k.
@@ -112,8 +111,8 @@ def _log_hazard(u):
 def tail(z: np.ndarray, weight: np.ndarray | None = None) -> Tail | None:
     """The tail of amounts, given their logarithms z (n,): of 150 rows, or of a share of them.
 
-    Exponential or generalised Pareto: by the sum of log p of the rows of each of five folds, by
-    densities that were fitted to the others. None if the tail has few different values.
+    Exponential or generalised Pareto, whichever has the larger log p of held-out rows, in five
+    folds. None if the tail has few different values.
     """
     z = np.sort(z) if weight is None else _even(z, weight)
     share = float(np.clip(FEW / max(len(z), 1), *SHARES))
