@@ -68,9 +68,9 @@ class FlowDensity(
 
     Flows take most of the time, so they race first. The candidates are
 
-    * a spline flow, the same after `Margins`, and one that also has modes in its base; * a small
-    affine flow, and for three columns or more an affine flow that starts at the Gaussian; * for
-    strongly correlated columns a spline flow that starts at the Gaussian.
+    * a spline flow, the same after `Margins`, and one that also has modes in its base;
+    * a small affine flow, and for three columns or more an affine flow that starts at the Gaussian;
+    * for strongly correlated columns a spline flow that starts at the Gaussian.
 
     In the race every flow is trained on one or two folds. At most two, to which stacking gives
     enough weight, are then fitted on the other folds: ten in all below 1,000 rows, else five.
