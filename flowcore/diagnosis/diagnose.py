@@ -58,9 +58,11 @@ def diagnose(
     * Draws from the density are compared with the rows: the values of every column, and log p. A
       classifier tries to separate rows from draws.
     * For a flow, z = f^-1(x) is compared with the base. For one column given a context, the exact
-    PIT, F(x | context), is compared with uniform numbers. * Rows far in the tails are counted. *
-    Training rows are compared with held-out rows. * For a table, rows and draws are also compared
-    by the ranges of columns, and by the shares of values (categories, atoms, pairs of values).
+      PIT, F(x | context), is compared with uniform numbers.
+    * Rows far in the tails are counted.
+    * Training rows are compared with held-out rows.
+    * For a table, rows and draws are also compared by the ranges of columns, and by the shares of
+      values (categories, atoms, pairs of values).
 
     Held-out rows have to be new to the density. Validation rows are not, because they chose the
     best epoch or stopped the training. `diagnose` warns if most of the rows are training rows, or
