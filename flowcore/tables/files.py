@@ -46,8 +46,8 @@ def read_blocks(
     r"""The rows of a file in blocks, each a `Frame`. The first bytes decide the type of the file.
 
     * CSV: a header, then one record per line, no comments. The first block decides which columns
-    are text. Later text among numbers is an
-      error, as are rows of other lengths and broken quotes.
+      are text. Later text among numbers is an error, as are rows of other lengths and broken
+      quotes.
     * .npy: an array (n, D), or records; .npz: one such array, or columns (n,).
     * Parquet: by pyarrow.
 
