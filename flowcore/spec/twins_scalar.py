@@ -153,7 +153,8 @@ def own_method(part, base: type, name: str):
     """The method of a user's own class; a NotImplementedError if it writes `bind` alone."""
     if getattr(type(part), name, None) is getattr(base, name):
         raise NotImplementedError(
-            f"second derivatives of {part!r}: beside bind, write {name} in autograd.numpy"
+            f"second derivatives of {part!r}: beside bind, write {name} in autograd.numpy (in "
+            "flowcore itself: a twin in flowcore/spec/twins.py)"
         )
     return getattr(part, name)
 
@@ -348,7 +349,7 @@ def fixed_map(b, direction, x):
 @singledispatch
 def formulas(b):
     """f, f^-1 and log |f'(z)|."""
-    raise NotImplementedError(f"second derivatives of {b!r}: register its formulas")
+    raise NotImplementedError(f"second derivatives of {b!r}: register its formulas here")
 
 
 @formulas.register(ElementwiseAffine)

@@ -36,6 +36,14 @@ BUILT_IN = over([c for c in CASES if c[0] not in ("own-bijector", "transformer-o
 EVERY_PART = over(PARTS)
 
 
+def test_every_public_bijector_is_registered():
+    public = {name for name in fc.__all__ if isinstance(getattr(fc, name), type)}
+    public = {name for name in public if issubclass(getattr(fc, name), fc.Bijector)}
+    wrappers = {"Bijector", "Clamped", "EmbedContext"}  # the last two have tests of their own
+    missed = public - {type(make()).__name__ for make in BIJECTORS.values()} - wrappers
+    assert not missed, f"without a line in BIJECTORS of tests/support/registry.py: {missed}"
+
+
 @over(BIJECTORS)
 def test_contract(name):
     """Round trips, log-dets of brute-force Jacobians, gradients, copies, far tails, float32, ..."""
