@@ -77,7 +77,7 @@ toy_targets        8  studies.toy_targets --seeds 3 --first-seed 10 --picture do
 outliers          25  studies.outliers
 outlier_kinds      6  studies.outliers --tables 'red wine 3-5' 'abalone 9-18' --kinds labelled swapped clustered
 learning_curves   15  studies.learning_curves --picture docs/images/learning_curves.png
-estimator         60  studies.estimator --folds 3
+estimator         90  studies.estimator --folds 3
 synthetic         30  studies.synthetic
 joint_tails         5  studies.joint_tails
 components        25  studies.components --budget 0.15
