@@ -40,12 +40,12 @@ def run(
             rows = {}
             for name in own.names:
                 found = [table[names[name]] for table in tables]
-                type = types.get(f"{name}")
-                if name in own.texts and type is str:
+                written = types.get(f"{name}")
+                if name in own.texts and written is str:
                     texts, form = own.texts[name], (column_of[name].mark, reading["decimal"])
                     gap = is_missing(texts)
                     found = [np.where(gap, as_texts(column, *form), texts) for column in found]
-                elif type is float:
+                elif written is float:
                     found = [column.astype(float) for column in found]
                 rows[f"{prefix}{name}"] = _alternating(found)
             others = {typed: frame[name] for typed, name in own_names(frame, keep).items()}

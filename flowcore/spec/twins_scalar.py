@@ -349,7 +349,9 @@ def fixed_map(b, direction, x):
 @singledispatch
 def formulas(b):
     """f, f^-1 and log |f'(z)|."""
-    raise NotImplementedError(f"second derivatives of {b!r}: register its formulas here")
+    raise NotImplementedError(
+        f"second derivatives of {b!r}: register its formulas in flowcore/spec/twins_scalar.py"
+    )
 
 
 @formulas.register(ElementwiseAffine)
