@@ -124,7 +124,8 @@ def fitted_margin(x: np.ndarray, weight: np.ndarray) -> tuple[float, float, floa
     x = x / unit
     mean = np.average(x, weights=weight)
     sd = np.sqrt(np.average((x - mean) ** 2, weights=weight))
-    u, w = spread(*merged((x - mean) / sd, weight))
+    values, index, count = np.unique((x - mean) / sd, return_inverse=True, return_counts=True)
+    u, w = spread(values, np.bincount(index, weight), count)
     w *= weight.sum() / np.sum(weight**2)  # their sum is the effective number of rows
 
     def loss(theta):
@@ -143,23 +144,16 @@ def fitted_margin(x: np.ndarray, weight: np.ndarray) -> tuple[float, float, floa
         return value + STRENGTH * (e * e + log_d * log_d), gradient
 
     bounds = [(None, None), (-NARROW, None), (-SKEWED, SKEWED), TAILS]
-    options = {"maxiter": STEPS}
-    start = np.zeros(4)
     m, log_s, e, log_d = minimize(
-        loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options
+        loss, np.zeros(4), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": STEPS}
     ).x
     return unit * (mean + sd * m), unit * sd * np.exp(log_s), e, np.exp(log_d)
 
 
-def merged(x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(the distinct values in order, their weights, how many rows have them)."""
-    values, index, count = np.unique(x, return_inverse=True, return_counts=True)
-    return values, np.bincount(index, weight), count
-
-
 def spread(values, weight, count) -> tuple[np.ndarray, np.ndarray]:
-    """(values, weights), where k equal values become k points, over half of the distance to the
-    sqrt(k)-th row on each side; at an end of the column both sides are alike."""
+    """(values, weights) of distinct values in order, where those of k rows become k points, over
+    half of the distance to the sqrt(k)-th row on each side; at an end of the column both sides are
+    alike."""
     last, near = np.cumsum(count) - 1, np.ceil(np.sqrt(count)).astype(int)
     rows = np.repeat(values, count)
     left = (values - rows[np.maximum(last - count + 1 - near, 0)]) / 2
