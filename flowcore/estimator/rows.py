@@ -112,6 +112,22 @@ class Sample:
         place, light = self.place[index], self.light
         return Sample(self.x[index], context, weight / weight.sum(), place, drawn, light=light)
 
+    def behind(self, by: Bijector) -> tuple[Sample, np.ndarray | float]:
+        """(the rows that `by` maps to these, what log p of these has more); of draws, log q has it.
+
+        So the log-density of a row with holes is still a mean over what its draws have here.
+        """
+        x, context = self.x if self.drawn is None else self.drawn.x, None
+        if by.context_dim:
+            context = (
+                self.context if x.ndim == 2 else np.repeat(self.context[:, None], x.shape[1], 1)
+            )
+        x, log_det = by.inverse_and_log_det(x, context=context)
+        if self.drawn is None:
+            return replace(self, x=x), log_det
+        drawn = replace(self.drawn, x=x, log_q=self.drawn.log_q - log_det)
+        return replace(self, x=x[:, 0], drawn=drawn), 0.0
+
     def completed(self) -> Sample:
         """All copies of rows with holes; else the rows."""
         if self.drawn is None:
@@ -164,23 +180,16 @@ class Fold:
     def in_margins(self) -> Fold:
         """The same in the `Margins` of the training rows; angles are left alone."""
         x = np.where(self.angle, np.nan, self.training.x)
-        margins = Margins.from_data(x, self.training.weight)
-        z, log_det = margins.inverse_and_log_det(self.held_out.x)
-        training = replace(self.training, x=margins.inverse(self.training.x))
-        held_out = replace(self.held_out, x=z)
-        return Fold(training, held_out, self.angle, (*self.maps, margins), self.nats + log_det)
+        return self._behind(Margins.from_data(x, self.training.weight))
 
     @cached_property
     def about_means(self) -> Fold:
         """The same, less means that are linear in the context; itself without a context."""
-        if self.training.context is None:
-            return self
-        means = linear_means(self.training)
-        training, held_out = (
-            replace(rows, x=means.inverse(rows.x, context=rows.context))
-            for rows in (self.training, self.held_out)
-        )
-        return Fold(training, held_out, self.angle, (*self.maps, means), self.nats)
+        return self if self.training.context is None else self._behind(linear_means(self.training))
+
+    def _behind(self, by: Bijector) -> Fold:
+        (training, _), (held_out, nats) = (one.behind(by) for one in (self.training, self.held_out))
+        return Fold(training, held_out, self.angle, (*self.maps, by), self.nats + nats)
 
     def restored(self, density: Distribution) -> Distribution:
         """The density of the table's rows, for one of these rows."""
