@@ -11,10 +11,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from ..training.defaults import batch_size_for, epochs_for
-from .candidates import CLAMPED, Candidate, Fit, FlowCandidate, Question, simple_candidates
+from .candidates import CLAMPED, Candidate, FlowCandidate, simple_candidates
 from .rows import MOST_ROWS
 
 CORES, USED = 2, 0.8  # of the machine that the budget is of, and how much of it flows can take
@@ -43,7 +41,8 @@ class Plan:
     """The plan of a fit.
 
     simple        the simple densities, in groups of a growing size
-    flows         the leader first; seconds   of an epoch of each, on one core
+    seconds       of an epoch of each flow, on one core; the leader comes first
+    alone         a single flow is asked for: only it gets a weight, other densities are just listed
     parts, used   the number of parts that the rows are cut into; how many of them are held out
     first         on how many folds the flows race
     epochs        of every flow
@@ -53,8 +52,8 @@ class Plan:
     """
 
     simple: list[list[Candidate]]
-    flows: Flows
-    seconds: list[float]
+    seconds: dict[FlowCandidate, float]
+    alone: bool
     parts: int
     used: int
     first: int
@@ -63,16 +62,10 @@ class Plan:
     budget: float
     left_out: list[str]
 
-    def seconds_of(self, flow: FlowCandidate) -> float:
-        """Of one epoch of a flow."""
-        return self.seconds[self.flows.index(flow)]
-
-    def question(self, simple: Sequence, leader: Fit, folds) -> Question:
-        """What the other flows are asked while they train."""
-        others = np.stack([fits[0].log_p[0] for _, fits in simple], axis=1)
-        every = -(-self.epochs // self.snapshots)
-        asked = tuple(max(1, round(self.epochs / part / every)) for part in ASKED)
-        return Question(others, leader.log_p, folds.fold(0).held_out.weight, asked)
+    @property
+    def flows(self) -> list[FlowCandidate]:
+        """The leader first."""
+        return list(self.seconds)
 
 
 def default_minutes(n: int) -> float:
@@ -97,33 +90,30 @@ def plan(
             f"X has {dim:,} columns, but a Gaussian of D columns has D^2 numbers: take at most "
             f"{math.isqrt(int(MEMORY / 8 / MATRICES)):,}, or their principal components"
         )
-    parts = max(10, n // HELD_OUT) if n >= MANY else FOLDS if n >= SMALL else FOLDS_OF_SMALL
-    parts = min(parts, n)
-    used = min(parts, most, FOLDS if n >= SMALL else FOLDS_OF_SMALL)
+    folds = FOLDS if n >= SMALL else FOLDS_OF_SMALL
+    parts = min(n, max(10, n // HELD_OUT) if n >= MANY else folds)
+    used = min(parts, most, folds)
+    first, rows = min(RACED if n < TOGETHER else 1, used), n - n // parts
     simple, left_out = _simple(n, dim, used, budget)
     if any(flow.clamped for flow in flows):
         simple = [CLAMPED]
-    first = min(RACED if n < TOGETHER else 1, used)
-    rows, raced = n - n // parts, len(flows) > 1
-    flows = [one.with_bins_for(n) for one in flows]
-    if raced:
+    alone, flows = len(flows) == 1, [one.with_bins_for(n) for one in flows]
+    if not alone:
         flows = [one for one in flows if _suits(one, n, dim, condition)]
         flows.sort(key=lambda one: -one.least_condition)  # the leader first
         flows, others = _affordable(flows, rows, dims, budget)
         left_out += others
-    seconds = [_seconds(flow, rows, dims) for flow in flows]
-    epochs = epochs_for(rows)
+    seconds = {flow: _seconds(flow, rows, dims) for flow in flows}
+    epochs = epochs_for(rows) * (LONGER if n >= MANY else 1)
     if flows:
+        leader, *others = seconds.values()
+        raced = first * sum(seconds.values()) if n < TOGETHER else leader + sum(others) / ASKED[0]
         stopped = STOPPED if n < LARGE else 1.0
-        share = stopped * (
-            first * sum(seconds) if n < TOGETHER else seconds[0] + sum(seconds[1:]) / ASKED[0]
-        )
-        epochs *= LONGER if n >= MANY else 1
-        epochs = max(LEAST_EPOCHS, min(epochs, int(OF_RACE * budget / share)))
+        epochs = max(LEAST_EPOCHS, min(epochs, int(OF_RACE * budget / (stopped * raced))))
     nbytes = used * sum(flow.nbytes(*dims) for flow in flows)
     snapshots = int(MEMORY / max(nbytes, 1))  # half of the memory, in float32
     snapshots = max(LEAST, min(snapshots, SNAPSHOTS if n < TOGETHER else FEWER))
-    return Plan(simple, flows, seconds, parts, used, first, epochs, snapshots, budget, left_out)
+    return Plan(simple, seconds, alone, parts, used, first, epochs, snapshots, budget, left_out)
 
 
 def _simple(n: int, dim: int, used: int, budget: float) -> tuple[list[list[Candidate]], list[str]]:
@@ -154,12 +144,10 @@ def _affordable(
     for flow in flows:
         seconds = LEAST_EPOCHS * _seconds(flow, n, dims)
         nbytes = flow.nbytes(*dims)
-        if spent + seconds > budget:
-            left_out.append(f"{flow.name}, which takes {seconds:.0f} s or more")
-        elif held + (1 + CORES * FITTING) * nbytes > MEMORY:
-            left_out.append(
-                f"{flow.name}, which takes {(1 + CORES * FITTING) * nbytes / 1e9:.1f} GB"
-            )
+        own = (1 + CORES * FITTING) * nbytes
+        if spent + seconds > budget or held + own > MEMORY:
+            what = f"{seconds:.0f} s" if spent + seconds > budget else f"{own / 1e9:.1f} GB"
+            left_out.append(f"{flow.name}, which takes {what} or more")
         else:
             kept.append(flow)
             spent, held = spent + seconds, held + nbytes
