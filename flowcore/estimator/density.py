@@ -19,18 +19,19 @@ from sklearn.base import (
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ..bijectors import Chain, Clamped
+from ..bijectors import Clamped
 from ..core import moment_after, until
 from ..core.inputs import as_column, as_numbers, column_labels, selected
 from ..core.labels import frame_of, library_of, names_of
 from ..core.rows import as_context, as_table, as_weights
 from ..distributions import TransformedDistribution
+from ..distributions.conditioning import with_standardized_context
 from ..mixtures.incomplete_rows import MISSING
 from ..training.columns import condition_number
 from .candidates import angles_in, as_candidates
 from .plan import Plan, default_minutes, plan
 from .record import FlowDensityRecord
-from .rows import Inputs, Sample, check_rows, merged, standardized
+from .rows import Inputs, Sample, check_rows, mapped, merged, standardized
 from .selection import Selection, select, select_with_holes
 from .workers import part_of_progress
 
@@ -341,14 +342,13 @@ class FlowDensity(
         names = getattr(self, "feature_names_in_", None)
         return FlowDensityRecord(
             options, self.density_, self.latent_, None if names is None else names.tolist(),
-            self.held_out_scores_, self.summary_,
-            self.context_names_in_, self.context_dim_, proposal=self.conditionals_.kept_proposal,
-            library=getattr(self, "library_", None),
+            self.held_out_scores_, self.summary_, self.context_names_in_, self.context_dim_,
+            self.conditionals_.kept_proposal, self.library_,
         )  # fmt: skip
 
     def _as_table_of_fit(self, x: np.ndarray, index: Any = None) -> TableLike:
         """Rows x (n, D) as a frame of the library of `fit`, if that is here; else x itself."""
-        names, library = self.density_.names, getattr(self, "library_", None)
+        names, library = self.density_.names, self.library_
         if names is None or x.ndim != 2 or not (library and find_spec(library)):
             return x
         return frame_of(library, dict(zip(names, x.T, strict=True)), index)
@@ -393,17 +393,12 @@ def fit_rows(
     rows = replace(rows, light=light, angle=table.angle)
     with part_of_progress(wanted=own.progress), until(ends):
         density, latent, log_p, summary = own._selected(table, rows, seeds)
-    if of_context is not None:
-        from ..distributions.conditioning import with_standardized_context
-
-        density = with_standardized_context(density, of_context)
-        latent = with_standardized_context(latent, of_context)
     units = scale if present is None else Clamped(scale, own.context_dim_)
     names = names_of("X", X), own.context_names_in_
+    if of_context is not None:
+        density, latent = (with_standardized_context(one, of_context) for one in (density, latent))
     own.density_ = TransformedDistribution(density, units).with_names(*names)
-    maps = [latent.bijector] if isinstance(latent, TransformedDistribution) else []
-    base = latent.base if maps else latent  # a Gaussian of present numbers has no map of its own
-    own.latent_ = TransformedDistribution(base, Chain([units, *maps])).with_names(*names)
+    own.latent_ = mapped([units], latent).with_names(*names)
     vars(own).pop("conditionals_", None)  # those of an earlier fit
     own._set_scores(table, rows, first, scale, log_p, summary)
     own._n_features_out = own.density_.dim

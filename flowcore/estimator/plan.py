@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from ..training.defaults import batch_size_for, epochs_for
 from .candidates import CLAMPED, Candidate, FlowCandidate, simple_candidates
@@ -119,15 +120,11 @@ def plan(
 def _simple(n: int, dim: int, used: int, budget: float) -> tuple[list[list[Candidate]], list[str]]:
     """(the simple densities, with mixtures that take a quarter of the budget at most; the others in
     words)."""
-    sizes, kept, spent = [k for k in SIZES if k * (dim + 5) <= n], [], 0.0
-    for k in sizes:
-        seconds = k * used * min(n, MOST_ROWS) * dim**2 * PER_SHARE
-        spent += seconds * len(simple_candidates([k])[1])
-        if spent > OF_MIXTURES * budget:
-            break
-        kept.append(k)
-    left_out = [f"mixtures of {k}: too slow" for k in sizes[len(kept) :]]
-    return simple_candidates(kept), left_out
+    sizes = [k for k in SIZES if k * (dim + 5) <= n]
+    groups, each = simple_candidates(sizes), used * min(n, MOST_ROWS) * dim**2 * PER_SHARE
+    work = accumulate(k * len(group) for k, group in zip(sizes, groups[1:], strict=True))
+    fast = sum(each * components <= OF_MIXTURES * budget for components in work)
+    return groups[: 1 + fast], [f"mixtures of {k}: too slow" for k in sizes[fast:]]
 
 
 def _suits(flow: FlowCandidate, n: int, dim: int, condition: float) -> bool:
@@ -144,10 +141,10 @@ def _affordable(
     for flow in flows:
         seconds = LEAST_EPOCHS * _seconds(flow, n, dims)
         nbytes = flow.nbytes(*dims)
-        own = (1 + CORES * FITTING) * nbytes
-        if spent + seconds > budget or held + own > MEMORY:
-            what = f"{seconds:.0f} s" if spent + seconds > budget else f"{own / 1e9:.1f} GB"
-            left_out.append(f"{flow.name}, which takes {what} or more")
+        memory = (1 + CORES * FITTING) * nbytes
+        if spent + seconds > budget or held + memory > MEMORY:
+            what = f"{seconds:.0f} s and {memory / 1e9:.1f} GB or more"
+            left_out.append(f"{flow.name}, which takes {what}")
         else:
             kept.append(flow)
             spent, held = spent + seconds, held + nbytes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 20_000  # that a mixture or a regression learns from: more hardly change it
 PENALTIES = (0.1, 1.0, 10.0, 100.0)  # of a regression on columns of variance 1
 LEAST_ROWS = 3  # one is held out, and a single other one has no spread
-LARGEST = 1e30  # of what float32 holds well
-FARTHEST = 1e100  # standard deviations: sums of squares of what is beyond may be no floats
+FARTHEST = 1e30  # standard deviations: sums of squares of what is beyond may be no floats
 HOLE = -1.2345678e308  # in place of NaN, which equals nothing
 FAR = 10.0  # interquartile ranges from the quartiles: what lies beyond counts as if it were there
 
@@ -149,44 +148,40 @@ class Inputs(NamedTuple):
 class Fold:
     """The rows that a candidate is fitted to, and those that it is scored on.
 
-    maps    from these rows to those of the table, the last one first
-    nats    (n,), what log p of the held-out rows gains by them
+    maps    from the training rows to those of the table, the last one first
     """
 
     training: Sample
     held_out: Sample
     maps: tuple[Bijector, ...] = ()
-    nats: np.ndarray | float = 0.0
 
     @cached_property
     def in_margins(self) -> Fold:
-        """The same in the `Margins` of the training rows; angles are left alone."""
-        x = np.where(self.training.angle, np.nan, self.training.x)
-        margins = Margins.from_data(x, self.training.weight)
-        z, log_det = margins.inverse_and_log_det(self.held_out.x)
-        training = replace(self.training, x=margins.inverse(self.training.x))
-        held_out = replace(self.held_out, x=z)
-        return Fold(training, held_out, (*self.maps, margins), self.nats + log_det)
+        """The same with training rows in their `Margins`; angles are left alone."""
+        rows = self.training
+        x = np.where(rows.angle, np.nan, rows.x)
+        return self._mapped(Margins.from_data(x, rows.weight))
 
     @cached_property
     def about_means(self) -> Fold:
-        """The same, less means that are linear in the context; itself without a context."""
-        if self.training.context is None:
-            return self
-        means = linear_means(self.training)
-        training, held_out = (
-            replace(rows, x=means.inverse(rows.x, context=rows.context))
-            for rows in (self.training, self.held_out)
-        )
-        return Fold(training, held_out, (*self.maps, means), self.nats)
+        """The same with training rows less means that are linear in their context."""
+        rows = self.training
+        return self if rows.context is None else self._mapped(linear_means(rows), rows.context)
+
+    def _mapped(self, by: Bijector, context: np.ndarray | None = None) -> Fold:
+        x = by.inverse(self.training.x, context=context)
+        return replace(self, training=replace(self.training, x=x), maps=(*self.maps, by))
 
     def restored(self, density: Distribution) -> Distribution:
         """The density of the table's rows, for one of these rows."""
-        if not self.maps:
-            return density
-        if isinstance(density, TransformedDistribution):
-            return TransformedDistribution(density.base, Chain([*self.maps, density.bijector]))
-        return TransformedDistribution(density, Chain(self.maps))
+        return mapped(self.maps, density) if self.maps else density
+
+
+def mapped(maps: Sequence[Bijector], density: Distribution) -> TransformedDistribution:
+    """The density after these maps, the last one first: one flow, if it is a flow."""
+    if isinstance(density, TransformedDistribution):
+        return TransformedDistribution(density.base, Chain([*maps, density.bijector]))
+    return TransformedDistribution(density, Chain(maps))
 
 
 def linear_means(rows: Sample) -> MaskedAutoregressiveFlow:

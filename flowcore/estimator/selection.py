@@ -13,7 +13,7 @@ from ..conditionals.completion import completed
 from ..core import BLAS, OutOfTime, limit, until, warn
 from ..distributions import Distribution, Mixture, TransformedDistribution
 from ..training.columns import check_columns
-from .candidates import Candidate, Fit, FlowCandidate, Question, evaluated, floored
+from .candidates import Candidate, Fit, FlowCandidate, Question, evaluated, floored, still_adds
 from .plan import ASKED, OF_MIXTURES, TOGETHER, Plan
 from .record import Scored, Summary
 from .rows import Fold, Sample
@@ -124,7 +124,7 @@ def race(folds: Folds, simple: Fits, train: Callable[..., Fits], late: list[str]
     words; the seconds of one core that all have taken, by the plan's costs).
 
     Worth their time are those to which stacking gives a weight. If there are many rows, a leader is
-    trained to the end, and the others as long as they add something to it, see `Question`.
+    trained to the end, and the others as long as they add something to it, see `still_adds`.
     """
     plan = folds.plan
     costs, places, first = dict(plan.seconds), range(plan.first), plan.flows[:1]
@@ -139,10 +139,9 @@ def race(folds: Folds, simple: Fits, train: Callable[..., Fits], late: list[str]
     found = [(flow, fits) for flow, fits in found if all(fits)]
     late += [f"the end of {flow.name}" for flow, fits in found if any(fit.cut for fit in fits)]
     spent = sum(plan.seconds[flow] * fit.epochs for flow, fits in found for fit in fits)
-    others = [folds.fitted(*one).log_p for one in simple]
     running = [(flow, fits) for flow, fits in found if not fits[0].dropped]
-    log_p = np.stack([*others, *(folds.fitted(*one).log_p for one in running)], axis=1)
-    weight = stacked_weights(log_p, folds.weight(plan.first))[len(others) :]
+    log_p = np.stack([folds.fitted(*one).log_p for one in [*simple, *running]], axis=1)
+    weight = stacked_weights(log_p, folds.weight(plan.first))[len(simple) :]
     best = np.argsort(-weight, kind="stable")[:MOST_FLOWS]
     kept = [running[i] for i in best if plan.alone or weight[i] >= WORTH]
     names = {flow.name for flow, _ in kept}
@@ -155,7 +154,7 @@ def question_of(folds: Folds, simple: Fits, leader: Fit) -> Question:
     others = np.stack([fits[0].log_p[0] for _, fits in simple], axis=1)
     every = -(-folds.plan.epochs // folds.plan.snapshots)
     asked = tuple(max(1, round(folds.plan.epochs / part / every)) for part in ASKED)
-    return Question(others, leader.log_p, folds.fold(0).held_out.weight, asked)
+    return partial(still_adds, others, leader.log_p, folds.fold(0).held_out.weight, asked)
 
 
 def other_folds(
@@ -181,10 +180,11 @@ def other_folds(
 
 @dataclass(frozen=True)
 class Fitted:
-    """A candidate after its fits: a density per fold, and log p of all held-out rows (n,)."""
+    """A candidate after its fits: a density per fold, and log p of all held-out rows (n,), fold by
+    fold."""
 
     candidate: Candidate | FlowCandidate
-    densities: list[Distribution]
+    densities: Sequence[Distribution]
     log_p: np.ndarray
 
 
@@ -211,8 +211,8 @@ class Folds:
                               for k, fit in enumerate(fits)]))  # fmt: skip
 
     def held_out(self, used: int) -> np.ndarray:
-        """(n,): which rows the first folds hold out."""
-        return self._number < used
+        """The rows that the first folds hold out, fold by fold."""
+        return np.concatenate([np.flatnonzero(self._number == k) for k in range(used)])
 
     def number(self, used: int) -> np.ndarray:
         """The fold of each of these rows."""
@@ -231,20 +231,17 @@ class Folds:
     def fitted(self, candidate: Candidate | FlowCandidate, fits: list[Fit]) -> Fitted:
         """The candidate at the snapshot that is best for all folds together; a fold whose training
         had ended before takes its own best."""
-        number, weight = self.number(len(fits)), self.weight(len(fits))
-        parts = [number == k for k in range(len(fits))]
-        weights = [weight[part] for part in parts]
-        curves = [
-            np.array([floored(log_p, weight) @ weight for log_p in fit.log_p])
-            for fit, weight in zip(fits, weights, strict=True)
-        ]
+        curves = []
+        for k, fit in enumerate(fits):
+            weight = self.rows.weight[self._number == k]
+            curves.append(np.array([floored(log_p, weight) @ weight for log_p in fit.log_p]))
         longest = max(map(len, curves))
         best = int(np.argmax(sum(np.pad(c, (0, longest - len(c)), "edge") for c in curves)))
-        densities, log_p = [], np.empty(len(number))
-        for fit, part, curve in zip(fits, parts, curves, strict=True):
-            density, log_p[part] = fit.at(best if best < len(curve) else int(np.argmax(curve)))
-            densities.append(density)
-        return Fitted(candidate, densities, log_p)
+        densities, log_p = zip(*(
+            fit.at(best if best < len(curve) else int(np.argmax(curve)))
+            for fit, curve in zip(fits, curves, strict=True)
+        ), strict=True)  # fmt: skip
+        return Fitted(candidate, densities, np.concatenate(log_p))
 
 
 def stacked(
@@ -262,12 +259,7 @@ def stacked(
     scores = np.full(len(folds.rows), np.nan)
     scores[folds.held_out(used)] = mixed(log_p[:, kept], w[kept])
     chosen = list(zip(fitted, [0.0] * first + w.tolist(), strict=True))
-    parts = [
-        (density, own / len(one.densities))
-        for one, own in chosen
-        if own
-        for density in one.densities
-    ]
+    parts = [(density, own / used) for one, own in chosen if own for density in one.densities]
     by_weight = sorted(chosen, key=lambda own: -own[1])
     latent = next(one.densities[0] for one, _ in by_weight if one.candidate.latent)
     scored = tuple(

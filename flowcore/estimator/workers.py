@@ -67,9 +67,8 @@ def run(
         delayed(_within)(ends, expected / max(expected, own), task, **threads)
         for task, expected, own in zip(tasks, seconds, remaining, strict=True)
     )
-    if not backend.supports_return_generator:  # multiprocessing: all at once
-        return Parallel(n_jobs=jobs)(calls)
-    results = Parallel(n_jobs=jobs, return_as="generator")(calls)
+    form = "generator" if backend.supports_return_generator else "list"
+    results = Parallel(n_jobs=jobs, return_as=form)(calls)
     for result, expected in zip(results, seconds, strict=True):
         found.append(result)
         _advance(expected / budget)

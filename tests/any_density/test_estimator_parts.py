@@ -22,11 +22,10 @@ from flowcore.estimator.candidates import (
     FLOWS,
     Candidate,
     Fit,
-    Question,
     added,
     floored,
-    rounded,
     simple_candidates,
+    still_adds,
 )
 from flowcore.estimator.plan import MEMORY, default_minutes, plan
 from flowcore.estimator.rows import (
@@ -132,7 +131,7 @@ class Runner:
     def fitted(self, fold, seed, epochs, snapshots, n_modes, shrink, question=None):
         curve = self.curve[:, fold.held_out.place]
         for k, log_p in enumerate(curve, start=1):
-            if question and not question.goes_on(k, log_p):
+            if question and not question(k, log_p):
                 return Fit(fc.Normal(1), curve[:k], epochs=k, dropped=True)
         return Fit(fc.Normal(1), curve, epochs=len(curve))
 
@@ -180,9 +179,9 @@ def test_in_a_large_table_a_flow_that_adds_nothing_is_not_trained_to_the_end():
 def test_a_question_compares_at_the_same_epoch():
     """The leader goes on to learn; a flow that is as good as it was then is asked only twice."""
     leader = np.repeat([[-9.0], [-5.0], [-1.0]], 50, axis=1)
-    question = Question(np.full((50, 1), -8.0), leader, equal(50), (1, 3))
-    assert question.goes_on(1, np.full(50, -7.0)) and question.goes_on(2, np.full(50, -99.0))
-    assert not question.goes_on(1, np.full(50, -8.5)) and not question.goes_on(3, np.full(50, -2.0))
+    question = partial(still_adds, np.full((50, 1), -8.0), leader, equal(50), (1, 3))
+    assert question(1, np.full(50, -7.0)) and question(2, np.full(50, -99.0))
+    assert not question(1, np.full(50, -8.5)) and not question(3, np.full(50, -2.0))
 
 
 @pytest.mark.parametrize(("times", "is_gain"), [(1, False), (4, True)])
@@ -203,7 +202,7 @@ def test_splines_have_as_many_bins_as_the_rows_determine(monkeypatch):
         if not flow.bins:
             assert many is flow
             continue
-        assert flow.with_bins_for(500) == flow and many.with_bins_for(500) == flow
+        assert flow.with_bins_for(500) == flow
         costs = [one.milliseconds(3, 64) for one in (flow, many)]
         assert costs[0] < costs[1] < 1.5 * costs[0], name
         assert plan(60_000, 3, 0, [flow], 1.0).flows == [many]
@@ -345,12 +344,6 @@ def test_larger_sizes_are_tried_until_two_are_no_better():
     x = np.random.default_rng(0).normal(size=(100, 1))
     found = simple_fits(folds_of(table(x), 5, 1, simple=groups, first=1), [])
     assert tried == [3, 5, 1, 4, 1.1] and len(found) == 5
-
-
-def test_parameters_are_kept_in_float32_if_it_holds_them():
-    assert rounded(np.array([1.0, -1e29])).dtype == np.float32
-    theta = np.array([1.0, -1e60])  # the mean of a mode, on a far row
-    np.testing.assert_array_equal(rounded(theta), theta)
 
 
 def as_white(x):
@@ -611,7 +604,7 @@ def test_a_flow_learns_in_float32_and_is_scored_as_it_is_then():
     density, log_p = FLOWS["small"].fitted(fold, 0, 12, 4, 2, True).at(-1)
     assert density.dtype == float
     np.testing.assert_array_equal(density.params, density.params.astype(np.float32))
-    np.testing.assert_allclose(log_p, density.log_prob(fold.held_out.x), rtol=0, atol=1e-4)
+    np.testing.assert_allclose(log_p, density.log_prob(fold.held_out.x), rtol=1e-12)
 
 
 @pytest.fixture
@@ -632,7 +625,7 @@ def test_a_flow_whose_time_is_over_keeps_its_best_epoch(ticks, looks):
     short, enough = fitted(looks), fitted(np.inf)
     assert short.cut and not enough.cut and len(short.log_p) <= len(enough.log_p)
     assert np.isfinite(short.log_p).all()
-    start = FLOWS["small"]._untrained(fold, np.random.default_rng(0), 2, True)
+    start = FLOWS["small"]._untrained(fold.training, np.random.default_rng(0), 2, True)
     assert not np.array_equal(short.density.params, start.params)
     with pytest.raises(OutOfTime):
         fitted(-1)

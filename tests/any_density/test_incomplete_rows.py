@@ -10,8 +10,8 @@ from sklearn.covariance import oas
 import flowcore as fc
 from flowcore.conditionals.completion import completed
 from flowcore.core import until
-from flowcore.estimator.candidates import evaluated
-from flowcore.estimator.rows import Sample
+from flowcore.estimator.candidates import evaluated, simple_candidates
+from flowcore.estimator.rows import Fold, Sample
 from flowcore.mixtures import expectation_maximization as em
 from flowcore.mixtures.expectation_maximization import shrunk
 from flowcore.mixtures.incomplete_rows import (
@@ -203,6 +203,22 @@ def test_complete_rows_are_there_once():
     assert len(copies) == (~hole).sum() + m * hole.sum() and copies.times == len(copies) / 60
     assert np.isclose(copies.weight.sum(), 1)
     assert np.allclose(np.bincount(copies.place, copies.weight)[:60], 1 / 60)
+
+
+@pytest.mark.parametrize("name", ["Gaussian", "Gaussian of margins"])
+def test_a_candidate_is_scored_as_the_density_that_it_becomes(name):
+    """The draws of held-out rows were evaluated as if they were mapped by the margins, too, and
+    less the means that are linear in the context."""
+    x, rng = with_holes(np.exp(mixture(dim=3).sample(150, rng=0) / 4)), np.random.default_rng(0)
+    weight, context = np.full(150, 1 / 150), rng.normal(size=(150, 1))
+    drawn = completed(x, context, weight, rng)
+    rows = Sample(drawn.copies[:, 0], context, weight, np.arange(150), drawn)
+    held_out = rows.take(np.arange(150) >= 100)
+    fold = Fold(rows.take(np.arange(150) < 100).completed(), held_out)
+    one = next(one for one in simple_candidates([])[0] if one.name == name)
+    density, log_p = one.fitted(fold, 0).at(0)
+    truth = held_out.drawn.log_marginal(evaluated(density), held_out.context)
+    np.testing.assert_allclose(log_p, truth)
 
 
 # ---------------------------------------------------------------- FlowDensity
