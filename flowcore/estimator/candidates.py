@@ -134,8 +134,6 @@ class FlowCandidate:
     white    it starts at the Gaussian, with a full matrix at the data end, and reads the principal
              axes of the context
     widens   its networks are as wide as the table: from there on, work and memory grow as D^2
-    least_dim, rows_per_column, least_condition   "auto" leaves it out in smaller dimensions, with
-             fewer rows for each column, or if the condition number of the correlations is smaller
     clamped  of rows that lack some numbers, see `Clamped`
     margins  of the rows in their `Margins`
     """
@@ -147,9 +145,6 @@ class FlowCandidate:
     modes: bool = False
     white: bool = False
     widens: bool = True
-    least_dim: int = 1
-    rows_per_column: int = 0
-    least_condition: float = 1.0
     clamped: bool = False
     margins: bool = False
     seed = 200
@@ -272,8 +267,8 @@ class Snapshots:
         self.log_p.append(log_prob(self.density, self.fold.held_out))
         weight = self.fold.held_out.weight
         self.scores.append(floored(self.log_p[-1], weight) @ weight)
-        if self.question and not self.question(len(self.log_p), self.log_p[-1]):
-            self.dropped = True
+        if self.question:
+            self.dropped = not self.question(len(self.log_p), self.log_p[-1])
         worse = len(self.scores) - 1 - int(np.argmax(self.scores))
         return self.dropped or worse * self.every >= self.patience
 
@@ -330,8 +325,6 @@ def floored(log_p: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return np.maximum(log_p, np.interp(LOWEST * below[-1], below, log_p[order]) - BELOW)
 
 
-CORRELATED = 300.0  # condition number: from there on, a white spline flow is worth its time
-
 affine = partial(maf, base="student_t", activation="tanh")  # with tails, as that of `nsf`
 spline = partial(nsf, activation="tanh")
 FLOWS = {
@@ -339,15 +332,13 @@ FLOWS = {
     "margins": FlowCandidate("spline flow of margins", spline, (1.2, 0.09, 0.002, 0.002),
                              bins=BINS, margins=True),
     "modes": FlowCandidate("spline flow of modes", partial(spline, layers=2),
-                           (0.8, 0.05, 0.002, 0.001), bins=BINS, modes=True, margins=True,
-                           least_dim=2),
+                           (0.8, 0.05, 0.002, 0.001), bins=BINS, modes=True, margins=True),
     "white": FlowCandidate("affine flow, white", partial(affine, layers=3),
-                           (0.5, 0.015, 0.003, 0.0002), white=True, least_dim=3),
+                           (0.5, 0.015, 0.003, 0.0002), white=True),
     "small": FlowCandidate("small affine flow", partial(affine, layers=3, hidden=[32]),
                            (0.3, 0.01, 0.001, 0.0001), widens=False),
     "white_spline": FlowCandidate("spline flow, white", spline, (1.2, 0.09, 0.002, 0.002),
-                                  bins=BINS, white=True, rows_per_column=100,
-                                  least_condition=CORRELATED),
+                                  bins=BINS, white=True),
 }  # fmt: skip
 AFFINE = FlowCandidate("affine flow", affine, (0.5, 0.015, 0.003, 0.0002))  # if it is asked for
 KNOWN = {**FLOWS, "affine": AFFINE}

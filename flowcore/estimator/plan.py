@@ -21,6 +21,7 @@ FOLDS, SMALL, FOLDS_OF_SMALL = 5, 1000, 10  # with fewer rows than SMALL more of
 MANY, HELD_OUT = 10_000, 5_000  # rows: from there on a fold holds out a tenth, at most so many
 LONGER = 2  # times as many epochs as `fit` makes, of MANY rows: worth more than another fold
 LEAST_EPOCHS, FEW_ROWS = 4, 40  # of fewer rows no flow can be learned
+CORRELATED, ROWS_PER_COLUMN = 300.0, 100  # condition number, rows: of a white spline flow, at least
 TOGETHER = 2000  # rows: up to there all folds stop at the same epoch, of many
 SNAPSHOTS, FEWER, LEAST = 40, 16, 4  # of a flow's training, where memory holds them
 LARGE, STOPPED = 5000, 0.5  # with fewer rows, early stopping leaves such a share of all epochs
@@ -101,7 +102,7 @@ def plan(
     alone, flows = len(flows) == 1, [one.with_bins_for(n) for one in flows]
     if not alone:
         flows = [one for one in flows if _suits(one, n, dim, condition)]
-        flows.sort(key=lambda one: -one.least_condition)  # the leader first
+        flows.sort(key=_leads, reverse=True)  # the leader first
         flows, others = _affordable(flows, rows, dims, budget)
         left_out += others
     seconds = {flow: _seconds(flow, rows, dims) for flow in flows}
@@ -129,8 +130,14 @@ def _simple(n: int, dim: int, used: int, budget: float) -> tuple[list[list[Candi
 
 def _suits(flow: FlowCandidate, n: int, dim: int, condition: float) -> bool:
     """Whether it may be of use for such a table."""
-    least = max(FEW_ROWS, flow.rows_per_column * dim)
-    return n >= least and dim >= flow.least_dim and condition >= flow.least_condition
+    if _leads(flow):
+        return condition >= CORRELATED and n >= max(FEW_ROWS, ROWS_PER_COLUMN * dim)
+    return n >= FEW_ROWS and dim >= (3 if flow.white else 2 if flow.modes else 1)
+
+
+def _leads(flow: FlowCandidate) -> bool:
+    """Whether the others are compared with it, if it suits the table: the white spline flow."""
+    return flow.white and flow.bins > 0
 
 
 def _affordable(

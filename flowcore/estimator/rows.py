@@ -117,13 +117,9 @@ class Sample:
             return self
         copies = self.drawn.copies
         m = np.where(self.drawn.hole, copies.shape[1], 1)  # of each row
-        context, weight, place = (
-            None if a is None else np.repeat(a, m, axis=0)
-            for a in (self.context, self.weight / m, self.place)
-        )
+        rows = replace(self, weight=self.weight / m, drawn=None, times=m.mean())
         kept = np.arange(copies.shape[1]) < m[:, None]
-        return replace(self, x=copies[kept], context=context, weight=weight, place=place,
-                       drawn=None, times=m.mean())  # fmt: skip
+        return replace(rows.take(np.repeat(np.arange(len(m)), m)), x=copies[kept])
 
 
 class Inputs(NamedTuple):

@@ -104,11 +104,11 @@ def simple_fits(folds: Folds, late: list[str]) -> Fits:
 def options_of(folds: Folds, simple: Fits) -> dict:
     """Those of the fit of a flow, of which two depend on the simple densities."""
     best = [one for one, _ in sorted(simple, key=lambda own: -folds.score(own[1]))]
-    sizes = [one.options["n_components"] for one in best if one.options.get("n_components")]
-    shrink = [one.options.get("shrink", True) for one in best if one.latent]
+    sizes = (one.options["n_components"] for one in best if "n_components" in one.options)
+    shrink = (one.options.get("shrink", True) for one in best if one.latent)
     return {"epochs": folds.plan.epochs, "snapshots": folds.plan.snapshots,
-            "shrink": [*shrink, True][0],
-            "n_modes": min(max([*sizes, MODES][0], 2), MOST_MODES)}  # fmt: skip
+            "shrink": next(shrink, True),
+            "n_modes": min(max(next(sizes, MODES), 2), MOST_MODES)}  # fmt: skip
 
 
 def trained(folds: Folds, costs: dict[FlowCandidate, float], places, run, how, **more) -> Fits:
@@ -141,7 +141,7 @@ def race(folds: Folds, simple: Fits, train: Callable[..., Fits], late: list[str]
     spent = sum(plan.seconds[flow] * fit.epochs for flow, fits in found for fit in fits)
     running = [(flow, fits) for flow, fits in found if not fits[0].dropped]
     log_p = np.stack([folds.fitted(*one).log_p for one in [*simple, *running]], axis=1)
-    weight = stacked_weights(log_p, folds.weight(plan.first))[len(simple) :]
+    weight = stacked_weights(log_p, folds.rows.weight[folds.held_out(plan.first)])[len(simple) :]
     best = np.argsort(-weight, kind="stable")[:MOST_FLOWS]
     kept = [running[i] for i in best if plan.alone or weight[i] >= WORTH]
     names = {flow.name for flow, _ in kept}
@@ -189,18 +189,18 @@ class Fitted:
 
 
 class Folds:
-    """The rows, and the folds in which they are held out."""
+    """The rows, and the folds in which they are held out; number: the fold of each row, (n,)."""
 
     def __init__(self, rows: Sample, plan: Plan, seeds: np.random.SeedSequence):
         cut, *self._seeds = seeds.spawn(1 + plan.used)
         self.rows, self.plan = rows, plan
-        self._number = np.random.default_rng(cut).permutation(len(rows)) % plan.parts
+        self.number = np.random.default_rng(cut).permutation(len(rows)) % plan.parts
         self._made: dict[int, Fold] = {}
 
     def fold(self, k: int) -> Fold:
         """Made when it is asked for: of a large table few are."""
         if k not in self._made:
-            here = self._number == k
+            here = self.number == k
             self._made[k] = Fold(self.rows.take(~here).completed(), self.rows.take(here))
         return self._made[k]
 
@@ -212,15 +212,7 @@ class Folds:
 
     def held_out(self, used: int) -> np.ndarray:
         """The rows that the first folds hold out, fold by fold."""
-        return np.concatenate([np.flatnonzero(self._number == k) for k in range(used)])
-
-    def number(self, used: int) -> np.ndarray:
-        """The fold of each of these rows."""
-        return self._number[self.held_out(used)]
-
-    def weight(self, used: int) -> np.ndarray:
-        """Of each of these rows."""
-        return self.rows.weight[self.held_out(used)]
+        return np.concatenate([np.flatnonzero(self.number == k) for k in range(used)])
 
     def task(self, candidate: Candidate | FlowCandidate, k: int, **options) -> partial:
         """A candidate's fit on a fold."""
@@ -233,7 +225,7 @@ class Folds:
         had ended before takes its own best."""
         curves = []
         for k, fit in enumerate(fits):
-            weight = self.rows.weight[self._number == k]
+            weight = self.rows.weight[self.number == k]
             curves.append(np.array([floored(log_p, weight) @ weight for log_p in fit.log_p]))
         longest = max(map(len, curves))
         best = int(np.argmax(sum(np.pad(c, (0, longest - len(c)), "edge") for c in curves)))
@@ -252,12 +244,13 @@ def stacked(
     The density is the mixture of the candidates, from the number `first` on, without those of
     little weight. log p (n,) has the held-out rows, and NaN for the others.
     """
-    log_p, weight = np.stack([one.log_p for one in fitted[first:]], axis=1), folds.weight(used)
+    log_p, held_out = np.stack([one.log_p for one in fitted[first:]], axis=1), folds.held_out(used)
+    number, weight = folds.number[held_out], folds.rows.weight[held_out]
     w = stacked_weights(log_p, weight)
     kept = (w >= SMALLEST_WEIGHT) | [one.candidate.kept for one in fitted[first:]]
     w = np.where(kept, w, 0) / w[kept].sum()
     scores = np.full(len(folds.rows), np.nan)
-    scores[folds.held_out(used)] = mixed(log_p[:, kept], w[kept])
+    scores[held_out] = mixed(log_p[:, kept], w[kept])
     chosen = list(zip(fitted, [0.0] * first + w.tolist(), strict=True))
     parts = [(density, own / used) for one, own in chosen if own for density in one.densities]
     by_weight = sorted(chosen, key=lambda own: -own[1])
@@ -266,7 +259,7 @@ def stacked(
         Scored(one.candidate.name, *mean_and_error(one.log_p, weight), own, one.candidate.is_flow)
         for one, own in chosen
     )
-    mean, error = mean_and_error(cross_fitted(log_p, folds.number(used), weight), weight)
+    mean, error = mean_and_error(cross_fitted(log_p, number, weight), weight)
     total = Scored("this density", mean, error, 1.0, False)
     summary = Summary(scored, total, len(scores), len(weight), used, tuple(left_out))
     return Mixture(*zip(*parts, strict=True)), latent, scores, summary

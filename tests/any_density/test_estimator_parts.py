@@ -18,7 +18,6 @@ from flowcore.core import OutOfTime, check_time, limit, until
 from flowcore.estimator import simple_densities
 from flowcore.estimator.candidates import (
     AFFINE,
-    CORRELATED,
     FLOWS,
     Candidate,
     Fit,
@@ -27,7 +26,7 @@ from flowcore.estimator.candidates import (
     simple_candidates,
     still_adds,
 )
-from flowcore.estimator.plan import MEMORY, default_minutes, plan
+from flowcore.estimator.plan import CORRELATED, MEMORY, default_minutes, plan
 from flowcore.estimator.rows import (
     Fold,
     Sample,
@@ -552,13 +551,15 @@ def test_folds_stop_together():
     # one fold likes the last snapshot by luck, another, which weighs more, that in the middle
     curves = [[-3.0, -2.5, -2.4], [-3.0, -2.0, -4.0], [-3.0]]
     rows = table(np.arange(15.0)[:, None])
-    number = folds_of(rows, 3, 3).number(3)
+    number = folds_of(rows, 3, 3).number
     folds = folds_of(replace(rows, weight=np.array([1.0, 5.0, 1.0])[number]), 3, 3)
     fits = [Fit(flow, np.repeat([own], 5, axis=0).T, thetas) for own in curves[:2]]
     fits.append(Fit(flow.with_params(thetas[0].astype(float)), np.full((1, 5), -3.0)))
     found = folds.fitted(AFFINE, fits)
     assert [density.params[0] for density in found.densities] == [1, 1, 0]
-    np.testing.assert_array_equal(found.log_p, np.array([-2.5, -2.0, -3.0])[folds.number(3)])
+    np.testing.assert_array_equal(
+        found.log_p, np.array([-2.5, -2.0, -3.0])[folds.number[folds.held_out(3)]]
+    )
     assert floored(np.append(np.zeros(99), -1e5), equal(100)).min() > -1100
 
 
