@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -54,8 +54,8 @@ def select(rows: Sample, plan: Plan, seeds: np.random.SeedSequence, n_jobs) -> S
             always=True,
         )
     left_out = [*plan.left_out, *left_out, *(f"{o}, as max_seconds was over" for o in late)]
-    fitted = [folds.fitted(one, fits[:used]) for one, fits in [*simple, *flows]]
-    return stacked(fitted, len(simple) if plan.alone and flows else 0, folds, used, left_out)
+    listed = len(simple) if plan.alone and flows else 0
+    return stacked([*simple, *flows], listed, folds, used, left_out)
 
 
 def select_with_holes(
@@ -140,7 +140,7 @@ def race(folds: Folds, simple: Fits, train: Callable[..., Fits], late: list[str]
     late += [f"the end of {flow.name}" for flow, fits in found if any(fit.cut for fit in fits)]
     spent = sum(plan.seconds[flow] * fit.epochs for flow, fits in found for fit in fits)
     running = [(flow, fits) for flow, fits in found if not fits[0].dropped]
-    log_p = np.stack([folds.fitted(*one).log_p for one in [*simple, *running]], axis=1)
+    log_p = np.stack([folds.fitted(fits)[1] for _, fits in [*simple, *running]], axis=1)
     weight = stacked_weights(log_p, folds.rows.weight[folds.held_out(plan.first)])[len(simple) :]
     best = np.argsort(-weight, kind="stable")[:MOST_FLOWS]
     kept = [running[i] for i in best if plan.alone or weight[i] >= WORTH]
@@ -178,16 +178,6 @@ def other_folds(
     return used
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """A candidate after its fits: a density per fold, and log p of all held-out rows (n,), fold by
-    fold."""
-
-    candidate: Candidate | FlowCandidate
-    densities: Sequence[Distribution]
-    log_p: np.ndarray
-
-
 class Folds:
     """The rows, and the folds in which they are held out; number: the fold of each row, (n,)."""
 
@@ -220,9 +210,10 @@ class Folds:
         seed = int(np.random.SeedSequence(state).generate_state(1)[0])
         return partial(candidate.fitted, self.fold(k), seed, **options)
 
-    def fitted(self, candidate: Candidate | FlowCandidate, fits: list[Fit]) -> Fitted:
-        """The candidate at the snapshot that is best for all folds together; a fold whose training
-        had ended before takes its own best."""
+    def fitted(self, fits: list[Fit]) -> tuple[Sequence[Distribution], np.ndarray]:
+        """(a density per fold, log p of all held-out rows (n,), fold by fold) of a candidate, at
+        the snapshot that is best for all folds together; a fold whose training had ended before
+        takes its own best."""
         curves = []
         for k, fit in enumerate(fits):
             weight = self.rows.weight[self.number == k]
@@ -233,33 +224,35 @@ class Folds:
             fit.at(best if best < len(curve) else int(np.argmax(curve)))
             for fit, curve in zip(fits, curves, strict=True)
         ), strict=True)  # fmt: skip
-        return Fitted(candidate, densities, np.concatenate(log_p))
+        return densities, np.concatenate(log_p)
 
 
 def stacked(
-    fitted: list[Fitted], first: int, folds: Folds, used: int, left_out: Sequence[str] = ()
+    fits: Fits, listed: int, folds: Folds, used: int, left_out: Sequence[str] = ()
 ) -> Selection:
     """(a density, its best part with a latent space, log p, a summary), of standardised rows.
 
-    The density is the mixture of the candidates, from the number `first` on, without those of
-    little weight. log p (n,) has the held-out rows, and NaN for the others.
+    The density is the mixture of the candidates, without those of little weight; the first ones,
+    `listed`, are just scored. log p (n,) has the held-out rows, and NaN for the others.
     """
-    log_p, held_out = np.stack([one.log_p for one in fitted[first:]], axis=1), folds.held_out(used)
+    held_out = folds.held_out(used)
     number, weight = folds.number[held_out], folds.rows.weight[held_out]
+    fitted = [folds.fitted(own[:used]) for _, own in fits]
+    log_p = np.stack([own for _, own in fitted[listed:]], axis=1)
     w = stacked_weights(log_p, weight)
-    kept = (w >= SMALLEST_WEIGHT) | [one.candidate.kept for one in fitted[first:]]
+    kept = (w >= SMALLEST_WEIGHT) | [one.kept for one, _ in fits[listed:]]
     w = np.where(kept, w, 0) / w[kept].sum()
     scores = np.full(len(folds.rows), np.nan)
     scores[held_out] = mixed(log_p[:, kept], w[kept])
-    chosen = list(zip(fitted, [0.0] * first + w.tolist(), strict=True))
-    parts = [(density, own / used) for one, own in chosen if own for density in one.densities]
-    by_weight = sorted(chosen, key=lambda own: -own[1])
-    latent = next(one.densities[0] for one, _ in by_weight if one.candidate.latent)
+    shares, tried = [0.0] * listed + w.tolist(), [one for one, _ in fits]
+    chosen = list(zip(tried, fitted, shares, strict=True))
+    parts = [(density, own / used) for _, (found, _), own in chosen if own for density in found]
+    _, (best, _), _ = max((own for own in chosen if own[0].latent), key=lambda own: own[2])
     scored = tuple(
-        Scored(one.candidate.name, *mean_and_error(one.log_p, weight), own, one.candidate.is_flow)
-        for one, own in chosen
+        Scored(one.name, *mean_and_error(log_p, weight), share, one.is_flow)
+        for one, (_, log_p), share in chosen
     )
     mean, error = mean_and_error(cross_fitted(log_p, number, weight), weight)
     total = Scored("this density", mean, error, 1.0, False)
     summary = Summary(scored, total, len(scores), len(weight), used, tuple(left_out))
-    return Mixture(*zip(*parts, strict=True)), latent, scores, summary
+    return Mixture(*zip(*parts, strict=True)), best[0], scores, summary

@@ -17,7 +17,6 @@ import flowcore as fc
 from flowcore.core import OutOfTime, check_time, limit, until
 from flowcore.estimator import simple_densities
 from flowcore.estimator.candidates import (
-    AFFINE,
     FLOWS,
     Candidate,
     Fit,
@@ -33,7 +32,7 @@ from flowcore.estimator.rows import (
     merged,
     scaling,
 )
-from flowcore.estimator.selection import Fitted, Folds, race, simple_fits, stacked, trained
+from flowcore.estimator.selection import Folds, race, simple_fits, stacked, trained
 from flowcore.estimator.stacking import cross_fitted, mixed, stacked_weights
 from flowcore.estimator.workers import run
 from flowcore.mixtures import expectation_maximization as em
@@ -109,7 +108,7 @@ def test_a_candidate_of_less_than_a_hundredth_is_left_out(share, kept, weight):
     folds = folds_of(table(np.empty((n, 1))), 1, 1)
     density = fc.TransformedDistribution(fc.Normal(1), fc.Exp(1))
     both = [
-        Fitted(Candidate(name, None, kept=kept, latent=True), (density,), own)
+        (Candidate(name, None, kept=kept, latent=True), [Fit(density, own[None])])
         for name, own in (("common", log_p), ("rare", -50 - log_p))
     ]
     mixture, _, _, summary = stacked(both, 0, folds, 1)
@@ -555,10 +554,10 @@ def test_folds_stop_together():
     folds = folds_of(replace(rows, weight=np.array([1.0, 5.0, 1.0])[number]), 3, 3)
     fits = [Fit(flow, np.repeat([own], 5, axis=0).T, thetas) for own in curves[:2]]
     fits.append(Fit(flow.with_params(thetas[0].astype(float)), np.full((1, 5), -3.0)))
-    found = folds.fitted(AFFINE, fits)
-    assert [density.params[0] for density in found.densities] == [1, 1, 0]
+    densities, log_p = folds.fitted(fits)
+    assert [density.params[0] for density in densities] == [1, 1, 0]
     np.testing.assert_array_equal(
-        found.log_p, np.array([-2.5, -2.0, -3.0])[folds.number[folds.held_out(3)]]
+        log_p, np.array([-2.5, -2.0, -3.0])[folds.number[folds.held_out(3)]]
     )
     assert floored(np.append(np.zeros(99), -1e5), equal(100)).min() > -1100
 
@@ -569,9 +568,9 @@ def test_a_fold_whose_training_had_ended_takes_its_own_best():
     curves = [-9.0, -8.0, -1.0], [-1.0, -2.0]  # the second one was stopped
     fits = [Fit(flow, np.repeat([own], 5, axis=0).T, thetas[: len(own)]) for own in curves]
     folds = folds_of(table(np.arange(10.0)[:, None]), 2, 2)
-    found = folds.fitted(AFFINE, fits)
-    assert [density.params[0] for density in found.densities] == [2, 0]
-    np.testing.assert_array_equal(found.log_p, -1.0)
+    densities, log_p = folds.fitted(fits)
+    assert [density.params[0] for density in densities] == [2, 0]
+    np.testing.assert_array_equal(log_p, -1.0)
 
 
 @pytest.mark.parametrize("n", [1, 2, 30, 300])
