@@ -239,8 +239,8 @@ def scaling(x: np.ndarray, left: np.ndarray | bool = False) -> Standardize:
 def standardized(table: Inputs, rows: Sample) -> tuple[Sample, Standardize, Standardize | None]:
     """(the rows, standardised, from the centre on; the scales of their columns and context).
 
-    Absent numbers are 0. The order depends neither on the order in which the rows were given, nor
-    on signs, units or the order of the columns.
+    Absent numbers are 0, apart from columns that all rows lack. The order depends neither on that
+    in which the rows were given, nor on signs, units or the order of the columns.
 
     Errors and warnings: for too few rows, for columns that have no density, for values that are too
     far out.
@@ -264,7 +264,7 @@ def standardized(table: Inputs, rows: Sample) -> tuple[Sample, Standardize, Stan
         of_context = of_context.with_moments(of_context.mean, of_context.scale, reach_of(context))
         context = of_context.inverse(context)
     if table.is_clamped:
-        x = np.where(context[:, -x.shape[1] :] == 0, 0.0, x)
+        x = np.where(np.isnan(x) & (context[:, -x.shape[1] :] == 0), 0.0, x)
     order = np.argsort(np.nansum(x**2, axis=1), kind="stable")
     return replace(rows, x=x, context=context).take(order), scale, of_context
 

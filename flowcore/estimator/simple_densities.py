@@ -11,7 +11,7 @@ from math import inf
 import numpy as np
 from scipy.linalg import lu
 
-from ..bijectors import LULinear
+from ..bijectors import Clamped, LULinear, Standardize
 from ..distributions import (
     ClampedBase,
     Distribution,
@@ -98,12 +98,17 @@ def modes(
     return GaussianMixture(fitted.means, scales, fitted.weights)
 
 
+def present_numbers(rows: Sample) -> np.ndarray:
+    """x (n, D), NaN where a row lacks the number."""
+    return np.where(rows.context[:, -rows.x.shape[1] :] != 0, rows.x, np.nan)
+
+
 def mixture_of_present(
     rows: Sample, rng: np.random.Generator, n_components: int = 1
 ) -> MultivariateNormalMixture | None:
     """The mixture that EM fits to the numbers that are present; None if a column hardly has any, or
     if too many patterns of them would cost minutes."""
-    x = np.where(rows.context[:, -rows.x.shape[1] :] != 0, rows.x, np.nan)
+    x = present_numbers(rows)
     known = np.isfinite(x).any(axis=1)
     x, weight = x[known], rows.weight[known]
     if len(np.unique(np.isnan(x), axis=0)) * n_components * x.shape[1] ** 3 > MOST_WORK:
@@ -119,9 +124,15 @@ def gaussian_of_present(rows: Sample, rng: np.random.Generator) -> Distribution:
     return student_of_present(rows) if fit is None else ClampedBase(fit, rows.context.shape[1])
 
 
-def student_of_present(rows: Sample, rng=None) -> ClampedBase:
+def student_of_present(rows: Sample, rng=None) -> TransformedDistribution:
     """Independent Student t densities, wide ones, of the numbers that are present."""
-    return ClampedBase(_net(rows), rows.context.shape[1])
+    x, context_dim = np.ma.masked_invalid(present_numbers(rows)), rows.context.shape[1]
+    mean = np.ma.average(x, axis=0, weights=rows.weight).filled(0.0)
+    scale = np.sqrt(np.ma.average((x - mean) ** 2, axis=0, weights=rows.weight)).filled(1.0)
+    scale = Standardize(len(mean)).with_moments(mean, np.where(scale > 0, scale, 1.0))
+    return TransformedDistribution(
+        ClampedBase(_net(rows), context_dim), Clamped(scale, context_dim)
+    )
 
 
 def _net(rows: Sample) -> StudentT:
