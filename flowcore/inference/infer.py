@@ -119,7 +119,7 @@ def infer(
         # the search has draws of its own: a target with one mode is fitted as without a search
         gaussians, modes = find_modes(target, near, extra, copy.deepcopy(rng))
         if (advice := of_labels(modes)) and len(gaussians) > 1:
-            warn(f"{len(gaussians)} modes found, which share the epochs of a fit.{advice}")
+            warn(f"{len(gaussians)} modes found: they share the epochs of one fit.{advice}")
         flow, history = fit_modes(target, gaussians, modes.shares, rng, **options)
         if len(gaussians) > 1:
             modes = replace(modes, shares=flow.weights)
