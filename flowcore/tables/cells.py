@@ -29,7 +29,8 @@ _BODIES = [f"{{:{comma}{end}}}" for comma in ("", ",") for end in (".0f", ".1f",
 def _expressions(decimal: str) -> tuple[re.Pattern, re.Pattern]:
     """(a number with a mark, a range), for this decimal sign."""
     group, point = f"[{_OTHER[decimal]}{_SPACES}]", re.escape(decimal)
-    x = rf"(?:[0-9]{{1,3}}(?:{group}[0-9]{{3}})+(?:{point}[0-9]+)?|[0-9]+(?:{point}[0-9]*)?)"
+    grouped = rf"[0-9]{{1,3}}(?:{group}[0-9]{{3}})+(?:{point}[0-9]+)?"
+    x = rf"(?:{grouped}|[0-9]+(?:{point}[0-9]*)?|{point}[0-9]+)"
     money = rf"(?:[A-Z]{{0,2}}[{_SIGNS}]|USD|EUR|GBP|CHF|Rs\.?)?"
     letters = r"[^\W\d_]"
     unit = rf"[%‰°{_SIGNS}'\"\u2032\u2033]?{letters}{{0,8}}(?:/{letters}{{1,4}})?\.?"

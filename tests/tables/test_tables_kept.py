@@ -123,6 +123,7 @@ PRICES = np.exp(np.random.default_rng(1).normal(4, 2, 90)).round(2)
 READ = {
     "price": ([f"${v:,.2f}" for v in PRICES], "$", "${:,.2f}"),
     "free": ([f"${v:,.2f}" if v > 9 else "0" for v in PRICES], "$", "${}"),
+    "cents": ([f"${v / 100:.2f}".replace("$0.", "$.") for v in PRICES], "$", "${}"),
     "share": ([f"{v % 100:.0f}%" for v in PRICES], "%", "{:.0f}%"),
     "weight": ([f"{v:.0f}lbs" for v in PRICES], "lbs", "{:.0f}lbs"),
     "years": ([f"{v:.0f} years" for v in PRICES], "years", "{:.0f} years"),
