@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import as_numbers, frozen
+from ..core.rows import as_weights
 from .fixed_maps import FixedMap, column
 from .linear import mean_and_scale
 
@@ -63,11 +64,11 @@ class Margins(FixedMap):
 
     @classmethod
     def from_data(cls, x: ArrayLike, sample_weight: np.ndarray | None = None) -> Self:
-        """The constants of the rows of x (n, D); NaN is unknown."""
+        """The constants of the rows of x (n, D), with weights (n,) >= 0; NaN is unknown."""
         x = as_numbers("x", x)
         if x.ndim != 2:
             raise ValueError(f"{cls.__name__}.from_data takes rows of shape (n, D), not {x.shape}")
-        return cls(x.shape[1])._with(x, sample_weight)
+        return cls(x.shape[1])._with(x, as_weights(sample_weight, len(x)))
 
     def initialize(self, x: ArrayLike, context: Context = None, rng: Seed = None) -> Self:
         if self.initialized:
@@ -76,7 +77,7 @@ class Margins(FixedMap):
         return self._with(as_numbers("x", x), None)
 
     def _with(self, x, weight):
-        weight = np.ones(len(x)) if weight is None else np.asarray(weight, float)
+        weight = np.ones(len(x)) if weight is None else weight
         new = self.with_params(self.params)
         found = np.array([fitted_margin(own, weight) for own in x.T.astype(float)])
         new.loc, new.scale, new.skewness, new.tails = map(frozen, found.T.copy())
@@ -119,9 +120,12 @@ def fitted_margin(x: np.ndarray, weight: np.ndarray) -> tuple[float, float, floa
     x, weight = x[known], weight[known]
     if len(x) == 0 or x.min() == x.max():
         return (float(x[0]) if len(x) else 0.0), 1.0, 0.0, 1.0
+    unit = np.ldexp(0.5, np.frexp(np.abs(x).max())[1])  # squares of huge or tiny numbers overflow
+    x = x / unit
     mean = np.average(x, weights=weight)
     sd = np.sqrt(np.average((x - mean) ** 2, weights=weight))
-    u, w = spread(*merged((x - mean) / sd, weight))
+    values, index, count = np.unique((x - mean) / sd, return_inverse=True, return_counts=True)
+    u, w = spread(values, np.bincount(index, weight), count)
     w *= weight.sum() / np.sum(weight**2)  # their sum is the effective number of rows
 
     def loss(theta):
@@ -140,23 +144,16 @@ def fitted_margin(x: np.ndarray, weight: np.ndarray) -> tuple[float, float, floa
         return value + STRENGTH * (e * e + log_d * log_d), gradient
 
     bounds = [(None, None), (-NARROW, None), (-SKEWED, SKEWED), TAILS]
-    options = {"maxiter": STEPS}
-    start = np.zeros(4)
     m, log_s, e, log_d = minimize(
-        loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options
+        loss, np.zeros(4), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": STEPS}
     ).x
-    return mean + sd * m, sd * np.exp(log_s), e, np.exp(log_d)
-
-
-def merged(x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(the distinct values in order, their weights, how many rows have them)."""
-    values, index, count = np.unique(x, return_inverse=True, return_counts=True)
-    return values, np.bincount(index, weight), count
+    return unit * (mean + sd * m), unit * sd * np.exp(log_s), e, np.exp(log_d)
 
 
 def spread(values, weight, count) -> tuple[np.ndarray, np.ndarray]:
-    """(values, weights), where k equal values become k points, over half of the distance to the
-    sqrt(k)-th row on each side; at an end of the column both sides are alike."""
+    """(values, weights) of distinct values in order, where those of k rows become k points, over
+    half of the distance to the sqrt(k)-th row on each side; at an end of the column both sides are
+    alike."""
     last, near = np.cumsum(count) - 1, np.ceil(np.sqrt(count)).astype(int)
     rows = np.repeat(values, count)
     left = (values - rows[np.maximum(last - count + 1 - near, 0)]) / 2

@@ -8,6 +8,7 @@ they end. Nothing depends on them: what no thread has begun, the calling thread 
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -39,7 +40,7 @@ class _Helpers:
     def offer(self, work: Callable, n: int) -> list[Future]:
         """The tickets of n helpers, or of fewer where no more threads can be started."""
         with self._lock, suppress(RuntimeError):  # too many threads, or the interpreter ends
-            while self._alive < n:
+            while self._alive < n and not sys.is_finalizing():  # then a start never returns
                 Thread(target=self._help, name="flowcore", daemon=True).start()
                 self._alive += 1
         tickets: list[Future] = [Future() for _ in range(min(n, self._alive))]

@@ -12,18 +12,12 @@ import numpy as np
 from ..bijectors import Chain, Clamped, Whiten
 from ..core import check_time, limit, without_warnings
 from ..distributions import ClampedBase, Distribution, StudentT, TransformedDistribution
+from ..distributions.conditioning import with_standardized_context
 from ..flows import maf, nsf
 from ..training import TrainingDivergedError, fit
-from ..training.defaults import batch_size_for, bins_for, is_auto
-from .rows import LARGEST, Fold, Sample, near
-from .simple_densities import (
-    gaussian,
-    gaussian_of_present,
-    mixture,
-    modes,
-    student,
-    student_of_present,
-)
+from ..training.defaults import AUTO, batch_size_for, bins_for, is_auto
+from . import simple_densities as simple
+from .rows import Fold, Sample, near
 from .stacking import mean_and_error, mixed, stacked_weights
 
 LOWEST, BELOW = 0.01, 5.0  # nats: a row counts no less than so much below this quantile
@@ -37,6 +31,7 @@ WIDTH = 32  # columns: in wider tables, networks are wider
 WIDE_CONTEXT = 200  # columns of a context: each more has as many parameters as a column
 PER_PARAMETER = 2e-5  # milliseconds of an update
 FLOAT32 = 0.7  # of the time of float64, in which the costs were measured
+Question = Callable[[int, np.ndarray], bool]  # see `still_adds`
 BINS = 8  # of the splines whose costs were measured; a third of these costs grows with the bins
 
 
@@ -49,7 +44,7 @@ class Fit:
     thetas    (S, P), the parameters there; None: S = 1
     epochs    of its training
     cut       whether its time ended too early
-    dropped   whether a `Question` ended it
+    dropped   whether a question ended it
     """
 
     density: Distribution
@@ -95,12 +90,17 @@ class Candidate:
             own = fold.in_margins if self.margins else fold
             own = own if self.clamped else own.about_means
             found = self.density(own.training, np.random.default_rng(seed), **self.options)
-            log_p = log_prob(found, own.held_out) + own.nats
-            return Fit(own.restored(found), log_p[None])
+            density = own.restored(found)
+            return Fit(density, log_prob(density, fold.held_out)[None])
+
+    @property
+    def of_margins(self) -> Candidate:
+        """The same of rows in their `Margins`."""
+        return replace(self, name=f"{self.name} of margins", margins=True)
 
 
-CLAMPED = [Candidate("Gaussian", gaussian_of_present, clamped=True, latent=True),
-           Candidate("Student t", student_of_present, kept=True, clamped=True)]  # fmt: skip
+CLAMPED = [Candidate("Gaussian", simple.gaussian_of_present, clamped=True, latent=True),
+           Candidate("Student t", simple.student_of_present, kept=True, clamped=True)]  # fmt: skip
 
 
 def simple_candidates(sizes: Sequence[int]) -> list[list[Candidate]]:
@@ -108,25 +108,18 @@ def simple_candidates(sizes: Sequence[int]) -> list[list[Candidate]]:
     components, each with those of t densities, and the smaller ones also of margins."""
     groups = []
     for k in (1, *sizes):
-        of_t = {"n_components": k, "df": DF, "prior": PRIOR_OF_T}
-        name = f"mixture of {k} t" if k > 1 else "t"
-        group = [Candidate(name, mixture, of_t, seed=k)] if k <= OF_T else []
-        if k <= T_OF_MARGINS:
-            group += [Candidate(f"{name} of margins", mixture, of_t, True, k)]
-        if k > 1:
-            name, options = f"mixture of {k}", {"n_components": k, "prior": PRIOR}
-            group += [Candidate(name, mixture, options, seed=100 + k)]
-            if k in OF_MARGINS:
-                group += [Candidate(f"{name} of margins", mixture, options, True, 100 + k)]
-        groups.append(group)
-    for shrink, words in ((True, ""), (False, ", not shrunk")):
-        options = {"shrink": shrink}
-        groups[0] += [
-            Candidate(f"Gaussian{words}", gaussian, options, latent=True),
-            Candidate(f"Student t{words}", student, options, kept=shrink),
-            Candidate(f"Gaussian of margins{words}", gaussian, options, True, latent=True),
-        ]
-    groups[0].sort(key=lambda one: not one.latent)  # some density in any case: a quick one first
+        t = {"n_components": k, "df": DF, "prior": PRIOR_OF_T}
+        t = Candidate(f"mixture of {k} t" if k > 1 else "t", simple.mixture, t, seed=k)
+        normal = {"n_components": k, "prior": PRIOR}
+        normal = Candidate(f"mixture of {k}", simple.mixture, normal, seed=100 + k)
+        group = [t] * (k <= OF_T) + [t.of_margins] * (k <= T_OF_MARGINS)
+        groups.append(group + [normal] * (k > 1) + [normal.of_margins] * (k in OF_MARGINS))
+    gaussians, nets = [], []
+    for how in ("", ", not shrunk"):
+        one = Candidate("Gaussian", simple.gaussian, {"shrink": not how}, latent=True)
+        gaussians += [replace(own, name=own.name + how) for own in (one, one.of_margins)]
+        nets.append(Candidate(f"Student t{how}", simple.student, one.options, kept=not how))
+    groups[0] = [*gaussians, *groups[0], *nets]  # some density in any case: a quick one first
     return groups
 
 
@@ -141,8 +134,6 @@ class FlowCandidate:
     white    it starts at the Gaussian, with a full matrix at the data end, and reads the principal
              axes of the context
     widens   its networks are as wide as the table: from there on, work and memory grow as D^2
-    least_dim, rows_per_column, least_condition   "auto" leaves it out in smaller dimensions, with
-             fewer rows for each column, or if the condition number of the correlations is smaller
     clamped  of rows that lack some numbers, see `Clamped`
     margins  of the rows in their `Margins`
     """
@@ -154,9 +145,6 @@ class FlowCandidate:
     modes: bool = False
     white: bool = False
     widens: bool = True
-    least_dim: int = 1
-    rows_per_column: int = 0
-    least_condition: float = 1.0
     clamped: bool = False
     margins: bool = False
     seed = 200
@@ -176,12 +164,11 @@ class FlowCandidate:
         snapshots: how many to take, so that the epoch is chosen later; shrink: the Gaussian where a
         white flow starts
         """
-        fold = fold.in_margins if self.margins else fold
-        rng, rows = np.random.default_rng(seed), fold.training
-        if rows.times > 1:  # as many updates as of rows without copies
-            epochs = max(1, round(epochs / rows.times))
+        own = fold.in_margins if self.margins else fold
+        rng, rows = np.random.default_rng(seed), own.training
+        epochs = max(1, round(epochs / rows.times))  # as many updates as of rows without copies
         every = -(-epochs // snapshots)
-        seen = Snapshots(fold, every, PATIENCE / rows.times, question)
+        seen = Snapshots(own, every, PATIENCE / rows.times, question)
         equal = (rows.weight == rows.weight[0]).all()
         options = {"epochs": epochs, "rng": rng, "context": rows.context, "threads": threads,
                    "sample_weight": None if equal else rows.weight, "validation_split": 0,
@@ -193,70 +180,65 @@ class FlowCandidate:
             # else a column is constant in this fold; an absent one does no harm
             if self.clamped or (rows.x != rows.x[0]).any(axis=0).all():
                 try:
-                    start = self._untrained(fold, rng, n_modes, shrink)
-                    last, history = fit(start, rows.x, **options)
+                    start = self._untrained(rows, rng, n_modes, shrink)
+                    flow, history = fit(start, rows.x, **options)
                 except TrainingDivergedError as error:
-                    last, history = error.flow, error.history
+                    history = error.history
                 cut = history.interrupted
                 if cut and time.time() <= limit():
                     raise KeyboardInterrupt  # ends all fits, not one
                 if seen.thetas:
                     epochs = len(seen.thetas) * every
                     log_p, thetas = np.array(seen.log_p), np.array(seen.thetas)
-                    flow = fold.restored(seen.flow)
-                    return Fit(flow, log_p, thetas, epochs, cut, seen.dropped)
-                flow = last if cut else None  # it diverged before the first snapshot
-            if flow is None:
-                flow = student_of_present(rows) if self.clamped else student(rows)
-            log_p = log_prob(flow, fold.held_out, threads) + fold.nats
-            return Fit(fold.restored(flow), log_p[None], cut=cut)
+                    return Fit(seen.density, log_p, thetas, epochs, cut, seen.dropped)
+            if not cut:  # it diverged before the first snapshot
+                flow = simple.student_of_present(rows) if self.clamped else simple.student(rows)
+            density = own.restored(flow)
+            return Fit(density, log_prob(density, fold.held_out, threads)[None], cut=cut)
 
-    def _untrained(self, fold: Fold, rng, n_modes: int, shrink: bool) -> TransformedDistribution:
-        rows = fold.training
-        options = {"base": modes(rows, rng, n_modes, self.clamped)} if self.modes else {}
+    def _untrained(self, rows: Sample, rng, n_modes: int, shrink: bool) -> TransformedDistribution:
         context_dim = 0 if rows.context is None else rows.context.shape[1]
         # what is standardised has been standardised
-        options |= {"context_dim": context_dim, "standardize": False, "standardize_context": False}
-        options |= {"bins": self.bins} if self.bins else {}
-        far = max(np.abs(one.x).max(initial=0) for one in (rows, fold.held_out))
-        options |= {"dtype": np.float32} if self.recipe is not _own and far < LARGEST else {}
+        options = {"context_dim": context_dim, "standardize": False, "standardize_context": False,
+                   "dtype": np.float32}  # fmt: skip
+        if self.modes:
+            options["base"] = simple.modes(rows, rng, n_modes, self.clamped)
+        if self.bins:
+            options["bins"] = self.bins
         flow = self.recipe(rows.x.shape[1], rng=rng, **options)
         if isinstance(flow.base, StudentT) and flow.base.trainable:
             light = np.any(rows.light) if self.white else rows.light
             base = flow.base.with_params(np.where(light, LOG_DF_OF_NORMAL, flow.base.params))
             flow = TransformedDistribution(base, flow.bijector)
+        if self.white:
+            axes = simple.gaussian(rows, shrink=shrink).bijector
+            if context_dim:
+                of_context = Whiten(context_dim).initialize_from_context(near(rows.context))
+                flow = with_standardized_context(flow, of_context)
+            flow = TransformedDistribution(flow.base, Chain([axes, flow.bijector]))
         if self.clamped:
             base = ClampedBase(flow.base, context_dim)
-            return TransformedDistribution(base, Clamped(flow.bijector, context_dim))
-        if not self.white:
-            return flow
-        axes = gaussian(rows, shrink=shrink).bijector
-        if context_dim:
-            from ..distributions.conditioning import with_standardized_context
-
-            of_context = Whiten(context_dim).initialize_from_context(near(rows.context))
-            flow = with_standardized_context(flow, of_context)
-        return TransformedDistribution(flow.base, Chain([axes, flow.bijector]))
+            flow = TransformedDistribution(base, Clamped(flow.bijector, context_dim))
+        return flow
 
     def with_bins_for(self, n: int) -> FlowCandidate:
-        """The same for a table of n rows."""
-        return replace(self, bins=bins_for(n)) if self.bins else self
+        """The same for a table of n rows; a third of its costs grows with the bins."""
+        if not self.bins:
+            return self
+        grown = (2 * self.bins + bins_for(n)) / (3 * self.bins)
+        return replace(self, bins=bins_for(n), cost=tuple(grown * part for part in self.cost))
 
     def milliseconds(self, dim: int, batch_size: int, context_dim: int = 0) -> float:
         """Milliseconds of one update."""
         fixed, _, per_row, per_number = self.cost
         of_parameters = self.nbytes(dim, context_dim) / 8 * PER_PARAMETER
         of_rows = batch_size * (per_row + per_number * self._size(dim))
-        return FLOAT32 * (of_parameters + self._of_bins * (fixed + of_rows))
+        return FLOAT32 * (of_parameters + fixed + of_rows)
 
     def nbytes(self, dim: int, context_dim: int = 0) -> float:
         """About the memory of its parameters in float64, from what an update costs per D."""
         times = 1 + max(0, context_dim - WIDE_CONTEXT) / dim
-        return 8 * self._of_bins * self.cost[1] * self._size(dim) * times / PER_PARAMETER
-
-    @property
-    def _of_bins(self) -> float:
-        return (2 * BINS + self.bins) / (3 * BINS) if self.bins else 1.0
+        return 8 * self.cost[1] * self._size(dim) * times / PER_PARAMETER
 
     def _size(self, dim: int) -> float:
         return dim * max(1.0, dim / WIDTH) if self.widens else dim
@@ -273,45 +255,40 @@ class Snapshots:
 
     def __init__(self, fold: Fold, every: int, patience: float, question: Question | None):
         self.fold, self.every, self.patience = fold, every, patience
-        self.flow, self.thetas, self.log_p, self.scores = None, [], [], []
+        self.density, self.thetas, self.log_p, self.scores = None, [], [], []
         self.question, self.dropped = question, False
 
     def __call__(self, report) -> bool:
         if (report.epoch + 1) % self.every:
             return False
-        self.flow = report.flow
-        self.thetas.append(rounded(self.flow.params))
-        self.log_p.append(log_prob(self.flow, self.fold.held_out) + self.fold.nats)
+        self.thetas.append(report.flow.params.astype(np.float32))  # half of the memory, of a file
+        density = self.fold.restored(report.flow)
+        self.density = density.with_params(self.thetas[-1].astype(float))
+        self.log_p.append(log_prob(self.density, self.fold.held_out))
         weight = self.fold.held_out.weight
         self.scores.append(floored(self.log_p[-1], weight) @ weight)
-        if self.question and not self.question.goes_on(len(self.log_p), self.log_p[-1]):
-            self.dropped = True
+        if self.question:
+            self.dropped = not self.question(len(self.log_p), self.log_p[-1])
         worse = len(self.scores) - 1 - int(np.argmax(self.scores))
         return self.dropped or worse * self.every >= self.patience
 
 
-@dataclass(frozen=True)
-class Question:
-    """Does a flow that is being trained add to the simple densities and the leader?
+def still_adds(
+    others: np.ndarray, leader: np.ndarray, weight: np.ndarray, asked: Sequence[int],
+    snapshot: int, log_p: np.ndarray,
+) -> bool:  # fmt: skip
+    """Whether a flow that is being trained adds more than LEAST_GAIN nats a row, and their standard
+    error, to the simple densities and to the leader at the same epoch; True if it is not asked.
 
     others   (n, C), log p of the held-out rows by the simple densities
-    leader   (S, n), by the leader, at its snapshots
+    leader   (S, n), by the leader, at its snapshots; log_p   (n,), by the flow, at the present one
     weight   (n,), of the rows; asked   the snapshots at which the question is asked
     """
-
-    others: np.ndarray
-    leader: np.ndarray
-    weight: np.ndarray
-    asked: tuple[int, ...]
-
-    def goes_on(self, snapshot: int, log_p: np.ndarray) -> bool:
-        """Whether it adds more than LEAST_GAIN nats a row, and their standard error, to both at the
-        same epoch; True if it is not asked."""
-        if snapshot not in self.asked:
-            return True
-        leader = self.leader[min(snapshot, len(self.leader)) - 1]
-        gain, error = added(np.column_stack([self.others, leader]), log_p, self.weight)
-        return gain > max(LEAST_GAIN, error)
+    if snapshot not in asked:
+        return True
+    same = leader[min(snapshot, len(leader)) - 1]
+    gain, error = added(np.column_stack([others, same]), log_p, weight)
+    return gain > max(LEAST_GAIN, error)
 
 
 def added(before: np.ndarray, log_p: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
@@ -319,12 +296,6 @@ def added(before: np.ndarray, log_p: np.ndarray, weight: np.ndarray) -> tuple[fl
     after = np.column_stack([before, log_p])
     gain = mixed(after, stacked_weights(after, weight))
     return mean_and_error(gain - mixed(before, stacked_weights(before, weight)), weight)
-
-
-def rounded(theta: np.ndarray) -> np.ndarray:
-    """The parameters of a flow in float32: half of the memory, and of a file."""
-    small = np.abs(theta).max(initial=0) < LARGEST  # not the mean of a mode, on a far row
-    return theta.astype(np.float32) if small else theta
 
 
 def log_prob(density: Distribution, rows: Sample, threads: int | None = None) -> np.ndarray:
@@ -339,8 +310,8 @@ def evaluated(density: Distribution, threads: int | None = None) -> Callable:
     """log p of rows x (n, D), given their context if the density reads one, as a function."""
 
     def log_prob(x, context):
-        given = {"context": context} if density.context_dim else {}
-        log_p = density.log_prob(x, threads=threads, **given)
+        context = context if density.context_dim else None
+        log_p = density.log_prob(x, threads=threads, context=context)
         return np.maximum(log_p.astype(float), LEAST)
 
     return log_prob
@@ -354,8 +325,6 @@ def floored(log_p: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return np.maximum(log_p, np.interp(LOWEST * below[-1], below, log_p[order]) - BELOW)
 
 
-CORRELATED = 300.0  # condition number: from there on, a white spline flow is worth its time
-
 affine = partial(maf, base="student_t", activation="tanh")  # with tails, as that of `nsf`
 spline = partial(nsf, activation="tanh")
 FLOWS = {
@@ -363,44 +332,37 @@ FLOWS = {
     "margins": FlowCandidate("spline flow of margins", spline, (1.2, 0.09, 0.002, 0.002),
                              bins=BINS, margins=True),
     "modes": FlowCandidate("spline flow of modes", partial(spline, layers=2),
-                           (0.8, 0.05, 0.002, 0.001), bins=BINS, modes=True, margins=True,
-                           least_dim=2),
+                           (0.8, 0.05, 0.002, 0.001), bins=BINS, modes=True, margins=True),
     "white": FlowCandidate("affine flow, white", partial(affine, layers=3),
-                           (0.5, 0.015, 0.003, 0.0002), white=True, least_dim=3),
+                           (0.5, 0.015, 0.003, 0.0002), white=True),
     "small": FlowCandidate("small affine flow", partial(affine, layers=3, hidden=[32]),
                            (0.3, 0.01, 0.001, 0.0001), widens=False),
     "white_spline": FlowCandidate("spline flow, white", spline, (1.2, 0.09, 0.002, 0.002),
-                                  bins=BINS, white=True, rows_per_column=100,
-                                  least_condition=CORRELATED),
+                                  bins=BINS, white=True),
 }  # fmt: skip
 AFFINE = FlowCandidate("affine flow", affine, (0.5, 0.015, 0.003, 0.0002))  # if it is asked for
+KNOWN = {**FLOWS, "affine": AFFINE}
+OF_CLAMPED = "spline", "modes", "small"  # others mix columns
 COST = FLOWS["spline"].cost  # of a flow that nobody has measured
 
 
 def as_candidates(flow, dim: int, context_dim: int, clamped: bool = False) -> list[FlowCandidate]:
     """The flows to try; flow: the argument of `FlowDensity`."""
-    if clamped:
-        flows = [one for one in as_candidates(flow, dim, context_dim) if not one.white]
-        if not flows:
-            raise ValueError(
-                f"flow={flow!r} mixes columns linearly, so it cannot leave out absent numbers: "
-                "take 'affine' or 'spline'"
-            )
-        of_rows = [one for one in flows if one is not FLOWS["margins"]] or flows
-        return [replace(one, clamped=True, margins=False) for one in of_rows]
     if isinstance(flow, TransformedDistribution):
         if (flow.dim, flow.context_dim) != (dim, context_dim):
             raise ValueError(
                 f"flow has dim={flow.dim} and context_dim={flow.context_dim}, but the data have "
                 f"{dim} and {context_dim}"
             )
-        return [FlowCandidate("your flow", partial(_own, flow), COST)]
-    known = {"auto": None, **FLOWS, "affine": AFFINE}
-    if not (isinstance(flow, str) and flow in known):
-        raise ValueError(
-            f"flow must be one of {', '.join(known)}, or a TransformedDistribution: got {flow!r}"
-        )
-    return list(FLOWS.values()) if is_auto(flow) else [known[flow]]
+        flows = [FlowCandidate("your flow", partial(_own, flow), COST)]
+    elif is_auto(flow):
+        flows = [FLOWS[name] for name in (OF_CLAMPED if clamped else FLOWS)]
+    elif isinstance(flow, str) and flow in KNOWN:
+        flows = [KNOWN[flow]]
+    else:
+        known = ", ".join([AUTO, *KNOWN])
+        raise ValueError(f"flow must be one of {known}, or a TransformedDistribution: got {flow!r}")
+    return [replace(one, clamped=True, margins=False) for one in flows] if clamped else flows
 
 
 def angles_in(flow, dim: int) -> np.ndarray:

@@ -19,20 +19,20 @@ from sklearn.base import (
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ..bijectors import Chain, Clamped
-from ..core import moment_after
+from ..bijectors import Clamped
+from ..core import moment_after, until
 from ..core.inputs import as_column, as_numbers, column_labels, selected
 from ..core.labels import frame_of, library_of, names_of
 from ..core.rows import as_context, as_table, as_weights
 from ..distributions import TransformedDistribution
-from ..mixtures.incomplete_rows import MISSING, check_seen
+from ..distributions.conditioning import with_standardized_context
+from ..mixtures.incomplete_rows import MISSING
 from ..training.columns import condition_number
-from ..training.defaults import is_auto
 from .candidates import angles_in, as_candidates
 from .plan import Plan, default_minutes, plan
 from .record import FlowDensityRecord
-from .rows import Inputs, Sample, beside_known, check_rows, merged, standardized
-from .selection import select, select_with_holes
+from .rows import Inputs, Sample, check_rows, mapped, merged, standardized
+from .selection import Selection, select, select_with_holes
 from .workers import part_of_progress
 
 if TYPE_CHECKING:
@@ -186,28 +186,22 @@ class FlowDensity(
         x, labels = check_rows(self, X, reset=True, holes=self.missing == "learn")
         weight = as_weights(sample_weight, len(x))
         weight = np.ones(len(x)) if weight is None else weight
-        self.library_, names = library_of(X), names_of("context", context)
+        self.library_, self.context_names_in_ = library_of(X), names_of("context", context)
         context = as_context("context", context, "X", len(x))
-        hole, absent = np.isnan(x), np.zeros(x.shape, bool)
-        if hole.any():
-            check_seen(x[weight > 0], labels)
-            weight = np.where(hole.all(axis=1), 0, weight)
+        known = ~np.isnan(x)
+        weight = np.where(known.any(axis=1), weight, 0)
         if present is not None:
-            absent = ~present
-            some = beside_known(absent, hole)
-            check_seen(np.where(some, np.nan, x)[weight > 0], labels)
-            x = np.where(some, np.ma.array(x, mask=absent | hole).mean(axis=0).filled(0.0), x)
-            columns = (~absent).astype(float)
-            names, context = None, columns if context is None else np.hstack([context, columns])
+            known &= present
+            columns = present.astype(float)
+            self.context_names_in_ = None
+            context = columns if context is None else np.hstack([context, columns])
         self.context_dim_ = 0 if context is None else context.shape[1]
-        self.context_names_in_ = names
+        x = np.where(known | ~known.any(axis=0), x, np.nan)
         angle = angles_in(self.flow, x.shape[1])
-        if hole.any() and angle.any():
-            raise ValueError("missing='learn' takes numbers on the line, and your flow has angles")
-        return Inputs(x, weight, context, hole, absent, present is not None, angle, labels)
+        return Inputs(x, weight, context, known, present is not None, angle, labels)
 
-    def _selected(self, table: Inputs, rows: Sample, seeds, ends: float) -> tuple:
-        """(the rows, the result of `select`) within the budget."""
+    def _selected(self, table: Inputs, rows: Sample, seeds: np.random.SeedSequence) -> Selection:
+        """The result of `select` within the budget."""
         dims = table.x.shape[1], self.context_dim_
         minutes = default_minutes(len(rows)) if self.budget is None else self.budget
         minutes = min(minutes, (self.max_seconds or np.inf) / 60)
@@ -218,15 +212,16 @@ class FlowDensity(
             condition = max(condition_number(one) for one in tables)
             return plan(len(rows), *dims, flows, minutes, condition, share)
 
-        how = table.angle, seeds, self.n_jobs, not is_auto(self.flow)
-        if table.hole.any():
-            return select_with_holes(rows, planned, *how, labels=table.labels, ends=ends)
-        return rows, select(rows, planned(rows), *how, ends)
+        if not np.isnan(rows.x).any():
+            return select(rows, planned(rows), seeds, self.n_jobs)
+        if table.angle.any():
+            raise ValueError("missing='learn' takes numbers on the line, and your flow has angles")
+        return select_with_holes(rows, planned, seeds, self.n_jobs, table.labels)
 
     def _set_scores(self, table: Inputs, rows: Sample, first, scale, log_p, summary) -> None:
         """`held_out_scores_` and `summary_`, in the units of X, of log p (n,) of standardised,
         different rows."""
-        nats = -((~table.absent & ~table.hole) @ np.log(scale.scale))[rows.place]
+        nats = -(table.known @ np.log(scale.scale))[rows.place]
         scored = rows.weight * np.isfinite(log_p)
         self.summary_ = summary.shifted(float(scored @ nats / scored.sum()))
         scores = np.full(len(table.x), np.nan)
@@ -235,7 +230,6 @@ class FlowDensity(
 
     def score_samples(self, X: ArrayLike, context: Context = None) -> np.ndarray:
         """log p(x) of every row of X (n, D), in nats, in the units of X: shape (n,)."""
-        check_is_fitted(self)
         X, _ = check_rows(self, X, reset=False)
         return self.density_.log_prob(X, context=self._context(context, len(X)))
 
@@ -251,10 +245,8 @@ class FlowDensity(
 
         After `fit` to a frame of pandas, polars or pyarrow, (n, D) draws are such a frame.
         """
-        check_is_fitted(self)
-        rng = np.random.default_rng(seed_sequence(random_state))
-        drawn = self.density_.sample(n_samples, rng, context=self._context(context))
-        return self._as_table_of_fit(drawn)
+        context, rng = self._context(context), np.random.default_rng(seed_sequence(random_state))
+        return self._as_table_of_fit(self.density_.sample(n_samples, rng, context=context))
 
     def pit(self, y: ArrayLike, context: Context = None) -> np.ndarray:
         """F(y | context) of one column, (n,): uniform numbers, if the density is the truth.
@@ -262,17 +254,17 @@ class FlowDensity(
         y: (n,), (n, 1), or a table with one column. See `plots.pit`. Cost: three passes of every
         flow in the density. Errors: ValueError for a density of several columns.
         """
-        check_is_fitted(self)
         y = as_column("y", y)
-        return self.density_.pit(y, self._context(context, len(y)))
+        context = self._context(context, len(y))
+        return self.density_.pit(y, context)
 
     def quantiles(self, q: ArrayLike, context: Context = None) -> np.ndarray:
         """The quantiles of one column: (len(q), n) for n rows of a context, (len(q),) without.
 
         Cost: 10 to 30 passes of every flow in the density, for each q.
         """
-        check_is_fitted(self)
-        return self.density_.quantiles(q, self._context(context))
+        context = self._context(context)
+        return self.density_.quantiles(q, context)
 
     def explain(self, X: ArrayLike, context: Context = None) -> Explanation:
         """Which cells make a row improbable, given the rest of it; see `Explanation`.
@@ -301,7 +293,6 @@ class FlowDensity(
 
         context: of this one question, (C,). options: n_draws, rng; see `Conditionals.given`.
         """
-        check_is_fitted(self)
         read = self._context(context)
         return self.conditionals_.given(known, context=read, **options)
 
@@ -316,7 +307,6 @@ class FlowDensity(
         `impute(X).tables` is a list of tables like X: frames with all its columns and its index, or
         arrays. options: n_draws, rng, progress; see `Conditionals.impute`.
         """
-        check_is_fitted(self)
         read = self._context(context, len(X))
         return self.conditionals_.impute(X, n, context=read, **options)
 
@@ -328,13 +318,11 @@ class FlowDensity(
 
         See `Conditionals.posterior`; names select columns.
         """
-        check_is_fitted(self)
         read = self._context(context, None if X is None else len(X))
         return self.conditionals_.posterior(X, column, grid, read)
 
     def transform(self, X: ArrayLike, context: Context = None) -> np.ndarray:
         """z of every row, (n, D): its latent point under the single best flow."""
-        check_is_fitted(self)
         X, _ = check_rows(self, X, reset=False)
         return self.latent_.to_latent(X, context=self._context(context, len(X)))
 
@@ -354,14 +342,13 @@ class FlowDensity(
         names = getattr(self, "feature_names_in_", None)
         return FlowDensityRecord(
             options, self.density_, self.latent_, None if names is None else names.tolist(),
-            self.held_out_scores_, self.summary_,
-            self.context_names_in_, self.context_dim_, proposal=self.conditionals_.kept_proposal,
-            library=getattr(self, "library_", None),
+            self.held_out_scores_, self.summary_, self.context_names_in_, self.context_dim_,
+            self.conditionals_.kept_proposal, self.library_,
         )  # fmt: skip
 
     def _as_table_of_fit(self, x: np.ndarray, index: Any = None) -> TableLike:
         """Rows x (n, D) as a frame of the library of `fit`, if that is here; else x itself."""
-        names, library = self.density_.names, getattr(self, "library_", None)
+        names, library = self.density_.names, self.library_
         if names is None or x.ndim != 2 or not (library and find_spec(library)):
             return x
         return frame_of(library, dict(zip(names, x.T, strict=True)), index)
@@ -369,6 +356,7 @@ class FlowDensity(
     def _context(self, context: Context, n: int | None = None) -> np.ndarray | None:
         """The context of n rows, (n, C), checked. n = None: of as many rows as it has, of which one
         may be (C,)."""
+        check_is_fitted(self)
         context = selected("context", context, self.context_names_in_)
         if n is None and context is not None:
             context = as_numbers("context", context)[None] if np.ndim(context) == 1 else context
@@ -400,22 +388,17 @@ def fit_rows(
     check_options(own)
     seeds, ends = seed_sequence(own.random_state), moment_after(own.max_seconds)
     table = own._as_table(X, sample_weight, context, present)
-    rows, first = merged(table.x, table.weight, table.context, table.absent.all(axis=1))
+    rows, first = merged(table.x, table.weight, table.context, ~table.known.any(axis=1))
     rows, scale, of_context = standardized(table, rows)
-    rows = replace(rows, light=light)
-    with part_of_progress(wanted=own.progress):
-        rows, (density, latent, log_p, summary) = own._selected(table, rows, seeds, ends)
-    if of_context is not None:
-        from ..distributions.conditioning import with_standardized_context
-
-        density = with_standardized_context(density, of_context)
-        latent = with_standardized_context(latent, of_context)
+    rows = replace(rows, light=light, angle=table.angle)
+    with part_of_progress(wanted=own.progress), until(ends):
+        density, latent, log_p, summary = own._selected(table, rows, seeds)
     units = scale if present is None else Clamped(scale, own.context_dim_)
     names = names_of("X", X), own.context_names_in_
+    if of_context is not None:
+        density, latent = (with_standardized_context(one, of_context) for one in (density, latent))
     own.density_ = TransformedDistribution(density, units).with_names(*names)
-    maps = [latent.bijector] if isinstance(latent, TransformedDistribution) else []
-    base = latent.base if maps else latent  # a Gaussian of present numbers has no map of its own
-    own.latent_ = TransformedDistribution(base, Chain([units, *maps])).with_names(*names)
+    own.latent_ = mapped([units], latent).with_names(*names)
     vars(own).pop("conditionals_", None)  # those of an earlier fit
     own._set_scores(table, rows, first, scale, log_p, summary)
     own._n_features_out = own.density_.dim

@@ -10,11 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from itertools import accumulate
 
 from ..training.defaults import batch_size_for, epochs_for
-from .candidates import CLAMPED, Candidate, Fit, FlowCandidate, Question, simple_candidates
+from .candidates import CLAMPED, Candidate, FlowCandidate, simple_candidates
 from .rows import MOST_ROWS
 
 CORES, USED = 2, 0.8  # of the machine that the budget is of, and how much of it flows can take
@@ -22,6 +21,7 @@ FOLDS, SMALL, FOLDS_OF_SMALL = 5, 1000, 10  # with fewer rows than SMALL more of
 MANY, HELD_OUT = 10_000, 5_000  # rows: from there on a fold holds out a tenth, at most so many
 LONGER = 2  # times as many epochs as `fit` makes, of MANY rows: worth more than another fold
 LEAST_EPOCHS, FEW_ROWS = 4, 40  # of fewer rows no flow can be learned
+CORRELATED, ROWS_PER_COLUMN = 300.0, 100  # condition number, rows: of a white spline flow, at least
 TOGETHER = 2000  # rows: up to there all folds stop at the same epoch, of many
 SNAPSHOTS, FEWER, LEAST = 40, 16, 4  # of a flow's training, where memory holds them
 LARGE, STOPPED = 5000, 0.5  # with fewer rows, early stopping leaves such a share of all epochs
@@ -43,7 +43,8 @@ class Plan:
     """The plan of a fit.
 
     simple        the simple densities, in groups of a growing size
-    flows         the leader first; seconds   of an epoch of each, on one core
+    seconds       of an epoch of each flow, on one core; the leader comes first
+    alone         a single flow is asked for: only it gets a weight, other densities are just listed
     parts, used   the number of parts that the rows are cut into; how many of them are held out
     first         on how many folds the flows race
     epochs        of every flow
@@ -53,8 +54,8 @@ class Plan:
     """
 
     simple: list[list[Candidate]]
-    flows: Flows
-    seconds: list[float]
+    seconds: dict[FlowCandidate, float]
+    alone: bool
     parts: int
     used: int
     first: int
@@ -63,16 +64,10 @@ class Plan:
     budget: float
     left_out: list[str]
 
-    def seconds_of(self, flow: FlowCandidate) -> float:
-        """Of one epoch of a flow."""
-        return self.seconds[self.flows.index(flow)]
-
-    def question(self, simple: Sequence, leader: Fit, folds) -> Question:
-        """What the other flows are asked while they train."""
-        others = np.stack([fits[0].log_p[0] for _, fits in simple], axis=1)
-        every = -(-self.epochs // self.snapshots)
-        asked = tuple(max(1, round(self.epochs / part / every)) for part in ASKED)
-        return Question(others, leader.log_p, folds.fold(0).held_out.weight, asked)
+    @property
+    def flows(self) -> list[FlowCandidate]:
+        """The leader first."""
+        return list(self.seconds)
 
 
 def default_minutes(n: int) -> float:
@@ -97,53 +92,52 @@ def plan(
             f"X has {dim:,} columns, but a Gaussian of D columns has D^2 numbers: take at most "
             f"{math.isqrt(int(MEMORY / 8 / MATRICES)):,}, or their principal components"
         )
-    parts = max(10, n // HELD_OUT) if n >= MANY else FOLDS if n >= SMALL else FOLDS_OF_SMALL
-    parts = min(parts, n)
-    used = min(parts, most, FOLDS if n >= SMALL else FOLDS_OF_SMALL)
+    folds = FOLDS if n >= SMALL else FOLDS_OF_SMALL
+    parts = min(n, max(10, n // HELD_OUT) if n >= MANY else folds)
+    used = min(parts, most, folds)
+    first, rows = min(RACED if n < TOGETHER else 1, used), n - n // parts
     simple, left_out = _simple(n, dim, used, budget)
     if any(flow.clamped for flow in flows):
         simple = [CLAMPED]
-    first = min(RACED if n < TOGETHER else 1, used)
-    rows, raced = n - n // parts, len(flows) > 1
-    flows = [one.with_bins_for(n) for one in flows]
-    if raced:
+    alone, flows = len(flows) == 1, [one.with_bins_for(n) for one in flows]
+    if not alone:
         flows = [one for one in flows if _suits(one, n, dim, condition)]
-        flows.sort(key=lambda one: -one.least_condition)  # the leader first
+        flows.sort(key=_leads, reverse=True)  # the leader first
         flows, others = _affordable(flows, rows, dims, budget)
         left_out += others
-    seconds = [_seconds(flow, rows, dims) for flow in flows]
-    epochs = epochs_for(rows)
+    seconds = {flow: _seconds(flow, rows, dims) for flow in flows}
+    epochs = epochs_for(rows) * (LONGER if n >= MANY else 1)
     if flows:
+        leader, *others = seconds.values()
+        raced = first * sum(seconds.values()) if n < TOGETHER else leader + sum(others) / ASKED[0]
         stopped = STOPPED if n < LARGE else 1.0
-        share = stopped * (
-            first * sum(seconds) if n < TOGETHER else seconds[0] + sum(seconds[1:]) / ASKED[0]
-        )
-        epochs *= LONGER if n >= MANY else 1
-        epochs = max(LEAST_EPOCHS, min(epochs, int(OF_RACE * budget / share)))
+        epochs = max(LEAST_EPOCHS, min(epochs, int(OF_RACE * budget / (stopped * raced))))
     nbytes = used * sum(flow.nbytes(*dims) for flow in flows)
     snapshots = int(MEMORY / max(nbytes, 1))  # half of the memory, in float32
     snapshots = max(LEAST, min(snapshots, SNAPSHOTS if n < TOGETHER else FEWER))
-    return Plan(simple, flows, seconds, parts, used, first, epochs, snapshots, budget, left_out)
+    return Plan(simple, seconds, alone, parts, used, first, epochs, snapshots, budget, left_out)
 
 
 def _simple(n: int, dim: int, used: int, budget: float) -> tuple[list[list[Candidate]], list[str]]:
     """(the simple densities, with mixtures that take a quarter of the budget at most; the others in
     words)."""
-    sizes, kept, spent = [k for k in SIZES if k * (dim + 5) <= n], [], 0.0
-    for k in sizes:
-        seconds = k * used * min(n, MOST_ROWS) * dim**2 * PER_SHARE
-        spent += seconds * len(simple_candidates([k])[1])
-        if spent > OF_MIXTURES * budget:
-            break
-        kept.append(k)
-    left_out = [f"mixtures of {k}: too slow" for k in sizes[len(kept) :]]
-    return simple_candidates(kept), left_out
+    sizes = [k for k in SIZES if k * (dim + 5) <= n]
+    groups, each = simple_candidates(sizes), used * min(n, MOST_ROWS) * dim**2 * PER_SHARE
+    work = accumulate(k * len(group) for k, group in zip(sizes, groups[1:], strict=True))
+    fast = sum(each * components <= OF_MIXTURES * budget for components in work)
+    return groups[: 1 + fast], [f"mixtures of {k}: too slow" for k in sizes[fast:]]
 
 
 def _suits(flow: FlowCandidate, n: int, dim: int, condition: float) -> bool:
     """Whether it may be of use for such a table."""
-    least = max(FEW_ROWS, flow.rows_per_column * dim)
-    return n >= least and dim >= flow.least_dim and condition >= flow.least_condition
+    if _leads(flow):
+        return condition >= CORRELATED and n >= max(FEW_ROWS, ROWS_PER_COLUMN * dim)
+    return n >= FEW_ROWS and dim >= (3 if flow.white else 2 if flow.modes else 1)
+
+
+def _leads(flow: FlowCandidate) -> bool:
+    """Whether the others are compared with it, if it suits the table: the white spline flow."""
+    return flow.white and flow.bins > 0
 
 
 def _affordable(
@@ -154,12 +148,10 @@ def _affordable(
     for flow in flows:
         seconds = LEAST_EPOCHS * _seconds(flow, n, dims)
         nbytes = flow.nbytes(*dims)
-        if spent + seconds > budget:
-            left_out.append(f"{flow.name}, which takes {seconds:.0f} s or more")
-        elif held + (1 + CORES * FITTING) * nbytes > MEMORY:
-            left_out.append(
-                f"{flow.name}, which takes {(1 + CORES * FITTING) * nbytes / 1e9:.1f} GB"
-            )
+        memory = (1 + CORES * FITTING) * nbytes
+        if spent + seconds > budget or held + memory > MEMORY:
+            what = f"{seconds:.0f} s and {memory / 1e9:.1f} GB or more"
+            left_out.append(f"{flow.name}, which takes {what}")
         else:
             kept.append(flow)
             spent, held = spent + seconds, held + nbytes

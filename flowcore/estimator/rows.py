@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from sklearn.linear_model import RidgeCV
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..bijectors import Chain, Margins, MaskedAutoregressiveFlow, Standardize
 from ..bijectors.linear import reach_of
@@ -17,6 +17,7 @@ from ..core.inputs import as_numbers, column_labels, where
 from ..core.labels import names_of, selected
 from ..core.rows import check_finite
 from ..distributions import TransformedDistribution
+from ..mixtures.incomplete_rows import check_seen
 from ..networks import MADE
 from ..training.columns import check_columns
 from ..training.repeats import first_equal
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 20_000  # that a mixture or a regression learns from: more hardly change it
 PENALTIES = (0.1, 1.0, 10.0, 100.0)  # of a regression on columns of variance 1
 LEAST_ROWS = 3  # one is held out, and a single other one has no spread
-LARGEST = 1e30  # of what float32 holds well
-FARTHEST = 1e100  # standard deviations: sums of squares of what is beyond may be no floats
+FARTHEST = 1e30  # standard deviations: sums of squares of what is beyond may be no floats
 HOLE = -1.2345678e308  # in place of NaN, which equals nothing
 FAR = 10.0  # interquartile ranges from the quartiles: what lies beyond counts as if it were there
 
@@ -51,8 +51,10 @@ def check_rows(estimator, X, reset: bool, holes: bool = False) -> tuple[np.ndarr
     be the same, in the same order. holes: NaN is allowed.
     """
     X = for_scikit_learn(X)
-    if not (reset or hasattr(estimator, "feature_names_in_")):  # else scikit-learn compares them
-        X = selected("X", X, estimator.density_.names)
+    if not reset:
+        check_is_fitted(estimator)
+        if not hasattr(estimator, "feature_names_in_"):  # else scikit-learn compares them
+            X = selected("X", X, estimator.density_.names)
     labels, problem = column_labels(X), None
     names = names_of("X", X)
     try:
@@ -73,13 +75,9 @@ def check_rows(estimator, X, reset: bool, holes: bool = False) -> tuple[np.ndarr
         if known and names not in (None, known) and set(known) <= set(names):
             problem = ValueError(f"{problem}Select them: X[list(density.feature_names_in_)]")
         raise problem
-    hole = np.isnan(table)
-    if reset and hole.any() and not (holes or np.isinf(table).any()):
-        raise ValueError(
-            f"X has NaN or infinite values {where(hole, labels)}: drop or fill them, or pass "
-            "missing='learn', if they are unknown values"
-        )
-    check_finite("X", np.where(hole & holes, 0, table), float, labels)
+    hole, wild = np.isnan(table), np.isinf(table).any()
+    more = ", or pass missing='learn', if they are unknown values" if reset and not wild else ""
+    check_finite("X", np.where(hole & holes, 0, table), float, labels, more)
     return table, labels
 
 
@@ -91,6 +89,7 @@ class Sample:
     times: the mean number of copies of a row, each completed in another way
     light: which columns have tails no heavier than a normal density's, (D,) or one for all: behind
     an exponential, others have no mean
+    angle: which columns are angles, (D,) or one for all
     """
 
     x: np.ndarray
@@ -100,17 +99,17 @@ class Sample:
     drawn: Drawn | None = None
     times: float = 1.0
     light: np.ndarray | bool = False
+    angle: np.ndarray | bool = False
 
     def __len__(self) -> int:
         return len(self.x)
 
     def take(self, index: np.ndarray) -> Sample:
         """Some of them, by number or by a mask; their weights have the sum 1."""
-        weight = self.weight[index]
+        weight, drawn = self.weight[index], self.drawn and self.drawn.take(index)
         context = None if self.context is None else self.context[index]
-        drawn = None if self.drawn is None else self.drawn.take(index)
-        place, light = self.place[index], self.light
-        return Sample(self.x[index], context, weight / weight.sum(), place, drawn, light=light)
+        return replace(self, x=self.x[index], context=context, weight=weight / weight.sum(),
+                       place=self.place[index], drawn=drawn)  # fmt: skip
 
     def completed(self) -> Sample:
         """All copies of rows with holes; else the rows."""
@@ -118,28 +117,24 @@ class Sample:
             return self
         copies = self.drawn.copies
         m = np.where(self.drawn.hole, copies.shape[1], 1)  # of each row
-        context, weight, place = (
-            None if a is None else np.repeat(a, m, axis=0)
-            for a in (self.context, self.weight / m, self.place)
-        )
+        rows = replace(self, weight=self.weight / m, drawn=None, times=m.mean())
         kept = np.arange(copies.shape[1]) < m[:, None]
-        return Sample(copies[kept], context, weight, place, times=m.mean(), light=self.light)
+        return replace(rows.take(np.repeat(np.arange(len(m)), m)), x=copies[kept])
 
 
 class Inputs(NamedTuple):
     """The arguments of `fit`, (n, ...): x, weights, context or None.
 
-    hole, absent (n, D): which numbers are unknown (NaN), and which ones a row lacks. An absent
-    number is the mean of its column; a column without any keeps what it has. is_clamped: the last D
-    columns of the context mark the numbers that are present. angle: which columns are angles, (D,)
-    or one for all. labels: names of the columns, or None
+    known (n, D): which numbers are there; others are unknown, or absent from a row. In x they are
+    NaN, apart from columns that all rows lack. is_clamped: the last D columns of the context mark
+    the numbers that are present. angle: which columns are angles, (D,) or one for all. labels:
+    names of the columns, or None
     """
 
     x: np.ndarray
     weight: np.ndarray
     context: np.ndarray | None
-    hole: np.ndarray
-    absent: np.ndarray
+    known: np.ndarray
     is_clamped: bool
     angle: np.ndarray
     labels: list | None
@@ -149,46 +144,40 @@ class Inputs(NamedTuple):
 class Fold:
     """The rows that a candidate is fitted to, and those that it is scored on.
 
-    angle   which columns are angles, (D,) or one for all
-    maps    from these rows to those of the table, the last one first
-    nats    (n,), what log p of the held-out rows gains by them
+    maps    from the training rows to those of the table, the last one first
     """
 
     training: Sample
     held_out: Sample
-    angle: np.ndarray | bool = False
     maps: tuple[Bijector, ...] = ()
-    nats: np.ndarray | float = 0.0
 
     @cached_property
     def in_margins(self) -> Fold:
-        """The same in the `Margins` of the training rows; angles are left alone."""
-        x = np.where(self.angle, np.nan, self.training.x)
-        margins = Margins.from_data(x, self.training.weight)
-        z, log_det = margins.inverse_and_log_det(self.held_out.x)
-        training = replace(self.training, x=margins.inverse(self.training.x))
-        held_out = replace(self.held_out, x=z)
-        return Fold(training, held_out, self.angle, (*self.maps, margins), self.nats + log_det)
+        """The same with training rows in their `Margins`; angles are left alone."""
+        rows = self.training
+        x = np.where(rows.angle, np.nan, rows.x)
+        return self._mapped(Margins.from_data(x, rows.weight))
 
     @cached_property
     def about_means(self) -> Fold:
-        """The same, less means that are linear in the context; itself without a context."""
-        if self.training.context is None:
-            return self
-        means = linear_means(self.training)
-        training, held_out = (
-            replace(rows, x=means.inverse(rows.x, context=rows.context))
-            for rows in (self.training, self.held_out)
-        )
-        return Fold(training, held_out, self.angle, (*self.maps, means), self.nats)
+        """The same with training rows less means that are linear in their context."""
+        rows = self.training
+        return self if rows.context is None else self._mapped(linear_means(rows), rows.context)
+
+    def _mapped(self, by: Bijector, context: np.ndarray | None = None) -> Fold:
+        x = by.inverse(self.training.x, context=context)
+        return replace(self, training=replace(self.training, x=x), maps=(*self.maps, by))
 
     def restored(self, density: Distribution) -> Distribution:
         """The density of the table's rows, for one of these rows."""
-        if not self.maps:
-            return density
-        if isinstance(density, TransformedDistribution):
-            return TransformedDistribution(density.base, Chain([*self.maps, density.bijector]))
-        return TransformedDistribution(density, Chain(self.maps))
+        return mapped(self.maps, density) if self.maps else density
+
+
+def mapped(maps: Sequence[Bijector], density: Distribution) -> TransformedDistribution:
+    """The density after these maps, the last one first: one flow, if it is a flow."""
+    if isinstance(density, TransformedDistribution):
+        return TransformedDistribution(density.base, Chain([*maps, density.bijector]))
+    return TransformedDistribution(density, Chain(maps))
 
 
 def linear_means(rows: Sample) -> MaskedAutoregressiveFlow:
@@ -233,22 +222,25 @@ def near(x: np.ndarray) -> np.ndarray:
     return np.clip(x, low - wide, high + wide)
 
 
-def scaling(x: np.ndarray, angle: np.ndarray | bool = False) -> Standardize:
+def scaling(x: np.ndarray, left: np.ndarray | bool = False) -> Standardize:
     """x = mean + scale z: columns of z have mean 0 and variance 1, apart from distant values.
 
-    Angles, columns that angle (D,) marks, are left as they are.
+    left (D,) marks columns that are left as they are, such as angles.
     """
     x = near(x)
     unit = np.nanmax(np.abs(x), axis=0)  # no square overflows, none underflows
     unit[unit == 0] = 1.0
     scale = unit * np.nanstd(x / unit, axis=0)
-    scale = np.where((scale > 0) & ~np.asarray(angle), scale, 1.0)
-    mean = np.where(angle, 0, unit * np.nanmean(x / unit, axis=0))
+    scale = np.where((scale > 0) & ~np.asarray(left), scale, 1.0)
+    mean = np.where(left, 0, unit * np.nanmean(x / unit, axis=0))
     return Standardize(x.shape[1]).with_moments(mean, scale)
 
 
 def standardized(table: Inputs, rows: Sample) -> tuple[Sample, Standardize, Standardize | None]:
     """(the rows, standardised, from the centre on; the scales of their columns and context).
+
+    Absent numbers are 0, apart from columns that all rows lack. The order depends neither on that
+    in which the rows were given, nor on signs, units or the order of the columns.
 
     Errors and warnings: for too few rows, for columns that have no density, for values that are too
     far out.
@@ -258,44 +250,33 @@ def standardized(table: Inputs, rows: Sample) -> tuple[Sample, Standardize, Stan
             f"X has {len(rows)} different rows: at least {LEAST_ROWS} are needed, since some are "
             "held out, and many more for a good density"
         )
-    if not (table.hole.any() or table.absent.any()):
-        check_columns(table.x, np.flatnonzero(table.weight > 0), table.labels)
-    filled = beside_known(table.absent, table.hole)[rows.place]
-    scale = scaling(np.where(filled, np.nan, rows.x), table.angle)
-    check_reach(np.where(table.hole, scale.mean, table.x), table.weight, scale, table.labels)
-    rows = replace(rows, x=np.where(filled, scale.mean, rows.x))
-    if table.context is None:
-        return from_the_centre(rows, scale, None), scale, None
-    of_context = scaling(rows.context)
-    mean, factor = of_context.mean.copy(), of_context.scale.copy()
-    if table.is_clamped:  # the last columns are 1 or 0
-        mean[-rows.x.shape[1] :], factor[-rows.x.shape[1] :] = 0.0, 1.0
-    of_context = of_context.with_moments(mean, factor, reach_of(rows.context))
-    return from_the_centre(rows, scale, of_context), scale, of_context
+    used = np.flatnonzero(table.weight > 0)
+    if table.known.all():
+        check_columns(table.x, used, table.labels)
+    else:
+        check_seen(table.x[used], table.labels)
+    scale = scaling(rows.x, table.angle)
+    check_reach(table.x, table.weight, scale, table.labels)
+    x, context, of_context = scale.inverse(rows.x), rows.context, None
+    if context is not None:
+        width, marks = context.shape[1], x.shape[1] * table.is_clamped
+        of_context = scaling(context, np.arange(width) >= width - marks)
+        of_context = of_context.with_moments(of_context.mean, of_context.scale, reach_of(context))
+        context = of_context.inverse(context)
+    if table.is_clamped:
+        x = np.where(np.isnan(x) & (context[:, -x.shape[1] :] == 0), 0.0, x)
+    order = np.argsort(np.nansum(x**2, axis=1), kind="stable")
+    return replace(rows, x=x, context=context).take(order), scale, of_context
 
 
-def beside_known(absent: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """(n, D): the absent numbers of columns in which some number is known."""
-    return absent & ~(absent | hole).all(axis=0)
-
-
+@np.errstate(over="ignore")  # infinite squares are far, too
 def check_reach(x: np.ndarray, weight: np.ndarray, scale: Standardize, labels: list | None) -> None:
     """A ValueError that names the first value whose square, in units of its column, overflows; rows
     of weight 0 do not count."""
-    with np.errstate(over="ignore"):
-        far = ~(np.abs(scale.inverse(x)) < FARTHEST) & (weight > 0)[:, None]
+    far = (np.abs(scale.inverse(x)) >= FARTHEST) & (weight > 0)[:, None]
     if far.any():
         row, column = np.argwhere(far)[0]
         raise ValueError(
             f"X has a value {where(far, labels)} that is too far from all others: "
             f"{x[row, column]:.3g}, where the column's scale is {scale.scale[column]:.3g}: drop it"
         )
-
-
-def from_the_centre(rows: Sample, scale: Standardize, of_context: Standardize | None) -> Sample:
-    """The same rows, standardised, by their distance from 0: an order that depends neither on the
-    order in which they were given, nor on signs, units or the order of the columns."""
-    x, context = scale.inverse(rows.x), rows.context
-    context = None if context is None else of_context.inverse(context)
-    order = np.argsort(np.nansum(x**2, axis=1), kind="stable")
-    return replace(rows, x=x, context=context).take(order)

@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from heapq import heapreplace
 
-from ..core import OutOfTime, n_threads, until
+import numpy as np
+
+from ..core import OutOfTime, limit, n_threads, until
 from ..training.history import sparse_bar
 
 LIGHT = 2.0  # seconds of one core: what is done by then is not worth a second process
@@ -44,12 +45,12 @@ def _advance(share: float) -> None:
 
 def run(
     tasks: Sequence[Callable], seconds: Sequence[float], n_jobs: int | None,
-    ends: float = math.inf, budget: float = math.inf,
+    budget: float = math.inf,
 ) -> list:  # fmt: skip
     """The results of the tasks, in order; each moves the bar by its part of the budget.
 
-    seconds: the expected time of each on one core; ends: the time when all have to be done. Each
-    task gets its part of the remaining time when it starts; if it is OutOfTime, its result is None.
+    seconds: the expected time of each on one core. Each task gets its part of the time until
+    `limit` when it starts; if it is OutOfTime, its result is None.
     """
     from joblib import Parallel, delayed, effective_n_jobs
     from joblib.parallel import get_active_backend
@@ -57,19 +58,17 @@ def run(
     backend, configured = get_active_backend()
     if n_jobs is None and configured in (None, 1) and not backend.nesting_level:
         n_jobs = n_threads()  # neither a joblib context nor a worker: all cores
+    ends, found = limit(), []
     light = sum(seconds) <= LIGHT or len(tasks) < 2 or ends - time.time() < SHORT
     jobs = 1 if light else n_jobs
     threads = {} if jobs == 1 else {"threads": 1}
-    free = [0.0] * effective_n_jobs(jobs)  # when each process is, by these seconds
-    begins = [heapreplace(free, free[0] + expected) for expected in seconds]
+    remaining = np.cumsum(seconds[::-1])[::-1] / effective_n_jobs(jobs)
     calls = (
-        delayed(_within)(ends, expected / (max(free) - begin), task, **threads)
-        for task, expected, begin in zip(tasks, seconds, begins, strict=True)
+        delayed(_within)(ends, expected / max(expected, own), task, **threads)
+        for task, expected, own in zip(tasks, seconds, remaining, strict=True)
     )
-    if not backend.supports_return_generator:  # multiprocessing: all at once
-        return Parallel(n_jobs=jobs)(calls)
-    found = []
-    results = Parallel(n_jobs=jobs, return_as="generator")(calls)
+    form = "generator" if backend.supports_return_generator else "list"
+    results = Parallel(n_jobs=jobs, return_as=form)(calls)
     for result, expected in zip(results, seconds, strict=True):
         found.append(result)
         _advance(expected / budget)

@@ -49,7 +49,7 @@ def infer(
     Errors: those of `fit_reverse_kl`; ValueError for a support that is invalid, or does not fit
     `dim` or the flow. Cost: the training of a flow for each mode, the search for modes, and one
     call of the target with `draws` rows and, unless q is close to p, 64,000 rows more. If these
-    find gaps, as on a ring, two refits.
+    find gaps, as on a ring, or several modes cannot be trusted, two refits.
 
     Parameters
     ----------
@@ -119,17 +119,18 @@ def infer(
         # the search has draws of its own: a target with one mode is fitted as without a search
         gaussians, modes = find_modes(target, near, extra, copy.deepcopy(rng))
         if (advice := of_labels(modes)) and len(gaussians) > 1:
-            warn(f"{len(gaussians)} modes found: the fit takes as many times as long.{advice}")
+            warn(f"{len(gaussians)} modes found: they share the epochs of one fit.{advice}")
         flow, history = fit_modes(target, gaussians, modes.shares, rng, **options)
         if len(gaussians) > 1:
             modes = replace(modes, shares=flow.weights)
     else:
-        modes = None
+        gaussians, modes = [], None
         flow, history = trained(flow, target, start=start, rng=rng, **options)
     history.settings["raised_rows"] = target.n_raised
     found = Inference.of(flow, target, draws, rng, history, space, modes).after_moves(rng)
     share, error = found.missing_mass
-    if modes is None or options.get("max_seconds") or not share > GAP * error:
+    more = share > GAP * error or (len(gaussians) > 1 and not found.trusted)
+    if modes is None or options.get("max_seconds") or not more:
         return found
     again = found.refit(draws, rng, epochs=REFIT).refit(draws, rng, epochs=REFIT)
     best = min(found, again, key=lambda one: (not one.trusted, one.log_evidence[1]))

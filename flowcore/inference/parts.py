@@ -18,10 +18,13 @@ import numpy as np
 from ..core import moment_after, until
 from ..distributions import Mixture
 from ..training import History, TrainingDivergedError
+from ..training.defaults import AUTO, is_auto
 from .modes import Gaussian, shares_of
-from .reverse_kl import fit_reverse_kl
+from .reverse_kl import EPOCHS, fit_reverse_kl
 from .start import flow_around
 from .unnormalised import LogTarget
+
+LEAST_EPOCHS = 10  # of a mode: the epochs of one fit are shared among the modes
 
 
 def fit_modes(
@@ -31,14 +34,16 @@ def fit_modes(
     """A flow for the modes of a target, and the history of its training.
 
     One mode: an IAF that starts at its Gaussian. Several: a `Mixture` of such flows, and the
-    history of the one with the largest share, or of one that diverged or was interrupted.
-    max_seconds is for all of them together.
+    history of the one with the largest share, or of one that diverged or was interrupted. All of
+    them together have the epochs of one by default, but at least 10 each, and max_seconds.
     """
     if len(found) == 1:
         options |= {"max_seconds": max_seconds, "checkpoint": checkpoint}
         return trained(flow_around(*found[0]), target, rng=rng, **options)
     gaussians = [one.density for one in found]
     whole, flows, histories = Mixture(gaussians, shares), [], []
+    if is_auto(options.get("epochs", AUTO)):
+        options["epochs"] = max(LEAST_EPOCHS, EPOCHS // len(found))
     with until(moment_after(max_seconds)):
         for k, one in enumerate(found):
             file = None if checkpoint is None else f"{os.fspath(checkpoint)}.{k + 1}"

@@ -276,10 +276,11 @@ class EllipticalMixture(BaseDistribution):
 
     def _bind_marginals(self, at):
         """The marginal density of the coordinates that each row has: one for each pattern."""
-        bound = []
+        bound = None
 
         def run(z, l):
-            bound.clear()
+            nonlocal bound
+            bound = []
             for rows in equal_rows(at.present.T):
                 columns = np.flatnonzero(at.present[:, rows[0]])
                 if not columns.size:

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import log_ndtr, ndtr, ndtri, ndtri_exp
 
 from ..bijectors.fixed_maps import FixedMap
+from .tail import log_hazard
 
 if TYPE_CHECKING:
     from .kind import Kind
@@ -79,10 +80,10 @@ class NormalScores(FixedMap):
         y = self._f(z)
         k = np.clip(np.searchsorted(knots, y, "right"), 1, len(knots) - 1)
         width = np.diff(knots)
-        out = np.maximum(np.maximum(knots[1] - y, y - knots[-2]), 0.0) / s
         in_tail = np.isinf(width[k - 1])
-        log_width = np.log(np.where(in_tail, s, width[k - 1])) + np.where(in_tail, out, 0.0)
-        log_slope = log_width - np.log(mass[k]) - 0.5 * z * z - HALF_LOG_2PI
+        log_width = np.log(np.where(in_tail, s, width[k - 1]))
+        log_phi = -0.5 * z * z - HALF_LOG_2PI - np.log(mass[k])
+        log_slope = log_width + np.where(in_tail, log_hazard(np.abs(z)), log_phi)
         bend = np.where(in_tail, np.sign(z) / s, 0.0)
         return log_slope, bend * np.exp(log_slope) - z
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import log_ndtr, ndtri, ndtri_exp
+from scipy.special import erfcx, log_ndtr, ndtri, ndtri_exp
 
 from ..bijectors.fixed_maps import FixedMap
 from ..pareto import fitted_pareto
@@ -13,7 +13,7 @@ from ..pareto import fitted_pareto
 FEW, LEAST, SHARES = 150, 20, (0.02, 0.2)  # rows of a tail, wanted and at least; shares of all rows
 FOLDS = 5  # which hold out rows of the tail
 LEAST_K = 1e-12  # an exponential density
-HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
+LOG_HAZARD_AT_0 = 0.5 * np.log(2 / np.pi)
 
 
 class Tail(FixedMap):
@@ -64,7 +64,7 @@ class Tail(FixedMap):
         if not (0 < self.sigma < math.inf and self.k < math.inf and k >= 0):
             raise ValueError(f"{self!r}: sigma is a positive number, k is not negative")
         self._start = -float(ndtri(self.share))
-        self._s = self.sigma * math.exp(_log_hazard(self._start))
+        self._s = self.sigma * math.exp(log_hazard(self._start))
         self._last = math.log(self.n)
         self._slope, self._far = (f(self.k * self._last) for f in (math.exp, math.expm1))
         self._far /= self.k  # H(n)
@@ -91,11 +91,11 @@ class Tail(FixedMap):
 
     def _log_slope(self, z):
         u, beyond = self._u(z), z > self.edge
-        log_r, log_hazard = self._log_ratio(u), _log_hazard(u)
+        log_r, log_h = self._log_ratio(u), log_hazard(u)
         log_slope = math.log(self.sigma / self._s) + self.k * np.minimum(log_r, self._last)
-        log_slope += log_hazard + self.edge - self._f(z)
+        log_slope += log_h + self.edge - self._f(z)
         k = np.where(log_r < self._last, self.k, 0.0)
-        curvature = ((1 + k) * np.exp(log_hazard) - u) / self._s - np.exp(log_slope)
+        curvature = ((1 + k) * np.exp(log_h) - u) / self._s - np.exp(log_slope)
         return np.where(beyond, log_slope, 0.0), np.where(beyond, curvature, 0.0)
 
     def __repr__(self):
@@ -103,9 +103,9 @@ class Tail(FixedMap):
         return f"Tail({self.edge:g}, {self.share:g}, {shape})"
 
 
-def _log_hazard(u):
-    """log of phi(u) / P(u)."""
-    return -0.5 * u * u - HALF_LOG_2PI - log_ndtr(-u)
+def log_hazard(u):
+    """log of phi(u) / P(u), also where u^2 / 2 and log P are too large for a difference."""
+    return LOG_HAZARD_AT_0 - np.log(erfcx(u / math.sqrt(2)))
 
 
 def tail(z: np.ndarray, weight: np.ndarray | None = None) -> Tail | None:

@@ -228,14 +228,14 @@ def test_a_metropolis_chain_is_learned_as_its_different_rows():
 def test_what_is_left_out_is_listed_and_saved(monkeypatch, tmp_path):
     monkeypatch.setattr("flowcore.estimator.plan.LEAST_SECONDS", 0.004)
     found = fc.FlowDensity(**QUICK | {"budget": 2e-5}).fit(moons(60))
-    assert "left out: spline flow, which takes 0 s or more" in str(found.summary_)
+    assert "left out: spline flow, which takes 0 s and 0.0 GB or more" in str(found.summary_)
     assert "spline flow" not in {scored.name for scored in found.summary_.candidates}
     fc.save(found, tmp_path / "moons.npz")
     assert str(fc.load(tmp_path / "moons.npz").summary_) == str(found.summary_)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("far", [1e12, 1e60])
+@pytest.mark.parametrize("far", [1e12, 1e29])
 def test_a_far_row_costs_the_others_little(far):
     x, options = gaussian_rows(80), {**QUICK, "budget": 0.02}
     x = (x - x.mean(axis=0)) / x.std(axis=0)
@@ -581,7 +581,7 @@ GLOW = fc.flows.glow(2, context_dim=2, standardize=False, standardize_context=Fa
     [
         (np.eye(400, 2, dtype=bool), "small", "constant in columns"),
         (np.ones((400, 2), bool), GLOW, "mixes coordinates"),
-        (np.ones((400, 2), bool), "white", "mixes columns linearly"),
+        (np.ones((400, 2), bool), "white", "mixes coordinates"),
     ],
 )
 def test_present_is_refused(present, flow, message):

@@ -10,8 +10,8 @@ from sklearn.covariance import oas
 import flowcore as fc
 from flowcore.conditionals.completion import completed
 from flowcore.core import until
-from flowcore.estimator.candidates import evaluated
-from flowcore.estimator.rows import Sample
+from flowcore.estimator.candidates import FLOWS, evaluated, log_prob, simple_candidates
+from flowcore.estimator.rows import Fold, Sample
 from flowcore.mixtures import expectation_maximization as em
 from flowcore.mixtures.expectation_maximization import shrunk
 from flowcore.mixtures.incomplete_rows import (
@@ -203,6 +203,24 @@ def test_complete_rows_are_there_once():
     assert len(copies) == (~hole).sum() + m * hole.sum() and copies.times == len(copies) / 60
     assert np.isclose(copies.weight.sum(), 1)
     assert np.allclose(np.bincount(copies.place, copies.weight)[:60], 1 / 60)
+
+
+@pytest.mark.parametrize("width", [0, 1], ids=["no context", "context"])
+def test_candidates_score_rows_with_holes_by_their_own_density(width):
+    """Also those that are fitted to the rows' margins, or to rows less means given the context."""
+    rng = np.random.default_rng(0)
+    context = rng.normal(size=(150, width)) if width else None
+    x = with_holes(np.exp(mixture(dim=2).sample(150, rng=0) / 3))
+    x = x + (2 * context if width else 0)
+    weight, held_out = np.full(150, 1 / 150), np.arange(150) < 50
+    drawn = completed(x, context, weight, rng)
+    rows = Sample(drawn.copies[:, 0], context, weight, np.arange(150), drawn)
+    fold = Fold(rows.take(~held_out).completed(), rows.take(held_out))
+    fits = [one.fitted(fold, 0) for one in simple_candidates([2])[0]]
+    fits += [FLOWS["margins"].fitted(fold, 0, 2, 1, 2, True)]
+    for fit in fits:
+        density, log_p = fit.at(0)
+        np.testing.assert_allclose(log_p, log_prob(density, fold.held_out), atol=1e-3)
 
 
 # ---------------------------------------------------------------- FlowDensity

@@ -141,6 +141,22 @@ def test_each_flow_learns_its_part_of_the_target():
     assert np.std(log_p(x) - log_q) < 0.05 and flow.weights == pytest.approx(shares, abs=0.01)
 
 
+@pytest.mark.parametrize(("given", "epochs"), [({}, 25), ({"epochs": 2}, 2)])
+def test_modes_share_the_epochs_of_one_fit(given, epochs):
+    own = [Gaussian(np.array([at, 0.0]), np.eye(2)) for at in (-8.0, 8.0)]
+    options = {"batches": 1, "batch_size": 20, "tolerance": 0} | given
+    shares, rng = np.full(2, 0.5), np.random.default_rng(0)
+    _, history = fit_modes(LogTarget(bananas, 2), own, shares, rng, **options)
+    assert len(history.train_nll) == epochs
+
+
+@pytest.mark.slow
+def test_modes_that_cannot_be_trusted_are_learned_again():
+    found = fc.infer(lambda x: bananas(2 * x) + np.log(4), 2, rng=0, epochs=1, batches=1)
+    assert len(found.modes.shares) == 2 and found.trusted
+    assert abs(found.log_evidence[0]) < 0.02
+
+
 def test_parts_that_bend():
     found = fc.infer(bananas, 2, epochs=12, draws=5000)
     assert found.log_evidence[0] == pytest.approx(0, abs=0.02)

@@ -147,6 +147,16 @@ def test_a_flow_loads_the_engine_and_nothing_around_it():
     assert not {"scipy", "sklearn", "matplotlib", "joblib", "tqdm"} & {part[0] for part in parts}
 
 
+def test_fit_sample_save_and_load_need_numpy_autograd_and_threadpoolctl_alone(tmp_path):
+    found = loaded(
+        "import numpy as np, flowcore as fc; x = np.random.default_rng(0).normal(size=(90, 2)); "
+        "flow, _ = fc.fit(fc.flows.maf(2, layers=1, hidden=[4]), x, epochs=2, progress=False); "
+        f"path = {str(tmp_path / 'flow.npz')!r}; fc.save(flow, path); fc.load(path).sample(3, 0)"
+    )
+    others = {"scipy", "sklearn", "matplotlib", "joblib", "tqdm", "filelock", "narwhals", "typer"}
+    assert not others & {name.split(".")[0] for name in found}
+
+
 def test_diagnose_loads_no_table_and_no_learner_before_it_is_called():
     found = loaded("import flowcore; flowcore.diagnose")
     assert not {"pandas", "narwhals", "sklearn", "matplotlib"} & found

@@ -353,13 +353,24 @@ def test_margins_train_in_a_flow_of_few_skewed_rows():
 
 
 def test_the_margin_of_a_weighted_column_is_that_of_repeated_rows():
-    x, times = np.random.default_rng(1).gamma(2, size=(60, 1)), np.arange(60) % 3 + 1
-    a = fc.Margins.from_data(x, times)
-    assert np.isfinite(a.inverse(x)).all()
+    x, times = np.random.default_rng(1).gamma(1, size=(300, 1)), np.arange(300) % 4
+    x = np.sort(x, axis=0) + times[:, None]  # weights matter
+    own, copies, equal = (
+        fc.TransformedDistribution(fc.Normal(1), fc.Margins.from_data(*rows)).log_prob(x)
+        for rows in ((x, times), (np.repeat(x, times, axis=0),), (x,))
+    )
+    apart = [np.average(np.abs(own - other), weights=times) for other in (copies, equal)]
+    assert 5 * apart[0] < apart[1]
+    for wrong in (times[1:], -times, 0 * times):
+        with pytest.raises(ValueError, match="sample_weight"):
+            fc.Margins.from_data(x, wrong)
     known = np.append(x, [[np.nan]], axis=0)
     np.testing.assert_array_equal(fc.Margins.from_data(known).loc, fc.Margins.from_data(x).loc)
     same = fc.Margins.from_data(np.full((9, 1), 4.0))
     assert (same.loc, same.scale, same.tails) == (4.0, 1.0, 1.0)
+    for unit in (1e-300, 1e-12, 1e300):  # squares of such numbers are no floats
+        margin = fc.Margins.from_data(unit * x)
+        np.testing.assert_allclose(margin.inverse(unit * x), fc.Margins.from_data(x).inverse(x))
 
 
 def test_equal_values_make_no_spike():

@@ -25,7 +25,7 @@ def blocks(page):
 
 
 SLOW = {  # more than a second each
-    *("columns-0", "missing_values-0", "inference-2", "inference-3"),
+    *("columns-0", "missing_values-0", "inference-2"),
     *("likelihoods-0", "coming_from_pzflow-0", "diagnosis-0"),
 }
 BLOCKS = [

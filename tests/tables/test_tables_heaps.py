@@ -38,7 +38,7 @@ def test_the_map_is_a_bijector_that_makes_the_table_normal(kind):
 def test_the_slope_is_that_of_the_distribution_function():
     """Against differences, beyond the rows too, where the tails are exponential."""
     scores = normal_scores(HOURS, Kind.parse("integer"))
-    y = np.array([-1e6, -50.0, 3.3, 10.5, 40.5, 61.2, 90.0, 1e7])[:, None]
+    y = np.array([-1e6, -50.0, 3.3, 10.5, 40.5, 61.2, 90.0, 1e7, 1e25, 1e100])[:, None]
     z, log_det = scores.inverse_and_log_det(y)
     h = 1e-6 * np.maximum(np.abs(y), 1)
     slope = (scores.inverse(y + h) - scores.inverse(y - h)) / (2 * h)
