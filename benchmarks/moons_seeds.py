@@ -1,4 +1,4 @@
-"""The three flows of `flowcore moons` over many seeds, without pictures: NLL and KL to the truth.
+"""The three flows of `flowcore moons` over many seeds, without pictures: KL to the truth.
 
     python -m benchmarks.moons_seeds [--seeds 20] [--first-seed 100] [--json FILE] [--quick]
 
@@ -30,7 +30,7 @@ def main(argv=None) -> Report:
     report = Report("moons_seeds", args)
     for seed in range(args.first_seed, args.first_seed + args.seeds):
         measure(report, seed)
-    print(over_seeds(report.as_dict()))
+    print(rendered(report.as_dict()))
     return report.finish()
 
 
@@ -53,32 +53,18 @@ def measure(report: Report, seed: int) -> None:
         write_json(report.args.json, report.as_dict())
 
 
-def first_seed(document, seeds) -> str:
-    """What `flowcore moons` prints in the end, of the first seed, and medians over `seeds`."""
-    n = len({row["seed"] for row in seeds["rows"]})
-    header = f"{'On 20,000 fresh points of the truth':36s}NLL (nats)   KL to the truth   seconds"
-    lines = [f"{header}   KL, median of {n} seeds"]
-    rows = [row for row in document["rows"] if row["seed"] == document["rows"][0]["seed"]]
-    for row in rows:
-        kl = f"{row['kl']:.3f} +- {row['standard_error']:.3f}"
-        seconds = "" if row["seconds"] is None else f"{row['seconds']:.1f}"
-        median = np.median([other["kl"] for other in seeds["rows"] if other["who"] == row["who"]])
-        line = f"  {row['who']:34s}{row['nll']:10.3f}{kl:>18s}{seconds:>10s}{median:26.3f}"
-        lines.append(line.rstrip())
-    lines.append(f"  {'its entropy, exactly':34s}{rows[0]['entropy']:10.3f}")
-    return "\n".join(["```text", *lines, "```", ""])
-
-
-def over_seeds(document) -> str:
-    """NLL, and in brackets KL to the truth, over the seeds."""
-    lines = []
-    for who in dict.fromkeys(row["who"] for row in document["rows"] if row["seconds"] is not None):
-        rows = [row for row in document["rows"] if row["who"] == who]
-        nll, kl = ([row[key] for row in rows] for key in ("nll", "kl"))
-        both = (f"{f(nll):.3f} ({f(kl):.3f})" for f in (np.median, np.max))
-        lines.append([who, *both])
-    n = len({row["seed"] for row in document["rows"]})
-    return table([f"{n} seeds", "median", "worst"], lines)
+def rendered(document, first=None) -> str:
+    """KL to the truth: of the first seed of `first`, and over the seeds of the document."""
+    rows, first, lines = document["rows"], (first or document)["rows"], []
+    for who in dict.fromkeys(row["who"] for row in rows):
+        kl = [row["kl"] for row in rows if row["who"] == who]
+        own = next(row for row in first if row["who"] == who)
+        seconds = "" if own["seconds"] is None else f"{own['seconds']:.1f}"
+        nats = own["kl"], np.median(kl), max(kl)
+        lines.append([who, *(f"{value:.3f}" for value in nats), seconds])
+    n = len({row["seed"] for row in rows})
+    seed = f"seed {first[0]['seed']}"
+    return table(["KL, nats", seed, f"median of {n} seeds", "worst of them", "seconds"], lines)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from flowcore.testing import randomize
 from .support.cases import DTYPES
 from .support.common import Report, parse, parser
 from .support.fit_step import FitStep
-from .support.markdown import milliseconds, table
+from .support.markdown import table
 
 SIZES = ((2, (256, 256), 800), (2, (256, 256), 256), (6, (128, 128), 512), (6, (100, 100), 100),
          (43, (256, 256), 100))  # fmt: skip
@@ -54,14 +54,14 @@ def compare(report: Report, kind: str, dim: int, hidden, rows: int, dtype: str) 
 
 
 def rendered(document) -> str:
-    """A step with splines and the same with affine maps."""
+    """The time of a step with splines over that with affine maps, and the ratio of products."""
+    rows = {row["name"]: row for row in document["rows"] if "per_affine" in row}
     lines = []
-    for row in document["rows"]:
-        if "per_affine" in row:
-            size = row["name"].removesuffix(" spline")
-            lines.append([size, milliseconds(row["seconds"]), row["per_affine"]["median"],
-                          row["products"]])  # fmt: skip
-    return table(["one layer", "spline, ms", "spline / affine", "products"], lines)
+    for size in dict.fromkeys(name.partition(" ")[2] for name in rows if "float32" in name):
+        own = [rows[f"{kind} {size}"] for kind in RECIPES]
+        numbers = (f"{row['per_affine']['median']:.2f} ({row['products']:.2f})" for row in own)
+        lines.append([size.removesuffix(" float32 spline"), *numbers])
+    return table(["spline / affine (products)", *RECIPES], lines)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def main(argv=None) -> int:
     core = cores.last(1)
     with cores.pinned(core):
         report = Report("cost_growth", args)
-        with start([US, *args.libraries], {"peers": Path(sys.executable)}, core) as found:
+        with start([US, *args.libraries], Path(sys.executable), core) as found:
             workers, report.machine["versions"] = found
             for sweep in SWEEPS:
                 measure(report, sweep, workers)
@@ -73,7 +73,7 @@ def main(argv=None) -> int:
 
 
 def arguments(argv):
-    peers = [name for name in LIBRARIES if name != US and "tfp" not in name]
+    peers = [name for name in LIBRARIES if name != US]
     new = parser(__doc__, rounds=9)
     new.add_argument("--env", type=Path, default=environment.PEERS, help="folder of the peers")
     new.add_argument("--libraries", nargs="*", choices=peers, default=PEERS, metavar="NAME",

@@ -11,10 +11,10 @@ from pathlib import Path
 from ..support.process import ROOT
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flowcore"
-PEERS, TFP, OUTLIERS = CACHE / "peers", CACHE / "tfp", CACHE / "outliers"
+PEERS, OUTLIERS = CACHE / "peers", CACHE / "outliers"
 SYNTHETIC, SAMPLERS, MATCHING = CACHE / "synthetic", CACHE / "samplers", CACHE / "matching"
 REDSHIFT = CACHE / "redshift"
-ALL = (PEERS, TFP, OUTLIERS, SYNTHETIC, SAMPLERS, MATCHING, REDSHIFT)
+ALL = (PEERS, OUTLIERS, SYNTHETIC, SAMPLERS, MATCHING, REDSHIFT)
 REQUIREMENTS = {env.name: f"requirements-{env.name}.txt" for env in ALL}
 NEWEST = "python3.13"  # JAX and PyTorch come for it in newer releases than for older Pythons
 STAMP = "installed-for-flowcore-benchmarks.txt"
@@ -32,7 +32,7 @@ def is_complete(env: Path, kind: str) -> bool:
 
 
 def ensure(env: Path, kind: str) -> Path:
-    """Its interpreter; makes or completes the environment first. kind: "peers", "tfp",
+    """Its interpreter; makes or completes the environment first. kind: "peers",
     "outliers", "synthetic", "samplers", "matching" or "redshift".
 
     flowcore itself goes in too, from the source folder, editable: what is measured is this clone.

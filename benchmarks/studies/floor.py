@@ -7,12 +7,8 @@ In turn, round after round, every one in a process of its own on the same core, 
     flowcore      an epoch of `fit` on one batch, checks and log-densities included
     floor         the same step written out in NumPy for this one shape, no library around it
     hand-jitted   the same step by hand in JAX, jitted, its buffers donated
-    products      the dense products of the step, and nothing else
 
 See benchmarks/studies/contestants/straight_line.py. Ratios are flowcore / the other within a round.
-Case L, a large table, is held against its dense products: what the masks of a MAF save shall pay
-for all else. "at peak" are those products at the rate of the machine's best square ones in this
-run.
 """
 
 from __future__ import annotations
@@ -23,11 +19,9 @@ from pathlib import Path
 from ..support.cases import CASES
 from ..support.common import Report, letters, parse, parser
 from . import cores, environment
-from .contestants import US
+from .contestants import US, YARDSTICKS
 from .tables import costs
-from .worker import Task, build_all, n_weights, start
-
-NAMES = (US, "floor", "hand-jitted", "products")
+from .worker import Task, build_all, start
 
 
 def main(argv=None) -> int:
@@ -38,7 +32,7 @@ def main(argv=None) -> int:
     core = cores.last(1)
     with cores.pinned(core), threadpool_limits(limits=1):  # this process too, for the control
         report = Report("floor", args)
-        with start(NAMES, {"peers": Path(sys.executable)}, core) as (workers, versions):
+        with start([US, *YARDSTICKS], Path(sys.executable), core) as (workers, versions):
             report.machine["versions"] = versions
             for letter in args.cases:
                 measure(report, CASES[letter], workers)
@@ -62,13 +56,9 @@ def measure(report: Report, case, workers) -> None:
     present = build_all(workers, {"maf": case}, "float32")
     tasks = {name: Task(workers[name], "maf", "step") for name in present}
     timings = report.interleave(tasks)
-    gflop = 6e-9 * case.batch * n_weights(case)  # three products of two operations each
-    at_peak = gflop / report.peak["float32"]
     for name in tasks:
-        facts: dict = {"case": case.name, "who": name, "gflop": gflop}
+        facts = {"case": case.name, "who": name}
         facts["flowcore_per_this"] = timings.ratio(US, name)._asdict()
-        if name == US:
-            facts["per_products_at_peak"] = timings.spread(US).times(1 / at_peak)._asdict()
         report.add(f"{case.name} {name}", timings, name, **facts)
     print(f"  {case}: {timings.spread(US).show(1e3)} ms", flush=True)
 

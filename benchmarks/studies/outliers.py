@@ -14,7 +14,7 @@ done to every table, stands in `benchmarks.studies.outlier_tables`; who takes pa
 (--choosing).
 
 --kinds swapped clustered: the normal rows of the tables, with wrong cells or a cluster of outliers
-that are made. Then the average precision stands beside AUROC.
+that are made. The JSON has the average precision, too.
 
 A run that was stopped goes on from the JSON that it left.
 """

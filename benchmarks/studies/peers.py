@@ -1,7 +1,7 @@
-"""flowcore against zuko, nflows, normflows, flowjax (and TFP): the same flows, in one run, in turn.
+"""flowcore against zuko, nflows, normflows, flowjax: the same flows, in one run, in turn.
 
     python -m benchmarks.studies.peers [--cases ABCDE] [--libraries NAME ...] [--dtype float32]
-        [--env DIR] [--threads N] [--iaf-rows 100 1000] [--with-tfp] [--quick] [--json FILE]
+        [--env DIR] [--threads N] [--iaf-rows 100 1000] [--quick] [--json FILE]
 
 The first run makes a virtual environment with the peers
 (benchmarks/studies/requirements-peers.txt), some GB outside the source tree, and everything is
@@ -12,9 +12,9 @@ benchmarks/studies/contestants/.
 Measured: one training step with Adam, the density of a batch, 1000 samples, on cases of
 `benchmarks.support.cases`: A to E are MAFs; F and G have splines in their place, H and I are
 couplings with splines (`--cases FGHI`). Then the IAF's maximum-likelihood step against the MAF's;
-first calls, which is when JAX and TensorFlow compile. Ratios are flowcore / peer within a round:
-below 1, flowcore is faster. On request: floor, hand-jitted and products, which are a MAF's step by
-hand: yardsticks, and no peers.
+first calls, which is when JAX compiles. Ratios are flowcore / peer within a round:
+below 1, flowcore is faster. On request: floor and hand-jitted, which are a MAF's step by hand:
+yardsticks, and no peers.
 """
 
 from __future__ import annotations
@@ -36,12 +36,9 @@ PEERS = ("zuko", "zuko+compile", "nflows", "normflows", "flowjax", "flowjax+jit"
 def main(argv=None) -> int:
     args = arguments(argv)
     environment.run_inside(args.env, "peers", "benchmarks.studies.peers", argv)
-    pythons = {"peers": Path(sys.executable)}
-    if args.with_tfp:
-        pythons["tfp"] = environment.ensure(environment.TFP, "tfp")
     report = Report("peers", args)
     places = None if args.threads is None else cores.last(args.threads)
-    with start(args.libraries, pythons, places) as (workers, versions):
+    with start(args.libraries, Path(sys.executable), places) as (workers, versions):
         report.machine["versions"] = versions
         comparison = Comparison(report, workers)
         comparison.works()
@@ -53,12 +50,11 @@ def main(argv=None) -> int:
 
 
 def arguments(argv):
-    names = [name for name in CONTESTANTS if name != "tfp"]
     new = parser(__doc__)
     new.add_argument("--env", type=Path, default=environment.PEERS, help="folder of the peers")
     new.add_argument("--cases", type=letters, help="such as FGHI (ABCDE; with --quick AC)")
-    new.add_argument("--libraries", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
-    new.add_argument("--with-tfp", action="store_true", help="TFP too, in a further environment")
+    new.add_argument("--libraries", nargs="+", choices=CONTESTANTS, metavar="NAME",
+                     help=", ".join(CONTESTANTS))  # fmt: skip
     new.add_argument("--dtype", choices=DTYPES, default="float32")
     new.add_argument("--threads", type=int, metavar="N", help="and cores, for everybody alike")
     new.add_argument("--iaf-rows", nargs="*", type=int, metavar="N", help="(100 1000; quick: 100)")
@@ -69,9 +65,7 @@ def arguments(argv):
         new.error(f"--threads must be 1 to {len(cores.usable())}, the cores that may be used")
     if args.iaf_rows is None:
         args.iaf_rows = [100] if args.quick else [100, 1000]
-    wanted = [US, *(args.libraries or PEERS), *(["tfp+xla"] if args.with_tfp else [])]
-    args.libraries = list(dict.fromkeys(wanted))
-    args.with_tfp = "tfp+xla" in args.libraries
+    args.libraries = list(dict.fromkeys([US, *(args.libraries or PEERS)]))
     return args
 
 

@@ -50,16 +50,12 @@ class Worker(Process):
 
 @contextmanager
 def start(
-    names: Sequence[str], pythons: Mapping[str, Path], cores: Sequence[int] | None = None
+    names: Sequence[str], python: Path, cores: Sequence[int] | None = None
 ) -> Iterator[tuple[dict[str, Worker], dict[str, str]]]:
-    """Workers of all that can start, and the versions of their packages, which are printed.
-
-    pythons: the interpreter of every environment.
-    """
+    """Workers of all that can start, and the versions of their packages, which are printed."""
     workers, versions = {}, {}
     with ExitStack() as running:
         for name in names:
-            python = pythons[CONTESTANTS[name].environment]
             worker = running.enter_context(Worker(name, python, cores))
             try:
                 packages = worker.ask(do="versions")["versions"]
@@ -70,13 +66,6 @@ def start(
             versions[name] = ", ".join(f"{package} {v}" for package, v in packages.items())
             print(f"  {name:12s} {versions[name]}", flush=True)
         yield workers, versions
-
-
-def versions_of(names: Sequence[str], pythons: Mapping[str, Path]) -> dict[str, str]:
-    """As `start` has them, of contestants that do their work elsewhere."""
-    names = [name for name in names if CONTESTANTS[name].environment in pythons]
-    with start(names, pythons) as (_, versions):
-        return versions
 
 
 def leave_out(name: str, problem: RuntimeError) -> None:

@@ -39,7 +39,7 @@ RUNS = {  # a command, and a part of what it prints; {tmp}: a folder
     f"density {TIMED} --cases A": "of GEMM peak",
     f"training_step {TIMED} --cases AJ": "Adam",
     f"sampling {TIMED} --cases AJ": "sample / density",
-    f"spline_step {TIMED}": "| spline / affine |",
+    f"spline_step {TIMED}": "| spline / affine (products) |",
     f"against {ROOT} {TIMED} --cases A": "| now / before |",
     f"maf_iaf_cost {TIMED} --largest 8 --width 16 --rows 4 --picture {{tmp}}/cost.png": "slope",
     "moons_seeds --quick --epochs 2 --seeds 1": "flowcore's own recipe",
@@ -49,7 +49,6 @@ RUNS = {  # a command, and a part of what it prints; {tmp}: a folder
     f"studies.peers {TIMED} --cases A --iaf-rows 3 --libraries flowcore": "step of an IAF",
     f"studies.floor {TIMED} --cases A": "flowcore / floor",
     f"studies.cost_growth {TIMED} --libraries --picture {{tmp}}/growth.png": "| step, units",
-    "studies.time_to_trained --quick --epochs 2 --libraries flowcore": "worst NLL",
     "studies.toy_targets --quick --targets ring banana --picture {tmp}/toys.png": "| `maf` |",
     "studies.defaults --quick --data two_moons:800 iris --candidates default --seeds 1": "iris",
     "studies.log_scale_bound --quick --seeds 1": "grid finite",
@@ -61,7 +60,6 @@ RUNS = {  # a command, and a part of what it prints; {tmp}: a folder
     "studies.estimator.optimism --tables ais --folds 2 --budget 0.001 --raw {tmp}/raw": "optimism",
     "studies.conditionals.truth --quick --targets 'two moons' --rows 40": "flat",
     "studies.conditionals.learning --quick --tables gauss-4 --rows 80": "whole rows",
-    "studies.conditionals.effective --quick": "k > .7",
     "studies.conditionals.wrong_cells --quick --tables iris": "chance",
     "studies.conditionals.imputation --quick --draws {tmp} --contestants flowcore mean": "1 tables",
     "studies.conditionals.published --quick --tables iris --draws {tmp}": "UnmaskingTrees",
@@ -78,14 +76,13 @@ RUNS = {  # a command, and a part of what it prints; {tmp}: a folder
     "studies.redshift --quick --contestants 'flowcore fit' "
     "'flowcore fit, whitened joint'": "sigma_NMAD",
     "studies.outliers --detectors KNN --tables wine": "mean AUROC",
-    "studies.outliers --detectors KNN --tables wine --kinds swapped": "| swapped: wine | 52 |",
+    "studies.outliers --detectors KNN --tables wine --kinds swapped": "| swapped: wine |",
     "studies.learning_curves --quick": "| two moons: FlowDensity |",
     "studies.joint_tails --quick --budget 1e-4": "| Gaussian copula, with zeros | 20 |",
     "studies.components --quick --tables census --budget 1e-4": "| census |",
     "studies.synthetic --quick --tables census "
     "--contestants 'held-out rows' flowcore": "| mean of 1",
-    "studies.tabular power --models made maf5 --quick --minutes 1 "
-    "--checkpoint {tmp}/runs": "published",
+    "studies.tabular power --models made maf5 --quick --checkpoint {tmp}/runs": "published",
     "studies.mnist --quick --models made made+class --checkpoint {tmp}/runs "
     "--picture {tmp}": "MADE, given the class",
     "studies.tables --list": "python -m benchmarks.studies.floor",

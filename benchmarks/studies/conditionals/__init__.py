@@ -6,5 +6,4 @@ imputation.py   real tables with hidden cells (hidden.py), beside imputers (cont
 published.py    the published protocol of UnmaskingTrees, on its tables (uci.py)
 learning.py     densities of rows with holes, beside dropped rows and filled means
 wrong_cells.py  which cell of a row is wrong, by `explain` and by residuals
-effective.py    effective sample sizes of tables with categories
 """

@@ -4,8 +4,7 @@ from .base import N_SAMPLES, Contestant, Library
 from .flowcore_flow import Flowcore
 from .hand_jitted import HandJitted
 from .jax_flows import Flowjax, FlowjaxByHand, FlowjaxScan
-from .straight_line import Floor, Products
-from .tensorflow_flows import Tfp, TfpXla
+from .straight_line import Floor
 from .torch_flows import Nflows, Normflows, Zuko, ZukoCompiled
 
 __all__ = ["CONTESTANTS", "LIBRARIES", "N_SAMPLES", "US", "YARDSTICKS", "Contestant", "Flowcore",
@@ -22,12 +21,9 @@ LIBRARIES: dict[str, type[Library]] = {
     "flowjax": Flowjax,
     "flowjax+jit": FlowjaxByHand,
     "flowjax+scan": FlowjaxScan,
-    "tfp": Tfp,
-    "tfp+xla": TfpXla,
 }
 YARDSTICKS: dict[str, type[Contestant]] = {  # a step by hand, which nobody offers to anybody
     "floor": Floor,
     "hand-jitted": HandJitted,
-    "products": Products,
 }
 CONTESTANTS: dict[str, type[Contestant]] = {**LIBRARIES, **YARDSTICKS}

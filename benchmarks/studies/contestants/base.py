@@ -27,21 +27,20 @@ TINY = 1e-7  # a learning rate with which thousands of steps stay where they beg
 
 
 class Contestant(ABC):
-    """A flow of one library for one case; `x` are the rows that it trains on, (n, D)."""
+    """A flow of one library for one case."""
 
     packages: tuple[str, ...]  # whose versions are reported
-    environment = "peers"
     works: tuple[str, ...] = ("step",)
     kinds: tuple[str, ...] = ("maf",)
     min_hidden_layers = 1
     spline_outputs = 3 * BINS - 1  # numbers of the network for one coordinate
 
-    def __init__(self, case: Case, kind="maf", dtype="float32", *, x=None, rate=TINY, seed=None):
-        """x, rate, seed: for real training; left out, everything stays where it begins."""
+    def __init__(self, case: Case, kind="maf", dtype="float32", *, rate=TINY, seed=None):
+        """rate, seed: for real training; left out, everything stays where it begins."""
         self.case, self.kind, self.dtype = case, kind, dtype
         self.rate, self.seed = rate, seed
         self.build()
-        self.rows = self.put(case.data(dtype=dtype) if x is None else x)
+        self.rows = self.put(case.data(dtype=dtype))
         self.start()
 
     @classmethod
@@ -104,28 +103,3 @@ class Library(Contestant):
 
     def density(self):
         return self.log_prob(self.rows)
-
-    @abstractmethod
-    def train(self, validation: np.ndarray, epochs: int) -> None:
-        """Full batches; the parameters of the best validation NLL are kept."""
-
-
-class TrainedByLoop(Library):
-    """A contestant whose users write the training loop themselves; it does what `fit` does."""
-
-    @abstractmethod
-    def snapshot(self):
-        """The parameters as they are now, for `restore`."""
-
-    @abstractmethod
-    def restore(self, snapshot) -> None:
-        """Go back to these parameters."""
-
-    def train(self, validation, epochs):
-        validation, best, kept = self.put(validation), np.inf, self.snapshot()
-        for _ in range(epochs):
-            self.step()
-            nll = -float(np.asarray(self.log_prob(validation)).mean())
-            if nll < best:
-                best, kept = nll, self.snapshot()
-        self.restore(kept)

@@ -39,9 +39,6 @@ class Flowcore(Library):
     def sample(self):
         return self.flow.sample(N_SAMPLES, rng=0)
 
-    def train(self, validation, epochs):
-        self.flow, _ = self._step.fit(epochs, validation_data=self.put(validation))
-
     @property
     def n_weights(self):
         networks = (leaf for leaf in self.flow.leaves if hasattr(leaf, "weights"))

@@ -6,12 +6,12 @@ import math
 import time
 
 from ...support.cases import BINS, SPLINES, TAIL
-from .base import N_SAMPLES, TrainedByLoop
+from .base import N_SAMPLES, Library
 
 UPDATES = 50  # of an epoch in one call
 
 
-class Flowjax(TrainedByLoop):
+class Flowjax(Library):
     """`masked_autoregressive_flow`, or `coupling_flow`; the step is flowjax's own, the one that its
     `fit_to_data` runs; density and sampling through `eqx.filter_jit`, as in its documentation."""
 
@@ -92,12 +92,6 @@ class Flowjax(TrainedByLoop):
     def sample(self):
         return self._sample(self.flow, self.key).block_until_ready()
 
-    def snapshot(self):
-        return self.params
-
-    def restore(self, snapshot):
-        self._flow, self.params = None, snapshot
-
     @property
     def n_weights(self):
         return sum(leaf.size for leaf in self.jax.tree.leaves(self.params))
@@ -146,9 +140,6 @@ class FlowjaxByHand(Flowjax):
 
     def assembled(self):
         return self._mask(self.params)
-
-    def snapshot(self):
-        return [leaf.copy() for leaf in self.params]  # the next step overwrites them
 
 
 class FlowjaxScan(FlowjaxByHand):

@@ -1,4 +1,4 @@
-"""Yardsticks in plain NumPy: the step written out by hand for one shape, and its products alone.
+"""A yardstick in plain NumPy: the step written out by hand for one shape.
 
 `Floor` is what NumPy itself can reach: one MAF, one number of rows, one thread, no library and no
 checks. All arrays and views are made once, every call has an `out`, scalars are 0-d arrays (half
@@ -47,42 +47,6 @@ class Floor(Contestant):
     @property
     def n_weights(self):
         return self._steps[0].theta.size
-
-
-class Products(Contestant):
-    """The dense products of a step and nothing else: of every weight matrix those with the units
-    before it, with the gradient behind it, and of the two."""
-
-    packages = ("numpy",)
-
-    def build(self):
-        rng, n = np.random.default_rng(0), self.case.batch
-        widths = [self.case.dim, *self.case.hidden, 2 * self.case.dim]
-        self._products, self.n_entries = [], 0
-        for _ in range(self.case.layers):
-            for a, b in pairwise(widths):
-                weights, units, above = (
-                    rng.standard_normal(shape).astype(self.dtype)
-                    for shape in ((b, a + 1), (a + 1, n), (b, n))
-                )
-                self.n_entries += weights.size
-                self._products += [
-                    (weights, units, np.empty_like(above)),
-                    (weights.T, above, np.empty_like(units)),
-                    (above, units.T, np.empty_like(weights)),
-                ]
-
-    def start(self):
-        pass
-
-    def step(self):
-        for a, b, out in self._products:
-            np.dot(a, b, out)
-        return 0.0
-
-    @property
-    def n_weights(self):
-        return self.n_entries
 
 
 class StraightLine:

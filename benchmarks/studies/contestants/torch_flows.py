@@ -8,10 +8,10 @@ from functools import partial
 import numpy as np
 
 from ...support.cases import BINS, SPLINES, TAIL
-from .base import N_SAMPLES, TrainedByLoop
+from .base import N_SAMPLES, Library
 
 
-class Torch(TrainedByLoop):
+class Torch(Library):
     """What the PyTorch libraries share. PyTorch's notes call `fused=True` the fastest Adam, and
     `inference_mode` the cheapest way to leave gradients out; both were, in every case.
     """
@@ -58,12 +58,6 @@ class Torch(TrainedByLoop):
     def sample(self):
         with self.torch.inference_mode():
             return self.model_sample()
-
-    def snapshot(self):
-        return {name: value.clone() for name, value in self.model.state_dict().items()}
-
-    def restore(self, snapshot):
-        self.model.load_state_dict(snapshot)
 
     @property
     def n_weights(self):

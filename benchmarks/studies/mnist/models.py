@@ -8,7 +8,6 @@ every epoch, where the paper adds it once; the learning rate is annealed, and th
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -83,7 +82,7 @@ def train(name: str, train: Digits, validation: Digits, epochs: int, folder: Pat
         epochs=epochs,
         batch_size=model.batch_size,
         learning_rate=model.learning_rate,
-        callbacks=[Log(epochs, math.inf)],
+        callbacks=[Log(epochs)],
         checkpoint_key="1",
         **resume,
     )

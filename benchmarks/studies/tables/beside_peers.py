@@ -6,7 +6,7 @@ import numpy as np
 
 from ...support.cases import CASES
 from ...support.markdown import milliseconds, table
-from ...support.timing import Spread, significant
+from ...support.timing import significant
 from ..contestants import N_SAMPLES, US, YARDSTICKS
 
 WORK = {
@@ -18,45 +18,52 @@ WORK = {
 
 def peers(document) -> str:
     """Milliseconds of every case and library; the last column is within the rounds of one run."""
-    found = {(row["work"], row["case"], row["who"]): row
-             for row in document["rows"] if "work" in row}  # fmt: skip
+    found, letters = by_work(document)
     names = list(dict.fromkeys(who for _, _, who in found))
-    letters = list(dict.fromkeys(case for _, case, _ in found))
     lines = []
     for work, title in WORK.items():
         for k, letter in enumerate(letters):
             rows = {who: found.get((work, letter, who)) for who in names}
             times = [row and milliseconds(row["seconds"]) for row in rows.values()]
             label = f"{title}: {letter}" if k == 0 else letter
-            lines.append([label, *times, _per_fastest(rows)])
+            ratio, best = per_fastest(found, work, letter)
+            lines.append([label, *times, f"{significant(ratio)} ({best})" if best else None])
     lines.append(["seconds of compilation, per function", *_compilation(found, names), ""])
-    cases = "; ".join(str(CASES[letter]) for letter in letters)
     text = table(["milliseconds", *names, "flowcore / fastest peer"], lines)
-    return f"{text}{_means(found, letters, names)}\n{cases}.\n"
+    means = ", ".join(f"{title} {mean}" for title, *_, mean in _ratios(found, letters))
+    cases = "; ".join(str(CASES[letter]) for letter in letters)
+    return f"{text}\nGeometric means of the last column: {means}.\n\n{cases}.\n"
 
 
-def _per_fastest(rows) -> str | None:
-    best = _fastest(rows)
-    return best and f"{significant(rows[best]['flowcore_per_this']['median'])} ({best})"
+def ratios(document) -> str:
+    """flowcore's time / that of the fastest peer, and the geometric mean over the cases."""
+    found, letters = by_work(document)
+    header = ["flowcore / fastest peer", *letters, "geometric mean"]
+    return table(header, _ratios(found, letters))
 
 
-def _fastest(rows) -> str | None:
-    others = {who: row["seconds"]["median"] for who, row in rows.items()
-              if row is not None and who != US and who not in YARDSTICKS}  # fmt: skip
-    return min(others, key=others.__getitem__, default=None)
-
-
-def _means(found, letters, names) -> str:
-    """Of the last column, for every kind of work that all cases have."""
-    means = []
+def _ratios(found, letters) -> list[list]:
+    """A line for every kind of work: its title, the ratio of every case, their mean."""
+    lines = []
     for work, title in WORK.items():
-        every = [{who: found.get((work, letter, who)) for who in names} for letter in letters]
-        fastest = [_fastest(rows) for rows in every]
-        if all(fastest):
-            pairs = zip(every, fastest, strict=True)
-            logs = [np.log(rows[who]["flowcore_per_this"]["median"]) for rows, who in pairs]
-            means.append(f"{title} {np.exp(np.mean(logs)):.2f}")
-    return f"\nGeometric means of the last column: {', '.join(means)}.\n" if means else ""
+        own = [per_fastest(found, work, letter)[0] for letter in letters]
+        lines.append([title, *own, f"{np.exp(np.mean(np.log(own))):.2f}"])
+    return lines
+
+
+def by_work(document) -> tuple[dict[tuple, dict], list[str]]:
+    """{(work, case, who): row}, and the letters of the cases."""
+    found = {(row["work"], row["case"], row["who"]): row
+             for row in document["rows"] if "work" in row}  # fmt: skip
+    return found, list(dict.fromkeys(case for _, case, _ in found))
+
+
+def per_fastest(found, work: str, letter: str) -> tuple[float, str | None]:
+    """flowcore's time / that of the fastest peer, and its name; (nan, None) without a peer."""
+    others = {who: row for (w, case, who), row in found.items()
+              if (w, case) == (work, letter) and who != US and who not in YARDSTICKS}  # fmt: skip
+    best = min(others, key=lambda who: others[who]["seconds"]["median"], default=None)
+    return (others[best]["flowcore_per_this"]["median"], best) if best else (np.nan, None)
 
 
 def _compilation(found, names) -> list[str]:
@@ -76,25 +83,3 @@ def iaf_step(document) -> str:
     lines = [[f"{n} rows", *(found.get((n, who)) for who in names)]
              for n in dict.fromkeys(n for n, _ in found)]  # fmt: skip
     return table(["step of an IAF / of a MAF", *names], lines)
-
-
-def time_to_trained(document) -> str:
-    """Medians over the repeats."""
-    runs: dict[str, list[dict]] = {}
-    for row in document["rows"]:
-        runs.setdefault(row["name"].partition(" seed ")[0], []).append(row)
-    lines = []
-    for name, mine in runs.items():
-        seconds = [row["seconds"] for row in mine]
-        nll = [row["nll"] for row in mine]
-        worst = None if None in nll else f"{max(nll):.2f}"
-        middle = None if None in nll else f"{np.median(nll):.2f}"
-        per = significant(ratio(runs, name).median) if len(runs[US]) == len(mine) else None
-        lines.append([name, Spread.of(seconds).median, middle, worst, per])
-    return table(["", "seconds", "NLL", "worst NLL", "flowcore / this"], lines)
-
-
-def ratio(runs: dict[str, list[dict]], name: str) -> Spread:
-    """Seconds of flowcore / seconds of the other, within each round."""
-    pairs = zip(runs[US], runs[name], strict=True)
-    return Spread.of([ours["seconds"] / theirs["seconds"] for ours, theirs in pairs])

@@ -15,22 +15,18 @@ from .source import source
 
 @dataclass(frozen=True)
 class Table:
-    """`render` is handed the JSON of all `jobs`, in their order.
-
-    sourced   a line below states where the numbers are from; the front page has no room for it
-    """
+    """`render` is handed the JSON of all `jobs`, in their order; a line below states the source."""
 
     name: str
     render: Callable[..., str]
     jobs: tuple[str, ...]
-    sourced: bool = True
 
     def made(self, folder: Path = RESULTS) -> str | None:
         """The Markdown; None while a JSON is missing."""
         documents = [JOBS[name].stored(folder) for name in self.jobs]
         if any(document is None for document in documents):
             return None
-        return self.render(*documents) + (source(*documents) if self.sourced else "")
+        return self.render(*documents) + source(*documents)
 
 
 TABLES: dict[str, Table] = {
@@ -41,18 +37,15 @@ TABLES: dict[str, Table] = {
         Table("spline-step", spline_step.rendered, ("spline_step",)),
         Table("floor", costs.floor, ("floor",)),
         Table("peers", beside_peers.peers, ("peers",)),
-        Table("peers-64", beside_peers.peers, ("peers-64",)),
-        Table("splines-1", beside_peers.peers, ("splines-1",)),
+        Table("peers-64", beside_peers.ratios, ("peers-64",)),
+        Table("splines-1", beside_peers.ratios, ("splines-1",)),
         Table("cost-growth", cost_growth.rendered, ("cost_growth",)),
-        Table("time-to-trained", beside_peers.time_to_trained, ("time_to_trained",)),
-        Table("moons", moons_seeds.first_seed, ("moons", "moons_seeds"), sourced=False),
-        Table("moons-seeds", moons_seeds.over_seeds, ("moons_seeds",)),
+        Table("moons", moons_seeds.rendered, ("moons_seeds", "moons")),
         Table("toy-targets", quality.toy_targets, ("toy_targets",)),
         Table("power", quality.power, tuple(job.name for job in POWER)),
         Table("mnist", quality.mnist, ("mnist",)),
         Table("estimator", quality.estimator, ("estimator",)),
         Table("learning-curves", learning_curves.rendered, ("learning_curves",)),
-        Table("weights", quality.weights, ("estimator",)),
         Table("outliers", quality.outliers, ("outliers",)),
         Table("outlier-kinds", quality.outlier_kinds, ("outlier_kinds",)),
         Table("joint-tails", joint_tails.rendered, ("joint_tails",)),
@@ -60,7 +53,6 @@ TABLES: dict[str, Table] = {
         Table("synthetic", synthetic.means, ("synthetic",)),
         Table("imputation", imputation.by_table, ("imputation",)),
         Table("published", imputation.published, ("published",)),
-        Table("other-tables", quality.other_tables, ("magic", "galaxies")),
     )
 }
 

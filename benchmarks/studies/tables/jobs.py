@@ -72,7 +72,6 @@ cost_growth        8  studies.cost_growth --picture docs/images/cost_growth.png
 peers             30  studies.peers --cases ABCD
 peers-64          10  studies.peers --cases ABCD --iaf-rows --dtype float64 --budget 5
 splines-1         26  studies.peers --cases FGHI --iaf-rows --threads 1
-time_to_trained    8  studies.time_to_trained --with-tfp
 toy_targets        8  studies.toy_targets --seeds 3 --first-seed 10 --picture docs/images/toy_targets.png
 outliers          25  studies.outliers
 outlier_kinds      6  studies.outliers --tables 'red wine 3-5' 'abalone 9-18' --kinds labelled swapped clustered
@@ -83,8 +82,6 @@ joint_tails         5  studies.joint_tails
 components        25  studies.components --budget 0.15
 imputation       150  studies.conditionals.imputation --rows 300 --budget 0.02
 published         90  studies.conditionals.published --budget 0.02
-magic              8  studies.tabular magic --models made maf5 nsf_ar maf_mog5 --epochs 60 --patience 15 --minutes 2
-galaxies           8  studies.tabular galaxies --models made maf5 nsf_ar maf_mog5 --epochs 60 --patience 15 --minutes 2
 mnist             90  studies.mnist --models made made+class maf5 maf5+class made_mog maf_mog5 --picture docs/images
 power-made        13  studies.tabular power --models made --epochs 37
 power-made_mog     5  studies.tabular power --models made_mog --epochs 40

@@ -1,1 +1,1 @@
-"""Real tables with published test log-likelihoods: `python -m benchmarks.studies.tabular power`."""
+"""Published test log-likelihoods of a real table: `python -m benchmarks.studies.tabular power`."""

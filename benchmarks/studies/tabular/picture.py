@@ -14,18 +14,17 @@ from .models import BEST_KNOWN, MODELS
 BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "0.35"  # different for every kind of colour vision
 
 
-def collect(files) -> tuple[str, dict, list[dict]]:
-    """The data set's name, the Gaussian's row, and one row for each model in order of MODELS.
+def collect(files) -> tuple[dict, list[dict]]:
+    """The Gaussian's row, and one row for each model in order of MODELS.
 
-    All files are of one data set; where two hold a model, the later file's row is shown.
+    Where two files hold a model, the later file's row is shown.
     """
     documents = [json.loads(Path(file).read_text("utf-8")) for file in files]
     rows = {row["model"]: row for document in documents for row in document["rows"]}
-    last = documents[-1]
-    return last["data"], last["gaussian"], [rows[name] for name in MODELS if name in rows]
+    return documents[-1]["gaussian"], [rows[name] for name in MODELS if name in rows]
 
 
-def draw(name: str, gaussian: dict, rows: list[dict], path: Path) -> None:
+def draw(gaussian: dict, rows: list[dict], path: Path) -> None:
     """Write the PNG: a line for each model, the published number hollow, ours full.
 
     The Gaussian is a remark: on the axis it would push all others together.
@@ -36,7 +35,7 @@ def draw(name: str, gaussian: dict, rows: list[dict], path: Path) -> None:
     ax = figure.subplots()
     for y, row in enumerate(rows):
         _line(ax, y, row)
-    for model, nats in BEST_KNOWN.items() if name == "power" else ():
+    for model, nats in BEST_KNOWN.items():
         ax.axvline(nats, color=ORANGE, linestyle=":", label=f"best published ({model}: {nats})")
     ax.set_yticks(range(len(rows)), [MODELS[row["model"]].row for row in rows], fontsize=13)
     ax.set_ylim(len(rows) - 0.5, -0.5)
@@ -48,9 +47,7 @@ def draw(name: str, gaussian: dict, rows: list[dict], path: Path) -> None:
         f"a full-covariance Gaussian: {_numbers(gaussian)}",
         fontsize=12,
     )
-    compared = any(row["published"] is not None for row in rows)
-    beside = ", and what was published" if compared else ""
-    ax.set_title(f"{name.upper()}: what flowcore reaches{beside}", fontsize=15)
+    ax.set_title("POWER: what flowcore reaches, and what was published", fontsize=15)
     figure.legend(*_legend(ax), loc="outside upper center", ncols=3, fontsize=12, frameon=False)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=160)
@@ -58,12 +55,11 @@ def draw(name: str, gaussian: dict, rows: list[dict], path: Path) -> None:
 
 def _line(ax, y: int, row: dict) -> None:
     ours, published = row["test"], row["published"]
-    if published is not None:
-        ax.plot([ours, published], [y, y], color=GREY, linewidth=1.5, zorder=1)
-        ax.scatter(
-            published, y, s=190, facecolor="white", edgecolor=ORANGE, linewidth=2.5, zorder=2,
-            label="published",
-        )  # fmt: skip
+    ax.plot([ours, published], [y, y], color=GREY, linewidth=1.5, zorder=1)
+    ax.scatter(
+        published, y, s=190, facecolor="white", edgecolor=ORANGE, linewidth=2.5, zorder=2,
+        label="published",
+    )  # fmt: skip
     ax.errorbar(
         ours, y, xerr=2 * row["standard_error"], color=BLUE, marker="o", markersize=7, capsize=5,
         linestyle="none", zorder=3, label="flowcore, ± 2 standard errors",
@@ -73,8 +69,7 @@ def _line(ax, y: int, row: dict) -> None:
 
 
 def _numbers(row: dict) -> str:
-    known = row["published"] is not None
-    return f"{row['test']:.2f}" + (f"  (published {row['published']:.2f})" if known else "")
+    return f"{row['test']:.2f}  (published {row['published']:.2f})"
 
 
 def _legend(ax) -> tuple[list, list]:
