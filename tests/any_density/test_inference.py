@@ -468,6 +468,13 @@ def chains_of(kind, rng, n=800, rho=0.9):
     return x
 
 
+def test_a_chain_is_worth_as_many_draws_as_its_correlations_leave():
+    """n (1 - rho) / (1 + rho), of an autoregression."""
+    chains = walks(np.random.default_rng(0), 8, 5000, 1, 0.8)[:, :, 0].T
+    found = _effective(chains, np.ones(chains.shape, int))
+    assert found == pytest.approx(chains.size * 0.2 / 1.8, rel=0.15)
+
+
 @pytest.mark.parametrize("kind", ["independent", "autoregressive", "apart", "resampled"])
 def test_the_error_of_the_bridge_is_that_of_its_chains(kind):
     """q = N(0, 1.3^2), p~ = exp(-x^2 / 2): over many seeds, misses have the size of the error."""

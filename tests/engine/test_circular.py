@@ -21,6 +21,13 @@ def test_the_slope_of_a_circular_spline_is_the_same_on_both_sides_of_the_seam(di
     assert np.abs(left[1]).max() > 0.3  # and not 0, as at the ends of RationalQuadratic
 
 
+def test_the_seam_is_on_the_spline_however_its_turn_is_rounded():
+    spline, z = fc.CircularSpline(bins=4), np.pi * (2.0 * np.arange(-1000, 1000) + 1)
+    phi = np.random.default_rng(0).normal(size=12)
+    log_det = spline.forward_and_log_det(z, np.tile(phi, (len(z), 1)))[1]
+    np.testing.assert_allclose(log_det, log_det[1000], atol=1e-9)
+
+
 def test_the_base_has_the_order_of_the_data():
     flow = flows.nsf(5, layers=3, hidden=[8], circular=[1, 2], kind="coupling")
     assert [part.dim for part in flow.base.densities] == [1, 2, 2]

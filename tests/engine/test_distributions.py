@@ -160,6 +160,16 @@ def test_the_parts_of_a_mixture_are_initialised():
     assert found.n_params == mixture.n_params and np.isfinite(history.train_nll).all()
 
 
+def test_the_parts_of_a_base_read_the_same_points():
+    """A part works in arrays that it shares with the layers above the base."""
+    part, layer = (randomize(bijector(rng=rng), rng=rng) for rng in (0, 1))
+    parts = [over(fc.Normal(2), part), fc.Normal(2)]
+    x = np.random.default_rng(0).normal(size=(50, 2))
+    z, log_det = layer.inverse_and_log_det(x)
+    expected = np.logaddexp(*(one.log_prob(z) for one in parts)) - np.log(2) + log_det
+    np.testing.assert_allclose(over(fc.Mixture(parts), layer).log_prob(x), expected, rtol=1e-12)
+
+
 # ---------------------------------------------------------------- bad input
 
 

@@ -277,3 +277,9 @@ def test_a_warm_start_that_standardises_anew():
     again, history = fc.fit(fresh, 1000 * x, epochs=1, context=7 * x[:, :1], learning_rate=1e-9)
     assert again.bijector[0].mean[0] > 4000 and history.train_nll
     np.testing.assert_allclose(again.params, flow.params, atol=1e-3)
+
+
+def test_a_made_reaches_the_widths_of_strong_correlations():
+    """A correlation of 0.9999, by its one layer."""
+    transformer = fc.flows.made(2, standardize=False).bijector[0].transformer
+    assert transformer.log_scale_bound > -0.5 * np.log(1 - 0.9999**2)

@@ -47,6 +47,12 @@ def test_the_value_of_blocks_counts_by_their_weights():
     assert value == pytest.approx(nll(flow, X, W), rel=1e-13)
 
 
+def test_rows_of_hardly_any_weight_leave_the_standard_error_as_it_is():
+    loss, theta = Likelihood(Banana()), np.full(6, 0.1)
+    found = loss.value_and_error(theta, [Rows(X, np.where(np.arange(300) < 100, 1.0, 1e-12))])
+    assert found == pytest.approx(loss.value_and_error(theta, [Rows(X[:100])]), rel=1e-9)
+
+
 def test_a_loss_that_is_not_finite_names_the_place():
     rows = Rows(np.array([[0.0, 0.0], [np.inf, 1.0]]))
     with pytest.raises(NotFinite, match=r"log_prob is -inf for x = \[inf +1\.\]"):

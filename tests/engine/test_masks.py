@@ -114,6 +114,13 @@ def test_equal_degrees_with_a_context_start_at_0_and_are_spread_evenly(dim, unit
     assert counts.min() >= 1 and counts.max() - counts.min() <= 1
 
 
+@pytest.mark.filterwarnings("ignore:MADE")
+def test_random_degrees_leave_no_unit_without_an_input():
+    for seed in range(5):
+        _, first, second = fc.MADE(9, [2, 40], degrees="random", rng=seed).degrees
+        assert second.min() >= first.min()
+
+
 def test_degrees_random_and_given():
     random = fc.MADE(5, [200, 200], degrees="random", rng=3)
     for layer in random.degrees[1:]:

@@ -137,3 +137,9 @@ def test_ten_layers_come_back(kind):
     x = np.random.default_rng(1).standard_normal((2000, 5))
     assert np.abs(flow.from_latent(flow.to_latent(x)) - x).max() < 1e-6
     assert np.abs(flow.to_latent(flow.from_latent(x)) - x).max() < 1e-6
+
+
+@pytest.mark.parametrize("method", ["forward_and_log_det", "inverse_and_log_det"])
+def test_parameters_that_are_nan_show_also_beyond_the_spline(method):
+    y, _ = getattr(SPLINE, method)(np.array([9.0]), np.full((1, SPLINE.n_out), np.nan))
+    assert np.isnan(y).all()

@@ -125,7 +125,7 @@ def test_continuous_columns_are_never_taken_for_a_grid(n, dtype):
             [rng.normal(size=n), rng.uniform(size=n), rng.standard_cauchy(n), rng.lognormal(size=n)]
         ).T.astype(dtype)
         assert columns.few_valued_columns(X, np.arange(n))[0].size == 0
-        for copies in (1, 5):  # neither are resampled rows
+        for copies in (1, 5, 20):  # neither are resampled rows
             again = X[rng.integers(0, n, copies * n)]
             assert columns.few_valued_columns(again, np.arange(copies * n))[0].size == 0
 

@@ -106,6 +106,14 @@ def test_the_initial_parameters_are_a_candidate_for_the_best(X, patience):
     assert len(history.val_nll) == min(length, 8)
 
 
+def test_an_epoch_that_is_worse_by_chance_alone_is_kept(X):
+    """The start is the best there is for these 100 rows: no epoch can be better."""
+    flow, options = Banana(Banana.solution(X[200:])), {"validation_data": X[200:], "epochs": 2}
+    found, history = fit(flow, X[:200], learning_rate=1e-3, **options)
+    assert min(history.val_nll) > nll(flow, X[200:]) and history.best_epoch is not None
+    assert nll(found, X[200:]) == pytest.approx(min(history.val_nll), rel=1e-12)
+
+
 def test_an_absurd_learning_rate_is_not_passed_over(X):
     flow = flowcore.flows.maf(2, layers=2, hidden=[8])
     initial = flow.initialize(X)

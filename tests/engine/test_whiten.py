@@ -8,6 +8,7 @@ from autograd import grad
 
 import flowcore as fc
 from flowcore.bijectors.linear import reach_of
+from flowcore.bijectors.margins import spread
 from flowcore.spec import reference
 from flowcore.testing import randomize
 
@@ -379,3 +380,10 @@ def test_equal_values_make_no_spike():
     x = np.where(rng.random(200) < 0.6, 0.0, rng.exponential(size=200))[:, None]
     flow = fc.TransformedDistribution(fc.Normal(1), fc.Margins.from_data(x))
     assert flow.log_prob(x).max() < 3 and np.isfinite(flow.log_prob([[-50.0], [500.0]])).all()
+
+
+def test_values_that_do_not_repeat_stay_where_they_are():
+    """Of the others each copy has a place of its own, around the value."""
+    values, count = np.array([0.0, 1.0, 5.0, 6.0]), np.array([1, 1, 1, 4])
+    x, weight = spread(values, count.astype(float), count)
+    assert x[:3].tolist() == [0.0, 1.0, 5.0] and len({*x}) == 7 and weight.tolist() == [1.0] * 7

@@ -7,7 +7,7 @@ from scipy import stats
 import flowcore as fc
 from flowcore.bijectors import Chain
 from flowcore.tables import Schema, fit_table
-from flowcore.tables.tail import Tail, tail
+from flowcore.tables.tail import Tail, _pareto, tail
 
 EXACT = {0.0: stats.expon(scale=0.6), 0.4: stats.genpareto(0.4, scale=0.6)}
 
@@ -73,12 +73,18 @@ def test_it_is_as_long_as_the_rows_suggest(name, n):
 
 def test_weights_are_copies_of_rows_and_few_values_have_no_tail():
     rng = np.random.default_rng(0)
-    z, weight = rng.normal(size=2000), rng.integers(1, 4, 2000).astype(float)
+    z = rng.normal(size=2000)
+    weight = rng.integers(1, 4, 2000) + 3.0 * (z > 0)  # the edge is not that of equal weights
     copies, own = np.sort(np.repeat(z, weight.astype(int))), tail(z, weight)
     assert own.edge == pytest.approx(np.quantile(copies, 1 - own.share), abs=0.02)
     out = np.expm1(copies[copies > own.edge] - own.edge)
     assert stats.kstest(out[::3], p_of(own)).pvalue > 0.01
     assert tail(z[:90]) is None and tail(np.round(z)) is None and tail(z[:0]) is None
+
+
+def test_few_exponential_rows_show_no_power():
+    x = stats.expon.ppf((np.arange(20) + 0.5) / 20)
+    assert _pareto(x)[1] < 0.1
 
 
 @pytest.mark.parametrize("kind", ["positive", "positive(2)", "continuous"])
