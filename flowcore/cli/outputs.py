@@ -103,7 +103,7 @@ def _csv_rows(file: BinaryIO):
     def write(columns: Mapping) -> None:
         nonlocal header
         rows = {name: column.astype(object) for name, column in columns.items()}
-        if "log_prob" in rows:
+        if "log_prob" in rows and columns["log_prob"].dtype != object:  # else a column of the table
             rows["log_prob"] = np.where(np.isnan(columns["log_prob"]), "nan", rows["log_prob"])
         table = pandas.DataFrame(rows, dtype=object)
         form = {"index": False, "header": header, "lineterminator": "\n"}

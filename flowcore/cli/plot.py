@@ -33,6 +33,7 @@ def run(model: str, data: str | None, out: str, columns: Sequence[str], reading:
     if len(chosen) > MOST:
         note(f"{len(chosen)} columns are too many to draw: the first {MOST} are; see --columns")
         del chosen[MOST:]
+    reading = {**reading, "strict": False}
     frames = [] if data is None else [table(data, reading, density.schema_)]
     n = min(max(len(frames[0]), LEAST), DRAWS) if frames else DRAWS
     frames.append(framed(density, density.sample(n, rng=0)))

@@ -23,10 +23,8 @@ AROUND = (0.5, 1.0, 2.0, 4.0)  # of later starts, in deviations of the modes fou
 FIRST, ROUND, ABOVE = 200, 400, 200  # ascents of a round; of the next ones, and where p is high
 QUIET, MOST_ASCENTS = 2, 2200  # rounds without a new mode that end the search; of all ascents
 MOST_ROWS = 20_000  # a mode, after which there is no other round
-LOOKED, STRETCHES = (
-    40_000,
-    (1.0, 1.5, 2.0, 3.0, 4.0),
-)  # draws of Gaussians, and how far they are stretched
+# draws of Gaussians, and how far they are stretched
+LOOKED, STRETCHES = 40_000, (1.0, 1.5, 2.0, 3.0, 4.0)
 MOST_EXTRA = 200  # starts of the caller
 STEPS, PAIRS, SHORTEST = 200, 8, 12  # of an ascent: steps, pairs of L-BFGS, halvings of a step
 FLAT, STILL = 1e-3, 1e-5  # a slope, and a gain in nats, that end an ascent

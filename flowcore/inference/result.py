@@ -39,7 +39,8 @@ LONGEST = 0.9  # k of a tail whose missing part is estimated
 CHAINS, PER_CHAIN = 500, 20  # of moves; rows of each for `refit`
 LEAPFROGS, FAR = 8, 32  # of a move; for `refit`, which has to cross gaps
 EXACT = 0.99  # of the draws: with such an effective size hardly any mass is missing
-OF_TAIL = 0.3  # of `missing_tail` that is an error of log Z
+# of `missing_tail`, the least and most that log Z lacks; draws for each one that is far out
+OF_TAIL, LONGEST_TAIL, FARTHEST = 0.3, 1.0, 1000
 PLAIN = (bool, int, float, str, np.generic, type(None))  # settings that a file holds as they are
 
 
@@ -205,27 +206,32 @@ class Inference:
     def log_evidence(self) -> tuple[float, float]:
         """(log Z, standard error) in nats, from the mean weight.
 
-            error = hypot(e / (1 - k), 0.3 t, b)
+            error = hypot(e / (1 - k), t, b)
             e = (standard deviation of the weights) / (their mean) / sqrt(n)
-            t = max(0, m - s sqrt(2 log 2d))        m, s the `missing_tail` and its standard error
+            t = f max(0, m - s sqrt(2 log 2d)), of both sides       f = 1 / (r - 1), in [0.3, 1]
             b = max(0, the `missing_mass`)
 
         Reverse KL lacks mass in the tails of p, where draws are rare and their weights large, so
         the standard error e alone is too small. The factor 1 / (1 - k), chosen by measurement,
         corrects it: k, in [0, 0.9], is the shape of the largest tenth of the weights, or k-hat if
-        it is larger. t stands for a tail that no draw reaches.
+        it is larger. t stands for a tail that no draw reaches: m is the `missing_tail` of one side,
+        s its standard error, and r is -(y - median) d log p / dy at the farthest draws.
         """
         # Of an exponential tail with the share T, m is T log(1 / 2T): 3 T to 5 T for T of .025 to
-        # .003. s sqrt(2 log 2d) is the largest of 2d estimates by chance.
+        # .003. Of a tail y^-r it is (r - 1) T. s sqrt(2 log 2d) is the largest of 2d estimates by
+        # chance.
         k = np.clip(max(shape_of_tail(self.weights[None])[0], self.k_hat), 0, LONGEST)
         e = self.weights.std() * math.sqrt(len(self.rows))
-        m, s = self.missing_tail
-        t = np.fmax(0, m - s * math.sqrt(2 * math.log(2 * self.flow.dim)))  # 0 where it is NaN
+        m, s, r = self._tails
+        t = np.maximum(0, m - s * math.sqrt(2 * math.log(2 * self.flow.dim)))
+        t = np.nansum(t / np.clip(r - 1, 1 / LONGEST_TAIL, 1 / OF_TAIL), axis=0).max()
         b = np.fmax(0, self.missing_mass[0])
-        return self._weighted[0], math.hypot(e / (1 - k), OF_TAIL * t, b)
+        return self._weighted[0], math.hypot(e / (1 - k), t, b)
 
     def expectation(self, function: Callable = lambda x: x) -> tuple[Any, Any]:
         """(E_p[f], standard error) of f(x) (n, ...), by self-normalised weights.
+
+            error = sqrt(sum_i w_i^2 (f_i - E_p[f])^2) / (1 - k)       k = max(0, `k_hat_of` f)
 
         The error is infinite where the expectation may not exist: where `k_hat_of` is above 0.7.
         function gets the same argument as the target. If it returns a dictionary, as it does by
@@ -262,7 +268,8 @@ class Inference:
 
     def _mean_and_error(self, values) -> tuple[np.ndarray, np.ndarray]:
         mean, error = self._moments(values)
-        return mean, np.where(self._k_of(values) > MOST_K, np.inf, error)
+        k = np.maximum(self._k_of(values), 0)
+        return mean, np.where(k > MOST_K, np.inf, error / (1 - np.minimum(k, MOST_K)))
 
     def summary(self) -> dict[str, dict[str, float]]:
         """{name: {"mean", "error", "sd", "5%", "50%", "95%"}} of every number of the parameters.
@@ -322,13 +329,22 @@ class Inference:
         where t is the median of a coordinate. The estimate is that of the coordinate and the side
         of t with the most significant result. It is NaN if p~ is not finite at some draws.
         """
-        if not np.isfinite(self.log_p).all():
-            return math.nan, math.nan
-        far = self.rows - np.median(self.rows, axis=0)
-        terms = [(side * far > 0) * (1 + far * self.slope) for side in (-1, 1)]
-        share, error = self._moments(np.concatenate(terms, axis=1))
+        share, error, _ = self._tails
         worst = np.argmax(share - verdict.SURE * error)
-        return float(share[worst]), float(error[worst])
+        return float(share.flat[worst]), float(error.flat[worst])
+
+    @cached_property
+    def _tails(self) -> np.ndarray:
+        """(3, 2, d): m, s and r, see `log_evidence`, below and above the median of each coordinate.
+        NaN if p~ is not finite at some draws."""
+        if not np.isfinite(self.log_p).all():
+            return np.full((3, 2, self.flow.dim), math.nan)
+        far = self.rows - np.median(self.rows, axis=0)
+        pull, order = far * self.slope, np.argsort(far, axis=0)
+        terms = np.stack([(side * far > 0) * (1 + pull) for side in (-1, 1)], axis=1)
+        n = -(-len(far) // FARTHEST)
+        ends = np.take_along_axis(pull, np.concatenate([order[:n], order[-n:]]), axis=0)
+        return np.stack([*self._moments(terms), -np.median(ends.reshape(2, n, -1), axis=1)])
 
     @cached_property
     def missing_mass(self) -> tuple[float, float]:

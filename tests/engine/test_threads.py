@@ -193,7 +193,10 @@ again = lambda: print((flow.log_prob(x, threads=2) == before).all())
 """
 
 
-@pytest.mark.parametrize("last", ["atexit.register(again); flow.log_prob(x, threads=2)", "last = Last()"])
+LAST = ["atexit.register(again); flow.log_prob(x, threads=2)", "last = Last()"]
+
+
+@pytest.mark.parametrize("last", LAST)
 def test_a_call_at_the_interpreters_exit_is_answered(last):
     run = [sys.executable, "-c", f"{AT_EXIT}{last}"]
     done = subprocess.run(run, capture_output=True, text=True, timeout=60)

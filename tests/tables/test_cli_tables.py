@@ -220,6 +220,14 @@ def test_missing_cells_are_filled_and_others_stay(numbers, capsys):
     assert run(capsys, "impute", "abc.npz", "odd.csv", *wanted[:2]).out.startswith("imputation,a")
 
 
+def test_a_table_may_have_a_column_of_the_name_that_scores_have(tmp_path, capsys):
+    schema = Schema((Column("log_prob", Kind("continuous")), Column("b", Kind("continuous"))))
+    fc.save(TableDensity.of(schema, fc.Normal(2)), tmp_path / "ab.npz")
+    data = written(tmp_path / "ab.csv", ["log_prob,b", "-1.50,", ",0.20"])
+    first, second = run(capsys, "impute", tmp_path / "ab.npz", data).out.splitlines()[1:]
+    assert first.startswith("-1.50,") and second.endswith(",0.20") and "nan" not in first + second
+
+
 def test_samples_given_some_columns(here, capsys):
     text = run(capsys, "sample", "flats.npz", "-n", 40, "--given", "rooms=2..3").out
     head, *lines = [line.split(",") for line in text.splitlines()]
@@ -370,10 +378,12 @@ def test_a_drift_check_has_a_status(here, capsys):
         ["plot", "flats.npz"],
         ["plot", "flats.npz", "flats.csv", "-c", "price"],
         ["plot", "flats.npz", "flats.csv", "-c", "city"],
+        ["plot", "flats.npz", "odd.csv"],
         ["diagnose", "flats.npz", "flats.csv", "--train", "flats.csv"],
     ],
 )
 def test_pictures_are_drawn(arguments, here, capsys):
+    written(here / "odd.csv", [*flats(), "sold,3,Bern"])
     assert "x.png\n" in run(capsys, *arguments, "-o", "x.png").out
     assert (here / "x.png").read_bytes().startswith(b"\x89PNG")
 
