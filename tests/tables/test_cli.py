@@ -20,7 +20,6 @@ from flowcore.teaching.moons import data, pictures, three
 from flowcore.training import History, TrainingDivergedError
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-ACCURACY = (ROOT / "docs" / "measured" / "accuracy.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -95,14 +94,8 @@ def test_moons_prints_its_tables_and_writes_its_pictures(kind, story):
     assert float(flow) == pytest.approx(float(brute), abs=2e-6)
 
 
-def test_pages_show_what_the_command_prints_and_draws(story):
-    def shape(text):
-        return [re.sub(r"[\d.,]+", "0", " ".join(line.split())) for line in text.splitlines()]
-
-    printed, out = story("maf")
-    block = re.search(r"^```text\n(.*?)^```", ACCURACY, flags=re.M | re.S).group(1)
-    shown = [line[:74] for line in block.splitlines()]  # the page adds medians of 20 seeds
-    assert len(shown) >= 5 and set(shape("\n".join(shown))) <= set(shape(printed))
+def test_the_readme_shows_a_picture_that_the_command_draws(story):
+    _, out = story("maf")
     picture = re.search(r"!\[.+?\]\(docs/images/(\w+\.png)\)", README).group(1)
     assert (out / picture).is_file() and f"`moons/{picture}`" in README
 
