@@ -81,7 +81,8 @@ def infer(
         Seed of all random numbers.
     **options
         Options of `fit_reverse_kl`; max_seconds does not include the searches for the Gaussian and
-        the modes. With several modes the name of a checkpoint ends with the number of the mode.
+        the modes. Several modes share the default epochs, and have at least 10 each; the name of a
+        checkpoint then ends with the number of the mode.
 
     Returns
     -------
@@ -119,7 +120,7 @@ def infer(
         # the search has draws of its own: a target with one mode is fitted as without a search
         gaussians, modes = find_modes(target, near, extra, copy.deepcopy(rng))
         if (advice := of_labels(modes)) and len(gaussians) > 1:
-            warn(f"{len(gaussians)} modes found: they share the epochs of one fit.{advice}")
+            warn(f"{len(gaussians)} modes found: each gets a flow of its own.{advice}")
         flow, history = fit_modes(target, gaussians, modes.shares, rng, **options)
         if len(gaussians) > 1:
             modes = replace(modes, shares=flow.weights)
