@@ -19,7 +19,7 @@ from .result import DRAWS, Inference
 from .space import Space
 from .start import first_gaussian
 from .unnormalised import LogTarget
-from .verdict import of_labels
+from .verdict import MISSING, of_labels
 
 if TYPE_CHECKING:
     from ..core.typing import Seed
@@ -48,8 +48,9 @@ def infer(
 
     Errors: those of `fit_reverse_kl`; ValueError for a support that is invalid, or does not fit
     `dim` or the flow. Cost: the training of a flow for each mode, the search for modes, and one
-    call of the target with `draws` rows and, unless q is close to p, 64,000 rows more. If these
-    find gaps, as on a ring, or several modes cannot be trusted, two refits.
+    call of the target with `draws` rows and, unless q is close to p, 64,000 rows more. If a peak in
+    a wide mode is missed, the training again, with a flow for the peak. If moved draws find gaps,
+    as on a ring, or several modes cannot be trusted, two refits.
 
     Parameters
     ----------
@@ -128,14 +129,40 @@ def infer(
         gaussians, modes = [], None
         flow, history = trained(flow, target, start=start, rng=rng, **options)
     history.settings["raised_rows"] = target.n_raised
-    found = Inference.of(flow, target, draws, rng, history, space, modes).after_moves(rng)
+    found = Inference.of(flow, target, draws, rng, history, space, modes).checked(rng)
+    if modes is None or options.get("max_seconds"):
+        return found
+    if len(gaussians) == len(modes.shares) and (found.missed > MISSING).any():
+        found = _with_peaks(found, gaussians, rng, options)
     share, error = found.missing_mass
-    more = share > GAP * error or (len(gaussians) > 1 and not found.trusted)
-    if modes is None or options.get("max_seconds") or not more:
+    if not (share > GAP * error or (len(found.modes.shares) > 1 and not found.trusted)):
         return found
     again = found.refit(draws, rng, epochs=REFIT).refit(draws, rng, epochs=REFIT)
     best = min(found, again, key=lambda one: (not one.trusted, one.log_evidence[1]))
-    return replace(best, history=history)
+    return replace(best, history=found.history)
+
+
+def _with_peaks(
+    found: Inference, gaussians: list[Gaussian], rng: np.random.Generator, options: dict
+) -> Inference:
+    """The same target with flows for peaks, too, that the flows of its modes have missed."""
+    modes = found.modes
+    peaks = np.flatnonzero(found.missed > MISSING)
+    missed = found.missed[peaks]
+    shares = np.append(modes.shares * max(0.5, 1 - missed.sum()), missed)
+    flow, history = fit_modes(
+        found.target, [*gaussians, *map(found.peak, peaks)], shares / shares.sum(), rng,
+        **options | {"checkpoint": None},
+    )  # fmt: skip
+    history.settings["raised_rows"] = found.target.n_raised
+    modes = replace(
+        modes,
+        centres=np.append(modes.centres, modes.centres[peaks], axis=0),
+        shares=flow.weights,
+        counts=np.append(modes.counts, modes.counts[peaks]),
+    )
+    again = Inference.of(flow, found.target, len(found.rows), rng, history, found.space, modes)
+    return again.checked(rng)
 
 
 def _first(target: LogTarget, space: Space, start, rng) -> tuple[Gaussian, np.ndarray]:

@@ -37,6 +37,7 @@ RIDGE, WIDEST = 10.0, 1e4  # the deviation where there is no curvature; the larg
 ROUNDS, DRAWS, SAFE = 4, 2000, 0.1  # of population Monte Carlo; the share that all modes share
 LEAST_SHARE, LEAST_GUESS = 1e-3, 1e-4  # of a mode; before its Gaussian is found
 ALIKE = 0.5  # nats between two Gaussians that are one
+PEAK = 2000  # draws of a Gaussian at the top of a peak, and as many of q
 
 
 @dataclass(frozen=True, eq=False)
@@ -356,3 +357,26 @@ def shares_of(log_p: Callable, densities: list, rng: np.random.Generator) -> np.
             of_part = log_sum_exp(np.log(shares)[:, None] + log_parts)[1]
             shares = np.maximum(of_part @ weights, 1e-9)
     return shares / shares.sum()
+
+
+def peak_at(target: LogTarget, near: Gaussian, centre: np.ndarray) -> Gaussian:
+    """The Gaussian of the curvature at a centre (d,), by differences in the coordinates of `near`."""
+    place = np.linalg.solve(near.factor, centre - near.mean)
+    return near.before(_laplace(near.target(target), place))
+
+
+def missed_share(log_p: Callable, flow, peak: Gaussian, rng: np.random.Generator) -> float:
+    """The share of p that a flow q misses, as draws of q and of a Gaussian at a peak show it.
+
+        1 - E_p[min(1, Z q / p~)]        by y ~ m = (q + N) / 2 with the weights p~ / m
+
+    It is 0 where q = p, however well N describes p, and 1/2 if half of p is in a peak where q has
+    no draws. `missing_mass` asks the same of moved draws.
+    """
+    rows = np.concatenate([flow.sample(PEAK, rng), peak.density.sample(PEAK, rng)])
+    log_q = flow.log_prob(rows)
+    log_m = np.logaddexp(log_q, peak.density.log_prob(rows)) - np.log(2)
+    log_target = log_p(rows)
+    log_z, weight = log_sum_exp((log_target - log_m)[:, None])
+    share_of_q = np.exp(np.minimum(0, log_z[0] - np.log(len(rows)) + log_q - log_target))
+    return float(np.sum(weight[:, 0] * (1 - share_of_q), where=weight[:, 0] > 0))

@@ -22,7 +22,7 @@ from ..pareto import SHARE, pareto_smoothed, shape_of_tail
 from ..training import History, fit
 from . import verdict
 from .hmc import hmc, latent_target, neutra
-from .modes import Gaussian, Modes
+from .modes import Gaussian, Modes, missed_share, peak_at
 from .reverse_kl import elbo_and_error
 from .space import Space, mapped
 from .start import factor_of
@@ -72,6 +72,10 @@ class Inference:
         What the search for modes has found; None if there was none.
     moved : ndarray or None
         log p~ - log q (m,) of draws that were moved: see `missing_mass`. None: there were no moves.
+    moved_rows : ndarray or None
+        The moved draws y (m, d).
+    missed : ndarray or None
+        The share of p in a peak at the centre of each mode that q misses, (K,): see `doubts`.
 
     Examples
     --------
@@ -93,6 +97,8 @@ class Inference:
     space: Space
     modes: Modes | None = None
     moved: np.ndarray | None = None
+    moved_rows: np.ndarray | None = None
+    missed: np.ndarray | None = None
 
     def __post_init__(self):
         if self.target is None:
@@ -108,13 +114,37 @@ class Inference:
         space = Space(None, flow.dim) if space is None else space
         return cls(flow, history, target, rows, log_q, *target(rows), space, modes)
 
-    def after_moves(self, rng: Seed = 0) -> Inference:
-        """The same with `moved`, by 64,000 rows of the target; as it is if q is close to p."""
-        ess, least = self.effective_sample_size, max(LEAST_ESS, 2 * self.flow.dim)
-        if not least < ess < EXACT * len(self.rows):
-            return replace(self, moved=None)
-        y = self._moves(1, LEAPFROGS, np.random.default_rng(rng))
-        return replace(self, moved=self.target.values(y) - self.flow.log_prob(y))
+    def checked(self, rng: Seed = 0) -> Inference:
+        """The same with what draws of q cannot show: `moved` draws, and `missed` peaks.
+
+        Cost: 64,000 rows of the target for the moves, which are left out if q is close to p; a row
+        for the centre of each mode, and 2,000 for each of those that q may miss.
+        """
+        rng = np.random.default_rng(rng)
+        least = max(LEAST_ESS, 2 * self.flow.dim)
+        moved = rows = None
+        if least < self.effective_sample_size < EXACT * len(self.rows):
+            rows = self._moves(1, LEAPFROGS, rng)
+            moved = self.target.values(rows) - self.flow.log_prob(rows)
+        return replace(self, moved=moved, moved_rows=rows, missed=self._missed(rng))
+
+    def _missed(self, rng: np.random.Generator) -> np.ndarray | None:
+        """(K,): see `missed`. Only a centre whose log p~ - log q is above that of all draws can be
+        the top of a peak that has no draw."""
+        if self.modes is None:
+            return None
+        centres = self.modes.centres
+        highest = np.max(self.log_p - self.log_q, initial=-np.inf, where=np.isfinite(self.log_p))
+        above = self.target.values(centres) - self.flow.log_prob(centres) > highest
+        share = np.zeros(len(centres))
+        for k in np.flatnonzero(above):
+            share[k] = missed_share(self.target.values, self.flow, self.peak(k), rng)
+        return share
+
+    def peak(self, k: int) -> Gaussian:
+        """The Gaussian of the curvature of log p~ at the centre of mode k."""
+        near = Gaussian(self.rows.mean(axis=0), factor_of(self.rows))
+        return peak_at(self.target, near, self.modes.centres[k])
 
     def _moves(self, n: int, leapfrogs: int, rng: np.random.Generator) -> np.ndarray:
         """(n CHAINS, d): resampled draws after steps of HMC, which have no part in q."""
@@ -133,7 +163,7 @@ class Inference:
         """
         target = LogTarget(self.space.on_line(log_target), self.space.free)
         log_p, slope = target(self.rows)
-        return replace(self, target=target, log_p=log_p, slope=slope).after_moves()
+        return replace(self, target=target, log_p=log_p, slope=slope).checked()
 
     def as_record(self) -> Inference:
         """The same without the target, a function, for `save`; other settings become texts."""
@@ -152,9 +182,19 @@ class Inference:
         return self.space.from_line(self.rows)[0]
 
     @cached_property
+    def _points(self) -> Any:
+        """The draws, and below them the moved draws, as arguments of the target."""
+        if self.moved_rows is None:
+            return self.draws
+        return self.space.from_line(np.concatenate([self.rows, self.moved_rows]))[0]
+
+    @cached_property
     def _numbers(self) -> np.ndarray:
-        """The draws as rows (n, K) of all numbers, in the order of `Space.labels`."""
-        return self.space.numbers(self.draws, self.weights)
+        """`_points` as rows (n + m, K) of all numbers, in the order of `Space.labels`."""
+        share = self.weights
+        if self.moved_rows is not None:
+            share = np.append(share, np.zeros(len(self.moved_rows)))
+        return self.space.numbers(self._points, share)
 
     def log_prob(self, x: Any) -> np.ndarray:
         """log q of parameters x, in their own units, (n,); x as in `draws`.
@@ -222,23 +262,25 @@ class Inference:
         # chance.
         k = np.clip(max(shape_of_tail(self.weights[None])[0], self.k_hat), 0, LONGEST)
         e = self.weights.std() * math.sqrt(len(self.rows))
-        m, s, r = self._tails
-        t = np.maximum(0, m - s * math.sqrt(2 * math.log(2 * self.flow.dim)))
-        t = np.nansum(t / np.clip(r - 1, 1 / LONGEST_TAIL, 1 / OF_TAIL), axis=0).max()
+        t = self._tail_shares.sum(axis=0).max()
         b = np.fmax(0, self.missing_mass[0])
         return self._weighted[0], math.hypot(e / (1 - k), t, b)
 
     def expectation(self, function: Callable = lambda x: x) -> tuple[Any, Any]:
         """(E_p[f], standard error) of f(x) (n, ...), by self-normalised weights.
 
-            error = sqrt(sum_i w_i^2 (f_i - E_p[f])^2) / (1 - k)       k = max(0, `k_hat_of` f)
+            error = hypot(e / (1 - k), t, b)                           k = max(0, `k_hat_of` f)
+            e = sqrt(sum_i w_i^2 (f_i - E_p[f])^2)
+            t = sum over both sides of (share of p in the missing tail) |f at its end - E_p[f]|
+            b = |mean of (1 - r_i) (f_i - E_p[f])| of moved draws      see `missing_mass`
 
+        t and b stand for what q misses, as in `log_evidence`; t is the largest of all coordinates.
         The error is infinite where the expectation may not exist: where `k_hat_of` is above 0.7.
         function gets the same argument as the target. If it returns a dictionary, as it does by
         default for named parameters, the results are two dictionaries.
         """
-        values = function(self.draws)
-        mean = mapped(lambda one: self._moments(one)[0], values)
+        values = function(self._points)
+        mean = mapped(lambda one: self._mean_and_error(one)[0], values)
         return mean, mapped(lambda one: self._mean_and_error(one)[1], values)
 
     def k_hat_of(self, function: Callable = lambda x: x) -> Any:
@@ -260,16 +302,33 @@ class Inference:
         return shape_of_tail(tails, SHARE).reshape(shape)
 
     def _moments(self, values) -> tuple[np.ndarray, np.ndarray]:
-        values = np.asarray(values, float)
+        values = self._where_p(np.asarray(values, float))
         w = self.weights.reshape((-1,) + (1,) * (values.ndim - 1))
-        values = np.where(w > 0, values, 0.0)  # f need not be defined where p~ is 0
         mean = np.sum(w * values, axis=0)
         return mean, np.sqrt(np.sum(w**2 * (values - mean) ** 2, axis=0))
 
+    def _where_p(self, values: np.ndarray) -> np.ndarray:
+        """f (n, ...), 0 at draws where p~ is 0: it need not be defined there."""
+        return np.where(self.weights.reshape((-1,) + (1,) * (values.ndim - 1)) > 0, values, 0.0)
+
     def _mean_and_error(self, values) -> tuple[np.ndarray, np.ndarray]:
-        mean, error = self._moments(values)
-        k = np.maximum(self._k_of(values), 0)
-        return mean, np.where(k > MOST_K, np.inf, error / (1 - np.minimum(k, MOST_K)))
+        """See `expectation`, of the values of f at `_points`."""
+        of_draws, of_moved = np.split(np.asarray(values, float), [len(self.rows)])
+        mean, error = self._moments(of_draws)
+        k = np.maximum(self._k_of(of_draws), 0)
+        error = error / (1 - np.minimum(k, MOST_K))
+        error = np.hypot(error, self._lost_in_tails(of_draws, mean))
+        if len(of_moved):
+            lost = np.tensordot(1 - self._reached, of_moved - mean, axes=1) / len(of_moved)
+            error = np.hypot(error, np.abs(lost))
+        return mean, np.where(k > MOST_K, np.inf, error)
+
+    def _lost_in_tails(self, values: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        """t of `expectation`: f in a missing tail is like the mean of f over the farthest draws."""
+        values = self._where_p(values)
+        ends = [[values[rows].mean(axis=0) for rows in side.T] for side in self._farthest]
+        share = self._tail_shares.reshape(2, -1, *(1,) * mean.ndim)
+        return np.sum(share * np.abs(ends - mean), axis=0).max(axis=0)
 
     def summary(self) -> dict[str, dict[str, float]]:
         """{name: {"mean", "error", "sd", "5%", "50%", "95%"}} of every number of the parameters.
@@ -278,8 +337,8 @@ class Inference:
         `k_hat_of`. An angle is counted within half a turn of its circular mean, so it may lie
         outside of its support. As a table: `pd.DataFrame(found.summary()).T`.
         """
-        values = self._numbers
-        mean, error = self._mean_and_error(values)
+        mean, error = self._mean_and_error(self._numbers)
+        values = self._numbers[: len(self.rows)]
         squares = (values - mean) ** 2
         exists = np.isfinite(error), np.isfinite(error) & (self._k_of(squares) <= MOST_K_OF_SQUARES)
         mean = np.where(exists[0], mean, np.nan)
@@ -318,7 +377,9 @@ class Inference:
         pull = np.sum((self.rows - self.rows.mean(axis=0)) * self.slope, axis=1)
         if not np.isfinite(self.log_p).all():
             return math.nan, math.nan
-        return self.flow.dim + float(pull.mean()), float(pull.std() / math.sqrt(len(pull)))
+        with np.errstate(over="ignore"):  # slopes of a draw far out, where p is 0 to all digits
+            error = float(pull.std() / math.sqrt(len(pull)))
+        return self.flow.dim + float(pull.mean()), error
 
     @cached_property
     def missing_tail(self) -> tuple[float, float]:
@@ -340,17 +401,32 @@ class Inference:
         if not np.isfinite(self.log_p).all():
             return np.full((3, 2, self.flow.dim), math.nan)
         far = self.rows - np.median(self.rows, axis=0)
-        pull, order = far * self.slope, np.argsort(far, axis=0)
+        pull = far * self.slope
         terms = np.stack([(side * far > 0) * (1 + pull) for side in (-1, 1)], axis=1)
-        n = -(-len(far) // FARTHEST)
-        ends = np.take_along_axis(pull, np.concatenate([order[:n], order[-n:]]), axis=0)
-        return np.stack([*self._moments(terms), -np.median(ends.reshape(2, n, -1), axis=1)])
+        ends = [np.take_along_axis(pull, rows, axis=0) for rows in self._farthest]
+        return np.stack([*self._moments(terms), -np.median(ends, axis=1)])
+
+    @cached_property
+    def _farthest(self) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers (n / 1000, d) of the farthest draws, below and above, of each coordinate."""
+        n = -(-len(self.rows) // FARTHEST)
+        order = np.argsort(self.rows, axis=0)
+        return order[:n], order[-n:]
+
+    @cached_property
+    def _tail_shares(self) -> np.ndarray:
+        """(2, d): the share of p in a missing tail beyond what chance shows, f max(0, m - ...) of
+        `log_evidence`, below and above each coordinate; 0 if p~ is not finite at some draws."""
+        m, s, r = self._tails
+        beyond = np.maximum(0, m - s * math.sqrt(2 * math.log(2 * self.flow.dim)))
+        return np.nan_to_num(beyond / np.clip(r - 1, 1 / LONGEST_TAIL, 1 / OF_TAIL))
 
     @cached_property
     def missing_mass(self) -> tuple[float, float]:
         """(estimated share of p where q has next to no draws, standard error), by moves.
 
-            1 - mean of f over moved draws / mean of f over weighted draws,    f = min(1, Z q / p~)
+            1 - mean of r over moved draws       r = f / mean of f over weighted draws
+                                                 f = min(1, Z q / p~)
 
         500 resampled draws take 16 steps of Hamiltonian Monte Carlo. They enter gaps of q near its
         draws, such as the seam of a ring, where f is about 0, but reach no mode far away. NaN
@@ -358,10 +434,15 @@ class Inference:
         """
         if self.moved is None:
             return math.nan, math.nan
+        ratio = self._reached  # its error is small: draws of q are many
+        return 1 - float(ratio.mean()), float(ratio.std() / math.sqrt(len(ratio)))
+
+    @cached_property
+    def _reached(self) -> np.ndarray:
+        """r (m,) of the moved draws, see `missing_mass`: about 0 where q has no draws."""
         each = self.log_p - self.log_q, self.moved
         of_q, of_p = (np.exp(-np.maximum(log_w - self._weighted[0], 0)) for log_w in each)
-        ratio = of_p / self._moments(of_q)[0]  # its error is small: draws of q are many
-        return 1 - float(ratio.mean()), float(ratio.std() / math.sqrt(len(ratio)))
+        return of_p / self._moments(of_q)[0]
 
     @property
     def doubts(self) -> list[str]:
@@ -372,6 +453,7 @@ class Inference:
           above 1, nine tenths; and above 2, 95%.
         - `missing_tail` must be at most 0.03, or 4 of its standard errors if that is more.
         - `missing_mass` must be at most 0.03, or 4 of its standard errors if that is more.
+        - `missed` must be at most 0.03 at each mode: a peak inside of a mode may have no draw.
         - `stretch` must be at most 0.25, or 5 of its standard errors if that is more. A larger
           slope means that training was too short, or p~ is improper.
         - If training diverged, an epoch must have ended, and log p~ must be finite at all draws.
@@ -403,7 +485,7 @@ class Inference:
         rng = np.random.default_rng(rng)
         flow, history = fit(self.flow, self._moves(PER_CHAIN, FAR, rng), rng=rng, **options)
         again = Inference.of(flow, self.target, n, rng, history, self.space, self.modes)
-        return again.after_moves(rng)
+        return again.checked(rng)
 
     def metropolis(self, n: int, rng: Seed = None) -> tuple[Any, float]:
         """(a chain of n draws with the stationary density p, the share of accepted proposals).

@@ -14,6 +14,7 @@ import numpy as np
 from ..conditionals.weights import LEAST_ESS, MOST_K
 from ..training.history import training_notes
 from .modes import MOST_FLOWS
+from .space import flat
 
 if TYPE_CHECKING:
     from .modes import Modes
@@ -25,7 +26,7 @@ CLIMB = 0.25  # nats for a factor e: below, the ELBO no longer climbs as the flo
 MISSING, SURE = 0.03, 4.0  # a share of p that matters, standard errors beyond chance
 MOST_NAN = 0.01  # of the draws
 LINES = 40  # of the printed table
-NAMED, SWITCHED, EQUAL = 5, 4, 0.8  # shares in a sentence; modes alike, and how much alike
+NAMED, SWITCHED, EQUAL = 5, 4, 0.8  # numbers in a sentence; modes alike, and how much alike
 NUMBERS = ("no", "one", "two", "three", "four", "five")  # in words
 
 
@@ -41,6 +42,12 @@ def doubts(found: Inference) -> list[str]:
     ):
         if share > max(MISSING, SURE * error):
             reasons.append(f"about {min(share, 1):.0%} of p are in {where}")
+    for k in np.flatnonzero((0.0 if found.missed is None else found.missed) > MISSING):
+        where = found.space.from_line(found.modes.centres[[k]])[0]
+        reasons.append(
+            f"about {found.missed[k]:.0%} of p are in a peak that no draw reaches, at "
+            f"{described(found.space.labels(), flat(where)[0])}"
+        )
     slope, error = found.stretch
     if slope > max(CLIMB, 5 * error):
         reasons.append(
@@ -60,6 +67,12 @@ def doubts(found: Inference) -> list[str]:
     if reasons and (outside := np.count_nonzero(np.isneginf(found.log_p))):
         reasons.append(f"log p is -inf at {outside:,} draws: pass support= if it has bounds")
     return reasons
+
+
+def described(names: list[str], values: np.ndarray) -> str:
+    """The first parameters with their values, for a sentence."""
+    parts = [f"{name} = {value:.4g}" for name, value in zip(names, values, strict=True)]
+    return ", ".join(parts[:NAMED]) + ", ..." * (len(parts) > NAMED)
 
 
 def verdict(found: Inference) -> str:

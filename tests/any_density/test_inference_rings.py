@@ -48,7 +48,7 @@ class Arc:
 def test_moves_find_the_share_that_draws_lack(lacks, monkeypatch):
     """Weights of an arc are all equal, so k-hat and the effective size find it perfect."""
     monkeypatch.setattr("flowcore.inference.result.EXACT", 2.0)
-    found = fc.Inference.of(Arc(lacks), LogTarget(ring(0.2), 2), 20_000, 0).after_moves(0)
+    found = fc.Inference.of(Arc(lacks), LogTarget(ring(0.2), 2), 20_000, 0).checked(0)
     share, error = found.missing_mass
     assert abs(share - lacks) <= 4 * error + 0.25 * lacks and error < 0.02
     assert found.log_evidence[1] >= share - error
