@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 DRAWS = 20_000  # k-hat of fewer draws is too uncertain
 LEVELS = (0.05, 0.5, 0.95)  # of the quantiles of a summary
+TAILS = (0.5, 0.05)  # shares of the draws beyond the thresholds of `missing_tail`
 MOST_K_OF_SQUARES = 0.85  # with an sd; the sd is shown without an error
 LONGEST = 0.9  # k of a tail whose missing part is estimated
 CHAINS, PER_CHAIN = 500, 20  # of moves; rows of each for `refit`
@@ -248,18 +249,19 @@ class Inference:
 
             error = hypot(e / (1 - k), t, b)
             e = (standard deviation of the weights) / (their mean) / sqrt(n)
-            t = f max(0, m - s sqrt(2 log 2d)), of both sides       f = 1 / (r - 1), in [0.3, 1]
+            t = f max(0, m - s sqrt(2 log 4d)), of both sides       f = 1 / (r - 1), in [0.3, 1]
             b = max(0, the `missing_mass`)
 
         Reverse KL lacks mass in the tails of p, where draws are rare and their weights large, so
         the standard error e alone is too small. The factor 1 / (1 - k), chosen by measurement,
         corrects it: k, in [0, 0.9], is the shape of the largest tenth of the weights, or k-hat if
         it is larger. t stands for a tail that no draw reaches: m is the `missing_tail` of one side,
-        s its standard error, and r is -(y - median) d log p / dy at the farthest draws.
+        s its standard error, and r is -(y - its t) d log p / dy at the farthest draws; of the two
+        thresholds, the one that shows more.
         """
-        # Of an exponential tail with the share T, m is T log(1 / 2T): 3 T to 5 T for T of .025 to
-        # .003. Of a tail y^-r it is (r - 1) T. s sqrt(2 log 2d) is the largest of 2d estimates by
-        # chance.
+        # Of an exponential tail with the share T, m is T log(a / T), where the share a of all draws
+        # is beyond t. Of a tail y^-r it is (r - 1) T. s sqrt(2 log 4d) is the largest of 4d
+        # estimates by chance. A median has much to see, but s is less where few draws are beyond t.
         k = np.clip(max(shape_of_tail(self.weights[None])[0], self.k_hat), 0, LONGEST)
         e = self.weights.std() * math.sqrt(len(self.rows))
         t = self._tail_shares.sum(axis=0).max()
@@ -387,8 +389,8 @@ class Inference:
 
             E_p[1(y > t)] + E_p[(y - t)_+ d log p / dy]         0 for a proper p, by parts
 
-        where t is the median of a coordinate. The estimate is that of the coordinate and the side
-        of t with the most significant result. It is NaN if p~ is not finite at some draws.
+        where t is the median of a coordinate, or has a twentieth of the draws beyond it. The
+        estimate is that of the t, the coordinate and the side with the most significant result. It is NaN if p~ is not finite at some draws.
         """
         share, error, _ = self._tails
         worst = np.argmax(share - verdict.SURE * error)
@@ -396,15 +398,18 @@ class Inference:
 
     @cached_property
     def _tails(self) -> np.ndarray:
-        """(3, 2, d): m, s and r, see `log_evidence`, below and above the median of each coordinate.
-        NaN if p~ is not finite at some draws."""
+        """(3, 2 L, d): m, s and r, see `log_evidence`, below and above each coordinate, for each of
+        the L = 2 shares of draws in TAILS. NaN if p~ is not finite at some draws."""
         if not np.isfinite(self.log_p).all():
-            return np.full((3, 2, self.flow.dim), math.nan)
-        far = self.rows - np.median(self.rows, axis=0)
-        pull = far * self.slope
-        terms = np.stack([(side * far > 0) * (1 + pull) for side in (-1, 1)], axis=1)
-        ends = [np.take_along_axis(pull, rows, axis=0) for rows in self._farthest]
-        return np.stack([*self._moments(terms), -np.median(ends, axis=1)])
+            return np.full((3, 2 * len(TAILS), self.flow.dim), math.nan)
+        found = []
+        for tail in TAILS:
+            for level, side, ends in zip((tail, 1 - tail), (-1, 1), self._farthest, strict=True):
+                far = self.rows - np.quantile(self.rows, level, axis=0)
+                pull = far * self.slope
+                m, s = self._moments((side * far > 0) * (1 + pull))
+                found.append([m, s, -np.median(np.take_along_axis(pull, ends, axis=0), axis=0)])
+        return np.swapaxes(found, 0, 1)
 
     @cached_property
     def _farthest(self) -> tuple[np.ndarray, np.ndarray]:
@@ -418,8 +423,9 @@ class Inference:
         """(2, d): the share of p in a missing tail beyond what chance shows, f max(0, m - ...) of
         `log_evidence`, below and above each coordinate; 0 if p~ is not finite at some draws."""
         m, s, r = self._tails
-        beyond = np.maximum(0, m - s * math.sqrt(2 * math.log(2 * self.flow.dim)))
-        return np.nan_to_num(beyond / np.clip(r - 1, 1 / LONGEST_TAIL, 1 / OF_TAIL))
+        beyond = np.maximum(0, m - s * math.sqrt(2 * math.log(m.size)))
+        share = beyond / np.clip(r - 1, 1 / LONGEST_TAIL, 1 / OF_TAIL)
+        return np.nan_to_num(share).reshape(len(TAILS), 2, -1).max(axis=0)
 
     @cached_property
     def missing_mass(self) -> tuple[float, float]:
