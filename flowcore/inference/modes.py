@@ -360,7 +360,7 @@ def shares_of(log_p: Callable, densities: list, rng: np.random.Generator) -> np.
 
 
 def peak_at(target: LogTarget, near: Gaussian, centre: np.ndarray) -> Gaussian:
-    """The Gaussian of the curvature at a centre (d,), by differences in the coordinates of `near`."""
+    """The Gaussian of the curvature at a centre (d,), by differences in coordinates of `near`."""
     place = np.linalg.solve(near.factor, centre - near.mean)
     return near.before(_laplace(near.target(target), place))
 

@@ -390,7 +390,8 @@ class Inference:
             E_p[1(y > t)] + E_p[(y - t)_+ d log p / dy]         0 for a proper p, by parts
 
         where t is the median of a coordinate, or has a twentieth of the draws beyond it. The
-        estimate is that of the t, the coordinate and the side with the most significant result. It is NaN if p~ is not finite at some draws.
+        estimate is that of the t, the coordinate and the side with the most significant result. It
+        is NaN if p~ is not finite at some draws.
         """
         share, error, _ = self._tails
         worst = np.argmax(share - verdict.SURE * error)

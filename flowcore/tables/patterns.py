@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from .cells import FEW, PLAIN, number, unit_of_column
+from .cells import FEW, PLAIN, notation_of_column, number
 
 MOST_OF = 0.9  # of the rows are days
 _M, _D = r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"  # version 1.13.00 is no day
@@ -29,8 +29,11 @@ def pattern_of(counts: Mapping[str, int]) -> tuple[str, str] | None:
     days = sum(n for text, n in counts.items() if _DAY.fullmatch(text.strip()))
     if days >= MOST_OF * sum(counts.values()):
         return "days or times", "make it a number, such as days since a day"
-    unit = unit_of_column(counts, ".")
-    if unit is None or (unit == PLAIN and all(number(text, ".") is not None for text in counts)):
+    notation = notation_of_column(counts, ".")
+    if notation is None:
         return None
-    mark = "separators of thousands" if unit == PLAIN else repr("".join(unit))
+    is_plain = notation.unit == PLAIN
+    if is_plain and all(number(text, ".") is not None for text in counts):
+        return None
+    mark = "separators of thousands" if is_plain else repr("".join(notation.unit))
     return f"numbers with {mark}", "take that out of the file to have numbers"

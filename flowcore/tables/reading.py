@@ -17,7 +17,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ..core import warn, with_fix
-from .cells import PLAIN, WORDS, marked_number, number, unit_of_column
+from .cells import PLAIN, WORDS, Notation, notation_of_column, number, read_cell, readings
 from .frame import Frame, Name, check_there, library, listed
 from .schema import Schema
 
@@ -211,9 +211,7 @@ class Csv:
                 if not (self.strict or is_aside or name in self.text):
                     self.readers[name] = self._spelled(name, cells, values)
             elif column is not None and (column.mark or not self.strict):
-                self.readers[name] = self._number_of(
-                    (marked_number(column.mark.format(1)) or (1, PLAIN))[1]
-                )
+                self.readers[name] = self._notation(cells, column.mark).number
         return texts
 
     def _spelled(self, name: Name, cells: list[str], values: list[str]) -> Callable[[str], str]:
@@ -231,15 +229,12 @@ class Csv:
             )
         return lambda cell: cell if cell in values else known.get(_folded(cell), cell.strip())
 
-    def _number_of(self, unit: tuple[str, str]) -> Callable[[str], float | None]:
-        """The function that reads a number, without a unit or with this one. Where semicolons
-        separate columns, commas hardly separate thousands."""
-
-        def read(cell: str) -> float | None:
-            found = marked_number(cell, self.decimal, self.separator != ";")
-            return found[0] if found and found[1] in (PLAIN, unit) else None
-
-        return read
+    def _notation(self, cells: list[str], mark: str) -> Notation:
+        """The notation of a column of numbers whose form the schema has. Where semicolons separate
+        columns, commas hardly separate thousands."""
+        example = read_cell(mark.format(1)) if mark else None
+        counts, unit = Counter(cells), example.unit if example else PLAIN
+        return Notation.of(counts, self.decimal, self.separator != ";", unit)
 
     def _of_schema(self) -> dict:
         """name -> column of the schema; by position, if it or the file has no names."""
@@ -252,16 +247,17 @@ class Csv:
 
     def _looks_like_text(self, name: Name, cells: list[str]) -> bool:
         """Whether at least half of the cells are no numbers, whatever the decimal sign is; if not
-        strict, what `unit_of_column` finds."""
+        strict, what `notation_of_column` finds."""
         cells = [text for cell in cells if (text := cell.strip()) not in self.missing]
         if not self.strict:
             counts = Counter(cell for cell in cells if cell not in WORDS)
             if counts and all(re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", cell) for cell in counts):
                 place = f"{self.source}, column {name!r:.40}: all numbers have three decimals"
                 warn(with_fix(UserWarning, f"{place}: if these are thousands, ", {"decimal": ","}))
-            if (unit := unit_of_column(counts, self.decimal, self.separator != ";")) is not None:
-                self.readers[name] = self._number_of(unit)
-            return unit is None
+            notation = notation_of_column(counts, self.decimal, self.separator != ";")
+            if notation is not None:
+                self.readers[name] = notation.number
+            return notation is None
         wrong = [cell for cell in cells if number(cell, self.decimal) is None]
         commas = sum(number(cell, self.other) is not None for cell in wrong)
         if not wrong:
@@ -310,8 +306,11 @@ class Csv:
         place = f"{self.source}: row {row}, column {name!r:.40}: {cell!r:.40}"
         if not self.strict and share < 0.5:
             learned = "" if self.schema else "; the column is learned without them"
+            problem = "is no number"
+            if may_be := " or ".join(readings(cell, self.decimal)):
+                problem = f"may be {may_be}, and is not written as the column's other cells are"
             warn(
-                f"{place} is no number: {share:.2g} of the column's cells count as unknown, and "
+                f"{place} {problem}: {share:.2g} of the column's cells count as unknown, and "
                 f"stay as they are{learned}"
             )
             return

@@ -20,7 +20,7 @@ from scipy import stats
 import flowcore as fc
 from flowcore.cli import main
 from flowcore.tables import Schema, TableDensity, dates, read_table
-from flowcore.tables.cells import WORDS, form_of, marked_number, unit_of_column, written
+from flowcore.tables.cells import WORDS, form_of, notation_of_column, written
 from flowcore.tables.dates import formats_of
 from flowcore.tables.encoding import Encoding
 from flowcore.tables.fitting import training_rows
@@ -125,10 +125,10 @@ READ = {
     "free": ([f"${v:,.2f}" if v > 9 else "0" for v in PRICES], "$", "${}"),
     "cents": ([f"${v / 100:.2f}".replace("$0.", "$.") for v in PRICES], "$", "${}"),
     "share": ([f"{v % 100:.0f}%" for v in PRICES], "%", "{:.0f}%"),
-    "weight": ([f"{v:.0f}lbs" for v in PRICES], "lbs", "{:.0f}lbs"),
-    "years": ([f"{v:.0f} years" for v in PRICES], "years", "{:.0f} years"),
+    "weight": ([f"{v:.0f}lbs" for v in PRICES], "lb", "{:.0f}lbs"),
+    "years": ([f"{v:.0f} years" for v in PRICES], "year", "{:.0f} years"),
     "account": ([f"({v:,.0f})" for v in PRICES], "", "{}"),
-    "value": ([f"€{v:.1f}M" for v in PRICES], "€", "€{}M"),
+    "value": ([f"€{v:.1f}M" for v in PRICES], "€", "€{}"),
     "thousands": ([f"{9 * v:,.0f}" for v in PRICES], "", "{:,.0f}"),
     "groups": ([f"{99 * v:,.0f}".replace(",", " ") for v in PRICES], "", "{}"),
     "below": ([f"{v}" if v > 20 else "<20" for v in PRICES], "", ""),
@@ -148,16 +148,18 @@ TEXT = {
 @pytest.mark.parametrize("name", READ)
 def test_numbers_with_a_mark_are_numbers(name):
     cells, unit, form = READ[name]
-    assert "".join(unit_of_column(Counter(cells), ".")) == unit
-    numbers = {cell: marked_number(cell) for cell in cells if cell[0] != "<"}
-    assert form_of({cell: x for cell, (x, _) in numbers.items()}) == form
+    notation = notation_of_column(Counter(cells), ".")
+    assert "".join(notation.unit) == unit
+    numbers = {cell: notation.number(cell) for cell in cells if cell[0] != "<"}
+    assert form_of(numbers) == form
     if "{}" not in form:
-        assert all(written(x, form) == cell for cell, (x, _) in numbers.items())
+        assert all(written(x, form) == cell for cell, x in numbers.items())
+    assert all(notation.number(written(x, form)) == x for x in numbers.values())
 
 
 @pytest.mark.parametrize("name", TEXT)
 def test_codes_and_ranges_are_text(name):
-    assert unit_of_column(Counter(TEXT[name]), ".") is None
+    assert notation_of_column(Counter(TEXT[name]), ".") is None
 
 
 DAYS_OF_400 = pd.Timestamp("2017-03-01") + pd.to_timedelta(np.arange(400) * 151_234, "s")
