@@ -130,6 +130,9 @@ def _note_rules(schema: Schema) -> None:
 
 def _note_kinds(schema: Schema, suggested: bool) -> None:
     """One line for each column that is taken, or not, for more than its type."""
+    for column in schema.columns:
+        if column.kind.name == "date" and column.note:
+            note(f"{column.name!r:.40} is read as {column.kind}, {column.note}")
     columns = [column for column in schema.columns if column.suggestion]
     for column in columns:
         taken = column.suggestion if suggested else column.kind

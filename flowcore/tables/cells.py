@@ -39,7 +39,7 @@ def _expressions(decimal: str) -> tuple[re.Pattern, re.Pattern]:
     x = rf"(?:{grouped}(?:{point}[0-9]+)?|[0-9]+(?:{point}[0-9]*)?|{point}[0-9]+)"
     money = rf"(?:[A-Z]{{0,2}}[{_SIGNS}]|(?i:USD|EUR|GBP|CHF)|Rs\.?)?"
     letters = r"[^\W\d_]"
-    unit = rf"[%‰°{_SIGNS}'\"\u2032\u2033]?(?:{letters}{{1,8}}(?:/{letters}{{1,4}})?\.?)?"
+    unit = rf"[%‰°{_SIGNS}'\"\u2032\u2033]?(?:{letters}{{1,8}}\.?)?(?:/{letters}{{1,4}}\.?)?"
     marked = (
         rf"(?P<open>\()?(?P<sign>[+-]?)(?P<money>{money})\s?(?P<minus>-?)"
         rf"(?P<x>{x})\s?(?P<unit>{unit})(?(open)\))"
@@ -106,6 +106,9 @@ def read_cell(cell: str, decimal: str = ".", grouped: bool = True) -> Cell | Non
     if not grouped and group == _OTHER[decimal]:
         return None
     money = found["money"].upper()
+    is_tight = re.search(r"[0-9][A-Z]$", cell) and unit not in ("K", "M", "B")
+    if is_tight and not money:  # 3A is a flat
+        return None
     scale = SCALES.get(unit.lower(), "") if money else ""
     value = number(re.sub(f"[^0-9{decimal}]", "", x).replace(decimal, ".") + scale, ".")
     if value is None:  # too large
@@ -131,9 +134,11 @@ def _one_spelling(unit: str) -> str:
     ['month', 'yr', 'kg', 'mW', 'K', 'ms']
     """
     unit = unit.rstrip(".")
+    if not unit.isalpha():
+        return unit
     if (len(unit) > 1 and unit.isupper()) or (len(unit) > 2 and unit.istitle()):
         unit = unit.lower()
-    return unit[:-1] if len(unit) > 2 and unit.isalpha() and unit[-1] == "s" else unit
+    return unit[:-1] if len(unit) > 2 and unit[-1] == "s" else unit
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 
 def proposed(frame: Frame, find: type[Schema]) -> Schema:
-    """The schema that follows every proposal; the `note` of a column set aside has the reason.
+    """The schema that follows every proposal; the `note` of a column set aside has the reason, that
+    of days another order of day and month, if it fits as well.
 
     Set aside are columns with (nearly) no values, constants, free text, identifiers and codes with
     many values, and numbers that repeat others, or (nearly) follow from them. Missing cells are
@@ -42,7 +43,8 @@ def proposed(frame: Frame, find: type[Schema]) -> Schema:
         (name,) = problem.fix[0]["kind"]
         reasons[name] = problem.problem.partition(". ")[0].removesuffix(": ")
         schema = schema.edit({name: "aside"})
-    own = {c.name: replace(c, note=reasons.get(c.name, "")) for c in schema.columns}
+    notes = {c.name: c.note for c in found.columns if c.kind.name == "date"} | reasons
+    own = {c.name: replace(c, note=notes.get(c.name, "")) for c in schema.columns}
     own |= {name: Column(name, Kind("aside"), note=why) for name, why in empty.items()}
     return find(tuple(own[name] for name in frame.names), len(frame))
 

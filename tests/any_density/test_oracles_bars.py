@@ -175,7 +175,7 @@ def test_a_peak_gets_a_flow_of_its_own():
 @pytest.mark.filterwarnings("ignore:no epoch was better")
 def test_a_neck_without_mass_is_no_doubt():
     """The top of a funnel is thousands of nats above all draws, and has no mass."""
-    found = fc.infer(funnel, 6, rng=0, **QUICKER)
+    found = fc.infer(funnel, 6, rng=0)
     at = found.modes.centres
     assert (found.target.values(at) - found.flow.log_prob(at) > 100).all()
     assert found.missed[0] < 0.01 and "peak" not in found.verdict

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from flowcore.tables import Schema
 from flowcore.tables.files import read_table
 
 REFUSED = "decimal-comma-read-with-point"  # an error that names the decimal mark
@@ -45,10 +46,10 @@ def read(decimal):
     writer = csv.writer(text, delimiter="\t")
     writer.writerow([f"c{k}" for k in range(len(cases))])
     writer.writerows(zip(*[column(case, rng) for case in cases], strict=True))
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as notes:
         warnings.simplefilter("always")
         frame = read_table(io.BytesIO(text.getvalue().encode()), decimal=decimal, strict=False)
-    assert any("not written as the column's other cells are" in f"{one.message}" for one in told)
+    assert any("not written as the column's other cells are" in f"{one.message}" for one in notes)
     return [(case, frame[f"c{k}"]) for k, case in enumerate(cases)]
 
 
@@ -68,3 +69,11 @@ def test_a_cell_reads_as_the_number_that_it_is_or_not_at_all(decimal):
         if not is_right or is_column != (case["notation"] not in NO_NUMBERS):
             wrong.append((case["notation"], case["cell"], case["expected"], found, is_number))
     assert not wrong
+
+
+def test_days_that_may_be_months_are_noted_however_the_kinds_are_found():
+    rng = np.random.default_rng(0)
+    days = [f"{d:02}/{m:02}/2019" for d, m in rng.integers(1, 13, (200, 2))]
+    for auto in (False, True):
+        schema = Schema.from_data({"day": days, "x": rng.normal(size=200)}, auto=auto)
+        assert schema.columns[0].note == "or %m/%d/%Y, which fits all of them, too"

@@ -285,7 +285,7 @@ def test_row_numbers_are_found(name, values, found):
     [
         ("row {k}", None), ("{k} to 9", None), ("{k}A", None), ("1.{k}.00", None),
         ("112 {k}1", None), ("{k}.13.2024", None), ("12:{k}", None),
-        ("{k} km/h", "numbers with 'km/h'"), ("{k}KG", "numbers with 'KG'"),
+        ("{k} km/h", "numbers with 'km/h'"), ("{k}KG", "numbers with 'kg'"),
         ("€ {k}", "numbers with '€'"), ("{k} €/m²", "numbers with '€/m²'"),
         ("{k} °C", "numbers with '°C'"), ("{k}‰", "numbers with '‰'"),
         ("1 234 0{k}", None), ("{k},234", "numbers with separators of thousands"),
