@@ -412,6 +412,7 @@ def log_prob_of_block(x, context=None, flow=None, dtype=None):
 
     A frame is passed to `log_prob` as a frame, so that an error can name its columns.
     """
+    x, context = with_nan(x), with_nan(context)
     if np.ndim(context) > 1 and len(context) != len(x):
         raise ValueError(
             f"a block of X has {len(x)} rows, and that of context {len(context)}: cut both alike"
@@ -421,6 +422,14 @@ def log_prob_of_block(x, context=None, flow=None, dtype=None):
     if isinstance(x, np.ndarray):
         return found
     return imported("pandas").Series(np.asarray(found, dtype), x.index, name="log_prob")
+
+
+def with_nan(part):
+    """A partition whose missing numbers are NaN, also in pandas' own dtypes; else unchanged."""
+    if not hasattr(part, "items"):  # an array
+        return part
+    own = {name: c for name, c in part.items() if not isinstance(c.dtype, np.dtype) and c.hasnans}
+    return part.astype({name: float for name, c in own.items() if c.dtype.kind in "iuf"})
 
 
 def _draws(context=None, flow=None, entropy=None, dtype=None, block_info=None):

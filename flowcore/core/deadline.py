@@ -1,8 +1,8 @@
 """A limit by the clock for long computations.
 
 It works like Ctrl-C: training and EM look at the clock after every step, and computations that keep
-their best result when interrupted keep it here, too. A moment is a value of `time.time()`, so it
-can be passed to other processes.
+their best result when interrupted keep it here, too. A moment is a value of `time.monotonic()`,
+which never jumps. Another machine has another such clock, so it gets seconds and no moment.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def moment_after(max_seconds: float | None) -> float:
         return limit()
     if isinstance(max_seconds, bool) or not isinstance(max_seconds, Real) or not max_seconds > 0:
         raise ValueError(f"max_seconds is a number of seconds > 0, or None: got {max_seconds!r}")
-    return min(limit(), time.time() + float(max_seconds))
+    return min(limit(), time.monotonic() + float(max_seconds))
 
 
 def limit() -> float:
@@ -50,5 +50,5 @@ def limit() -> float:
 
 def check_time() -> None:
     """Raise OutOfTime if it is over."""
-    if time.time() > limit():
+    if time.monotonic() > limit():
         raise OutOfTime

@@ -14,7 +14,7 @@ import numpy as np
 from autograd.tracer import getval, isbox
 
 from .errors import warn
-from .labels import column_labels, selected
+from .labels import check_in_memory, column_labels, selected
 
 FLOATS = (np.float32, np.float64)
 NUMBERS = "biuf"  # the kinds of dtypes that hold real numbers
@@ -58,10 +58,12 @@ def as_numbers(name: str, x, holes: bool = False):
 
 
 def _real(name: str, x, holes: bool = False) -> np.ndarray:
-    """x as an array of numbers; a ValueError for what is masked, ragged, or no real number.
+    """x as an array of numbers; a ValueError for what is masked, ragged, or no real number, and a
+    TypeError for what is not in memory.
 
     An array of objects passes if each is a number: NumPy would make NaN of None, and 1 of "1".
     """
+    check_in_memory(name, x)
     _check_masks(name, x)
     labels = column_labels(x)
     if labels:

@@ -11,11 +11,26 @@ import numpy as np
 
 from .._imports import imported
 
+DASK = ("dask", "dask_expr")  # packages of its collections, which may well not be installed
+
 
 def column_labels(x: Any) -> list | None:
     """The labels of the columns of a table: pandas, polars, pyarrow, Dask; None for an array."""
     columns = getattr(x, "column_names", getattr(x, "columns", None))
     return list(columns) if isinstance(columns, Iterable) else None
+
+
+def check_in_memory(name: str, x: Any) -> None:
+    """A TypeError for a table of Dask, which would be computed in this process, perhaps for hours.
+
+    The doors of numbers, of tables and of the estimator call it first.
+    """
+    if type(x).__module__.partition(".")[0] in DASK:
+        raise TypeError(
+            f"{name} is a Dask {type(x).__name__}, whose rows are not in memory: pass a sample of "
+            "them, by its method .compute(), or take flowcore.distributed.fit or "
+            "flowcore.distributed.log_prob, which compute block by block"
+        )
 
 
 def is_name(label: Any) -> bool:

@@ -185,7 +185,7 @@ class FlowCandidate:
                 except TrainingDivergedError as error:
                     history = error.history
                 cut = history.interrupted
-                if cut and time.time() <= limit():
+                if cut and time.monotonic() <= limit():
                     raise KeyboardInterrupt  # ends all fits, not one
                 if seen.thetas:
                     epochs = len(seen.thetas) * every

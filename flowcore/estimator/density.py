@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..bijectors import Clamped
 from ..core import moment_after, until
 from ..core.inputs import as_column, as_numbers, column_labels, selected
-from ..core.labels import frame_of, library_of, names_of
+from ..core.labels import check_in_memory, frame_of, library_of, names_of
 from ..core.rows import as_context, as_table, as_weights
 from ..distributions import TransformedDistribution
 from ..distributions.conditioning import with_standardized_context
@@ -307,6 +307,7 @@ class FlowDensity(
         `impute(X).tables` is a list of tables like X: frames with all its columns and its index, or
         arrays. options: n_draws, rng, progress; see `Conditionals.impute`.
         """
+        check_in_memory("X", X)
         read = self._context(context, len(X))
         return self.conditionals_.impute(X, n, context=read, **options)
 
@@ -318,6 +319,7 @@ class FlowDensity(
 
         See `Conditionals.posterior`; names select columns.
         """
+        check_in_memory("X", X)
         read = self._context(context, None if X is None else len(X))
         return self.conditionals_.posterior(X, column, grid, read)
 

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..bijectors import Chain, Margins, MaskedAutoregressiveFlow, Standardize
 from ..bijectors.linear import reach_of
 from ..core.inputs import as_numbers, column_labels, where
-from ..core.labels import names_of, selected
+from ..core.labels import check_in_memory, names_of, selected
 from ..core.rows import check_finite
 from ..distributions import TransformedDistribution
 from ..mixtures.incomplete_rows import check_seen
@@ -37,7 +37,9 @@ FAR = 10.0  # interquartile ranges from the quartiles: what lies beyond counts a
 
 
 def for_scikit_learn(X):
-    """X, or a pandas table if scikit-learn does not know its library; a TypeError for a mapping."""
+    """X, or a pandas table if scikit-learn does not know its library; a TypeError for a mapping,
+    and for Dask's."""
+    check_in_memory("X", X)
     if isinstance(X, Mapping) and not hasattr(X, "toarray"):  # a sparse matrix may be a dict
         raise TypeError(f"X is a {type(X).__name__}, not a table: write pandas.DataFrame(X)")
     known = hasattr(X, "__dataframe__") or not hasattr(X, "to_pandas")

@@ -65,7 +65,7 @@ def select_with_holes(
 
     planned: the plan of such rows for a share of the budget
     """
-    rng, now, ends = np.random.default_rng(seeds.spawn(1)[0]), time.time(), limit()
+    rng, now, ends = np.random.default_rng(seeds.spawn(1)[0]), time.monotonic(), limit()
     with until(now + ROUNDS[0] * (ends - now)):
         drawn = completed(rows.x, rows.context, rows.weight, rng)
     check_columns(drawn.copies[:, 0], np.arange(len(rows)), labels)
@@ -73,7 +73,7 @@ def select_with_holes(
     for k, share in enumerate(ROUNDS):
         if density is not None:
             drawn = drawn.resampled(evaluated(density), rows.context, rng)
-        rows, now = replace(rows, x=drawn.copies[:, 0], drawn=drawn), time.time()
+        rows, now = replace(rows, x=drawn.copies[:, 0], drawn=drawn), time.monotonic()
         with part_of_progress(share), until(now + share / sum(ROUNDS[k:]) * (ends - now)):
             density, *others = select(rows, planned(rows, share), seeds, n_jobs)
     return density, *others
@@ -83,7 +83,7 @@ def simple_fits(folds: Folds, late: list[str]) -> Fits:
     """The simple densities, on the first folds. Larger mixtures are tried until two sizes are no
     better, or a quarter of the time is over; then the one without a fit is added to `late`."""
     found: Fits = []
-    now, ends, best, worse = time.time(), limit(), -np.inf, 0
+    now, ends, best, worse = time.monotonic(), limit(), -np.inf, 0
     for group in folds.plan.simple:
         top = -np.inf
         for one in group:

@@ -50,7 +50,8 @@ def run(
     """The results of the tasks, in order; each moves the bar by its part of the budget.
 
     seconds: the expected time of each on one core. Each task gets its part of the time until
-    `limit` when it starts; if it is OutOfTime, its result is None.
+    `limit` when it starts, as seconds, since its machine may have another clock; if it is
+    OutOfTime, its result is None.
     """
     from joblib import Parallel, delayed, effective_n_jobs
     from joblib.parallel import get_active_backend
@@ -59,26 +60,26 @@ def run(
     if n_jobs is None and configured in (None, 1) and not backend.nesting_level:
         n_jobs = n_threads()  # neither a joblib context nor a worker: all cores
     ends, found = limit(), []
-    light = sum(seconds) <= LIGHT or len(tasks) < 2 or ends - time.time() < SHORT
+    light = sum(seconds) <= LIGHT or len(tasks) < 2 or ends - time.monotonic() < SHORT
     jobs = 1 if light else n_jobs
     threads = {} if jobs == 1 else {"threads": 1}
     remaining = np.cumsum(seconds[::-1])[::-1] / effective_n_jobs(jobs)
     calls = (
-        delayed(_within)(ends, expected / max(expected, own), task, **threads)
+        delayed(_within)((ends - time.monotonic()) * expected / max(expected, own), task, **threads)
         for task, expected, own in zip(tasks, seconds, remaining, strict=True)
     )
     form = "generator" if backend.supports_return_generator else "list"
-    results = Parallel(n_jobs=jobs, return_as=form)(calls)
+    # a task is handed over when it can start: the seconds that it gets count from then
+    results = Parallel(n_jobs=jobs, return_as=form, pre_dispatch="n_jobs")(calls)
     for result, expected in zip(results, seconds, strict=True):
         found.append(result)
         _advance(expected / budget)
     return found
 
 
-def _within(ends: float, part: float, task: Callable, **options):
-    now = time.time()
+def _within(seconds: float, task: Callable, **options):
     try:
-        with until(now + part * (ends - now)):
+        with until(time.monotonic() + seconds):
             return task(**options)
     except OutOfTime:
         return None

@@ -15,8 +15,9 @@ numbers, as such: as float64 they are the same to the bit.
 
 The archive's comment, the last bytes of the file, is the SHA-256 of all that precedes them, which
 detects accidents. Nothing in a file is executed, and class names are looked up only in flowcore's
-public classes and the reader's own `classes`. But a file decides which constructors are called with
-which arguments, and so how much memory they take: load files of people you trust.
+public classes and the reader's own `classes`. `load` limits what a file holds by `max_bytes`. But
+the file decides which constructors are called with which arguments, and so how much memory those
+take: load files of people you trust.
 
     describe.py   objects -> nodes            save.py   writes, and reads back as a proof
     rebuild.py    nodes -> objects            load.py   reads

@@ -1,7 +1,7 @@
 """Data as objects: rebuilds a tree from its description (see `describe.py`).
 
 Constructors are called by class and arguments, and check them as they do for every caller. Their
-ordinary errors become a ValueError that names the node.
+errors become a ValueError that names the node.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core import imported
 from ..core.parameters import Parametric, frozen
+from .archive import Refused
 from .describe import argument_names, fitted_names, is_describable
 
 # where a class that a file names is looked up, in this order; each is imported when it is reached
@@ -24,7 +25,10 @@ ROOMS = ("bijectors", "transformers", "networks", "distributions", "mixtures", "
 INTERNAL = ("BaseDistribution", "Bijector", "Distribution", "Foreign", "Network", "Pointwise",
             "Proposal", "TableDensity", "Target", "Transformer")  # fmt: skip
 PACKAGE = __name__.partition(".")[0]
-ORDINARY = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+class OwnError(Refused):
+    """An error of a class of the caller's, which is its cause."""
 
 
 @lru_cache(maxsize=256)  # a file names few classes, in many nodes
@@ -59,13 +63,18 @@ class Reader:
 
     def read(self, nodes: list[dict]) -> list:
         """The objects of all nodes, in their order."""
-        for k, node in enumerate(nodes):
+        for node in nodes:
             try:
                 self._objects.append(self._object(node))
-            except ORDINARY as problem:
-                name = f"node {k} ({node['class']})"
-                raise ValueError(f"cannot be rebuilt: {name}: {problem}") from problem
+            except (MemoryError, Refused):
+                raise
+            except Exception as problem:  # whatever somebody has written into it
+                name = node.get("class") if isinstance(node, dict) else node
+                raise ValueError(self._about(name, problem)) from problem
         return self._objects
+
+    def _about(self, name, problem) -> str:
+        return f"cannot be rebuilt: node {len(self._objects)} ({name!s:.80}): {problem}"
 
     def _object(self, node: dict):
         cls = self._class(node["class"])
@@ -75,7 +84,7 @@ class Reader:
         array = weights[0][0] if weights else params
         if array is not None and "dtype" in argument_names(cls):
             config = {"dtype": array.dtype, **config}
-        obj = cls(**config)
+        obj = self._made(cls, config)
         if "parts" in node:  # in place of those that the constructor has made by itself
             pairs = zip(obj.parts, self._decode(node["parts"]), strict=True)
             obj = obj.rebuilt({id(made): part for made, part in pairs if part is not None})
@@ -84,13 +93,20 @@ class Reader:
             return obj.with_weights(weights)
         return obj if params is None else obj.with_params(params)
 
+    def _made(self, cls: type, config: dict):
+        try:
+            return cls(**config)
+        except Exception as problem:
+            if cls.__name__ not in self._foreign:
+                raise
+            raise OwnError(self._about(cls.__name__, problem)) from problem
+
     def _class(self, name: str) -> type:
         cls = self._foreign.get(name) or own_class(name)
         if cls is None:
-            raise ValueError(
-                f"class {name!r} is neither flowcore's nor in classes: if it is yours, "
-                f"load(path, classes=[{name}])"
-            )
+            fix = f"if it is yours, load(path, classes=[{name}])"
+            problem = f"class {name!r} is neither flowcore's nor in classes: {fix}"
+            raise Refused(self._about(name, problem))
         return cls
 
     def _values(self, encoded: dict) -> dict:

@@ -130,7 +130,7 @@ def climbed(
     reached, before = -np.inf, -np.inf
     most = int(WORK / (len(rows.seen) * len(found[0]) * rows.dim**3))
     for _ in range(min(STEPS, max(FEWEST, most))):
-        if np.isfinite(before) and time.time() > limit():  # the best so far
+        if np.isfinite(before) and time.monotonic() > limit():  # the best so far
             break
         reached, sums = 0.0, Sums(len(found[0]), rows)
         for here, expected in expectations(rows, found, df):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 import numpy as np
 
-from ..core.labels import frame_of, is_by_name, is_numbered
+from ..core.labels import check_in_memory, frame_of, is_by_name, is_numbered
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -249,6 +249,7 @@ def as_frame(X: TableLike, source: str = "", first_row: int = 0) -> Frame:
     Integers stay integers, other numbers become float64; objects become numbers, booleans or text.
     Dates and durations stay. Errors: ValueError for anything but a table, for two columns of one
     name, and, naming column and row, for complex numbers, masked values, and other objects.
+    TypeError for a table of Dask.
 
     Parameters
     ----------
@@ -283,6 +284,7 @@ def as_frame(X: TableLike, source: str = "", first_row: int = 0) -> Frame:
 
 def _named_columns(X) -> tuple[list, str | None]:
     """([(name, values), ...] of a table, its library)."""
+    check_in_memory("X", X)
     if hasattr(X, "collect_schema") and hasattr(X, "collect"):
         raise ValueError(f"X is a {type(X).__name__}: collect() it first")
     if isinstance(X, Mapping):
@@ -321,6 +323,7 @@ def _matrix(X) -> np.ndarray:
 def _as_column(name, values, place) -> tuple[np.ndarray, bool]:
     """(values as integers, float64, bool, dates, or objects: text, None, or numbers beside text;
     whether their library declares them to be categories)."""
+    check_in_memory(f"column {name!r:.40}", values)
     if np.ma.is_masked(values):
         i = int(np.flatnonzero(np.ma.getmaskarray(values))[0])
         raise ValueError(f"{place(i, name)} is masked, which is no number: fill or drop it")

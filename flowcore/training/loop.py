@@ -42,7 +42,7 @@ def train(run: Run, callbacks: Sequence[Callable] = (), progress: bool = False, 
         while run.goes_on():
             run.begin_epoch()
             for batch in loss.batches(run.rng, run.epoch, run.batch):
-                if time.time() > ends:
+                if time.monotonic() > ends:
                     raise OutOfTime  # as an interrupt, it ends the run
                 gradient, value = None, math.nan
                 try:

@@ -1,6 +1,8 @@
 """How `fit` ends: interrupts, divergence, callbacks; and what it reports on the way."""
 
 import dataclasses
+import time
+from itertools import count
 
 import autograd.numpy as anp
 import numpy as np
@@ -8,6 +10,9 @@ import pytest
 from support.flows import EVERYTHING, Banana, Cliff, Gaussian, banana_data, nll
 from support.flows import textbook_fit as fit
 
+import flowcore as fc
+from flowcore.core import limit, moment_after, until
+from flowcore.estimator.workers import run
 from flowcore.training import EpochReport, History, TrainingDivergedError
 
 
@@ -158,6 +163,20 @@ def test_max_seconds_ends_a_run_as_an_interrupt_does(X):
     assert not history.interrupted
     expected, _ = fit(Banana(), X, epochs=3)
     np.testing.assert_array_equal(whole.params, expected.params)
+
+
+def seconds_left():
+    return limit() - time.monotonic()
+
+
+def test_a_clock_that_is_set_forward_ends_nothing(X, monkeypatch):
+    """`time.time` is an hour later at every look."""
+    monkeypatch.setattr("time.time", count(time.time(), 3600).__next__)
+    _, history = fit(Banana(), X, epochs=5, max_seconds=600)
+    assert len(history.train_nll) == 5 and not history.interrupted
+    with until(moment_after(600)):
+        assert fc.MultivariateNormalMixture.from_data(X, 2).dim == 2
+        np.testing.assert_allclose(run([seconds_left] * 2, [1, 3], 1), [150, 600], atol=20)
 
 
 @pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), "1", True])

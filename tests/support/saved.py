@@ -2,14 +2,16 @@
 
 import hashlib
 import importlib
+import io
 import json
+import zipfile
 
 import autograd.numpy as anp
 import numpy as np
 import pytest
 
 import flowcore as fc
-from flowcore.files import DIGITS, load, pack, read_sealed, rebuild, unsealed
+from flowcore.files import DIGITS, SEAL, load, pack, read_sealed, rebuild, unsealed
 from flowcore.testing import randomize
 
 
@@ -235,6 +237,16 @@ def small_flow():
 def reseal(data: bytes) -> bytes:
     """A file with a valid checksum, whatever is in it."""
     return data[:-DIGITS] + hashlib.sha256(data[:-DIGITS]).hexdigest().encode()
+
+
+def archive_of(path, member: bytes, announced: int | None = None, name="0.W"):
+    """A sealed archive with a member that announces a size, which may be wrong."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"{name}.npy", member)
+        archive.filelist[0].file_size = len(member) if announced is None else announced
+        archive.comment = SEAL + b"0" * DIGITS
+    path.write_bytes(reseal(file.getvalue()))
 
 
 def taken_apart(path):

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.places import ROOT, TESTS
+from support.saved import archive_of, reseal
 
 import flowcore as fc
 from flowcore.cli import main, sample
@@ -576,6 +577,17 @@ def test_bugs_and_interrupts_are_one_line(behaviour, status, error, capsys, monk
     monkeypatch.setattr("flowcore.cli.info.read_model", lambda path: behaviour())
     printed = run(capsys, "info", "x.npz", status=status).err
     assert printed.startswith(error) and printed.count("\n") == 1
+
+
+def test_a_forged_model_is_one_line(here, capsys):
+    data, path = bytearray(Path("flats.npz").read_bytes()), Path("forged.npz")
+    data[100] ^= 255
+    path.write_bytes(reseal(bytes(data)))
+    found = refused(capsys, "info", path)
+    assert found.startswith("flowcore: forged.npz is damaged, or was made by something else")
+    archive_of(path, b"", announced=3 * 10**9)
+    found = refused(capsys, "info", path)
+    assert "needs 3,000,000,000 bytes of memory, but the limit is 2,147,483,648" in found
 
 
 def test_help_and_wrong_arguments_load_no_numpy():

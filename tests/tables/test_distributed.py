@@ -250,6 +250,65 @@ def test_numbers_are_labels(client, table):
     same(distributed.log_prob(flow, turned).compute(), flow.log_prob(x))
 
 
+@pytest.mark.parametrize("dtype", ["float64", "Float32", "Int64", "float64[pyarrow]"])
+def test_a_missing_cell_is_nan_in_every_dtype(table, dtype):
+    whole = frame(table[0]).round()
+    whole = whole.assign(y=whole.y.where(whole.y > 5).astype(dtype))
+    flow, expected = wild(), wild().log_prob(whole.astype(float))
+    assert np.isnan(expected).any() and np.isfinite(expected).any()
+    same(distributed.log_prob(flow, dd.from_pandas(whole, npartitions=2)).compute(), expected)
+    given = wild(table[1])
+    context = dd.from_pandas(whole[["y", "x"]], npartitions=2)
+    found = distributed.log_prob(given, dd.from_pandas(frame(table[0]), npartitions=2), context)
+    np.testing.assert_array_equal(np.isnan(found.compute()), np.isnan(expected))
+
+
+# ---------------------------------------------------------------- everywhere else
+
+
+def never(part):
+    raise AssertionError("computed")
+
+
+COLLECTIONS = {
+    "frame": dd.from_pandas(frame(np.ones((9, D))), npartitions=2).map_partitions(
+        never, meta=frame(np.ones((0, D)))
+    ),
+    "array": da.ones((9, D), chunks=(3, D)).map_blocks(never, meta=np.empty((0, 0))),
+}
+ROWS = np.random.default_rng(0).normal(size=(9, D))
+FITTED = fc.FlowDensity(budget=0.01).fit(np.tile(ROWS, (3, 1)))
+GIVEN = wild(ROWS)
+DOORS = {
+    "fit": lambda X: fc.fit(flow_for(), X, epochs=1),
+    "fit's context": lambda X: fc.fit(flow_for(X), ROWS, context=X, epochs=1),
+    "fit's validation": lambda X: fc.fit(flow_for(), ROWS, validation_data=X, epochs=1),
+    "fit's noise": lambda X: fc.fit(flow_for(), ROWS, noise=X, epochs=1),
+    "a context": lambda X: GIVEN.log_prob(ROWS, context=X),
+    "a sample's context": lambda X: GIVEN.sample(1, 0, X),
+    **{name: getattr(wild(), name) for name in ("log_prob", "prob", "to_latent", "from_latent")},
+    "MADE": fc.MADE(D, [8]),
+    "target": fc.targets.two_moons().log_prob,
+    "mixture": lambda X: fc.GaussianMixture.from_data(X, 2),
+    "conditionals": fc.Conditionals(wild()).impute,
+    "FlowDensity": fc.FlowDensity(budget=0.01).fit,
+    **{name: getattr(FITTED, name) for name in ("score_samples", "impute", "explain")},
+    "imputer": fc.FlowImputer().fit,
+    "diagnose": lambda X: fc.diagnose(wild(), X),
+    "plot": fc.plots.pairs,
+    "fit_table": fc.tables.fit_table,
+    "schema": fc.tables.Schema.from_data,
+    "columns": lambda X: fc.tables.Schema.from_data({"a": X.x if hasattr(X, "x") else X[:, 0]}),
+}
+
+
+@pytest.mark.parametrize("kind", COLLECTIONS)
+@pytest.mark.parametrize("door", DOORS)
+def test_a_collection_is_never_computed_in_secret(door, kind):
+    with pytest.raises(TypeError, match=r"is a Dask .* by its method .compute\(\)"):
+        DOORS[door](COLLECTIONS[kind])
+
+
 # ---------------------------------------------------------------- sample
 
 
