@@ -163,9 +163,9 @@ TRUTHS = {
     "a hierarchy": centred_hierarchy(),
     "a gamma": Truth(gamma(3), 1, np.log(2), options={"support": "positive"}),
     "a gamma(.05)": Truth(gamma(0.05), 1, gammaln(0.05), options={"support": "positive"}),
-    "beta(.5, .5)": Truth(beta(0.5), 1, np.log(np.pi), options={"support": (0, 1)}),
+    "beta(.5, .5)": Truth(beta(0.5), 1, np.log(np.pi), options={"support": (0, 1)}, seeds=[0]),
     "half-Cauchy": Truth(lambda x: -anp.log1p(x[:, 0] ** 2), 1, np.log(np.pi / 2),
-                         options={"support": "positive"}),
+                         options={"support": "positive"}, seeds=[0]),
     "t(3)": Truth(lambda x: -2 * anp.log1p(x[:, 0] ** 2 / 3), 1,
                   np.log(np.sqrt(3 * np.pi)) + gammaln(1.5) - gammaln(2)),
     "t(3) in three dimensions": Truth(
