@@ -387,6 +387,7 @@ def test_names_are_kept(tmp_path):
     }
     for how, own in found.items():
         assert (own.names, own.context_names) == (X_NAMES, C_NAMES), how
+    assert fc.load(tmp_path / "estimator.npz").context_names_in_ == C_NAMES
     assert fc.load(tmp_path / "one.npz").names == ["mass"]
     assert "names=['mass', 'size', 'age']" in repr(flow)
     assert fc.Mixture([flow, found["pickle"]]).context_names == C_NAMES
