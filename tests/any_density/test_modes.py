@@ -108,12 +108,6 @@ def test_a_part_that_was_interrupted_is_in_the_verdict():
     assert "training was interrupted after" in found.verdict
 
 
-def test_the_same_seed_gives_the_same_modes():
-    first, again = (vars(search(three, 3, seed=5)[1]).values() for _ in range(2))
-    for one, other in zip(first, again, strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
 def test_each_flow_learns_its_part_of_the_target():
     """Two modes that overlap: flows of the whole target would both spread over both modes."""
 

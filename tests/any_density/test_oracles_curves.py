@@ -121,18 +121,6 @@ def test_the_pit_is_the_integral_up_to_y(name):
 
 
 @one_column
-def test_quantiles_are_the_inverse_of_the_pit(name):
-    density, _, c, nodes, F, _ = conditional(name)
-    found = density.quantiles(Q, context=c)
-    assert found.shape == (7, 6) and (np.diff(found, axis=0) > 0).all()
-    for q, y in zip(Q, found, strict=True):
-        pit = density.pit(y[:, None], context=c)
-        np.testing.assert_allclose(pit, q, atol=1e-5 if name == "float32" else 1e-8)
-        expected = [np.interp(*one) for one in zip(y, nodes, F, strict=True)]
-        np.testing.assert_allclose(expected, q, atol=tolerance(name))
-
-
-@one_column
 def test_a_curve_is_log_prob_with_the_mass_one(name):
     density, _, c, nodes, F, p = conditional(name)
     found = density.posterior(context=c)

@@ -621,11 +621,6 @@ def test_integer_names_come_back_as_integers(names, tmp_path):
     np.testing.assert_array_equal(density.log_prob(frame), gaussian.log_prob(x))
 
 
-def test_the_two_names_1_are_one():
-    with pytest.raises(ValueError, match="two columns are called '1'"):
-        fit_table(pd.DataFrame(np.eye(2), columns=[1, "1"]))
-
-
 def test_a_known_value_off_the_grid_is_refused_where_rows_are_rounded():
     rooms = Column("rooms", Kind("integer", 1.0, 0.0), rounded=True)
     density = TableDensity.of(Schema((rooms, Column("x", Kind("continuous")))), fc.Normal(2))
