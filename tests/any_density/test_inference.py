@@ -1,5 +1,6 @@
 """`infer` and `evidence`: against exact answers, and what they refuse."""
 
+from collections import Counter
 from dataclasses import replace
 
 import autograd.numpy as anp
@@ -375,29 +376,60 @@ def test_bars_cover(name):
     bars_cover(BARS[name])
 
 
+def asked_of(x, chains=None):
+    """The evidence of draws of a Gaussian by a quick flow, and the arrays that log p~ was asked
+    for: the rows that were kept back from the flow, and as many draws of it."""
+    seen, flow = [], fc.flows.maf(2, layers=1, hidden=[8])
+
+    def log_p(x):
+        seen.append(x)
+        return gaussian(x)
+
+    return fc.evidence(x, log_p, flow=flow, epochs=1, chains=chains, rng=0), seen
+
+
+@pytest.mark.parametrize("rho", [0.5, 0.95])
 @pytest.mark.parametrize("walkers", [1, 2, 10, 40, 300])
-def test_walkers_that_take_turns_are_counted(walkers):
+def test_walkers_that_take_turns_are_counted(walkers, rho):
     """Without `chains`, rows have the evidence that they have with the chains they are from."""
-    rng = np.random.default_rng(0)
-    x = walks(rng, walkers, 2400 // walkers)
-
-    def of(x, chains=None):
-        flow = fc.flows.maf(2, layers=1, hidden=[8])
-        return fc.evidence(x, gaussian, flow=flow, epochs=1, chains=chains, rng=0)
-
+    x = walks(np.random.default_rng(0), walkers, 2400 // walkers, rho=rho)
     flat, turns = x.reshape(-1, 2), np.arange(2400) % walkers
-    assert of(flat) == of(flat, turns)
-    assert of(flat[17:]) == of(flat[17:], turns[:-17])  # from the middle of a step on
     one_after_another = x.transpose(1, 0, 2).reshape(-1, 2)
-    assert of(one_after_another) == of(one_after_another, np.zeros(2400, int))
+    for rows, chains in (
+        (flat, turns),
+        (flat[17:], turns[:-17]),  # from the middle of a step on
+        (one_after_another, np.zeros(2400, int)),
+    ):
+        assert asked_of(rows)[0] == asked_of(rows, chains)[0]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in SAMPLES if "flat" not in kind])
 def test_rows_that_are_not_walkers_are_one_chain(kind):
-    x, flow = SAMPLES[kind](np.random.default_rng(0)), fc.flows.maf(2, layers=1, hidden=[8])
-    found = [fc.evidence(x, gaussian, flow=flow, epochs=1, chains=chains, rng=0)
-             for chains in (None, np.zeros(len(x), int))]  # fmt: skip
-    assert found[0] == found[1]
+    x = SAMPLES[kind](np.random.default_rng(0))
+    assert asked_of(x)[0] == asked_of(x, np.zeros(len(x), int))[0]
+
+
+@pytest.mark.parametrize("n_chains", [1, 2, 10, 60])
+def test_half_of_every_chain_or_of_many_chains_is_kept_back(n_chains):
+    """The second half, or every other chain."""
+    x, n = np.random.default_rng(0).normal(size=(1200, 2)), 1200 // n_chains
+    chain, place = np.divmod(np.arange(1200), n)
+    kept = chain % 2 == 1 if n_chains >= 10 else place >= n // 2
+    _, (held, drawn, *_) = asked_of(x, chain)
+    np.testing.assert_array_equal(held, x[kept])
+    assert len(drawn) == 600
+
+
+@pytest.mark.parametrize("n_chains", [1, 2, 10])
+def test_copies_of_a_row_are_in_one_half(n_chains):
+    """With two copies, a row is in either half as often as with one."""
+    rng = np.random.default_rng(0)
+    x = rng.permutation(np.repeat(rng.normal(size=(900, 2)), np.repeat([1, 2, 3], 300), axis=0))
+    copies = Counter(x[:, 0])
+    _, (held, drawn, *_) = asked_of(x, np.arange(len(x)) % n_chains)
+    times = [copies[one] for one in held[:, 0]]
+    assert len({*held[:, 0]}) == len(held) and sum(times) == len(drawn)
+    assert (np.abs(np.bincount(times)[1:] - 150) < 4 * np.sqrt(75)).all()
 
 
 def test_a_shuffled_chain_is_noticed():
