@@ -108,26 +108,6 @@ def test_save_and_load_keep_all_of_it(fitted, tmp_path):
         fc.save(clone(fitted), tmp_path / "moons.npz")
 
 
-def test_a_file_keeps_the_names_and_the_context(tmp_path):
-    frame = pytest.importorskip("polars").DataFrame(moons(60), schema=["left", "right"])
-    context = 1e4 + np.random.default_rng(0).standard_normal((60, 1))
-    found = fc.FlowDensity("affine", **QUICK).fit(frame, context=context)
-    fc.save(found, tmp_path / "moons.npz")
-    again = fc.load(tmp_path / "moons.npz")
-    np.testing.assert_array_equal(
-        again.score_samples(frame, context=context), found.score_samples(frame, context=context)
-    )
-    with pytest.raises(ValueError, match="feature names should match"):
-        again.score_samples(frame[["right", "left"]], context=context)
-    assert again.context_names_in_ is None
-    named = frame.select("left").rename({"left": "dose"})
-    fc.save(fc.FlowDensity(**QUICK).fit(moons(60)[:39], context=named[:39]), tmp_path / "named.npz")
-    again = fc.load(tmp_path / "named.npz")
-    assert again.context_names_in_ == ["dose"]
-    with pytest.raises(ValueError, match="context lacks 'dose': its columns are 'left'"):
-        again.score_samples(frame.to_numpy(), context=frame.select("left"))
-
-
 def test_a_random_state_decides_everything():
     x = moons(40)
     same = [fc.FlowDensity("small", **QUICK).fit(x).score_samples(x) for _ in range(2)]
@@ -167,24 +147,6 @@ def test_a_log_has_few_lines_of_progress(monkeypatch, capsys):
         fc.flows.maf(2, layers=1, hidden=[4]), gaussian_rows(30)[:, :2], epochs=60, progress=True
     )
     assert not capsys.readouterr().err  # of less than five seconds
-
-
-def frames(x, names):
-    pandas, polars, pyarrow = (pytest.importorskip(m) for m in ("pandas", "polars", "pyarrow"))
-    columns = dict(zip(names, x.T, strict=True))
-    return pandas.DataFrame(columns), polars.DataFrame(columns), pyarrow.table(columns)
-
-
-def test_tables_with_names():
-    x = gaussian_rows(15)
-    plain = fc.FlowDensity(**QUICK).fit(x).score_samples(x)
-    for frame, shuffled in zip(frames(x, "abc"), frames(x[:, ::-1], "cba"), strict=True):
-        density = fc.FlowDensity(**QUICK).fit(frame)
-        assert list(density.feature_names_in_) == ["a", "b", "c"]
-        np.testing.assert_array_equal(density.score_samples(frame), plain)
-        for method in ("score_samples", "transform"):
-            with pytest.raises(ValueError, match="same order"):
-                getattr(density, method)(shuffled)
 
 
 def test_equal_rows_are_one_row_with_their_weights():
@@ -283,12 +245,13 @@ def test_context():
     )
     z = density.transform(x, context=c)
     np.testing.assert_allclose(density.inverse_transform(z, context=c), x, atol=1e-6)
-    with pytest.raises(ValueError, match="context= has 0 columns, but in fit it had 1; cross_val"):
-        density.score_samples(x)
-    with pytest.raises(ValueError, match="1 columns, but in fit it had 0"):
-        plain.score_samples(x, context=c)
-    with pytest.raises(ValueError, match="2 columns, but in fit it had 1"):
-        density.score_samples(x, context=np.column_stack([c, c]))
+    for own, given, message in (
+        (density, None, "context= has 0 columns, but in fit it had 1; cross_val"),
+        (plain, c, "1 columns, but in fit it had 0"),
+        (density, np.column_stack([c, c]), "2 columns, but in fit it had 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            own.score_samples(x, context=given)
 
 
 @pytest.mark.parametrize("where", ["density", "selection"])  # complete rows, rows with holes
@@ -350,20 +313,15 @@ def test_latents_of_a_table_with_names_go_back_without_a_warning():
         density.inverse_transform(z.iloc[:, :2])
 
 
-def test_a_context_has_the_names_that_it_had_in_fit():
-    pd = pytest.importorskip("pandas")
-    x, c = gaussian_rows(30), pd.DataFrame({"age": np.arange(30.0), "dose": np.arange(30.0) ** 2})
+def test_a_context_of_numbered_columns_has_no_names():
+    x, c = gaussian_rows(30), frame(age=np.arange(30.0), dose=np.arange(30.0) ** 2)
     density = fc.FlowDensity(**QUICK).fit(x, context=c)
     assert density.context_names_in_ == ["age", "dose"]
-    assert density.score(x, context=c) == density.score(x, context=c.to_numpy())
-    assert density.score(x, context=c) == density.score(x, context=c[["dose", "age"]])
-    with pytest.raises(ValueError, match="context lacks 'dose': its columns are 'age', 'Dose'"):
-        density.sample(3, context=c.rename(columns={"dose": "Dose"}))
-    density.score(x, context=pd.DataFrame(c.to_numpy()))  # numbered, not named: nothing is known
-    assert density.fit(x, context=pd.DataFrame(c.to_numpy())).context_names_in_ is None
-    density.fit(x, context=c)
+    numbered = c.set_axis([0, 1], axis=1)
+    assert density.score(x, context=numbered) == density.score(x, context=c)
     with pytest.raises(ValueError, match=r"write context\.to_frame\(\)$"):
         density.score_samples(x, context=c["age"])
+    assert density.fit(x, context=numbered).context_names_in_ is None
 
 
 def test_simple_densities_have_means_that_are_linear_in_the_context():
@@ -465,8 +423,11 @@ def test_bad_rows(rows, message):
 
 
 def test_rows_of_weight_0_may_be_anything():
-    x = np.vstack([gaussian_rows(20), [0.0, 1e301, 0.0]])
-    fc.FlowDensity("small", **QUICK).fit(x, sample_weight=np.arange(21) < 20)
+    x = gaussian_rows(20)
+    alone = fc.FlowDensity("small", **QUICK).fit(x)
+    odd, weight = np.vstack([x, [0.0, 1e301, 0.0]]), np.arange(21) < 20
+    beside = fc.FlowDensity("small", **QUICK).fit(odd, sample_weight=weight)
+    np.testing.assert_allclose(beside.score_samples(x), alone.score_samples(x), rtol=1e-9)
 
 
 def test_dependent_columns_are_one_warning():

@@ -1,6 +1,9 @@
 """Mixtures and densities of rows with holes: exact EM, marginals as scores, what it is worth."""
 
+from functools import partial
+
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.optimize import minimize
 from scipy.special import logsumexp
@@ -271,6 +274,7 @@ NEVER_SEEN = np.where([False, True, False], np.nan, X)
 CONSTANT = with_holes(np.where([False, True, False], 4.0, X))
 BAD = {
     "a column without a value": (NEVER_SEEN, "X has no value in column 1"),
+    "with names": (pd.DataFrame(NEVER_SEEN, columns=["a", "b", "c"]), "column 1 'b'"),
     "a constant, as far as it is seen": (CONSTANT, "X is constant in column 1"),
 }
 
@@ -283,24 +287,16 @@ def test_columns_that_cannot_be_learned(x, message):
             fit(x, **options)
 
 
-def test_names_of_columns_stand_in_the_error():
-    pd = pytest.importorskip("pandas")
-    with pytest.raises(ValueError, match="column 1 'b'"):
-        fc.FlowDensity(**QUICK).fit(pd.DataFrame(NEVER_SEEN, columns=["a", "b", "c"]))
-
-
 def test_options_that_do_not_exist_and_holes_without_the_option():
-    holes = with_holes(X)
-    with pytest.raises(ValueError, match="missing is one of 'error', 'learn': got 'drop'"):
-        fc.FlowDensity(**QUICK | {"missing": "drop"}).fit(X)
-    with pytest.raises(ValueError, match="missing must be one of 'error', 'learn': got 'drop'"):
-        MIXTURES["t"].from_data(holes, missing="drop")
-    with pytest.raises(
-        ValueError, match=r"NaN or infinite values in rows .* or pass missing='learn'"
+    holes, drop = with_holes(X), {"missing": "drop"}
+    for fit, x, message in (
+        (fc.FlowDensity(**QUICK | drop).fit, X, "one of 'error', 'learn': got 'drop'"),
+        (partial(MIXTURES["t"].from_data, **drop), holes, "one of 'error', 'learn': got 'drop'"),
+        (fc.FlowDensity().fit, holes, r"NaN or infinite .* in rows .* or pass missing='learn'"),
+        (fc.FlowDensity(**QUICK).fit, np.where(np.isnan(holes), np.inf, holes), "infinite"),
     ):
-        fc.FlowDensity().fit(holes)
-    with pytest.raises(ValueError, match="infinite"):
-        fc.FlowDensity(**QUICK).fit(np.where(np.isnan(holes), np.inf, holes))
+        with pytest.raises(ValueError, match=message):
+            fit(x)
 
 
 def test_blocks_change_nothing(monkeypatch):

@@ -2,16 +2,15 @@
 
 import re
 from dataclasses import replace
+from itertools import cycle
 
 import autograd.numpy as anp
 import numpy as np
 import pytest
 from autograd.tracer import getval
 from scipy import stats
-from scipy.special import gammaln
 
 import flowcore as fc
-from flowcore.training.history import History, training_notes
 
 QUICK = {"epochs": 2, "batches": 20}
 
@@ -71,11 +70,6 @@ def test_a_training_without_time_is_named():
     assert found.verdict.startswith("training was interrupted after 0 of 50 epochs; k-hat is")
 
 
-def test_notes_are_empty_for_a_training_as_planned():
-    history = History(train_nll=[1.0], settings={"skipped_updates": 0, "raised_rows": 0})
-    assert training_notes(None) == training_notes(history) == []
-
-
 # ---------------------------------------------------------------- bounds without support=
 
 
@@ -106,22 +100,16 @@ def test_other_places_where_a_target_is_not_finite_are_left_out(inside, start):
     assert np.isfinite(found.log_p).any() and found.history.settings["raised_rows"] == 0
 
 
-def test_ascents_that_end_where_the_slope_is_huge_are_no_modes():
-    """The logarithm of a gamma(.002) number: searches that overshoot end at y = 700."""
-    found = fc.infer(lambda y: 0.002 * y[:, 0] - anp.exp(y[:, 0]), 1, rng=0, **QUICK)
-    value, error = found.log_evidence  # of a short fit, which refits to moved draws have mended
-    assert abs(value - gammaln(0.002)) < 2 * error < 0.1 and len(found.modes.shares) == 1
-
-
 # ---------------------------------------------------------------- targets that raise
 
 
 def test_rows_at_which_the_target_raises_count_as_minus_infinity():
-    """A covariance [[1, r], [r, 1]] with r = x_1 / 3.6, which is singular at 6 of 20,000 rows."""
+    """At 6 of 20,000 rows, whatever the error is; traced or not."""
+    errors = cycle([np.linalg.LinAlgError, ZeroDivisionError, RuntimeError])
 
     def log_p(x):
-        r = getval(x)[:, 0] / 3.6
-        np.linalg.cholesky(np.eye(2) + r[:, None, None] * (1 - np.eye(2)))  # raises, traced or not
+        if (np.abs(getval(x)[:, 0]) >= 3.6).any():
+            raise next(errors)("no answer here")
         return normal(x)
 
     found = fc.infer(log_p, flow=fc.flows.iaf(2, layers=1, hidden=[8]), **QUICK)

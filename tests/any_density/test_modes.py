@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import flowcore as fc
-from flowcore.inference.modes import Gaussian, _best, ascend, find_modes, joined, shares_of
+from flowcore.inference.modes import Gaussian, ascend, find_modes, joined, shares_of
 from flowcore.inference.parts import fit_modes
 from flowcore.inference.start import first_gaussian
 from flowcore.inference.unnormalised import LogTarget
@@ -98,19 +98,6 @@ def test_corrections_and_files_of_several_modes(found, tmp_path):
     np.testing.assert_array_equal(fc.load(tmp_path / "flow.npz").log_prob(x), log_q)
 
 
-def test_rows_in_two_modes_as_a_start():
-    """They are no Gaussian: all are equal in the second coordinate."""
-
-    def two(x):
-        return anp.logaddexp(
-            -0.5 * anp.sum(x**2, axis=1), -0.5 * anp.sum((x - [12, 0]) ** 2, axis=1)
-        )
-
-    found = fc.infer(two, 2, start=[[0.0, 0.0], [12.0, 0.0]], epochs=2, batches=10, draws=5000)
-    assert found.log_evidence[0] == pytest.approx(np.log(4 * np.pi), abs=0.01)
-    np.testing.assert_allclose(found.modes.shares, 0.5, atol=0.01)
-
-
 def test_a_part_that_was_interrupted_is_in_the_verdict():
 
     def interrupt(report):
@@ -119,12 +106,6 @@ def test_a_part_that_was_interrupted_is_in_the_verdict():
 
     found = fc.infer(three, 3, rng=1, epochs=1, batches=5, callbacks=[interrupt], draws=2000)
     assert "training was interrupted after" in found.verdict
-
-
-def test_the_same_seed_gives_the_same_modes():
-    first, again = (vars(search(three, 3, seed=5)[1]).values() for _ in range(2))
-    for one, other in zip(first, again, strict=True):
-        np.testing.assert_array_equal(one, other)
 
 
 def test_each_flow_learns_its_part_of_the_target():
@@ -148,20 +129,6 @@ def test_modes_share_the_epochs_of_one_fit(given, epochs):
     shares, rng = np.full(2, 0.5), np.random.default_rng(0)
     _, history = fit_modes(LogTarget(bananas, 2), own, shares, rng, **options)
     assert len(history.train_nll) == epochs
-
-
-@pytest.mark.slow
-def test_modes_that_cannot_be_trusted_are_learned_again():
-    found = fc.infer(lambda x: bananas(2 * x) + np.log(4), 2, rng=0, epochs=1, batches=1)
-    assert len(found.modes.shares) == 2 and found.trusted
-    assert abs(found.log_evidence[0]) < 0.02
-
-
-def test_parts_that_bend():
-    found = fc.infer(bananas, 2, epochs=12, draws=5000)
-    assert found.log_evidence[0] == pytest.approx(0, abs=0.02)
-    assert sorted(found.modes.shares) == pytest.approx([0.25, 0.75], abs=0.05)
-    assert np.average(found.rows[:, 0] > 0, weights=found.weights) == pytest.approx(0.75, abs=0.03)
 
 
 @pytest.mark.parametrize("log_target, dim", [
@@ -303,27 +270,6 @@ def test_modes_with_a_dip_of_half_a_nat_are_two(dip, n_modes):
     assert mode.tolist() == [0, n_modes - 1, 2]
 
 
-def test_two_guesses_at_one_gaussian_are_one():
-    target = LogTarget(lambda x: -0.5 * anp.sum(x**2, axis=1), 2)
-    guesses = {end: Gaussian(np.full(2, end), np.eye(2)) for end in (0, 0.5)}
-    ((end, found),) = _best(target, guesses, np.random.default_rng(0))
-    assert end == 0 and np.abs(found.mean).max() < 0.05
-
-
-def test_a_tenth_of_the_draws_is_in_equal_shares():
-    """So a mode that got no weight by chance may still get it."""
-    counts = []
-
-    class Far(fc.MultivariateNormalDiag):
-        def _draw(self, n, rng):
-            counts.append(n)
-            return super()._draw(n, rng)
-
-    shares = shares_of(fc.Normal(1).log_prob, [fc.Normal(1), Far([50.0])], np.random.default_rng(0))
-    np.testing.assert_allclose(shares, [1, 0], atol=1e-8)
-    assert counts[0] == 1000 and {*counts[1:]} <= {100, 101}
-
-
 def test_rounds_send_the_draws_where_the_mass_is():
     """Half of the mass is in one of 24 modes, whose densities are known roughly: twice too wide."""
     rng = np.random.default_rng(0)
@@ -342,16 +288,3 @@ def test_shares_by_population_monte_carlo():
     nowhere = fc.MultivariateNormalDiag(np.full(3, 50.0), np.ones(3))
     shares = shares_of(three, [*parts, nowhere], np.random.default_rng(0))
     assert shares[3] < 1e-6
-
-
-def test_draws_of_a_mixture_with_their_density():
-    flow = fc.flows.maf(2, layers=1, hidden=[4], standardize=False)
-    mixture = fc.Mixture([fc.Normal(2), flow], [1, 2])
-    x, log_q = mixture.sample_and_log_prob(50, rng=3)
-    np.testing.assert_array_equal(x, mixture.sample(50, rng=3))
-    np.testing.assert_array_equal(log_q, mixture.log_prob(x))
-    context = np.ones((4, 1))
-    flow = fc.flows.maf(2, layers=1, hidden=[4], context_dim=1, standardize=False)
-    mixture = fc.Mixture([flow, fc.Normal(2)])
-    x, log_q = mixture.sample_and_log_prob(3, rng=3, context=context)
-    assert x.shape == (3, 4, 2) and log_q.shape == (3, 4)

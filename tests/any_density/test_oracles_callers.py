@@ -1,8 +1,6 @@
-"""The caller's arrays and names: arrays are read only, and not needed afterwards; a name of a
-column decides, whatever its place. A line in HELD or NAMED is one more case."""
+"""The caller's arrays are read only, and not needed afterwards. A line in HELD is one more case."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from support.oracles import cases
 
@@ -175,56 +173,3 @@ def test_arrays_are_read_only_and_not_needed_afterwards(name):
             values[...] = values[:1] if values.dtype.kind == "U" else 0
     for found, expected in zip(answers(), first, strict=True):
         np.testing.assert_array_equal(found, expected)
-
-
-# ------------------------------------------------------------------------ names and company
-
-# (a frame) -> answers; another order of its columns is the same answer, or an error
-
-
-def joint():
-    return fc.MultivariateNormalMixture([[0.0, 5.0]], [[[1, 0], [0.8, 0.6]]])
-
-
-def of_conditionals(frame):
-    return fc.Conditionals(joint(), names=["a", "b"]).log_prob(frame).log_p
-
-
-def of_estimator(frame):
-    model = fc.FlowDensity("small", **QUICKLY).fit(FRAME)
-    return model.conditionals_.log_prob(frame, n_draws=50).log_p
-
-
-def of_scores(frame):
-    return fc.FlowDensity("small", **QUICKLY).fit(FRAME).score_samples(frame)
-
-
-def of_table(frame):
-    return fit_table(FRAME, learn=gaussian).log_prob(frame)
-
-
-def of_context(frame):
-    model = flows.maf(1, context_dim=2, **SMALL)
-    model, _ = fc.fit(model, FRAME[["a"]], context=FRAME, epochs=1, rng=0)
-    return randomize(model, rng=1).log_prob(FRAME[["a"]], context=frame)
-
-
-FRAME = pd.DataFrame(rows_of() + np.array([0.0, 5.0]), columns=["a", "b"])
-NAMED = {
-    "Conditionals": of_conditionals,
-    "FlowDensity.conditionals_": of_estimator,
-    "FlowDensity.score_samples": of_scores,
-    "TableDensity": of_table,
-    "context": of_context,
-}
-
-
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", cases(NAMED, ["FlowDensity.score_samples"]))
-def test_columns_have_names(name):
-    expected = NAMED[name](FRAME)
-    try:
-        found = NAMED[name](FRAME[["b", "a"]])
-    except ValueError:
-        return
-    np.testing.assert_allclose(found, expected, atol=1e-9)

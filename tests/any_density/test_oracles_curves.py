@@ -26,13 +26,20 @@ from scipy.special import expit
 from support.flows import Opaque
 
 import flowcore as fc
-from flowcore import flows
+from flowcore import flows, targets
+from flowcore.conditionals import curves
 from flowcore.testing import randomize
 
 pytestmark = pytest.mark.usefixtures("few_folds")
 
 N_NODES = 8001
+TURN = np.linspace(-np.pi, np.pi, 4001)
+RNG = np.random.default_rng
 Q = np.array([0.001, 0.05, 0.16, 0.5, 0.84, 0.95, 0.999])
+
+
+def posterior(density, *args):
+    return fc.Conditionals(density).posterior(*args)
 
 
 def initialized(make, spread=0.5, seed=3):
@@ -111,26 +118,6 @@ def test_the_pit_is_the_integral_up_to_y(name):
     found = density.pit(y, context=c)
     assert found.shape == (6,)
     np.testing.assert_allclose(found, expected, atol=tolerance(name))
-
-
-@one_column
-def test_quantiles_are_the_inverse_of_the_pit(name):
-    density, _, c, nodes, F, _ = conditional(name)
-    found = density.quantiles(Q, context=c)
-    assert found.shape == (7, 6) and (np.diff(found, axis=0) > 0).all()
-    for q, y in zip(Q, found, strict=True):
-        pit = density.pit(y[:, None], context=c)
-        np.testing.assert_allclose(pit, q, atol=1e-5 if name == "float32" else 1e-8)
-        expected = [np.interp(*one) for one in zip(y, nodes, F, strict=True)]
-        np.testing.assert_allclose(expected, q, atol=tolerance(name))
-
-
-@one_column
-def test_draws_have_uniform_pits(name):
-    density, _, c, *_ = conditional(name)
-    context = np.repeat(c, 400, axis=0)
-    y = density.sample((), 11, context=context)
-    assert stats.kstest(density.pit(y, context=context), "uniform").pvalue > 1e-4
 
 
 @one_column
@@ -284,13 +271,121 @@ def cumulative(curve):
 
 
 @of_several
-def test_rows_of_a_joint_have_their_curves_alone(name):
+def test_rows_of_a_joint_have_their_curves_alone(name, monkeypatch):
+    """And in blocks of rows."""
     density, x = joint(name)
     together = density.posterior(x, 1)
-    for others in ([2], [4, 0, 0]):
+    for others in ([2], [4, 0, 0], [0, 1, 2, 3, 4]):
         found = density.posterior(x[others], 1)
         np.testing.assert_allclose(found.mass, together.mass[others], rtol=1e-6)
         np.testing.assert_allclose(found.quantiles(Q), together.quantiles(Q)[:, others], rtol=1e-6)
+        monkeypatch.setattr(curves, "ROWS", 3)
+
+
+# ------------------------------------------------------------------------ exact conditionals
+
+
+def mixture(seed, dim, k, orders):
+    """Gaussians whose widths differ by `orders` powers of ten."""
+    rng = RNG(seed)
+    factors = np.tril(0.4 * rng.normal(size=(k, dim, dim)), -1) + np.eye(dim)
+    factors *= 10 ** -np.linspace(0, orders, k)[:, None, None]
+    return fc.MultivariateNormalMixture(rng.normal(0, 2, (k, dim)), factors, 0.1 + rng.random(k))
+
+
+def cdf(p, x):
+    """The exact CDF of a mixture of Gaussians in one dimension."""
+    z = (np.asarray(x)[..., None] - p.means[:, 0]) / p.scale_tril[:, 0, 0]
+    return stats.norm.cdf(z) @ p.weights
+
+
+@pytest.mark.parametrize("seed, dim, k, orders", [(0, 2, 3, 0), (1, 3, 5, 1), (2, 5, 4, 3)])
+def test_curves_are_the_exact_conditionals(seed, dim, k, orders):
+    p = mixture(seed, dim, k, orders)
+    x = p.sample(40, 3)
+    before, column = x.copy(), seed % dim
+    found = posterior(Opaque(p), x, column)
+    np.testing.assert_array_equal(x, before)
+    others = np.delete(np.arange(dim), column)
+    exact_mass = p.marginal(others).prob(x[:, others])
+    np.testing.assert_allclose(found.mass, exact_mass, rtol=3e-4)
+    np.testing.assert_allclose(np.trapezoid(found.density, found.grid, axis=1), 1, atol=2e-3)
+    levels = np.array([0.05, 0.5, 0.95])
+    for i, quantiles in enumerate(found.quantiles(levels).T):
+        exact = p.given(np.where(np.arange(dim) == column, np.nan, x[i]))
+        density = exact.prob(found.grid[i][:, None])
+        np.testing.assert_allclose(found.density[i], density, rtol=1e-3, atol=1e-9 * density.max())
+        np.testing.assert_allclose(cdf(exact, quantiles), levels, atol=1e-3)
+        assert found.mean()[i] == pytest.approx(exact.mean()[0], abs=2e-3 * exact.std()[0])
+
+
+def test_draws_of_one_unknown_column_are_stratified():
+    """They follow the conditional, in random order, with log p of the known values."""
+    p = mixture(4, 3, 4, 2)
+    joint, x = fc.Conditionals(Opaque(p)), p.sample(300, 5)
+    rows = np.where(np.arange(3) == np.arange(300)[:, None] % 3, np.nan, x)
+    answers = joint.impute(rows, n=19)
+    for j in range(3):
+        known, here = np.delete(np.arange(3), j), np.arange(300) % 3 == j
+        exact = p.marginal(known).log_prob(x[here][:, known])
+        np.testing.assert_allclose(answers.log_p[here], exact, atol=1e-3)
+    assert answers.trusted.all() and (answers.ess == 200).all() and (answers.error < 1e-3).all()
+    assert (answers.k_hat == -np.inf).all() and not answers.annealed.any()
+    at, truth = np.arange(300), x[np.arange(300), np.arange(300) % 3]
+    draws = answers.draws[:, at, at % 3]
+    pit = [cdf(p.given(row), own) for row, own in zip(rows, draws.T, strict=True)]
+    assert stats.kstest(np.ravel(pit), "uniform").pvalue > 1e-3
+    steps = np.diff(pit, axis=1).ravel()
+    assert abs(np.mean(steps > 0) - 0.5) < 0.02 and np.std(steps) == pytest.approx(
+        6**-0.5, abs=0.01
+    )
+    inside = (draws.min(axis=0) < truth) & (truth < draws.max(axis=0))
+    assert abs(inside.mean() - 0.9) < 0.05
+
+
+def test_a_callers_grid():
+    """Its values are those of the density, and its mass is compared with that of finer nodes."""
+    p = mixture(5, 3, 3, 1)
+    joint, x = fc.Conditionals(Opaque(p)), p.sample(50, 6)
+    x[:, 0] = np.nan
+    grid = np.linspace(-12, 12, 4001)
+    found = joint.posterior(x, 0, grid)
+    rows = np.repeat(x[:, None], len(grid), axis=1)
+    rows[..., 0] = grid
+    f = p.prob(rows)
+    mass = np.trapezoid(f, grid, axis=1)
+    np.testing.assert_allclose(found.mass, mass, rtol=1e-3)
+    peak = f.max(axis=1, keepdims=True)
+    assert (
+        np.abs(found.density * found.mass[:, None] - f).max(where=f > 1e-4 * peak, initial=0) < 1e-9
+    )
+    assert (np.abs(found.density * found.mass[:, None] - f) < 2e-4 * peak).all()
+    assert found.grid.shape == (4001,) and found.quantiles([0.5]).shape == (1, 50)
+    np.testing.assert_allclose(np.trapezoid(found.density, grid, axis=1), 1, atol=1e-9)
+    coarse = np.linspace(-12, 12, 41)
+    lines = np.stack([np.interp(grid, coarse, own) for own in f[:, ::100]])
+    off = np.trapezoid(np.abs(lines - f), grid, axis=1) / mass
+    assert np.sum(off > 0.07) > 10 and np.sum(off < 0.03) > 10
+    with pytest.warns(UserWarning, match="curve of ([1-4][0-9]) of 50 rows is off for more than"):
+        joint.posterior(x, 0, coarse)
+    joint.posterior(x[off < 0.03], 0, coarse)
+    bad = np.sum(off > 0.07)
+    with pytest.warns(UserWarning, match=f"curve of {bad} of {bad} rows is off for more than"):
+        joint.posterior(x[off > 0.07], 0, coarse)
+    with pytest.warns(UserWarning, match="curve of 50 of 50 rows is off for more than"):
+        joint.posterior(x, 0, grid + 30)
+    for bad in ([1.0], [0.0, np.nan], [1.0, 0.0], [[0.0, 1.0]], [0.0, np.inf]):
+        with pytest.raises(ValueError, match="grid must be finite numbers"):
+            joint.posterior(x, 0, bad)
+
+
+def test_a_conditional_density_of_two_columns():
+    flow = flows.nsf(2, layers=2, hidden=[8], context_dim=2, standardize=False)
+    flow, contexts = randomize(flow, 0.7, rng=0), RNG(0).normal(size=(30, 2))
+    x, nodes = flow.sample((), 0, context=contexts), np.sinh(np.linspace(-7, 7, 6001))
+    lines = np.column_stack([nodes, np.full(6001, x[3, 1])])
+    mass = np.trapezoid(flow.prob(lines, context=contexts[3]), nodes)
+    assert flow.posterior(x, 0, context=contexts).mass[3] == pytest.approx(mass, rel=1e-3)
 
 
 # ------------------------------------------------------------------------ sharp curves
@@ -471,17 +566,112 @@ def test_units_do_not_matter(unit):
     np.testing.assert_allclose(same.mass, found.mass, rtol=3e-3)
 
 
-def test_an_angle_has_the_mass_of_one_turn():
-    density = fc.targets.torus()
-    x = density.sample(4, 0)
-    found = fc.Conditionals(density).posterior(x, 1)
-    nodes = np.linspace(-np.pi, np.pi, 20_001)
-    lines = np.repeat(x[:, None], len(nodes), axis=1)
-    lines[..., 1] = nodes
-    expected = np.trapezoid(np.exp(density.log_prob(lines)), nodes, axis=1)
-    np.testing.assert_allclose(found.mass, expected, rtol=3e-3)
-    given = fc.Conditionals(density).given({0: x[0, 0]})
-    assert given.log_marginal == pytest.approx(np.log(expected[0]), abs=0.005)
+class Boxes:
+    """x_0 is uniform on [0, 1], and x_1 on [x_0, x_0 + 1], or with probability 1/4 on a box of the
+    width 0.01 at 1000: jumps, holes, and a mode far away."""
+
+    dim = 2
+
+    def sample(self, n, rng=None):
+        rng = RNG(rng)
+        x = rng.random((n, 2))
+        far = rng.random(n) < 0.25
+        return np.column_stack([x[:, 0], np.where(far, 1000 + x[:, 1] / 100, x.sum(axis=1))])
+
+    def log_prob(self, x):
+        a, b = np.moveaxis(np.asarray(x), -1, 0)
+        near, far = (a <= b) & (b <= a + 1), (b >= 1000) & (b <= 1000.01)
+        with np.errstate(divide="ignore"):
+            return np.log(((a >= 0) & (a <= 1)) * (0.75 * near + 25 * far))
+
+
+def test_jumps_and_a_mode_far_away():
+    x = np.array([[0.2, np.nan], [0.9, np.nan]])
+    found = posterior(Boxes(), x, 1)
+    np.testing.assert_allclose(found.mass, 1, atol=1e-3)
+    expected = [[0.2 + 0.5 / 0.75, 1000.005], [0.9 + 0.5 / 0.75, 1000.005]]
+    np.testing.assert_allclose(found.quantiles([0.5, 0.875]).T, expected, atol=2e-3)
+    assert found.density[(found.grid > 2) & (found.grid < 999)].max() == 0
+    with pytest.warns(UserWarning, match="curve of 1 of 3 rows is not resolved"):
+        found = posterior(Boxes(), [[0.2, 0], [7.0, 0], [0.2, 0]], 1)
+    assert np.isnan(found.quantiles([0.5])[0]).tolist() == [False, True, False]
+    assert found.mass[1] == 0
+
+
+def test_heavy_tails():
+    p = fc.MultivariateTMixture([[0.0, 1.0]], [[[1, 0], [0.5, 0.1]]], df=1.0)
+    found, exact = posterior(Opaque(p), [[0.5, 0.0], [40.0, 0.0]], 1), p.marginal([0])
+    np.testing.assert_allclose(found.mass, exact.prob([[0.5], [40.0]]), rtol=1e-3)
+    at = found.quantiles([0.5, 0.999])[:, 0]
+    given = p.given({0: 0.5})
+    t = stats.t(2, given.means[0, 0], given.scale_tril[0, 0, 0])
+    np.testing.assert_allclose(t.cdf(at), [0.5, 0.999], atol=5e-4)
+    with pytest.warns(UserWarning, match="1 of 1 rows is not resolved"):  # 1e4 scales are too few
+        posterior(fc.StudentT(1, df=0.2))
+
+
+@pytest.mark.parametrize("sd", [0.01, 0.3])
+def test_modes_that_a_proposal_lacks_have_their_mass(sd):
+    """Twelve modes, in a row for which every mode is as probable."""
+    means = [[5.0 * k, 0.0] for k in range(12)]
+    p = fc.MultivariateNormalMixture(means, [np.diag([sd, 1.0])] * 12)
+    joint = fc.Conditionals(fc.TransformedDistribution(p, fc.Permute([0, 1])))
+    answers = joint.impute([[np.nan, 0.0]], n=240, rng=0)
+    assert answers.log_p[0] == pytest.approx(-0.5 * np.log(2 * np.pi), abs=2e-3)
+    modes = np.round(answers.draws[:, 0, 0] / 5).astype(int)
+    assert (np.abs(np.bincount(modes, minlength=12) - 20) < 5).all()
+
+
+# ------------------------------------------------------------------------ angles
+
+
+@pytest.mark.parametrize("name", ["torus", "uniform", "spline"])
+def test_angles_are_integrated_over_one_turn(name):
+    flow = flows.nsf(2, layers=2, hidden=[8], bins=4, circular=(0, 1))
+    flow = randomize(flow.initialize(RNG(0).normal(size=(100, 2))), 0.5, rng=1)
+    p = {"torus": targets.torus(), "uniform": fc.UniformCircle(2), "spline": flow}[name]
+    x = p.sample(6, 0) + 2 * np.pi
+    found = posterior(p, x, 1)
+    assert found.angle and np.abs(found.grid).max() <= np.pi + 1e-12
+    log_marginal = fc.Conditionals(p).given({0: x[0, 0]}).log_marginal
+    assert log_marginal == pytest.approx(np.log(found.mass[0]), abs=0.005)
+    for i, mean in enumerate(found.mean()):
+        rows = np.column_stack([np.full(len(TURN), x[i, 0]), TURN])
+        f = np.exp(p.log_prob(rows))
+        mass = np.trapezoid(f, TURN)
+        assert found.mass[i] == pytest.approx(mass, rel=1e-3)
+        direction = np.trapezoid(f * np.exp(1j * TURN), TURN) / mass
+        if abs(direction) > 0.1:
+            assert abs(np.exp(1j * mean) - direction / abs(direction)) < 5e-3
+        u = mean + TURN
+        f = np.exp(p.log_prob(np.column_stack([rows[:, 0], u]))) / mass
+        exact = np.append(0, np.cumsum(f[1:] + f[:-1]) / 2 * (u[1] - u[0]))
+        at = found.quantiles([0.05, 0.4, 0.95])[:, i]
+        np.testing.assert_allclose(np.interp(at, u, exact), [0.05, 0.4, 0.95], atol=3e-3)
+
+
+@pytest.mark.parametrize("points, widths", [(4000, 0.5), (1250, 1.6)])
+def test_a_grid_of_an_angle_has_one_turn_and_more_than_a_point_a_width(points, widths):
+    """Even 1.6 widths apart, points have the right mass, but quantiles between them are off."""
+    p, shape = fc.VonMises([0.4], [(points * widths / TURN[-1] / 2) ** 2]), (points + 1,)
+    for start in (-np.pi, 0.0, 0.1, 50.0):
+        grid = np.linspace(start, start + 2 * np.pi, *shape)
+        if widths < 1:
+            found = posterior(p, None, None, grid)
+            assert found.mass == pytest.approx(1, abs=1e-3)
+            width = 1 / np.sqrt(p.concentration[0])
+            off = np.exp(1j * (found.quantiles([0.16, 0.84])[:, 0] - 0.4))
+            wanted = stats.norm.ppf([0.16, 0.84]) * width
+            np.testing.assert_allclose(np.angle(off), wanted, atol=0.03 * width)
+        else:
+            with pytest.warns(UserWarning, match="off for more than 5% of its mass: take a finer"):
+                posterior(p, None, None, grid)
+    with pytest.warns(UserWarning, match="curve of 1 of 1 rows is off"):
+        posterior(p, None, None, np.linspace(1, 3, 9001))  # where it has no mass
+    for turns in (1.01, 2, 5.5):
+        grid = np.linspace(0, turns * 2 * np.pi, 40_001)
+        with pytest.raises(ValueError, match=rf"grid covers {turns} turns of an angle: pass one"):
+            posterior(p, None, None, grid)
 
 
 # ------------------------------------------------------------------------ odd rows
@@ -497,43 +687,20 @@ def test_no_rows_have_no_curves():
     assert flow.pit(np.empty((0, 1)), context=c[:0]).shape == (0,)
 
 
-def test_another_hole_is_an_error_that_names_the_place():
+def test_a_row_or_a_column_that_has_no_curve_is_named():
     density, x = joint("flow")
-    x = x.copy()
-    x[3, 2] = np.nan
-    with pytest.raises(ValueError, match=r"2|row 3"):
-        density.posterior(x, 0)
-
-
-@pytest.mark.parametrize("q", [-0.1, 1.1, np.nan, "a"])
-def test_levels_are_probabilities(q):
-    flow, _, c, *_ = conditional("spline")
-    with pytest.raises(ValueError):
-        flow.quantiles([q], context=c)
-
-
-def test_the_ends_of_the_support_are_the_outer_quantiles():
-    flow, _, c, *_ = conditional("bounded")
-    low, high = flow.quantiles([0, 1], context=c)
-    np.testing.assert_allclose(low, 0, atol=1e-9)
-    np.testing.assert_allclose(high, 2, atol=1e-9)
-    assert flow.pit([[-1.0], [3.0]], context=c[:2]).tolist() == [0, 1]
-
-
-def test_several_columns_have_no_quantiles():
-    density, x = joint("flow")
-    with pytest.raises(ValueError, match=r"one column|posterior|given"):
-        density.quantiles([0.5])
-    with pytest.raises(ValueError, match=r"one column|posterior|given"):
-        density.pit(x)
-
-
-def test_a_nan_stays_in_its_row():
-    flow, y, c, *_ = conditional("spline")
-    y = y.copy()
-    y[2] = np.nan
-    found = flow.pit(y, context=c)
-    assert np.isnan(found[2]) and np.isfinite(np.delete(found, 2)).all()
+    conditionals = fc.Conditionals(density, names=["age", "income", "debt"])
+    hole = np.where(np.arange(15).reshape((5, 3)) == 8, np.nan, x)
+    for table, column, message in (
+        (hole, "income", r"rows has NaN or infinite values in row 2 .*'debt'"),
+        (pd.DataFrame({"age": x[:, 0]}), "income", "rows lacks 'debt'"),
+        (x, "wealth", "no column is named 'wealth'"),
+        (x[:, :2], 0, r"\(\.\.\., 3\)"),
+        (x, None, "needs rows= and column="),
+        (None, 1, "needs rows= and column="),
+    ):
+        with pytest.raises(ValueError, match=message):
+            conditionals.posterior(table, column)
 
 
 def test_equal_rows_a_constant_column_and_an_atom_do_no_harm():
@@ -555,26 +722,18 @@ def test_equal_rows_a_constant_column_and_an_atom_do_no_harm():
 
 
 def test_the_estimator_answers_as_its_density_does():
-    density, frame = estimator(), pd.DataFrame(rows(5, seed=8)[1])
-    c = frame.to_numpy()
-    x = rows(5, seed=8)[0]
-    np.testing.assert_array_equal(density.pit(x, context=c), density.density_.pit(x, context=c))
-    np.testing.assert_array_equal(
-        density.quantiles(Q, context=c), density.density_.quantiles(Q, context=c)
-    )
+    density, (x, c) = estimator(), rows(40, seed=8)
+    u, quantiles = density.pit(x[:, 0], context=c), density.quantiles(Q, context=c)
+    np.testing.assert_array_equal(u, density.density_.pit(x, context=c))
+    np.testing.assert_array_equal(quantiles, density.density_.quantiles(Q, context=c))
     found, same = density.posterior(context=c), density.density_.posterior(context=c)
     np.testing.assert_array_equal(found.density, same.density)
-    for q, y in zip(Q, found.quantiles(Q), strict=True):
-        np.testing.assert_allclose(density.pit(y[:, None], context=c), q, atol=3e-3)
-
-
-def test_a_joint_and_a_conditional_density_of_one_truth_have_one_curve():
-    """Both are exact here: p(y | x) of a Gaussian, as a flow and as a conditional of the joint."""
-    joint = fc.MultivariateNormalMixture([[1.0, 2.0]], [[[2.0, 0], [3.0, 0.5]]])
-    x = joint.sample(6, 0)
-    found = joint.posterior(x, 1)
-    centre = 2 + 1.5 * (x[:, 0] - 1)
-    expected = stats.norm(centre, 0.5)
-    np.testing.assert_allclose(found.quantiles(Q), expected.ppf(Q[:, None]), atol=0.01)
-    np.testing.assert_allclose(found.mean(), centre, atol=2e-3)
-    np.testing.assert_allclose(found.mass, stats.norm(1, 2).pdf(x[:, 0]), rtol=1e-3)
+    one = density.quantiles(Q, context=c[3])  # a single context, (C,)
+    np.testing.assert_allclose(one, quantiles[:, 3:4], rtol=1e-9)
+    (judged,) = fc.diagnose(density, x, context=c, draws=4000).of("pit")
+    assert judged.effect == stats.kstest(u, "uniform").statistic
+    for call in (lambda: density.pit(x), lambda: density.quantiles(0.5)):
+        with pytest.raises(ValueError, match="context= has 0 columns"):
+            call()
+    plain = fc.FlowDensity("white", budget=0.002, random_state=0).fit(x)
+    np.testing.assert_allclose(plain.pit(plain.quantiles([0.2, 0.8])), [0.2, 0.8], rtol=1e-9)

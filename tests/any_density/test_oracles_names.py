@@ -2,8 +2,9 @@
 
 Every call of CALLS and ESTIMATOR gets the same rows three times: as arrays in the order of `fit`
 (of which scikit-learn warns an estimator), as frames in this order, and as frames with their
-columns turned round. The answers are equal, and nothing warns of frames. Without one of the columns
-a call raises ValueError, by name. Columns have different units, so a mistake is another number.
+columns turned round, among others. The answers are equal, and nothing warns of frames. Without one
+of the columns a call raises ValueError, by name. Columns have different units, so a mistake is
+another number.
 
 scikit-learn's checks want an estimator to refuse another order in its own methods (IN_ORDER): there
 the error has the line that selects.
@@ -11,6 +12,7 @@ the error has the line that selects.
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from functools import cache
 
@@ -21,6 +23,7 @@ from numpy.testing import assert_array_equal as assert_equal
 
 import flowcore as fc
 from flowcore import flows
+from flowcore.core.labels import completed, frame_of
 
 polars = pytest.importorskip("polars")
 pytestmark = pytest.mark.usefixtures("few_folds")
@@ -41,9 +44,13 @@ def table(n=80, seed=0):
 
 
 def framed(a, names, library, turned):
-    """A frame with these names, its columns in the opposite order if turned."""
-    step = -1 if turned else 1
-    return LIBRARIES[library](np.ascontiguousarray(a[:, ::step]), columns=names[::step])
+    """A frame with these names, or if turned in the opposite order and with a column of text."""
+    if not turned:
+        return LIBRARIES[library](a, columns=names)
+    frame = LIBRARIES[library](np.ascontiguousarray(a[:, ::-1]), columns=names[::-1])
+    if library == "polars":
+        return frame.with_columns(city=polars.lit("Bern"))
+    return frame.assign(city="Bern").set_index(pd.Index([f"row {i}" for i in range(len(a))]))
 
 
 @cache
@@ -74,6 +81,14 @@ def estimator(library="pandas", with_context=True):
 CALLS = {
     "log_prob": lambda x, c: fitted().log_prob(x, context=c),
     "prob": lambda x, c: fitted().prob(x, context=c),
+    "params=": lambda x, c: fitted().log_prob(x, params=0.5 * fitted().params, context=c),
+    "initialize": lambda x, c: fitted().restandardized().initialize(x, c).log_prob(x, context=c),
+    "Mixture": lambda x, c: fc.Mixture([fitted(), fitted()]).log_prob(x, context=c),
+    "Dequantize": lambda x, c: fc.Dequantize(step=[0, 0, 1e-3]).log_prob(
+        fitted(), x.round(3), context=c
+    ),
+    "from_latent": lambda x, c: fitted().from_latent(np.ones((20, 3)), context=c),
+    "stages": lambda x, c: [z for _, z in fitted().stages(np.ones((20, 3)), context=c)],
     "to_latent": lambda x, c: fitted().to_latent(x, context=c),
     "sample": lambda x, c: fitted().sample(2, 0, context=c),
     "sample_and_log_prob": lambda x, c: fitted().sample_and_log_prob(2, 0, context=c)[1],
@@ -84,6 +99,15 @@ CALLS = {
     "without a context": lambda x, c: fitted(with_context=False).log_prob(x),
     "posterior without a context": lambda x, c: (
         fitted(with_context=False).posterior(x, "size").density
+    ),
+    "given without a context": lambda x, c: (
+        fitted(with_context=False).given({"size": 1e3}, n_draws=50).log_prob(mass_and_age(x))
+    ),
+    "marginal without a context": lambda x, c: (
+        fitted(with_context=False).marginal(["mass", "age"]).log_prob(mass_and_age(x))
+    ),
+    "diagnose without a context": lambda x, c: (
+        judged(fitted(with_context=False), x[:10], x[10:])
     ),
     "conditionals": lambda x, c: (
         fc.Conditionals(fitted(with_context=False)).log_prob(holed(x), n_draws=30).log_p
@@ -99,6 +123,7 @@ ESTIMATOR = {
     "score": lambda x, c: estimator().score(x, context=c),
     "transform": lambda x, c: estimator().transform(x, c),
     "explain": lambda x, c: estimator().explain(x, c).surprise,
+    "explain without a context": lambda x, c: estimator(with_context=False).explain(x[:2]).surprise,
     "sample": lambda x, c: estimator().sample(2, 0, context=c),
     "posterior": lambda x, c: estimator().posterior(x, "size", context=c).density,
     "impute": lambda x, c: estimator().impute(holed(x), 2, n_draws=30, rng=0, context=c).draws,
@@ -108,6 +133,11 @@ ESTIMATOR = {
     "posterior without a context": lambda x, c: (
         estimator(with_context=False).posterior(x, "size").density
     ),
+    "marginal without a context": lambda x, c: (
+        estimator(with_context=False).marginal(["mass", "age"]).log_prob(mass_and_age(x))
+    ),
+    "density_": lambda x, c: estimator().density_.log_prob(x, context=c),
+    "latent_": lambda x, c: estimator().latent_.to_latent(x, context=c),
     "diagnose": lambda x, c: fc.diagnose(estimator(with_context=False), x).mean,
 }
 IN_ORDER = [f"FlowDensity.{name}" for name in
@@ -118,6 +148,15 @@ untrusted = pytest.mark.filterwarnings("ignore:.*not to be trusted")
 
 def column(x, name):
     return x[:, :1] if isinstance(x, np.ndarray) else x[[name]]
+
+
+def mass_and_age(x):
+    """For a density of these two columns; of a frame they are found by name."""
+    return x[:, ::2] if isinstance(x, np.ndarray) else x
+
+
+def judged(density, held_out, train):
+    return [f.effect for f in fc.diagnose(density, held_out, train, draws=1000).findings]
 
 
 def holed(x):
@@ -155,15 +194,16 @@ OF_ALL = [
 @untrusted
 @pytest.mark.parametrize(("name", "library"), OF_ALL)
 def test_columns_are_read_by_name(name, library):
-    x, c = table(12, seed=1)
+    x, c = table(20, seed=1)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*feature names")
         expected = as_array(ALL[name](x, c))
     for turned in (False, True):
         frames = framed(x, X_NAMES, library, turned), framed(c, C_NAMES, library, turned)
         if turned and name in IN_ORDER:
-            with pytest.raises(ValueError, match=r"X\[list\(density.feature_names_in_\)\]"):
-                ALL[name](*frames)
+            for rows in (frames[0].drop(columns="city"), frames[0].assign(city=1.0)):
+                with pytest.raises(ValueError, match=r"X\[list\(density.feature_names_in_\)\]"):
+                    ALL[name](rows, frames[1])
             continue
         found = ALL[name](*frames)
         if name.endswith("transform") or "impute" in name or name == "to_latent":
@@ -172,7 +212,7 @@ def test_columns_are_read_by_name(name, library):
 
 
 READS_NONE = ["sample", "sample_and_log_prob", "quantiles", "posterior of one column",
-              "FlowDensity.sample"]  # fmt: skip
+              "from_latent", "stages", "FlowDensity.sample"]  # fmt: skip
 READS_X = [name for name in ALL if name not in READS_NONE]
 WITHOUT_CONTEXT = [name for name in ALL if "without" in name or name in
                    ("conditionals", "FlowDensity.diagnose")]  # fmt: skip
@@ -194,19 +234,30 @@ def test_a_missing_column_is_named(name):
 @untrusted
 @pytest.mark.parametrize("name", [name for name in ALL if name not in WITHOUT_CONTEXT])
 def test_a_missing_column_of_a_context_is_named(name):
-    x, c = table(12, seed=1)
+    x, c = table(20, seed=1)
     frame = pd.DataFrame(c, columns=["u", "r"])
     with pytest.raises(ValueError, match="'g'"):
         ALL[name](pd.DataFrame(x, columns=X_NAMES), frame)
 
 
+def test_the_error_of_scikit_learn_s_methods_names_the_column():
+    frame = pd.DataFrame(table(12, seed=1)[0], columns=X_NAMES)
+    with pytest.raises(ValueError, match=r"now missing:\n- mass\n$"):
+        estimator(with_context=False).score_samples(frame[["size", "age"]])
+
+
 @untrusted
-@pytest.mark.parametrize("name", ["log_prob", "posterior", "FlowDensity.score_samples"])
+@pytest.mark.parametrize("name", ["log_prob", "posterior", "FlowDensity.score_samples", "fit",
+                                  "FlowDensity.fit"])  # fmt: skip
 def test_a_column_that_is_there_twice_is_refused(name):
     x, c = table(12, seed=1)
     frame = pd.DataFrame(np.column_stack([x, x[:, 0]]), columns=[*X_NAMES, "mass"])
+    fits = {"fit": lambda x, c: fc.fit(flows.maf(4, layers=1), x, **QUICK),
+            "FlowDensity.fit": lambda x, c: fc.FlowDensity("small").fit(x)}  # fmt: skip
     with pytest.raises(ValueError, match="'mass'"):
-        ALL[name](frame, c)
+        (ALL | fits)[name](frame, c)
+    frame.columns = [*X_NAMES, "other"]  # it is not needed, and may be there twice
+    fitted().log_prob(pd.concat([frame, frame[["other"]]], axis=1), context=c)
 
 
 @pytest.mark.slow
@@ -227,9 +278,9 @@ def test_a_frame_may_lack_the_column_of_the_curve():
 
 @untrusted
 def test_given_and_marginal_take_names():
-    density = estimator(with_context=False)
+    density, flow = estimator(with_context=False), fitted(with_context=False)
     x = table(1, seed=3)[0][0]
-    for one in (density, density.conditionals_, fitted(with_context=False)):
+    for one in (density, density.conditionals_, flow, fc.Conditionals(flow)):
         given = one.given({"age": x[2], "mass": x[0]})
         assert given.columns == ["size"]
         same = one.given({0: x[0], 2: x[2]})
@@ -237,100 +288,148 @@ def test_given_and_marginal_take_names():
         marginal = one.marginal(["size", "mass"])
         turned = pd.DataFrame([[x[0], x[1]]], columns=["mass", "size"])
         np.testing.assert_allclose(marginal.log_prob(turned), marginal.log_prob([[x[1], x[0]]]))
-        with pytest.raises(ValueError, match="weight"):
+        with pytest.raises(ValueError, match="named 'weight': the columns are mass, size, age"):
             one.given({"weight": 1.0})
+    renamed = fc.Conditionals(flow, names=["a", "b", "c"])  # names of its own come first
+    assert renamed.given({"b": x[1]}, n_draws=50).columns == ["a", "c"]
+
+
+def test_an_estimator_answers_questions_given_a_context():
+    x, c = table(1, seed=3)
+    context = framed(c, C_NAMES, "pandas", True)
+    found = [estimator().given({"size": x[0, 1]}, context=own, n_draws=50)
+             for own in (context.iloc[0], c[0])]  # fmt: skip
+    assert found[0].log_marginal == found[1].log_marginal
+    assert found[0].columns == ["mass", "age"]
+
+
+# ---------------------------------------------------------------- frames out
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_a_frame_in_gives_a_frame_out(library):
-    """Names are kept, and of pandas the index; arrays in give arrays out."""
-    density = estimator(library, with_context=False)
-    kind = {"pandas": pd.DataFrame, "polars": polars.DataFrame}[library]
-    drawn = density.sample(5, 0)
-    assert isinstance(drawn, kind) and list(drawn.columns) == X_NAMES and len(drawn) == 5
-    x = table(6, seed=4)[0]
+def test_completed_tables_are_like_the_caller_s(library):
+    """Its type, order, index, and columns that the density does not know; only holes are filled."""
+    density, x = estimator(library, with_context=False), table(6, seed=4)[0]
     frame = holed(framed(x, X_NAMES, library, True))
-    if library == "pandas":
-        frame.index = [7, 3, 9, 1, 0, 2]
     answers = density.impute(frame, 3, n_draws=30, rng=0)
     assert answers.draws.shape == (3, 6, 3) and len(answers.tables) == 3
-    for k, completed in enumerate(answers.tables):
-        assert isinstance(completed, kind) and list(completed.columns) == X_NAMES[::-1]
-        np.testing.assert_array_equal(completed[X_NAMES].to_numpy(), answers.draws[k])
-        np.testing.assert_array_equal(completed["age"].to_numpy(), x[:, 2])
+    for k, table_ in enumerate(answers.tables):
+        assert type(table_) is type(frame) and list(table_.columns) == [*X_NAMES[::-1], "city"]
+        assert_equal(table_[X_NAMES].to_numpy(), answers.draws[k])
+        assert_equal(table_["age"].to_numpy(), x[:, 2])
+        assert_equal(table_["city"].to_numpy(), frame["city"].to_numpy())
         if library == "pandas":
-            assert list(completed.index) == [7, 3, 9, 1, 0, 2]
-    assert all(
-        isinstance(one, np.ndarray) for one in density.impute(holed(x), 2, n_draws=30, rng=0).tables
-    )
+            assert list(table_.index) == list(frame.index)
+    arrays = density.impute(holed(x), 2, n_draws=30, rng=0).tables
+    assert all(isinstance(one, np.ndarray) for one in arrays)
 
 
-def test_a_fit_to_arrays_has_no_names_and_takes_frames_by_position():
-    x, c = table()
-    flow, _ = fc.fit(flows.maf(3, layers=1, hidden=[8], context_dim=2), x, context=c, **QUICK)
-    assert not flow.names and not flow.context_names
-    frame, context = framed(x, X_NAMES, "pandas", False), framed(c, C_NAMES, "pandas", False)
-    np.testing.assert_array_equal(
-        flow.log_prob(frame, context=context), flow.log_prob(x, context=c)
-    )
-    found = fc.FlowDensity("small", budget=1e-3, n_jobs=1, random_state=0).fit(x).sample(2, 0)
-    assert isinstance(found, np.ndarray)
+def test_known_columns_stay_as_they_are():
+    """Their values and dtypes: only columns that have a hole are written anew."""
+    frame = pd.DataFrame({"n": [2**60 + 1, 7], "a": [np.nan, 2.0], "b": np.float32([0.1, 0.2])})
+    x = frame.to_numpy(float)
+    x[0, 1] = 5.0
+    filled = completed(frame, ["b", "a"], np.array([False, True]), x[:, [2, 1]])
+    assert list(filled.dtypes) == list(frame.dtypes) and filled["a"].tolist() == [5.0, 2.0]
+    assert filled[["n", "b"]].equals(frame[["n", "b"]])
+    numbered = pd.DataFrame([[1.0, np.nan]], ["a"])
+    for hole in ([False, True], [True, True]):
+        found = completed(numbered, None, np.array(hole), np.array([[1.0, 2.0]]))
+        pd.testing.assert_frame_equal(found, pd.DataFrame([[1.0, 2.0]], ["a"]))
 
 
-@pytest.mark.parametrize("which", ["flow", "estimator", "one column"])
-def test_files_keep_names(which, tmp_path):
-    x, c = table(5, seed=5)
-    density = {"flow": fitted, "estimator": estimator, "one column": one_column}[which]()
-    fc.save(density, tmp_path / "density.npz")
-    again = fc.load(tmp_path / "density.npz")
-    context = framed(c, C_NAMES, "pandas", True)
-    if which == "estimator":
-        frame = framed(x, X_NAMES, "pandas", True)
-        found = again.score_samples(frame[list(again.feature_names_in_)], context)
-        np.testing.assert_array_equal(found, density.density_.log_prob(x, context=c))
-        curves = again.posterior(frame, "size", context=context)
-        same = density.density_.posterior(x, 1, context=c)
-        np.testing.assert_allclose(curves.mean(), same.mean(), rtol=1e-6)
-        return
-    x, names = (x, X_NAMES) if which == "flow" else (x[:, :1], X_NAMES[:1])
-    assert again.names == names and again.context_names == C_NAMES
-    turned = again.log_prob(framed(x, names, "pandas", True), context=context)
-    np.testing.assert_array_equal(turned, density.log_prob(x, context=c))
-    with pytest.raises(ValueError, match="'u'"):
-        again.log_prob(x, context=context.rename(columns={"u": "v"}))
+@pytest.mark.parametrize("library", [*LIBRARIES, "pyarrow"])
+def test_an_estimator_returns_frames_of_the_library_of_fit(library, tmp_path):
+    pytest.importorskip(library)
+    x = table()[0]
+    frame = frame_of(library, {name: x[:, j] for j, name in enumerate(X_NAMES)})
+    found = fc.FlowDensity(budget=0.002, n_jobs=1, random_state=0).fit(frame[:30])
+    fc.save(found, tmp_path / "found.npz")
+    for own in (found, fc.load(tmp_path / "found.npz")):
+        draws = own.sample(5, random_state=0)
+        assert type(draws) is type(frame) and draws.shape == (5, 3)
+        again = own.inverse_transform(own.transform(frame))
+        assert type(again) is type(frame)
+        np.testing.assert_allclose(again, frame, rtol=1e-6)
+        assert np.isfinite(own.score_samples(draws)).all()  # without a warning
+    assert isinstance(found.set_params(budget=0.002).fit(x[:30]).sample(2), np.ndarray)
+
+
+def test_draws_have_the_index_and_the_library_that_there_are(monkeypatch):
+    density, context = estimator(with_context=False), pd.DataFrame(table(6)[1], columns=C_NAMES)
+    rows = framed(table(6)[0], X_NAMES, "pandas", False)
+    z = pd.DataFrame(density.transform(rows), [7, 3, 9, 1, 0, 2])
+    assert list(density.inverse_transform(z).index) == [7, 3, 9, 1, 0, 2]
+    assert estimator().sample(2, context=context).shape == (2, 6, 3)  # no table has three axes
+    assert density.given({"mass": 0.0}, n_draws=50).sample(3).shape == (3, 2)
+    monkeypatch.setattr("flowcore.estimator.density.find_spec", lambda name: None)
+    assert isinstance(density.sample(2), np.ndarray)
+
+
+# ---------------------------------------------------------------- names are kept, or refused
+
+
+def test_names_are_kept(tmp_path):
+    flow, (x, c) = fitted(), table()
+    start, frame = flows.maf(3, layers=1, hidden=[8]), framed(x, X_NAMES, "pandas", False)
+    for name, own in (("flow", flow), ("estimator", estimator()), ("one", one_column())):
+        fc.save(own, tmp_path / f"{name}.npz")
+    found = {
+        "with_params": flow.with_params(flow.params),
+        "with_names": flow.with_names(X_NAMES),
+        "pickle": pickle.loads(pickle.dumps(flow)),
+        "load": fc.load(tmp_path / "flow.npz"),
+        "load of an estimator": fc.load(tmp_path / "estimator.npz").density_,
+        "restandardized": flow.restandardized(),
+        "initialize": flow.initialize(x, c),
+        "rebuilt": flow.rebuilt({}),
+        "fit of an array": fc.fit(flow, x, context=c, **QUICK)[0],
+    }
+    for how, own in found.items():
+        assert (own.names, own.context_names) == (X_NAMES, C_NAMES), how
+    assert fc.load(tmp_path / "estimator.npz").context_names_in_ == C_NAMES
+    assert fc.load(tmp_path / "one.npz").names == ["mass"]
+    assert "names=['mass', 'size', 'age']" in repr(flow)
+    assert fc.Mixture([flow, found["pickle"]]).context_names == C_NAMES
+    matched, _ = fc.fit_matching(flows.continuous(3, hidden=[8] * 3), frame, epochs=1)
+    assert matched.names == X_NAMES
+    seen = []
+    fc.fit(start, frame, epochs=1, callbacks=[lambda r: seen.append(r.flow)])
+    assert seen[0].names == X_NAMES and start.names is None  # also in the callbacks
 
 
 def test_names_by_hand():
-    flow = flows.maf(2, layers=1, hidden=[8], context_dim=1).with_names(["a", "b"], ["c"])
-    assert flow.names == ["a", "b"] and flow.context_names == ["c"]
-    with pytest.raises(ValueError):
-        flows.maf(2, layers=1, hidden=[8]).with_names(["a", "b", "c"], None)
-    with pytest.raises(ValueError):
-        flows.maf(2, layers=1, hidden=[8]).with_names(["a", "a"], None)
-    changed = flow.with_params(flow.params)
-    assert changed.names == ["a", "b"] and changed.context_names == ["c"]
-
-
-def test_only_the_context_is_a_frame_or_only_the_rows():
-    x, c = table()
-    frame, context = framed(x, X_NAMES, "pandas", True), framed(c, C_NAMES, "pandas", True)
     flow = fitted()
-    expected = flow.log_prob(x, context=c)
-    np.testing.assert_array_equal(flow.log_prob(frame, context=c), expected)
-    np.testing.assert_array_equal(flow.log_prob(x, context=context), expected)
+    for names in (["a", "b"], ["a", "b", "a"], [0.0, 1.0, 2.0], [0, 1, True]):
+        with pytest.raises(ValueError, match="names must be 3 different texts or integers: "):
+            flow.with_names(names)
+    with pytest.raises(ValueError, match="densities of a Mixture differ in names"):
+        fc.Mixture([flow, flow.with_names(X_NAMES[::-1])])
+    free = flows.maf(3, layers=1).with_names(X_NAMES, ["c"])
+    assert free.names == X_NAMES and free.context_names is None  # it takes no context
+    rows = framed(table()[0], X_NAMES, "pandas", False)
+    with pytest.raises(ValueError, match="validation_data lacks 'mass'"):
+        fc.fit(free, rows, validation_data=rows[["size", "age"]], epochs=1)
 
 
-def test_one_row_of_a_frame_is_read_by_name():
-    """As a frame of one row; and a Series, whose index has the names, is never read by position."""
-    x, c = table(1, seed=6)
-    flow, frame = fitted(), framed(x, X_NAMES, "pandas", True)
-    expected = flow.log_prob(x, context=c)
-    np.testing.assert_array_equal(flow.log_prob(frame, context=c), expected)
-    try:
-        found = flow.log_prob(frame.iloc[0], context=c[0])
-    except (ValueError, TypeError):
-        return
-    np.testing.assert_allclose(found, expected[0])
+def test_a_frame_is_what_the_array_was():
+    """Only the rows are a frame, or the context, or one frame has both; also a row of it."""
+    flow, (x, c) = fitted(), table(6, seed=1)
+    frame, context = framed(x, X_NAMES, "pandas", True), framed(c, C_NAMES, "pandas", True)
+    both, expected = frame.join(context[C_NAMES]), flow.log_prob(x, context=c)
+    for rows, given in ((frame, c), (x, context), (both, both)):
+        assert_equal(flow.log_prob(rows, context=given), expected)
+    row = both.iloc[3]
+    np.testing.assert_allclose(flow.log_prob(row, context=row), expected[3:4], rtol=1e-12)
+
+
+def test_plots_match_columns_by_name():
+    flow, frame = fitted(with_context=False), pd.DataFrame(table(3)[0], columns=X_NAMES)
+    bars = [[bar.get_height() for bar in fc.teaching.log_dets(flow, rows).patches]
+            for rows in (frame, frame[X_NAMES[::-1]])]  # fmt: skip
+    assert bars[0] == bars[1]
+    with pytest.raises(ValueError, match="samples lacks 'mass'"):
+        fc.plots.pairs(frame, frame[["size", "age"]].assign(w=0.0))
 
 
 # ---------------------------------------------------------------- labels that are no text
@@ -430,6 +529,7 @@ def test_numbers_in_another_order_are_turned_back_without_names():
     x, c = table(12, seed=1)
     frame = pd.DataFrame(x)[[2, 0, 1]]
     flow, _ = fc.fit(flows.maf(3, layers=1, hidden=[8], context_dim=2), x, context=c, **QUICK)
+    assert not flow.names and not flow.context_names
     expected, context = flow.log_prob(x, context=c), pd.DataFrame(c)[[1, 0]]
     assert_equal(flow.log_prob(frame, context=context), expected)
     assert_equal(flow.log_prob(frame.iloc[4], context=c[4]), expected[4:5])

@@ -98,6 +98,21 @@ def test_the_page_is_right_about_averages():
     assert abs(share @ (draws - mean) ** 2 + T**2 - VARIANCE) < 0.01
 
 
+SDS = {"a number": 0.75, "a column": [0.75], "of each value": np.full((4000, 1), 0.75)}
+
+
+@pytest.mark.parametrize("name", SDS)
+def test_the_density_is_that_of_rows_with_noise(name):
+    """N(3, 1), and an affine flow, which contains every Gaussian density."""
+    x = np.random.default_rng(0).normal(3.0, 1.0, size=(4000, 1))
+    flow = fc.flows.maf(1, layers=1, hidden=[8], base="normal", activation="tanh")
+    options = {"epochs": 60, "batch_size": 256, "learning_rate": 0.01, "rng": 0}
+    flow, _ = fc.fit(flow, x, noise=SDS[name], **options)
+    draws = flow.sample(20_000, 5)
+    assert draws.mean() == pytest.approx(3.0, abs=0.08)
+    assert draws.std() == pytest.approx(1.25, abs=0.06)
+
+
 # ---------------------------------------------------------------- what training sees
 
 
@@ -250,6 +265,14 @@ BAD = {
     "noise must return finite rows": {"noise": lambda rows, rng: rows * np.nan},
     "leave it out, as validation_split": {"noise": SCALES, "validation_data": X},
 }
+NO_SD = [-1.0, np.nan, np.inf, [1.0, 2.0, 3.0], "much", np.ones((5, 1))]
+
+
+@pytest.mark.parametrize("keyword", ["noise", "context_noise"])
+@pytest.mark.parametrize("sd", NO_SD)
+def test_noise_that_is_none_is_refused_by_name(keyword, sd):
+    with pytest.raises((ValueError, TypeError), match=keyword):
+        fit(Conditional(), X[:, :1], context=C, **{keyword: sd}, epochs=1)
 
 
 @pytest.mark.parametrize("message", BAD)
@@ -310,6 +333,7 @@ def test_nan_in_a_context_points_at_the_joint_density():
         lambda: fc.FlowDensity().fit(x, context=bad),
         lambda: fc.Conditionals(flow).impute(hole, context=bad),
         lambda: fc.Conditionals(flow).log_prob(x, context=bad),
+        lambda: flow.posterior(x, 0, context=bad),
     ]
     message = r"context.* has NaN .* in rows 3, 5 \(column 0 'u'\): .* the joint density of X and"
     for call in calls:

@@ -1,4 +1,5 @@
-"""cdf, ppf, pit and quantiles: against the integral of the density, and against draws."""
+"""cdf, ppf, pit and quantiles: against the integral of the density, and against draws; and PITs in
+reports and pictures."""
 
 import numpy as np
 import pytest
@@ -323,3 +324,75 @@ def test_a_curved_cdf_costs_few_steps():
             calls = []
             x = root(lambda x, cdf=cdf, calls=calls: calls.append(x) or cdf(x), q, 0.0, 1.0)
             assert cdf(x) == pytest.approx(q, abs=1e-10) and len(calls) <= 18
+
+
+# ---------------------------------------------------------------- in reports and in pictures
+
+
+def noisy(n, rng=0, scale=1.0):
+    """y | c ~ N(sin c_1, (0.2 + c_2^2 / 4)^2), and how it is drawn with another scale."""
+    context = RNG(rng).normal(size=(n, 2))
+    spread = 0.2 + context[:, 1] ** 2 / 4
+    return np.sin(context[:, 0]) + scale * spread * RNG(rng + 1).normal(size=n), context
+
+
+class Truth(fc.Bijector):
+    context_dim = 2
+
+    def forward_and_log_det(self, z, params=None, context=None):
+        spread = 0.2 + context[..., 1:] ** 2 / 4
+        return np.sin(context[..., :1]) + spread * z, np.log(spread)[..., 0]
+
+    def inverse_and_log_det(self, x, params=None, context=None):
+        spread = 0.2 + context[..., 1:] ** 2 / 4
+        return (x - np.sin(context[..., :1])) / spread, -np.log(spread)[..., 0]
+
+
+@pytest.mark.usefixtures("few_folds_here")
+def test_report_of_a_conditional_density():
+    truth = fc.TransformedDistribution(fc.Normal(1), Truth(1))
+    y, context = noisy(1500, rng=3)
+    right = fc.diagnose(truth, y[:, None], context=context, names=["z"])
+    (found,) = right.of("pit")
+    ks = stats.kstest(truth.pit(y, context), "uniform")
+    assert (found.effect, found.p) == (ks.statistic, ks.pvalue)  # exact: no draws
+    assert "The exact PIT, F(x | context) of every row, differs from uniform numbers by no" in str(
+        right
+    )
+    assert right.trusted
+    y, context = noisy(1500, rng=3, scale=1.6)
+    wrong = fc.diagnose(truth, y[:, None], context=context, names=["z"])
+    (found,) = wrong.of("pit")
+    assert found.fault
+    assert found.sentence.startswith(
+        "The density puts too little mass in the tails of `z` given the"
+    )
+    wrong.figure()
+    for density, x, c in (
+        (fc.Normal(1), y[:, None], None),
+        (fc.TransformedDistribution(fc.UniformCircle(1), Truth(1)), y[:, None], context),
+    ):
+        report = fc.diagnose(density, x, context=c)
+        assert not report.of("pit")
+
+
+def test_a_picture_of_pits_and_its_band():
+    """Which holds 95% of the bars of uniform numbers."""
+    u = RNG(0).random(1000)
+    ax = fc.plots.pit(u)
+    (bars,) = (p for p in ax.patches if hasattr(p, "get_data"))
+    np.testing.assert_allclose(bars.get_data().values, np.histogram(u, 20, (0, 1))[0] / 50)
+    assert (
+        ax.texts[0].get_text()
+        == f"n = 1,000, KS = {stats.kstest(u, 'uniform').statistic:.3f}; band: 95%"
+    )
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("PIT", "density")
+    assert fc.plots.pit([0.5, 1.0], ax=ax) is ax
+    for wrong in ([], [0.5, 1.2], [np.nan, 0.5]):
+        with pytest.raises(ValueError, match="PIT values in"):
+            fc.plots.pit(wrong)
+    ax = fc.plots.pit(RNG(0).random(2000))
+    band = next(p for p in ax.patches if not hasattr(p, "get_data")).get_extents()
+    low, high = ax.transData.inverted().transform(band)[:, 1]
+    bars = RNG(1).multinomial(2000, np.full(20, 0.05), size=2000) / 100
+    assert ((bars > low) & (bars < high)).mean() == pytest.approx(0.95, abs=0.01)

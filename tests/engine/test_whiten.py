@@ -387,3 +387,47 @@ def test_values_that_do_not_repeat_stay_where_they_are():
     values, count = np.array([0.0, 1.0, 5.0, 6.0]), np.array([1, 1, 1, 4])
     x, weight = spread(values, count.astype(float), count)
     assert x[:3].tolist() == [0.0, 1.0, 5.0] and len({*x}) == 7 and weight.tolist() == [1.0] * 7
+
+
+HARM = {
+    "constant": lambda c: np.full(300, 99.0),
+    "copy": lambda c: c[:, 0],
+    "sum": lambda c: c[:, 0] - c[:, 1],
+    "tiny": lambda c: 1e-12 * c[:, 1],
+    "huge": lambda c: 1e12 * c[:, 1],
+    "integer": lambda c: np.arange(300) % 3,
+}
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_a_whitened_context_survives_its_columns(harm):
+    """A little beside the training rows, too: rounding in a tiny axis is no signal."""
+    rng = np.random.default_rng(0)
+    x, c = (
+        rng.normal(size=(300, 1)),
+        20 + rng.normal(size=(300, 1)) + 0.02 * rng.normal(size=(300, 4)),
+    )
+    c[:, 3] = HARM[harm](c)
+    flow = fc.flows.maf(1, 1, [8], context_dim=4, standardize_context="whiten")
+    flow, history = fc.fit(flow, x, context=c, epochs=5, batch_size=256, learning_rate=0.01)
+    log_p = flow.log_prob(x, context=c)
+    assert np.isfinite(history.train_nll).all() and np.isfinite(log_p).all()
+    np.testing.assert_allclose(flow.log_prob(x, context=c * (1 + 1e-9)), log_p, atol=1e-3)
+
+
+def test_a_flag_of_99_warns_once_by_name_in_all_questions():
+    rng = np.random.default_rng(1)
+    x, c = rng.normal(size=(300, 1)), rng.normal(20, 1, size=(300, 2))
+    flow = fc.flows.maf(1, 1, [8], context_dim=2)
+    flow = fc.fit(flow, x, context=c, epochs=2)[0].with_names(context_names=["u", "g"])
+    flow.log_prob(x, context=c)  # no training row is far out
+    flagged = np.column_stack([c[:5, 0], np.full(5, 99.0)])
+    for call in (
+        lambda: flow.pit(x[:5], context=flagged),
+        lambda: flow.quantiles([0.1, 0.9], context=flagged),
+        lambda: flow.posterior(context=flagged),
+    ):
+        with pytest.warns(UserWarning, match="'g'") as found:
+            call()
+        (message,) = {str(one.message) for one in found}  # a user sees equal ones once
+        assert "'u'" not in message and "5 of 5 rows" in message

@@ -94,10 +94,7 @@ def refused(capsys, *arguments):
 
 def test_a_model_is_one_file_that_load_reads_and_a_seed_decides_its_bytes(here, capsys):
     density = fc.load("flats.npz")
-    assert isinstance(density, TableDensity) and density.schema.names == ("price", "rooms", "city")
-    kinds = [str(column.kind) for column in density.schema.columns]
-    assert kinds == ["positive", "integer(0)", "categorical"]
-    assert density.notes["rows"] == FEW and density.notes["seed"] == 0
+    assert isinstance(density, TableDensity) and density.notes["rows"] == FEW
     for name in ("one.npz", "two.npz"):
         run(capsys, "fit", "flats.csv", "-o", name, "--seed", 3)
     assert Path("one.npz").read_bytes() == Path("two.npz").read_bytes()
@@ -218,7 +215,6 @@ def test_missing_cells_are_filled_and_others_stay(numbers, capsys):
     written(Path("odd.csv"), ["imputation,a,b,c", "7,1,,2"])
     wanted = ["--keep", "imputation", "-n", "2"]
     assert "would be written twice" in refused(capsys, "impute", "abc.npz", "odd.csv", *wanted)
-    assert run(capsys, "impute", "abc.npz", "odd.csv", *wanted[:2]).out.startswith("imputation,a")
 
 
 def test_a_table_may_have_a_column_of_the_name_that_scores_have(tmp_path, capsys):
@@ -227,15 +223,6 @@ def test_a_table_may_have_a_column_of_the_name_that_scores_have(tmp_path, capsys
     data = written(tmp_path / "ab.csv", ["log_prob,b", "-1.50,", ",0.20"])
     first, second = run(capsys, "impute", tmp_path / "ab.npz", data).out.splitlines()[1:]
     assert first.startswith("-1.50,") and second.endswith(",0.20") and "nan" not in first + second
-
-
-def test_samples_given_some_columns(here, capsys):
-    text = run(capsys, "sample", "flats.npz", "-n", 40, "--given", "rooms=2..3").out
-    head, *lines = [line.split(",") for line in text.splitlines()]
-    rooms = [int(line[head.index("rooms")]) for line in lines]
-    assert len(rooms) == 40 and set(rooms) == {2, 3}
-    empty = run(capsys, "sample", "flats.npz", "-n", 0, "--given", "rooms=2..3").out.splitlines()
-    assert empty == [",".join(head)]
 
 
 @pytest.mark.parametrize("header", [True, False])
@@ -328,14 +315,6 @@ def test_many_draws_come_in_blocks_each_as_it_was(numbers, capsys, monkeypatch):
     assert run(capsys, "score", "x.npz", "y.csv").out.count("\n") == 101
 
 
-def test_draws_with_the_margins_of_the_table(here, capsys):
-    run(capsys, "sample", "flats.npz", "-n", 90, "--margins", "table", "-o", "x.csv")
-    drawn, table = read_table("x.csv"), read_table("flats.csv")
-    assert set(drawn["price"]) <= set(table["price"]) and len(set(drawn["price"])) > FEW / 2
-    run(capsys, "sample", "flats.npz", "-n", 90, "-o", "y.csv")
-    assert not set(read_table("y.csv")["price"]) <= set(table["price"])
-
-
 def test_blocks_of_draws_have_equal_sizes(here, capsys, monkeypatch):
     """So that the last one has no margins of a few rows."""
     sizes, framed = [], sample.framed
@@ -345,32 +324,9 @@ def test_blocks_of_draws_have_equal_sizes(here, capsys, monkeypatch):
     assert sizes == [30] * 3
 
 
-def test_whole_numbers_without_names_are_drawn_as_such(here, capsys):
-    rng = np.random.default_rng(0)
-    rows = [f"{n},{x:.3f},{n % 2}" for n, x in enumerate(rng.normal(size=FEW))]
-    run(capsys, "fit", written(here / "x.csv", rows), "-o", "x.npz", "--no-header")
-    assert "categorical" in run(capsys, "info", "x.npz").out  # 0 and 1
-    lines = run(capsys, "sample", "x.npz", "-n", 9).out.splitlines()
-    assert lines[0] == "x0,x1,x2"
-    given = run(capsys, "sample", "x.npz", "-n", 3, "--given", "x2=1").out.splitlines()
-    assert all(line.endswith(",1") for line in given[1:])
-    assert all("." not in cell for line in lines for cell in line.split(",")[::2])
-
-
 def test_conditionals_are_diagnosed(numbers, capsys):
     report = run(capsys, "diagnose", "abc.npz", "abc.csv", "--hide", "0.5").out
     assert "KS of a given seen cells" in report and "90% intervals are off by" in report
-
-
-def test_a_drift_check_has_a_status(here, capsys):
-    """New rows as those of the fit: 0; dearer ones, beside a column that nobody knows: 3."""
-    run(capsys, "diagnose", "flats.npz", written(here / "new.csv", flats(seed=1)), "--fail")
-    head, *rows = flats(unit=9.0, seed=1)
-    written(here / "dear.csv", [f"{head},extra", *(f"{row},x" for row in rows)])
-    assert "dear.csv has 'extra'" in refused(capsys, "diagnose", "flats.npz", "dear.csv", "--fail")
-    ignoring = "diagnose", "flats.npz", "dear.csv", "--ignore-extra"
-    run(capsys, *ignoring)
-    assert "Do not use this density yet" in run(capsys, *ignoring, "--fail", status=3).out
 
 
 @pytest.mark.parametrize(
@@ -650,20 +606,3 @@ def test_two_million_rows_are_scored_in_bounded_memory(tmp_path):
         )
     kilobytes = int(done.stdout) / (1024 if sys.platform == "darwin" else 1)
     assert kilobytes < 400_000
-
-
-def test_a_table_with_holes_is_learned_and_filled(few_epochs, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(0)
-    city = rng.choice(["Bern", "Rome"], 60)
-    age = rng.normal(np.where(city == "Rome", 55, 40), 5, 60)
-    cells = np.column_stack([city, age.round(2).astype(str), (2 * age).round(1).astype(str)])
-    cells[rng.random(cells.shape) < 0.3] = ""
-    written(tmp_path / "t.csv", ["city,age,pay", *map(",".join, cells.tolist())])
-    options = ("--missing", "learn", "--budget", "0.0005", "--flow", "affine")
-    found = run(capsys, "fit", "t.csv", "-o", "m.npz", *options).out
-    empty = (cells == "").all(axis=1).sum()
-    assert f"learned from {60 - empty} rows ({empty} more have no value)" in found
-    assert "different texts in" in found and "unknown" in found
-    lines = run(capsys, "impute", "m.npz", "t.csv").out.splitlines()
-    assert len(lines) == 61 and not any("" in line.split(",") for line in lines)

@@ -1,12 +1,8 @@
 """An odd row stops nothing: it is named, and the others are answered as before."""
 
-import warnings
-
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import flowcore as fc
 from flowcore.cli import main
@@ -145,38 +141,6 @@ def test_an_imputer_takes_rows_beyond_those_of_its_fit():
     later = imputer.fit(X[:80]).transform(X[80:])
     assert later.shape == (40, 2) and np.isfinite(later).all()
     assert np.array_equal(later[:, 0], X[80:, 0])
-
-
-COLUMNS = st.one_of(
-    st.lists(st.integers(-50, 1000), min_size=60, max_size=60),
-    st.lists(st.floats(0, 1e4).map(lambda v: round(v, 2)), min_size=60, max_size=60),
-    st.lists(st.sampled_from([0.0, 0.5, 1.0, 99.0, 0.0433, 7.25]), min_size=60, max_size=60),
-    st.lists(st.floats(-1e6, 1e6, allow_subnormal=False), min_size=60, max_size=60),
-)
-
-
-@given(COLUMNS, st.integers(-1000, 3000))
-def test_a_suggestion_is_accepted_and_has_no_end_from_the_rows(values, other):
-    """What a schema suggests, its own rows fit; a later row has a density, unless it is below 0."""
-    x = np.array(values, float)
-    if len(np.unique(x)) < 2:
-        return
-    table = {"x": x, "y": np.random.default_rng(0).normal(size=len(x))}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        schema = Schema.from_data(table).suggested()
-        if schema.columns[0].kind.name in ("text", "constant", "aside"):
-            return
-        try:
-            density = fit_table(table, schema, learn=mixture)
-        except ValueError as problem:
-            assert "inside" not in str(problem) and "grid" not in str(problem)
-            return
-        kind = schema.columns[0].kind
-        assert np.isfinite(density.log_prob(table)).all()
-        if kind.is_gridded and (other >= 0 or kind.low is None):
-            later = {"x": [float(kind.nearest(np.array([float(other)]))[0])], "y": [0.0]}
-            assert np.isfinite(density.log_prob(later)).all() or later["x"][0] < 0
 
 
 def test_a_value_that_a_boolean_cannot_have_is_odd():

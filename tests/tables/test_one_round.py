@@ -115,24 +115,6 @@ def test_imputed_rows_have_the_columns_of_the_file_in_their_order(tmp_path, caps
     assert (after["age"] != "").all() and (before["age"] == "").any()
 
 
-@pytest.mark.parametrize(
-    ("form", "written"),
-    [
-        ("%-d/%m/%Y", "1/07/2017"), ("%-d/%-m/%Y", "21/7/2017"), ("%-m/%-d/%y", "7/21/17"),
-        ("%d-%b-%Y", "05-Jul-2017"), ("%-d-%b-%y", "5-Jul-17"),
-    ],
-)  # fmt: skip
-def test_days_are_read_in_any_order_and_written_as_they_were(form, written):
-    days = list(pd.date_range("2017-06-25", periods=60))
-    texts = [
-        day.strftime(form.replace("%-d", str(day.day)).replace("%-m", str(day.month)))
-        for day in days
-    ]
-    assert written in texts
-    column = Schema.from_data({"d": texts, "x": rng.normal(size=60)}).columns[0]
-    assert column.kind.form == form
-
-
 ROWS = 60
 CELLS = {
     "prices on steps": st.floats(0, 16).map(lambda v: round(np.exp(v) / 500) * 500.0),

@@ -398,20 +398,6 @@ def test_the_conditional_of_a_table_is_a_density_that_its_draws_follow(name):
                 agree(share, expected, 1 / np.sqrt(given.ess), tol=0.02)
 
 
-@pytest.mark.usefixtures("few_folds_here")
-@pytest.mark.filterwarnings("ignore:.*not to be trusted")
-@pytest.mark.parametrize("name", cases(["numbers", "two-grids"]))
-def test_a_row_with_gaps_alone_is_the_row_in_company(name):
-    t, rng = table(name), np.random.default_rng(0)
-    first = next(iter(t.rows))
-    rows = some(t.rows, slice(6))
-    rows[first] = np.where(np.arange(6) % 3, rows[first].astype(float), np.nan)
-    log_p, order = t.density.log_prob(rows, missing="marginal"), rng.permutation(6)
-    for index in (order, [3]):
-        found = t.density.log_prob(some(rows, index), missing="marginal")
-        np.testing.assert_allclose(found, log_p[index], atol=1e-9)
-
-
 def known_cell(seed):
     t = table("numbers")
     (first, second), i = t.cells, int(np.argmax(t.p))

@@ -166,6 +166,7 @@ DAYS_OF_400 = pd.Timestamp("2017-03-01") + pd.to_timedelta(np.arange(400) * 151_
 FORMS = (
     "%-m/%-d/%Y %-H:%M:%S", "%m/%d/%Y %I:%M %p", "%Y%m%dT%H%M%S", "%Y-%m-%dT%H:%M:%S+01:00",
     "%d.%m.%y", "%B %-d, %Y", "%-d %B %Y", "%a, %d %b %Y", "%b-%y", "%Y-%m-%dT%H:%M:%S.%f",
+    "%-d/%m/%Y", "%-d/%-m/%Y", "%-m/%-d/%y", "%d-%b-%Y", "%-d-%b-%y",
 )  # fmt: skip
 
 
