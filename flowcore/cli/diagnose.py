@@ -16,7 +16,7 @@ from ..tables.frame import Frame, is_missing
 from ..tables.question import encoded_with_holes
 from ..tables.schema import complete_rows
 from .inputs import digest, read_model, table
-from .messages import note, printable
+from .messages import note, printable, sentence
 from .outputs import check_picture, write_picture
 
 UNTRUSTED = 3  # exit status of --fail
@@ -45,7 +45,7 @@ def run(
     if any(column.kind.is_gridded for column in schema.numbers):
         note("whole numbers and grids have noise that fills their cells: 6 may be shown as 6.2")
     report = diagnose(density, rows, others, hide=hide, strict=strict, rng=0)
-    report = replace(report, in_shell=True)
+    report = replace(report, phrase=sentence)
     if out is not None:
         write_picture(report.figure(), out)
     if json:

@@ -74,6 +74,6 @@ def option(name: str, value) -> str:
         return f"--{flag}" if value else f"--no-{flag}"
     if isinstance(value, dict):
         return " ".join(option(name, f"{column}={kind}") for column, kind in value.items())
-    text = ",".join(map(str, value)) if isinstance(value, list) else value
+    text = ",".join(map(str, value)) if isinstance(value, list) else f"{value}"
     quote = shlex.quote if any(map(str.isalnum, text)) else repr  # a comma alone would look odd
     return f"--{flag} {quote(text)}"

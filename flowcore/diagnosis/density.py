@@ -26,14 +26,15 @@ DIGITS = 12  # after the point, at most, of rounded numbers
 
 
 class GivenRows(NamedTuple):
-    """x (n, D), and the context of each, (n, C) or None."""
+    """x (n, D), or the frame of a table, and the context of each, (n, C) or None."""
 
     x: np.ndarray
     context: np.ndarray | None
 
     def of(self, index) -> GivenRows:
         """Some of the rows."""
-        return GivenRows(self.x[index], None if self.context is None else self.context[index])
+        x = self.x[index] if isinstance(self.x, np.ndarray) else self.x.take(index)
+        return GivenRows(x, None if self.context is None else self.context[index])
 
     @property
     def joint(self) -> np.ndarray:
@@ -171,12 +172,11 @@ class Draws(NamedTuple):
 
     Without a context all rows are compared with the same draws x (m, D). With one, row i of those
     at `index` has k draws given its own context, x (n, k, D): its rank among them is uniform,
-    whatever the contexts are. log_p has the shape of x without D. `count` draws were made.
+    whatever the contexts are. `count` draws were made.
     """
 
     index: np.ndarray
     x: np.ndarray
-    log_p: np.ndarray
     count: int
     n_not_finite: int
 
@@ -200,9 +200,16 @@ def draws_of(density: AnyDensity, rows: GivenRows, n: int, rng: np.random.Genera
             f"{np.count_nonzero(~finite):,} of {len(finite):,} draws of the density are not "
             "finite: there is nothing to compare the rows with"
         )
-    x = np.where(finite[:, None], x, x[finite][0])  # for log_prob only: these are left out
-    log_p = density.log_prob("its own draws", GivenRows(x, context))
     kept = finite.reshape((shape[0], -1)).all(axis=1)  # a row needs all its draws
     index = index if context is None else index[kept]
-    x, log_p = x.reshape((*shape, -1))[kept], log_p.reshape(shape)[kept]
-    return Draws(index, x, log_p, len(finite), int(np.count_nonzero(~finite)))
+    x = x.reshape((*shape, -1))[kept]
+    return Draws(index, x, len(finite), int(np.count_nonzero(~finite)))
+
+
+def log_p_of(density: AnyDensity, rows: GivenRows, draws: Draws) -> np.ndarray:
+    """log p of the draws, in the shape of their x without D."""
+    context = rows.context
+    if context is not None:
+        context = np.repeat(context[draws.index], draws.x.shape[1], axis=0)
+    log_p = density.log_prob("its own draws", GivenRows(draws.flat, context))
+    return log_p.reshape(draws.x.shape[:-1])

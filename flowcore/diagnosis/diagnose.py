@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +12,11 @@ from ..core import BLAS, frozen, imported, warn, without_warnings
 from ..core.inputs import check_dim, column_labels, selected
 from ..core.rows import as_context, as_table
 from ..training.columns import few_valued_columns
-from .density import AnyDensity, GivenRows, distinct, draws_of, warn_of_shared
+from .advice import advised, as_suggested
+from .density import AnyDensity, GivenRows, distinct, draws_of, log_p_of, warn_of_shared
 from .findings import Finding, adjusted, listed
 from .hidden import hidden_cells, hidden_numbers
-from .likelihood import baselines, mean_and_error, overfitting, support, worst_row
+from .likelihood import MOST_ROWS, baselines, mean_and_error, overfitting, support, worst_row
 from .report import Diagnosis
 from .shares import shares
 from .tests import classifier, columns, latents, level, tails, uniformity, worst_rows
@@ -80,9 +80,9 @@ def diagnose(
     ----------
     density : Density
         Anything with log_prob(x) and sample(n, rng), or scikit-learn's score_samples(x) and
-        sample(n, random_state=). For a `TableDensity`, log p is the log-density of the numbers
-        given the categories, or of the whole row if there are no numbers. Rows with a missing value
-        are left out, with a warning.
+        sample(n, random_state=). Columns of numbers in a `TableDensity` are compared given the
+        categories; log p is that of the whole row. Rows with a missing value are left out, with a
+        warning.
     X_held_out : array_like
         (n, D), rows that were held out; a table with names is fine.
     X_train : array_like
@@ -133,7 +133,7 @@ def diagnose(
         raise ValueError(f"alpha is a chance between 0 and 1: got {alpha!r}")
     if not (isinstance(hide, Real) and 0 <= hide < 1):
         raise ValueError(f"hide is a share of the cells in [0, 1): got {hide!r}")
-    given, units, there = (), np.asarray, None
+    given, units, numbers, lacking = (), np.asarray, None, False
     if hasattr(density, "numbers_of"):  # a `TableDensity`
         if not (context is None and context_train is None and names is None):
             raise ValueError(
@@ -147,7 +147,10 @@ def diagnose(
         numbers, train = _numbers(density, X_held_out, X_train, rng)
         adapter, names = AnyDensity.of(numbers.density, numbers.rows), numbers.names
         held_out, units = GivenRows(numbers.rows, numbers.context), numbers.units
-        exact, there = _exact(numbers), ~np.isnan(numbers.values)
+        whole, of_p = AnyDensity(density, density.dim), GivenRows(numbers.frame, None)
+        train_of_p = None if train is None else GivenRows(train.frame, None)
+        train = None if train is None else GivenRows(train.rows, train.context)
+        exact, lacking = _exact(numbers), density.lacks_numbers
         redrawn = lambda n: _exact(density.numbers_of(density.sample(n, rng), rng))  # noqa: E731
         given = tuple(f"{c.name}" for c in density.schema_.categories if c.rule is None)
     else:
@@ -171,53 +174,70 @@ def diagnose(
             if (train.context is None) != (held_out.context is None):
                 raise ValueError("give context and context_train, or neither")
             warn_of_shared(held_out, train)
+        whole, of_p, train_of_p = adapter, held_out, train
     if len(held_out.x) < FEWEST:
         raise ValueError(f"X_held_out has {len(held_out.x)} rows: at least {FEWEST} are needed")
 
     with BLAS.single_threaded():
-        log_p, every = adapter.log_prob("X_held_out", held_out), held_out.x
-        with without_warnings():
+        every = held_out.x
+        with without_warnings():  # about these rows they have been given
+            log_p = whole.log_prob("X_held_out", of_p)
             place = distinct(exact, redrawn)
         held_out, log_p = held_out.of(place), log_p[place]
         own = draws_of(adapter, held_out, draws, rng)
         shown, drawn = units(held_out.x), units(own.flat)
-        if there is not None:  # draws have the atoms of their rows, if they have any
-            there = there[place]
+        if numbers is None:
+            log_p_of_numbers, drawn_log_p = log_p, log_p_of(adapter, held_out, own)
+        else:
+            log_p_of_numbers = numbers.log_prob(held_out.x, held_out.context)
+            n_whole = _affordable(density, draws, len(log_p))
+            drawn_log_p = density.log_prob(density.sample(n_whole, rng))
+            # draws have the atoms of their rows, if they have any
+            there = ~np.isnan(numbers.values)[place]
             shown, each = np.where(there, shown, np.nan), np.arange(len(drawn)) % len(there)
             if held_out.context is not None:
                 each = np.repeat(own.index, own.x.shape[1])
             drawn = np.where(there[each], drawn, np.nan)
-        worst = worst_rows(held_out.x, shown, log_p, own, names, place)
+        worst = worst_rows(held_out.x, shown, log_p, own.flat, drawn_log_p, names, place)
+        ranked = own.index if drawn_log_p.ndim > 1 else slice(None)  # a row by its own draws
         tests = [
             *support(log_p, place),
-            *baselines(log_p, held_out, train, rng),
+            *baselines(log_p_of_numbers, held_out, train, rng, lacking),
             *columns(held_out.x[own.index], own.x, names, rng),
             *classifier(held_out, own, names, rng),
             *_pit(adapter.density, held_out, names),
             *_latents(adapter.density, held_out, names, rng),
-            level(log_p[own.index], own.log_p, rng),
-            tails(log_p, own.log_p, place),
-            worst_row(log_p, worst[0], own.count),
+            level(log_p[ranked], drawn_log_p, rng),
+            tails(log_p, drawn_log_p, place),
+            worst_row(log_p, worst[0], drawn_log_p.size),
         ]
-        if there is not None:  # a table
+        if numbers is not None:
             n_draws = min(draws, max(FEWEST_DRAWS, len(log_p)))
             tests += shares(density, X_held_out, X_train, n_draws, rng)
-        if hide and there is None:
+        if hide and numbers is None:
             tests += hidden_numbers(adapter, held_out, names, hide, rng)
         elif hide:
             tests += hidden_cells(density, X_held_out, hide, rng)
         found = adjusted(tests, alpha)
         if train is not None:
             harm = any(one.fault or one.adjusted < alpha for one in found)
-            found.append(overfitting(log_p, adapter, train, harm, rng))
-        found += _limits(every, names, own, found, alpha, given)
+            most = max(len(log_p), MOST_ROWS)
+            if numbers is not None:
+                most = _affordable(density, most, len(log_p))
+            some = np.sort(rng.permutation(len(train.x))[:most])
+            with without_warnings():
+                of_train = whole.log_prob("X_train", train_of_p.of(some))
+            found.append(overfitting(log_p, of_train, harm))
+        schema = numbers and density.schema_
+        found += _limits(every, names, own, found, alpha, given, schema)
+        found = advised(found, density, worst)
     mean, error = mean_and_error(log_p)
     some = rng.permutation(len(log_p))[:SHOWN], rng.permutation(len(own.flat))[:SHOWN_DRAWS]
     return Diagnosis(
-        density=type(density).__name__, n=len(log_p), names=tuple(names), given=given, mean=mean,
-        standard_error=error, median=float(np.median(log_p)), draws=own.count, alpha=float(alpha),
-        findings=tuple(found), worst=worst, rows=frozen(shown[some[0]]),
-        drawn=frozen(drawn[some[1]]), history=history,
+        density=type(density).__name__, n=len(log_p), dim=whole.dim, names=tuple(names),
+        given=given, mean=mean, standard_error=error, median=float(np.median(log_p)),
+        draws=own.count, alpha=float(alpha), findings=tuple(found), worst=worst,
+        rows=frozen(shown[some[0]]), drawn=frozen(drawn[some[1]]), history=history,
     )  # fmt: skip
 
 
@@ -244,7 +264,7 @@ def _latents(density, held_out, names, rng) -> list[Finding]:
     return [] if u is None else latents(u, names, conditionals(uniforms_of, held_out))
 
 
-def _limits(x, names, draws, tests, alpha, given) -> list[Finding]:
+def _limits(x, names, draws, tests, alpha, given, schema) -> list[Finding]:
     """Limits of the tests: columns and draws that are not numbers, few rows.
 
     x: all held-out rows, with their copies
@@ -255,8 +275,11 @@ def _limits(x, names, draws, tests, alpha, given) -> list[Finding]:
             f"Columns of few distinct values have no density: {listed(gridded)}. The mean log p "
             "has no upper limit there."
         )
+        kinds = as_suggested(
+            [c for c in schema.numbers if f"{c.name}" in gridded] if schema else []
+        )
         found.append(Finding("gridded", "columns of few values", len(gridded), fault=True,
-                             sentence=text))  # fmt: skip
+                             sentence=text, fix={"kind": kinds} if kinds else {}))  # fmt: skip
     if wild := draws.n_not_finite:
         text = f"{wild:,} of {draws.count:,} draws are not finite; they are left out."
         found.append(Finding("draws", "draws that are not finite", wild, held_out=False,
@@ -267,7 +290,7 @@ def _limits(x, names, draws, tests, alpha, given) -> list[Finding]:
         text = f"With {n} rows the tests detect only a KS of {seen:.2f} or more."
         found.append(Finding("power", "smallest KS detected", seen, sentence=text))
     if given:
-        text = f"Log p, and all other tests, are of the numbers given {listed(given)}."
+        text = f"Columns of numbers are compared with draws given {listed(given)}."
         found.append(Finding("given", "categories", sentence=text))
     return found
 
@@ -281,32 +304,38 @@ def _of_categories(density, X_held_out, X_train, draws, alpha, hide, rng) -> Dia
     log_p = log_p[place]
     if len(log_p) < FEWEST:
         raise ValueError(f"X_held_out has {len(log_p)} complete rows: at least {FEWEST} are needed")
-    of_log_p = replace(level(log_p, drawn, rng), remedy="shares")
-    tests = [*support(log_p, place), of_log_p, tails(log_p, drawn, place)]
+    tests = [*support(log_p, place), level(log_p, drawn, rng), tails(log_p, drawn, place)]
     n_draws = min(draws, max(FEWEST_DRAWS, len(log_p)))
     tests += shares(density, X_held_out, X_train, n_draws, rng)
     tests += hidden_cells(density, X_held_out, hide, rng) if hide else []
+    found = advised(adjusted(tests, alpha), density, ())
     mean, error = mean_and_error(log_p)
     return Diagnosis(
-        density=type(density).__name__, n=len(log_p), given=(), mean=mean, standard_error=error,
-        names=tuple(f"{column.name}" for column in density.schema_.categories),
+        density=type(density).__name__, n=len(log_p), dim=density.dim, given=(), mean=mean,
+        standard_error=error, names=tuple(f"{c.name}" for c in density.schema_.categories),
         median=float(np.median(log_p)), draws=draws, alpha=float(alpha),
-        findings=tuple(adjusted(tests, alpha)), worst=(), rows=None, drawn=None, history=None,
+        findings=tuple(found), worst=(), rows=None, drawn=None, history=None,
     )  # fmt: skip
 
 
 # ---------------------------------------------------------------------------- rows of the caller
 
 
-def _numbers(density, X_held_out, X_train, rng) -> tuple[Any, GivenRows | None]:
-    """(numbers of the held-out rows and their density, training rows); on a grid they have noise.
+def _affordable(density, n: int, n_rows: int) -> int:
+    """Of n rows, as many as log p should be evaluated for: fewer where each has many points."""
+    is_gridded = any(column.kind.is_gridded for column in density.schema_.numbers)
+    return min(n, max(FEWEST_DRAWS, n_rows)) if is_gridded else n
+
+
+def _numbers(density, X_held_out, X_train, rng) -> tuple[Any, Any]:
+    """Numbers of the held-out rows and of the training rows; on a grid they have noise.
 
     Shared rows are looked for without the noise, unless new rows often equal some training row.
     """
     own, train = density.numbers_of(X_held_out, rng), None
     if X_train is not None:
-        theirs = density.numbers_of(X_train, rng)
-        train, exact = GivenRows(theirs.rows, theirs.context), _exact(theirs)
+        train = density.numbers_of(X_train, rng)
+        exact = _exact(train)
         if len(exact.different) > MOSTLY * len(exact.x):
             warn_of_shared(_exact(own), exact)
     return own, train

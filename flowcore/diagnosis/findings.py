@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -80,7 +80,8 @@ class Finding:
     held_out  whether it is measured on held-out rows alone
     fault     whether it speaks against the density
     sentence  the result in words (for a test: if it is significant), or ""
-    remedy    a key of `report.ADVICE`; "": the same as kind
+    remedy    a key of `advice.ADVICE`; "": the same as kind
+    fix       its options: arguments of the fit, such as {"kind": {column: kind}}
     rows      indices of held-out rows
     counts    a histogram of 20 equal bins, which should be flat
     levels    a column's commonest values: (value, share of the rows, share of the draws)
@@ -96,6 +97,7 @@ class Finding:
     fault: bool = False
     sentence: str = ""
     remedy: str = ""
+    fix: dict = field(default_factory=dict)
     rows: tuple[int, ...] = ()
     counts: tuple[int, ...] = ()
     levels: tuple[tuple[str, float, float], ...] = ()

@@ -13,8 +13,9 @@ import numpy as np
 from ..bijectors import Standardize
 from ..core import imported
 from ..core.inputs import named
+from ..distributions import ClampedBase
 from ..mixtures.normal_mixture import fitted
-from .density import AnyDensity, GivenRows
+from .density import GivenRows
 from .findings import Finding, nats
 from .tests import Row
 
@@ -47,32 +48,45 @@ def support(log_p: np.ndarray, place: np.ndarray) -> list[Finding]:
 
 @np.errstate(all="ignore")  # at rows so far out that both densities are 0
 def baselines(
-    log_p: np.ndarray, held_out: GivenRows, train: GivenRows | None, rng: np.random.Generator
-) -> list[Finding]:
+    log_p: np.ndarray, held_out: GivenRows, train: GivenRows | None, rng: np.random.Generator,
+    lacking: bool = False,
+) -> list[Finding]:  # fmt: skip
     """The gain of the density over a Gaussian, and over the mixture with the best BIC.
 
     Without training rows these learn from half of the held-out rows, and all are compared on the
-    other half. With a context they are fitted to rows (x, c), and p(x | c) = p(x, c) / p(c). The
+    other half. With a context they are fitted to rows (x, c), and p(x | c) = p(x, c) / p(c). If
+    rows may be lacking numbers, the Gaussian is `FlowDensity`'s, of those that are present. The
     p-value is that of Student's t test that the baseline is no better.
     """
-    here, learn, half = np.arange(len(log_p)), train, ""
+    here, learn, half, short = np.arange(len(log_p)), train, "", ""
     if train is None:
         others, here = np.array_split(rng.permutation(len(log_p)), 2)
         learn = held_out.of(others)
         half = " (on half of the rows; the baselines learned from the others)"
-    means, gains = [], []
-    for name, theirs in _baselines(learn, held_out.of(here), rng):
-        mean, (gain, error) = mean_and_error(theirs), mean_and_error(log_p[here] - theirs)
-        means.append(Finding("baselines", f"mean log p of {name}", *mean))
+        short = " (half)"
+    gains, found = [], _of_present if lacking else _baselines
+    for name, theirs in found(learn, held_out.of(here), rng):
+        gain, error = mean_and_error(log_p[here] - theirs)
         p = float(imported("scipy.stats").t(len(here) - 1).cdf(np.divide(gain, error)))
         text = f"The density is 0 at some rows, where {name} is not{half}." * (gain == -math.inf)
         if math.isfinite(gain):  # as good as the truth may be: a fault only where a test finds one
             text = f"The density is no better than {name}: {nats(gain, error)} nats a row{half}."
         if p > 0.975:  # two-sided, at 5%
             text = f"The density is better than {name} by {nats(gain, error)} nats a row{half}."
-        gains.append(Finding("baselines", f"gain over {name}", gain, error, p=p,
+        gains.append(Finding("baselines", f"gain over {name}{short}", gain, error, p=p,
                              fault=gain == -math.inf, sentence=text))  # fmt: skip
-    return means + gains
+    return gains
+
+
+def _of_present(learn: GivenRows, rows: GivenRows, rng) -> Iterator[tuple[str, np.ndarray]]:
+    """(name, log p of the numbers that rows have) of a Gaussian, if there is enough to learn."""
+    from ..estimator.rows import Sample  # with scikit-learn
+    from ..estimator.simple_densities import mixture_of_present
+
+    weight, place = np.full(len(learn.x), 1 / len(learn.x)), np.arange(len(learn.x))
+    p = mixture_of_present(Sample(learn.x, learn.context, weight, place), rng)
+    if p is not None:
+        yield "a Gaussian", ClampedBase(p).log_prob(rows.x, context=rows.context[:, -p.dim :])
 
 
 def _baselines(learn: GivenRows, rows: GivenRows, rng) -> Iterator[tuple[str, np.ndarray]]:
@@ -122,15 +136,12 @@ def worst_row(log_p: np.ndarray, worst: Row, n_draws: int) -> Finding:
                    rows=(worst.index,))  # fmt: skip
 
 
-def overfitting(
-    log_p: np.ndarray, density: AnyDensity, train: GivenRows, harm: bool, rng: np.random.Generator
-) -> Finding:
+def overfitting(log_p: np.ndarray, of_train: np.ndarray, harm: bool) -> Finding:
     """Mean log p of training rows minus mean log p of held-out rows.
 
     A gap alone is not a fault. Together with `harm`, any fault on held-out rows, it is.
     """
-    some = np.sort(rng.permutation(len(train.x))[: max(len(log_p), MOST_ROWS)])
-    mean, error = mean_and_error(density.log_prob("X_train", train.of(some)))
+    mean, error = mean_and_error(of_train)
     gap, error = mean - float(log_p.mean()), math.hypot(error, mean_and_error(log_p)[1])
     size, large = f"overfitting: {nats(gap, error)} nats", gap > max(2 * error, LARGE_GAP)
     text = f"Training rows are hardly more likely than held-out rows ({size})."

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from .advice import sentences
 from .findings import KINDS, NAMED, Finding, listed, nats
 from .tests import Row
 
@@ -16,57 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..training import History
-
-HEAVIER = 'use heavier tails: fc.flows.nsf(..., base="student_t").'
-ADVICE = {  # the most urgent first
-    "gridded": "Add noise of one step to gridded columns, fc.Dequantize, or pass them as context.",
-    "support": "Map a column with an edge by fc.Exp, fc.Softplus or fc.Sigmoid at the data end, in "
-    f"a fc.Blockwise. Without an edge, {HEAVIER}",
-    "baselines": "Use the simpler density, or fit more gently: fewer layers, more epochs, "
-    "patience=20.",
-    "overfitting": "Use fewer or narrower layers, patience=20, more rows, or the average of "
-    "several fits.",
-    "tails": f"Check the listed rows: are they errors? If not, {HEAVIER}",
-    "narrow": "Intervals are too narrow: use more rows, or the average of several fits.",
-    "thin": "The tails have too much mass: use more epochs, or a base with thinner tails.",
-    "flexible": "Use more layers, wider networks, or fc.flows.nsf instead of maf; for separate "
-    "groups base=fc.GaussianMixture.from_data(X, k).",
-    "draws": "Draws overflow: bound the log-scale, fc.Affine(2.0), or lower learning_rate.",
-}
-TIME = "allow more time, {budget}, or add rows."
-OF_ESTIMATORS = {  # those have other options than flows; by the kind of finding, or its remedy
-    "gridded": "Model integers and grids: {integer}.",
-    "support": "Model positive and bounded columns: {positive}.",
-    "overfitting": "Add rows. More time does not help; a smaller flow, {small}, helps only if its "
-    "held-out score is higher.",
-    "narrow": "Intervals are too narrow: add rows.",
-    "answers": "Take more draws of each row: {draws}.",
-    "correlation": f"The density misses how columns depend on each other: {TIME}",
-    "classifier": f"See which columns differ on the page, {{page}}; if none does, {TIME}",
-    "tails": "Check the listed rows: are they errors? If not, take logarithms: {positive}.",
-    "thin": f"The tails have too much mass: {TIME}",
-    "baselines": f"A simpler density is better: {TIME}",
-    "flexible": f"The density misses the shape of columns: {TIME}",
-    "draws": "Draws overflow: fit a smaller flow, {small}.",
-    "shares": "Fit again, to more rows or newer ones. A number that many rows have is an atom: "
-    "{atoms}.",
-    "rules": "Fit again with rows that break the rule, or without rules: {no_rules}.",
-    "range": "If nothing can lie beyond the rows, give columns their ends: {positive}.",
-}
-IN_PYTHON = {
-    "budget": "FlowDensity(budget=...)", "small": "FlowDensity('small')",
-    "draws": "impute(X, n_draws=1000)", "page": "report.figure()",
-    "integer": "fc.tables.fit_table(X, schema.edit(rooms='integer(0)'))",
-    "positive": "fc.tables.fit_table(X, schema.edit(rain='positive'))",
-    "atoms": "schema.edit(rain='positive atoms(0)')", "no_rules": "fit_table(rules=False)",
-}  # fmt: skip
-IN_SHELL = {
-    "budget": "fit --budget 5, without --quick", "small": "fit --flow small",
-    "draws": "impute --draws 1000", "page": "diagnose -o page.png",
-    "integer": "fit --kind 'rooms=integer(0)'", "positive": "fit --kind rain=positive",
-    "atoms": "fit --kind 'rain=positive atoms(0)'", "no_rules": "fit --no-rules",
-}  # fmt: skip
-ESTIMATORS = "FlowDensity", "TableDensity"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,11 +31,12 @@ class Diagnosis:
     ----------
     density : str
         The name of its class.
-    n, names : int, tuple of str
-        The number of held-out rows, and the names of their columns.
+    n, dim : int
+        The number of held-out rows, and of their columns.
+    names : tuple of str
+        The columns that are compared with draws: of a `TableDensity`, those of numbers.
     given : tuple of str
-        The categories of a `TableDensity`: the report is about the density of the numbers given
-        these categories.
+        The categories of a `TableDensity`, given which its numbers are compared.
     mean, standard_error, median : float
         Statistics of the held-out rows' log p; -inf and nan if the density of some row is 0.
     draws : int
@@ -100,8 +52,8 @@ class Diagnosis:
         At most 2000 of the rows, and 10,000 of the draws, for the page.
     history : History or None
         The `history` of `diagnose`, for the page.
-    in_shell : bool
-        Whether the advice names options of the command `flowcore`, not of the library.
+    phrase : callable
+        From a warning, see `with_fix`, to the words of an advice: the command line has options.
 
     Examples
     --------
@@ -113,6 +65,7 @@ class Diagnosis:
 
     density: str
     n: int
+    dim: int
     names: tuple[str, ...]
     given: tuple[str, ...]
     mean: float
@@ -125,7 +78,7 @@ class Diagnosis:
     rows: np.ndarray | None
     drawn: np.ndarray | None
     history: History | None
-    in_shell: bool = False
+    phrase: Callable[[Warning], str] = str
 
     def of(self, kind: str) -> list[Finding]:
         """The findings of one kind: "columns", "baselines", "classifier", ..."""
@@ -159,15 +112,7 @@ class Diagnosis:
     def advice(self) -> list[str]:
         """Remedies for the faults, the most urgent first."""
         faults = [found for found in self.findings if found.fault]
-        if self.density not in ESTIMATORS:
-            remedies = {found.remedy or found.kind for found in faults}
-            return [ADVICE[key] for key in ADVICE if key in remedies]
-        own = {one.kind if one.kind in OF_ESTIMATORS else one.remedy for one in faults}
-        texts = [text for key, text in OF_ESTIMATORS.items() if key in own]
-        slow = [text for text in texts if "{budget}" in text]
-        left_out = slow if "overfitting" in own else slow[1:]  # once is enough
-        words = IN_SHELL if self.in_shell else IN_PYTHON
-        return [text.format(**words) for text in texts if text not in left_out]
+        return [self.phrase(one) for one in sentences(faults)]
 
     @property
     def verdict(self) -> list[str]:
@@ -183,8 +128,8 @@ class Diagnosis:
     @property
     def headline(self) -> str:
         """The verdict in one sentence, or two."""
-        mean, dim = nats(self.mean, self.standard_error), len(self.names)
-        columns = f"{dim:,} column{'s' * (dim != 1)}"
+        mean = nats(self.mean, self.standard_error)
+        columns = f"{self.dim:,} column{'s' * (self.dim != 1)}"
         where = f"Mean log p {mean} nats on {self.n:,} held-out rows of {columns}"
         kinds = list(dict.fromkeys(found.kind for found in self.findings if found.fault))
         if not kinds:
@@ -205,7 +150,7 @@ class Diagnosis:
 
         Numbers that are not finite are None.
         """
-        found = asdict(replace(self, rows=None, drawn=None, history=None, in_shell=None))
+        found = asdict(replace(self, rows=None, drawn=None, history=None, phrase=None))
         found = {name: value for name, value in found.items() if value is not None}
         found["verdict"] = {
             "trusted": self.trusted,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..core import imported, without_warnings
+from .advice import never_negative, with_atom
 from .findings import Finding
 
 LEAST = 10  # rows and draws together that have a value
@@ -37,21 +38,26 @@ def shares(
         frames = [density.schema_.select(table, density.ignore_extra) for table in tables]
         frames[0] = frames[0].take(~density.encoding.encode(frames[0])[2])  # what misses a value
         rows, drawn = map(density.levels_of, frames[:2])
-    n, texts, ranges, numbers = len(frames[0]), {}, [], []
+    n, texts, ranges, numbers, atoms = len(frames[0]), {}, [], [], {}
     for name, (own, new) in rows.items():
         theirs = np.where(rng.random(n_draws) < new, "a new value", drawn[name][0])
         texts[name] = np.append(own, theirs)
     for column in [one for one in density.schema_.numbers if not one.kind.is_date]:
         name, x = f"{column.name}", [frame.as_floats(column.name) for frame in frames]
-        ranges.append(_range(name, np.concatenate([x[0], *x[2:]]), x[1], train is None))
+        ends = never_negative([column])
+        range_ = _range(name, np.concatenate([x[0], *x[2:]]), x[1], train is None)
+        ranges.append(replace(range_, fix={"kind": ends} if ends else {}))
         own = np.append(*x[:2])
         numbers.append(own)
         values, counts = np.unique(own[~np.isnan(own)], return_counts=True)
         if counts.max(initial=0) >= COMMON * len(own):
             most = values[np.argmax(counts)]
-            texts.setdefault(name, np.where(own == most, f"{most:g}", ""))
+            if name not in texts:
+                texts[name] = np.where(own == most, f"{most:g}", "")
+                atoms[name] = {"kind": with_atom(column, most)}
     coded = {name: np.unique(own, return_inverse=True) for name, own in texts.items()}
-    each = [_compared(coded, [name], n) for name in coded]
+    each = [(_compared(coded, [name], n), atoms.get(name, {})) for name in coded]
+    each = [replace(one, fix=fix) for one, fix in each if one]
     pairs = [_compared(coded, names, n) for names in combinations([*coded][:PAIRED], 2)]
     if pairs := [one for one in pairs if one]:
         worst = min(pairs, key=lambda one: one.p)

@@ -134,17 +134,17 @@ class Row:
 
 
 def worst_rows(
-    x: np.ndarray, shown: np.ndarray, log_p: np.ndarray, draws: Draws, names: Sequence[str],
-    place: np.ndarray,
+    x: np.ndarray, shown: np.ndarray, log_p: np.ndarray, drawn: np.ndarray,
+    log_p_of_draws: np.ndarray, names: Sequence[str], place: np.ndarray,
 ) -> tuple[Row, ...]:  # fmt: skip
     """The least probable rows, and the column in which each is most extreme.
 
     shown: x in other units, NaN where nothing is; place (n,): the numbers of the rows
     """
-    low, middle, high = np.quantile(draws.flat, (0.25, 0.5, 0.75), axis=0)
+    low, middle, high = np.quantile(drawn, (0.25, 0.5, 0.75), axis=0)
     unit = np.where(high > low, high - low, 1.0)
     worst = np.argsort(log_p, kind="stable")[:WORST].tolist()
-    levels = places(log_p[worst], np.sort(draws.log_p, axis=None)).tolist()
+    levels = places(log_p[worst], np.sort(log_p_of_draws, axis=None)).tolist()
     out = np.where(np.isnan(shown[worst]), -1.0, np.abs(x[worst] - middle) / unit)
     furthest = np.argmax(out, axis=1).tolist()
     return tuple(

@@ -44,7 +44,8 @@ POINTS_OF_DRAWS = 1  # of a cell, its centre: enough to draw categories that a r
 
 
 class Numbers(NamedTuple):
-    """density of rows (n, D) on the whole line, given context (n, C) or None; names of the columns.
+    """density of rows (n, D) on the whole line, given context (n, C) or None; names of the columns;
+    frame: the rows of the table.
 
     In `rows` gridded numbers have noise, and absent numbers are filled, so that all rows have a
     density. In `values` there is no noise, and absent numbers are NaN. units: from such rows to
@@ -57,6 +58,12 @@ class Numbers(NamedTuple):
     context: np.ndarray | None
     values: np.ndarray
     units: Callable[[np.ndarray], np.ndarray]
+    frame: Frame
+
+    def log_prob(self, rows: np.ndarray, context: np.ndarray | None) -> np.ndarray:
+        """log q of the numbers that rows have, (n,); absent ones do not count."""
+        own = getattr(self.density, "log_prob_of_present", self.density.log_prob)
+        return own(rows) if context is None else own(rows, context=context)
 
 
 class TableDensity(DensityMixin, BaseEstimator):
@@ -539,7 +546,12 @@ class TableDensity(DensityMixin, BaseEstimator):
         u = np.random.default_rng(rng).random(x.shape)
         z = self.coordinates_.filled(self.coordinates_.to_line(x, u)[0], u)
         units = np.asarray if self.coordinates_.line is None else self.coordinates_.line.forward
-        return Numbers(self._on_line, names, z, context, x, units)
+        return Numbers(self._on_line, names, z, context, x, units, frame)
+
+    @property
+    def lacks_numbers(self) -> bool:
+        """Whether rows may lack numbers, because of atoms or missing cells."""
+        return self._clamped
 
     def possible_rows(self, X: TableLike, strict: bool = False) -> Frame:
         """The modelled columns of X, without rows in which a cell cannot be: for `diagnose`.

@@ -32,8 +32,12 @@ class Filled:
         centre, scale = self.coordinates.fillers
         noise = -0.5 * ((x - centre) / scale) ** 2 - HALF_LOG_2PI - np.log(scale)
         absent = context[:, -self.dim :] == 0
-        log_p = self.density.log_prob(np.where(absent, 0.0, x), context=context)
-        return log_p + np.where(absent, noise, 0.0).sum(axis=1)
+        return self.log_prob_of_present(x, context) + np.where(absent, noise, 0.0).sum(axis=1)
+
+    def log_prob_of_present(self, x: np.ndarray, context: np.ndarray) -> np.ndarray:
+        """log q(z_a | c, a), (n,)."""
+        present = context[:, -self.dim :] != 0
+        return self.density.log_prob(np.where(present, x, 0.0), context=context)
 
     def sample(self, n: int, rng: np.random.Generator, context: np.ndarray) -> np.ndarray:
         """n draws for each row of the context, (n, m, D)."""

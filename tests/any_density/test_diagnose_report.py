@@ -1,18 +1,27 @@
 """The report of `diagnose` is made of its findings: verdict, advice, table, page."""
 
 import io
+import re
+import shlex
 from dataclasses import replace
+from inspect import signature
+from operator import attrgetter
+from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
 import pytest
+from typer.main import get_command
 
 import flowcore as fc
-from flowcore.diagnosis.density import AnyDensity, GivenRows
+from flowcore.cli.app import app
+from flowcore.cli.messages import sentence
+from flowcore.diagnosis.advice import ADVICE, advised, as_suggested, never_negative, with_atom
 from flowcore.diagnosis.findings import KINDS, Finding, adjusted
 from flowcore.diagnosis.likelihood import overfitting
-from flowcore.diagnosis.report import ADVICE
 from flowcore.diagnosis.tests import Row, level
+from flowcore.estimator.density import check_options
+from flowcore.tables import Schema
 
 matplotlib.use("Agg")
 RNG = np.random.default_rng
@@ -42,7 +51,7 @@ def report(*findings, density="Flow", **changes):
         usual[place : place + 1] = [new]
     usual.sort(key=lambda found: list(KINDS).index(found.kind))
     made = fc.Diagnosis(
-        density=density, n=5000, names=NAMES, given=(), mean=-2.0, standard_error=0.05,
+        density=density, n=5000, dim=5, names=NAMES, given=(), mean=-2.0, standard_error=0.05,
         median=-1.9, draws=20_000, alpha=0.05, findings=tuple(adjusted(usual, 0.05)),
         worst=(Row(7, -8.0, 0.01, "age", 90.0),), rows=np.zeros((3, 5)), drawn=np.zeros((3, 5)),
         history=None,
@@ -115,20 +124,10 @@ def test_log_p_of_rows_and_of_draws(shift, sentence):
 
 
 def test_overfitting_is_a_fault_if_it_harms():
-    class Density:
-        dim = 1
-
-        def log_prob(self, x):
-            return x[:, 0]
-
-        def sample(self, n):
-            return np.zeros((n, 1))
-
-    density, log_p = AnyDensity.of(Density(), None), RNG(0).normal(-2, 1, 400)
+    log_p = RNG(0).normal(-2, 1, 400)
 
     def found(mean, harm, sd=1):
-        train = GivenRows(RNG(1).normal(mean, sd, (400, 1)), None)
-        return overfitting(log_p, density, train, harm, RNG(2))
+        return overfitting(log_p, RNG(1).normal(mean, sd, 400), harm)
 
     assert "hardly more likely than held-out rows (overfitting: -0.0" in found(-2, True).sentence
     assert not found(-2, True).fault and not found(-2, True).held_out
@@ -150,19 +149,89 @@ def test_the_table_has_every_number_and_keeps_its_columns():
     assert "gain over a Gaussian" in lines[start + 1] and "1.00 +- 0.10" in lines[start + 1]
 
 
-@pytest.mark.parametrize("name", ["FlowDensity", "TableDensity"])
-def test_an_estimator_is_advised_about_its_own_options(name):
-    kinds = ("baselines", "gridded", "support", "tails")
-    wrong = [fault(kind) for kind in kinds] + [ks("columns", "age", 0.2, 1e-9)]
-    text = " ".join(report(*wrong, density=name).advice)
-    assert "allow more time, FlowDensity(budget=...)" in text and "fit_table" in text
-    typed = " ".join(replace(report(*wrong, density=name), in_shell=True).advice)
-    assert "fit --budget" in typed and "--kind" in typed and "fit_table" not in typed
-    fitted_too_long = " ".join(report(*wrong, fault("overfitting"), density=name).advice)
-    assert "More time does not help" in fitted_too_long and "budget" not in fitted_too_long
-    for handle in ("patience", "layers", "fc.flows", "Dequantize", "base="):
-        assert handle not in text
-    assert "patience" in " ".join(report(*wrong).advice)
+# ---------------------------------------------------------------------------- advice
+
+
+N, FIT = 60, get_command(app).commands["fit"]
+SCHEMA = Schema.from_data({
+    "price": np.exp(RNG(0).normal(size=N)), "rain": np.maximum(RNG(1).normal(size=N), 0),
+    "warm": RNG(2).normal(size=N), "my rooms": np.arange(N) % 5, "city": np.repeat(["a", "b"], 30),
+})  # fmt: skip
+NOTES = {"rows": 500, "budget": None, "quick": False, "flow": "auto"}
+DENSITIES = {
+    "by fit_table": SimpleNamespace(schema_=SCHEMA, notes={"rows": 500}),
+    "by flowcore fit": SimpleNamespace(schema_=SCHEMA, notes=NOTES),
+    "--quick": SimpleNamespace(schema_=SCHEMA, notes=NOTES | {"quick": True}),
+    "FlowDensity": SimpleNamespace(summary_=SimpleNamespace(n_rows=500), budget=2, flow="small"),
+    "a flow": fc.Normal(2),
+}
+PRICE, RAIN, WARM, ROOMS, _ = SCHEMA.columns
+KINDS_OF = [as_suggested([ROOMS]), never_negative([PRICE, RAIN, WARM]),
+            *(with_atom(column, 0.0) for column in (PRICE, RAIN, WARM, ROOMS))]  # fmt: skip
+
+
+def advice_on(density, *faults):
+    """(in Python, as options) of a report with these faults."""
+    rows = [Row(k, -8.0, 0.0, name, 9.0) for k, name in enumerate(("price", "rain", "warm"))]
+    own = report(findings=tuple(advised(faults, density, rows)))
+    return own.advice, replace(own, phrase=sentence).advice
+
+
+def is_python(text):
+    """Every name of flowcore's is there, every option is an argument, and the fix can be run."""
+    for name in re.findall(r"fc((?:\.\w+)+)", text):
+        attrgetter(name[1:])(fc)
+    known = {*signature(fc.fit).parameters, *signature(fc.flows.nsf).parameters}
+    known |= {*signature(fc.FlowDensity).parameters, *signature(fc.tables.fit_table).parameters}
+    assert {*re.findall(r"(\w+)=", text)} | {*re.findall(r"lower (\w+_\w+)", text)} <= known
+    names = {"schema": SCHEMA, "FlowDensity": fc.FlowDensity, "X": None}
+    names["fit_table"] = signature(fc.tables.fit_table).bind
+    for call in text.partition(": pass ")[2].split(" and "):
+        check_options(made) if isinstance(
+            made := eval(call or "0", names), fc.FlowDensity
+        ) else None
+
+
+def can_be_typed(text):
+    said, _, typed = text.partition(": pass ")
+    flags = {flag for option in FIT.params for flag in option.opts}
+    assert {*re.findall(r"--[a-z-]+", said)} <= flags
+    parsed = FIT.make_context("fit", ["t.csv", "-o", "m.npz", *shlex.split(typed)]).params
+    SCHEMA.edit(dict(parsed["kind"]))
+
+
+@pytest.mark.parametrize("name", DENSITIES)
+def test_every_advice_names_columns_arguments_and_options_that_exist(name):
+    """A column 'rain' of nobody's, `impute --draws` and "without --quick" were advised once."""
+    density, is_table = DENSITIES[name], hasattr(DENSITIES[name], "schema_")
+    remedies = ["", *(key for key in ADVICE if key in KINDS or key in ("narrow", "thin"))]
+    faults = [fault(kind, remedy=remedy) for kind in KINDS for remedy in (*remedies, "flexible")]
+    faults += [fault("shares", fix={"kind": kinds}) for kinds in KINDS_OF] * is_table
+    for one in faults:
+        python, shell = advice_on(density, one)
+        assert len(python) == len(shell) == 1 or not hasattr(density, "schema_")
+        for text in python:
+            is_python(text)
+        for text in shell if is_table else ():
+            can_be_typed(text)
+
+
+def test_advice_is_made_of_this_fit():
+    faults = fault("columns", remedy="flexible"), fault("tails"), fault("rules"), fault("level")
+    fixes = [
+        *("--kind price=positive --kind 'rain=positive atoms(0)'", "--no-rules", "--budget 0.7"),
+    ]
+    _, typed = advice_on(DENSITIES["by flowcore fit"], *faults)
+    assert [text.partition(": pass ")[2] for text in typed] == fixes
+    python, typed = advice_on(DENSITIES["--quick"], faults[0])
+    assert python == typed == [ADVICE["quick"]] and "--quick" in typed[0]
+    python, _ = advice_on(DENSITIES["FlowDensity"], faults[0], fault("overfitting"))
+    assert python == [ADVICE["smaller"]]  # and not `small` once more, nor time
+    assert advice_on(DENSITIES["FlowDensity"], faults[0])[0][0].endswith("FlowDensity(budget=8.0)")
+    both = [fault("shares", fix={"kind": with_atom(column, 0.0)}) for column in (RAIN, WARM)]
+    ((text,), _) = advice_on(DENSITIES["by fit_table"], *both)
+    edit = "{'rain': 'positive atoms(0)', 'warm': 'continuous atoms(0)'}"
+    assert text.endswith(f": pass schema.edit({edit})")
 
 
 # ---------------------------------------------------------------------------- the page
