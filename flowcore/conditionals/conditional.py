@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import warn
-from ..core.inputs import as_probabilities, check_dim, check_event, in_order
+from ..core.inputs import as_probabilities, check_count, check_dim, check_event, in_order
 from .angles import circular_mean, turned
 from .answering import LEAST_DRAWS, answer_block, different_draws
 from .weights import Judged, quantiles
@@ -122,7 +122,7 @@ class Conditional(DrawnConditional):
 
     def sample(self, n: int = 1, rng: Seed = None) -> np.ndarray:
         """n new draws (n, dim): 4 n weighted draws are resampled, and moved if these repeat."""
-        rng, n = np.random.default_rng(rng), check_dim("n", n, least=0)
+        rng, n = np.random.default_rng(rng), check_count(n, "n")
         draws = self._draw(max(n, self.n_draws), rng, different=True)
         return draws.resampled(n, [rng])[0][:, self.hole]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import generators, without_warnings
-from ..core.inputs import check_context, check_dim, check_event, column_labels, in_order, where
+from ..core.inputs import check_context, check_count, check_event, column_labels, in_order, where
 from ..core.labels import completed
 from ..core.rows import JOINT, check_finite
 from ..distributions.columns import column_numbers, known_row
@@ -206,7 +206,7 @@ class Conditionals:
         its known values and rng, not on other rows; equal rows get independent draws. A warning
         counts the rows whose answers cannot be trusted.
         """
-        table, n = X, check_dim("n", n, least=0)
+        table, n = X, check_count(n, "n")
         X = in_order("X", X, self.names, holes=True).astype(float)
         check_event(X, self.dim, self.density)
         if X.ndim != 2:

@@ -7,6 +7,7 @@ right length.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from numbers import Real
 
@@ -216,7 +217,7 @@ def check_params(owner, theta):
     if theta.shape != (owner.n_params,):
         raise ValueError(
             f"{_name(owner)} has {owner.n_params} parameters: params must have shape "
-            f"({owner.n_params},), not {theta.shape}"
+            f"({owner.n_params},), not {theta.shape}; a context is passed as context="
         )
     return theta
 
@@ -334,9 +335,13 @@ def check_dim(name: str, dim, least: int = 1) -> int:
     raise ValueError(f"{name} must be an integer >= {least}, not {dim!r}")
 
 
-def check_count(n) -> int:
-    """n as an int >= 0, or a ValueError."""
-    return check_dim("the number of samples", n, least=0)
+def check_count(n, name: str = "the number of samples") -> int:
+    """n as an int >= 0, or a ValueError, also for 10.0."""
+    try:
+        return check_dim(name, operator.index(n), least=0)
+    except TypeError:
+        fix = "pass a whole number, such as 10"
+        raise ValueError(f"{name} must be an integer >= 0, not {n!r}: {fix}") from None
 
 
 def sample_gate(owner, n, context=None):

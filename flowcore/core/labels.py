@@ -11,8 +11,6 @@ import numpy as np
 
 from .._imports import imported
 
-DASK = ("dask", "dask_expr")  # packages of its collections, which may well not be installed
-
 
 def column_labels(x: Any) -> list | None:
     """The labels of the columns of a table: pandas, polars, pyarrow, Dask; None for an array."""
@@ -25,11 +23,10 @@ def check_in_memory(name: str, x: Any) -> None:
 
     The doors of numbers, of tables and of the estimator call it first.
     """
-    if type(x).__module__.partition(".")[0] in DASK:
+    if type(x).__module__.partition(".")[0] in ("dask", "dask_expr"):  # maybe not installed
         raise TypeError(
-            f"{name} is a Dask {type(x).__name__}, whose rows are not in memory: pass a sample of "
-            "them, by its method .compute(), or take flowcore.distributed.fit or "
-            "flowcore.distributed.log_prob, which compute block by block"
+            f"{name} is a Dask {type(x).__name__}, whose rows are not in memory: pass a sample, by "
+            "its .compute(), or take flowcore.distributed.fit or flowcore.distributed.log_prob"
         )
 
 

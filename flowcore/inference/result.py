@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..conditionals.weights import LEAST_ESS, MOST_K, normalized, quantiles
+from ..core.inputs import check_count
 from ..distributions import Mixture
 from ..pareto import SHARE, pareto_smoothed, shape_of_tail
 from ..training import History, fit
@@ -365,7 +366,7 @@ class Inference:
         """Indices of n draws, chosen by their weights."""
         if not self.weights.any():
             raise ValueError("the target is finite at no draw: there is nothing to resample")
-        return rng.choice(len(self.rows), n, p=self.weights)
+        return rng.choice(len(self.rows), check_count(n), p=self.weights)
 
     @cached_property
     def stretch(self) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from ..conditionals.answering import Answers, answer_block, answers, different_d
 from ..conditionals.conditional import DrawnConditional
 from ..conditionals.weights import Judged
 from ..core import generators
-from ..core.inputs import as_probabilities, check_dim
+from ..core.inputs import as_probabilities, check_count
 from .encoding import Number
 from .frame import Frame, as_frame, listed, table_of
 from .question import decode, is_between, question_of, with_holes
@@ -96,7 +96,7 @@ class TableConditional(DrawnConditional):
 
     def sample(self, n: int = 1, rng: Seed = None) -> TableLike:
         """n whole rows, a table of the caller's kind; new draws, as in `Conditional.sample`."""
-        rng, n = np.random.default_rng(rng), check_dim("n", n, least=0)
+        rng, n = np.random.default_rng(rng), check_count(n, "n")
         draws = self._draw(max(n, self.n_draws), rng, different=True)
         rows = draws.resampled(max(n, 1), [rng])[0][:n]
         return self.density.as_table(self._decoded(rows), n)
@@ -188,7 +188,7 @@ def answers_of(
     apart: bool = True, strict: bool = False,
 ) -> TableAnswers:  # fmt: skip
     """The result of `TableDensity.impute`; apart: whether draws of equal rows are independent."""
-    n, given = check_dim("n", n, least=0), density.schema_.named(X)
+    n, given = check_count(n, "n"), density.schema_.named(X)
     frame = density.schema_.select(given, density.ignore_extra)
     density.encoding.warn_of_rounding(frame)
     question, gaps = with_holes(density, frame, strict=strict)

@@ -55,7 +55,7 @@ def test_shapes_and_agreement(name):
     c = context_of(flow)
     of_base = [c] if getattr(flow.base, "context_dim", 0) else []
     of_bijector = c if flow.bijector.context_dim else None
-    for shape, lead in ((3, (3,)), (1.0, (1,)), ((2, 3), (2, 3)), (0, (0,)), ((), ())):
+    for shape, lead in ((3, (3,)), (1, (1,)), ((2, 3), (2, 3)), (0, (0,)), ((), ())):
         x = flow.sample(shape, rng=0, context=c)
         assert x.shape == (*lead, flow.dim)
         log_prob = flow.log_prob(x, context=c)

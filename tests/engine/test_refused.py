@@ -9,6 +9,7 @@ from support.registry import maf
 import flowcore as fc
 from flowcore import MADE, MLP, Coupling, Dequantize, RealNVP, flows
 from flowcore.distributions.conditioning import with_standardized_context
+from flowcore.inference import Inference
 from flowcore.metrics import kl_to_truth, log_density_floor, stray_mass
 from flowcore.training import Adam, constant, cosine_decay
 
@@ -20,6 +21,7 @@ NET = MADE(3, [4])
 (W1, B1, _), (W2, B2, _) = NET.weights()
 FORBIDDEN = np.eye(3, 4)[::-1] * [[0], [0], [1]]
 MEANS = np.arange(6.0).reshape(3, 2)
+EYE = np.eye(2).repeat(3, axis=0)
 FULL = fc.MultivariateNormalMixture
 SPLINE = fc.RationalQuadratic(3)
 READER = RealNVP(2, hidden=[8], context_dim=2)
@@ -50,6 +52,33 @@ class Reads(fc.Distribution):
 
 
 COLUMNS = fc.TransformedDistribution(Columns(), fc.Permute([1, 0]))
+
+
+def tabular():
+    columns = [fc.tables.Column(name, fc.tables.Kind("continuous")) for name in "ab"]
+    return fc.tables.TableDensity.of(fc.tables.Schema(tuple(columns)), fc.Normal(2))
+
+
+# what draws a number of rows, made when it is called
+COUNTED = [
+    lambda: FLOW.sample,
+    lambda: FLOW.sample_and_log_prob,
+    lambda: fc.Normal(2).sample,
+    lambda: fc.targets.torus().sample,
+    lambda: fc.Mixture([fc.Normal(2), FLOW]).sample_and_log_prob,
+    lambda: fc.Conditionals(fc.targets.torus()).given({0: 1.0}).sample,
+    lambda: fc.FlowDensity().fit(np.random.default_rng(0).normal(size=(20, 2))).sample,
+    lambda: tabular().sample,
+    lambda: Inference.of(FLOW, lambda x: (np.zeros(len(x)), np.zeros_like(x)), 50).resample,
+]
+EVALUATED = [
+    MADE(2, context_dim=2), fc.Normal(2).log_prob, FULL.from_data(EYE, 1).log_prob,
+    fc.Mixture([fc.Normal(2), FLOW]).log_prob, FULL.from_data(EYE, 1).given({0: 1.0}).log_prob,
+    *(getattr(flow, name) for flow in (FLOW, CONDITIONAL)
+      for name in ("log_prob", "prob", "to_latent", "from_latent")),
+    *(getattr(READER, name + end) for name in ("forward", "inverse")
+      for end in ("", "_log_det", "_and_log_det")),
+]  # fmt: skip
 
 
 def residual(*widths):
@@ -171,6 +200,11 @@ VALUE = [
     (lambda: FULL(MEANS, np.eye(2)), r"not \(3, 2, 2\)"),
     # flows
     (lambda: FLOW.sample((2, -1)), "not -1"),
+    *((lambda of=of, n=n: of()(n), "not .*: pass a whole number, such as 10")
+      for of in COUNTED for n in (10.0, 2.5, np.float64(3))),
+    # a context in the second place, where other libraries take it
+    *((lambda call=call: call(X, X), r"shape \(\d+,\), not \(5, 2\); .* passed as context=")
+      for call in EVALUATED),
     (lambda: FLOW.sample((2**32, 2**32)), r"\(4294967296, 4294967296\) samples of 2 numbers"),
     (lambda: FLOW.log_prob(np.zeros((4, 3))), r"\(\.\.\., 2\), not \(4, 3\)"),
     (lambda: FLOW.sample(2, context=C), "takes no context"),
@@ -238,3 +272,9 @@ TABLE = [(call, error, message) for error, rows in ((ValueError, VALUE), (TypeEr
 def test_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("of", COUNTED)
+def test_numpys_integers_are_numbers_of_rows(of):
+    found = of()(np.int64(3))
+    assert len(found[0] if isinstance(found, tuple) else found) == 3
