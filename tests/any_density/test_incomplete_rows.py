@@ -348,16 +348,6 @@ def test_the_profile_of_a_columns(a):
     assert np.allclose(log_profile(r**2, a_of_rows, np.inf), normal.logpdf(x), rtol=1e-12)
 
 
-def test_rows_that_know_nothing_are_left_out_only_on_request():
-    x = mixture().sample(40, rng=0)
-    nothing = np.vstack([x, np.full((1, 4), np.nan)])
-    for kind in MIXTURES.values():
-        with pytest.raises(ValueError, match="NaN"):
-            kind.from_data(nothing, 1)
-        found, expected = kind.from_data(nothing, 1, missing="learn"), kind.from_data(x, 1)
-        assert np.allclose(found.means, expected.means, atol=0.02)
-
-
 def test_shrinkage_is_that_of_scikit_learn():
     x = np.random.default_rng(0).normal(size=(12, 5)) @ np.tril(np.ones((5, 5)))
     for unit in (1.0, 1e120):  # whose square no float holds

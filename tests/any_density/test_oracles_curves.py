@@ -160,22 +160,6 @@ def test_a_row_alone_has_the_curve_that_it_has_in_company(name):
             np.testing.assert_allclose(of(found), of(together)[..., others], 1e-5, near_0)
 
 
-@one_column
-def test_a_grid_of_ones_own_is_kept_and_a_coarse_one_warns(name):
-    density, _, c, *_ = conditional(name)
-    ends = density.quantiles([0.002, 0.998], context=c)
-    grid = np.linspace(ends.min(), ends.max(), 8001)
-    found = density.posterior(grid=grid, context=c)
-    np.testing.assert_array_equal(found.grid, grid)
-    assert found.density.shape == (6, 8001)
-    np.testing.assert_allclose(found.mass, 1, atol=0.01)
-    width = np.diff(ends, axis=0).min()
-    with pytest.warns(UserWarning, match="coarse|fine|points|grid"):
-        density.posterior(
-            grid=np.arange(ends.min() - 5 * width, ends.max() + 5 * width, width), context=c
-        )
-
-
 # ------------------------------------------------------------------------ a column of a joint
 
 
@@ -207,6 +191,11 @@ def joint(name):
     return density, np.asarray(density.sample(5, 9), float)
 
 
+@cache
+def asked(name):
+    return fc.Conditionals(joint(name)[0])
+
+
 def integral(density, x, column):
     """p of the other columns (n,), p along the column, and its nodes: by a sum over wide nodes."""
     draws = np.asarray(density.sample(4000, 3), float)[:, column]
@@ -232,42 +221,8 @@ def test_the_mass_of_a_curve_is_the_density_of_the_other_columns(name, column):
     np.testing.assert_allclose(found.mean(), mean, atol=0.01)
     same = density.posterior(x, column)
     np.testing.assert_array_equal(same.density, found.density)
-
-
-@pytest.mark.slow
-@of_several
-def test_one_unknown_column_is_integrated_not_drawn(name):
-    """The error of log p(the rest) is that of a quadrature; `given` and `posterior` agree."""
-    density, x = joint(name)
-    conditionals = fc.Conditionals(density)
-    for column in range(3):
-        expected = np.log(integral(density, x, column)[0])
-        hidden = x.copy()
-        hidden[:, column] = np.nan
-        curve = density.posterior(hidden, column)
-        for i in range(2):
-            given = conditionals.given(hidden[i])
-            assert abs(given.log_marginal - expected[i]) < 0.005, (column, given)
-            y = x[i, column : column + 1]
-            assert given.log_prob(y) == pytest.approx(
-                density.log_prob(x[i]) - expected[i], abs=0.005
-            )
-            if hasattr(density, "sample_given"):
-                continue  # exact conditionals are drawn from: 1,000 draws have their noise
-            spread = np.ptp(curve.quantiles([0.1, 0.9])[:, i])
-            np.testing.assert_allclose(
-                given.quantiles([0.1, 0.5, 0.9])[:, 0], curve.quantiles([0.1, 0.5, 0.9])[:, i],
-                atol=0.02 * spread,
-            )  # fmt: skip
-            np.testing.assert_allclose(given.mean(), curve.mean()[i], atol=0.02 * spread)
-            draws = given.sample(2000, rng=0)[:, 0]
-            levels = np.interp(draws, curve.grid[i], cumulative(curve)[i])
-            assert stats.kstest(levels, "uniform").pvalue > 1e-4
-
-
-def cumulative(curve):
-    cells = np.diff(curve.grid, axis=1) * (curve.density[:, 1:] + curve.density[:, :-1]) / 2
-    return np.concatenate([np.zeros((len(cells), 1)), np.cumsum(cells, axis=1)], axis=1)
+    given = asked(name).given(hidden[0])  # one unknown number is integrated, not drawn
+    assert given.log_marginal == pytest.approx(np.log(expected[0]), abs=0.005)
 
 
 @of_several

@@ -77,11 +77,6 @@ def density():
     return TableDensity.of(learned.schema_, learned.density_, learned.categories_)
 
 
-@pytest.fixture(scope="module")
-def draws(density):
-    return density.sample(100_000, rng=1)
-
-
 # ------------------------------------------------------------------------ p(c | known)
 
 
@@ -114,16 +109,6 @@ def test_categories_given_others_are_sums_over_all_values(weights):
 
 # ------------------------------------------------------------------------ one question
 
-QUESTIONS = [
-    {"city": "Bern"},
-    {"age": 1},
-    {"age": (1, 2)},
-    {"rain": 0.0, "smokes": True},
-    {"rain": (0.0, 1.0), "age": 1},
-    {"rain": (0.5, 1.0)},
-    {"income": (1.0, np.inf), "city": "Oslo"},
-]
-
 
 def test_draws_between_ends_are_of_the_density_they_have(density):
     """Of cells, ranges and half-lines, in the middle and far out."""
@@ -140,34 +125,6 @@ def test_draws_between_ends_are_of_the_density_they_have(density):
         part = z <= cut
         start = z[0] if np.isinf(low) else low
         assert np.mean(np.exp(-log_g) * part) == pytest.approx(cut - start, rel=0.01)
-
-
-@pytest.mark.parametrize("known", QUESTIONS, ids=str)
-def test_answers_are_those_of_draws_that_agree(density, draws, known):
-    """Where what is known has a probability, draws of p that agree with it are the answer."""
-    given = density.given(known, n_draws=4000)
-    agree = np.ones(len(draws["age"]), bool)
-    for name, value in known.items():
-        low, high = value if isinstance(value, tuple) else (value, value)
-        agree &= (draws[name] >= low) & (draws[name] <= high)
-    share, n = agree.mean(), agree.sum()
-    error = np.hypot(given.error, np.sqrt((1 - share) / n))
-    assert n > 1000 and given.trusted and given.error < 0.05
-    assert abs(given.log_marginal - np.log(share)) < 4 * error + 0.015  # 32 points of a cell
-    for name, value in given.mean().items():
-        own = np.log1p(draws[name][agree])  # without heavy tails
-        (q,) = given.quantiles([0.5])[name]
-        place = np.mean(draws[name][agree] < q), np.mean(draws[name][agree] <= q)
-        assert place[0] - 0.05 < 0.5 < place[1] + 0.05, name
-        again = np.log1p(np.asarray(given.sample(2000, rng=3)[name], float))
-        assert abs(again.mean() - own.mean()) < 6 * own.std() / 40, (name, value)
-    for name, shares in given.shares().items():
-        assert sum(shares.values()) == pytest.approx(1)
-        assert [*shares.values()] == sorted(shares.values(), reverse=True)
-        for value, p in shares.items():
-            assert p == pytest.approx(np.mean(draws[name][agree] == value), abs=0.05)
-    sampled = given.sample(50, rng=0)
-    assert len(sampled) == 50 and {*sampled} == {*density.schema_.names}
 
 
 def test_quantiles_and_means_of_amounts_are_those_of_their_samples():
@@ -284,33 +241,6 @@ def test_hidden_cells_lie_among_the_draws_as_they_should(density):
     assert answers.tables[0]["age"].dtype.kind == "i"
 
 
-@pytest.mark.filterwarnings("ignore:.* of 280 rows have answers")
-def test_intervals_of_draws_cover_hidden_numbers(density):
-    """The least and the greatest of 19 draws hold 90%: of a continuous number, one on a grid, and
-    one with an atom. Draws at .8 of their distance from the middle do not hold 90%."""
-    truth = dict(density.sample(280, rng=7))
-    holes, hidden = with_holes(truth, 0.6)
-    tables = density.impute(holes, n=19, n_draws=100, rng=1).tables
-    rng, inside, usual = RNG(2), {1.0: [], 0.8: []}, []
-    for name in ("age", "income", "rain"):
-        own = truth[name][hidden[name]]
-        drawn = np.stack([table[name][hidden[name]] for table in tables]).astype(float)
-        ends = np.quantile(drawn, [0.05, 0.95], axis=0, method="weibull")
-        np.testing.assert_array_equal(ends, [drawn.min(axis=0), drawn.max(axis=0)])
-        low, high = np.quantile(drawn, [0.05, 0.95], axis=0)
-        usual.append((low <= own) & (own <= high) if name == "income" else own[:0])
-        middle = np.median(drawn, axis=0)
-        for factor, found in inside.items():
-            scaled = middle + factor * (drawn - middle)
-            below, equal = (scaled < own).sum(axis=0), (scaled == own).sum(axis=0)
-            rank = (below + rng.random(len(own)) * (equal + 1)) / 20
-            found.append(np.abs(2 * rank - 1) < 0.9)
-    good, narrow, usual = (np.concatenate(each) for each in (*inside.values(), usual))
-    assert abs(good.mean() - 0.9) < 3 * np.sqrt(0.09 / len(good))
-    assert narrow.mean() < 0.9 - 3 * np.sqrt(0.09 / len(narrow))
-    assert abs(usual.mean() - 0.81) < 3 * np.sqrt(0.81 * 0.19 / len(usual))  # .9 18/20
-
-
 def test_rows_of_nothing_and_of_everything(density):
     truth = density.sample(5, rng=0)
     answers = density.impute(truth, n=0)
@@ -347,23 +277,6 @@ def test_tables_come_back_as_they_came(library):
     np.testing.assert_array_equal(values[2:], X.to_numpy()[2:])
     if library == "pandas":
         assert (table.index == X.index).all() and table["n"].dtype == int
-
-
-def test_columns_aside_are_carried_along():
-    """By name, and by position."""
-    X = pd.DataFrame(
-        {"id": np.arange(200), "a": RNG(0).normal(size=200), "b": RNG(1).normal(size=200)}
-    )
-    schema = Schema.from_data(X).edit(id="aside")
-    learned = fit_table(X, schema, learn=lambda x, **_: fc.MultivariateNormalMixture.from_data(x))
-    holes = X.copy()
-    holes.loc[3, "b"] = np.nan
-    table = learned.impute(holes, n=1).tables[0]
-    assert (table["id"] == X["id"]).all() and np.isfinite(table["b"]).all()
-    for array in (holes.to_numpy(), holes[["a", "b"]].to_numpy()):
-        filled = learned.impute(array, n=1).tables[0]
-        assert filled.shape == array.shape and np.isfinite(filled).all()
-        assert filled[3, -1] == table["b"][3] and (filled[:3] == array[:3]).all()
 
 
 def test_missing_cells_that_are_values_are_filled_by_values(density):
