@@ -37,7 +37,8 @@ RIDGE, WIDEST = 10.0, 1e4  # the deviation where there is no curvature; the larg
 ROUNDS, DRAWS, SAFE = 4, 2000, 0.1  # of population Monte Carlo; the share that all modes share
 LEAST_SHARE, LEAST_GUESS = 1e-3, 1e-4  # of a mode; before its Gaussian is found
 ALIKE = 0.5  # nats between two Gaussians that are one
-PEAK = 2000  # draws of a Gaussian at the top of a peak, and as many of q
+# draws of a Gaussian at the top of a peak, and as many of q; nats of the top above all draws
+PEAK, TOWERS = 2000, 3.0
 
 
 @dataclass(frozen=True, eq=False)

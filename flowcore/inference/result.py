@@ -23,7 +23,7 @@ from ..pareto import SHARE, pareto_smoothed, shape_of_tail
 from ..training import History, fit
 from . import verdict
 from .hmc import hmc, latent_target, neutra
-from .modes import Gaussian, Modes, missed_share, peak_at
+from .modes import TOWERS, Gaussian, Modes, missed_share, peak_at
 from .reverse_kl import elbo_and_error
 from .space import Space, mapped
 from .start import factor_of
@@ -131,13 +131,13 @@ class Inference:
         return replace(self, moved=moved, moved_rows=rows, missed=self._missed(rng))
 
     def _missed(self, rng: np.random.Generator) -> np.ndarray | None:
-        """(K,): see `missed`. Only a centre whose log p~ - log q is above that of all draws can be
-        the top of a peak that has no draw."""
+        """(K,): see `missed`. Only a centre whose log p~ - log q towers over that of all draws can
+        be the top of a peak that has no draw."""
         if self.modes is None:
             return None
         centres = self.modes.centres
         highest = np.max(self.log_p - self.log_q, initial=-np.inf, where=np.isfinite(self.log_p))
-        above = self.target.values(centres) - self.flow.log_prob(centres) > highest
+        above = self.target.values(centres) - self.flow.log_prob(centres) > highest + TOWERS
         share = np.zeros(len(centres))
         for k in np.flatnonzero(above):
             share[k] = missed_share(self.target.values, self.flow, self.peak(k), rng)

@@ -1,6 +1,6 @@
 """What `infer` promises, on targets with a known truth: log Z, all modes with their shares, means.
 
-A target is one more line in TRUTHS. Whatever is trusted is right; what is not says so.
+A target is one more line in TRUTHS. Whatever is trusted is right; what is not has doubts.
 """
 
 from contextlib import nullcontext

@@ -28,8 +28,8 @@ ORDER = """
     conditionals
     inference
     adapters
-    diagnosis
     estimator
+    diagnosis
     tables
     distributed
     teaching

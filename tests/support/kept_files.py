@@ -102,7 +102,7 @@ def computed(folder):
         "flow": fc.load(folder / "flow.npz").log_prob(rows(), context=CONTEXT),
         "estimator": fc.load(folder / "estimator.npz").score_samples(rows()),
         "table": density.log_prob(table()),
-        "found": np.append(inference.weights, inference.log_evidence),
+        "found": np.append(inference.weights, inference.log_evidence[0]),
         "schema": np.array([f"{column.kind}" for column in kinds.columns]),
     }
 
