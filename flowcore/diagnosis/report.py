@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from ..training import History
 
 
+def in_python(warning: Warning) -> str:
+    """The words of an advice, whose fix is an argument."""
+    return str(warning)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Diagnosis:
     """The result of `diagnose`: print it for the verdict, `figure()` draws the page.
@@ -78,7 +83,7 @@ class Diagnosis:
     rows: np.ndarray | None
     drawn: np.ndarray | None
     history: History | None
-    phrase: Callable[[Warning], str] = str
+    phrase: Callable[[Warning], str] = in_python
 
     def of(self, kind: str) -> list[Finding]:
         """The findings of one kind: "columns", "baselines", "classifier", ..."""
