@@ -34,7 +34,7 @@ from .training import Likelihood, Loss, Rows, Run, train
 from .training import fit as fit_of_one_machine
 from .training.checks import check_flow, check_options, check_scales, with_names_of
 from .training.columns import check_columns, check_condition
-from .training.defaults import batch_size_for, is_auto, resolved
+from .training.defaults import batch_size_for, is_auto, patience_of, resolved
 from .training.schedules import scheduled
 from .training.table import MOST_NUMBERS, MOST_ROWS, WEIGHTED, merged
 
@@ -264,12 +264,14 @@ def fit(
         parts = validation_data if isinstance(validation_data, tuple) else (validation_data,)
         *_, held = _blocks(client, flow, 1.0, rng, *parts)
     n, size = int(sizes.sum()), o.batch_size
-    if n == 0 or ((split or o.patience) and not held):
+    patience = None if is_auto(o.patience) else o.patience
+    if n == 0 or ((split or patience) and not held):
         what = "for validation" if n else "to train on"
         raise ValueError(f"validation_split={split} leaves no row {what}: take larger blocks")
     if is_auto(size):
         size = batch_size_for(n) * len(blocks)
     epochs, size, optimizer = resolved(n, o.epochs, size, o.learning_rate, o.optimizer)
+    patience = patience_of(o.patience, epochs if is_auto(o.epochs) and held else None)
     size = n if size is None else min(int(size), n)
     # no more batches than the largest block has rows: then none is empty
     n_batches = min(math.ceil(n / size), int(sizes.max()))
@@ -285,7 +287,7 @@ def fit(
         client, initialized, o.penalty, blocks, held, size, n_batches, o.shuffle, first
     )
     run = Run(
-        loss, optimizer, epochs=epochs, average=o.average, patience=o.patience,
+        loss, optimizer, epochs=epochs, average=o.average, patience=patience,
         clip_norm=o.clip_norm, rng=rng, started=started,
     )  # fmt: skip
     run.history.settings["blocks"] = len(blocks)

@@ -48,6 +48,7 @@ CANDIDATES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # (recipe opti
     "rate / 2": ({}, {"learning_rate": fc.training.defaults.LEARNING_RATE / 2}),
     "rate * 2": ({}, {"learning_rate": fc.training.defaults.LEARNING_RATE * 2}),
     "clipped at 1": ({}, {"clip_norm": 1.0}),
+    "no early end": ({}, {"patience": None}),
 }
 TOYS = (
     "two_moons", "eight_gaussians", "checkerboard", "two_spirals", "banana", "two_moons:800",

@@ -41,8 +41,8 @@ def check_options(
         _check_count("epochs", epochs, ' or "auto"')
     if not (batch_size is None or is_auto(batch_size)):
         _check_count("batch_size", batch_size, ' or None (all rows) or "auto"')
-    if patience is not None:
-        _check_count("patience", patience, " or None (never stop early)")
+    if not (patience is None or is_auto(patience)):
+        _check_count("patience", patience, ' or None (never stop early) or "auto"')
     if not (is_number(validation_split) and 0 <= validation_split < 1):
         raise ValueError(
             f"validation_split is a fraction of the rows in [0, 1): got {validation_split!r}"

@@ -37,6 +37,16 @@ def epochs_for(n: int) -> int:
     return max(LEAST_EPOCHS, falling)
 
 
+def patience_of(patience, epochs: int | None) -> int | None:
+    """The epochs that `fit` waits for a better one: "auto" is half of these, None: to the end.
+
+    epochs: None if "auto" did not choose them, or nothing is held out
+    """
+    if not is_auto(patience):
+        return patience
+    return None if epochs is None else -(-epochs // 2)
+
+
 def optimizer_at(learning_rate, optimizer, auto: float = LEARNING_RATE):
     """The optimizer, where `auto` stands for "auto"; an object has a learning rate of its own."""
     if is_auto(learning_rate):

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core import moment_after, n_threads, until
 from .checks import check_checkpoint, check_flow, check_options
-from .defaults import AUTO, is_auto, optimizer_at
+from .defaults import AUTO, is_auto, optimizer_at, patience_of
 from .draws import of_draws
 from .history import EpochReport, History
 from .likelihood import Likelihood
@@ -47,7 +47,7 @@ def fit(
     average: float | None = 0.999,
     validation_split: float = 0.1,
     validation_data: ArrayLike | tuple | None = None,
-    patience: int | None = None,
+    patience: int | str | None = AUTO,
     shuffle: bool = True,
     clip_norm: float | None = None,
     sample_weight: ArrayLike | None = None,
@@ -140,8 +140,9 @@ def fit(
     validation_data : array_like or tuple of them
         X_val, (X_val, context_val) or (X_val, context_val, weights_val), instead of a split.
         context_val may be None. A split takes the weights of its rows from `sample_weight`.
-    patience : int
-        Stop after this number of epochs without a better validation NLL.
+    patience : int or "auto"
+        Stop after this number of epochs without a better validation NLL. "auto": half of them, if
+        `epochs` is "auto", too. None: never stop early.
     shuffle : bool
         Draw new random batches in every epoch; otherwise batches are consecutive rows.
     clip_norm : float
@@ -229,8 +230,9 @@ def fit(
         validation_data=validation_data, batch_size=batch_size, shuffle=shuffle, penalty=penalty,
         threads=threads, rng=rng,
     )  # fmt: skip
-    if patience is not None and not loss.validated:
+    if not (loss.validated or patience is None or is_auto(patience)):
         raise ValueError(f"patience={patience} needs validation_split > 0 or validation_data")
+    patience = patience_of(patience, loss.epochs if is_auto(epochs) and loss.validated else None)
     epochs = loss.epochs if is_auto(epochs) else int(epochs)
     optimizer = optimizer_at(learning_rate, optimizer, loss.learning_rate)
     optimizer = scheduled(optimizer, schedule, warm_up, epochs * loss.n_batches)
