@@ -145,8 +145,9 @@ class CategoricalMixture:
         """n draws (m, n, K) from p(c_b | c_a) for each row of codes (m, K), exact.
 
         -1 is an unknown code, in the same columns of every row. Only values that were seen are
-        drawn. Also returns log p(c_a, c_b is among the seen values), (m,). Cost for each column:
-        the distinct rows in the counts, O(L^2) in the tree, O(H) in the classes.
+        drawn. Also returns log p(c_a | c_b is among the seen values), (m,), the marginal density of
+        such draws. Cost for each column: the distinct rows in the counts, O(L^2) in the tree, O(H)
+        in the classes.
         """
         distinct, which = np.unique(codes, axis=0, return_inverse=True)
         which = which.reshape(-1)
@@ -155,6 +156,7 @@ class CategoricalMixture:
             for i, density in enumerate(self.densities):
                 log_p[i] = np.log(self.weights[i]) + density.sample_given(distinct, 0, rng)[1]
         log_p, shares = log_sum_exp(log_p)
+        log_p -= (distinct < 0) @ np.log1p(-self.counts.unseen)
         shares[0, np.isneginf(log_p)] = 1.0  # what cannot be
         chosen = draw(shares.T, np.repeat(which, n), rng).reshape(len(codes), n)
         found = np.repeat(codes[:, None], n, axis=1)
