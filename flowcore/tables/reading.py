@@ -230,11 +230,15 @@ class Csv:
         return lambda cell: cell if cell in values else known.get(_folded(cell), cell.strip())
 
     def _notation(self, cells: list[str], mark: str) -> Notation:
-        """The notation of a column of numbers whose form the schema has. Where semicolons separate
-        columns, commas hardly separate thousands."""
+        """The notation of a column of numbers whose form the schema has."""
         example = read_cell(mark.format(1)) if mark else None
         counts, unit = Counter(cells), example.unit if example else PLAIN
-        return Notation.of(counts, self.decimal, self.separator != ";", unit)
+        return Notation.of(counts, self.decimal, self._grouped, unit)
+
+    @property
+    def _grouped(self) -> bool:
+        """Whether thousands may be separated: between semicolons hardly by commas."""
+        return self.separator != ";" or self.decimal == ","
 
     def _of_schema(self) -> dict:
         """name -> column of the schema; by position, if it or the file has no names."""
@@ -254,7 +258,7 @@ class Csv:
             if counts and all(re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", cell) for cell in counts):
                 place = f"{self.source}, column {name!r:.40}: all numbers have three decimals"
                 warn(with_fix(UserWarning, f"{place}: if these are thousands, ", {"decimal": ","}))
-            notation = notation_of_column(counts, self.decimal, self.separator != ";")
+            notation = notation_of_column(counts, self.decimal, self._grouped)
             if notation is not None:
                 self.readers[name] = notation.number
             return notation is None

@@ -43,7 +43,7 @@ def read(decimal):
     """[(case, its column as it is read)] of the cases with a decimal mark."""
     cases = [case for case in CELLS if case["decimal"] == decimal]
     rng, text = np.random.default_rng(0), io.StringIO()
-    writer = csv.writer(text, delimiter="\t")
+    writer = csv.writer(text, delimiter={".": "\t", ",": ";"}[decimal])
     writer.writerow([f"c{k}" for k in range(len(cases))])
     writer.writerows(zip(*[column(case, rng) for case in cases], strict=True))
     with warnings.catch_warnings(record=True) as notes:
