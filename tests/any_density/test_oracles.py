@@ -156,6 +156,7 @@ DENSITIES = {
     "nsf-circular-mixed": Case(spline(2, circular=[1]), {1: "turn"}, tol=0.01),
     "nsf-bounded": Case(spline(2, bounded=([0, -np.inf], [1, np.inf])), {0: (0, 1)}),
     "nsf-coupling": Case(spline(2, kind="coupling")),
+    "nsf-coupling-mixed": Case(spline(2, kind="coupling", circular=[1]), {1: "turn"}),
     "nsf-context": Case(spline(2, context_dim=2, standardize_context=False)),
     "continuous-1": Case(recipe("continuous", 1, **RESIDUAL)),
     "continuous-2": Case(recipe("continuous", 2, **RESIDUAL), nodes=60),
@@ -253,6 +254,8 @@ def test_an_angle_has_no_beginning(name):
             np.testing.assert_allclose(
                 s.density.log_prob(turned), s.density.log_prob(s.draws[:20]), atol=1e-9
             )
+            around = np.linspace(s.draws[0], turned[0], 10_001)
+            assert np.abs(np.diff(s.density.log_prob(around))).max() < 0.1, "a seam"
 
 
 @every_density
