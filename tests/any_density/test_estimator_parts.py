@@ -73,13 +73,6 @@ def test_stacked_weights_are_the_best():
     best = minimize(loss, np.zeros(3)).x
     best = np.exp(best - np.logaddexp.reduce(best))
     np.testing.assert_allclose(stacked_weights(log_p), best, atol=2e-3)
-    # weights count rows
-    row_weights = np.arange(40) % 3
-    repeated = np.repeat(log_p[:40], row_weights, axis=0)
-    np.testing.assert_allclose(
-        stacked_weights(log_p[:40][row_weights > 0], row_weights[row_weights > 0]),
-        stacked_weights(repeated), atol=0.02,
-    )  # fmt: skip
 
 
 def test_a_row_counts_as_one_among_n():
