@@ -44,11 +44,15 @@ def test_a_file_of_another_run_is_refused(path, change, named):
     assert path.read_bytes() == before
 
 
-def test_contexts_are_part_of_it_too(path):
+def test_contexts_and_validation_weights_are_part_of_it_too(path):
     options = dict(flow=Conditional(), X=X[:, :1], context=C, validation_data=(X[:50, :1], C[:50]))
     run(path, **options)
-    for change in ({"context": C[::-1]}, {"validation_data": (X[:50, :1], C[1:51])}):
-        with pytest.raises(ValueError, match=r"differs in context"):
+    for change, named in (
+        ({"context": C[::-1]}, "context"),
+        ({"validation_data": (X[:50, :1], C[1:51])}, "context of validation_data"),
+        ({"validation_data": (X[:50, :1], C[:50], W[:50])}, "weights of validation_data"),
+    ):
+        with pytest.raises(ValueError, match=f"differs in {named}"):
             run(path, **options | change)
 
 
