@@ -260,7 +260,7 @@ def test_an_angle_has_no_beginning(name):
 
 @every_density
 def test_draws_and_values_are_the_callers_own(name):
-    """Whoever writes into what a density returned changes no later answer."""
+    """Whoever writes into what a density returned changes no later answer; a seed decides it."""
     s = subject(name)
     x = s.draws[:4].copy()
     x.flags.writeable = False
@@ -269,6 +269,7 @@ def test_draws_and_values_are_the_callers_own(name):
     if draws.flags.writeable:
         draws[...] = 0
     np.testing.assert_array_equal(s.density.sample(4, 1), kept)
+    assert not np.array_equal(s.density.sample(4, 2), kept)
     np.testing.assert_array_equal(s.density.log_prob(x), log_p)
 
 
