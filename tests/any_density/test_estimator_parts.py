@@ -624,6 +624,11 @@ def test_a_flow_whose_time_is_over_keeps_its_best_epoch(ticks, looks):
         fitted(-1)
 
 
+def test_a_flow_that_is_cut_short_is_a_warning(ticks):
+    with pytest.warns(UserWarning, match="was over before .*, the end of small affine flow"):
+        fc.FlowDensity("small", max_seconds=50, n_jobs=1, random_state=0).fit(correlated(60))
+
+
 def test_mixtures_end_when_the_time_is_over(ticks):
     x = correlated(200)
     with until(3), pytest.raises(OutOfTime):
