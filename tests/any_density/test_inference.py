@@ -12,6 +12,7 @@ from support.oracles import bars_cover
 
 import flowcore as fc
 from flowcore import flows, targets
+from flowcore.inference.evidence import _bridge
 from flowcore.inference.result import Inference
 from flowcore.inference.reverse_kl import elbo_and_error
 from flowcore.inference.space import Space
@@ -76,6 +77,17 @@ def test_a_refit_covers_what_reverse_kl_left_out():
     again = narrow.refit(n=4000, epochs=10)
     assert again.effective_sample_size > 2 * narrow.effective_sample_size
     assert again.history.train_nll and len(again.draws) == 4000
+
+
+@pytest.mark.parametrize(("scale", "surer"), [(1.0, True), (2.0, False)])
+def test_of_a_fit_and_its_refits_the_surer_one_is_the_answer(scale, surer, monkeypatch):
+    """Whatever its evidence."""
+    again = of_normals(0.0, scale, 500)
+    monkeypatch.setitem(fc.infer.__globals__, "GAP", -np.inf)  # no fit is good enough
+    monkeypatch.setattr(fc.Inference, "refit", lambda self, *args, **options: again)
+    found = fc.infer(lambda x: 3 - 0.25 * anp.sum(x**4, axis=1), 1, epochs=1, batches=5)
+    assert found.trusted and again.trusted
+    assert (found.log_evidence == again.log_evidence) is surer
 
 
 def weighted_draws(seed):
@@ -430,6 +442,19 @@ def test_copies_of_a_row_are_in_one_half(n_chains):
     times = [copies[one] for one in held[:, 0]]
     assert len({*held[:, 0]}) == len(held) and sum(times) == len(drawn)
     assert (np.abs(np.bincount(times)[1:] - 150) < 4 * np.sqrt(75)).all()
+
+
+@pytest.mark.parametrize("width", [0.5, 3.0])
+def test_the_error_of_an_evidence_is_that_of_both_samples(width):
+    """Those of p decide beside a narrow q, those of q beside a wide one."""
+
+    def once(seed):
+        rng = np.random.default_rng(seed)
+        both = rng.normal(size=1000), rng.normal(0, width, 200)
+        log_w = (stats.norm.logpdf(x) - stats.norm.logpdf(x, 0, width) for x in both)
+        return *_bridge(*log_w, n_p=1000), 0.0
+
+    bars_cover(once)
 
 
 def test_a_shuffled_chain_is_noticed():

@@ -156,6 +156,7 @@ DENSITIES = {
     "nsf-circular-mixed": Case(spline(2, circular=[1]), {1: "turn"}, tol=0.01),
     "nsf-bounded": Case(spline(2, bounded=([0, -np.inf], [1, np.inf])), {0: (0, 1)}),
     "nsf-coupling": Case(spline(2, kind="coupling")),
+    "nsf-coupling-mixed": Case(spline(2, kind="coupling", circular=[1]), {1: "turn"}),
     "nsf-context": Case(spline(2, context_dim=2, standardize_context=False)),
     "continuous-1": Case(recipe("continuous", 1, **RESIDUAL)),
     "continuous-2": Case(recipe("continuous", 2, **RESIDUAL), nodes=60),
@@ -253,11 +254,13 @@ def test_an_angle_has_no_beginning(name):
             np.testing.assert_allclose(
                 s.density.log_prob(turned), s.density.log_prob(s.draws[:20]), atol=1e-9
             )
+            around = np.linspace(s.draws[0], turned[0], 10_001)
+            assert np.abs(np.diff(s.density.log_prob(around))).max() < 0.1, "a seam"
 
 
 @every_density
 def test_draws_and_values_are_the_callers_own(name):
-    """Whoever writes into what a density returned changes no later answer."""
+    """Whoever writes into what a density returned changes no later answer; a seed decides it."""
     s = subject(name)
     x = s.draws[:4].copy()
     x.flags.writeable = False
@@ -266,6 +269,7 @@ def test_draws_and_values_are_the_callers_own(name):
     if draws.flags.writeable:
         draws[...] = 0
     np.testing.assert_array_equal(s.density.sample(4, 1), kept)
+    assert not np.array_equal(s.density.sample(4, 2), kept)
     np.testing.assert_array_equal(s.density.log_prob(x), log_p)
 
 

@@ -1,7 +1,11 @@
-"""The caller's arrays are read only, and not needed afterwards. A line in HELD is one more case."""
+"""The caller's arrays are read only, and not needed afterwards; a seed of the caller's decides.
+
+A line in HELD, or in SEEDED, is one more case.
+"""
 
 import numpy as np
 import pytest
+from support.families import over
 from support.oracles import cases
 
 import flowcore as fc
@@ -152,6 +156,28 @@ HELD = {
     "diagnose": (dict(held_out=rows_of(100), train=rows_of(100, seed=2)), judged),
     "evidence": (dict(samples=rows_of(200)), with_evidence),
 }  # fmt: skip
+TRIO = fc.Conditionals(randomize(flows.maf(3, standardize=False, **SMALL), 0.5))
+ONE_KNOWN = [[0.5, np.nan, np.nan]]
+SEEDED = {  # functions of a seed
+    "GaussianMixture.from_data": lambda rng: fc.GaussianMixture.from_data(rows_of(), 5, rng).params,
+    "GaussianMixture.spread": lambda rng: fc.GaussianMixture.spread(3, 2, rng).params,
+    "MADE": lambda rng: fc.MADE(2, [4], rng=rng).params,
+    "Coupling": lambda rng: fc.Coupling(2, hidden=[4], rng=rng).params,
+    "LULinear": lambda rng: fc.LULinear(9, rng=rng).permutation,
+    "Planar": lambda rng: fc.Planar(2, rng=rng).params,
+    "randomize": lambda rng: randomize(fc.LULinear(2), rng=rng).params,
+    "flows.maf": lambda rng: flows.maf(2, rng=rng, **SMALL).params,
+    "flows.continuous": lambda rng: flows.continuous(2, rng=rng, hidden=[4] * 3).params,
+    "fit": lambda rng: fc.fit(flows.maf(2, **SMALL), rows_of(), epochs=1, rng=rng)[0].params,
+    "Conditionals.log_prob": lambda rng: TRIO.log_prob(ONE_KNOWN, rng=rng).log_p,
+    "Conditionals.impute": lambda rng: TRIO.impute(ONE_KNOWN, n=2, rng=rng).draws,
+    "Conditional.sample": lambda rng: TRIO.given({0: 0.5}).sample(3, rng),
+    "Conditional.log_marginal": lambda rng: TRIO.given({0: 0.5}, rng=rng).log_marginal,
+    "Marginal.estimate": lambda rng: TRIO.marginal([0]).estimate([[0.5]], rng=rng).log_p,
+    "Marginal.sample": lambda rng: TRIO.marginal([0]).sample(3, rng),
+    "kl_to_truth": lambda rng: fc.kl_to_truth(fc.Laplace(2), fc.Normal(2), 50, rng),
+    "stray_mass": lambda rng: fc.stray_mass(fc.Laplace(2), fc.Normal(2), n=500, rng=rng),
+}
 HELD_LONG = ["FlowDensity", "FlowDensity with holes", "FlowImputer.transform", "diagnose"]
 USED_LATER = ["evidence"]  # its arrays are arguments of the answer itself
 
@@ -173,3 +199,10 @@ def test_arrays_are_read_only_and_not_needed_afterwards(name):
             values[...] = values[:1] if values.dtype.kind == "U" else 0
     for found, expected in zip(answers(), first, strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+@over(SEEDED.items())
+def test_a_seed_decides(name, answer):
+    first, same, other = (answer(rng) for rng in (0, np.random.default_rng(0), 1))
+    np.testing.assert_array_equal(first, same)
+    assert not np.array_equal(first, other)

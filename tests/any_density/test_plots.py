@@ -269,12 +269,19 @@ def test_pairs_show_data_below_the_diagonal_and_samples_above():
     assert axes[0, 1].get_xlabel() == axes[1, 1].get_ylabel() == ""
 
 
+NARROW = np.array([1.0, 0.3])
+
+
+def lines_enclose_their_shares(panel):
+    """95% and half of a normal density whose standard deviations are NARROW."""
+    radii = [np.abs(path.vertices / NARROW).max() for path in panel.collections[1].get_paths()]
+    expected = [np.sqrt(-2 * np.log(1 - share)) for share in (0.95, 0.5)]
+    np.testing.assert_allclose(radii, expected, atol=0.2)
+
+
 def test_the_lines_of_pairs_are_around_half_of_the_samples():
-    samples = np.random.default_rng(0).normal(size=(20_000, 2))
-    wide, narrow = plots.pairs(samples[:50], samples)[1, 0].collections[1].get_paths()
-    assert [np.abs(path.vertices).max().round(1) for path in (wide, narrow)] == [
-        pytest.approx(np.sqrt(-2 * np.log(1 - share)), abs=0.2) for share in (0.95, 0.5)
-    ]
+    samples = NARROW * np.random.default_rng(0).normal(size=(20_000, 2))
+    lines_enclose_their_shares(plots.pairs(samples[:50], samples)[1, 0])
 
 
 def test_pairs_count_what_lies_outside_of_their_frames():
@@ -342,11 +349,9 @@ def test_the_truths_of_an_array_are_marked():
 
 
 def test_the_areas_of_a_corner_hold_half_of_the_weighted_mass():
-    """q = N(0, 1.5^2), so that the draws themselves are too wide."""
-    panel = plots.corner(posterior(2, 20_000))[1, 0]
-    wide, narrow = (np.abs(path.vertices).max() for path in panel.collections[1].get_paths())
-    for share, radius in ((0.95, wide), (0.5, narrow)):
-        assert radius == pytest.approx(np.sqrt(-2 * np.log(1 - share)), abs=0.2)
+    """q is too wide, and so are the draws themselves."""
+    log_p = lambda x: -0.5 * anp.sum((x / NARROW) ** 2, axis=1)  # noqa: E731
+    lines_enclose_their_shares(plots.corner(posterior(2, 20_000, 1.5 * NARROW, log_p))[1, 0])
 
 
 def test_a_corner_remarks_what_is_missing():

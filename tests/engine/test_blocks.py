@@ -41,9 +41,6 @@ def test_other_parameters_leading_axes_and_context():
     assert many.shape == (3, N // 2)
     few = flow.with_params(theta).log_prob(x[:, ::500], context=context)
     np.testing.assert_allclose(many[:, ::500], few, rtol=1e-12, atol=1e-12)
-    draws = flow.sample(N, rng=0, context=context[:, 0])
-    assert draws.shape == (N, 3, 2)
-    np.testing.assert_array_equal(draws, flow.sample(N, rng=0, context=context[:, 0], threads=1))
 
 
 def test_memory_is_bounded(flow):

@@ -44,12 +44,14 @@ def test_a_file_of_another_run_is_refused(path, change, named):
     assert path.read_bytes() == before
 
 
-def test_contexts_are_part_of_it_too(path):
+def test_contexts_and_validation_weights_are_part_of_it_too(path):
     options = dict(flow=Conditional(), X=X[:, :1], context=C, validation_data=(X[:50, :1], C[:50]))
     run(path, **options)
-    for change in ({"context": C[::-1]}, {"validation_data": (X[:50, :1], C[1:51])}):
-        with pytest.raises(ValueError, match=r"differs in context"):
-            run(path, **options | change)
+    with pytest.raises(ValueError, match=r"differs in context \("):
+        run(path, **options | {"context": C[::-1]})
+    for named, held in (("context", (C[1:51],)), ("weights", (C[:50], W[:50]))):
+        with pytest.raises(ValueError, match=f"differs in {named} of validation_data"):
+            run(path, **options | {"validation_data": (X[:50, :1], *held)})
 
 
 def test_structure_is_part_of_a_flow(path):

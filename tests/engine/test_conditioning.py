@@ -63,7 +63,7 @@ def test_a_constant_column_of_a_context_is_no_error():
 
 def test_inside_an_invert_its_parts_are_initialised_on_the_other_side():
     x, context = incomes()
-    layers = [fc.ActNorm(2), fc.RealNVP(2, hidden=[8], context_dim=2)]
+    layers = [fc.ActNorm(2), randomize(fc.RealNVP(2, hidden=[8], context_dim=2))]
     inner = fc.StandardizeContext(fc.Chain(layers))
     turned = fc.Invert(inner).initialize(x, context)
     np.testing.assert_allclose(turned.inverse(x, context=context).std(axis=0), 1.0)

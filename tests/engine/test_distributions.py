@@ -11,7 +11,8 @@ from scipy import stats
 from support.registry import ForeignBase, OwnBase
 
 import flowcore as fc
-from flowcore.distributions.transformed import short_name
+from flowcore.core import blocks
+from flowcore.distributions import transformed
 from flowcore.testing import randomize
 
 
@@ -91,6 +92,18 @@ def test_conditional_samples_follow_their_own_context():
     assert min(stats.kstest(wrong[:, i], "norm").pvalue for i in range(2)) < 1e-6
 
 
+@pytest.mark.parametrize("name", [name for name, make in FLOWS.items() if make().context_dim])
+def test_every_row_has_its_own_context_in_whatever_block_it_is(name, monkeypatch):
+    flow, found = FLOWS[name](), []
+    c = context_of(flow, 50)
+    for rows in (50, 7):
+        monkeypatch.setattr(blocks, "block_rows", lambda *of, rows=rows: rows)
+        monkeypatch.setattr(transformed, "DRAWS", rows)
+        x, log_p = flow.sample_and_log_prob((), rng=0, context=c)
+        found.append(np.column_stack([x, log_p, flow.log_prob(x, context=c)]))
+    np.testing.assert_allclose(*found, rtol=1e-9)
+
+
 @pytest.mark.parametrize("lead", [(), (1,), (4,), (2, 3), (0,)])
 def test_context_shapes(lead):
     """sample(n, context=c).shape == (n,) + c.shape[:-1] + (D,)"""
@@ -129,7 +142,7 @@ def test_stages_start_at_the_base_and_end_at_the_data():
 def test_short_names_of_inverses():
     maf = fc.MaskedAutoregressiveFlow(fc.MADE(2, [4]))
     names = [
-        short_name(b)
+        transformed.short_name(b)
         for b in (maf, fc.Invert(maf), fc.Invert(fc.Invert(maf)), fc.Invert(fc.Sigmoid(2)))
     ]
     assert names == ["MAF", "IAF", "MAF", "Invert(Sigmoid)"]

@@ -33,9 +33,10 @@ def test_a_fresh_one_is_its_permutation():
     assert b.n_params == 30 and not b.params.any()
 
 
-def test_scales_of_any_size_stay_accurate():
+@pytest.mark.parametrize("bound", [20.0, 30.0, None])
+def test_scales_of_any_size_stay_accurate(bound):
     """W with scales from 1e-8 to 1e8: the small ones are not lost next to the large ones."""
-    b = fc.LULinear.from_lu([[1e8, 2.0, 3.0], [0.5, 1e-8, 4.0], [-0.5, 2.0, 1.0]])
+    b = fc.LULinear.from_lu([[1e8, 2, 3], [0.5, 1e-8, 4], [-0.5, 2, 1]], log_scale_bound=bound)
     inverse = [[13 - 3.5e-8, -18 + 6e-8, 8 - 3e-8], [-6.5e8, 9e8, -4e8], [1.5, -2.0, 1.0]]
     np.testing.assert_allclose(b.inverse(np.eye(3)).T, inverse, rtol=1e-12)  # by hand
     np.testing.assert_allclose(b.inverse_log_det(np.eye(3)), np.zeros(3), atol=1e-12)

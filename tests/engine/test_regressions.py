@@ -42,6 +42,10 @@ DOMAINS = {  # a bijector, its domain, its codomain
         fc.Chain([fc.Blockwise([fc.Logit(1), fc.Permute([0])]), SWAP]),
         ([-np.inf, 0], [np.inf, 1]), R,
     ),
+    "a circle of three": (
+        fc.Chain([fc.Permute([1, 2, 0]), fc.Sigmoid(3, [0, 2, 4], [1, 3, 5])]),
+        R, ([2, 4, 0], [3, 5, 1]),
+    ),
     "there and back": (fc.Chain([fc.Sigmoid(2), LOGIT]), UNIT, UNIT),
     "after a layer": (fc.Chain([fc.RealNVP(2, hidden=[4]), LOGIT]), UNIT, R),
     "ends": (

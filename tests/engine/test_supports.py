@@ -197,7 +197,7 @@ def test_targets_and_starts_that_do_not_fit(log_target, options, message):
 @pytest.mark.parametrize(
     ("low", "high"),
     [(0, 1), (-np.inf, np.inf), (0, np.inf), (-np.inf, 2.0),
-     ([-np.inf, 0, -1.0], [np.inf, np.inf, 1.0])],
+     ([-np.inf, 0, -1.0], [np.inf, np.inf, 1.0]), ([0, 5, -1.0], np.inf), (-np.inf, [0, 5, -1.0])],
 )  # fmt: skip
 def test_a_box_is_a_bijector_onto_its_sides(low, high):
     bijector = box(low, high, 3)

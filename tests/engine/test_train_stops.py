@@ -163,6 +163,8 @@ def test_max_seconds_ends_a_run_as_an_interrupt_does(X):
     assert not history.interrupted
     expected, _ = fit(Banana(), X, epochs=3)
     np.testing.assert_array_equal(whole.params, expected.params)
+    with until(0.0):  # a limit inside another one
+        assert fit(Banana(), X, epochs=3, max_seconds=1e6)[1].interrupted
 
 
 def seconds_left():

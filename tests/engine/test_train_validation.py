@@ -17,7 +17,7 @@ from support.flows import (
 from support.flows import textbook_fit as fit
 
 import flowcore
-from flowcore.training import Adam, cosine_decay
+from flowcore.training import Adam, constant, cosine_decay
 
 
 @pytest.fixture
@@ -187,18 +187,19 @@ def test_context_goes_where_its_rows_go():
 
 @pytest.mark.parametrize(("batch_size", "updates"), [(50, 6), (64, 5), (None, 1)])
 @pytest.mark.parametrize("warm_up", [0, 3])
-def test_a_schedule_takes_exactly_the_planned_updates(X, batch_size, updates, warm_up):
+@pytest.mark.parametrize("schedule", ["cosine", "constant"])
+def test_a_schedule_takes_exactly_the_planned_updates(X, batch_size, updates, warm_up, schedule):
     """270 training rows: the user cannot know how many updates an epoch has."""
     options = {"epochs": 4, "batch_size": batch_size}
-    asked = []
+    asked, cosine = [], cosine_decay(0.1, 4 * updates, warm_up)
 
     def rate(step):
         asked.append(step)
-        return cosine_decay(0.1, 4 * updates, warm_up)(step)
+        return (cosine if schedule == "cosine" else constant(0.1, warm_up))(step)
 
     a, _ = fit(Banana(), X, learning_rate=rate, **options)
-    b, _ = fit(Banana(), X, learning_rate=0.1, schedule="cosine", warm_up=warm_up, **options)
-    c, _ = fit(Banana(), X, optimizer=Adam(0.1), schedule="cosine", warm_up=warm_up, **options)
+    b, _ = fit(Banana(), X, learning_rate=0.1, schedule=schedule, warm_up=warm_up, **options)
+    c, _ = fit(Banana(), X, optimizer=Adam(0.1), schedule=schedule, warm_up=warm_up, **options)
     assert asked == list(range(4 * updates))
     np.testing.assert_array_equal(a.params, b.params)
     np.testing.assert_array_equal(a.params, c.params)

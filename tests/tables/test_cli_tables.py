@@ -217,12 +217,15 @@ def test_missing_cells_are_filled_and_others_stay(numbers, capsys):
     assert "would be written twice" in refused(capsys, "impute", "abc.npz", "odd.csv", *wanted)
 
 
-def test_a_table_may_have_a_column_of_the_name_that_scores_have(tmp_path, capsys):
+@pytest.mark.parametrize("mark", [".", ","])
+def test_filled_cells_are_written_as_the_others_are(mark, tmp_path, capsys):
+    """And a table may have a column of the name that scores have."""
     schema = Schema((Column("log_prob", Kind("continuous")), Column("b", Kind("continuous"))))
     fc.save(TableDensity.of(schema, fc.Normal(2)), tmp_path / "ab.npz")
-    data = written(tmp_path / "ab.csv", ["log_prob,b", "-1.50,", ",0.20"])
-    first, second = run(capsys, "impute", tmp_path / "ab.npz", data).out.splitlines()[1:]
-    assert first.startswith("-1.50,") and second.endswith(",0.20") and "nan" not in first + second
+    data = written(tmp_path / "ab.csv", ["log_prob;b", f"-1{mark}50;", f";0{mark}20"])
+    printed = run(capsys, "impute", tmp_path / "ab.npz", data, "--decimal", mark).out
+    (a, _), (_, b) = [re.findall(rf"-?\d[{mark}]\d+", line) for line in printed.splitlines()[1:]]
+    assert a == f"-1{mark}50" and b == f"0{mark}20" and "nan" not in printed
 
 
 @pytest.mark.parametrize("header", [True, False])

@@ -16,6 +16,7 @@ from flowcore.tables import Column, Kind, Schema, TableDensity, fit_table, read_
 from flowcore.tables.categorical import CategoricalMixture
 from flowcore.tables.chow_liu_tree import ChowLiuTree
 from flowcore.tables.conditional import answers_of
+from flowcore.tables.frame import as_frame
 from flowcore.tables.frequencies import Frequencies
 from flowcore.tables.latent_classes import LatentClasses
 from flowcore.tables.proposal import Histogram, MixedMixture
@@ -353,8 +354,9 @@ def test_answers_without_mass_are_an_error_or_a_warning(density):
         assert density.given({"income": 1e-300, "age": 3}, n_draws=400).ess < 100
     holes = {"city": [None], "age": [3], "income": [1e-300], "rain": [1.0], "smokes": [None]}
     assert density.impute(holes, n=1).trusted.all()  # all values of the categories are evaluated
-    with pytest.warns(UserWarning, match="1 of 1 rows have answers that are not to be trusted"):
-        density.impute(holes | {"rain": [np.nan]}, n=1, n_draws=30)
+    rows = {name: 9 * values for name, values in (holes | {"rain": [np.nan]}).items()}
+    with pytest.warns(UserWarning, match="1 of 1 rows have answers that are not to be .*: row 7"):
+        density.impute(as_frame(rows).take([7]), n=1, n_draws=30)  # a part of a table
 
 
 # ------------------------------------------------------------------------ which cell
