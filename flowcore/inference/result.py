@@ -1,9 +1,14 @@
 """`Inference`: a flow and its target, with weighted draws, corrections and a verdict.
 
-    w_i = p~(x_i) / q(x_i),   x_i ~ q        E_p[f] = E_q[w f] / E_q[w],        Z = E_q[w]
+    w_i = p~(x_i) / r(x_i),   x_i ~ r        E_p[f] = E_r[w f] / E_r[w],        Z = E_r[w]
+    r = (1 - a) q + a t                      q the flow, t wide, a = 0.05
 
-The weights correct the flow, if it is `trusted`: k-hat describes the tail of the weights, and
-`missing_tail` detects a tail of p that no draw reaches.
+Reverse KL leaves out tails of p, and draws of q alone would not show them: a probability there
+would be 0 with an error of 0. So some draws come from t, a Student t density of 1.5 degrees of
+freedom with the mean and twice the deviations of q (a defensive mixture: Hesterberg, "Weighted
+average importance sampling and defensive mixture distributions", 1995). The weights correct the
+flow, if it is `trusted`: k-hat describes their tail, and `missing_tail` detects a tail of p that no
+draw reaches.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ import numpy as np
 from ..conditionals.weights import LEAST_ESS, MOST_K, normalized, quantiles
 from ..core.inputs import check_count
 from ..distributions import Mixture
+from ..mixtures import MultivariateTMixture
 from ..pareto import SHARE, pareto_smoothed, shape_of_tail
 from ..training import History, fit
 from . import verdict
@@ -34,15 +40,15 @@ if TYPE_CHECKING:
     from ..distributions import TransformedDistribution
 
 DRAWS = 20_000  # k-hat of fewer draws is too uncertain
+# of t: its share, its deviations in those of q, its degrees of freedom; draws that it needs, over D
+WIDE, WIDER, DF, LEAST = 0.05, 2.0, 1.5, 4
+LEAST_MEAN = 0.5  # of the weights, in their mean before: what a regression may correct
 LEVELS = (0.05, 0.5, 0.95)  # of the quantiles of a summary
-TAILS = (0.5, 0.05)  # shares of the draws beyond the thresholds of `missing_tail`
 MOST_K_OF_SQUARES = 0.85  # with an sd; the sd is shown without an error
-LONGEST = 0.9  # k of a tail whose missing part is estimated
+LONGEST = 0.9  # k of weights whose error can be estimated
 CHAINS, PER_CHAIN = 500, 20  # of moves; rows of each for `refit`
 LEAPFROGS, FAR = 8, 32  # of a move; for `refit`, which has to cross gaps
 EXACT = 0.99  # of the draws: with such an effective size hardly any mass is missing
-# of `missing_tail`, the least and most that log Z lacks; draws for each one that is far out
-OF_TAIL, LONGEST_TAIL, FARTHEST = 0.3, 1.0, 1000
 PLAIN = (bool, int, float, str, np.generic, type(None))  # settings that a file holds as they are
 
 
@@ -50,9 +56,9 @@ PLAIN = (bool, int, float, str, np.generic, type(None))  # settings that a file 
 class Inference:
     """The result of `infer`: weighted draws of p. Print it for their means and the verdict.
 
-    It holds a flow q, its target p~, and n draws of q with their weights. With a support, both are
-    densities of free coordinates y on the whole line, and `space` maps them to the parameters x.
-    Without a support, y is x.
+    It holds a flow q, its target p~, and n draws with their weights: most of q, and a twentieth of
+    a wide density t, for the tails. With a support, all are densities of free coordinates y on the
+    whole line, and `space` maps them to the parameters x. Without a support, y is x.
 
     Parameters
     ----------
@@ -74,8 +80,6 @@ class Inference:
         What the search for modes has found; None if there was none.
     moved : ndarray or None
         log p~ - log q (m,) of draws that were moved: see `missing_mass`. None: there were no moves.
-    moved_rows : ndarray or None
-        The moved draws y (m, d).
     missed : ndarray or None
         The share of p in a peak at the centre of each mode that q misses, (K,): see `doubts`.
 
@@ -99,8 +103,9 @@ class Inference:
     space: Space
     modes: Modes | None = None
     moved: np.ndarray | None = None
-    moved_rows: np.ndarray | None = None
     missed: np.ndarray | None = None
+    wide: MultivariateTMixture | None = None
+    n_wide: int = 0
 
     def __post_init__(self):
         if self.target is None:
@@ -111,10 +116,55 @@ class Inference:
         cls, flow: TransformedDistribution, target: LogTarget, n: int, rng: Seed = 0, history=None,
         space: Space | None = None, modes: Modes | None = None,
     ) -> Inference:  # fmt: skip
-        """n draws of a flow, weighted by a target."""
-        rows, log_q = flow.sample_and_log_prob(n, rng)
+        """n draws, weighted by a target."""
+        rng = np.random.default_rng(rng)
         space = Space(None, flow.dim) if space is None else space
-        return cls(flow, history, target, rows, log_q, *target(rows), space, modes)
+        n_wide = 0 if space.is_periodic or n <= LEAST * flow.dim else int(WIDE * n)
+        rows, log_q = flow.sample_and_log_prob(n - n_wide, rng)
+        log_p, slope = target(rows)
+        found = cls(flow, history, target, rows, log_q, log_p, slope, space, modes)
+        return found._with_wide(n_wide, rng) if n_wide else found
+
+    def _with_wide(self, n: int, rng: np.random.Generator) -> Inference:
+        """The same with n draws of t, too. The target may be anything so far out."""
+        mean, factor = self._near
+        wide = MultivariateTMixture(mean[None], WIDER * factor[None], df=DF)
+        rows = wide.sample(n, rng)
+        log_p, slope = self.target.anywhere(rows)
+        log_p = np.where(log_p < np.inf, log_p, np.nan)
+        return replace(
+            self,
+            rows=np.concatenate([self.rows, rows]),
+            log_q=np.concatenate([self.log_q, self.flow.log_prob(rows)]),
+            log_p=np.concatenate([self.log_p, log_p]),
+            slope=np.concatenate([self.slope, slope]),
+            wide=wide,
+            n_wide=n,
+        )
+
+    @property
+    def of_flow(self) -> slice:
+        """The draws of q, which stand before those of t."""
+        return slice(len(self.rows) - self.n_wide)
+
+    @cached_property
+    def _near(self) -> Gaussian:
+        """The Gaussian of the draws of q."""
+        rows = self.rows[self.of_flow]
+        return Gaussian(rows.mean(axis=0), factor_of(rows))
+
+    def _log_weight(self, rows: np.ndarray, log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
+        """log p~ - log r of rows (n,)."""
+        if self.wide is not None:
+            share = self.n_wide / len(self.rows)
+            log_t = self.wide.log_prob(rows)
+            log_q = np.logaddexp(np.log1p(-share) + log_q, np.log(share) + log_t)
+        return log_p - log_q
+
+    @cached_property
+    def log_weights(self) -> np.ndarray:
+        """log p~ - log r of the draws (n,): NaN where the target is."""
+        return self._log_weight(self.rows, self.log_p, self.log_q)
 
     def checked(self, rng: Seed = 0) -> Inference:
         """The same with what draws of q cannot show: `moved` draws, and `missed` peaks.
@@ -122,22 +172,22 @@ class Inference:
         Cost: 64,000 rows of the target for the moves, which are left out if q is close to p; a row
         for the centre of each mode, and 2,000 for each of those that q may miss.
         """
-        rng = np.random.default_rng(rng)
+        rng, moved = np.random.default_rng(rng), None
         least = max(LEAST_ESS, 2 * self.flow.dim)
-        moved = rows = None
         if least < self.effective_sample_size < EXACT * len(self.rows):
             rows = self._moves(1, LEAPFROGS, rng)
             moved = self.target.values(rows) - self.flow.log_prob(rows)
-        return replace(self, moved=moved, moved_rows=rows, missed=self._missed(rng))
+        return replace(self, moved=moved, missed=self._missed(rng))
 
     def _missed(self, rng: np.random.Generator) -> np.ndarray | None:
-        """(K,): see `missed`. Only a centre whose log p~ - log q towers over that of all draws can
+        """(K,): see `missed`. Only a centre whose log p~ - log r towers over that of all draws can
         be the top of a peak that has no draw."""
         if self.modes is None:
             return None
         centres = self.modes.centres
-        highest = np.max(self.log_p - self.log_q, initial=-np.inf, where=np.isfinite(self.log_p))
-        above = self.target.values(centres) - self.flow.log_prob(centres) > highest + TOWERS
+        highest = np.max(self.log_weights, initial=-np.inf, where=np.isfinite(self.log_p))
+        log_p, log_q = self.target.values(centres), self.flow.log_prob(centres)
+        above = self._log_weight(centres, log_p, log_q) > highest + TOWERS
         share = np.zeros(len(centres))
         for k in np.flatnonzero(above):
             share[k] = missed_share(self.target.values, self.flow, self.peak(k), rng)
@@ -145,12 +195,11 @@ class Inference:
 
     def peak(self, k: int) -> Gaussian:
         """The Gaussian of the curvature of log p~ at the centre of mode k."""
-        near = Gaussian(self.rows.mean(axis=0), factor_of(self.rows))
-        return peak_at(self.target, near, self.modes.centres[k])
+        return peak_at(self.target, self._near, self.modes.centres[k])
 
     def _moves(self, n: int, leapfrogs: int, rng: np.random.Generator) -> np.ndarray:
         """(n CHAINS, d): resampled draws after steps of HMC, which have no part in q."""
-        near = Gaussian(self.rows.mean(axis=0), factor_of(self.rows))
+        near = self._near
         start = np.linalg.solve(near.factor, (self.rows[self._chosen(CHAINS, rng)] - near.mean).T)
         log_p, options = near.target(self.target).anywhere, {"leapfrogs": leapfrogs, "rng": rng}
         u, _, _ = hmc(log_p, start.T, n, warm_up=15, step=0.3, **options)
@@ -180,23 +229,17 @@ class Inference:
 
     @cached_property
     def draws(self) -> Any:
-        """The draws of q, as arguments of the target: x (n, D), or {name: (n, *shape)}."""
-        return self.space.from_line(self.rows)[0]
-
-    @cached_property
-    def _points(self) -> Any:
-        """The draws, and below them the moved draws, as arguments of the target."""
-        if self.moved_rows is None:
-            return self.draws
-        return self.space.from_line(np.concatenate([self.rows, self.moved_rows]))[0]
+        """The draws, as arguments of the target: x (n, D), or {name: (n, *shape)}."""
+        with np.errstate(over="ignore"):  # far out, where p~ is 0
+            return self.space.from_line(self.rows)[0]
 
     @cached_property
     def _numbers(self) -> np.ndarray:
-        """`_points` as rows (n + m, K) of all numbers, in the order of `Space.labels`."""
-        share = self.weights
-        if self.moved_rows is not None:
-            share = np.append(share, np.zeros(len(self.moved_rows)))
-        return self.space.numbers(self._points, share)
+        """The draws as rows (n, K) of all numbers, in the order of `Space.labels`; 0 for those of
+        weight 0, which may be anything."""
+        return np.where(
+            self.weights[:, None] > 0, self.space.numbers(self.draws, self.weights), 0.0
+        )
 
     def log_prob(self, x: Any) -> np.ndarray:
         """log q of parameters x, in their own units, (n,); x as in `draws`.
@@ -216,15 +259,23 @@ class Inference:
         If p~ is 0 or not finite at some draws, q is the flow restricted to the other draws: see
         `elbo_and_error`.
         """
-        return elbo_and_error(self.log_p - self.log_q)
+        own = self.of_flow
+        return elbo_and_error(self.log_p[own] - self.log_q[own])
 
     @cached_property
     def _weighted(self) -> tuple[float, np.ndarray, float, float]:
         """log of the mean weight, shares (n,), effective number of draws, k-hat."""
-        log_w = np.where(np.isnan(self.log_p), -np.inf, self.log_p) - self.log_q
-        smoothed, k_hat = pareto_smoothed(log_w[None])
-        log_mean, share, ess = normalized(smoothed)
+        log_w = np.where(np.isnan(self.log_p), -np.inf, self.log_weights)
+        log_w[self.of_flow], k_hat = pareto_smoothed(log_w[None, self.of_flow])
+        log_mean, share, ess = normalized(log_w[None])
         return float(log_mean[0]), share[0], float(ess[0]), float(k_hat[0])
+
+    @cached_property
+    def _of_q(self) -> tuple[np.ndarray, np.ndarray]:
+        """(log p~ - log q, its shares), (m,), of the draws of q alone: for what q lacks."""
+        log_w = (self.log_p - self.log_q)[self.of_flow]
+        smoothed, _ = pareto_smoothed(np.where(np.isnan(log_w), -np.inf, log_w)[None])
+        return log_w, normalized(smoothed)[1][0]
 
     @property
     def k_hat(self) -> float:
@@ -246,43 +297,38 @@ class Inference:
 
     @property
     def log_evidence(self) -> tuple[float, float]:
-        """(log Z, standard error) in nats, from the mean weight.
+        """(log Z, standard error) in nats, from the mean weight, less what is known to be noise.
 
-            error = hypot(e / (1 - k), t, b)
-            e = (standard deviation of the weights) / (their mean) / sqrt(n)
-            t = f max(0, m - s sqrt(2 log 4d)), of both sides       f = 1 / (r - 1), in [0.3, 1]
-            b = max(0, the `missing_mass`)
+            Z = mean of v_i = w_i - b (t(x_i) / r(x_i) - 1)        error = hypot(e / (1 - k), m)
+            e = (standard deviation of v) / (mean of v) / sqrt(n)
+            m = max(0, the `missing_mass`)
 
-        Reverse KL lacks mass in the tails of p, where draws are rare and their weights large, so
-        the standard error e alone is too small. The factor 1 / (1 - k), chosen by measurement,
-        corrects it: k, in [0, 0.9], is the shape of the largest tenth of the weights, or k-hat if
-        it is larger. t stands for a tail that no draw reaches: m is the `missing_tail` of one side,
-        s its standard error, and r is -(y - its t) d log p / dy at the farthest draws; of the two
-        thresholds, the one that shows more.
+        The mean of t / r - 1 is 0, and b, the slope of a regression, makes the variance of v
+        smallest: so draws of t add no noise where q is exact (Owen and Zhou, "Safe and effective
+        importance sampling", 2000). The factor 1 / (1 - k), chosen by measurement, corrects an
+        error that is too small where weights have a long tail: k, in [0, 0.9], is k-hat.
         """
-        # Of an exponential tail with the share T, m is T log(a / T), where the share a of all draws
-        # is beyond t. Of a tail y^-r it is (r - 1) T. s sqrt(2 log 4d) is the largest of 4d
-        # estimates by chance. A median has much to see, but s is less where few draws are beyond t.
-        k = np.clip(max(shape_of_tail(self.weights[None])[0], self.k_hat), 0, LONGEST)
-        e = self.weights.std() * math.sqrt(len(self.rows))
-        t = self._tail_shares.sum(axis=0).max()
-        b = np.fmax(0, self.missing_mass[0])
-        return self._weighted[0], math.hypot(e / (1 - k), t, b)
+        k = np.clip(self.k_hat, 0, LONGEST)
+        v = self.weights * len(self.rows)
+        if self.wide is not None:
+            log_t = self.wide.log_prob(self.rows)
+            known = np.exp(self._log_weight(self.rows, log_t, self.log_q)) - 1
+            v = v - np.cov(v, known, ddof=0)[0, 1] / known.var() * known
+        e = v.std() / math.sqrt(len(v))
+        error = math.hypot(e / (1 - k), np.fmax(0, self.missing_mass[0]))
+        return self._weighted[0] + math.log(max(v.mean(), LEAST_MEAN)), error
 
     def expectation(self, function: Callable = lambda x: x) -> tuple[Any, Any]:
         """(E_p[f], standard error) of f(x) (n, ...), by self-normalised weights.
 
-            error = hypot(e / (1 - k), t, b)                           k = max(0, `k_hat_of` f)
-            e = sqrt(sum_i w_i^2 (f_i - E_p[f])^2)
-            t = sum over both sides of (share of p in the missing tail) |f at its end - E_p[f]|
-            b = |mean of (1 - r_i) (f_i - E_p[f])| of moved draws      see `missing_mass`
+            error = sqrt(sum_i w_i^2 (f_i - E_p[f])^2) / (1 - k)       k = max(0, `k_hat_of` f)
 
-        t and b stand for what q misses, as in `log_evidence`; t is the largest of all coordinates.
         The error is infinite where the expectation may not exist: where `k_hat_of` is above 0.7.
         function gets the same argument as the target. If it returns a dictionary, as it does by
         default for named parameters, the results are two dictionaries.
         """
-        values = function(self._points)
+        with np.errstate(over="ignore", invalid="ignore"):  # far out, where p~ is 0
+            values = function(self.draws)
         mean = mapped(lambda one: self._mean_and_error(one)[0], values)
         return mean, mapped(lambda one: self._mean_and_error(one)[1], values)
 
@@ -304,34 +350,11 @@ class Inference:
         tails = self.weights[good] * np.abs(values - np.median(values, axis=0)).T
         return shape_of_tail(tails, SHARE).reshape(shape)
 
-    def _moments(self, values) -> tuple[np.ndarray, np.ndarray]:
-        values = self._where_p(np.asarray(values, float))
-        w = self.weights.reshape((-1,) + (1,) * (values.ndim - 1))
-        mean = np.sum(w * values, axis=0)
-        return mean, np.sqrt(np.sum(w**2 * (values - mean) ** 2, axis=0))
-
-    def _where_p(self, values: np.ndarray) -> np.ndarray:
-        """f (n, ...), 0 at draws where p~ is 0: it need not be defined there."""
-        return np.where(self.weights.reshape((-1,) + (1,) * (values.ndim - 1)) > 0, values, 0.0)
-
     def _mean_and_error(self, values) -> tuple[np.ndarray, np.ndarray]:
-        """See `expectation`, of the values of f at `_points`."""
-        of_draws, of_moved = np.split(np.asarray(values, float), [len(self.rows)])
-        mean, error = self._moments(of_draws)
-        k = np.maximum(self._k_of(of_draws), 0)
-        error = error / (1 - np.minimum(k, MOST_K))
-        error = np.hypot(error, self._lost_in_tails(of_draws, mean))
-        if len(of_moved):
-            lost = np.tensordot(1 - self._reached, of_moved - mean, axes=1) / len(of_moved)
-            error = np.hypot(error, np.abs(lost))
-        return mean, np.where(k > MOST_K, np.inf, error)
-
-    def _lost_in_tails(self, values: np.ndarray, mean: np.ndarray) -> np.ndarray:
-        """t of `expectation`: f in a missing tail is like the mean of f over the farthest draws."""
-        values = self._where_p(values)
-        ends = [[values[rows].mean(axis=0) for rows in side.T] for side in self._farthest]
-        share = self._tail_shares.reshape(2, -1, *(1,) * mean.ndim)
-        return np.sum(share * np.abs(ends - mean), axis=0).max(axis=0)
+        """See `expectation`."""
+        mean, error = mean_and_error(np.asarray(values, float), self.weights)
+        k = np.maximum(self._k_of(values), 0)
+        return mean, np.where(k > MOST_K, np.inf, error / (1 - np.minimum(k, MOST_K)))
 
     def summary(self) -> dict[str, dict[str, float]]:
         """{name: {"mean", "error", "sd", "5%", "50%", "95%"}} of every number of the parameters.
@@ -340,12 +363,12 @@ class Inference:
         `k_hat_of`. An angle is counted within half a turn of its circular mean, so it may lie
         outside of its support. As a table: `pd.DataFrame(found.summary()).T`.
         """
-        mean, error = self._mean_and_error(self._numbers)
-        values = self._numbers[: len(self.rows)]
+        values = self._numbers
+        mean, error = self._mean_and_error(values)
         squares = (values - mean) ** 2
         exists = np.isfinite(error), np.isfinite(error) & (self._k_of(squares) <= MOST_K_OF_SQUARES)
         mean = np.where(exists[0], mean, np.nan)
-        deviation = np.sqrt(np.where(exists[1], self._moments(squares)[0], np.nan))
+        deviation = np.sqrt(np.where(exists[1], self.weights @ squares, np.nan))
         levels = quantiles(values, self.weights, LEVELS)
         columns = np.stack([mean, error, deviation, *levels], axis=1).tolist()
         names = ("mean", "error", "sd", *(f"{level:.0%}" for level in LEVELS))
@@ -377,64 +400,38 @@ class Inference:
         An improper target, of infinite integral, has a slope of about the number of improper
         directions. NaN if p~ is not finite at some draws.
         """
-        pull = np.sum((self.rows - self.rows.mean(axis=0)) * self.slope, axis=1)
-        if not np.isfinite(self.log_p).all():
+        own = self.of_flow
+        if not np.isfinite(self.log_p[own]).all():
             return math.nan, math.nan
+        pull = np.sum((self.rows[own] - self._near.mean) * self.slope[own], axis=1)
         with np.errstate(over="ignore"):  # slopes of a draw far out, where p is 0 to all digits
             error = float(pull.std() / math.sqrt(len(pull)))
         return self.flow.dim + float(pull.mean()), error
 
     @cached_property
     def missing_tail(self) -> tuple[float, float]:
-        """(estimated share of p in a tail that no draw reaches, standard error).
+        """(estimated share of p in a tail that no draw of q reaches, standard error).
 
-            E_p[1(y > t)] + E_p[(y - t)_+ d log p / dy]         0 for a proper p, by parts
+            E_p[1(y > c)] + E_p[(y - c)_+ d log p / dy]         0 for a proper p, by parts
 
-        where t is the median of a coordinate, or has a twentieth of the draws beyond it. The
-        estimate is that of the t, the coordinate and the side with the most significant result. It
-        is NaN if p~ is not finite at some draws.
+        where c is the median of a coordinate. The estimate is that of the coordinate and the side
+        of c with the most significant result, by draws of q alone, with the weights p~ / q. It is
+        NaN if p~ is not finite at some of them.
         """
-        share, error, _ = self._tails
+        own = self.of_flow
+        if not np.isfinite(self.log_p[own]).all():
+            return math.nan, math.nan
+        far = self.rows[own] - np.median(self.rows[own], axis=0)
+        terms = [(side * far > 0) * (1 + far * self.slope[own]) for side in (-1, 1)]
+        share, error = mean_and_error(np.concatenate(terms, axis=1), self._of_q[1])
         worst = np.argmax(share - verdict.SURE * error)
-        return float(share.flat[worst]), float(error.flat[worst])
-
-    @cached_property
-    def _tails(self) -> np.ndarray:
-        """(3, 2 L, d): m, s and r, see `log_evidence`, below and above each coordinate, for each of
-        the L = 2 shares of draws in TAILS. NaN if p~ is not finite at some draws."""
-        if not np.isfinite(self.log_p).all():
-            return np.full((3, 2 * len(TAILS), self.flow.dim), math.nan)
-        found = []
-        for tail in TAILS:
-            for level, side, ends in zip((tail, 1 - tail), (-1, 1), self._farthest, strict=True):
-                far = self.rows - np.quantile(self.rows, level, axis=0)
-                pull = far * self.slope
-                m, s = self._moments((side * far > 0) * (1 + pull))
-                found.append([m, s, -np.median(np.take_along_axis(pull, ends, axis=0), axis=0)])
-        return np.swapaxes(found, 0, 1)
-
-    @cached_property
-    def _farthest(self) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers (n / 1000, d) of the farthest draws, below and above, of each coordinate."""
-        n = -(-len(self.rows) // FARTHEST)
-        order = np.argsort(self.rows, axis=0)
-        return order[:n], order[-n:]
-
-    @cached_property
-    def _tail_shares(self) -> np.ndarray:
-        """(2, d): the share of p in a missing tail beyond what chance shows, f max(0, m - ...) of
-        `log_evidence`, below and above each coordinate; 0 if p~ is not finite at some draws."""
-        m, s, r = self._tails
-        beyond = np.maximum(0, m - s * math.sqrt(2 * math.log(m.size)))
-        share = beyond / np.clip(r - 1, 1 / LONGEST_TAIL, 1 / OF_TAIL)
-        return np.nan_to_num(share).reshape(len(TAILS), 2, -1).max(axis=0)
+        return float(share[worst]), float(error[worst])
 
     @cached_property
     def missing_mass(self) -> tuple[float, float]:
         """(estimated share of p where q has next to no draws, standard error), by moves.
 
-            1 - mean of r over moved draws       r = f / mean of f over weighted draws
-                                                 f = min(1, Z q / p~)
+            1 - mean of f over moved draws / mean of f over weighted draws,    f = min(1, Z q / p~)
 
         500 resampled draws take 16 steps of Hamiltonian Monte Carlo. They enter gaps of q near its
         draws, such as the seam of a ring, where f is about 0, but reach no mode far away. NaN
@@ -442,15 +439,11 @@ class Inference:
         """
         if self.moved is None:
             return math.nan, math.nan
-        ratio = self._reached  # its error is small: draws of q are many
-        return 1 - float(ratio.mean()), float(ratio.std() / math.sqrt(len(ratio)))
-
-    @cached_property
-    def _reached(self) -> np.ndarray:
-        """r (m,) of the moved draws, see `missing_mass`: about 0 where q has no draws."""
-        each = self.log_p - self.log_q, self.moved
+        log_w, weights = self._of_q
+        each = log_w, self.moved
         of_q, of_p = (np.exp(-np.maximum(log_w - self._weighted[0], 0)) for log_w in each)
-        return of_p / self._moments(of_q)[0]
+        ratio = of_p / mean_and_error(of_q, weights)[0]  # its error is small: draws are many
+        return 1 - float(ratio.mean()), float(ratio.std() / math.sqrt(len(ratio)))
 
     @property
     def doubts(self) -> list[str]:
@@ -502,8 +495,8 @@ class Inference:
         probability min(1, w(y') / w(y)). It starts at a resampled draw. Cost: n draws.
         """
         rng = np.random.default_rng(rng)
-        proposed = Inference.of(self.flow, self.target, n, rng)
-        log_w = proposed.log_p - proposed.log_q
+        proposed, log_q = self.flow.sample_and_log_prob(n, rng)
+        log_w = self.target(proposed)[0] - log_q
         (start,) = self._chosen(1, rng)
         now, at = self.log_p[start] - self.log_q[start], -1
         place, bars = np.empty(n, int), np.log(rng.random(n))
@@ -511,7 +504,7 @@ class Inference:
             if bars[i] < log_w[i] - now:
                 now, at = log_w[i], i
             place[i] = at
-        chain = np.where((place < 0)[:, None], self.rows[start], proposed.rows[place])
+        chain = np.where((place < 0)[:, None], self.rows[start], proposed[place])
         return self.space.from_line(chain)[0], float(np.mean(place == np.arange(n)))
 
     @property
@@ -554,6 +547,17 @@ class Inference:
 
     def __str__(self):
         return verdict.report(self)
+
+
+def mean_and_error(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(weighted mean, its standard error) of values (n, ...), for weights (n,) of sum 1.
+
+    Values where the weight is 0 need not be defined.
+    """
+    w = weights.reshape((-1,) + (1,) * (values.ndim - 1))
+    values = np.where(w > 0, values, 0.0)
+    mean = np.sum(w * values, axis=0)
+    return mean, np.sqrt(np.sum(w**2 * (values - mean) ** 2, axis=0))
 
 
 def _missing(y):

@@ -106,6 +106,11 @@ class Space(Record):
         )
 
     @property
+    def is_periodic(self) -> bool:
+        """Whether x is periodic in y, so that a density of y is one of a turn."""
+        return self.centres is None and bool(self.places_of_angles)
+
+    @property
     def places_of_angles(self) -> list[slice]:
         """Where the angles are among the free coordinates."""
         return [own for p, own in self._with_places() if isinstance(p.support, Angle)]

@@ -33,11 +33,12 @@ NUMBERS = ("no", "one", "two", "three", "four", "five")  # in words
 def doubts(found: Inference) -> list[str]:
     """See `Inference.doubts`."""
     k, ess, n, reasons = found.k_hat, found.effective_sample_size, len(found.rows), []
+    log_p = found.log_p[found.of_flow]  # what is farther out may be anything
     least = max(LEAST_ESS, n * next(share for most, share in SHARES if k <= most))
     if ess < least:
         reasons.append(f"at this k-hat they must be worth {least:,.0f}")
     for (share, error), where in (
-        (found.missing_tail, "a tail that no draw reaches"),
+        (found.missing_tail, "a tail that no draw of the flow reaches"),
         (found.missing_mass, "gaps of the flow, which moved draws have found"),
     ):
         if share > max(MISSING, SURE * error):
@@ -55,16 +56,16 @@ def doubts(found: Inference) -> list[str]:
             "if more epochs do not end that, the target is improper (its integral is infinite)"
         )
     diverged = found.history is not None and "diverged" in found.history.settings
-    if diverged and not np.isfinite(found.log_p).all():
+    if diverged and not np.isfinite(log_p).all():
         reasons.append("tails cannot be checked, because log p is not finite at some draws")
     if diverged and not found.history.train_nll:
         reasons.append("training diverged in its first epoch")
-    if (lost := np.isnan(found.log_p).mean()) > MOST_NAN:
+    if (lost := np.isnan(log_p).mean()) > MOST_NAN:
         reasons.append(
             f"the target is NaN at {lost:.0%} of the draws, by an error or outside of a "
             "support: pass support=, or return -inf there"
         )
-    if reasons and (outside := np.count_nonzero(np.isneginf(found.log_p))):
+    if reasons and (outside := np.count_nonzero(np.isneginf(log_p))):
         reasons.append(f"log p is -inf at {outside:,} draws: pass support= if it has bounds")
     return reasons
 
@@ -134,7 +135,8 @@ def report(found: Inference) -> str:
     if any(math.isnan(row["sd"]) for row in summary.values()):
         lines.append("-: it may not exist, or too few draws determine it: see k_hat_of()")
     lines.append(f"log evidence {log_z:.3f} +- {error:.3f}, ELBO {elbo:.3f} +- {elbo_error:.3f}")
-    for value, bad in (("-inf", np.isneginf(found.log_p)), ("NaN", np.isnan(found.log_p))):
+    log_p = found.log_p[found.of_flow]
+    for value, bad in (("-inf", np.isneginf(log_p)), ("NaN", np.isnan(log_p))):
         if bad.any():
             lines.append(f"log p is {value} at {np.count_nonzero(bad):,} of {len(bad):,} draws")
     return "\n".join([*lines, found.verdict])

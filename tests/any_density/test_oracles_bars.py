@@ -46,10 +46,11 @@ def below(density, *levels, j=0):
 def von_mises(*concentrations):
     """Independent angles with the density exp(k cos a) / (2 pi I_0(k))."""
     kappa = np.array(concentrations)
-    far = -stats.vonmises(kappa[0]).ppf(0.005)
+    far, end = -stats.vonmises(kappa[0]).ppf([0.005, 0.0005])
     expectations = {
         "cos": (lambda x: np.cos(x[:, 0]), iv(1, kappa[0]) / iv(0, kappa[0])),
         "p of the far side": (lambda x: (np.abs(x[:, 0]) > far) * 1.0, 0.01),
+        "p of the end": (lambda x: (np.abs(x[:, 0]) > end) * 1.0, 0.001),
         "sin": (lambda x: np.sin(x[:, -1]), 0.0),
     }
     log_z = np.sum(np.log(2 * np.pi * iv(0, kappa)))
@@ -105,6 +106,15 @@ TARGETS = {
     "angle, broad": von_mises(2.0),
     "angle": von_mises(5.0),
     "angles": von_mises(0.5, 8.0),
+    "t(3)": Target(
+        lambda x: -2 * anp.log1p(x[:, 0] ** 2 / 3), -stats.t(3).logpdf(0),
+        below(stats.t(3), 0.001, 0.7, 0.999),
+    ),
+    "beta, a pole": Target(
+        lambda x: -0.5 * anp.log(x[:, 0]) + 1.5 * anp.log1p(-x[:, 0]),
+        gammaln(0.5) + gammaln(2.5) - gammaln(3), below(stats.beta(0.5, 2.5), 0.001, 0.1, 0.9),
+        support=(0, 1),
+    ),
     "gamma": Target(
         lambda x: 2 * anp.log(x[:, 0]) - x[:, 0], gammaln(3), below(stats.gamma(3), 0.05, 0.5, 0.9),
         support="positive",

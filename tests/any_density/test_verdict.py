@@ -40,6 +40,15 @@ def weighted(base, scale, log_p, n=20_000, rng=0):
     return fc.Inference.of(flow, LogTarget(log_p, base.dim), n, rng)
 
 
+def test_a_tail_beyond_all_draws_of_the_flow_has_its_probability():
+    found, truth = weighted(fc.Normal(1), 1.0, student(3.0)), stats.t(3).sf(10)
+    assert found.rows[found.of_flow].max() < 10
+    value, error = found.expectation(lambda x: x[:, 0] > 10)
+    assert abs(value - truth) < 3 * error < truth
+    value, error = found.log_evidence
+    assert abs(value) < 3 * error < 0.01
+
+
 def of_weights(log_w, n=20_000):
     """Weights as they are given, of draws that show nothing else."""
     found = weighted(fc.Normal(1), 1.0, normal, n)
@@ -62,7 +71,10 @@ class Most:
         return self.p.ppf(np.random.default_rng(rng).uniform(*self.ends, (n, 1)))
 
     def log_prob(self, x):
-        return self.p.logpdf(x[:, 0]) - np.log(np.subtract(*self.ends[::-1]))
+        level = self.p.cdf(x[:, 0])
+        inside = (level > self.ends[0]) & (level < self.ends[1])
+        log_p = self.p.logpdf(x[:, 0]) - np.log(np.subtract(*self.ends[::-1]))
+        return np.where(inside, log_p, -np.inf)
 
 
 LACKING = {  # q, p, the widest useful error
