@@ -198,6 +198,7 @@ def diagnose(
             if held_out.context is not None:
                 each = np.repeat(own.index, own.x.shape[1])
             drawn = np.where(there[each], drawn, np.nan)
+            place = numbers.frame.row_numbers(place)
         worst = worst_rows(held_out.x, shown, log_p, own.flat, drawn_log_p, names, place)
         ranked = own.index if drawn_log_p.ndim > 1 else slice(None)  # a row by its own draws
         tests = [
@@ -301,7 +302,7 @@ def _of_categories(density, X_held_out, X_train, draws, alpha, hide, rng) -> Dia
     place = np.flatnonzero(~np.isnan(log_p))
     if n := len(log_p) - len(place):
         warn(f"{n:,} rows left out for missing values")
-    log_p = log_p[place]
+    log_p, place = log_p[place], X_held_out.row_numbers(place)
     if len(log_p) < FEWEST:
         raise ValueError(f"X_held_out has {len(log_p)} complete rows: at least {FEWEST} are needed")
     tests = [*support(log_p, place), level(log_p, drawn, rng), tails(log_p, drawn, place)]
