@@ -66,10 +66,12 @@ def diagnose(
 
     Held-out rows have to be new to the density. Validation rows are not, because they chose the
     best epoch or stopped the training. `diagnose` warns if most of the rows are training rows, or
-    if more than 5% are copies, which count once.
+    if more than 5% are copies, which count once. All others count equally, whatever the weights of
+    the fit were.
 
     How often does it blame a density that is the truth? All p-values are adjusted together, by
-    Holm's method, so 95% of the reports find nothing (alpha=0.05). Log-densities are in nats.
+    Holm's method, in which all tests of a kind weigh as much as one, so 95% of the reports find
+    nothing (alpha=0.05). Log-densities are in nats.
 
     Cost: log_prob of all rows, `draws` samples and their log_prob, a classifier on at most 5000
     rows; seconds for most flows. Errors: ValueError for rows of a wrong shape, fewer than 10 rows,
