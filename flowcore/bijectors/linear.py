@@ -85,7 +85,8 @@ class Standardization(Bijector):
 
     def bind(self, at: Workspace, direction: str) -> Bound:
         mean, forward = self.mean[:, None], direction == "forward"
-        linear, transposed, log_dets = self._linear(forward, at.dtype)
+        with np.errstate(over="ignore"):  # the slope of a scale of 1e-100 is no float32
+            linear, transposed, log_dets = self._linear(forward, at.dtype)
         scale = np.abs(getattr(self, self.fitted[1])).reshape((self.dim, -1)).max(axis=1)
         if forward and (np.abs(self.mean) * np.finfo(at.dtype).eps > scale).any():
             warn(

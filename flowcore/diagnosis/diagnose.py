@@ -66,10 +66,12 @@ def diagnose(
 
     Held-out rows have to be new to the density. Validation rows are not, because they chose the
     best epoch or stopped the training. `diagnose` warns if most of the rows are training rows, or
-    if more than 5% are copies, which count once.
+    if more than 5% are copies, which count once. All others count equally, whatever the weights of
+    the fit were.
 
     How often does it blame a density that is the truth? All p-values are adjusted together, by
-    Holm's method, so 95% of the reports find nothing (alpha=0.05). Log-densities are in nats.
+    Holm's method, in which all tests of a kind weigh as much as one, so 95% of the reports find
+    nothing (alpha=0.05). Log-densities are in nats.
 
     Cost: log_prob of all rows, `draws` samples and their log_prob, a classifier on at most 5000
     rows; seconds for most flows. Errors: ValueError for rows of a wrong shape, fewer than 10 rows,
@@ -198,6 +200,7 @@ def diagnose(
             if held_out.context is not None:
                 each = np.repeat(own.index, own.x.shape[1])
             drawn = np.where(there[each], drawn, np.nan)
+            place = numbers.frame.row_numbers(place)
         worst = worst_rows(held_out.x, shown, log_p, own.flat, drawn_log_p, names, place)
         ranked = own.index if drawn_log_p.ndim > 1 else slice(None)  # a row by its own draws
         tests = [
@@ -301,7 +304,7 @@ def _of_categories(density, X_held_out, X_train, draws, alpha, hide, rng) -> Dia
     place = np.flatnonzero(~np.isnan(log_p))
     if n := len(log_p) - len(place):
         warn(f"{n:,} rows left out for missing values")
-    log_p = log_p[place]
+    log_p, place = log_p[place], X_held_out.row_numbers(place)
     if len(log_p) < FEWEST:
         raise ValueError(f"X_held_out has {len(log_p)} complete rows: at least {FEWEST} are needed")
     tests = [*support(log_p, place), level(log_p, drawn, rng), tails(log_p, drawn, place)]

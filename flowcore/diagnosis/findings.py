@@ -82,7 +82,7 @@ class Finding:
     sentence  the result in words (for a test: if it is significant), or ""
     remedy    a key of `advice.ADVICE`; "": the same as kind
     fix       its options: arguments of the fit, such as {"kind": {column: kind}}
-    rows      indices of held-out rows
+    rows      numbers of held-out rows, in the table of the caller
     counts    a histogram of 20 equal bins, which should be flat
     levels    a column's commonest values: (value, share of the rows, share of the draws)
     """
@@ -124,6 +124,8 @@ def holm(p_values: Sequence[float], weights: Sequence[float]) -> list[float]:
 
     Holm's weighted method, 1979: in the order of p/w each is compared with alpha times its share of
     the weights that are left.
+
+        adjusted_i = min(1, max_(j <= i) p_j (w_j + w_(j+1) + ... + w_m) / w_j)
     """
     p, w = np.asarray(p_values, float), np.asarray(weights, float)
     order = np.argsort(p / w, kind="stable")

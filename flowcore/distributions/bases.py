@@ -64,10 +64,10 @@ class MultivariateNormalDiag(BaseDistribution):
     def bind(self, at: Workspace) -> Bound:
         log_scale = at.number(np.log(self.scale_diag).sum())
         normal, normal_back = Normal(self.dim).bind(at)
-        loc, scale = (a.astype(at.dtype)[:, None] for a in (self.loc, self.scale_diag))
+        loc, scale = self.loc[:, None], self.scale_diag.astype(at.dtype)[:, None]
 
         def run(z, l):
-            normal((np.asarray(z, at.dtype) - loc) / scale, l)
+            normal((z - loc) / scale, l)  # in float64, which `normal` casts: loc may be large
             np.subtract(l, log_scale, l)
 
         return run, lambda l_bar: normal_back(l_bar) / scale
@@ -185,12 +185,12 @@ class Laplace(BaseDistribution):
         return law_of(law.cdf, law.ppf)
 
     def bind(self, at: Workspace) -> Bound:
-        loc, scale = (a.astype(at.dtype)[:, None] for a in (self.loc, self.scale))
+        loc, scale = self.loc[:, None], self.scale.astype(at.dtype)[:, None]
         constant, u = at.number(np.log(2 * self.scale).sum()), None
 
         def run(z, l):
             nonlocal u
-            u = (np.asarray(z, at.dtype) - loc) / scale
+            u = np.asarray(z - loc, at.dtype) / scale
             np.subtract(l, np.abs(u).sum(axis=0) + constant, l)
 
         def back(l_bar):

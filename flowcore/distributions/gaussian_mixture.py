@@ -79,6 +79,7 @@ class GaussianMixture(BaseDistribution):
         """Fit a mixture to the rows of X (n, D), in their own units, by scikit-learn's EM."""
         mixture = imported("sklearn.mixture")
         n_components = check_dim("n_components", n_components)
+        X = as_numbers("X", X).astype(float)
         standardize = Standardize.from_data(X)  # EM's tolerances are absolute numbers
         rows = standardize.inverse(X)
         if len(rows) < n_components:

@@ -254,13 +254,13 @@ class EllipticalMixture(BaseDistribution):
     def bind(self, at: Workspace) -> Bound:
         if at.present is not None:
             return self._bind_marginals(at)
-        inverse, means = (a.astype(at.dtype) for a in (self.inverse_factors, self.means[..., None]))
+        inverse, means = self.inverse_factors, self.means[..., None]  # float64: rows may be far out
         constant = np.log(self.weights) - _log_diagonal(self.scale_tril) + self._log_norm(self.dim)
-        constant, kept = constant.astype(at.dtype)[:, None], None
+        constant, kept = constant[:, None], None
 
         def run(z, l):
             nonlocal kept
-            u = inverse @ (np.asarray(z, at.dtype) - means)  # (K, D, N)
+            u = inverse @ (z - means)  # (K, D, N)
             fall, slope = self._profile((u * u).sum(axis=1), self.dim)
             terms = constant + fall
             log_prob, posterior = log_sum_exp(terms, out=terms)
@@ -270,7 +270,7 @@ class EllipticalMixture(BaseDistribution):
         def back(l_bar):
             u, slope, posterior = kept
             u_bar = u * (slope * posterior * l_bar)[:, None]
-            return -(inverse.transpose(0, 2, 1) @ u_bar).sum(axis=0)
+            return -(inverse.transpose(0, 2, 1) @ u_bar).sum(axis=0).astype(at.dtype)
 
         return run, back
 

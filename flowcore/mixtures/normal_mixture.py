@@ -192,7 +192,7 @@ def _weighted_rows(X, n_components, sample_weight, missing):
     x = mean + scale z of what they know; or a ValueError."""
     if missing not in MISSING:
         raise ValueError(f"missing must be one of {', '.join(map(repr, MISSING))}: got {missing!r}")
-    x, labels = as_numbers("X", X), column_labels(X)
+    x, labels = as_numbers("X", X).astype(float), column_labels(X)
     if x.ndim != 2:
         raise ValueError(f"X must be rows (n, D), not of shape {x.shape}")
     weight = np.ones(len(x)) if sample_weight is None else sample_weight

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import Parametric, Step, as_numbers, call, check_overrides, copied
-from ..core.inputs import FLOATS, check_dim
+from ..core.inputs import FLOATS, as_integers, check_dim
 from .activations import ACTIVATIONS, MOMENTS, STEEPNESS
 from .layers import BlockTriangular, Layer
 
@@ -319,8 +319,8 @@ def circular_indices(circular: Sequence[int], dim: int) -> tuple[int, ...]:
     """The indices of angles among dim inputs, sorted; or a ValueError."""
     if np.ndim(circular) != 1:
         raise ValueError(f"circular must be a list of coordinates, such as [0], not {circular!r}")
-    found = sorted(check_dim("circular", i, least=0) for i in circular)
-    if len(set(found)) < len(found) or (found and found[-1] >= dim):
+    found = sorted(as_integers("circular", circular).tolist())
+    if len(set(found)) < len(found) or not set(found) <= set(range(dim)):
         raise ValueError(f"circular must list different coordinates of 0..{dim - 1}: {circular!r}")
     return tuple(found)
 

@@ -533,7 +533,7 @@ class TableDensity(DensityMixin, BaseEstimator):
         names = tuple(self.encoding.names)
         frame = self.schema_.select(X, self.ignore_extra)
         codes, x, unknown = self.encoding.encode(frame)
-        _warn_left_out(unknown, "missing values, and not counted in row numbers")
+        _warn_left_out(unknown, "missing values")
         known, levels = ~unknown, None
         if self._one_hot is not None:
             levels = self._one_hot.levels(codes)

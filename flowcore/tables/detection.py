@@ -145,9 +145,11 @@ def decimals_of(x: np.ndarray) -> int | None:
     for decimals in range(MOST_DECIMALS + 1):
         with np.errstate(all="ignore"):
             scaled = x * 10.0**decimals
+            # numbers that differ by less, such as nanometres in metres, are not all equal
+            rounding = 1e-8 * min(1.0, np.ptp(scaled)) + 4 * EPS * np.abs(scaled)
         if not (np.abs(scaled) < 2**53).all():
             break
-        if (np.abs(scaled - np.rint(scaled)) <= 1e-8 + 4 * EPS * np.abs(scaled)).all():
+        if (np.abs(scaled - np.rint(scaled)) <= rounding).all():
             return decimals
     return None
 
@@ -297,7 +299,8 @@ def _shape(x: np.ndarray) -> tuple[Kind | None, str]:
     if len(x) < FEW_ROWS or x[0] <= 0:
         return None, ""
     log = np.log(x)
-    gain = _normal_score(log, log) - _normal_score(x, 0.0)
+    log -= log[-1]
+    gain = _normal_score(log, log) - _normal_score(x / x[-1], 0.0)  # the square of 1e-200 is 0
     z = log - log.mean()
     if not GAIN < gain < math.inf or np.mean(z**3) < LEFT_SKEWED * np.mean(z**2) ** 1.5:
         return None, ""

@@ -47,6 +47,7 @@ def test_of_a_cylinder_only_the_line_is_standardised():
     "make, message",
     [
         (lambda: flows.nsf(2, circular=[2]), r"different coordinates of 0..1"),
+        (lambda: flows.nsf(2, circular=[True, False]), "must hold integers, not bool"),
         (lambda: flows.nsf(2, circular=[1], base=fc.Normal(2)), "base must be one of"),
         (lambda: fc.MLP(2, (1,), circular=[-1]), "circular"),
         (lambda: flows.nsf(2, circular=[1], bounded=(0, 1)), "leave out bounded="),

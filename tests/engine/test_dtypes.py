@@ -115,3 +115,22 @@ def test_float32_stays_float32_for_every_number_of_rows(name, n):
     x, log_prob = flow.sample_and_log_prob(n, rng=0)
     assert x.dtype == log_prob.dtype == F32
     np.testing.assert_array_equal(x, rebuilt.sample(n, rng=0))
+
+
+FAR = {
+    "a normal mixture": lambda x: fc.MultivariateNormalMixture.from_data(x, 2),
+    "a t mixture": lambda x: fc.MultivariateTMixture.from_data(x, "bic"),
+    "holes": lambda x: fc.MultivariateNormalMixture.from_data(
+        np.where(x > 1e6 + 2, x, np.nan), 1, missing="learn"
+    ),
+    "GaussianMixture": lambda x: fc.GaussianMixture.from_data(x, 2),
+    "MultivariateNormalDiag": lambda x: fc.MultivariateNormalDiag([1e6 + 0.3] * D, 2.0),
+    "Laplace": lambda x: fc.Laplace(D, 1e6 + 0.3, 2.0),
+}
+
+
+@pytest.mark.parametrize("name", FAR)
+def test_far_from_0_float32_rows_have_the_densities_of_float64(name):
+    x = 1e6 + rows(400, F32)
+    found, expected = (FAR[name](own).log_prob(own) for own in (x, x.astype(F64)))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)

@@ -43,7 +43,7 @@ CALLS = {
     "initialize": (WAITING.initialize, "x"),
     "initialize of a flow": (fc.flows.maf(D, 1, [8]).initialize, "x"),
     "Standardize.from_data": (fc.Standardize.from_data, "x"),
-    "GaussianMixture.from_data": (lambda X: fc.GaussianMixture.from_data(X, 2), "x"),
+    "GaussianMixture.from_data": (lambda X: fc.GaussianMixture.from_data(X, 2), "X"),
     "dequantise": (lambda x: fc.Dequantize()(x, rng=0), "x"),
     "weights of a network": (
         lambda w: fc.MLP(N, (D,), []).with_weights([(w, np.zeros(D))]),

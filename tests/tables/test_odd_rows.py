@@ -121,12 +121,14 @@ def test_imputation_answers_beside_an_odd_cell_and_leaves_it(density):
 
 @pytest.mark.filterwarnings("ignore:column 'city' never", "ignore:.*a category")
 def test_a_diagnosis_leaves_odd_rows_out(density):
-    rows = pd.concat([TABLE.iloc[8:].astype(object), with_odd()])
+    rows = pd.concat([with_odd(), TABLE.iloc[8:].astype(object)])
+    rows.loc[100, "pay"] = 1e9
     with pytest.warns(
         UserWarning, match=r"4 rows left out for odd cells: 4 cells of 300 rows cannot be"
     ):
         found = fc.diagnose(density, rows, draws=1000)
     assert found.n == N - 4 - 1  # the unseen city, too
+    assert found.worst[0].index == 100
     with pytest.raises(ValueError, match="which is not"):
         fc.diagnose(density, rows, draws=1000, strict=True)
 
@@ -151,6 +153,11 @@ def test_a_value_that_a_boolean_cannot_have_is_odd():
     with pytest.warns(UserWarning, match="row 0, column 'flag' is 'maybe', not inside of boolean"):
         (table,) = learned.impute(rows, n=1).tables
     assert table.loc[0, "flag"] == "maybe" and table["city"].notna().all()
+    rows = pd.concat([rows, flags[3:]])
+    rows.loc[50, "city"] = "new"
+    with pytest.warns(UserWarning, match="1 row left out for odd cells"):
+        found = fc.diagnose(learned, rows, draws=1000)
+    assert found.of("tails")[0].rows == (50,)
 
 
 def test_numbers_off_the_grid_are_named_by_each_answer():

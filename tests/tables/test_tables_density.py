@@ -682,7 +682,7 @@ def test_a_diagnosis_is_about_x_given_c():
     with pytest.warns(UserWarning) as caught:
         found = model.numbers_of(X)
     assert [str(w.message) for w in caught] == [
-        "1 row left out for missing values, and not counted in row numbers",
+        "1 row left out for missing values",
         "2 rows left out for a category that was never seen",
     ]
     assert np.array_equal(found.rows[:, 0], X["x"][3:]) and isinstance(found.density, Tens)

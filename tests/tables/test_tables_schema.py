@@ -213,6 +213,15 @@ def test_a_grid_far_from_zero_is_found(step):
     fit_table(X, schema.suggested(), learn=lambda x, **given: fc.Normal(2))
 
 
+@pytest.mark.parametrize(("low", "step"), [(0, 1e-9), (0, 1e-300), (1, 1e-9)])
+def test_draws_of_small_numbers_are_not_rounded(low, step):
+    """Nanometres in metres."""
+    x = low + step * TABLE["normal"]
+    density = fit_table({"x": x}, learn=shifted)
+    assert np.ptp(density.sample(N, rng=0)["x"]) > np.ptp(x) / 2
+    assert np.isfinite(density.log_prob({"x": x})).all()
+
+
 # ---------------------------------------------------------------- plain data and back
 
 
@@ -391,6 +400,8 @@ def suggestion(values, name="x"):
         (rng.beta(5, 1, 2000).round(4), "gridded(0.0001, 0)"),  # near 1 only
         (rng.choice([0, 3111, 4300, 7111], M, p=[0.97, 0.01, 0.01, 0.01]), "categorical"),
         (np.where(rng.random(M) < 0.2, -0.0, rng.normal(size=M)), "continuous atoms(0)"),
+        (1e-10 * TABLE["price"], "positive"),
+        (1e-200 * TABLE["price"], "positive"),
     ],
 )  # fmt: skip
 def test_what_columns_are(values, kind):
