@@ -209,7 +209,7 @@ def diagnose(
             *_latents(adapter.density, held_out, names, rng),
             level(log_p[ranked], drawn_log_p, rng),
             tails(log_p, drawn_log_p, place),
-            worst_row(log_p, worst[0], drawn_log_p.size),
+            worst_row(log_p, worst[0], drawn_log_p),
         ]
         if numbers is not None:
             n_draws = min(draws, max(FEWEST_DRAWS, len(log_p)))
