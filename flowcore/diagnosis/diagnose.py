@@ -212,7 +212,7 @@ def diagnose(
             *_latents(adapter.density, held_out, names, rng),
             level(log_p[ranked], drawn_log_p, rng),
             tails(log_p, drawn_log_p, place),
-            worst_row(log_p, worst[0], drawn_log_p.size),
+            worst_row(log_p, worst[0], drawn_log_p),
         ]
         if numbers is not None:
             n_draws = min(draws, max(FEWEST_DRAWS, len(log_p)))
@@ -333,9 +333,11 @@ def _affordable(density, n: int, n_rows: int) -> int:
 def _numbers(density, X_held_out, X_train, rng) -> tuple[Any, Any]:
     """Numbers of the held-out rows and of the training rows; on a grid they have noise.
 
+    In a held-out row it is that of the density: of a uniform one, the truth would be no draw.
+
     Shared rows are looked for without the noise, unless new rows often equal some training row.
     """
-    own, train = density.numbers_of(X_held_out, rng), None
+    own, train = density.numbers_of(X_held_out, rng, as_drawn=True), None
     if X_train is not None:
         train = density.numbers_of(X_train, rng)
         exact = _exact(train)

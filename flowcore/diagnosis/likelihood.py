@@ -119,20 +119,22 @@ def _baselines(learn: GivenRows, rows: GivenRows, rng) -> Iterator[tuple[str, np
 
 
 @np.errstate(invalid="ignore")  # of rows of density 0
-def worst_row(log_p: np.ndarray, worst: Row, n_draws: int) -> Finding:
+def worst_row(log_p: np.ndarray, worst: Row, log_p_of_draws: np.ndarray) -> Finding:
     """By how many nats the least probable row alone lowers the mean.
 
-    A fault only if no draw is as improbable: otherwise such rows are normal for this density.
+    A fault only if it is further below all m draws than these are below their median: of n rows of
+    the truth, one is below all draws in n / (n + m) of the reports.
     """
     mean, error = mean_and_error(log_p)
     pull = float((log_p.sum() - log_p.min()) / (len(log_p) - 1) - mean)
     decides = pull > max(0.1, 0.7 * error)
+    floor = 2 * log_p_of_draws.min() - np.median(log_p_of_draws)
     text = (
         f"Row {worst.index} alone (log p {nats(worst.log_p)}) lowers the mean by {nats(pull)} "
         f"nats; the median row has {nats(float(np.median(log_p)))}."
     )
     return Finding("worst row", "nats that the worst row costs", pull, remedy="tails",
-                   fault=decides and worst.level * n_draws < 1, sentence=text * decides,
+                   fault=bool(decides and worst.log_p < floor), sentence=text * decides,
                    rows=(worst.index,))  # fmt: skip
 
 

@@ -524,11 +524,12 @@ class TableDensity(DensityMixin, BaseEstimator):
             x[rows, j] = values[(rank * len(values)).astype(int)]
         return x
 
-    def numbers_of(self, X: TableLike, rng: Seed = 0) -> Numbers:
+    def numbers_of(self, X: TableLike, rng: Seed = 0, as_drawn: bool = False) -> Numbers:
         """The numbers of the rows of X and their density, given categories: for `diagnose`.
 
         Rows with a missing value, or with an unseen category, are left out, with a warning; rng is
-        for noise. Errors: ValueError for a row outside of a column's support.
+        for noise: even in each cell, or as_drawn, as q itself lies there. Then the rows are draws
+        of q if the table is one of p. Errors: ValueError for a row outside of a column's support.
         """
         names = tuple(self.encoding.names)
         frame = self.schema_.select(X, self.ignore_extra)
@@ -543,10 +544,28 @@ class TableDensity(DensityMixin, BaseEstimator):
             levels = levels[known]
         frame, x, context = frame.take(known), x[known], self._context(codes[known], levels)
         self.encoding.check_inside(frame, x)
-        u = np.random.default_rng(rng).random(x.shape)
+        rng = np.random.default_rng(rng)
+        u = rng.random(x.shape)
         z = self.coordinates_.filled(self.coordinates_.to_line(x, u)[0], u)
+        if as_drawn and self.coordinates_.is_open(x).any():
+            z = self._drawn_in_cells(x, z, u, context, rng)
         units = np.asarray if self.coordinates_.line is None else self.coordinates_.line.forward
         return Numbers(self._on_line, names, z, context, x, units, frame)
+
+    def _drawn_in_cells(self, x, z, u, context, rng) -> np.ndarray:
+        """z of rows x, each drawn by q in its cell: one of its points, which u shifts, by its q w.
+
+        The largest of log q w + gumbel is drawn in proportion to q w.
+        """
+        most = np.full(len(x), -np.inf)
+        given = {} if context is None else {"context": context}
+        for shift in self.coordinates_.points(self.coordinates_.n_points):
+            other, log_w = self.coordinates_.to_line(x, (u + shift) % 1)
+            other = self.coordinates_.filled(other, u)
+            log_w += self._on_line.log_prob(other, **given) + rng.gumbel(size=len(x))
+            z = np.where((log_w > most)[:, None], other, z)
+            most = np.fmax(log_w, most)
+        return z
 
     @property
     def lacks_numbers(self) -> bool:

@@ -18,7 +18,7 @@ from flowcore.diagnosis.density import Draws, GivenRows
 from flowcore.diagnosis.findings import Finding, adjusted, holm, nats
 from flowcore.diagnosis.hidden import _coverage, _findings
 from flowcore.diagnosis.likelihood import baselines, worst_row
-from flowcore.diagnosis.shares import _compared, _range
+from flowcore.diagnosis.shares import _compared
 from flowcore.diagnosis.tests import Row, classifier, correlation, ranks, tails, uniformity
 from flowcore.diagnosis.uniforms import conditionals, uniforms
 from flowcore.tables import Column, Kind, Schema, TableDensity, fit_table
@@ -339,15 +339,6 @@ def test_a_commonest_value_that_is_not_drawn_and_draws_out_of_range():
     assert "pass schema.edit({'wind': 'positive'})" in str(found)
 
 
-def test_draws_like_the_rows_rarely_seem_out_of_range():
-    """Of 400 pairs of tables with the same law, about 1 in 20 has p < 0.05."""
-    rng, p = RNG(0), []
-    for _ in range(400):
-        rows, drawn = rng.random(20), rng.random(200)
-        p.append(_range("x", rows, drawn, held_out=True).p)
-    assert 0.02 < np.mean(np.array(p) < 0.05) < 0.08
-
-
 def test_columns_that_are_large_together():
     """Rows whose four columns are large together, and a density that does not know it."""
     schema = Schema(tuple(Column(name, Kind("continuous")) for name in "abcd"))
@@ -379,17 +370,6 @@ def test_categories_that_are_drawn_apart_or_have_other_shares():
     assert {one.name for one in found.findings if one.fault} > {"share of place: a new value"}
 
 
-def test_shares_that_are_right_are_rarely_significant():
-    """The p-values are exact, also with few rows, and adjusted for the number of values."""
-    p, rng = [], RNG(0)
-    for _ in range(400):
-        codes = rng.choice(5, p=[0.5, 0.3, 0.1, 0.07, 0.03], size=240)
-        coded = {"a": (np.array(["", "b", "c", "d", "e"]), codes)}
-        p.append(_compared(coded, ["a"], 40).p)
-    assert 0 < np.mean(np.array(p) < 0.05) < 0.08
-    assert _compared({"a": (np.array(["", "b"]), np.zeros(30, int))}, ["a"], 10) is None
-
-
 @pytest.mark.parametrize(("n_values", "tests"), [(2, 1), (3, 3)])
 def test_each_value_is_a_test_but_for_two_which_are_one(n_values, tests):
     codes = RNG(0).choice(n_values, size=300)
@@ -408,6 +388,7 @@ def test_a_value_of_fewer_than_ten_is_not_looked_at(count, looked_at):
     own[:count] = "c"
     found = _compared({"x": np.unique(own, return_inverse=True)}, ["x"], 1000)
     assert (found.name == "share of x: c") == looked_at
+    assert _compared({"a": (np.array(["", "b"]), np.zeros(30, int))}, ["a"], 10) is None
 
 
 def test_draws_that_are_not_finite():
@@ -540,13 +521,6 @@ def test_ks_is_that_of_scipy():
         assert stats.kstest(u, "uniform").statistic == pytest.approx(test.statistic, abs=0.15)
 
 
-def test_ranks_among_own_draws_are_uniform_also_with_ties():
-    rng = RNG(0)
-    for scale in (1e9, 1):  # of integers nearly all tie
-        x, drawn = (np.round(scale * rng.standard_normal(s)) for s in (4000, (4000, 19)))
-        assert ranks(x, drawn, rng)[1].pvalue > 1e-3
-
-
 @pytest.mark.parametrize(
     ("u", "sentence", "remedy"),
     [
@@ -597,15 +571,15 @@ def test_far_rows_have_their_exact_chance():
 
 
 def test_what_the_worst_row_costs():
-    """A fault only if no draw is as improbable: else it is how this density is."""
+    """A fault only if it is further below all draws than these are below their median, 0."""
     x = np.array([1.0, 2.0, 3.0, -94.0])
-    for level, fault in ((0.0, True), (0.01, False)):
-        found = worst_row(x, Row(3, -94.0, level, "age", 9.0), 1000)
+    for least, fault in ((-46.0, True), (-48.0, False)):
+        found = worst_row(x, Row(3, -94.0, 0.0, "age", 9.0), np.array([least, 0.0, 1.0]))
         assert found.effect == pytest.approx(2.0 - -22.0) and found.fault == fault
     assert found.sentence == (
         "Row 3 alone (log p -94.00) lowers the mean by 24.00 nats; the median row has 1.50."
     )
-    nothing = worst_row(np.array([1.0, -np.inf]), Row(1, -np.inf, 0.0, "age", 9.0), 1000)
+    nothing = worst_row(np.array([1.0, -np.inf]), Row(1, -np.inf, 0.0, "age", 9.0), x)
     assert not nothing.fault and nothing.sentence == ""
 
 
@@ -638,18 +612,6 @@ def test_a_baseline_is_better_by_the_law_of_t():
     (gain,) = (one for one in found.of("baselines") if one.name == "gain over a Gaussian")
     assert gain.p < gain.adjusted < 0.05 and gain.fault  # within Holm
     assert "- The density is no better than a Gaussian: -0." in str(found)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("n", [10, 30])
-def test_of_the_truth_one_report_in_twenty_is_no_good(n):
-    """All faults, those of baselines included: 11% were at n = 10. 20 of 200 have a chance of
-    .003."""
-    found = [
-        diagnose(fc.Normal(1), fc.Normal(1).sample(n, rng=s), rng=s, draws=10_000)
-        for s in range(200)
-    ]
-    assert sum(not one.trusted for one in found) <= 20
 
 
 def test_a_mixture_is_chosen_where_there_are_groups():
@@ -689,33 +651,6 @@ def test_rows_of_the_same_seed_are_not_the_draws():
     truth = fc.targets.two_moons()
     found = diagnose(truth, truth.sample(1000, rng=0), rng=0, **QUICK)
     assert all(one.effect > 1e-3 for one in found.of("columns"))
-
-
-# ---------------------------------------------------------------------------- calibration
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("case", ["triangular, few rows", "no flow", "context"])
-def test_of_the_truth_one_report_in_twenty_finds_something(case):
-    """200 seeds: 10 reports at most are expected to, 20 have a chance of 0.003."""
-    truth = {
-        "triangular, few rows": lambda: flow(3, layers=1),
-        "no flow": lambda: Opaque(fc.targets.two_moons()),
-        "context": lambda: flow(2, context_dim=1),
-    }[case]()
-    n, found, p_values = 60 if "few" in case else 300, [], []
-    for seed in range(200):
-        rng = RNG(10_000 + seed)
-        given = {"context": rng.normal(size=(n, 1))} if case == "context" else {}
-        x = truth.sample(1, rng, **given)[0] if given else truth.sample(n, rng)
-        findings = diagnose(truth, x, rng=seed, **given, **QUICK).findings
-        tests = [one for one in findings if not np.isnan(one.p)]
-        found.append(min(test.adjusted for test in tests) < 0.05)
-        # a mixture is not always among the baselines
-        p_values.append([test.p for test in tests if test.kind != "baselines"])
-    assert sum(found) <= 20
-    alone = (np.array(p_values) < 0.05).mean(axis=0)
-    assert (alone <= 0.11).all(), alone  # 0.05 + 4 standard errors, each test on its own
 
 
 def test_training_rows_among_the_held_out_are_a_warning():
@@ -773,31 +708,19 @@ def test_a_table_without_numbers_is_judged_by_its_shares():
 # ---------------------------------------------------------------------------- conditionals
 
 
-@pytest.mark.parametrize("density", [fc.targets.ring(), Opaque(fc.targets.banana())])
+DAYS = TableDensity.of(  # nearly all different: the hidden one is not the first among equals
+    Schema((Column("day", Kind.parse("date(day)")), Column("x", Kind("continuous")))),
+    fc.MultivariateNormalMixture([[11_000, 0]], [[[1500, 0], [0.7, 0.7]]]),
+)
+
+
+@pytest.mark.parametrize("density", [fc.targets.ring(), Opaque(fc.targets.banana()), DAYS])
 def test_hidden_cells_of_the_truth(density):
     report = diagnose(density, density.sample(500, 1), hide=0.3, **QUICK)
     assert report.trusted and len(report.of("hidden")) == 2 and len(report.of("coverage")) == 3
     assert max(found.effect for found in report.of("coverage")) < 0.1
     assert any("hold as many hidden values as they should" in text for text in report.sentences)
     assert sum(report.of("hidden")[0].counts) > 100
-
-
-def test_hidden_dates_of_the_truth():
-    """Nearly every value occurs once: the hidden one is not the first among equals."""
-    rng = np.random.default_rng(0)
-    days = np.datetime64("2000-01-01") + rng.integers(6000, size=800)
-    table = {
-        "day": days.astype("datetime64[ns]"),
-        "x": rng.normal(size=800),
-    }
-    schema = Schema.from_data(table).edit(day="date(day)", x="continuous")
-
-    def normal(x, context=None, sample_weight=None, rng=0):
-        return fc.GaussianMixture.from_data(x, 1)
-
-    density = TableDensity(schema, normal).fit(table)
-    report = diagnose(density, density.sample(200, rng=1), hide=0.3, **QUICK)
-    assert not {"hidden", "coverage"} & faults(report) and len(report.of("hidden")) == 2
 
 
 def test_hidden_cells_of_a_density_whose_conditionals_are_wrong():
