@@ -11,7 +11,7 @@ from ..bijectors import Standardize
 from ..core.inputs import as_numbers, check_dim, column_labels, positive
 from .elliptical_mixture import EllipticalMixture
 from .expectation_maximization import Components, best_of_starts, by_bic, moved, scarcity, whitened
-from .incomplete_rows import MISSING, check_seen, components
+from .incomplete_rows import MISSING, check_seen, components, moments_of_seen
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Seed
@@ -209,12 +209,6 @@ def _weighted_rows(X, n_components, sample_weight, missing):
     x, weight = x[kept], weight[kept]
     if n_components != "bic" and len(x) < check_dim("n_components", n_components):
         raise ValueError(f"{n_components} components need as many rows: X has {len(x)}")
-    standardize = _of_seen(x) if learn else Standardize.from_data(x)
-    return x, weight / weight.sum(), standardize
-
-
-def _of_seen(x: np.ndarray) -> Standardize:
-    """Fitted to the known values of rows with holes, in any units."""
-    unit = np.nanmax(np.abs(x), axis=0)
-    mean, scale = np.nanmean(x / unit, axis=0), np.nanstd(x / unit, axis=0)
-    return Standardize(x.shape[1]).with_moments(unit * mean, unit * scale)
+    standardize = Standardize(x.shape[1]) if learn else Standardize.from_data(x)  # which checks x
+    weight = weight / weight.sum()
+    return x, weight, standardize.with_moments(*moments_of_seen(x, weight))
