@@ -213,7 +213,9 @@ class FlowCandidate:
         if self.white:
             axes = simple.gaussian(rows, shrink=shrink).bijector
             if context_dim:
-                of_context = Whiten(context_dim).initialize_from_context(near(rows.context, rows.weight))
+                of_context = Whiten(context_dim).initialize_from_context(
+                    near(rows.context, rows.weight)
+                )
                 flow = with_standardized_context(flow, of_context)
             flow = TransformedDistribution(flow.base, Chain([axes, flow.bijector]))
         if self.clamped:

@@ -15,7 +15,7 @@ from ..bijectors import Chain, Margins, MaskedAutoregressiveFlow, Standardize
 from ..bijectors.linear import reach_of
 from ..core.inputs import as_numbers, column_labels, where
 from ..core.labels import check_in_memory, names_of, selected
-from ..core.rows import check_finite
+from ..core.rows import as_counts, check_finite
 from ..distributions import TransformedDistribution
 from ..mixtures.incomplete_rows import check_seen, moments_of_seen
 from ..networks import MADE
@@ -189,7 +189,7 @@ def linear_means(rows: Sample) -> MaskedAutoregressiveFlow:
     smallest error of rows that are left out one by one."""
     dim, context = rows.x.shape[1], rows.context
     some = rows.take(np.arange(0, len(rows), -(-len(rows) // MOST_ROWS)))
-    found = RidgeCV(PENALTIES).fit(some.context, some.x, some.weight * len(some))
+    found = RidgeCV(PENALTIES).fit(some.context, some.x, as_counts(some.weight, len(some)))
     made = MADE(dim, hidden=[], n_out=1, context_dim=context.shape[1])
     slopes, intercept = np.reshape(found.coef_, (dim, -1)).T, np.reshape(found.intercept_, dim)
     made = made.with_weights([(np.zeros((dim, dim)), intercept, slopes)])
@@ -219,7 +219,8 @@ def merged(
 
 @np.errstate(over="ignore")  # differences of huge numbers: nothing is beyond infinity
 def near(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """x (n, D) with distant values moved to FAR interquartile ranges from the weighted quartiles."""
+    """x (n, D) with distant values moved to FAR interquartile ranges from the quartiles, which are
+    weighted."""
     seen = [~np.isnan(own) for own in x.T]
     parts = zip(x.T, seen, strict=True)
     low, high = np.transpose([

@@ -74,11 +74,13 @@ class MultivariateNormalMixture(EllipticalMixture):
         collapses onto a single row.
 
         n_components: a number, or "bic": the number with the best Bayesian information criterion,
-        at most 10. sample_weight: (n,) >= 0. missing: "error", or "learn": NaN is unknown, and rows
-        contribute the log-density of their known values; rows without a value are left out. Whether
-        a value is missing may depend on known values, but not on the value itself. Cost: O(n K D^2)
-        per step of EM; there are at most 200 steps. Errors: ValueError for rows that are not
-        finite, columns that are constant or without a value, fewer rows than components.
+        at most 10. sample_weight: (n,) >= 0, of which only the ratios matter: n is then the
+        effective number of rows, (sum w)^2 / sum w^2. missing: "error", or "learn": NaN is unknown,
+        and rows contribute the log-density of their known values; rows without a value are left
+        out. Whether a value is missing may depend on known values, but not on the value itself.
+        Cost: O(n K D^2) per step of EM; there are at most 200 steps. Errors: ValueError for rows
+        that are not finite, columns that are constant or without a value, fewer rows than
+        components.
 
         >>> x = MultivariateNormalMixture([[0], [9]], [[[1]], [[2]]]).sample(500, rng=0)
         >>> MultivariateNormalMixture.from_data(x).means.round(1).tolist()

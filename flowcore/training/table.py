@@ -67,11 +67,11 @@ class Table:
         """How many rows `initial_rows` gives."""
         n, most = len(self.rows), min(MOST_ROWS, max(2, MOST_NUMBERS // self.data.width))
         if self.data.weight is not None:
-            times = self.data.weight[self.rows]
-            times = times / times.min()
-            n, total = max(n, min(WEIGHTED, most)), round(times.sum())
-            if total <= max(n, len(self.data.x)) and np.allclose(times, np.rint(times), 1e-9, 0):
-                n = total  # weights that are numbers of equal rows
+            n, times = max(n, min(WEIGHTED, most)), self.data.weight[self.rows]
+            if times.sum() <= times.min() * max(n, len(self.data.x)):
+                times = times / times.min()
+                if np.allclose(times, np.rint(times), rtol=1e-9, atol=0):  # numbers of equal rows
+                    n = round(times.sum())
         return min(n, most) if is_mapped(self.data.x) else n
 
     def initial_rows(self) -> Rows:
@@ -172,9 +172,7 @@ def as_training_table(
     held_out = fraction if given is None else None
     n = n_distinct(rows, data)
     counts = {"rows": len(rows.used), "distinct_rows": n} if repeats else {}
-    return Table(
-        data, train, validation, batch_size, bool(shuffle), held_out, given, n, counts
-    )
+    return Table(data, train, validation, batch_size, bool(shuffle), held_out, given, n, counts)
 
 
 def split(

@@ -134,17 +134,6 @@ def test_the_ragged_last_batch_counts_by_its_weight(X, batch_size, weighted):
     np.testing.assert_allclose(history.train_nll, nll(flow, X, w), rtol=1e-12)
 
 
-def test_sample_weight_equals_repeating_rows(X):
-    times = np.random.default_rng(0).integers(0, 4, 300)
-    options = {"epochs": 50, "learning_rate": 0.02, **EVERYTHING}
-    weighted, a = fit(Banana(), X, sample_weight=times, **options)
-    repeated, b = fit(Banana(), np.repeat(X, times, axis=0), **options)
-    plain, _ = fit(Banana(), X, **options)
-    np.testing.assert_allclose(weighted.params, repeated.params, rtol=1e-10)
-    np.testing.assert_allclose(a.train_nll, b.train_nll, rtol=1e-12)
-    assert np.abs(weighted.params - plain.params).max() > 1e-3
-
-
 def test_rows_of_weight_zero_take_no_part(X):
     w = np.where(np.arange(300) % 3 == 0, 0.0, 1.0)
     spy = Spy()
