@@ -221,11 +221,8 @@ def merged(
 def near(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """x (n, D) with distant values moved to FAR interquartile ranges from the quartiles, which are
     weighted."""
-    seen = [~np.isnan(own) for own in x.T]
-    parts = zip(x.T, seen, strict=True)
-    low, high = np.transpose([
-        quantiles(own[here], weight[here], (0.25, 0.75)) for own, here in parts
-    ])  # fmt: skip
+    seen = [(own[known], weight[known]) for own, known in zip(x.T, ~np.isnan(x.T), strict=True)]
+    low, high = np.transpose([quantiles(*column, (0.25, 0.75)) for column in seen])
     reach = FAR * (high - low)
     wide = np.where(reach > 0, reach, np.inf)
     return np.clip(x, low - wide, high + wide)
