@@ -14,6 +14,7 @@ import pickle
 import re
 from contextlib import redirect_stderr, redirect_stdout
 from functools import cache, partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,7 @@ STARTED = fc.TransformedDistribution(fc.Normal(2), WAITING)
 MIX = fc.Mixture([FLOW, randomize(FLOW, 0.5, rng=1)], [1, 2])
 MEANS, FACTORS = [[0, 0], [1, 2]], [np.eye(2), [[1, 0], [0.5, 1]]]
 T = fc.MultivariateTMixture(MEANS, FACTORS, [1, 2])
+QUICK = {"budget": 1e-4, "n_jobs": 1, "random_state": 0}
 AT_0, JOINT = {0: 0.3}, fc.Conditionals(randomize(flows.maf(3, **GIVEN), 0.5, rng=0))
 THREE = np.hstack([X[:, :1], np.full((30, 2), np.nan)])
 HOLES = np.where(np.arange(60).reshape(30, 2) % 7 == 0, np.nan, X)
@@ -88,7 +90,7 @@ GAPS = TABLE.assign(a=TABLE["a"].where(TABLE["n"] > 0), c=TABLE["c"].where(TABLE
 ODD = TABLE.assign(n=TABLE["n"] - 1)
 SCHEMA = Schema.from_data(TABLE).edit(a="continuous", n="integer(0)")
 FEW, WEIGHT = TABLE[:30].drop(columns="d"), {"sample_weight": (W, W[::-1])}
-TEXT = "x;c\n1,5;?\n2;-\n2,5;\u00e9\n3;a\n".encode()
+TEXT = ("x;c\n" + "1,5;?\n2;-\n2,5;\u00e9\n3;a\n4;A\n" * 200).encode()
 
 
 def gaussian(x, context=None, sample_weight=None, rng=0):
@@ -97,9 +99,7 @@ def gaussian(x, context=None, sample_weight=None, rng=0):
 
 @cache
 def density(width=2):
-    return fc.FlowDensity("small", budget=1e-4, n_jobs=1, random_state=0).fit(
-        X[:, :width], context=C
-    )
+    return fc.FlowDensity("small", **QUICK).fit(X[:, :width], context=C)
 
 
 @cache
@@ -132,6 +132,11 @@ def answered(found):
     return found.draws, found.log_p
 
 
+def read(**o):
+    blocks = list(read_blocks(io.BytesIO(TEXT), **o))
+    return [(name, [*chain(*(own[name].tolist() for own in blocks))]) for name in blocks[0].names]
+
+
 def image(axes):
     np.ravel(axes)[0].figure.savefig(file := io.BytesIO(), format="raw", dpi=30)
     return file.getvalue()
@@ -145,9 +150,10 @@ def filmed(film):
 
 WAYS = ("forward", "forward_and_log_det", "forward_log_det",
         "inverse", "inverse_and_log_det", "inverse_log_det")  # fmt: skip
-MADE, COUPLING, CODES = fc.MADE(2, [4]), fc.Coupling(2, hidden=[4]), np.zeros((5, 2), int)
-RECIPES = [name for name, one in vars(flows).items() if inspect.isfunction(one)
-           and one.__module__ == flows.__name__ and name[0] != "_" and "rng" in inspect.signature(one).parameters]  # fmt: skip
+RECIPES = [
+    name for name, one in vars(flows).items()
+    if getattr(one, "__module__", "") == flows.__name__ and name[0] != "_"
+]  # fmt: skip
 CALLS = {
     **{f"Bijector.{way}": partial(getattr(FLOW.bijector, way), X) for way in WAYS},
     **{name: lambda name=name, **o: getattr(flows, name)(3, hidden=[8] * 3, **o).params
@@ -170,13 +176,15 @@ CALLS = {
     "ContinuousFlow.of": lambda **o: fc.ContinuousFlow.of(2, [8] * 3, **o).params,
     "ContinuousFlow.path": partial(MOVING.path, X, [0.3, 1.0]),
     "ContinuousFlow.with_tolerance": lambda **o: MOVING.with_tolerance(X, 1e-6, **o).n_steps,
-    "Coupling.with_weights": lambda **o: COUPLING.with_weights(**o).params,
+    "Coupling.with_weights": lambda **o: fc.Coupling(2).with_weights(**o).params,
     "Exercise.variant": lambda **o: teaching.EXERCISES["1a"].variant(**o).question,
-    "Network.with_weights": lambda **o: MADE.with_weights(**o).params,
+    "Network.with_weights": lambda **o: fc.MADE(2).with_weights(**o).params,
     "Parametric.params_of": partial(FLOW.params_of, FLOW.bijector),
     "Schema.check_kinds": lambda **o: Schema.from_data(TABLE.assign(e=1)).check_kinds(**o),
-    "TableDensity.sample_numbers": lambda rng: table().sample_numbers(CODES, RNG(rng)),
-    "TableDensity.sample_on_line": lambda rng: table().sample_on_line(CODES, RNG(rng)),
+    "TableDensity.sample_numbers": lambda rng: table().sample_numbers(
+        np.eye(2, dtype=int), RNG(rng)),
+    "TableDensity.sample_on_line": lambda rng: table().sample_on_line(
+        np.eye(2, dtype=int), RNG(rng)),
     "grid_animation": lambda **o: filmed(teaching.grid_animation(FLOW, 3, **o)),
     "Coupling.__init__": lambda **o: fc.Coupling(2, hidden=[4], **o).params,
     "Dequantize.log_prob": partial(fc.Dequantize().log_prob, FLOW, np.rint(X)),
@@ -193,7 +201,7 @@ CALLS = {
     "FlowBackend.__init__": lambda **o: FlowBackend(PLAIN, **o).sample_and_log_prob(5),
     "FlowDensity.__init__": estimated,
     "FlowDensity.explain": lambda **o: density().explain(X, **o).gains,
-    "FlowDensity.fit": lambda **o: fc.FlowDensity("small", budget=1e-4, random_state=0).fit(
+    "FlowDensity.fit": lambda **o: fc.FlowDensity("small", **QUICK).fit(
         X, **o).score_samples(X, context=C),
     "FlowDensity.given": lambda **o: density().given(AT_0, n_draws=50, **o).draws.x,
     "FlowDensity.impute": lambda **o: answered(density().impute(HOLES, 3, n_draws=50, **o)),
@@ -271,7 +279,8 @@ CALLS = {
     "densities": lambda **o: image(plots.densities({"one": FLOW}, n=9, **o)),
     "density": lambda **o: image(plots.density(FLOW, n=9, **o)),
     "diagnose": lambda **o: [f.effect for f in fc.diagnose(FLOW, X, X, **o).findings],
-    "evidence": lambda **o: fc.evidence(PLAIN.sample(120, 0), PLAIN.log_prob, epochs=1, flow=PLAIN, **o),
+    "evidence": lambda **o: fc.evidence(
+        PLAIN.sample(120, 0), PLAIN.log_prob, epochs=1, flow=PLAIN, **o),
     "fit": trained,
     "fit_reverse_kl": lambda **o: fc.fit_reverse_kl(
         PLAIN, fc.StudentT(2).log_prob, epochs=1, batches=2, **o)[0].params,
@@ -283,47 +292,34 @@ CALLS = {
     "learn_flow": lambda **o: learn_flow(X, **o).log_prob(X, context=C),
     "log_dets": lambda **o: image(teaching.log_dets(FLOW, X[:5], **o)),
     "question": lambda **o: teaching.question("1a", **o),
-    "read_blocks": lambda **o: [np.asarray(f).tolist() + f.names for f in read_blocks(
-        io.BytesIO(TEXT), **o)],
+    "read_blocks": read,
     "solution": lambda **o: teaching.solution("1a", **o),
     "stages": lambda **o: image(plots.stages(FLOW, 9, **o)),
     "stray_mass": lambda **o: fc.stray_mass(
         fc.Normal(2), targets.correlated_gaussian(), n=1000, **o),
 }  # fmt: skip
-ONE_ROW = ([0.0], [1.0])
 OWN = {  # arguments of another form
-    "Conditional.__init__.context": ONE_ROW,
-    "Conditionals.given.context": ONE_ROW,
-    "FlowDensity.given.context": ONE_ROW,
-    "densities.context": ONE_ROW,
-    "density.context": ONE_ROW,
-    "grid.context": ONE_ROW,
-    "grid_animation.context": ONE_ROW,
-    "jacobian.context": ONE_ROW,
-    "stages.context": ONE_ROW,
+    **{f"{name}.context": ([0.0], [1.0]) for name in (
+        "Conditional.__init__", "Conditionals.given", "FlowDensity.given", "densities", "density",
+        "grid", "grid_animation", "jacobian", "stages")},
     "ClampedBase.sample.context": (np.eye(2), np.ones((2, 2))),
     "Conditionals.marginal.columns": ([0], [1]),
     "FlowDensity.__init__.missing": ("learn", "error"),
     "MultivariateNormalMixture.from_data.missing": ("learn", "error"),
     "MultivariateTMixture.from_data.missing": ("learn", "error"),
     "TableDensity.log_prob.missing": ("marginal", "nan"),
-    "Schema.from_data.missing": ("atom", "drop"),
-    "read_blocks.columns": (["x", "c"], ["c"]),
-    "log_dets.context": (C[:5], C[:5] + 1),
-    "ContinuousFlow.with_tolerance.context": (C, 9 * C),
-    "Coupling.with_weights.weights": (
-        COUPLING.weights(),
-        fc.Coupling(2, hidden=[4], rng=1).weights(),
-    ),
-    "Network.with_weights.weights": (MADE.weights(), fc.MADE(2, [4], rng=1).weights()),
-    "Dequantize.log_prob.draws": (1, 2),
-    "infer.draws": (500, 600),
+    "Schema.from_data.missing": ("atom", "drop"), "read_blocks.columns": (["x", "c"], ["c"]),
+    "read_blocks.strict": (True, False),
+    "log_dets.context": (C[:5], C[:5] + 1), "ContinuousFlow.with_tolerance.context": (C, 9 * C),
+    "Coupling.with_weights.weights": [fc.Coupling(2, rng=k).weights() for k in (0, 1)],
+    "Network.with_weights.weights": [fc.MADE(2, rng=k).weights() for k in (0, 1)],
+    "Dequantize.log_prob.draws": (1, 2), "infer.draws": (500, 600),
     "fit_table.sample_weight": (np.linspace(1, 2, 140), np.linspace(2, 1, 140)),
     "EllipticalMixture.sample_components.rng": (0, 1),
     "FlowImputer.__init__.missing_values": (-9.0, -1.0),
-}
+}  # fmt: skip
 LEFT_OUT = {  # patterns of names, and why
-    r"(ActNorm|Bijector|Margins|Standardization)\.initialize.*": "constants of x, or of the context",
+    r"(ActNorm|Bijector|Margins|Standardization)\.initialize.*": "constants of the rows alone",
     r"(Distribution|Target)\.sample\.rng": "abstract",
     r"Bijector\.__init__\.params|.*\.(with_rules\.rules|with_parts\.margins)": "kept as it is",
     r"(Exercise\.read|Kind\.parse|read_number)\.text": "the very thing that is read",
@@ -387,8 +383,8 @@ def test_every_argument_matters(name):
 
 IN_SHELL = {  # what is typed for an option of a command
     "auto": "--auto", "budget": "--budget 2", "columns": "-c a", "decimal": "--decimal ,",
-    "encoding": "--encoding utf-16", "explain": "--explain", "fail": "--fail", "flow": "--flow small",
-    "given": "--given c=u", "header": "--no-header", "hide": "--hide 0.2",
+    "encoding": "--encoding utf-16", "explain": "--explain", "fail": "--fail",
+    "flow": "--flow small", "given": "--given c=u", "header": "--no-header", "hide": "--hide 0.2",
     "ignore_extra": "--ignore-extra", "json": "--json", "keep": "--keep more",
     "kind": "-k n=categorical", "margins": "--margins table", "missing": "--missing marginal",
     "missing_values": "--missing-values 6", "n": "-n 3", "quick": "--quick", "rules": "--no-rules",
@@ -418,21 +414,14 @@ def test_every_option_matters(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("flowcore.cli.fit.FlowDensity", lambda *a, **o: print(a, o) or gaussian)
     fc.save(table(), "model.npz")
-    for name, one in (
-        ("t", TABLE),
-        ("data", GAPS.assign(n=ODD["n"])),
-        ("more", TABLE.assign(more=C)),
-    ):
-        one[:60].to_csv(f"{name}.csv", index=False)
+    TABLE[:60].to_csv("t.csv", index=False)
+    TABLE[:60].assign(more=1).to_csv("more.csv", index=False)
+    GAPS[:60].assign(n=ODD["n"]).to_csv("data.csv", index=False)
     forgotten = []
-    for command in app.registered_commands:
-        name = command.callback.__name__
-        for option in inspect.signature(command.callback).parameters.keys() - NOT_TYPED:
-            plain = f"{name} {SHELL.get(name, '')}".replace(
-                "DATA", FILES.get(option, "t.csv" if name == "fit" else "data.csv")
-            )
-            if f"{name}.{option}" not in FREE and typed(plain) == typed(
-                f"{plain} {IN_SHELL[option]}"
-            ):
-                forgotten.append(f"{name}.{option}")
+    for own in (one.callback for one in app.registered_commands):
+        for option in inspect.signature(own).parameters.keys() - NOT_TYPED:
+            data = FILES.get(option, "t.csv" if own.__name__ == "fit" else "data.csv")
+            plain = f"{own.__name__} {SHELL.get(own.__name__, '')}".replace("DATA", data)
+            if f"{own.__name__}.{option}" not in FREE:
+                forgotten += [option] * (typed(plain) == typed(f"{plain} {IN_SHELL[option]}"))
     assert not forgotten
