@@ -108,14 +108,6 @@ def test_save_and_load_keep_all_of_it(fitted, tmp_path):
         fc.save(clone(fitted), tmp_path / "moons.npz")
 
 
-def test_a_random_state_decides_everything():
-    x = moons(40)
-    same = [fc.FlowDensity("small", **QUICK).fit(x).score_samples(x) for _ in range(2)]
-    np.testing.assert_array_equal(*same)
-    other = fc.FlowDensity("small", **QUICK | {"random_state": 1}).fit(x).score_samples(x)
-    assert (same[0] != other).any()
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
 def test_processes_change_nothing(backend, monkeypatch):

@@ -32,7 +32,7 @@ from flowcore.tables.missing_categories import first_codes
 from flowcore.tables.normal_scores import normal_scores
 
 pytestmark = [pytest.mark.usefixtures("few_folds"), pytest.mark.filterwarnings("ignore")]
-RNG, SIZES, ONE = np.random.default_rng, (4, 3), (np.zeros((1, 2)), np.eye(2)[None], np.ones(1))
+RNG, SIZES = np.random.default_rng, (4, 3)
 FULL = {"epochs": 4, "batch_size": None, "validation_split": 0, "learning_rate": 0.01}
 
 
@@ -41,6 +41,7 @@ def rows_of(n, seed=0):
     return np.column_stack([x[:, 0], np.exp(1 + x[:, 1] / 2)])
 
 
+SCHEMA = Schema.from_data(rows_of(150))
 AT, CODES = rows_of(9, seed=1), np.indices(SIZES).reshape(2, -1).T
 SMALL = {"layers": 1, "hidden": [4]}
 QUICK = {"budget": 1e-4, "n_jobs": 1, "random_state": 0}
@@ -66,10 +67,6 @@ def holes(x):
     return np.where(np.sin(1e3 * x[:, :1] + [0, 3]) > 0.8, np.nan, x)
 
 
-def columns(x):
-    return {"a": x[:, 0], "b": x[:, 1]}
-
-
 def log_p(fit):
     return lambda x, w: [fit(x, w).log_prob(AT)]
 
@@ -88,7 +85,7 @@ def sample(x, w):
 
 def estimator(of=lambda x: x, **options):
     """Rows of little weight are rows of folds."""
-    learn = fc.FlowDensity("small", **QUICK, **options)
+    learn = fc.FlowDensity(**QUICK, **options)
     return Case(lambda x, w: [learn.fit(of(x), sample_weight=w).score_samples(AT)], "little", 12)
 
 
@@ -96,23 +93,11 @@ def standard(x, **_):
     return fc.Normal(x.shape[1])
 
 
-def table(x, w):
-    schema = Schema.from_data(columns(rows_of(150)))
-    density = fit_table(columns(x), schema, learn=standard, sample_weight=w)
-    return [density.log_prob(columns(AT))]
-
-
 def counts(fit):
     return lambda x, w: [fit(codes_of(x), np.ones(len(x)) if w is None else w).log_prob(CODES)]
 
 
 categories = counts(lambda c, w: CategoricalMixture.fit(c, SIZES, (True, True), w, RNG(0)))
-
-
-def imputed(x, w):
-    learn = TableDensity(Schema.from_data(rows_of(150)), standard, missing="drop")
-    model = fc.FlowImputer(learn, bootstraps=0).fit(holes(x), sample_weight=w)
-    return [model.density_.log_prob(AT)]
 
 
 NORMAL, T = fc.MultivariateNormalMixture, fc.MultivariateTMixture
@@ -145,10 +130,14 @@ CASES = {
     "mixture-em": Case(lambda x, w: expectation_maximization(
         x, share(w, x), np.ones((len(x), 1)), prior=0, df=3.0)[1][:2], "zero"),
     "mixture-em-holes": Case(lambda x, w: climbed(
-        IncompleteRows(holes(x), share(w, x)), ONE, np.eye(2), 3.0, prior=0)[1][:2], "zero"),
+        IncompleteRows(holes(x), share(w, x)), (np.zeros((1, 2)), np.eye(2)[None], np.ones(1)),
+        np.eye(2), 3.0, prior=0)[1][:2], "zero"),
     "margins": Case(lambda x, w: [fc.Margins.from_data(x, w).inverse(AT)], "twice"),
-    "table-numbers": Case(table),
-    "table-imputed": Case(imputed, n=300),
+    "table-numbers": Case(log_p(lambda x, w: fit_table(
+        x, SCHEMA, learn=standard, sample_weight=w))),
+    "table-imputed": Case(log_p(lambda x, w: fc.FlowImputer(
+        TableDensity(SCHEMA, standard, missing="drop"), bootstraps=0
+    ).fit(holes(x), sample_weight=w).density_), n=300),
     "heaps": Case(lambda x, w: [normal_scores(
         7 * np.rint(np.minimum(x[:, 1:], 9))[:, 0], Kind("integer", 1), w
     ).inverse(7 * np.rint(AT[:, 1:]))], "twice"),
