@@ -335,12 +335,14 @@ def test_every_argument_matters(name, monkeypatch):
 IN_SHELL = {  # what is typed for an option of a command
     "auto": "--auto", "budget": "--budget 2", "columns": "-c a", "decimal": "--decimal ,",
     "encoding": "--encoding utf-16", "explain": "--explain", "fail": "--fail",
+    "fit.missing": "--missing learn",
     "flow": "--flow small", "given": "--given c=u", "header": "--no-header", "hide": "--hide 0.2",
     "ignore_extra": "--ignore-extra", "json": "--json", "keep": "--keep more",
     "kind": "-k n=categorical", "margins": "--margins table", "missing": "--missing marginal",
     "missing_values": "--missing-values 6", "n": "-n 3", "quick": "--quick", "rules": "--no-rules",
     "schema": "--schema model.npz", "seed": "--seed 3", "separator": "--separator |",
-    "strict": "--strict", "suggested": "--no-suggested", "text": "--text n", "train": "t.csv",
+    "strict": "--strict", "suggested": "--no-suggested", "text": "--text n",
+    "train": "--train t.csv",
 }  # fmt: skip
 NOT_TYPED = {"data", "held_out", "model", "out", "progress"}
 SHELL = {
@@ -369,10 +371,11 @@ def test_every_option_matters(monkeypatch, tmp_path):
     TABLE[:60].assign(more=1).to_csv("more.csv", index=False)
     GAPS[:60].assign(n=ODD["n"]).to_csv("data.csv", index=False)
     forgotten = []
-    for own in (one.callback for one in app.registered_commands):
+    for name, own in ((one.callback.__name__, one.callback) for one in app.registered_commands):
         for option in inspect.signature(own).parameters.keys() - NOT_TYPED:
             data = "more.csv" if option in ("ignore_extra", "keep") else "data.csv"
-            plain = f"{own.__name__} {SHELL.get(own.__name__, '')}".replace("DATA", data)
-            if not left_out(f"{own.__name__}.{option}"):
-                forgotten += [option] * (typed(plain) == typed(f"{plain} {IN_SHELL[option]}"))
+            plain = f"{name} {SHELL.get(name)}".replace("DATA", data)
+            if not left_out(f"{name}.{option}"):
+                words = IN_SHELL.get(f"{name}.{option}") or IN_SHELL[option]
+                forgotten += [f"{name}.{option}"] * (typed(plain) == typed(f"{plain} {words}"))
     assert not forgotten

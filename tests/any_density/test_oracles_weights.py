@@ -100,7 +100,7 @@ def counts(fit):
 categories = counts(lambda c, w: CategoricalMixture.fit(c, SIZES, (True, True), w, RNG(0)))
 
 
-NORMAL, T = fc.MultivariateNormalMixture, fc.MultivariateTMixture
+NORMAL = fc.MultivariateNormalMixture
 CASES = {
     "fit-standardized": Case(log_p(lambda x, w: trained(maf(2, **SMALL), x, w)), "little"),
     "fit-plain": Case(log_p(lambda x, w: trained(maf(2, standardize=False, **SMALL), x, w))),
@@ -123,9 +123,9 @@ CASES = {
     "stacking-score": Case(lambda x, w: [mean_and_error(x[:, 0], share(w, x))[0]]),
     "mixture-normal": mixture(NORMAL, 1, n=12),
     "mixture-normals": mixture(NORMAL, "bic"),
-    "mixture-t": mixture(T, 2),
+    "mixture-t": mixture(fc.MultivariateTMixture, 2),
     "mixture-normal-holes": mixture(NORMAL, 1, of=holes, missing="learn"),
-    "mixture-t-holes": mixture(T, 1, of=holes, missing="learn"),
+    "mixture-t-holes": mixture(fc.MultivariateTMixture, 1, of=holes, missing="learn"),
     "mixture-white": Case(lambda x, w: whitened(x, share(w, x), shrink=0)[1:]),
     "mixture-em": Case(lambda x, w: expectation_maximization(
         x, share(w, x), np.ones((len(x), 1)), prior=0, df=3.0)[1][:2], "zero"),
