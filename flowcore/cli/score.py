@@ -50,6 +50,8 @@ def run(
                 if types.get(typed) is float:
                     kept[typed] = kept[typed].astype(float)
             own = arranged(frame, schema, keep, ignore_extra)
+            if strict:
+                density.possible_rows(own, strict)
             possible, odd, said = density.encoding.without_odd(own)
             log_p = density.log_prob(own if strict else possible, missing)
             for cells in odd.values():

@@ -127,6 +127,12 @@ def as_weights(values, n: int, name="sample_weight", x_name="X") -> np.ndarray |
     return weights / weights.max()  # only their ratios matter; now no sum of them can overflow
 
 
+def as_counts(weight: np.ndarray | None, n: int) -> np.ndarray:
+    """Weights (n,) with their effective number of rows, (sum w)^2 / sum w^2, as their sum; None: n
+    rows that count once."""
+    return np.ones(n) if weight is None else weight * (weight.sum() / (weight @ weight))
+
+
 def check_finite(
     name: str, table: np.ndarray, dtype=float, labels: list | None = None, more: str = ""
 ) -> None:

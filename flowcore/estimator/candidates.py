@@ -17,7 +17,7 @@ from ..flows import maf, nsf
 from ..training import TrainingDivergedError, fit
 from ..training.defaults import AUTO, batch_size_for, bins_for, is_auto
 from . import simple_densities as simple
-from .rows import Fold, Sample, near
+from .rows import Fold, Sample, near, quantiles
 from .stacking import mean_and_error, mixed, stacked_weights
 
 LOWEST, BELOW = 0.01, 5.0  # nats: a row counts no less than so much below this quantile
@@ -213,7 +213,9 @@ class FlowCandidate:
         if self.white:
             axes = simple.gaussian(rows, shrink=shrink).bijector
             if context_dim:
-                of_context = Whiten(context_dim).initialize_from_context(near(rows.context))
+                of_context = Whiten(context_dim).initialize_from_context(
+                    near(rows.context, rows.weight)
+                )
                 flow = with_standardized_context(flow, of_context)
             flow = TransformedDistribution(flow.base, Chain([axes, flow.bijector]))
         if self.clamped:
@@ -319,10 +321,7 @@ def evaluated(density: Distribution, threads: int | None = None) -> Callable:
 
 def floored(log_p: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """log p of rows (n,), the lowest ones raised, so that no distant row decides alone."""
-    order = np.argsort(log_p)
-    w = weight[order]
-    below = np.cumsum(w) - w
-    return np.maximum(log_p, np.interp(LOWEST * below[-1], below, log_p[order]) - BELOW)
+    return np.maximum(log_p, quantiles(log_p, weight, LOWEST) - BELOW)
 
 
 affine = partial(maf, base="student_t", activation="tanh")  # with tails, as that of `nsf`

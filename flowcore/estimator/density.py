@@ -176,7 +176,8 @@ class FlowDensity(
     ) -> Self:  # fmt: skip
         """Fit to the rows of X (n, D); y is ignored.
 
-        sample_weight: (n,) >= 0; rows of weight 0 are left out. context: (n, C), the columns that
+        sample_weight: (n,) >= 0, of which only the ratios matter; rows of weight 0 are left out,
+        and equal rows are one row with the sum of their weights. context: (n, C), the columns that
         the density is conditional on; every other method then needs a context, too.
         """
         return fit_rows(self, X, sample_weight, context)

@@ -15,15 +15,17 @@ from ..bijectors import Chain, Margins, MaskedAutoregressiveFlow, Standardize
 from ..bijectors.linear import reach_of
 from ..core.inputs import as_numbers, column_labels, where
 from ..core.labels import check_in_memory, names_of, selected
-from ..core.rows import check_finite
+from ..core.rows import as_counts, check_finite
 from ..distributions import TransformedDistribution
-from ..mixtures.incomplete_rows import check_seen
+from ..mixtures.incomplete_rows import check_seen, moments_of_seen
 from ..networks import MADE
 from ..training.columns import check_columns
 from ..training.repeats import first_equal
 from ..transformers import Shift
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from ..bijectors import Bijector
     from ..conditionals.completion import Drawn
     from ..distributions import Distribution
@@ -187,7 +189,7 @@ def linear_means(rows: Sample) -> MaskedAutoregressiveFlow:
     smallest error of rows that are left out one by one."""
     dim, context = rows.x.shape[1], rows.context
     some = rows.take(np.arange(0, len(rows), -(-len(rows) // MOST_ROWS)))
-    found = RidgeCV(PENALTIES).fit(some.context, some.x, some.weight * len(some))
+    found = RidgeCV(PENALTIES).fit(some.context, some.x, as_counts(some.weight, len(some)))
     made = MADE(dim, hidden=[], n_out=1, context_dim=context.shape[1])
     slopes, intercept = np.reshape(found.coef_, (dim, -1)).T, np.reshape(found.intercept_, dim)
     made = made.with_weights([(np.zeros((dim, dim)), intercept, slopes)])
@@ -216,26 +218,32 @@ def merged(
 
 
 @np.errstate(over="ignore")  # differences of huge numbers: nothing is beyond infinity
-def near(x: np.ndarray) -> np.ndarray:
-    """x (n, D) with distant values moved to FAR interquartile ranges from the quartiles."""
-    low, high = np.nanquantile(x, (0.25, 0.75), axis=0)
+def near(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """x (n, D) with distant values moved to FAR interquartile ranges from the quartiles, which are
+    weighted."""
+    seen = [(own[known], weight[known]) for own, known in zip(x.T, ~np.isnan(x.T), strict=True)]
+    low, high = np.transpose([quantiles(*column, (0.25, 0.75)) for column in seen])
     reach = FAR * (high - low)
     wide = np.where(reach > 0, reach, np.inf)
     return np.clip(x, low - wide, high + wide)
 
 
-def scaling(x: np.ndarray, left: np.ndarray | bool = False) -> Standardize:
+def quantiles(x: np.ndarray, weight: np.ndarray, q: ArrayLike) -> np.ndarray:
+    """Weighted quantiles of x (n,), at least one; those of NumPy if all weights are equal."""
+    order = np.argsort(x)
+    own = weight[order]
+    below = np.cumsum(own) - own
+    return np.interp(np.multiply(q, below[-1]), below, x[order])
+
+
+def scaling(x: np.ndarray, weight: np.ndarray, left: np.ndarray | bool = False) -> Standardize:
     """x = mean + scale z: columns of z have mean 0 and variance 1, apart from distant values.
 
     left (D,) marks columns that are left as they are, such as angles.
     """
-    x = near(x)
-    unit = np.nanmax(np.abs(x), axis=0)  # no square overflows, none underflows
-    unit[unit == 0] = 1.0
-    scale = unit * np.nanstd(x / unit, axis=0)
+    mean, scale = moments_of_seen(near(x, weight), weight)
     scale = np.where((scale > 0) & ~np.asarray(left), scale, 1.0)
-    mean = np.where(left, 0, unit * np.nanmean(x / unit, axis=0))
-    return Standardize(x.shape[1]).with_moments(mean, scale)
+    return Standardize(x.shape[1]).with_moments(np.where(left, 0, mean), scale)
 
 
 def standardized(table: Inputs, rows: Sample) -> tuple[Sample, Standardize, Standardize | None]:
@@ -257,12 +265,12 @@ def standardized(table: Inputs, rows: Sample) -> tuple[Sample, Standardize, Stan
         check_columns(table.x, used, table.labels)
     else:
         check_seen(table.x[used], table.labels)
-    scale = scaling(rows.x, table.angle)
+    scale = scaling(rows.x, rows.weight, table.angle)
     check_reach(table.x, table.weight, scale, table.labels)
     x, context, of_context = scale.inverse(rows.x), rows.context, None
     if context is not None:
         width, marks = context.shape[1], x.shape[1] * table.is_clamped
-        of_context = scaling(context, np.arange(width) >= width - marks)
+        of_context = scaling(context, rows.weight, np.arange(width) >= width - marks)
         of_context = of_context.with_moments(of_context.mean, of_context.scale, reach_of(context))
         context = of_context.inverse(context)
     if table.is_clamped:

@@ -35,7 +35,7 @@ def gaussian(rows: Sample, rng=None, shrink: bool = True) -> TransformedDistribu
 
     shrink: see `whitened`. Distant values are moved nearer: else one of them would decide alone.
     """
-    _, mean, factor = whitened(near(rows.x), rows.weight, shrink)
+    _, mean, factor = whitened(near(rows.x, rows.weight), rows.weight, shrink)
     scale = np.diagonal(factor)
     packed = np.tril(factor / scale, -1) + np.diag(scale)  # L below the diagonal, s on it
     linear = LULinear.from_lu(packed, bias=mean, log_scale_bound=None)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..core import log_sum_exp
+from ..core.rows import as_counts
 
 STEPS, SMALLEST_STEP = 1000, 1e-7  # of EM: at most so many, and nats a row
 IMAGINED = 1.0  # rows of which every candidate explains its part: no weight is zero
@@ -24,8 +25,9 @@ def stacked_weights(log_p: np.ndarray, weight: np.ndarray | None = None) -> np.n
     >>> stacked_weights(log_p).round(2)
     array([0.66, 0.34])
     """
-    n, n_candidates = log_p.shape
-    weight = np.ones(n) if weight is None else weight / weight.mean()
+    n_rows, n_candidates = log_p.shape
+    weight = as_counts(weight, n_rows)
+    n = weight.sum()
     p = np.exp(log_p - log_p.max(axis=1, keepdims=True))
     w, before = np.full(n_candidates, 1 / n_candidates), -np.inf
     for _ in range(STEPS):

@@ -60,6 +60,17 @@ def check_seen(x: np.ndarray, labels: list | None = None) -> None:
         )
 
 
+def moments_of_seen(x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(mean, standard deviation) of each column of x (n, D), of its known values, in any units;
+    weight (n,)."""
+    unit = np.nanmax(np.abs(x), axis=0)
+    unit[unit == 0] = 1.0  # no square overflows, none underflows
+    seen = np.ma.masked_invalid(x / unit)
+    mean = np.ma.average(seen, axis=0, weights=weight)
+    variance = np.ma.average((seen - mean) ** 2, axis=0, weights=weight)
+    return unit * np.asarray(mean), unit * np.sqrt(np.asarray(variance))
+
+
 class IncompleteRows:
     """Standardised rows x (n, D) with NaN in their holes, weight (n,) with the sum 1; each row has
     at least one value."""

@@ -11,7 +11,7 @@ from ..bijectors import Standardize
 from ..core.inputs import as_numbers, check_dim, column_labels, positive
 from .elliptical_mixture import EllipticalMixture
 from .expectation_maximization import Components, best_of_starts, by_bic, moved, scarcity, whitened
-from .incomplete_rows import MISSING, check_seen, components
+from .incomplete_rows import MISSING, check_seen, components, moments_of_seen
 
 if TYPE_CHECKING:
     from ..core.typing import ArrayLike, Seed
@@ -74,11 +74,13 @@ class MultivariateNormalMixture(EllipticalMixture):
         collapses onto a single row.
 
         n_components: a number, or "bic": the number with the best Bayesian information criterion,
-        at most 10. sample_weight: (n,) >= 0. missing: "error", or "learn": NaN is unknown, and rows
-        contribute the log-density of their known values; rows without a value are left out. Whether
-        a value is missing may depend on known values, but not on the value itself. Cost: O(n K D^2)
-        per step of EM; there are at most 200 steps. Errors: ValueError for rows that are not
-        finite, columns that are constant or without a value, fewer rows than components.
+        at most 10. sample_weight: (n,) >= 0, of which only the ratios matter: n is then the
+        effective number of rows, (sum w)^2 / sum w^2. missing: "error", or "learn": NaN is unknown,
+        and rows contribute the log-density of their known values; rows without a value are left
+        out. Whether a value is missing may depend on known values, but not on the value itself.
+        Cost: O(n K D^2) per step of EM; there are at most 200 steps. Errors: ValueError for rows
+        that are not finite, columns that are constant or without a value, fewer rows than
+        components.
 
         >>> x = MultivariateNormalMixture([[0], [9]], [[[1]], [[2]]]).sample(500, rng=0)
         >>> MultivariateNormalMixture.from_data(x).means.round(1).tolist()
@@ -209,12 +211,6 @@ def _weighted_rows(X, n_components, sample_weight, missing):
     x, weight = x[kept], weight[kept]
     if n_components != "bic" and len(x) < check_dim("n_components", n_components):
         raise ValueError(f"{n_components} components need as many rows: X has {len(x)}")
-    standardize = _of_seen(x) if learn else Standardize.from_data(x)
-    return x, weight / weight.sum(), standardize
-
-
-def _of_seen(x: np.ndarray) -> Standardize:
-    """Fitted to the known values of rows with holes, in any units."""
-    unit = np.nanmax(np.abs(x), axis=0)
-    mean, scale = np.nanmean(x / unit, axis=0), np.nanstd(x / unit, axis=0)
-    return Standardize(x.shape[1]).with_moments(unit * mean, unit * scale)
+    standardize = Standardize(x.shape[1]) if learn else Standardize.from_data(x)  # which checks x
+    weight = weight / weight.sum()
+    return x, weight, standardize.with_moments(*moments_of_seen(x, weight))

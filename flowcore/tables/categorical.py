@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import log_sum_exp
+from ..core.rows import as_counts
 from ..estimator.stacking import stacked_weights
 from .chow_liu_tree import ChowLiuTree
 from .frequencies import Frequencies, draw, unseen_shares
@@ -79,10 +80,10 @@ class CategoricalMixture:
         sampled for all but the counts. Cost: about 5 s for ten columns of 10,000 rows, half a
         minute for the largest tables.
         """
+        weight = as_counts(weight, len(codes))
         counts = Frequencies.fit(codes, sizes, closed, weight)
         if len(sizes) == 1 or len(codes) < LEAST_ROWS:
             return cls([1.0], counts)
-        weight = np.ones(len(codes)) if weight is None else weight / weight.mean()
         some = rng.permutation(len(codes))[: MOST_CODES // len(sizes)]
         codes, weight, number = codes[some], weight[some], np.arange(len(some)) % FOLDS
         seeds = {h: int(rng.integers(2**31)) for h in CLASSES}

@@ -193,7 +193,7 @@ class Coordinates:
 def _map_of(kind: Kind, x: np.ndarray, weight: np.ndarray | None) -> Bijector | None:
     """The map of a column by its numbers; None: that of its kind."""
     if kind.name in ("continuous", "positive"):
-        own = soft_log(x) if kind.name == "continuous" else kind.line(1)
+        own = soft_log(x, weight) if kind.name == "continuous" else kind.line(1)
         end = own and tail(own.inverse(x[:, None])[:, 0], weight)
         return Chain([own, end]) if end else own
     from .normal_scores import normal_scores

@@ -649,7 +649,8 @@ def fit_table(
     schema, learn, missing, rules
         See `TableDensity`.
     sample_weight : array_like or None
-        (n,) >= 0; rows of weight 0 are left out.
+        (n,) >= 0, of which only the ratios matter; rows of weight 0 are left out. Where the number
+        of rows matters, as for rare categories, it is (sum w)^2 / sum w^2.
     rng : int or Generator
         For noise, initial weights, batches.
 

@@ -223,9 +223,7 @@ def _noise(codes: np.ndarray, x: np.ndarray, coordinates: Coordinates, rng) -> t
     columns; in a small table of whole numbers each row has its own noise.
     """
     u, both = rng.random(x.shape), np.column_stack([codes, np.nan_to_num(x, nan=-1e300)])
-    if not coordinates.is_open(x).any() or not len(x):
-        return u, None
-    first = first_equal(both, None)
+    first = first_equal(both, None) if x.size else None
     if first is None:
         return u, None
     every = expected = _pairs(np.zeros(len(x), int))

@@ -102,12 +102,10 @@ class Frequencies:
     ) -> Frequencies:
         """Count rows of codes (n, K); closed: whether a column has no other values.
 
-        weight: (n,), scaled to a mean of 1; None: all equal. Cost: a sort of the rows.
+        weight: (n,), how often each row counts; None: once. Cost: a sort of the rows.
         """
         codes = as_integers("codes", codes).reshape(-1, len(sizes))
-        n = len(codes)
-        weight = np.ones(n) if weight is None else np.asarray(weight, float)
-        weight = weight / weight.mean()
+        weight = np.ones(len(codes)) if weight is None else np.asarray(weight, float)
         seen = weight > 0
         combinations, counts = distinct_rows(codes[seen], weight[seen])
         unseen = unseen_shares(codes[seen], closed)

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..conditionals.answering import blocks_of, weighted_draws
 from ..conditionals.question import Question
+from ..core.rows import as_counts
 from ..distributions.columns import equal_rows
 from .latent_classes import LatentClasses
 
@@ -31,7 +32,7 @@ def first_codes(
 ) -> np.ndarray:  # fmt: skip
     """Codes (n, K) in which the unknown ones, -1, are drawn given the others and numbers x (n, D),
     of which the unknown ones are NaN."""
-    weight = np.ones(len(codes)) if weight is None else weight
+    weight = as_counts(weight, len(codes))
     binned = [_intervals(column) for column in x.T]
     both = np.column_stack([codes, *binned])
     every = (*sizes, *[INTERVALS] * len(binned))

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import log_ndtr, ndtr, ndtri, ndtri_exp
 
 from ..bijectors.fixed_maps import FixedMap
+from ..core.rows import as_counts
 from .tail import log_hazard
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def normal_scores(
     """
     if not kind.is_gridded or len(x) < 2:
         return None
-    weight = np.ones(len(x)) if weight is None else weight * (weight.sum() / (weight @ weight))
+    weight = as_counts(weight, len(x))
     low, step = kind.low or 0.0, kind.step
     cell, which = np.unique(np.rint((x - low) / step), return_inverse=True)
     n, count = weight.sum(), np.bincount(which, weight)

@@ -54,14 +54,17 @@ class SoftLog(FixedMap):
         return f"SoftLog({self.a:g})"
 
 
-def soft_log(x: np.ndarray) -> SoftLog | None:
+def soft_log(x: np.ndarray, weight: np.ndarray | None = None) -> SoftLog | None:
     """The map of amounts x (n,) that it makes more normal; None for other numbers."""
-    x = np.sort(x)
-    a = x[math.ceil(RARE * len(x)) - 1 :][0] if len(x) else 0.0
+    order = np.argsort(x)
+    x, w = x[order], np.ones(len(x)) if weight is None else weight[order]
+    total = np.cumsum(w)
+    a = x[np.searchsorted(total, RARE * total[-1] * (1 - 1e-9))] if len(x) else 0.0
     if not a > 0 or x[0] == x[-1]:
         return None
     found = SoftLog(a)
     z = found.inverse(x[:, None])
     with np.errstate(all="ignore"):
-        gain = float(np.log(x.std() / z.std()) - found.forward_log_det(z).mean())
+        variances = [np.cov(own, aweights=w, ddof=0) for own in (x, z[:, 0])]
+        gain = np.log(np.divide(*variances)) / 2 - np.average(found.forward_log_det(z), weights=w)
     return found if GAIN < gain < math.inf else None

@@ -133,10 +133,10 @@ def tail(z: np.ndarray, weight: np.ndarray | None = None) -> Tail | None:
 
 
 def _even(z: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """As many quantiles of weighted rows as there are rows, at even levels."""
+    """Quantiles of weighted rows at even levels, as many as their effective number."""
     order = np.argsort(z)
-    total = np.cumsum(weight[order])
-    return z[order][np.searchsorted(total, (np.arange(len(z)) + 0.5) / len(z) * total[-1])]
+    total, n = np.cumsum(weight[order]), round(weight.sum() ** 2 / (weight @ weight))
+    return z[order][np.searchsorted(total, (np.arange(n) + 0.5) / n * total[-1])]
 
 
 def _pareto(x: np.ndarray) -> tuple[float, float]:

@@ -39,7 +39,6 @@ class Table:
     validation   the rows to choose the best epoch by, in blocks, or None
     batch_size   rows of a batch, at most len(rows); shuffle   whether each epoch draws new batches
     held_out     the fraction that was set aside; None: the checked `validation_data` was
-    counted      whether the weights of the data are numbers of equal rows
     n            the number of distinct rows; counts   that number for the history, if rows repeat
     """
 
@@ -50,7 +49,6 @@ class Table:
     shuffle: bool
     held_out: float | None
     validation_data: Rows | None
-    counted: bool
     n: int
     counts: dict[str, int]
 
@@ -68,10 +66,12 @@ class Table:
     def n_initial(self) -> int:
         """How many rows `initial_rows` gives."""
         n, most = len(self.rows), min(MOST_ROWS, max(2, MOST_NUMBERS // self.data.width))
-        if self.counted:
-            n = round(self.data.weight[self.rows].sum())
-        elif self.data.weight is not None:
-            n = max(n, min(WEIGHTED, most))
+        if self.data.weight is not None:
+            n, times = max(n, min(WEIGHTED, most)), self.data.weight[self.rows]
+            if times.sum() <= times.min() * max(n, len(self.data.x)):
+                times = times / times.min()
+                if np.allclose(times, np.rint(times), rtol=1e-9, atol=0):  # numbers of equal rows
+                    n = round(times.sum())
         return min(n, most) if is_mapped(self.data.x) else n
 
     def initial_rows(self) -> Rows:
@@ -167,15 +167,12 @@ def as_training_table(
         used = used[evenly_spaced(min(len(used), MOST_ROWS), len(used))]
         seen, used = next(noisy([rows.take(used)])), np.arange(len(used))
     check_columns(seen.x, used, labels[0])
-    counted = repeats and rows.weight is None
     batch_size = len(train) if batch_size is None else min(int(batch_size), len(train))
     given = None if validation_data is None else validation[0]
     held_out = fraction if given is None else None
     n = n_distinct(rows, data)
     counts = {"rows": len(rows.used), "distinct_rows": n} if repeats else {}
-    return Table(
-        data, train, validation, batch_size, bool(shuffle), held_out, given, counted, n, counts
-    )
+    return Table(data, train, validation, batch_size, bool(shuffle), held_out, given, n, counts)
 
 
 def split(

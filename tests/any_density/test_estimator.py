@@ -108,14 +108,6 @@ def test_save_and_load_keep_all_of_it(fitted, tmp_path):
         fc.save(clone(fitted), tmp_path / "moons.npz")
 
 
-def test_a_random_state_decides_everything():
-    x = moons(40)
-    same = [fc.FlowDensity("small", **QUICK).fit(x).score_samples(x) for _ in range(2)]
-    np.testing.assert_array_equal(*same)
-    other = fc.FlowDensity("small", **QUICK | {"random_state": 1}).fit(x).score_samples(x)
-    assert (same[0] != other).any()
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
 def test_processes_change_nothing(backend, monkeypatch):
@@ -147,16 +139,6 @@ def test_a_log_has_few_lines_of_progress(monkeypatch, capsys):
         fc.flows.maf(2, layers=1, hidden=[4]), gaussian_rows(30)[:, :2], epochs=60, progress=True
     )
     assert not capsys.readouterr().err  # of less than five seconds
-
-
-def test_equal_rows_are_one_row_with_their_weights():
-    x = moons(50)
-    weight = np.arange(50) % 3
-    weighted = fc.FlowDensity(**QUICK).fit(x, sample_weight=weight)
-    repeated = fc.FlowDensity(**QUICK).fit(np.repeat(x, weight, axis=0)[::-1])
-    np.testing.assert_allclose(weighted.score_samples(x), repeated.score_samples(x), rtol=1e-9)
-    assert np.isnan(weighted.held_out_scores_[::3]).all()
-    assert np.isfinite(weighted.held_out_scores_[weight > 0]).all()
 
 
 @pytest.mark.parametrize(
@@ -422,12 +404,10 @@ def test_bad_rows(rows, message):
         fc.FlowDensity(**QUICK).fit(rows())
 
 
-def test_rows_of_weight_0_may_be_anything():
-    x = gaussian_rows(20)
-    alone = fc.FlowDensity("small", **QUICK).fit(x)
-    odd, weight = np.vstack([x, [0.0, 1e301, 0.0]]), np.arange(21) < 20
-    beside = fc.FlowDensity("small", **QUICK).fit(odd, sample_weight=weight)
-    np.testing.assert_allclose(beside.score_samples(x), alone.score_samples(x), rtol=1e-9)
+def test_rows_of_weight_0_have_no_held_out_score():
+    weight = np.arange(20) % 3
+    found = fc.FlowDensity("small", **QUICK).fit(gaussian_rows(20), sample_weight=weight)
+    np.testing.assert_array_equal(np.isfinite(found.held_out_scores_), weight > 0)
 
 
 def test_dependent_columns_are_one_warning():

@@ -59,6 +59,10 @@ def equal(n):
     return np.full(n, 1 / n)
 
 
+def scaled(x):
+    return scaling(x, equal(len(x)))
+
+
 def table(x):
     return Sample(x, None, equal(len(x)), np.arange(len(x)))
 
@@ -263,7 +267,7 @@ def test_columns_with_light_tails_get_no_heavy_ones(one):
     light = np.array([True, False, True])
     x = rng.standard_normal((300, 3)) @ np.linalg.cholesky(0.7 + 0.3 * np.eye(3)).T
     x[:, 1] = 0.5 * x[:, 0] + rng.standard_t(2.5, 300)
-    x = scaling(x).inverse(x)
+    x = scaled(x).inverse(x)
     how = {"epochs": 12, "snapshots": 2, "n_modes": 2, "shrink": True} if one.is_flow else {}
 
     def largest(light):
@@ -372,17 +376,6 @@ def test_expectation_maximization_is_the_textbooks(monkeypatch, prior):
     np.testing.assert_allclose(density.covariances, covariances, atol=1e-9)
 
 
-def test_expectation_maximization_counts_weights(monkeypatch):
-    monkeypatch.setattr(em, "STEPS", 1)  # n rows of unequal weight count less than n
-    x, times = as_white(correlated(40)), np.random.default_rng(1).integers(1, 4, 40)
-    shares = first_shares(x, equal(40), 2, np.random.default_rng(0))
-    _, weighted = expectation_maximization(x, times / times.sum(), shares, prior=0)
-    many = np.repeat(np.arange(40), times)
-    _, repeated = expectation_maximization(x[many], equal(len(many)), shares[many], prior=0)
-    for a, b in zip(weighted[:2], repeated[:2], strict=True):  # means and factors
-        np.testing.assert_allclose(a, b, atol=1e-9)
-
-
 def test_mixtures_of_mixtures_and_what_is_no_mixture():
     parts = [fc.flows.maf(2, layers=1, hidden=[4], standardize=False), fc.StudentT(2, df=3.0)]
     mixture = fc.Mixture(parts, [1, 3])
@@ -429,12 +422,12 @@ def test_folds_are_of_one_size():
 
 def test_scaling_does_not_mind_a_far_value():
     x = np.random.default_rng(0).normal(5, 2, (400, 2))
-    plain = scaling(x)
+    plain = scaled(x)
     np.testing.assert_allclose(plain.scale, x.std(axis=0))
     x[0] = 1e9
-    np.testing.assert_allclose(scaling(x).scale, plain.scale, rtol=0.5)
-    assert np.isfinite(scaling(np.array([[0.0], [0.0], [0.0], [1.0]])).inverse([[1.0]])).all()
-    huge = scaling(np.array([[1e200], [-1e200], [3e200], [0.0]]))
+    np.testing.assert_allclose(scaled(x).scale, plain.scale, rtol=0.5)
+    assert np.isfinite(scaled(np.array([[0.0], [0.0], [0.0], [1.0]])).inverse([[1.0]])).all()
+    huge = scaled(np.array([[1e200], [-1e200], [3e200], [0.0]]))
     assert np.isfinite(huge.inverse([[1e200]])).all()
 
 
@@ -443,7 +436,7 @@ def test_the_condition_number_depends_on_neither_signs_nor_order_nor_units():
     x = z @ [[1, 1], [0, 0.05]]
 
     def found(x):
-        return condition_number(scaling(x).inverse(x))
+        return condition_number(scaled(x).inverse(x))
 
     r = np.corrcoef(x.T)[0, 1]
     assert found(x) == pytest.approx((1 + r) / (1 - r), rel=0.01) and found(z) < 1.1
@@ -451,7 +444,7 @@ def test_the_condition_number_depends_on_neither_signs_nor_order_nor_units():
         assert found(other) == pytest.approx(found(x), rel=1e-6)
     assert found(np.vstack([x, [1e9, 1e9]])) == pytest.approx(found(x), rel=0.1)
     assert found(np.column_stack([x, x[:, 0]])) < 3 * found(x)  # a copy
-    c = np.column_stack([scaling(x).inverse(x), np.zeros(len(x))])  # and a constant
+    c = np.column_stack([scaled(x).inverse(x), np.zeros(len(x))])  # and a constant
     assert condition_number(c) == pytest.approx(found(x), rel=1e-6)
     assert found(x[:2]) < 10  # two rows are always on a line
 
@@ -530,7 +523,7 @@ def curved(n, seed=0):
 
 def test_a_white_spline_flow_sees_small_differences_of_columns():
     x = curved(300)
-    fold = folds_of(table(scaling(x).inverse(x)), 3, 1).fold(0)
+    fold = folds_of(table(scaled(x).inverse(x)), 3, 1).fold(0)
     plain, white = (
         FLOWS[name].fitted(fold, 0, 15, 3, 2, True) for name in ("spline", "white_spline")
     )

@@ -155,15 +155,10 @@ def test_columns_that_are_never_seen_together_stay_independent():
         assert abs(np.corrcoef(p.sample(5000, rng=0).T)[0, 1]) < 0.6
 
 
-def test_weights_and_rows_that_know_nothing():
-    x = with_holes(mixture(dim=3).sample(200, rng=0))
-    fit = fc.MultivariateTMixture.from_data
-    once = fit(np.vstack([x, x[:50]]), 2, missing="learn")
-    weight = np.where(np.arange(len(x)) < 50, 2.0, 1.0)
-    empty = np.full((5, 3), np.nan)
-    weighed = fit(np.vstack([x, empty]), 2, np.append(weight, np.ones(5)), missing="learn")
-    fresh = mixture(dim=3).sample(100, rng=1)
-    assert np.abs(once.log_prob(fresh) - weighed.log_prob(fresh)).mean() < 0.05
+def test_rows_that_know_nothing_are_left_out():
+    x, fit = with_holes(mixture(dim=3).sample(200, rng=0)), fc.MultivariateTMixture.from_data
+    more = fit(np.vstack([x, np.full((5, 3), np.nan)]), 2, missing="learn")
+    np.testing.assert_array_equal(more.means, fit(x, 2, missing="learn").means)
 
 
 # ---------------------------------------------------------------- draws and weights

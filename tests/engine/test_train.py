@@ -56,14 +56,6 @@ def test_the_first_steps_are_those_of_the_mean_loss(X):
 # ---------------------------------------------------------------- seeds, and what stays as it was
 
 
-def test_the_same_seed_gives_the_same_bits(X):
-    runs = [fit(Banana(), X, epochs=3, batch_size=32, rng=seed) for seed in (7, 7, 8)]
-    (a, first), (b, second), (c, third) = runs
-    np.testing.assert_array_equal(a.params, b.params)
-    assert (first.train_nll, first.val_nll) == (second.train_nll, second.val_nll)
-    assert (a.params != c.params).any() and first.val_nll != third.val_nll
-
-
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_epochs_are_shuffled_anew_or_not_at_all(X, shuffle):
     orders = []
@@ -132,17 +124,6 @@ def test_the_ragged_last_batch_counts_by_its_weight(X, batch_size, weighted):
     options = {"epochs": 2, "batch_size": batch_size, "validation_split": 0, "sample_weight": w}
     _, history = fit(flow, X, learning_rate=STILL, **options)
     np.testing.assert_allclose(history.train_nll, nll(flow, X, w), rtol=1e-12)
-
-
-def test_sample_weight_equals_repeating_rows(X):
-    times = np.random.default_rng(0).integers(0, 4, 300)
-    options = {"epochs": 50, "learning_rate": 0.02, **EVERYTHING}
-    weighted, a = fit(Banana(), X, sample_weight=times, **options)
-    repeated, b = fit(Banana(), np.repeat(X, times, axis=0), **options)
-    plain, _ = fit(Banana(), X, **options)
-    np.testing.assert_allclose(weighted.params, repeated.params, rtol=1e-10)
-    np.testing.assert_allclose(a.train_nll, b.train_nll, rtol=1e-12)
-    assert np.abs(weighted.params - plain.params).max() > 1e-3
 
 
 def test_rows_of_weight_zero_take_no_part(X):

@@ -214,31 +214,6 @@ def test_a_class_without_weight_does_not_count():
     assert alike.log_prob(np.array([[0, 0], [1, 1]])).tolist() == [-np.inf, 0.0]
 
 
-def test_weights_are_repeated_rows():
-    codes, draws = rows_of(7, 120, 3), np.random.default_rng(0)
-    weight, sizes, unseen = 1.0 + np.arange(120) % 3, (3, 3, 3), np.zeros(3)
-    every = every_code(sizes)
-    each = [
-        ChowLiuTree.fit(c, sizes, unseen, w).log_prob(every)
-        for c, w in ((codes, weight), (np.repeat(codes, weight.astype(int), 0), np.ones(240)))
-    ]
-    np.testing.assert_allclose(*each, rtol=1e-12)
-    more = np.concatenate([codes, 2 - codes])  # rows of weight 0 do not count
-    nothing = np.append(weight, np.zeros(120))
-    each = [
-        LatentClasses.fit(c, sizes, unseen, w, 3, np.random.default_rng(1)).log_prob(every)
-        for c, w in ((codes, weight), (more, nothing))
-    ]
-    np.testing.assert_allclose(*each, rtol=1e-9)
-    ones = [CategoricalMixture.fit(codes, sizes, (True,) * 3, w, np.random.default_rng(0))
-            for w in (None, np.full(120, 7.0))]  # fmt: skip
-    np.testing.assert_allclose(*(one.log_prob(every) for one in ones), rtol=1e-9)
-    heavy = CategoricalMixture.fit(
-        codes, sizes, (True,) * 3, np.where(codes[:, 0] == 0, 50, 1), draws
-    )
-    assert p_of(heavy, every)[every[:, 0] == 0].sum() > 0.9
-
-
 @pytest.mark.parametrize(("n", "n_columns", "levels"), [(120, 60, 4), (1500, 2, 1250)])
 def test_many_columns_and_many_levels(n, n_columns, levels, monkeypatch):
     codes = rows_of(0, n, n_columns, levels, alike=0.9)
