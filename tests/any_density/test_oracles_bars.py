@@ -188,4 +188,4 @@ def test_a_neck_without_mass_is_no_doubt():
     found = fc.infer(funnel, 6, rng=0)
     at = found.modes.centres
     assert (found.target.values(at) - found.flow.log_prob(at) > 100).all()
-    assert found.missed[0] < 0.01 and "peak" not in found.verdict
+    assert found.missed[0] > 0 and "peak" not in found.verdict

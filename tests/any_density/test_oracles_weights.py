@@ -19,7 +19,7 @@ from support.families import over
 import flowcore as fc
 from flowcore.estimator import simple_densities as simple
 from flowcore.estimator.rows import Sample, linear_means, scaling
-from flowcore.estimator.stacking import mean_and_error, stacked_weights
+from flowcore.estimator.stacking import cross_fitted, mean_and_error, stacked_weights
 from flowcore.flows import continuous, maf
 from flowcore.mixtures.expectation_maximization import expectation_maximization, whitened
 from flowcore.mixtures.incomplete_rows import IncompleteRows, climbed
@@ -93,6 +93,10 @@ def standard(x, **_):
     return fc.Normal(x.shape[1])
 
 
+def normal(x, sample_weight=None, **_):
+    return NORMAL.from_data(x, 1, sample_weight)
+
+
 def counts(fit):
     return lambda x, w: [fit(codes_of(x), np.ones(len(x)) if w is None else w).log_prob(CODES)]
 
@@ -110,7 +114,7 @@ CASES = {
         maf(1, context_dim=1, **SMALL), x[:, :1], w, context=x[:, 1:]
     ).log_prob(AT[:, :1], context=AT[:, 1:])], "little"),
     "fit-matching": Case(log_p(lambda x, w: trained(
-        continuous(2, hidden=[8] * 3), x, w, fc.fit_matching)), "little"),
+        continuous(2, hidden=[8] * 3, standardize=False), x, w, fc.fit_matching)), "little"),
     "estimator-rows": estimator(),
     "estimator-holes": estimator(holes, missing="learn"),
     "estimator-scale": Case(lambda x, w: [scaling(x, share(w, x)).inverse(AT)]),
@@ -120,6 +124,8 @@ CASES = {
         Sample(x[:, :1], x[:, 1:], share(w, x), np.arange(len(x)))
     ).inverse(AT[:, :1], context=AT[:, 1:])], "twice"),
     "stacking-weights": Case(lambda x, w: [stacked_weights(-x, w)], "twice"),
+    "stacking-cross": Case(lambda x, w: [cross_fitted(
+        -x, np.arange(len(x)) % 5, share(w, x))], "twice zero little"),
     "stacking-score": Case(lambda x, w: [mean_and_error(x[:, 0], share(w, x))[0]]),
     "mixture-normal": mixture(NORMAL, 1, n=12),
     "mixture-normals": mixture(NORMAL, "bic"),
@@ -138,6 +144,9 @@ CASES = {
     "table-imputed": Case(log_p(lambda x, w: fc.FlowImputer(
         TableDensity(SCHEMA, standard, missing="drop"), bootstraps=0
     ).fit(holes(x), sample_weight=w).density_), n=300),
+    "table-bootstraps": Case(lambda x, w: [fc.FlowImputer(
+        TableDensity(SCHEMA, normal, missing="drop"), bootstraps=1
+    ).fit(x, sample_weight=w).bootstrapped_[0].log_prob(AT)], "twice zero little"),
     "heaps": Case(lambda x, w: [normal_scores(
         7 * np.rint(np.minimum(x[:, 1:], 9))[:, 0], Kind("integer", 1), w
     ).inverse(7 * np.rint(AT[:, 1:]))], "twice"),
