@@ -150,6 +150,8 @@ CASES = {
     "heaps": Case(lambda x, w: [normal_scores(
         7 * np.rint(np.minimum(x[:, 1:], 9))[:, 0], Kind("integer", 1), w
     ).inverse(7 * np.rint(AT[:, 1:]))], "twice"),
+    "categories-open": Case(counts(
+        lambda c, w: Frequencies.fit(c, SIZES, (False, False), w)), "twice scale little", 40),
     "categories-counts": Case(counts(
         lambda c, w: Frequencies.fit(c, SIZES, (True, True), w)), "scale"),
     "categories-tree": Case(counts(
