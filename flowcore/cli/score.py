@@ -51,7 +51,7 @@ def run(
                     kept[typed] = kept[typed].astype(float)
             own = arranged(frame, schema, keep, ignore_extra)
             if strict:
-                density.possible_rows(own, strict)
+                density.encoding.check_inside(own, density.encoding.encode(own)[1])
             possible, odd, said = density.encoding.without_odd(own)
             log_p = density.log_prob(own if strict else possible, missing)
             for cells in odd.values():

@@ -1,6 +1,7 @@
 """Weights are copies: a row with the weight 2 is the row twice. A line in CASES is one more case.
 
     twice    integer weights are that many copies of the row
+    parts    and copies may share its weight
     zero     a row of weight 0 is absent, whatever is in it
     little   and one of hardly any weight nearly so
     scale    only the ratios of weights matter
@@ -72,7 +73,7 @@ def log_p(fit):
 
 
 def mixture(cls, k, of=lambda x: x, n=150, **options):
-    return Case(log_p(lambda x, w: cls.from_data(of(x), k, w, **options)), "twice", n)
+    return Case(log_p(lambda x, w: cls.from_data(of(x), k, w, **options)), "twice parts", n)
 
 
 def trained(flow, X, w, fit=fc.fit, **more):
@@ -106,7 +107,8 @@ categories = counts(lambda c, w: CategoricalMixture.fit(c, SIZES, (True, True), 
 
 NORMAL = fc.MultivariateNormalMixture
 CASES = {
-    "fit-standardized": Case(log_p(lambda x, w: trained(maf(2, **SMALL), x, w)), "little"),
+    "fit-standardized": Case(log_p(lambda x, w: trained(
+        maf(2, **SMALL), x, w)), "little parts"),  # rounding grows in Adam
     "fit-plain": Case(log_p(lambda x, w: trained(maf(2, standardize=False, **SMALL), x, w))),
     "fit-validation": Case(lambda x, w: [fc.fit(
         maf(2, **SMALL), AT, **FULL, validation_data=(x, None, w))[1].val_nll]),
@@ -122,10 +124,10 @@ CASES = {
     "estimator-student": Case(log_p(lambda x, w: simple.student(sample(x, w), shrink=False))),
     "estimator-means": Case(lambda x, w: [linear_means(
         Sample(x[:, :1], x[:, 1:], share(w, x), np.arange(len(x)))
-    ).inverse(AT[:, :1], context=AT[:, 1:])], "twice"),
-    "stacking-weights": Case(lambda x, w: [stacked_weights(-x, w)], "twice"),
+    ).inverse(AT[:, :1], context=AT[:, 1:])], "twice parts"),
+    "stacking-weights": Case(lambda x, w: [stacked_weights(-x, w)], "twice parts"),
     "stacking-cross": Case(lambda x, w: [cross_fitted(
-        -x, np.arange(len(x)) % 5, share(w, x))], "twice zero little"),
+        -x, np.arange(len(x)) % 5, share(w, x))], "twice parts zero little"),
     "stacking-score": Case(lambda x, w: [mean_and_error(x[:, 0], share(w, x))[0]]),
     "mixture-normal": mixture(NORMAL, 1, n=12),
     "mixture-normals": mixture(NORMAL, "bic"),
@@ -138,7 +140,7 @@ CASES = {
     "mixture-em-holes": Case(lambda x, w: climbed(
         IncompleteRows(holes(x), share(w, x)), (np.zeros((1, 2)), np.eye(2)[None], np.ones(1)),
         np.eye(2), 3.0, prior=0)[1][:2], "zero"),
-    "margins": Case(lambda x, w: [fc.Margins.from_data(x, w).inverse(AT)], "twice"),
+    "margins": Case(lambda x, w: [fc.Margins.from_data(x, w).inverse(AT)], "twice parts"),
     "table-numbers": Case(log_p(lambda x, w: fit_table(
         x, SCHEMA, learn=standard, sample_weight=w))),
     "table-imputed": Case(log_p(lambda x, w: fc.FlowImputer(
@@ -146,26 +148,27 @@ CASES = {
     ).fit(holes(x), sample_weight=w).density_), n=300),
     "table-bootstraps": Case(lambda x, w: [fc.FlowImputer(
         TableDensity(SCHEMA, normal, missing="drop"), bootstraps=1
-    ).fit(x, sample_weight=w).bootstrapped_[0].log_prob(AT)], "twice zero little"),
+    ).fit(x, sample_weight=w).bootstrapped_[0].log_prob(AT)], "twice parts zero little"),
     "heaps": Case(lambda x, w: [normal_scores(
         7 * np.rint(np.minimum(x[:, 1:], 9))[:, 0], Kind("integer", 1), w
-    ).inverse(7 * np.rint(AT[:, 1:]))], "twice"),
-    "categories-open": Case(counts(
-        lambda c, w: Frequencies.fit(c, SIZES, (False, False), w)), "twice scale little", 40),
+    ).inverse(7 * np.rint(AT[:, 1:]))], "twice parts"),
+    "categories-open": Case(counts(lambda c, w: Frequencies.fit(
+        c, SIZES, (False, False), w)), "twice parts scale little", 40),
     "categories-counts": Case(counts(
         lambda c, w: Frequencies.fit(c, SIZES, (True, True), w)), "scale"),
     "categories-tree": Case(counts(
         lambda c, w: ChowLiuTree.fit(c, SIZES, np.zeros(2), w)), "scale"),
     "categories-classes": Case(counts(
         lambda c, w: LatentClasses.fit(c, SIZES, np.zeros(2), w, 2, RNG(0))), "scale"),
-    "categories-mixture": Case(categories, "twice zero little"),
-    "categories-few": Case(categories, "twice", 40),
+    "categories-mixture": Case(categories, "twice parts zero little"),
+    "categories-few": Case(categories, "twice parts", 40),
     "categories-unknown": Case(lambda x, w: [first_codes(
-        np.where(holes(x) == x, codes_of(x), -1), SIZES, x, w, RNG(0))], "twice zero little"),
+        np.where(holes(x) == x, codes_of(x), -1), SIZES, x, w, RNG(0))], "twice parts zero little"),
 }  # fmt: skip
 JUNK, WILD = rows_of(9, seed=2) - [3, 9], np.vstack([AT[:3], [0.0, 1e300]])
 LAWS = {  # of rows and weights: others that are worth the same, and a tolerance
     "twice": lambda x, w: (np.repeat(x, w, axis=0), None, 1e-8),
+    "parts": lambda x, w: (np.repeat(x, 2, axis=0), np.outer(w, [0.25, 0.75]).ravel(), 1e-8),
     "zero": lambda x, w: (np.vstack([WILD, x]), np.append(np.zeros(4), w), 1e-8),
     "little": lambda x, w: (np.vstack([JUNK, x]), np.append(np.full(9, 1e-310), w), 1e-5),
     "scale": lambda x, w: (x, 1e-3 * w, 1e-8),
