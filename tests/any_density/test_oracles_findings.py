@@ -69,8 +69,8 @@ def a_share(rng):
     return [shares._compared({"a": (np.array(["", *"bcde"]), codes)}, ["a"], 40)]
 
 
-def pairs(rng, density=cache(lambda: table("city", "flag", "hole", "warm", "wet"))):
-    return shares.shares(density(), density().sample(100, rng), None, 100, rng)
+def pairs(rng):
+    return shares.shares(categories(), categories().sample(100, rng), None, 100, rng)
 
 
 def together(rng):
@@ -197,6 +197,11 @@ def table(*names, learn=any_number):
                      missing=missing)  # fmt: skip
 
 
+@cache
+def categories():
+    return table("city", "flag", "hole", "warm", "wet")
+
+
 TRUTHS = {  # how to make it, and how many reports are made in a short test
     "flow": (flow, 0),
     "heavy tails": (partial(flow, base="student_t"), 0),
@@ -209,7 +214,7 @@ TRUTHS = {  # how to make it, and how many reports are made in a short test
     "no flow": (lambda: Opaque(fc.targets.two_moons()), 0),
     "three columns": (partial(flow, 3), 0),
     "numbers": (partial(table, "number", "amount", "day"), 0),
-    "categories": (partial(table, "city", "flag", "hole", "warm", "wet"), 10),
+    "categories": (categories, 10),
     "wide cells": (wide_cells, 20),
     "grids": (partial(table, "number", "count", "half", "city"), 0),
     "zeros": (partial(table, "amount", "rain", "flag", learn=of_present), 8),
