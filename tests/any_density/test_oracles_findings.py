@@ -11,7 +11,7 @@ A density is one more line in TRUTHS, a test in TESTS, an error in WRONG.
 """
 
 from collections import defaultdict
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from types import SimpleNamespace
 
@@ -69,9 +69,17 @@ def a_share(rng):
     return [shares._compared({"a": (np.array(["", *"bcde"]), codes)}, ["a"], 40)]
 
 
+def pairs(rng):
+    return shares.shares(categories(), categories().sample(100, rng), None, 100, rng)
+
+
+def together(rng):
+    return [shares._together(rng.normal(size=(120, 1)) + 0.3 * rng.normal(size=(120, 3)), 40, 0.85)]
+
+
 def a_rule(rng):
-    column = SimpleNamespace(name="a", rule=SimpleNamespace(u=0.1, source="b"))
-    broken = SimpleNamespace(column=column, breaks=lambda frame: rng.random(60) < 0.1)
+    column = SimpleNamespace(name="a", rule=SimpleNamespace(u=0.02, source="b"))
+    broken = SimpleNamespace(column=column, breaks=lambda frame: rng.random(60) < 0.02)
     return [shares._rule(broken, range(60))]
 
 
@@ -95,8 +103,9 @@ TESTS = {  # findings, and of how many of them the laws hold
     "range": (lambda rng: [shares._range("a", rng.random(20), rng.random(200), True)], 400),
     "share": (a_share, 300),
     "rule": (a_rule, 400),
-    "together": (lambda rng: [shares._together(rng.normal(size=(600, 3)), 200, 0.8)], 300),
-    "tails": (lambda rng: [tests.tails(rng.random(900), rng.random(2000), np.arange(900))], 300),
+    "pairs": (pairs, 40),
+    "together": (together, 400),
+    "tails": (lambda rng: [tests.tails(rng.random(900), rng.random(2000), np.arange(900))], 900),
     "level": (lambda rng: [tests.level(rng.random(900), rng.random(2000), rng)], 200),
     "columns": (own_draws, 200),
     "columns, rounded": (partial(own_draws, digits=0), 200),
@@ -131,7 +140,7 @@ def angles():
 def gaussians(dim=2):
     """Three, of unequal weights, each of them correlated in another way."""
     rng = RNG(0)
-    factors = np.tril(rng.normal(size=(3, dim, dim)), -1) + np.eye(dim)
+    factors = np.tril(rng.normal(size=(3, dim, dim)), -1) + np.eye(dim) * [[[0.3]], [[0.7]], [[2]]]
     return fc.MultivariateNormalMixture(2 * rng.normal(size=(3, dim)), factors, [0.1, 0.6, 0.3])
 
 
@@ -177,6 +186,8 @@ def table(*names, learn=any_number):
         "day": (day + np.round(90 * u[2]).astype(int), "date(day)"),
         "city": (np.where(low, "a", np.where(u[3] < 0.5, "b", "c")), "categorical"),
         "flag": (u[2] > 0.4, "boolean"),
+        "warm": (u[0] > 0, "boolean"),
+        "wet": (u[1] > 0.2, "boolean"),
         "hole": (np.where(low, None, np.where(u[0] < 0, "a", "b")), "categorical"),
     }
     missing = "atom" if {"gap", "hole"} & {*names} else "error"
@@ -184,6 +195,11 @@ def table(*names, learn=any_number):
     schema = schema.edit({name: columns[name][1] for name in names})
     return fit_table({name: columns[name][0] for name in names}, schema, learn=learn,
                      missing=missing)  # fmt: skip
+
+
+@cache
+def categories():
+    return table("city", "flag", "hole", "warm", "wet")
 
 
 TRUTHS = {  # how to make it, and how many reports are made in a short test
@@ -198,7 +214,7 @@ TRUTHS = {  # how to make it, and how many reports are made in a short test
     "no flow": (lambda: Opaque(fc.targets.two_moons()), 0),
     "three columns": (partial(flow, 3), 0),
     "numbers": (partial(table, "number", "amount", "day"), 0),
-    "categories": (partial(table, "city", "flag", "hole"), 20),
+    "categories": (categories, 10),
     "wide cells": (wide_cells, 20),
     "grids": (partial(table, "number", "count", "half", "city"), 0),
     "zeros": (partial(table, "amount", "rain", "flag", learn=of_present), 8),
