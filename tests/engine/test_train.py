@@ -126,14 +126,6 @@ def test_the_ragged_last_batch_counts_by_its_weight(X, batch_size, weighted):
     np.testing.assert_allclose(history.train_nll, nll(flow, X, w), rtol=1e-12)
 
 
-def test_rows_of_weight_zero_take_no_part(X):
-    w = np.where(np.arange(300) % 3 == 0, 0.0, 1.0)
-    spy = Spy()
-    fit(spy, X, epochs=1, batch_size=10, sample_weight=w)
-    seen = find_rows(np.concatenate(spy.seen("train") + spy.seen("score")[:1]), X)
-    assert sorted(seen) == [i for i in range(300) if i % 3]
-
-
 def test_weights_apply_to_the_validation_rows_of_a_split(X):
     w = np.random.default_rng(0).exponential(size=300)
     spy = Spy(np.full(4, 0.1))

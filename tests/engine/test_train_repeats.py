@@ -64,10 +64,6 @@ def test_repeated_rows_are_weights():
     np.testing.assert_allclose(twice.params, expected.params, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(history.val_nll, straight.val_nll, rtol=1e-9)
     np.testing.assert_allclose(twice.log_prob(X), expected.log_prob(X), rtol=1e-9)
-    weighted, counted = fit(Spy(), X, sample_weight=TIMES, **options)
-    repeated, same = fit(Spy(), AGAIN, **options)
-    np.testing.assert_allclose(repeated.params, weighted.params, rtol=1e-9)
-    np.testing.assert_allclose(same.val_nll, counted.val_nll, rtol=1e-9)
 
 
 def test_no_copy_of_a_training_row_is_held_out():

@@ -56,27 +56,6 @@ def test_validation_data_overrides_the_split(X):
     np.testing.assert_array_equal(spy.seen("score")[0], X[200:])
 
 
-def test_validation_rows_count_by_their_weights(X):
-    """A weight of 3 is three rows, one of 0 is none, and a common factor is nothing."""
-    held, w = X[200:230].copy(), np.arange(30.0) % 4
-    options = {"epochs": 4, "learning_rate": 0.1, "batch_size": 50}
-    _, repeated = fit(
-        Banana(), X[:200], validation_data=np.repeat(held, w.astype(int), 0), **options
-    )
-    _, weighted = fit(Banana(), X[:200], validation_data=(held, None, w), **options)
-    assert weighted.val_nll == pytest.approx(repeated.val_nll, rel=1e-12)
-    _, scaled = fit(Banana(), X[:200], validation_data=(held, None, 2.0**-40 * w), **options)
-    assert scaled.val_nll == weighted.val_nll
-    held[0] = 1e200  # of weight 0: its density is 0
-    _, without = fit(Banana(), X[:200], validation_data=(held, None, w), **options)
-    assert without.val_nll == weighted.val_nll
-    _, equal = fit(
-        Banana(), X[:200], validation_data=(X[200:], None, np.full(len(X) - 200, 0.3)), **options
-    )
-    _, plain = fit(Banana(), X[:200], validation_data=X[200:], **options)
-    assert equal.val_nll == plain.val_nll
-
-
 @pytest.mark.parametrize(
     "epochs, patience, length", [(500, 1, 2), (500, 4, 5), ("auto", "auto", 61), (99, "auto", 99)]
 )
