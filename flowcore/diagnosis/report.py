@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..training import History
-
-
-def in_python(warning: Warning) -> str:
-    """The words of an advice, whose fix is an argument."""
-    return str(warning)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,7 +78,7 @@ class Diagnosis:
     rows: np.ndarray | None
     drawn: np.ndarray | None
     history: History | None
-    phrase: Callable[[Warning], str] = in_python
+    phrase: Callable[[Warning], str] = field(default_factory=lambda: str)
 
     def of(self, kind: str) -> list[Finding]:
         """The findings of one kind: "columns", "baselines", "classifier", ..."""

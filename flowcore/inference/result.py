@@ -69,7 +69,7 @@ class Inference:
     target : LogTarget
         log p~ of y, with its gradient; not in a file, see `with_target`.
     rows : ndarray
-        y (n, d), from q.
+        y (n, d), those of q before those of t.
     log_q, log_p : ndarray
         log q(y) and log p~(y), (n,).
     slope : ndarray
@@ -82,6 +82,8 @@ class Inference:
         log p~ - log q (m,) of draws that were moved: see `missing_mass`. None: there were no moves.
     missed : ndarray or None
         The share of p in a peak at the centre of each mode that q misses, (K,): see `doubts`.
+    wide, n_wide : MultivariateTMixture or None, int
+        t, and the number of its draws.
 
     Examples
     --------

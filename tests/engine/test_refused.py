@@ -10,6 +10,7 @@ import flowcore as fc
 from flowcore import MADE, MLP, Coupling, Dequantize, RealNVP, flows
 from flowcore.distributions.conditioning import with_standardized_context
 from flowcore.inference import Inference
+from flowcore.inference.unnormalised import LogTarget
 from flowcore.metrics import kl_to_truth, log_density_floor, stray_mass
 from flowcore.training import Adam, constant, cosine_decay
 
@@ -59,6 +60,7 @@ def tabular():
     return fc.tables.TableDensity.of(fc.tables.Schema(tuple(columns)), fc.Normal(2))
 
 
+FLAT = LogTarget(lambda x: (np.zeros(len(x)), np.zeros_like(x)), 2)
 # what draws a number of rows, made when it is called
 COUNTED = [
     lambda: FLOW.sample,
@@ -69,7 +71,7 @@ COUNTED = [
     lambda: fc.Conditionals(fc.targets.torus()).given({0: 1.0}).sample,
     lambda: fc.FlowDensity().fit(np.random.default_rng(0).normal(size=(20, 2))).sample,
     lambda: tabular().sample,
-    lambda: Inference.of(FLOW, lambda x: (np.zeros(len(x)), np.zeros_like(x)), 50).resample,
+    lambda: Inference.of(FLOW, FLAT, 50).resample,
 ]
 EVALUATED = [
     MADE(2, context_dim=2), fc.Normal(2).log_prob, FULL.from_data(EYE, 1).log_prob,
