@@ -187,8 +187,6 @@ def test_estimators_of_scikit_learn():
     for estimator in (GaussianMixture(1, random_state=0), KernelDensity(bandwidth=0.3)):
         found = diagnose(estimator.fit(x[:300]), x[300:], x[:300], **QUICK)
         assert found.density == type(estimator).__name__ and "columns" not in faults(found)
-    wrong = diagnose(GaussianMixture(1).fit(x[:300]), x[300:] * 2, **QUICK)
-    assert not wrong.trusted
 
 
 def test_tables_with_names():
