@@ -83,8 +83,8 @@ def diagnose(
     density : Density
         Anything with log_prob(x) and sample(n, rng), or scikit-learn's score_samples(x) and
         sample(n, random_state=). Columns of numbers in a `TableDensity` are compared given the
-        categories; log p is that of the whole row. Rows with a missing value are left out, with a
-        warning.
+        categories, on a grid with noise of the density itself; log p is that of the whole row. Rows
+        with a missing value are left out, with a warning.
     X_held_out : array_like
         (n, D), rows that were held out; a table with names is fine.
     X_train : array_like

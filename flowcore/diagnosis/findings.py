@@ -75,7 +75,9 @@ class Finding:
     kind      a key of `KINDS`
     name      of the measured effect, as in the table of the report
     effect    its size, and its standard error (nan: unknown, or none is needed)
-    p         the p-value of this test alone; nan: not a test
+    p         the p-value of this test alone, uniform if the density is the truth: or greater, where
+              few values are counted (shares, tails, ranges, rules), and for baselines, which are
+              worse than the truth; nan: not a test
     adjusted  the p-value when all tests are taken together
     held_out  whether it is measured on held-out rows alone
     fault     whether it speaks against the density

@@ -546,23 +546,23 @@ class TableDensity(DensityMixin, BaseEstimator):
         self.encoding.check_inside(frame, x)
         rng = np.random.default_rng(rng)
         u = rng.random(x.shape)
-        z = self.coordinates_.filled(self.coordinates_.to_line(x, u)[0], u)
+        z = self.coordinates_.to_line(x, u)[0]
         if as_drawn and self.coordinates_.is_open(x).any():
-            z = self._drawn_in_cells(x, z, u, context, rng)
+            z = self._drawn_in_cells(codes[known], x, z, u, rng)
         units = np.asarray if self.coordinates_.line is None else self.coordinates_.line.forward
+        z = self.coordinates_.filled(z, u)
         return Numbers(self._on_line, names, z, context, x, units, frame)
 
-    def _drawn_in_cells(self, x, z, u, context, rng) -> np.ndarray:
+    def _drawn_in_cells(self, codes, x, z, u, rng) -> np.ndarray:
         """z of rows x, each drawn by q in its cell: one of its points, which u shifts, by its q w.
 
         The largest of log q w + gumbel is drawn in proportion to q w.
         """
         most = np.full(len(x), -np.inf)
-        given = {} if context is None else {"context": context}
         for shift in self.coordinates_.points(self.coordinates_.n_points):
             other, log_w = self.coordinates_.to_line(x, (u + shift) % 1)
-            other = self.coordinates_.filled(other, u)
-            log_w += self._on_line.log_prob(other, **given) + rng.gumbel(size=len(x))
+            log_w += self.log_prob_on_line(self.coordinates_.filled(other, u), codes)
+            log_w += rng.gumbel(size=len(x))
             z = np.where((log_w > most)[:, None], other, z)
             most = np.fmax(log_w, most)
         return z

@@ -359,7 +359,6 @@ def test_report_of_a_conditional_density():
     assert "The exact PIT, F(x | context) of every row, differs from uniform numbers by no" in str(
         right
     )
-    assert right.trusted
     y, context = noisy(1500, rng=3, scale=1.6)
     wrong = fc.diagnose(truth, y[:, None], context=context, names=["z"])
     (found,) = wrong.of("pit")
