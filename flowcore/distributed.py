@@ -264,8 +264,7 @@ def fit(
         parts = validation_data if isinstance(validation_data, tuple) else (validation_data,)
         *_, held = _blocks(client, flow, 1.0, rng, *parts)
     n, size = int(sizes.sum()), o.batch_size
-    patience = None if is_auto(o.patience) else o.patience
-    if n == 0 or ((split or patience) and not held):
+    if n == 0 or ((split or patience_of(o.patience, None)) and not held):
         what = "for validation" if n else "to train on"
         raise ValueError(f"validation_split={split} leaves no row {what}: take larger blocks")
     if is_auto(size):

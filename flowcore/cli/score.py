@@ -50,9 +50,7 @@ def run(
                 if types.get(typed) is float:
                     kept[typed] = kept[typed].astype(float)
             own = arranged(frame, schema, keep, ignore_extra)
-            if strict:
-                density.encoding.check_inside(own, density.encoding.encode(own)[1])
-            possible, odd, said = density.encoding.without_odd(own)
+            possible, odd, said = density.encoding.without_odd(own, strict)
             log_p = density.log_prob(own if strict else possible, missing)
             for cells in odd.values():
                 log_p[cells] = -np.inf

@@ -7,8 +7,8 @@ Reverse KL leaves out tails of p, and draws of q alone would not show them: a pr
 would be 0 with an error of 0. So some draws come from t, a Student t density of 1.5 degrees of
 freedom with the mean and twice the deviations of q (a defensive mixture: Hesterberg, "Weighted
 average importance sampling and defensive mixture distributions", 1995). The weights correct the
-flow, if it is `trusted`: k-hat describes their tail, and `missing_tail` detects a tail of p that no
-draw reaches.
+flow, if it is `trusted`: k-hat describes their tail, and `missing_tail` detects a tail of p that q
+leaves out.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 DRAWS = 20_000  # k-hat of fewer draws is too uncertain
 # of t: its share, its deviations in those of q, its degrees of freedom; draws that it needs, over D
 WIDE, WIDER, DF, LEAST = 0.05, 2.0, 1.5, 4
-LEAST_MEAN = 0.5  # of the weights, in their mean before: what a regression may correct
+LEAST_MEAN = 0.5  # of v, in the mean of w: what a regression may correct
 LEVELS = (0.05, 0.5, 0.95)  # of the quantiles of a summary
 MOST_K_OF_SQUARES = 0.85  # with an sd; the sd is shown without an error
 LONGEST = 0.9  # k of weights whose error can be estimated
@@ -155,18 +155,17 @@ class Inference:
         rows = self.rows[self.of_flow]
         return Gaussian(rows.mean(axis=0), factor_of(rows))
 
-    def _log_weight(self, rows: np.ndarray, log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
-        """log p~ - log r of rows (n,)."""
-        if self.wide is not None:
-            share = self.n_wide / len(self.rows)
-            log_t = self.wide.log_prob(rows)
-            log_q = np.logaddexp(np.log1p(-share) + log_q, np.log(share) + log_t)
-        return log_p - log_q
+    def _log_r(self, rows: np.ndarray, log_q: np.ndarray) -> np.ndarray:
+        """log r of rows y, from their log q, (n,)."""
+        if self.wide is None:
+            return log_q
+        a = self.n_wide / len(self.rows)
+        return np.logaddexp(np.log1p(-a) + log_q, np.log(a) + self.wide.log_prob(rows))
 
     @cached_property
-    def log_weights(self) -> np.ndarray:
-        """log p~ - log r of the draws (n,): NaN where the target is."""
-        return self._log_weight(self.rows, self.log_p, self.log_q)
+    def log_r(self) -> np.ndarray:
+        """log r of the draws, (n,)."""
+        return self._log_r(self.rows, self.log_q)
 
     def checked(self, rng: Seed = 0) -> Inference:
         """The same with what draws of q cannot show: `moved` draws, and `missed` peaks.
@@ -187,9 +186,10 @@ class Inference:
         if self.modes is None:
             return None
         centres = self.modes.centres
-        highest = np.max(self.log_weights, initial=-np.inf, where=np.isfinite(self.log_p))
-        log_p, log_q = self.target.values(centres), self.flow.log_prob(centres)
-        above = self._log_weight(centres, log_p, log_q) > highest + TOWERS
+        log_w = self.log_p - self.log_r
+        highest = np.max(log_w, initial=-np.inf, where=np.isfinite(self.log_p))
+        log_r = self._log_r(centres, self.flow.log_prob(centres))
+        above = self.target.values(centres) - log_r > highest + TOWERS
         share = np.zeros(len(centres))
         for k in np.flatnonzero(above):
             share[k] = missed_share(self.target.values, self.flow, self.peak(k), rng)
@@ -267,7 +267,7 @@ class Inference:
     @cached_property
     def _weighted(self) -> tuple[float, np.ndarray, float, float]:
         """log of the mean weight, shares (n,), effective number of draws, k-hat."""
-        log_w = np.where(np.isnan(self.log_p), -np.inf, self.log_weights)
+        log_w = np.where(np.isnan(self.log_p), -np.inf, self.log_p - self.log_r)
         log_w[self.of_flow], k_hat = pareto_smoothed(log_w[None, self.of_flow])
         log_mean, share, ess = normalized(log_w[None])
         return float(log_mean[0]), share[0], float(ess[0]), float(k_hat[0])
@@ -311,14 +311,14 @@ class Inference:
         error that is too small where weights have a long tail: k, in [0, 0.9], is k-hat.
         """
         k = np.clip(self.k_hat, 0, LONGEST)
-        v = self.weights * len(self.rows)
+        v = self.weights * len(self.rows)  # w in units of its mean
         if self.wide is not None:
-            log_t = self.wide.log_prob(self.rows)
-            known = np.exp(self._log_weight(self.rows, log_t, self.log_q)) - 1
+            known = np.exp(self.wide.log_prob(self.rows) - self.log_r) - 1
             v = v - np.cov(v, known, ddof=0)[0, 1] / known.var() * known
-        e = v.std() / math.sqrt(len(v))
+        mean = max(v.mean(), LEAST_MEAN)
+        e = v.std() / mean / math.sqrt(len(v))
         error = math.hypot(e / (1 - k), np.fmax(0, self.missing_mass[0]))
-        return self._weighted[0] + math.log(max(v.mean(), LEAST_MEAN)), error
+        return self._weighted[0] + math.log(mean), error
 
     def expectation(self, function: Callable = lambda x: x) -> tuple[Any, Any]:
         """(E_p[f], standard error) of f(x) (n, ...), by self-normalised weights.
@@ -329,8 +329,7 @@ class Inference:
         function gets the same argument as the target. If it returns a dictionary, as it does by
         default for named parameters, the results are two dictionaries.
         """
-        with np.errstate(over="ignore", invalid="ignore"):  # far out, where p~ is 0
-            values = function(self.draws)
+        values = self._values(function)
         mean = mapped(lambda one: self._mean_and_error(one)[0], values)
         return mean, mapped(lambda one: self._mean_and_error(one)[1], values)
 
@@ -341,7 +340,11 @@ class Inference:
         does not exist. Then use quantiles. -inf: f has no tail that matters. Source: Vehtari et al.
         2024.
         """
-        return mapped(self._k_of, function(self.draws))
+        return mapped(self._k_of, self._values(function))
+
+    @np.errstate(over="ignore", invalid="ignore")  # far out, where p~ is 0
+    def _values(self, function: Callable) -> Any:
+        return function(self.draws)
 
     def _k_of(self, values) -> np.ndarray:
         values, good = np.asarray(values, float), self.weights > 0

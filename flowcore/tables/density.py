@@ -578,10 +578,8 @@ class TableDensity(DensityMixin, BaseEstimator):
         A warning counts them; strict: ValueError for the first one.
         """
         frame = self.schema_.select(X, self.ignore_extra)
-        if strict:
-            self.encoding.check_inside(frame, self.encoding.encode(frame)[1])
         self.encoding.warn_of_rounding(frame)
-        _, odd, said = self.encoding.without_odd(frame)
+        _, odd, said = self.encoding.without_odd(frame, strict)
         if not odd:
             return frame
         out = np.any([*odd.values()], axis=0)

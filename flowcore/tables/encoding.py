@@ -370,13 +370,16 @@ class Encoding:
             present[:, d] = part.is_there(codes[:, k])[:, None]
         return present
 
-    def without_odd(self, frame: Frame) -> tuple[Frame, dict, str]:
+    def without_odd(self, frame: Frame, strict: bool = False) -> tuple[Frame, dict, str]:
         """(the frame with missing cells in place of odd ones; name -> (n,), where they are; how
         many there are, with the first three, or "").
 
         An odd cell is one that the model cannot have: a number beyond the ends of its column, or
-        off its grid, a text that is no date of its format.
+        off its grid, a text that is no date of its format. strict: ValueError for the first number
+        beyond an end.
         """
+        if strict:
+            self.check_inside(frame, self.encode(frame)[1])
         odd = {part.column.name: part.odd(frame) for part in self.parts}
         odd = {name: own for name, own in odd.items() if own.any()}
         if not odd:

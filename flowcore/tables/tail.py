@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import erfcx, log_ndtr, ndtri, ndtri_exp
 
 from ..bijectors.fixed_maps import FixedMap
+from ..core.rows import as_counts
 from ..pareto import fitted_pareto
 
 FEW, LEAST, SHARES = 150, 20, (0.02, 0.2)  # rows of a tail, wanted and at least; shares of all rows
@@ -135,7 +136,7 @@ def tail(z: np.ndarray, weight: np.ndarray | None = None) -> Tail | None:
 def _even(z: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Quantiles of weighted rows at even levels, as many as their effective number."""
     order = np.argsort(z)
-    total, n = np.cumsum(weight[order]), round(weight.sum() ** 2 / (weight @ weight))
+    total, n = np.cumsum(weight[order]), round(as_counts(weight, len(z)).sum())
     return z[order][np.searchsorted(total, (np.arange(n) + 0.5) / n * total[-1])]
 
 

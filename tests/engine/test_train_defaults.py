@@ -6,7 +6,13 @@ from support.flows import Banana, Gaussian, banana_data
 
 import flowcore as fc
 from flowcore.training import Adam, cosine_decay, fit
-from flowcore.training.defaults import LEARNING_RATE, batch_size_for, epochs_for, resolved
+from flowcore.training.defaults import (
+    LEARNING_RATE,
+    batch_size_for,
+    epochs_for,
+    patience_of,
+    resolved,
+)
 
 
 def test_epochs_and_batches_follow_the_number_of_rows():
@@ -15,6 +21,7 @@ def test_epochs_and_batches_follow_the_number_of_rows():
     assert batches == [64, 64, 64, 128, 128, 256, 512, 512]
     epochs = [epochs_for(n) for n in sizes]
     assert epochs == [120, 120, 120, 120, 120, 60, 38, 20]
+    assert [patience_of("auto", n) for n in epochs] == [60] * 5 + [30, 19, 10]
 
 
 def test_a_number_is_that_number():
