@@ -91,7 +91,7 @@ def at(centre, scale=1.0):
 
 
 def test_an_answer_of_one_mode_of_two_is_wrong_and_that_of_both_right():
-    centres = np.array([[0.0, 0.0], np.full(2, 8 / np.sqrt(2))])
+    centres = np.array([[0.0, 0.0], np.full(2, 800.0)])  # beyond the wide draws, too
     truth = several.pieces([0.5, 0.5], centres, [np.eye(2)] * 2)
     one, other = map(at, centres)
     target = LogTarget(truth.log_p, 2)
