@@ -69,12 +69,6 @@ def test_a_flow_wins_on_moons_and_a_gaussian_on_gaussian_rows():
     assert plain.summary_.density.score > tried[0].score - 0.03 and tried[0].name == "Gaussian"
 
 
-def test_the_density_is_one_in_the_units_of_x(fitted):
-    grid = np.stack(np.meshgrid(*[np.linspace(-4, 5, 200)] * 2), -1).reshape(-1, 2)
-    mass = np.exp(fitted.score_samples(grid)).sum() * (9 / 199) ** 2
-    assert abs(mass - 1) < 0.01
-
-
 def test_summary_is_printed(fitted):
     text, line = str(fitted.summary_), fitted.summary_.line
     for scored in fitted.summary_.parts:
@@ -203,12 +197,6 @@ def test_units_do_not_matter():
         assert shift == pytest.approx(-3 * np.log(unit))
 
 
-def test_the_global_random_state_is_left_alone():
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
-    fc.FlowDensity(**QUICK | {"random_state": None}).fit(gaussian_rows(30)).sample(2)
-    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
-
-
 def test_context():
     rng = np.random.default_rng(0)
     c = rng.uniform(100, 300, (300, 1))
@@ -306,21 +294,6 @@ def test_a_context_of_numbered_columns_has_no_names():
     assert density.fit(x, context=numbered).context_names_in_ is None
 
 
-def test_simple_densities_have_means_that_are_linear_in_the_context():
-    """Of so few rows no flow is tried; the residuals of the truth are N(0, 0.1^2)."""
-    rng = np.random.default_rng(0)
-    c = rng.normal(size=(38, 2))
-    x = c @ [[2.0, 0.0, -1.0], [0.0, 1.0, 1.0]] + 0.1 * rng.normal(size=(38, 3))
-    density = fc.FlowDensity(**QUICK).fit(x, context=c)
-    new = rng.normal(size=(500, 2))
-    drawn = density.sample(400, random_state=0, context=new[:2])
-    means = new[:2] @ [[2.0, 0.0, -1.0], [0.0, 1.0, 1.0]]
-    np.testing.assert_allclose(drawn.mean(axis=0), means, atol=0.15)
-    fresh = new @ [[2.0, 0.0, -1.0], [0.0, 1.0, 1.0]] + 0.1 * rng.normal(size=(500, 3))
-    truth = -3 * (0.5 * np.log(2 * np.pi * np.e) + np.log(0.1))
-    assert density.score(fresh, context=new) > truth - 0.7
-
-
 def test_an_interrupt_ends_all_fits(monkeypatch):
     calls = []
 
@@ -361,16 +334,6 @@ def test_a_limit_by_the_clock(monkeypatch, n_jobs):
     assert found.score(moons(2000, 1)) > found.summary_.candidates[0].score + 0.3
 
 
-@pytest.mark.slow
-def test_rows_of_hardly_any_weight_are_nearly_absent():
-    truth, few = fc.targets.two_moons(), 300
-    x = np.vstack([truth.sample(few, rng=0), fc.Uniform(2, -3.0, 3.0).sample(few, rng=1)])
-    weight, fresh = np.repeat([1, 1e-6], few), truth.sample(4000, rng=9)
-    both, alone = (fc.FlowDensity("spline", budget=0.01, n_jobs=1, random_state=0) for _ in "ab")
-    score = alone.fit(x[:few]).score(fresh)
-    assert both.fit(x, sample_weight=weight).score(fresh) == pytest.approx(score, abs=0.1)
-
-
 def frame(**columns):
     return pytest.importorskip("pandas").DataFrame(columns)
 
@@ -402,12 +365,6 @@ BAD_ROWS = {
 def test_bad_rows(rows, message):
     with pytest.raises((TypeError, ValueError), match=message):
         fc.FlowDensity(**QUICK).fit(rows())
-
-
-def test_rows_of_weight_0_have_no_held_out_score():
-    weight = np.arange(20) % 3
-    found = fc.FlowDensity("small", **QUICK).fit(gaussian_rows(20), sample_weight=weight)
-    np.testing.assert_array_equal(np.isfinite(found.held_out_scores_), weight > 0)
 
 
 def test_dependent_columns_are_one_warning():

@@ -16,7 +16,6 @@ import pytest
 from support.places import TESTS
 from support.saved import (
     CLASSES,
-    DATA,
     THINGS,
     Block,
     Box,
@@ -73,14 +72,6 @@ def test_the_same_numbers_in_a_fresh_process(tmp_path):
 
 
 # ---------------------------------------------------------------- details of the tree
-
-
-def test_fitted_constants_are_kept(tmp_path):
-    x = 1e6 + DATA
-    s = through_file(Standardize.from_data(x), tmp_path)
-    assert s.initialized and np.array_equal(s.mean, x.mean(axis=0))
-    assert s.initialize(DATA) is s
-    assert not through_file(Standardize(3), tmp_path).initialized
 
 
 def test_values_nan_and_minus_zero_are_kept(tmp_path):
