@@ -294,6 +294,21 @@ def test_a_context_of_numbered_columns_has_no_names():
     assert density.fit(x, context=numbered).context_names_in_ is None
 
 
+def test_simple_densities_have_means_that_are_linear_in_the_context():
+    """Of so few rows no flow is tried; the residuals of the truth are N(0, 0.1^2)."""
+    rng = np.random.default_rng(0)
+    c = rng.normal(size=(38, 2))
+    x = c @ [[2.0, 0.0, -1.0], [0.0, 1.0, 1.0]] + 0.1 * rng.normal(size=(38, 3))
+    density = fc.FlowDensity(**QUICK).fit(x, context=c)
+    new = rng.normal(size=(500, 2))
+    drawn = density.sample(400, random_state=0, context=new[:2])
+    means = new[:2] @ [[2.0, 0.0, -1.0], [0.0, 1.0, 1.0]]
+    np.testing.assert_allclose(drawn.mean(axis=0), means, atol=0.15)
+    fresh = new @ [[2.0, 0.0, -1.0], [0.0, 1.0, 1.0]] + 0.1 * rng.normal(size=(500, 3))
+    truth = -3 * (0.5 * np.log(2 * np.pi * np.e) + np.log(0.1))
+    assert density.score(fresh, context=new) > truth - 0.7
+
+
 def test_an_interrupt_ends_all_fits(monkeypatch):
     calls = []
 

@@ -237,14 +237,16 @@ def test_deep_trees(tmp_path):
 
 
 def test_save_and_load_name_what_they_take(tmp_path):
-    with pytest.raises(TypeError, match=r"save takes a flow.*not array"):
-        save(np.zeros(2), tmp_path / "flow.npz")
-    with pytest.raises(TypeError, match="save takes a flow"):
-        save(Affine, tmp_path / "flow.npz")
-    with pytest.raises(TypeError, match="list of classes"):
-        load(tmp_path / "flow.npz", classes=[Shear()])
-    with pytest.raises(ValueError, match="two classes named Affine"):
-        load(tmp_path / "flow.npz", classes=[type("Affine", (), {})])
+    for call, what, error, message in (
+        (lambda a: save(a, tmp_path / "flow.npz"), np.zeros(2), TypeError,
+         r"save takes a flow.*not array"),
+        (lambda a: save(a, tmp_path / "flow.npz"), Affine, TypeError, "save takes a flow"),
+        (lambda a: load(tmp_path / "flow.npz", classes=[a]), Shear(), TypeError, "list of classes"),
+        (lambda a: load(tmp_path / "flow.npz", classes=[a]), type("Affine", (), {}), ValueError,
+         "two classes named Affine"),
+    ):  # fmt: skip
+        with pytest.raises(error, match=message):
+            call(what)
 
 
 def test_a_narrow_made_warns_once(tmp_path):
