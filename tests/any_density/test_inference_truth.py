@@ -203,6 +203,12 @@ def test_what_is_promised_is_true(name):
             assert (np.abs(mean - truth.mean) < np.maximum(5 * error, 0.02)).all()
 
 
+def test_the_same_seed_has_the_same_answer():
+    one, again = (fc.infer(PAIR.log_p, 2, rng=1000, **QUICK) for _ in range(2))
+    np.testing.assert_array_equal(one.rows, again.rows)
+    assert one.verdict == again.verdict
+
+
 def test_a_flow_of_your_own_is_not_searched():
     flow = fc.flows.iaf(2, layers=1, hidden=[8])
     found = fc.infer(PAIR.log_p, flow=flow, start=[[2.0, -1.0]], epochs=1, batches=5)

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from test_tables_frames import plain
 
 import flowcore as fc
 from flowcore.cli import main
@@ -36,13 +37,6 @@ def zipped(name, data):
     with zipfile.ZipFile(out, "w") as archive:
         archive.writestr(name, data)
     return out.getvalue()
-
-
-def plain(frame):
-    def item(v):
-        return None if v is None or v != v else v
-
-    return {name: [item(v) for v in frame[name].tolist()] for name in frame.names}
 
 
 # ---------------------------------------------------------------- what is read
