@@ -92,22 +92,6 @@ def within_errors(found, exact, share=0.95, most=0.1):
     assert found.trusted.all() and np.median(found.error) < most
 
 
-@pytest.mark.parametrize("p", DENSITIES.values(), ids=DENSITIES)
-def test_marginals_are_integrals_over_one_turn(p):
-    sides = table_of(p)
-    joint, at = asked(p), RNG(1).integers(N, size=(2, 50))
-    rows = np.full((100, 2), np.nan)
-    likely = [RNG(2).choice(N, 50, p=np.exp(s) / np.exp(s).sum()) for s in sides]
-    for j, half in ((0, slice(50)), (1, slice(50, 100))):
-        at[j, ::2] = likely[j][::2]  # at the modes, and anywhere
-        rows[half, j] = GRID[at[j]]
-    seen = [np.isfinite(sides[j][at[j]]) & (sides[j][at[j]] > -12) for j in (0, 1)]
-    exact = np.concatenate([sides[j][at[j]] for j in (0, 1)])
-    found = joint.log_prob(rows[np.concatenate(seen)])
-    within_errors(found, exact[np.concatenate(seen)])
-    assert np.median(found.ess) > 120
-
-
 @pytest.mark.parametrize("name, known", [*((name, PI) for name in DENSITIES), ("torus", 0.4)])
 def test_a_conditional_is_a_density_on_one_turn(name, known):
     p = DENSITIES[name]

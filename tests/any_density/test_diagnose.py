@@ -66,8 +66,6 @@ def test_nothing_speaks_against_the_truth():
     assert {one.kind for one in found.findings if not one.held_out} == {"overfitting"}
     assert [one.name for one in found.of("latents")] == ["KS of z_1", "KS of z_2", "KS of z_3"]
     assert [sum(one.counts) for one in found.of("columns")] == [500] * 3
-    again = diagnose(truth, x, train, names=["a", "b", "c"], **QUICK)
-    assert str(again) == str(found) and again.to_dict() == found.to_dict()
 
 
 @pytest.mark.parametrize(
@@ -413,23 +411,23 @@ def test_bad_input(rows, options, message):
 
 
 def test_what_is_no_density():
-    with pytest.raises(TypeError, match=r"needs a density with log_prob\(x\), or score_samples"):
-        diagnose(3, normal())
-    with pytest.raises(TypeError, match=r"Pipeline has not; write diagnose\(pipe\[-1\], "):
-        diagnose(make_pipeline(StandardScaler(), fc.FlowDensity()), normal())
-
     def nan(x):
         return np.where(np.arange(len(x)) == 7, np.nan, 0.0)
 
-    broken = SimpleNamespace(dim=2, log_prob=nan, sample=fc.Normal(2).sample)
-    with pytest.raises(ValueError, match=r"NaN or \+inf in row 7 of X_held_out"):
-        diagnose(broken, normal(), **QUICK)
-    flat = SimpleNamespace(dim=2, log_prob=lambda x: x, sample=fc.Normal(2).sample)
-    with pytest.raises(ValueError, match="not one a row"):
-        diagnose(flat, normal(), **QUICK)
-    narrow = SimpleNamespace(dim=2, log_prob=fc.Normal(2).log_prob, sample=fc.Normal(1).sample)
-    with pytest.raises(ValueError, match=r"sample\(1000, ...\) has shape \(1000, 1\)"):
-        diagnose(narrow, normal(), **QUICK)
+    own = fc.Normal(2)
+    for density, error, message in (
+        (3, TypeError, r"needs a density with log_prob\(x\), or score_samples"),
+        (make_pipeline(StandardScaler(), fc.FlowDensity()), TypeError,
+         r"Pipeline has not; write diagnose\(pipe\[-1\], "),
+        (SimpleNamespace(dim=2, log_prob=nan, sample=own.sample), ValueError,
+         r"NaN or \+inf in row 7 of X_held_out"),
+        (SimpleNamespace(dim=2, log_prob=lambda x: x, sample=own.sample), ValueError,
+         "not one a row"),
+        (SimpleNamespace(dim=2, log_prob=own.log_prob, sample=fc.Normal(1).sample), ValueError,
+         r"sample\(1000, ...\) has shape \(1000, 1\)"),
+    ):  # fmt: skip
+        with pytest.raises(error, match=message):
+            diagnose(density, normal(), **QUICK)
 
 
 # ---------------------------------------------------------------------------- the parts, exactly

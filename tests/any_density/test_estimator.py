@@ -69,12 +69,6 @@ def test_a_flow_wins_on_moons_and_a_gaussian_on_gaussian_rows():
     assert plain.summary_.density.score > tried[0].score - 0.03 and tried[0].name == "Gaussian"
 
 
-def test_the_density_is_one_in_the_units_of_x(fitted):
-    grid = np.stack(np.meshgrid(*[np.linspace(-4, 5, 200)] * 2), -1).reshape(-1, 2)
-    mass = np.exp(fitted.score_samples(grid)).sum() * (9 / 199) ** 2
-    assert abs(mass - 1) < 0.01
-
-
 def test_summary_is_printed(fitted):
     text, line = str(fitted.summary_), fitted.summary_.line
     for scored in fitted.summary_.parts:
@@ -201,12 +195,6 @@ def test_units_do_not_matter():
         )
         shift = scaled.summary_.density.score - plain.summary_.density.score
         assert shift == pytest.approx(-3 * np.log(unit))
-
-
-def test_the_global_random_state_is_left_alone():
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
-    fc.FlowDensity(**QUICK | {"random_state": None}).fit(gaussian_rows(30)).sample(2)
-    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
 def test_context():
@@ -361,16 +349,6 @@ def test_a_limit_by_the_clock(monkeypatch, n_jobs):
     assert found.score(moons(2000, 1)) > found.summary_.candidates[0].score + 0.3
 
 
-@pytest.mark.slow
-def test_rows_of_hardly_any_weight_are_nearly_absent():
-    truth, few = fc.targets.two_moons(), 300
-    x = np.vstack([truth.sample(few, rng=0), fc.Uniform(2, -3.0, 3.0).sample(few, rng=1)])
-    weight, fresh = np.repeat([1, 1e-6], few), truth.sample(4000, rng=9)
-    both, alone = (fc.FlowDensity("spline", budget=0.01, n_jobs=1, random_state=0) for _ in "ab")
-    score = alone.fit(x[:few]).score(fresh)
-    assert both.fit(x, sample_weight=weight).score(fresh) == pytest.approx(score, abs=0.1)
-
-
 def frame(**columns):
     return pytest.importorskip("pandas").DataFrame(columns)
 
@@ -402,12 +380,6 @@ BAD_ROWS = {
 def test_bad_rows(rows, message):
     with pytest.raises((TypeError, ValueError), match=message):
         fc.FlowDensity(**QUICK).fit(rows())
-
-
-def test_rows_of_weight_0_have_no_held_out_score():
-    weight = np.arange(20) % 3
-    found = fc.FlowDensity("small", **QUICK).fit(gaussian_rows(20), sample_weight=weight)
-    np.testing.assert_array_equal(np.isfinite(found.held_out_scores_), weight > 0)
 
 
 def test_dependent_columns_are_one_warning():

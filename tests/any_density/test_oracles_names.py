@@ -240,12 +240,6 @@ def test_a_missing_column_of_a_context_is_named(name):
         ALL[name](pd.DataFrame(x, columns=X_NAMES), frame)
 
 
-def test_the_error_of_scikit_learn_s_methods_names_the_column():
-    frame = pd.DataFrame(table(12, seed=1)[0], columns=X_NAMES)
-    with pytest.raises(ValueError, match=r"now missing:\n- mass\n$"):
-        estimator(with_context=False).score_samples(frame[["size", "age"]])
-
-
 @untrusted
 @pytest.mark.parametrize("name", ["log_prob", "posterior", "FlowDensity.score_samples", "fit",
                                   "FlowDensity.fit"])  # fmt: skip

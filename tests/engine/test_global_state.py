@@ -117,6 +117,7 @@ OPERATIONS = {
     "fit, by a checkpoint": (lambda folder: trained(checkpoint=new_file(folder)), None),
     "save and load": (lambda folder: saved_and_loaded(FLOW, folder), None),
     "load what is damaged": (damaged, ValueError),
+    "estimator": (lambda folder: flowcore.FlowDensity(budget=1e-4, n_jobs=1).fit(X[:30]), None),
     "check": (lambda folder: check_bijector(flowcore.Permute([1, 0])), None),
 }
 

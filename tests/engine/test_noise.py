@@ -163,13 +163,6 @@ def test_the_table_is_not_changed(noise):
     np.testing.assert_array_equal(mine, X)
 
 
-def test_the_same_result_for_any_threads():
-    x = np.random.default_rng(0).normal(size=(4000, 2))
-    flow = fc.flows.maf(2, layers=1, hidden=[64])
-    options = {"noise": 0.2, "epochs": 2, "batch_size": 3000, "rng": 1}
-    assert_same(*(fit(flow, x, threads=threads, **options) for threads in (1, 3)))
-
-
 @pytest.mark.parametrize("noise", [0.3, SCALES, shaken])
 def test_a_memmap_gives_the_same_bits(noise, tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "BLOCK", 40)

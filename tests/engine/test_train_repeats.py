@@ -55,17 +55,6 @@ def test_nothing_repeats():
     assert table.merged(rows) is rows
 
 
-def test_repeated_rows_are_weights():
-    """The same numbers but for rounding, the split of a recipe and its Standardize included."""
-    flow = fc.flows.maf(2, layers=1, hidden=[8])
-    options = {"epochs": 3, "batch_size": 32, "validation_split": 0.2}
-    expected, straight = fit(flow, X, **options)
-    twice, history = fit(flow, np.repeat(X, 2, axis=0), **options)
-    np.testing.assert_allclose(twice.params, expected.params, rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(history.val_nll, straight.val_nll, rtol=1e-9)
-    np.testing.assert_allclose(twice.log_prob(X), expected.log_prob(X), rtol=1e-9)
-
-
 def test_no_copy_of_a_training_row_is_held_out():
     spy = Spy()
     _, history = fit(spy, MIXED, epochs=1, batch_size=10, validation_split=0.3)

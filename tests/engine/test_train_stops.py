@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from support.flows import EVERYTHING, Banana, Cliff, Gaussian, banana_data, nll
 from support.flows import textbook_fit as fit
+from support.runs import interrupt_at
 
 import flowcore as fc
 from flowcore.core import limit, moment_after, until
@@ -22,14 +23,6 @@ def X():
 
 
 # ---------------------------------------------------------------- interrupts
-
-
-def interrupt_at(epoch):
-    def callback(report):
-        if report.epoch == epoch:
-            raise KeyboardInterrupt
-
-    return callback
 
 
 def test_an_interrupt_returns_the_best_so_far(X):

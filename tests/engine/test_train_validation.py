@@ -151,14 +151,15 @@ def test_context_goes_where_its_rows_go():
     for validation in ({}, {"validation_data": (x[:50], c[:50])}):
         flow, _ = fit(Conditional(), x, context=c, **options, **validation)
         np.testing.assert_allclose(flow.params, [3.0, math.log(0.5)], atol=0.1)
-    with pytest.raises(ValueError, match="Conditional needs context="):
-        fit(Conditional(), x)
-    with pytest.raises(ValueError, match=r"context is \(n, 1\), but .* none: pass .*context_val"):
-        fit(Conditional(), x, context=c, validation_data=x[:50])
-    with pytest.raises(ValueError, match=r"context is none, but .* \(n, 1\)"):
-        fit(Conditional(), x, validation_data=(x[:50], c[:50]))
-    with pytest.raises(ValueError, match=r"context of validation_data has shape \(49, 1\)"):
-        fit(Conditional(), x, context=c, validation_data=(x[:50], c[:49]))
+    own, none = {"context": c}, r"context is \(n, 1\), but .* none: pass .*context_val"
+    for given, held, message in (
+        ({}, None, "Conditional needs context="),
+        (own, x[:50], none),
+        ({}, (x[:50], c[:50]), r"context is none, but .* \(n, 1\)"),
+        (own, (x[:50], c[:49]), r"context of validation_data has shape \(49, 1\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fit(Conditional(), x, **given, validation_data=held)
 
 
 # ---------------------------------------------------------------- schedules and averages

@@ -180,17 +180,17 @@ def test_what_does_not_fit_is_refused_at_once(problem, x, context, what):
 
 def test_contexts_that_do_not_fit_are_refused(table):
     x, c, _ = table
-    with pytest.raises(ValueError, match="needs context"):
-        distributed.log_prob(wild(c), cut(x))
-    with pytest.raises(ValueError, match="Chunks do not add up"):
-        distributed.log_prob(wild(c), cut(x), cut(c[:9]))
     some = dd.from_pandas(frame(x, c), npartitions=4)
     other = dd.from_pandas(frame(x, c), npartitions=3)[list("ab")]
-    with pytest.raises(ValueError, match="X has 4 partitions, context 3"):
-        distributed.log_prob(wild(c), some[list("xyz")], other)
     shifted = dd.from_pandas(frame(x, c)[30:], npartitions=4)[list("ab")]
-    with pytest.raises(ValueError, match="a block of X has 125 rows, and that of context 117"):
-        distributed.log_prob(wild(c), some[list("xyz")], shifted).compute()
+    for X, context, message in (
+        (cut(x), None, "needs context"),
+        (cut(x), cut(c[:9]), "Chunks do not add up"),
+        (some[list("xyz")], other, "X has 4 partitions, context 3"),
+        (some[list("xyz")], shifted, "a block of X has 125 rows, and that of context 117"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            distributed.log_prob(wild(c), X, context).compute()
 
 
 def test_an_error_in_a_block_names_the_column(table):
@@ -470,27 +470,29 @@ def test_divergence_comes_back(client, table):
 
 def test_what_fit_refuses(client, table):
     x, c, w = table
-    with pytest.raises(TypeError, match=r"client must be a dask\.distributed\.Client, not None"):
-        distributed.fit(None, flow_for(), cut(x))
-    for option in ({"checkpoint": "run.npz"}, {"threads": 2}, {"noise": 0.1}):
-        with pytest.raises(ValueError, match=r"context_noise= are for fits on one machine"):
-            distributed.fit(client, flow_for(), cut(x), **option)
-    with pytest.raises(TypeError, match="unexpected keyword argument 'epoch'"):
-        distributed.fit(client, flow_for(), cut(x), epoch=2)
-    with pytest.raises(TypeError, match="sample_weight must be a Dask"):
-        distributed.fit(client, flow_for(), cut(x), sample_weight=w)
-    with pytest.raises(ValueError, match=r"X has shape \(1.0, 2\), but the flow has dim 3"):
-        distributed.fit(client, flow_for(), cut(x[:, :2]))
-    with pytest.raises(ValueError, match="context has not as many blocks as X, 3: cut both alike"):
-        distributed.fit(client, flow_for(c), cut(x), context=cut(c[:99]))
-    with pytest.raises(ValueError, match=r"validation_split=0 leaves no row for validation"):
-        distributed.fit(client, flow_for(), cut(x), patience=3, validation_split=0)
+    alone, bad = "context_noise= are for fits on one machine", np.where(x == x[171], np.nan, x)
+    for error, on, flow, X, options, message in (
+        (TypeError, None, flow_for(), x, {},
+         r"client must be a dask\.distributed\.Client, not None"),
+        (ValueError, client, flow_for(), x, {"checkpoint": "run.npz"}, alone),
+        (ValueError, client, flow_for(), x, {"threads": 2}, alone),
+        (ValueError, client, flow_for(), x, {"noise": 0.1}, alone),
+        (TypeError, client, flow_for(), x, {"epoch": 2}, "unexpected keyword argument 'epoch'"),
+        (TypeError, client, flow_for(), x, {"sample_weight": w}, "sample_weight must be a Dask"),
+        (ValueError, client, flow_for(), x[:, :2], {},
+         r"X has shape \(1.0, 2\), but the flow has dim 3"),
+        (ValueError, client, flow_for(c), x, {"context": cut(c[:99])},
+         "context has not as many blocks as X, 3: cut both alike"),
+        (ValueError, client, flow_for(), x, {"patience": 3, "validation_split": 0},
+         "validation_split=0 leaves no row for validation"),
+        (ValueError, client, flow_for(), bad, {},
+         r"NaN or infinite values in row 1 .* in block 1\)"),
+        (ValueError, client, flow_for(), x * [1, 0, 1], {}, "X is constant in column 1"),
+    ):  # fmt: skip
+        with pytest.raises(error, match=message):
+            distributed.fit(on, flow, cut(X), **options)
     with pytest.raises(ValueError, match="leaves no row for validation: take larger blocks"):
         distributed.fit(client, flow_for(), cut(x[:20], 4))
-    with pytest.raises(ValueError, match=r"NaN or infinite values in row 1 .* in block 1\)"):
-        distributed.fit(client, flow_for(), cut(np.where(x == x[171], np.nan, x)))
-    with pytest.raises(ValueError, match="X is constant in column 1"):
-        distributed.fit(client, flow_for(), cut(x * [1, 0, 1]))
 
 
 def test_no_batch_is_empty(client, table):

@@ -375,18 +375,6 @@ def test_rows_that_are_equal_by_chance_have_noise_of_their_own(names):
     assert len(np.unique(z, axis=0)) == 200
 
 
-def test_a_table_twice_scores_as_once(monkeypatch):
-    monkeypatch.setattr("flowcore.estimator.plan.SIZES", (2,))
-    names, learn = ("price", "rooms"), fc.FlowDensity("small")  # ten folds: their cut is noise
-    schema = schema_of(**{name: KINDS[name] for name in names})
-    scores = []
-    for X, weight in ((ONCE, np.full(60, 2.0)), (TWICE, None)):
-        X = {name: X[name] for name in names}
-        density = fit_table(X, schema, learn=learn, sample_weight=weight)
-        scores.append(density.summary.density.score)
-    assert scores[1] == pytest.approx(scores[0], abs=0.03)
-
-
 # ---------------------------------------------------------------- missing cells
 
 

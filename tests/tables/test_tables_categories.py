@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import flowcore as fc
 from flowcore.tables.categorical import LEAST_ROWS, MOST_CODES, CategoricalMixture
 from flowcore.tables.chow_liu_tree import ChowLiuTree
 from flowcore.tables.frequencies import Frequencies, unseen_shares
@@ -232,14 +231,6 @@ def test_many_columns_and_many_levels(n, n_columns, levels, monkeypatch):
 
 CODES = np.concatenate([rows_of(0, 60), rows_of(0, 60)])
 MIXTURE = fits(CODES, (3, 3, 3), (False,) * 3, np.ones(120))["mixture"]
-
-
-def test_in_a_file_and_back(tmp_path):
-    fc.save(MIXTURE, tmp_path / "p.npz")
-    again, every = fc.load(tmp_path / "p.npz"), every_code((3, 3, 3))
-    assert (again.log_prob(every) == MIXTURE.log_prob(every)).all()
-    assert repr(again) == repr(MIXTURE) and "0.30 ChowLiuTree([-1, 0, 1])" in repr(again)
-    assert np.isnan(again.log_prob(np.array([[0, -1, 0]]))).all()
 
 
 @pytest.mark.parametrize("w", [[0.3, 0.3, 0.3], [0.5, 0.5], [-0.2, 0.7, 0.5], [np.nan] * 3])

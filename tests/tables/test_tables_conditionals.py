@@ -211,38 +211,6 @@ def test_answers_are_trusted_up_to_a_k_hat_and_from_an_ess_on():
 # ------------------------------------------------------------------------ rows with holes
 
 
-def with_holes(table, share=0.25, seed=2):
-    rng, n = RNG(seed), len(next(iter(table.values())))
-    hidden = {name: rng.random(n) < share for name in table}
-    holes = {
-        name: np.array([None if own else v for own, v in zip(hidden[name], values, strict=True)],
-                       object)
-        for name, values in table.items()
-    }  # fmt: skip
-    return holes, hidden
-
-
-@pytest.mark.filterwarnings("ignore:. of 200 rows have answers")
-def test_hidden_cells_lie_among_the_draws_as_they_should(density):
-    truth = dict(density.sample(200, rng=5))
-    holes, hidden = with_holes(truth)
-    answers = density.impute(holes, n=39, rng=0)
-    assert answers.trusted.mean() > 0.95 and np.median(answers.ess) > 100
-    for name, gone in hidden.items():
-        drawn = np.stack([np.asarray(table[name])[gone] for table in answers.tables])
-        for table in answers.tables[:3]:
-            assert (np.asarray(table[name])[~gone] == np.asarray(truth[name])[~gone]).all()
-        own = np.asarray(truth[name])[gone]
-        if name == "city":
-            share = np.mean(drawn == "Bern") - np.mean(own == "Bern")
-            assert abs(share) < 0.15
-            continue
-        below, equal = (drawn < own).sum(axis=0), (drawn == own).sum(axis=0)
-        rank = (below + RNG(3).random(len(own)) * (equal + 1)) / 40
-        assert stats.kstest(rank, "uniform").pvalue > 1e-3, name
-    assert answers.tables[0]["age"].dtype.kind == "i"
-
-
 def test_rows_of_nothing_and_of_everything(density):
     truth = density.sample(5, rng=0)
     answers = density.impute(truth, n=0)

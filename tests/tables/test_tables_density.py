@@ -1,6 +1,5 @@
 """p(c) p(x | c): exact where it can be, brute force beside it, and what is refused."""
 
-import copy
 import json
 import pickle
 import warnings
@@ -24,8 +23,6 @@ from flowcore.tables.onehot import OneHot
 from flowcore.tables.record import TableRecord
 
 rng = np.random.default_rng(0)
-SCORED = {"name": "Gaussian", "score": 2.0, "error": 0.1, "weight": 1.0, "is_flow": False}
-SUMMARY = {"candidates": [SCORED], "density": SCORED, "n_rows": 7, "n_held_out": 7, "n_folds": 2}
 
 
 class Shifted:
@@ -494,21 +491,6 @@ def test_any_table_is_modelled_or_refused(columns):
         sample = density.sample(20, rng=0, margins=margins)
         assert not np.isnan(density.log_prob(sample)).any()
     assert sample.names == tuple(c.name for c in schema.columns if c.kind.name != "aside")
-
-
-def test_copies_and_files(tmp_path):
-    def learn(x, context=None, **given):
-        return fc.flows.maf(x.shape[1], layers=1, hidden=[4], context_dim=context.shape[1])
-
-    density, X = fitted("price", "rooms", "city", "flag", learn=learn)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it has not been trained
-        log_p = density.log_prob(X)
-        fc.save(density, tmp_path / "table.npz")
-        again = fc.load(tmp_path / "table.npz")
-        for other in (again, copy.deepcopy(density), pickle.loads(pickle.dumps(density))):
-            assert (other.log_prob(X) == log_p).all()
-            assert other.schema == density.schema and repr(other) == repr(density)
 
 
 def everything_at_once(n=120):

@@ -158,17 +158,16 @@ def test_a_column_of_which_only_an_atom_is_known(few_epochs):
 
 def test_tables_that_cannot_be_learned():
     X = with_holes(people(60))
-    with pytest.raises(ValueError, match="column 'pay' has no values: leave it out"):
-        fit_table(X.assign(pay=np.nan), learn=QUICK, missing="learn")
-    with pytest.raises(ValueError, match="column 'city' has no values: leave it out"):
-        fit_table(X.assign(city=None), learn=QUICK, missing="learn")
-    constant = X.assign(pay=X["pay"].where(X["pay"].isna(), 3.0))
-    with pytest.raises(ValueError, match="'pay' is constant"):
-        fit_table(constant, learn=QUICK, missing="learn")
-    with pytest.raises(ValueError, match="missing='learn' wants a FlowDensity, but learn is <func"):
-        fit_table(X, Schema.from_data(X, "learn").edit(KINDS), missing="learn",
-                  learn=lambda x, **_: None)  # fmt: skip
-    with pytest.raises(ValueError, match="missing is one of error, drop, atom, learn: got 'mean'"):
-        fit_table(X, learn=QUICK, missing="mean")
-    with pytest.raises(ValueError, match=r"or pass missing='drop' or missing='learn' or missing="):
-        fit_table(X, learn=QUICK)
+    constant = X["pay"].where(X["pay"].isna(), 3.0)
+    kinds = Schema.from_data(X, "learn").edit(KINDS)
+    for table, options, message in (
+        (X.assign(pay=np.nan), {}, "column 'pay' has no values: leave it out"),
+        (X.assign(city=None), {}, "column 'city' has no values: leave it out"),
+        (X.assign(pay=constant), {}, "'pay' is constant"),
+        (X, {"schema": kinds, "learn": lambda x, **_: None},
+         "missing='learn' wants a FlowDensity, but learn is <func"),
+        (X, {"missing": "mean"}, "missing is one of error, drop, atom, learn: got 'mean'"),
+        (X, {"missing": "error"}, r"or pass missing='drop' or missing='learn' or missing="),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            fit_table(table, **{"learn": QUICK, "missing": "learn"} | options)

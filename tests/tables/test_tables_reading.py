@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from test_tables_frames import plain
 
 import flowcore as fc
 from flowcore.cli import main
@@ -36,13 +37,6 @@ def zipped(name, data):
     with zipfile.ZipFile(out, "w") as archive:
         archive.writestr(name, data)
     return out.getvalue()
-
-
-def plain(frame):
-    def item(v):
-        return None if v is None or v != v else v
-
-    return {name: [item(v) for v in frame[name].tolist()] for name in frame.names}
 
 
 # ---------------------------------------------------------------- what is read
@@ -196,16 +190,15 @@ def test_a_later_surprise_names_its_row(tmp_path):
 
 
 def test_files_that_are_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        read_table(tmp_path / "nothing.csv")
-    with pytest.raises(FileNotFoundError):  # it is not fetched
-        read_table("https://example.org/table.csv")
-    with pytest.raises(IsADirectoryError):
-        read_table(tmp_path)
-    with pytest.raises(TypeError, match="source is a path or a file"):
-        read_table(7)
-    with pytest.raises(ValueError, match="open it in binary mode"):
-        read_table(io.StringIO("a,b\n1,2\n"))
+    for source, error, message in (
+        (tmp_path / "nothing.csv", FileNotFoundError, None),
+        ("https://example.org/table.csv", FileNotFoundError, None),  # it is not fetched
+        (tmp_path, IsADirectoryError, None),
+        (7, TypeError, "source is a path or a file"),
+        (io.StringIO("a,b\n1,2\n"), ValueError, "open it in binary mode"),
+    ):
+        with pytest.raises(error, match=message):
+            read_table(source)
 
 
 # ---------------------------------------------------------------- blocks, pipes, other kinds

@@ -258,14 +258,16 @@ def test_a_step_is_found(step, decimals, cells):
 
 
 def test_columns_that_are_no_schema():
-    with pytest.raises(ValueError, match="two columns are called 'a'"):
-        Schema((Column("a", Kind("continuous")), Column("a", Kind("positive"))))
-    with pytest.raises(ValueError, match="needs at least one column"):
-        Schema(())
-    with pytest.raises(ValueError, match=r"a column is called 1\.5: names are text or integers"):
-        Column(1.5, Kind("continuous"))
-    with pytest.raises(ValueError, match="a schema of format 1"):
-        Schema.from_dict({"format": 1, "n_rows": 1, "columns": []})
+    one, other = Column("a", Kind("continuous")), Column("a", Kind("positive"))
+    for make, message in (
+        (lambda: Schema((one, other)), "two columns are called 'a'"),
+        (lambda: Schema(()), "needs at least one column"),
+        (lambda: Column(1.5, one.kind), r"a column is called 1\.5: names are text or integers"),
+        (lambda: Schema.from_dict({"format": 1, "n_rows": 1, "columns": []}),
+         "a schema of format 1"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            make()
 
 
 @pytest.mark.parametrize(
