@@ -42,6 +42,7 @@ MOVING = randomize(flows.continuous(2, hidden=[8] * 3, context_dim=1, standardiz
 DIFFER = {
     "batch_size": (5, 11), "columns": ([0], [1]), "context": (C, C + 1), "context_noise": (0.1, 1),
     "context_train": (C, C + 1), "decimal": (",", "."), "draws": (1000, 1500),
+    "dtype": (float, np.float32),
     "encoding": ("utf-8", "latin-1"), "header": (True, False), "ignore_extra": (True, False),
     "margins": ("model", "table"), "missing": ("drop", "error"), "missing_values": (["?"], ["-"]),
     "n_draws": (50, 60), "noise": (0.1, 1.0), "params": (FLOW.params, 2 * FLOW.params),
@@ -120,7 +121,8 @@ CALLS = {
        for name in RECIPES},
     **{f"{one.__name__}.__init__": lambda one=one, own=own, **o: one(*own, **o).params
        for one, own in {fc.MADE: (2,), fc.MLP: (2, (2,)), fc.Coupling: (2,), fc.Planar: (2,),
-                        fc.Radial: (2,)}.items()},
+                        fc.Radial: (2,), fc.ActNorm: (2,), fc.Elementwise: (2, fc.Affine()),
+                        fc.StudentT: (2, 5.0, True)}.items()},
     **{f"TransformedDistribution.{name}": partial(getattr(FLOW, name), 5 if "sample" in name else X)
        for name in ("from_latent", "sample", "sample_and_log_prob", "to_latent")},
     **{f"Distribution.{name}": partial(getattr(FLOW, name), X) for name in ("log_prob", "prob")},

@@ -147,6 +147,14 @@ def test_a_flow_that_is_fitted():
     np.testing.assert_allclose(flow.from_latent(flow.to_latent(x)), x, atol=1e-3)
 
 
+def test_the_nll_counts_validation_rows_by_their_weights():
+    weight = np.where(X[:, 0] > 0, 9.0, 1.0)
+    flow = flows.continuous(2, **SMALL)
+    flow, history = fc.fit_matching(flow, X, epochs=1, validation_data=(X, None, weight))
+    nll = -np.average(flow.log_prob(X), weights=weight)
+    assert history.settings["nll"] == {1: pytest.approx(nll, abs=0.02)}
+
+
 @pytest.mark.parametrize(
     "flow",
     [
