@@ -76,6 +76,7 @@ def test_pairs_follow_from_seed_epoch_and_number_alone():
     assert np.array_equal(all_of_them[-1].inputs, last.inputs)
     assert np.array_equal(all_of_them[-1].target, last.target)
     assert not np.array_equal(ends(all_of_them[0])[0], ends(all_of_them[1])[0])
+    assert sum(len(pairs.target) for pairs in loss.held_out) == 1000  # 40 rows, again and again
     for pairs in all_of_them:  # stratified
         t = ends(pairs)[2]
         assert (np.floor(np.sort(t) * len(t)) == np.arange(len(t))).all()
