@@ -42,12 +42,15 @@ MOVING = randomize(flows.continuous(2, hidden=[8] * 3, context_dim=1, standardiz
 DIFFER = {
     "batch_size": (5, 11), "columns": ([0], [1]), "context": (C, C + 1), "context_noise": (0.1, 1),
     "context_train": (C, C + 1), "decimal": (",", "."), "draws": (1000, 1500),
+    "dtype": (float, np.float32),
     "encoding": ("utf-8", "latin-1"), "header": (True, False), "ignore_extra": (True, False),
     "margins": ("model", "table"), "missing": ("drop", "error"), "missing_values": (["?"], ["-"]),
     "n_draws": (50, 60), "noise": (0.1, 1.0), "params": (FLOW.params, 2 * FLOW.params),
     "random_state": (0, 1), "rng": (0, 1), "rules": (True, False),
     "sample_weight": (1 + np.arange(12), 12 - np.arange(12)),
+    "nll_every": (1, 2), "pairing": ("random", "optimal"),
     "seed": (1, 2), "separator": (";", ","), "strict": (False, True), "text": ((), ("x",)),
+    "tolerance": (1e-3, 1e-8),
     "validation_data": ((X, C), (X + 1, C)), "weights": ([1, 2], [2, 1]),
 }  # fmt: skip
 ALIKE = {"block_bytes": (2**22, 1024), "max_seconds": (None, 1e6), "n_jobs": (1, 2),
@@ -120,7 +123,8 @@ CALLS = {
        for name in RECIPES},
     **{f"{one.__name__}.__init__": lambda one=one, own=own, **o: one(*own, **o).params
        for one, own in {fc.MADE: (2,), fc.MLP: (2, (2,)), fc.Coupling: (2,), fc.Planar: (2,),
-                        fc.Radial: (2,)}.items()},
+                        fc.Radial: (2,), fc.ActNorm: (2,), fc.Elementwise: (2, fc.Affine()),
+                        fc.StudentT: (2, 5.0, True)}.items()},
     **{f"TransformedDistribution.{name}": partial(getattr(FLOW, name), 5 if "sample" in name else X)
        for name in ("from_latent", "sample", "sample_and_log_prob", "to_latent")},
     **{f"Distribution.{name}": partial(getattr(FLOW, name), X) for name in ("log_prob", "prob")},
@@ -153,7 +157,7 @@ CALLS = {
     "ContinuousFlow.field": partial(MOVING.field, X, 0.5),
     "ContinuousFlow.of": lambda **o: fc.ContinuousFlow.of(2, [8] * 3, **o).params,
     "ContinuousFlow.path": partial(MOVING.path, X, [0.3, 1.0]),
-    "ContinuousFlow.with_tolerance": lambda **o: MOVING.with_tolerance(X, 1e-6, **o).n_steps,
+    "ContinuousFlow.with_tolerance": lambda **o: MOVING.with_tolerance(X, **o).n_steps,
     "Coupling.with_weights": lambda **o: fc.Coupling(2).with_weights(**o).params,
     "densities": lambda **o: image(plots.densities({"one": FLOW}, n=9, **o)),
     "density": lambda **o: image(plots.density(FLOW, n=9, **o)),
@@ -172,6 +176,8 @@ CALLS = {
     "Exercise.variant": lambda **o: teaching.EXERCISES["1a"].variant(**o).question,
     "fit": lambda **o: attrgetter("train_nll", "val_nll")(fc.fit(
         flows.maf(2, **GIVEN), X, epochs=2, learning_rate=0.01, **o)[1]),
+    "fit_matching": lambda **o: [str(fc.fit_matching(flows.continuous(
+        2, hidden=[8] * 3), X, epochs=2, **o)[1].settings[key]) for key in ("nll", "n_steps")],
     "fit_reverse_kl": lambda **o: fc.fit_reverse_kl(
         PLAIN, fc.StudentT(2).log_prob, epochs=1, batches=2, **o)[0].params,
     "fit_table": lambda **o: fit_table(GAPS, SCHEMA, learn=gaussian, **o).log_prob(TABLE),
@@ -330,6 +336,28 @@ def test_every_argument_matters(name, monkeypatch):
         assert outcome(CALLS[name], first) == answer
     for one, (_, other) in pairs.items():
         assert (outcome(CALLS[name], first | {one: other}) != answer) == (one in DIFFER), one
+
+
+OPTIONS = {  # of recipes, none of them a default
+    "activation": "softplus", "affine": False, "base": fc.Laplace(3), "bins": 3,
+    "bounded": (-9.0, 9.0), "circular": [1], "components": 2, "context_dim": 2,
+    "context_net": fc.MLP(1, (2,), [3]), "dtype": np.float32, "frequencies": 1, "hidden": [5] * 3,
+    "kind": "coupling", "layers": 2, "log_scale_bound": 1.5, "n_steps": 3,
+    "order": "right-to-left", "residual": True, "rng": 1, "standardize": "whiten",
+    "standardize_context": False, "tail": 2.0, "transformer": fc.Affine(1.5),
+}  # fmt: skip
+
+
+@over(RECIPES)
+def test_every_option_of_a_recipe_matters(name):
+    def made(**options):
+        return pickle.dumps(recipe(3, **{"hidden": [4] * 3, "context_dim": 1, **options}))
+
+    recipe, plain = getattr(flows, name), made()
+    values = OPTIONS | ({"order": 4, "residual": False} if name == "continuous" else {})
+    assert made() == plain
+    for one in [*inspect.signature(recipe).parameters][1:]:
+        assert made(**{one: values[one]}) != plain, one
 
 
 IN_SHELL = {  # what is typed for an option of a command

@@ -590,7 +590,8 @@ def test_angles_are_integrated_over_one_turn(name):
     assert found.angle and np.abs(found.grid).max() <= np.pi + 1e-12
     log_marginal = fc.Conditionals(p).given({0: x[0, 0]}).log_marginal
     assert log_marginal == pytest.approx(np.log(found.mass[0]), abs=0.005)
-    for i, mean in enumerate(found.mean()):
+    curves = found, posterior(p, x, 1, TURN)  # and on the caller's grid
+    for found, (i, mean) in ((c, pair) for c in curves for pair in enumerate(c.mean())):
         rows = np.column_stack([np.full(len(TURN), x[i, 0]), TURN])
         f = np.exp(p.log_prob(rows))
         mass = np.trapezoid(f, TURN)

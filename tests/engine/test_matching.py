@@ -76,6 +76,7 @@ def test_pairs_follow_from_seed_epoch_and_number_alone():
     assert np.array_equal(all_of_them[-1].inputs, last.inputs)
     assert np.array_equal(all_of_them[-1].target, last.target)
     assert not np.array_equal(ends(all_of_them[0])[0], ends(all_of_them[1])[0])
+    assert sum(len(pairs.target) for pairs in loss.held_out) == 1000  # 40 rows, again and again
     for pairs in all_of_them:  # stratified
         t = ends(pairs)[2]
         assert (np.floor(np.sort(t) * len(t)) == np.arange(len(t))).all()
@@ -145,6 +146,14 @@ def test_a_flow_that_is_fitted():
     assert history.settings["n_steps"] == Path.of(flow).continuous.n_steps
     x = flow.sample(5, rng=0)
     np.testing.assert_allclose(flow.from_latent(flow.to_latent(x)), x, atol=1e-3)
+
+
+def test_the_nll_counts_validation_rows_by_their_weights():
+    weight = np.where(X[:, 0] > 0, 9.0, 1.0)
+    flow = flows.continuous(2, **SMALL)
+    flow, history = fc.fit_matching(flow, X, epochs=1, validation_data=(X, None, weight))
+    nll = -np.average(flow.log_prob(X), weights=weight)
+    assert history.settings["nll"] == {1: pytest.approx(nll, abs=0.02)}
 
 
 @pytest.mark.parametrize(

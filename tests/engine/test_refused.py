@@ -165,7 +165,7 @@ VALUE = [
     (lambda: fc.LULinear(2, log_scale_bound=0.0), "positive number or None, not 0.0"),
     (lambda: fc.LULinear.from_lu([[1.0, 2.0]]), "square matrix"),
     (lambda: fc.LULinear.from_lu([[1.0, 2.0], [3.0, 0.0]]), "not 0 on its diagonal"),
-    (lambda: fc.LULinear.from_lu([[1e10]]), "larger log_scale_bound"),
+    *((lambda s=s: fc.LULinear.from_lu([[s]]), "larger log_scale_bound") for s in (1e10, -1e-10)),
     (lambda: fc.StandardizeContext(RealNVP(2, hidden=[8])),
      r"reads no context \(context_dim 0\)"),
     (lambda: fc.StandardizeContext(READER, fc.Standardize(3)),

@@ -243,6 +243,10 @@ BROKEN = {  # name: (constructor, what the message must name)
     "input mutated": (Mutating, "nothing overwritten: forward overwrites its points"),
     "reused buffer": (ReusedBuffer, "nothing overwritten: .*reused buffer"),
     "wrong VJP": (lambda: WrongVJP(2), "gradients: .*Jacobian of forward.*hand-written VJP"),
+    "NaN of a coordinate": (
+        forward(lambda _, x, l, z: (np.where(np.isnan(x[..., 1:]), x, np.nan_to_num(x)), l)),
+        "rows: forward of .*NaN got lost",
+    ),
     "gradient lost": (alpha(lambda a, c: (getval(a), c)), "gradients: .*by params"),
     "ignores params=": (alpha(lambda a, c: (None, c)), r"parameters: forward\(params=theta\)"),
     "context ignored": (

@@ -106,6 +106,8 @@ def test_every_batch_is_new_and_the_same_for_a_seed():
     training = np.concatenate(seen[-151:-1])  # the last one is for `first_batch`
     assert {len(batch) for batch in seen} == {16} and len(np.unique(training[:, 0])) == 150 * 16
     assert not np.isin(training, np.concatenate(seen[:-151])).any()
+    fc.fit(small(), watched, steps=1, batch_size=16, rng=6)
+    assert not np.isin(seen[-2], training).any()  # for another seed another one
     again, _ = fc.fit(small(), plain, steps=150, batch_size=16, rng=5)
     np.testing.assert_array_equal(first.params, again.params)
 
@@ -148,7 +150,7 @@ def test_frames_give_the_flow_their_names():
 
     def frames(n, rng):
         x, c = given(n, rng)
-        return pd.DataFrame(x[:, ::-1], columns=["b", "a"]), pd.DataFrame(c, columns=["c"])
+        return pd.DataFrame(x[:, ::-1], columns=["b", "a"]), pd.DataFrame({"d": 9, "c": c[:, 0]})
 
     flow, _ = fc.fit(small(1).with_names(["a", "b"], ["c"]), frames, steps=5, rng=1)
     plainly, _ = fc.fit(small(1), given, steps=5, rng=1)

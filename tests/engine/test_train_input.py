@@ -244,6 +244,8 @@ def test_a_dtype_that_can_only_just_separate_rows_is_warned_about():
         fc.fit(standardized(np.float32), X, epochs=1)
     assert [w.filename for w in caught] == [__file__]
     fc.fit(standardized(float), X, epochs=1)  # no warning
+    with pytest.raises(ValueError, match=r"validation_data has NaN .* \(in float32\)"):
+        fc.fit(standardized(np.float32), near(0), validation_data=near(1e39), epochs=1)
 
 
 # ---------------------------------------------------------------- constants of other data

@@ -365,6 +365,10 @@ def test_values_that_do_not_repeat_stay_where_they_are():
     values, count = np.array([0.0, 1.0, 5.0, 6.0]), np.array([1, 1, 1, 4])
     x, weight = spread(values, count.astype(float), count)
     assert x[:3].tolist() == [0.0, 1.0, 5.0] and len({*x}) == 7 and weight.tolist() == [1.0] * 7
+    assert x.mean() == values.repeat(count).mean()  # at an end, too
+    mirrored, weight = spread(-values[::-1], np.arange(4.0), count[::-1])
+    np.testing.assert_array_equal(mirrored, -x[::-1])
+    assert weight.tolist() == [0.0, 0.0, 0.0, 0.0, 1.0, 2.0, 3.0]
 
 
 HARM = {

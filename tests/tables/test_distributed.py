@@ -5,6 +5,7 @@ import math
 import os
 import signal
 import sys
+import warnings
 
 import autograd.numpy as anp
 import numpy as np
@@ -217,15 +218,18 @@ def test_columns_are_selected_by_name(client, table):
         same(found, expected)
     whole = some("azybx")  # needs names of its own
     same(distributed.log_prob(own, whole, whole).compute(), expected)
-    named, _ = distributed.fit(client, flow_for(), some("xyz"), epochs=1)
-    plain, _ = distributed.fit(
-        client, flow_for(), dd.from_pandas(frame(x, c)[:500], npartitions=2)[list("xyz")], epochs=1
+    given = dd.from_pandas(frame(x, c)[:500], npartitions=2)
+    named, plain = (
+        distributed.fit(client, flow_for(c), x, context=context, epochs=1)[0]
+        for x, context in ((some("xyz"), some("ab")), (given[list("xyz")], given[list("ab")]))
     )
     np.testing.assert_array_equal(named.params, plain.params)
     assert named.names == list("xyz")
     again, other = (
-        distributed.fit(client, named, given, validation_data=given, epochs=1)[1].val_nll
-        for given in (some("xyz"), whole)
+        distributed.fit(client, named, given[0], context=given[1], validation_data=given, epochs=1)[
+            1
+        ].val_nll
+        for given in ((some("xyz"), some("ab")), (whole, whole))
     )
     assert again == other
     with pytest.raises(ValueError, match="X lacks 'x': its columns are 'z', 'y'"):
@@ -324,6 +328,7 @@ def test_draws_depend_on_the_seed_alone(client):
     assert len(np.unique(first[:, 0])) == 1000  # no block repeats another
     assert not np.isin(distributed.sample(flow, 9, rng=4).compute(), first).any()
     assert distributed.sample(flow, 0).compute().shape == (0, D)
+    assert 2**21 < D * distributed.sample(flow, 10**7).chunks[0][0] <= 2**22  # numbers of a block
 
 
 def test_draws_are_the_flows(table):
@@ -347,7 +352,9 @@ def test_draws_for_rows_of_context(table):
     found = distributed.sample(wild(c), 4, 0, context=cut(c, 99))
     assert found.shape == (4, N, D) and found.chunks[1] == cut(c, 99).chunks[0]
     draws = found.compute()
-    assert draws.shape == (4, N, D) and len(np.unique(draws)) == draws.size
+    z = wild(c).to_latent(draws, context=c)  # of the flow, each in its context, and no two alike
+    assert z.shape == (4, N, D) and len(np.unique(z.round(9))) == z.size
+    assert abs(z.mean()) < 0.05 and z.std() == pytest.approx(1, abs=0.05)
     with pytest.raises(ValueError, match="2"):
         distributed.sample(wild(c), 4, 0, context=cut(c), columns=list("xyz"))
     with pytest.raises(ValueError, match="columns"):
@@ -384,12 +391,14 @@ def test_a_block_of_weight_0_and_weights_of_validation_rows(client, table):
     x, c, w = table
     w = w.copy()
     w[:300] = 0.0
-    held, options = (x[:99], c[:99], np.arange(99.0)), dict(epochs=4, batch_size=None, rng=0)
+    held = x[:99], c[:99], np.arange(99.0)
+    options = dict(epochs=9, batch_size=None, rng=0, patience=1, optimizer=fc.Adam(0.3))
     _, history = fc.fit(flow_for(c), x, context=c, sample_weight=w, validation_data=held, **options)
     _, found = distributed.fit(
         client, flow_for(c), cut(x, 250), context=cut(c, 250), sample_weight=cut(w, 250),
         validation_data=tuple(cut(part, 40) for part in held), **options,
     )  # fmt: skip
+    assert 1 < len(found.val_nll) < 9
     np.testing.assert_allclose(found.train_nll, history.train_nll, rtol=1e-12)
     np.testing.assert_allclose(found.val_nll, history.val_nll, rtol=1e-12)
 
@@ -438,13 +447,60 @@ def test_the_standard_error_of_held_out_rows(client, table):
 
 def test_a_fit_in_batches(client, table):
     """It learns, and is reproducible."""
-    options = dict(epochs=3, batch_size=100, rng=1, **TEXTBOOK)
+    options = dict(epochs=3, rng=1)
     flow, history = distributed.fit(client, flow_for(), cut(table[0]), **options)
-    assert len(history.val_nll) == 3 and history.settings["batch_size"] == 100
+    assert history.settings["optimizer"].learning_rate.steps == 9  # three batches an epoch
+    assert len(history.val_nll) == 3 and history.settings["batch_size"] == 3 * 64  # of 3 blocks
     assert history.train_nll[-1] < history.train_nll[0] - 0.01
     again, record = distributed.fit(client, flow_for(), cut(table[0]), **options)
     assert record.train_nll == history.train_nll and record.val_nll == history.val_nll
     np.testing.assert_array_equal(again.params, flow.params)
+
+
+class Drawn(fc.Standardize):
+    """A part that starts from rng."""
+
+    def initialize(self, x, context=None, rng=None):
+        return self.with_moments(rng.normal(size=D), np.ones(D))
+
+
+@pytest.mark.parametrize("start, shuffle", [(False, False), (True, False), (False, True)])
+def test_rng_decides_the_start_and_the_order(client, table, start, shuffle):
+    """And nothing else, if no row is set aside."""
+    parts = [Drawn(D), wild().bijector] if start else [wild().bijector]
+    flow = fc.TransformedDistribution(fc.Normal(D), fc.Chain(parts))
+    options = dict(epochs=1, batch_size=100, validation_split=0, shuffle=shuffle)
+    a, b = (distributed.fit(client, flow, cut(table[0]), rng=k, **options)[1] for k in (0, 1))
+    assert (a.train_nll == b.train_nll) == (not (start or shuffle))
+
+
+STRAIGHT = np.random.default_rng(0).normal(size=(99, D)) @ [[1, 1, 0], [0, 1e-4, 0], [0, 0, 1]]
+SAID = {  # options and rows that are refused, or warned of
+    **{f"{name}={value!r}": ({name: value}, ROWS) for name, value in {
+        "average": 2.0, "batch_size": 0, "callbacks": [1], "clip_norm": -1.0, "epochs": 0,
+        "learning_rate": -1.0, "optimizer": "?", "patience": 0, "schedule": "?",
+        "validation_split": 1.0, "warm_up": -1}.items()},
+    "nearly dependent": ({}, STRAIGHT), "dependent": ({}, STRAIGHT[:, [0, 0, 2]]),
+    "on a grid": ({}, np.rint(STRAIGHT)), "constant": ({}, STRAIGHT * [1, 0, 1]),
+}  # fmt: skip
+
+
+def said(fit, *args, **options):
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        try:
+            fit(*args, **options)
+        except (TypeError, ValueError) as problem:
+            return str(problem)
+    return [str(each.message) for each in seen if each.category is UserWarning]
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_it_refuses_and_warns_as_fit_does(client, name):
+    options, x = SAID[name]
+    options = {"epochs": 1, "validation_split": 0, **options}
+    expected = said(fc.fit, flow_for(), x, **options)
+    assert expected and said(distributed.fit, client, flow_for(), cut(x), **options) == expected
 
 
 def test_equal_rows_of_a_block_are_one_row(client, table):
@@ -495,12 +551,12 @@ def test_what_fit_refuses(client, table):
         distributed.fit(client, flow_for(), cut(x[:20], 4))
 
 
-def test_no_batch_is_empty(client, table):
-    """As many batches as the largest block has rows, at most; blocks of one row take part."""
+def test_no_batch_is_empty(client, table, few_epochs):
+    """As many batches as the largest block has rows, at most; blocks of one row take part. And
+    without validation no epoch is left out."""
     x = da.from_array(table[0][:6], chunks=((1, 1, 4), D))
-    options = dict(epochs=2, batch_size=1, validation_split=0)
-    _, history = distributed.fit(client, flow_for(), x, **options)
-    assert len(history.train_nll) == 2 and np.isfinite(history.train_nll).all()
+    _, history = distributed.fit(client, flow_for(), x, batch_size=1, validation_split=0)
+    assert len(history.train_nll) == 8 and np.isfinite(history.train_nll).all()
 
 
 def test_blocks_of_unknown_length(client, table):
