@@ -84,6 +84,17 @@ def sample(x, w):
     return Sample(x, None, share(w, x), np.arange(len(x)))
 
 
+def log_p_of_present(fit):
+    """Of rows that lack some numbers."""
+
+    def answer(x, w):
+        there = np.isfinite(holes(x)).astype(float)
+        own = fit(Sample(x, there, share(w, x), np.arange(len(x))), RNG(0))
+        return [own.log_prob(AT, context=np.ones_like(AT))]
+
+    return answer
+
+
 def estimator(of=lambda x: x, **options):
     """Rows of little weight are rows of folds."""
     learn = fc.FlowDensity(**QUICK, **options)
@@ -122,6 +133,8 @@ CASES = {
     "estimator-scale": Case(lambda x, w: [scaling(x, share(w, x)).inverse(AT)]),
     "estimator-gaussian": Case(log_p(lambda x, w: simple.gaussian(sample(x, w), shrink=False))),
     "estimator-student": Case(log_p(lambda x, w: simple.student(sample(x, w), shrink=False))),
+    **{f"estimator-{fit.__name__}": Case(log_p_of_present(fit), but) for fit, but in (
+        (simple.gaussian_of_present, "twice parts"), (simple.student_of_present, ""))},
     "estimator-means": Case(lambda x, w: [linear_means(
         Sample(x[:, :1], x[:, 1:], share(w, x), np.arange(len(x)))
     ).inverse(AT[:, :1], context=AT[:, 1:])], "twice parts"),
