@@ -609,6 +609,10 @@ def test_a_baseline_is_better_by_the_law_of_t():
     assert "- The density is no better than a Gaussian: -0." in str(found)
 
 
+def test_a_baseline_is_compared_on_rows_that_it_has_not_learned():
+    assert diagnose(fc.Normal(8), normal(60, 8), **QUICK).of("baselines")[0].effect > 0
+
+
 def test_a_mixture_is_chosen_where_there_are_groups():
     groups = fc.GaussianMixture([[-4.0, 0.0], [4.0, 0.0], [0.0, 6.0]])
     fresh = groups.sample(2000, rng=1)

@@ -219,10 +219,12 @@ def test_the_rows_of_a_user_are_starts():
     assert len(search(far, 3)[0]) == 1
     near = Gaussian(np.array([9.0, -1e3, 0.0]), np.tril(np.full((3, 3), 0.5)))  # of other units
     inverse = np.linalg.inv(near.factor)
-    _, modes = search(lambda y: far((y - near.mean) @ inverse.T), 3, near.of(500.2 + np.zeros((1, 3))),
-                      near=near)  # fmt: skip
+    extra = near.of(np.full((1, 3), 500.2))
+    _, modes = search(lambda y: far((y - near.mean) @ inverse.T), 3, extra, near=near)
     assert sorted(modes.shares) == pytest.approx([0.5, 0.5], abs=0.05)
-    np.testing.assert_allclose(modes.centres, near.of(np.array([[0.0] * 3, [500.0] * 3])), atol=0.01)
+    np.testing.assert_allclose(
+        modes.centres, near.of(np.array([[0.0] * 3, [500.0] * 3])), atol=0.01
+    )
 
 
 def test_ascents_end_at_the_modes():
