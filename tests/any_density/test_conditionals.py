@@ -165,6 +165,16 @@ def test_questions_to_a_flow_agree_with_each_other():
     assert other.given({0: a}).joint.density is other
 
 
+def test_a_proposal_is_kept_in_a_file(tmp_path):
+    p = Opaque(mixture(3))
+    joint, row = fc.Conditionals(p), [[0.5, np.nan, np.nan]]
+    fc.save(joint.proposal, tmp_path / "proposal.npz")
+    again = fc.Conditionals(p, proposal=fc.load(tmp_path / "proposal.npz"))
+    np.testing.assert_array_equal(again.impute(row).draws, joint.impute(row).draws)
+    one, other = joint.impute(2 * row).draws.swapaxes(0, 1)  # equal rows have draws of their own
+    assert (one[:, 1:] != other[:, 1:]).any(axis=0).all()
+
+
 # ------------------------------------------------------------------------ rows with holes
 
 

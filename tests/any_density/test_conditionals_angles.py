@@ -119,6 +119,8 @@ def test_a_known_angle_counts_modulo_a_turn():
     np.testing.assert_allclose(there.draws[:, hole], here.draws[:, hole], atol=1e-9)
     assert (np.abs(here.draws) <= PI).all()
     np.testing.assert_array_equal(there.draws[0][~hole], (rows + 6 * PI)[~hole])  # it stays
+    other = asked(DENSITIES["of somebody else's"]).marginal([1])
+    assert np.abs(other.sample(99, rng=0)).max() <= PI
 
 
 @pytest.mark.parametrize("name, column", [("torus", 0), ("torus", 1), ("ridge", 1)])
@@ -242,6 +244,11 @@ def test_an_estimator_leaves_angles_as_they_are(tmp_path):
     np.testing.assert_allclose(
         p.log_prob(x + np.array([0, 2 * PI, -4 * PI])), p.log_prob(x), atol=1e-6
     )
+    here, there = (model.explain(x[:9] + turns) for turns in (0, np.array([0, 2 * PI, -4 * PI])))
+    np.testing.assert_allclose(there.surprise, here.surprise, atol=1e-6)
+    np.testing.assert_allclose(there.gains, here.gains, atol=1e-6)
+    assert (np.abs(np.where(here.gains.T > 0, here.values, 0))[1:] <= PI).all()
+    assert np.nanmin(here.gains) == 0  # a value that is no better is not taken
     grid = np.stack(np.meshgrid(50, GRID[::4], GRID[::4]), axis=-1).reshape(-1, 3)
     exact = np.log(np.exp(p.log_prob(grid)).sum() * (4 * CELL) ** 2)
     found = model.conditionals_.impute([[50.0, np.nan, np.nan]], n=200)

@@ -388,8 +388,8 @@ def test_a_value_of_fewer_than_ten_is_not_looked_at(count, looked_at):
 def test_draws_that_are_not_finite():
     found = diagnose(NotFinite(0.01), normal(), **QUICK)
     assert found.of("draws")[0].effect == 10 and faults(found) == {"draws"}
-    with pytest.raises(ValueError, match=r"1,000 of 1,000 draws of the density are not finite"):
-        diagnose(NotFinite(1.0), normal(), **QUICK)
+    with pytest.raises(ValueError, match=r"500 of 1,000 draws of the density are not finite"):
+        diagnose(NotFinite(0.5), normal(), **QUICK)
 
 
 BAD = {
@@ -605,6 +605,10 @@ def test_a_baseline_is_better_by_the_law_of_t():
     (gain,) = (one for one in found.of("baselines") if one.name == "gain over a Gaussian")
     assert gain.p < gain.adjusted < 0.05 and gain.fault  # within Holm
     assert "- The density is no better than a Gaussian: -0." in str(found)
+
+
+def test_a_baseline_is_compared_on_rows_that_it_has_not_learned():
+    assert diagnose(fc.Normal(8), normal(60, 8), **QUICK).of("baselines")[0].effect > 0
 
 
 def test_a_mixture_is_chosen_where_there_are_groups():

@@ -225,8 +225,9 @@ def test_advice_is_made_of_this_fit():
     assert [text.partition(": pass ")[2] for text in typed] == fixes
     python, typed = advice_on(DENSITIES["--quick"], faults[0])
     assert python == typed == [ADVICE["quick"]] and "--quick" in typed[0]
-    python, _ = advice_on(DENSITIES["FlowDensity"], faults[0], fault("overfitting"))
-    assert python == [ADVICE["smaller"]]  # and not `small` once more, nor time
+    for name, small in (("FlowDensity", ""), ("--quick", ": pass FlowDensity('small')")):
+        python, _ = advice_on(DENSITIES[name], faults[0], fault("overfitting"))
+        assert python == [ADVICE["smaller"][: -1 if small else None] + small]  # and not time
     assert advice_on(DENSITIES["FlowDensity"], faults[0])[0][0].endswith("FlowDensity(budget=8.0)")
     both = [fault("shares", fix={"kind": with_atom(column, 0.0)}) for column in (RAIN, WARM)]
     ((text,), _) = advice_on(DENSITIES["by fit_table"], *both)

@@ -382,6 +382,15 @@ def test_bad_rows(rows, message):
         fc.FlowDensity(**QUICK).fit(rows())
 
 
+def test_rows_of_weight_0_have_no_held_out_score():
+    weight = np.arange(20) % 3
+    found = fc.FlowDensity("small", **QUICK).fit(gaussian_rows(20), sample_weight=weight)
+    np.testing.assert_array_equal(np.isfinite(found.held_out_scores_), weight > 0)
+    x = np.where(np.outer(weight, [1, 0, 0]), 4.0, gaussian_rows(20))
+    with pytest.raises(ValueError, match="constant in column 0"):  # where the weights are
+        found.fit(x, sample_weight=weight)
+
+
 def test_dependent_columns_are_one_warning():
     x = gaussian_rows(30)
     with pytest.warns(UserWarning, match="dependent columns") as found:

@@ -186,6 +186,8 @@ def test_a_gain_below_its_standard_error_is_no_gain(times, is_gain):
     best, lucky = np.tile(best, times), np.tile(lucky, times)
     gain, error = added(best[:, None], lucky, equal(30 * times))
     assert gain > 0.01 and (gain > error) == is_gain
+    others, leader = np.full((len(best), 1), -9.0), best[None]
+    assert still_adds(others, leader, equal(30 * times), (1,), 1, lucky) == is_gain
 
 
 @pytest.mark.usefixtures("few_folds_here", "few_epochs")
@@ -283,6 +285,9 @@ def test_columns_with_light_tails_get_no_heavy_ones(one):
 
 def test_the_columns_of_the_net_do_not_mix():
     x, light = correlated(80, dim=3), np.array([True, False, True])
+    for own, df in ((False, 5.0), (light, 10.0)):  # with one light column a mixture is lighter
+        rows = replace(table(x), light=own)
+        assert simple_densities.mixture(rows, np.random.default_rng(0), 1, df=5.0).df == df
     matrix = simple_densities.student(replace(table(x), light=light)).bijector.matrix()
     assert (matrix[light][:, ~light] == 0).all() and (matrix[~light][:, light] == 0).all()
     scale = np.linalg.norm(matrix, axis=1)
@@ -292,6 +297,18 @@ def test_the_columns_of_the_net_do_not_mix():
     correlation = (factor / spread[:, None]) @ (factor / spread[:, None]).T
     unit = matrix / scale[:, None]
     np.testing.assert_allclose((unit @ unit.T)[0, 2], correlation[0, 2])
+
+
+def test_the_base_of_a_flow_has_the_deviations_of_a_mixture():
+    x = correlated(90)
+    full, plain = (
+        make(table(x), np.random.default_rng(0), 2)
+        for make in (simple_densities.mixture, simple_densities.modes)
+    )
+    for scales, factor in zip(plain.scales, full.scale_tril, strict=True):
+        np.testing.assert_allclose(scales**2, np.diag(factor @ factor.T), rtol=1e-6)
+    np.testing.assert_allclose(plain.means, full.means)
+    np.testing.assert_allclose(plain.weights, full.weights)
 
 
 def test_mixture_finds_clusters_and_does_not_collapse():
@@ -405,6 +422,8 @@ def test_merged_rows_keep_everything():
     context = np.array([[0.0], [0.0], [9.0], [0.0]])  # not the same row, after all
     apart, _ = merged(x, np.ones(4), context)
     assert len(apart) == 4 and apart.context[apart.place == 2] == 9
+    # nothing is learned of rows without a number: as one heavy row they would be in one fold
+    assert len(merged(np.zeros((4, 2)), np.ones(4), None, np.arange(4) > 1)[0]) == 3
 
 
 def folds_of(rows, parts, used, **options):
@@ -418,17 +437,21 @@ def test_folds_are_of_one_size():
     assert sorted(np.concatenate([fold.held_out.place for fold in folds])) == [*range(103)]
     for fold in folds:
         assert not set(fold.training.place) & set(fold.held_out.place)
+    angles = Fold(replace(table(correlated(60)), angle=np.arange(4) < 2), None)
+    inside = np.isclose(angles.in_margins.training.x, angles.training.x)
+    assert inside[:, :2].all() and not inside[:, 2:].all(axis=0).any()
 
 
 def test_scaling_does_not_mind_a_far_value():
     x = np.random.default_rng(0).normal(5, 2, (400, 2))
     plain = scaled(x)
     np.testing.assert_allclose(plain.scale, x.std(axis=0))
-    x[0] = 1e9
-    low, high = np.quantile(x, (0.25, 0.75), axis=0)
-    found = scaled(x)
-    x[0] = high + 10 * (high - low)  # where it counts
-    np.testing.assert_allclose([found.mean, found.scale], [x.mean(axis=0), x.std(axis=0)])
+    for far in (1e9, -1e9):
+        x[0] = far
+        low, high = np.quantile(x, (0.25, 0.75), axis=0)
+        found = scaled(x)
+        x[0] = (high if far > 0 else low) + np.sign(far) * 10 * (high - low)  # where it counts
+        np.testing.assert_allclose([found.mean, found.scale], [x.mean(axis=0), x.std(axis=0)])
     assert np.isfinite(scaled(np.array([[0.0], [0.0], [0.0], [1.0]])).inverse([[1.0]])).all()
     huge = scaled(np.array([[1e200], [-1e200], [3e200], [0.0]]))
     assert np.isfinite(huge.inverse([[1e200]])).all()

@@ -491,3 +491,21 @@ def test_draws_without_weight_do_not_matter():
     for ask in (nowhere.resample, nowhere.metropolis, nowhere.hmc):
         with pytest.raises(ValueError, match="finite at no draw: there is nothing to resample"):
             ask(5)
+
+
+def test_draws_of_weight_0_are_absent():
+    """In means, errors, deviations and quantiles, also around the circle; in resampled draws."""
+    rng, space = np.random.default_rng(0), Space({"a": "angle", "x": "positive"}, None,
+                                                 np.array([2.0, 0.0]))  # fmt: skip
+    rows = np.vstack([5 + 3 * rng.normal(size=(100, 2)), rng.normal(size=(500, 2))])
+    log_q, flow = fc.Normal(2).log_prob(rows), fc.flows.maf(2, standardize=False)
+    log_p = np.where(np.arange(600) < 100, -np.inf, log_q + 0.1 * rows[:, 0])
+    all_, own = (Inference(flow, None, None, rows[k:], log_q[k:], log_p[k:], 0 * rows[k:], space)
+                 for k in (0, 100))  # fmt: skip
+    for name, row in own.summary().items():
+        np.testing.assert_allclose([*all_.summary()[name].values()], [*row.values()], err_msg=name)
+    for one, other in zip(all_.expectation(), own.expectation(), strict=True):
+        assert all(one[name] == pytest.approx(other[name]) for name in one)
+    assert all_.resample(9, rng=0)["x"] == pytest.approx(own.resample(9, rng=0)["x"])
+    assert all_.log_evidence[0] == pytest.approx(own.log_evidence[0] - np.log(1.2))
+    assert all_.k_hat_of(lambda p: p["x"]) == pytest.approx(own.k_hat_of(lambda p: p["x"]))

@@ -46,9 +46,9 @@ def unit(dim):
     return Gaussian(np.zeros(dim), np.eye(dim))
 
 
-def search(log_target, dim, extra=None, seed=0):
-    extra = np.empty((0, dim)) if extra is None else extra
-    return find_modes(LogTarget(log_target, dim), unit(dim), extra, np.random.default_rng(seed))
+def search(log_target, dim, extra=None, seed=0, near=None):
+    extra, near = np.empty((0, dim)) if extra is None else extra, near or unit(dim)
+    return find_modes(LogTarget(log_target, dim), near, extra, np.random.default_rng(seed))
 
 
 @pytest.fixture(scope="module")
@@ -217,8 +217,14 @@ def test_the_rows_of_a_user_are_starts():
         return anp.logaddexp(-0.5 * anp.sum(x**2, axis=1), narrow)
 
     assert len(search(far, 3)[0]) == 1
-    _, modes = search(far, 3, extra=np.full((1, 3), 500.2))
+    near = Gaussian(np.array([9.0, -1e3, 0.0]), np.tril(np.full((3, 3), 0.5)))  # of other units
+    inverse = np.linalg.inv(near.factor)
+    extra = near.of(np.full((1, 3), 500.2))
+    _, modes = search(lambda y: far((y - near.mean) @ inverse.T), 3, extra, near=near)
     assert sorted(modes.shares) == pytest.approx([0.5, 0.5], abs=0.05)
+    np.testing.assert_allclose(
+        modes.centres, near.of(np.array([[0.0] * 3, [500.0] * 3])), atol=0.01
+    )
 
 
 def test_ascents_end_at_the_modes():

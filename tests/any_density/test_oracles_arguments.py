@@ -40,10 +40,14 @@ PLAIN = randomize(flows.maf(2, layers=1, hidden=[4], standardize=False), 0.5, rn
 MOVING = randomize(flows.continuous(2, hidden=[8] * 3, context_dim=1, standardize=False,
                                     standardize_context=False).bijector.bijectors[0])  # fmt: skip
 DIFFER = {
-    "batch_size": (5, 11), "columns": ([0], [1]), "context": (C, C + 1), "context_noise": (0.1, 1),
+ "anneal": (0, 2), "average": (0.9, None), "batch_size": (5, 11), "chains": (2, 3),
+    "columns": ([0], [1]), "context": (C, C + 1), "context_noise": (0.1, 1),
     "context_train": (C, C + 1), "decimal": (",", "."), "draws": (1000, 1500),
     "dtype": (float, np.float32),
-    "encoding": ("utf-8", "latin-1"), "header": (True, False), "ignore_extra": (True, False),
+    "encoding": ("utf-8", "latin-1"), "gradient": ("path", "total"),
+    "grid": (None, np.linspace(-2, 2, 9)), "hide": (0, 0.3), "leapfrogs": (2, 3),
+    "quasi_random": (False, True), "start": (None, X[:1] + 1),
+    "header": (True, False), "ignore_extra": (True, False),
     "margins": ("model", "table"), "missing": ("drop", "error"), "missing_values": (["?"], ["-"]),
     "n_draws": (50, 60), "noise": (0.1, 1.0), "params": (FLOW.params, 2 * FLOW.params),
     "random_state": (0, 1), "rng": (0, 1), "rules": (True, False),
@@ -179,7 +183,8 @@ CALLS = {
     "fit_matching": lambda **o: [str(fc.fit_matching(flows.continuous(
         2, hidden=[8] * 3), X, epochs=2, **o)[1].settings[key]) for key in ("nll", "n_steps")],
     "fit_reverse_kl": lambda **o: fc.fit_reverse_kl(
-        PLAIN, fc.StudentT(2).log_prob, epochs=1, batches=2, **o)[0].params,
+        flows.maf(2, layers=1, hidden=[4]), fc.StudentT(2).log_prob, epochs=3, batches=2, **o
+    )[0].log_prob(X),
     "fit_table": lambda **o: fit_table(GAPS, SCHEMA, learn=gaussian, **o).log_prob(TABLE),
     "FlowBackend.__init__": lambda **o: FlowBackend(PLAIN, **o).sample_and_log_prob(5),
     "FlowDensity.__init__": lambda **o: fc.FlowDensity(budget=1e-4, **o).fit(
@@ -208,7 +213,7 @@ CALLS = {
     "grid_animation": lambda **o: image(teaching.grid_animation(FLOW, 3, **o)._fig.axes),
     "infer": lambda **o: inferred(**o).rows,
     "Inference.checked": lambda **o: inferred().checked(**o).moved,
-    "Inference.hmc": lambda **o: inferred().hmc(3, 2, warm_up=2, **o),
+    "Inference.hmc": lambda **o: inferred().hmc(3, warm_up=2, **o),
     "Inference.of": lambda **o: Inference.of(PLAIN, inferred().target, 5, **o).rows,
     "jacobian": lambda **o: image(teaching.jacobian(FLOW, X[0], **o)),
     "kl_to_truth": lambda **o: fc.kl_to_truth(PLAIN, targets.banana(), 100, **o),
@@ -270,6 +275,7 @@ OWN = {  # arguments of another form
     "Schema.from_data.missing": ("atom", "drop"), "read_blocks.columns": (["x", "c"], ["c"]),
     "read_blocks.strict": (True, False),
     "log_dets.context": (C[:5], C[:5] + 1), "ContinuousFlow.with_tolerance.context": (C, 9 * C),
+    "evidence.chains": (np.arange(120) // 60, np.zeros(120)),
     "Coupling.with_weights.weights": [fc.Coupling(2, rng=k).weights() for k in (0, 1)],
     "Network.with_weights.weights": [fc.MADE(2, rng=k).weights() for k in (0, 1)],
     "Dequantize.log_prob.draws": (1, 2), "infer.draws": (500, 600),
@@ -284,6 +290,7 @@ LEFT_OUT = {  # patterns of names, and why
     r"Conditionals\.turn\.context": "of angles alone: test_conditionals_angles",
     "diagnose.strict": "of tables alone: the command below",
     r"Inference\.refit\.rng": "560,000 rows",
+    r"infer\.start": "of a search: test_modes",
     r"moons\.(flow|quick|seed)|plot\.text": "slow; of columns that are not drawn",
 }
 

@@ -4,7 +4,9 @@ A line in HELD, or in SEEDED, is one more case.
 """
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.base import clone
 from support.families import over
 from support.oracles import cases
 
@@ -199,6 +201,44 @@ def test_arrays_are_read_only_and_not_needed_afterwards(name):
             values[...] = values[:1] if values.dtype.kind == "U" else 0
     for found, expected in zip(answers(), first, strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+FRAME = pd.DataFrame(rows_of(60, 3), columns=["a", "b", "c"])
+OTHER = with_holes(60) * 9 + 50
+AGAIN = {  # an estimator, the arguments of an earlier fit, those of the last one, its answers
+    "FlowDensity": (
+        fc.FlowDensity("small", missing="learn", **QUICKLY),
+        {"X": FRAME[["a", "b"]], "context": FRAME[["c"]], "sample_weight": 1 + np.arange(60)},
+        {"X": OTHER},
+        lambda own: [own.score_samples(OTHER[1:5]), own.sample(3, 0), own.impute(OTHER, 2).draws,
+                     own.given({0: 50.0}).mean(), own.posterior(OTHER[1:5], 1).mean(),
+                     own.explain(OTHER[1:5]).gains, own.transform(OTHER[1:5])],
+    ),
+    "TableDensity": (
+        TableDensity(learn=gaussian, missing="drop"),
+        {"X": FRAME.assign(c=WORDS), "sample_weight": 1 + np.arange(60)}, {"X": OTHER},
+        lambda own: [own.log_prob(OTHER), own.impute(OTHER, 2).tables[0],
+                     own.given({0: 50.0}).mean()[1], own.explain(OTHER[1:5]).gains],
+    ),
+    "FlowImputer": (
+        fc.FlowImputer(TableDensity(learn=gaussian, missing="drop"), bootstraps=1, n_draws=50),
+        {"X": FRAME.assign(c=WORDS)}, {"X": OTHER},
+        lambda own: [own.transform(OTHER), *own.sample(2, rng=0)],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@over(AGAIN)
+def test_a_second_fit_leaves_nothing_of_the_first(name):
+    estimator, first, last, answers = AGAIN[name]
+    used, new = clone(estimator).fit(**first), clone(estimator).fit(**last)
+    if name == "FlowDensity":
+        used.given({"a": 0.0}, context=[0.5])
+    used.fit(**last)
+    for one, other in zip(answers(used), answers(new), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert vars(used).keys() == vars(new).keys()
 
 
 @over(SEEDED.items())

@@ -18,8 +18,11 @@ import pytest
 from support.families import over
 
 import flowcore as fc
+from flowcore.conditionals.angles import circular_mean
+from flowcore.conditionals.completion import completed
 from flowcore.estimator import simple_densities as simple
-from flowcore.estimator.rows import Sample, linear_means, scaling
+from flowcore.estimator.candidates import FLOWS
+from flowcore.estimator.rows import Fold, Sample, linear_means, scaling
 from flowcore.estimator.stacking import cross_fitted, mean_and_error, stacked_weights
 from flowcore.flows import continuous, maf
 from flowcore.mixtures.expectation_maximization import expectation_maximization, whitened
@@ -84,6 +87,17 @@ def sample(x, w):
     return Sample(x, None, share(w, x), np.arange(len(x)))
 
 
+def log_p_of_present(fit):
+    """Of rows that lack some numbers."""
+
+    def answer(x, w):
+        there = np.isfinite(holes(x)).astype(float)
+        own = fit(Sample(x, there, share(w, x), np.arange(len(x))), RNG(0))
+        return [own.log_prob(AT, context=np.ones_like(AT))]
+
+    return answer
+
+
 def estimator(of=lambda x: x, **options):
     """Rows of little weight are rows of folds."""
     learn = fc.FlowDensity(**QUICK, **options)
@@ -122,12 +136,21 @@ CASES = {
     "estimator-scale": Case(lambda x, w: [scaling(x, share(w, x)).inverse(AT)]),
     "estimator-gaussian": Case(log_p(lambda x, w: simple.gaussian(sample(x, w), shrink=False))),
     "estimator-student": Case(log_p(lambda x, w: simple.student(sample(x, w), shrink=False))),
+    **{f"estimator-{fit.__name__}": Case(log_p_of_present(fit), but) for fit, but in (
+        (simple.gaussian_of_present, "twice parts"), (simple.student_of_present, ""))},
     "estimator-means": Case(lambda x, w: [linear_means(
         Sample(x[:, :1], x[:, 1:], share(w, x), np.arange(len(x)))
     ).inverse(AT[:, :1], context=AT[:, 1:])], "twice parts"),
+    "estimator-flow": Case(lambda x, w: [FLOWS["small"].fitted(
+        Fold(sample(x, w), sample(AT, None)), 0, 4, 2, 2, True
+    ).at(0)[0].log_prob(AT)], "twice parts zero little"),
+    "estimator-completed": Case(lambda x, w: [completed(
+        holes(x), None, share(w, x), RNG(0)).x], "twice parts zero little"),
+    "angles-mean": Case(lambda x, w: [circular_mean(x, share(w, x))]),
     "stacking-weights": Case(lambda x, w: [stacked_weights(-x, w)], "twice parts"),
     "stacking-cross": Case(lambda x, w: [cross_fitted(
         -x, np.arange(len(x)) % 5, share(w, x))], "twice parts zero little"),
+    "stacking-error": Case(lambda x, w: [mean_and_error(x[:, 0], share(w, x))[1]], "twice parts"),
     "stacking-score": Case(lambda x, w: [mean_and_error(x[:, 0], share(w, x))[0]]),
     "mixture-normal": mixture(NORMAL, 1, n=12),
     "mixture-normals": mixture(NORMAL, "bic"),

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import stats
 from support.pictures import MAF, QUICK, cells, chain, legend, new_axes, remarks, ticks, titles
 
 import flowcore as fc
@@ -553,6 +554,26 @@ def test_densities_share_the_frame_and_the_colours_of_the_first():
     assert [bool(remarks(ax)) for ax in axes] == [False, True, False]  # some lie outside
     for ax in plots.densities({"a": NORMAL, "b": bell}, (-1, 2), (0, 3), n=5):
         assert (ax.get_xlim(), ax.get_ylim()) == ((-1, 2), (0, 3))
+
+
+# ---------------------------------------------------------------------------- curves
+
+
+@pytest.mark.parametrize("power", [0.7, 1.4])
+def test_a_pit_has_its_distance_and_the_band_of_uniform_numbers(power):
+    u = np.random.default_rng(0).random(400) ** power
+    ax = plots.pit(u)
+    ks = stats.kstest(u, "uniform").statistic
+    assert remarks(ax) == [f"n = 400, KS = {ks:.3f}; band: 95%"]
+    half = 1.96 * np.sqrt(400 * 0.05 * 0.95) / 20  # in bars of 20 on average
+    assert ax.patches[0].get_y() == pytest.approx(1 - half)
+    assert ax.patches[0].get_height() == pytest.approx(2 * half)
+
+
+def test_a_true_value_stands_on_its_curve():
+    """x_2 given x_1 is normal, with the mean 5 + 0.8 x_1 and the deviation 0.6."""
+    ((at, height),) = plots.posterior(CURVES, np.full(14, 5.9)).lines[1].get_xydata()
+    assert at == 5.9 and height == pytest.approx(stats.norm(5, 0.6).pdf(5.9), rel=0.02)
 
 
 # ---------------------------------------------------------------------------- losses
