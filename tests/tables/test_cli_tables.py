@@ -24,6 +24,7 @@ import flowcore as fc
 from flowcore.cli import main, sample
 from flowcore.cli.score import Scores
 from flowcore.tables import Column, Kind, Schema, TableDensity, read_table
+from flowcore.tables.encoding import OddCells
 from flowcore.tables.frame import Frame
 
 pytestmark = pytest.mark.usefixtures("few_folds")
@@ -98,6 +99,12 @@ def test_a_model_is_one_file_that_load_reads_and_a_seed_decides_its_bytes(here, 
     for name in ("one.npz", "two.npz"):
         run(capsys, "fit", "flats.csv", "-o", name, "--seed", 3)
     assert Path("one.npz").read_bytes() == Path("two.npz").read_bytes()
+
+
+def test_a_kind_that_is_named_goes_before_that_of_another_model(here, capsys):
+    run(capsys, "fit", "flats.csv", "-o", "x.npz", "--schema", "flats.npz", "-k", "price=continuous")
+    kinds = [str(column.kind) for column in fc.load("x.npz").schema_.columns]
+    assert kinds == ["continuous", "integer(0)", "categorical"]
 
 
 @pytest.mark.parametrize(
@@ -270,21 +277,21 @@ def test_an_error_comes_before_anything_is_printed_and_spares_files(numbers, tmp
 
 def test_a_summary_of_scores_is_added_up_block_by_block():
     log_p = np.random.default_rng(0).normal(-1e6, 1, 1000)
-    log_p[[3, 700]], log_p[5] = np.nan, -np.inf
+    log_p[[3, 700]], log_p[[5, 800]] = np.nan, -np.inf
     scores = Scores(Schema((Column("a", Kind("continuous")),)))
     for rows in np.split(np.arange(1000), [0, 1, 500]):
-        scores.add(Frame({"a": np.zeros(len(rows))}, first_row=rows), log_p[rows], "")
+        scores.add(Frame({"a": np.zeros(len(rows))}, first_row=rows), log_p[rows], OddCells())
     found, finite = scores.summary(), log_p[np.isfinite(log_p)]
-    assert (found["rows"], found["missing"], found["density_zero"]) == (1000, 2, 1)
+    assert (found["rows"], found["missing"], found["density_zero"]) == (1000, 2, 2)
     assert found["mean_log_prob"] == pytest.approx(finite.mean(), rel=1e-12)
-    assert found["standard_error"] == pytest.approx(finite.std(ddof=1) / np.sqrt(997), rel=1e-6)
+    assert found["standard_error"] == pytest.approx(finite.std(ddof=1) / np.sqrt(996), rel=1e-6)
     assert (found["least"], found["most"]) == (finite.min(), finite.max())
     assert [text.rpartition(": ")[2] for text in scores.notes()] == [
         "their log_prob is nan (or pass --missing marginal)", "the first is row 5",
         f"the mean log_prob of the other rows is {finite.mean():.4f}",
     ]  # fmt: skip
     none = Scores(Schema((Column("a", Kind("continuous")),)))
-    none.add(Frame({"a": np.zeros(0)}), np.zeros(0), "")
+    none.add(Frame({"a": np.zeros(0)}), np.zeros(0), OddCells())
     assert none.summary()["rows"] == 0 and none.summary()["mean_log_prob"] is None
 
 
@@ -353,6 +360,7 @@ def test_pictures_are_drawn(arguments, here, capsys):
     [
         ["score", "abc.npz", "abc.csv", "-o", "./abc.csv"],
         ["plot", "abc.npz", "abc.csv", "-o", "link.png"],
+        ["fit", "other.csv", "--schema", "abc.npz", "-o", "abc.npz"],
         ["diagnose", "abc.npz", "other.csv", "--train", "abc.csv", "-o", "link.png"],
     ],
 )
@@ -360,9 +368,9 @@ def test_no_file_that_is_read_is_lost(arguments, numbers, capsys):
     """Nor what a symbolic link leads to."""
     shutil.copy("abc.csv", "other.csv")
     os.symlink("abc.csv", "link.png")
-    before = Path("abc.csv").read_bytes()
+    before = [Path(name).read_bytes() for name in ("abc.csv", "abc.npz")]
     assert "is the file that is read, and would be lost" in refused(capsys, *arguments)
-    assert Path("abc.csv").read_bytes() == before
+    assert [Path(name).read_bytes() for name in ("abc.csv", "abc.npz")] == before
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no /dev/null")
