@@ -102,7 +102,8 @@ def test_a_model_is_one_file_that_load_reads_and_a_seed_decides_its_bytes(here, 
 
 
 def test_a_kind_that_is_named_goes_before_that_of_another_model(here, capsys):
-    run(capsys, "fit", "flats.csv", "-o", "x.npz", "--schema", "flats.npz", "-k", "price=continuous")
+    own = ["--schema", "flats.npz", "-k", "price=continuous"]
+    run(capsys, "fit", "flats.csv", "-o", "x.npz", *own)
     kinds = [str(column.kind) for column in fc.load("x.npz").schema_.columns]
     assert kinds == ["continuous", "integer(0)", "categorical"]
 
@@ -205,7 +206,7 @@ def test_scores_are_those_of_the_density_in_order(numbers, capsys):
     assert [float(v) for v in Path("out.csv").read_text().split()[1:]] == truth.tolist()
 
 
-def test_missing_cells_are_filled_and_others_stay(numbers, capsys):
+def test_missing_cells_are_filled_and_others_stay(numbers, capsys, monkeypatch):
     """In blocks, n times; arrays, too."""
     holes = numbers.copy()
     holes[np.arange(50) % 5 == 0, 1] = np.nan
@@ -219,6 +220,9 @@ def test_missing_cells_are_filled_and_others_stay(numbers, capsys):
     assert len(np.unique(drawn)) == 30 and abs(drawn.mean() - 1) < 5 * 2 / np.sqrt(30)
     lines = run(capsys, "impute", "abc.npz", "holes.npy").out.splitlines()
     assert lines[0] == "a,b,c" and len(lines) == 51
+    written(Path("equal.csv"), ["a,b,c", *["1,,2"] * 5])  # the first is a block of its own
+    monkeypatch.setattr("flowcore.tables.reading.FIRST", 1)
+    assert len(set(run(capsys, "impute", "abc.npz", "equal.csv").out.split())) == 6
     written(Path("odd.csv"), ["imputation,a,b,c", "7,1,,2"])
     wanted = ["--keep", "imputation", "-n", "2"]
     assert "would be written twice" in refused(capsys, "impute", "abc.npz", "odd.csv", *wanted)
