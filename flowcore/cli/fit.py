@@ -28,7 +28,7 @@ def run(
     schema: str | None, seed: int, progress: bool, reading: dict,
 ) -> None:  # fmt: skip
     """Read, find the kinds, learn, write, print."""
-    check_model(out, data)
+    check_model(out, data, schema)
     reading = {**reading, "strict": not auto}
     kinds = dict(kind)
     aside = [name for name in kinds if kinds[name] == "aside"]
@@ -49,7 +49,7 @@ def run(
         if auto:
             frame, odd, said = Encoding(chosen).without_odd(chosen.select(frame))
             if odd:
-                note(said)
+                note(f"{said}")
             if missing == "error" and not frame.complete.all():
                 missing = "learn"
         rows = training_rows(frame, chosen, missing, None, False, rules)

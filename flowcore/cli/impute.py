@@ -23,6 +23,9 @@ def run(
     check_table(out, model, data)
     reading = {**reading, "strict": strict}
     density, keep = read_model(model), list(dict.fromkeys(keep))
+    rng = np.random.default_rng(
+        seed
+    )  # one for all blocks, whose equal rows have draws of their own
     schema = density.schema_
     carried = [name for name in keep if name not in map(str, schema.names)]  # as they are: as text
     if n > 1 and COUNT in (*map(str, schema.names), *keep):
@@ -34,7 +37,7 @@ def run(
     with table_writer(out) as write, bar:
         for frame in blocks(data, reading, schema, carried):
             own = arranged(frame, schema, keep, ignore_extra)
-            completed = density.impute(own, n, rng=seed, strict=strict).tables
+            completed = density.impute(own, n, rng=rng, strict=strict).tables
             tables = [as_frame(table) for table in completed]
             names = dict(zip(own.names, tables[0].names, strict=True))
             rows = {}

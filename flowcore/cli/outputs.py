@@ -26,7 +26,7 @@ NO_MODELS = (*TABLES[:-1], *PICTURES, ".tsv", ".json")
 ODD = r"[;\t|\r]"  # not quoted by csv: a reader may see a separator there, or a line's end
 
 
-def check_model(out: str, *read: str) -> None:
+def check_model(out: str, *read: str | None) -> None:
     """`check_place` for a model, whose name must not be the name of a table or a picture either."""
     check_place(out, *read)
     if _ending(out) in NO_MODELS:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..conditionals import Explanation
 from ..tables import Schema
-from ..tables.encoding import Encoding
+from ..tables.encoding import Encoding, OddCells
 from ..tables.frame import Frame
 from ..training.history import sparse_bar
 from .inputs import arranged, blocks, own_names, read_model, types_of
@@ -77,23 +77,25 @@ def cells_of(found: Explanation, outlier_score: np.ndarray) -> dict[str, np.ndar
 
 
 class Scores:
-    """The summary of the scores of all blocks: a few numbers of each, and a reason."""
+    """The summary of the scores of all blocks: a few numbers of each, and what is odd."""
 
     def __init__(self, schema: Schema):
         self.encoding, self.counts = Encoding(schema), np.zeros(3, int)  # rows, missing, of p 0
         self.moments: list = []  # of the finite scores of each block
-        self.reason = ""  # of the first row of density 0
+        self.odd = OddCells()
+        self.first_zero: int | None = None  # the number of the first row of density 0
         self.unseen: dict = {}  # name of a column -> a value that fit has not seen
 
-    def add(self, frame: Frame, log_p: np.ndarray, odd: str) -> None:
-        """One more block; frame: the columns of the schema; odd: which cells cannot be, or ""."""
+    def add(self, frame: Frame, log_p: np.ndarray, odd: OddCells) -> None:
+        """One more block; frame: the columns of the schema; odd: which cells cannot be."""
         finite, zero = log_p[np.isfinite(log_p)], np.flatnonzero(np.isneginf(log_p))
         self.counts += (len(log_p), np.count_nonzero(np.isnan(log_p)), len(zero))
         if len(finite):
             moments = (finite.mean(), finite.var(), finite.min(), finite.max())
             self.moments.append((len(finite), *moments))
-        if len(zero) and not self.reason:
-            self.reason = odd or f"the first is row {frame.row_numbers(zero[0])}"
+        self.odd += odd
+        if len(zero) and self.first_zero is None:
+            self.first_zero = frame.row_numbers(zero[0])
         codes, own = self.encoding.encode(frame)[0], self.encoding
         for column, code, size in zip(own.of_codes, codes.T, own.sizes, strict=True):
             new = np.flatnonzero(code == size)
@@ -120,7 +122,8 @@ class Scores:
             nan = "their log_prob is nan (or pass --missing marginal)"
             yield f"{missing:,} of {rows:,} rows miss a value: {nan}"
         if zero:
-            yield f"{zero:,} of {rows:,} rows have the density 0, a log_prob of -inf: {self.reason}"
+            reason = self.odd if self.odd.n else f"the first is row {self.first_zero}"
+            yield f"{zero:,} of {rows:,} rows have the density 0, a log_prob of -inf: {reason}"
         if (missing or zero) and self.moments:
             found = self.summary()
             yield f"the mean log_prob of the other rows is {found['mean_log_prob']:.4f}"

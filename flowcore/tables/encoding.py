@@ -29,6 +29,23 @@ NAMED = 3  # odd cells in a message
 
 
 @dataclass(frozen=True)
+class OddCells:
+    """How many cells of some rows cannot be, and the first places of them, in words."""
+
+    n: int = 0
+    n_rows: int = 0
+    places: tuple[str, ...] = ()
+
+    def __add__(self, other: OddCells) -> OddCells:
+        places = (*self.places, *other.places)[:NAMED]
+        return OddCells(self.n + other.n, self.n_rows + other.n_rows, places)
+
+    def __str__(self):
+        counted = f"{self.n:,} cell{'s' * (self.n > 1)} of {self.n_rows:,} rows cannot be"
+        return f"{counted}: {'; '.join(self.places)}{'; ...' * (self.n > len(self.places))}"
+
+
+@dataclass(frozen=True)
 class Part:
     """A column in arrays: codes of these sizes, coordinates of these kinds."""
 
@@ -370,9 +387,9 @@ class Encoding:
             present[:, d] = part.is_there(codes[:, k])[:, None]
         return present
 
-    def without_odd(self, frame: Frame, strict: bool = False) -> tuple[Frame, dict, str]:
+    def without_odd(self, frame: Frame, strict: bool = False) -> tuple[Frame, dict, OddCells]:
         """(the frame with missing cells in place of odd ones; name -> (n,), where they are; how
-        many there are, with the first three, or "").
+        many there are, with the first three).
 
         An odd cell is one that the model cannot have: a number beyond the ends of its column, or
         off its grid, a text that is no date of its format. strict: ValueError for the first number
@@ -383,7 +400,7 @@ class Encoding:
         odd = {part.column.name: part.odd(frame) for part in self.parts}
         odd = {name: own for name, own in odd.items() if own.any()}
         if not odd:
-            return frame, odd, ""
+            return frame, odd, OddCells(0, len(frame))
         kinds = {part.column.name: part.column.kind for part in self.parts}
         places = [(row, name) for name, own in odd.items() for row in np.flatnonzero(own)[:NAMED]]
         each = [
@@ -392,8 +409,7 @@ class Encoding:
             for row, name in sorted(places, key=lambda place: place[0])[:NAMED]
         ]
         n = sum(int(own.sum()) for own in odd.values())
-        said = f"{n:,} cell{'s' * (n > 1)} of {len(frame):,} rows cannot be: {'; '.join(each)}"
-        return frame.with_gaps(odd), odd, said + "; ..." * (n > len(each))
+        return frame.with_gaps(odd), odd, OddCells(n, len(frame), tuple(each))
 
     def check_inside(self, frame: Frame, x: np.ndarray) -> None:
         """A ValueError for the first of the numbers x (n, D) outside of its column's support."""

@@ -32,7 +32,7 @@ def with_holes(
     encoding, odd = density.encoding, {}
     if not strict:
         frame, odd, said = encoding.without_odd(frame)
-        if said:
+        if odd:
             warn(f"{said}. They count as unknown, and stay as they are")
     codes, x, hole, gaps = encoded_with_holes(encoding, frame, values, odd)
     places = [(part, k.start) for part, k, _ in encoding.places]

@@ -31,7 +31,8 @@ class Csv:
     """A text table: its format, and, once its first block is read, its columns.
 
     names: of all columns; texts: name -> texts of missing values, for the columns of text;
-    readers: name -> the function that reads a cell, for those as people write them
+    readers: name -> the function that reads a cell, for those as people write them; unread: name ->
+    (the first cell that is no number, in words, how many there are)
     """
 
     source: str
@@ -56,6 +57,7 @@ class Csv:
             )
         self.other = "," if self.decimal == "." else "."
         self.readers: dict[Name, Callable[[str], str | float | None]] = {}
+        self.unread: dict[Name, tuple[str, int]] = {}
 
     def blocks(self, stream: BinaryIO, block_bytes: int) -> Iterator[Frame]:
         """Frames of the records of a stream."""
@@ -74,6 +76,12 @@ class Csv:
                 texts = {} if self.strict else {n: self._kept(n, own) for n, own in columns.items()}
                 yield Frame(values, self.source, row, texts=texts)
             row += cells.shape[1]
+        learned = "" if self.schema else "; the column is learned without them"
+        for problem, n in self.unread.values():
+            warn(
+                f"{problem}: {n / row:.2g} of the column's cells count as unknown, and stay as "
+                f"they are{learned}"
+            )
 
     # ------------------------------------------------------------ cells
 
@@ -292,7 +300,7 @@ class Csv:
         values = [math.nan if cell.strip() in missing else read(cell) for cell in cells]
         wrong = [i for i, value in enumerate(values) if value is None]
         if wrong:
-            self._no_number(name, cells[wrong[0]], row + wrong[0], len(wrong) / len(cells))
+            self._no_number(name, cells[wrong[0]], row + wrong[0], len(wrong), len(cells))
         array = np.array([math.nan if value is None else value for value in values])
         return array if array.dtype.kind == "i" else array.astype(float)
 
@@ -305,18 +313,15 @@ class Csv:
         missing, n = self._missing(name), len(cells)
         return np.fromiter((None if c.strip() in missing else c for c in cells), object, n)
 
-    def _no_number(self, name: Name, cell: str, row: int, share: float) -> None:
-        """A cell in a column of numbers: an error, or a warning that such a share is unknown."""
+    def _no_number(self, name: Name, cell: str, row: int, n: int, n_cells: int) -> None:
+        """The first of n cells that are no numbers, of a block: an error; or they are unknown."""
         place = f"{self.source}: row {row}, column {name!r:.40}: {cell!r:.40}"
-        if not self.strict and share < 0.5:
-            learned = "" if self.schema else "; the column is learned without them"
+        if not self.strict and 2 * n < n_cells:
             problem = "is no number"
             if may_be := " or ".join(readings(cell, self.decimal)):
                 problem = f"may be {may_be}, and is not written as the column's other cells are"
-            warn(
-                f"{place} {problem}: {share:.2g} of the column's cells count as unknown, and "
-                f"stay as they are{learned}"
-            )
+            first, before = self.unread.get(name, (f"{place} {problem}", 0))
+            self.unread[name] = first, before + n
             return
         fix = [] if re.search(r"\d", cell) else [{"missing_values": cell.strip()}]
         if number(cell, self.other) is None:

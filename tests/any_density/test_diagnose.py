@@ -14,7 +14,7 @@ from support.flows import Opaque
 
 import flowcore as fc
 from flowcore import diagnose
-from flowcore.diagnosis.density import Draws, GivenRows
+from flowcore.diagnosis.density import AnyDensity, Draws, GivenRows
 from flowcore.diagnosis.findings import Finding, adjusted, holm, nats
 from flowcore.diagnosis.hidden import _coverage, _findings
 from flowcore.diagnosis.likelihood import baselines, worst_row
@@ -186,6 +186,9 @@ def test_estimators_of_scikit_learn():
     for estimator in (GaussianMixture(1, random_state=0), KernelDensity(bandwidth=0.3)):
         found = diagnose(estimator.fit(x[:300]), x[300:], x[:300], **QUICK)
         assert found.density == type(estimator).__name__ and "columns" not in faults(found)
+    mixture = GaussianMixture(2, random_state=0).fit(np.vstack([x, x + 9]))
+    drawn = AnyDensity.of(mixture, x).sample(400, RNG(0))  # it returns one component, then another
+    assert abs(drawn[:200].mean() - drawn[200:].mean()) < 3
 
 
 def test_tables_with_names():

@@ -24,6 +24,7 @@ import flowcore as fc
 from flowcore.cli import main, sample
 from flowcore.cli.score import Scores
 from flowcore.tables import Column, Kind, Schema, TableDensity, read_table
+from flowcore.tables.encoding import OddCells
 from flowcore.tables.frame import Frame
 
 pytestmark = pytest.mark.usefixtures("few_folds")
@@ -98,6 +99,13 @@ def test_a_model_is_one_file_that_load_reads_and_a_seed_decides_its_bytes(here, 
     for name in ("one.npz", "two.npz"):
         run(capsys, "fit", "flats.csv", "-o", name, "--seed", 3)
     assert Path("one.npz").read_bytes() == Path("two.npz").read_bytes()
+
+
+def test_a_kind_that_is_named_goes_before_that_of_another_model(here, capsys):
+    own = ["--schema", "flats.npz", "-k", "price=continuous"]
+    run(capsys, "fit", "flats.csv", "-o", "x.npz", *own)
+    kinds = [str(column.kind) for column in fc.load("x.npz").schema_.columns]
+    assert kinds == ["continuous", "integer(0)", "categorical"]
 
 
 @pytest.mark.parametrize(
@@ -198,7 +206,7 @@ def test_scores_are_those_of_the_density_in_order(numbers, capsys):
     assert [float(v) for v in Path("out.csv").read_text().split()[1:]] == truth.tolist()
 
 
-def test_missing_cells_are_filled_and_others_stay(numbers, capsys):
+def test_missing_cells_are_filled_and_others_stay(numbers, capsys, monkeypatch):
     """In blocks, n times; arrays, too."""
     holes = numbers.copy()
     holes[np.arange(50) % 5 == 0, 1] = np.nan
@@ -212,6 +220,9 @@ def test_missing_cells_are_filled_and_others_stay(numbers, capsys):
     assert len(np.unique(drawn)) == 30 and abs(drawn.mean() - 1) < 5 * 2 / np.sqrt(30)
     lines = run(capsys, "impute", "abc.npz", "holes.npy").out.splitlines()
     assert lines[0] == "a,b,c" and len(lines) == 51
+    written(Path("equal.csv"), ["a,b,c", *["1,,2"] * 5])  # the first is a block of its own
+    monkeypatch.setattr("flowcore.tables.reading.FIRST", 1)
+    assert len(set(run(capsys, "impute", "abc.npz", "equal.csv").out.split())) == 6
     written(Path("odd.csv"), ["imputation,a,b,c", "7,1,,2"])
     wanted = ["--keep", "imputation", "-n", "2"]
     assert "would be written twice" in refused(capsys, "impute", "abc.npz", "odd.csv", *wanted)
@@ -270,21 +281,21 @@ def test_an_error_comes_before_anything_is_printed_and_spares_files(numbers, tmp
 
 def test_a_summary_of_scores_is_added_up_block_by_block():
     log_p = np.random.default_rng(0).normal(-1e6, 1, 1000)
-    log_p[[3, 700]], log_p[5] = np.nan, -np.inf
+    log_p[[3, 700]], log_p[[5, 800]] = np.nan, -np.inf
     scores = Scores(Schema((Column("a", Kind("continuous")),)))
     for rows in np.split(np.arange(1000), [0, 1, 500]):
-        scores.add(Frame({"a": np.zeros(len(rows))}, first_row=rows), log_p[rows], "")
+        scores.add(Frame({"a": np.zeros(len(rows))}, first_row=rows), log_p[rows], OddCells())
     found, finite = scores.summary(), log_p[np.isfinite(log_p)]
-    assert (found["rows"], found["missing"], found["density_zero"]) == (1000, 2, 1)
+    assert (found["rows"], found["missing"], found["density_zero"]) == (1000, 2, 2)
     assert found["mean_log_prob"] == pytest.approx(finite.mean(), rel=1e-12)
-    assert found["standard_error"] == pytest.approx(finite.std(ddof=1) / np.sqrt(997), rel=1e-6)
+    assert found["standard_error"] == pytest.approx(finite.std(ddof=1) / np.sqrt(996), rel=1e-6)
     assert (found["least"], found["most"]) == (finite.min(), finite.max())
     assert [text.rpartition(": ")[2] for text in scores.notes()] == [
         "their log_prob is nan (or pass --missing marginal)", "the first is row 5",
         f"the mean log_prob of the other rows is {finite.mean():.4f}",
     ]  # fmt: skip
     none = Scores(Schema((Column("a", Kind("continuous")),)))
-    none.add(Frame({"a": np.zeros(0)}), np.zeros(0), "")
+    none.add(Frame({"a": np.zeros(0)}), np.zeros(0), OddCells())
     assert none.summary()["rows"] == 0 and none.summary()["mean_log_prob"] is None
 
 
@@ -353,6 +364,7 @@ def test_pictures_are_drawn(arguments, here, capsys):
     [
         ["score", "abc.npz", "abc.csv", "-o", "./abc.csv"],
         ["plot", "abc.npz", "abc.csv", "-o", "link.png"],
+        ["fit", "other.csv", "--schema", "abc.npz", "-o", "abc.npz"],
         ["diagnose", "abc.npz", "other.csv", "--train", "abc.csv", "-o", "link.png"],
     ],
 )
@@ -360,9 +372,9 @@ def test_no_file_that_is_read_is_lost(arguments, numbers, capsys):
     """Nor what a symbolic link leads to."""
     shutil.copy("abc.csv", "other.csv")
     os.symlink("abc.csv", "link.png")
-    before = Path("abc.csv").read_bytes()
+    before = [Path(name).read_bytes() for name in ("abc.csv", "abc.npz")]
     assert "is the file that is read, and would be lost" in refused(capsys, *arguments)
-    assert Path("abc.csv").read_bytes() == before
+    assert [Path(name).read_bytes() for name in ("abc.csv", "abc.npz")] == before
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no /dev/null")

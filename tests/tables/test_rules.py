@@ -236,6 +236,18 @@ def test_held_out_rows_gain_and_the_category_costs_a_thousandth(density):
     assert loss.mean() == pytest.approx(0.001, abs=0.0005)
 
 
+def test_a_number_off_its_grid_implies_what_its_place_on_the_grid_implies():
+    weeks = np.append(np.rint(RNG(0).normal(38.5, 6, 2000)), [40.4123] * 2)
+    X = pd.DataFrame({"weeks": weeks, "premie": np.where(weeks < 37, "premie", "full term")})
+    X["smokes"] = RNG(1).random(2002) < 0.3
+    with pytest.warns(UserWarning, match="which is not on the grid of integer"):
+        density = fit_table(X, Schema.from_data(X).suggested(), learn=shifted)
+        off = density.log_prob(X[:2].assign(weeks=[36.4, 36.6], premie="premie"))
+    assert density.schema_.rules and off[0] - off[1] > 5
+    on = density.log_prob(X[:2].assign(weeks=[36.0, 37.0], premie="premie"))
+    np.testing.assert_allclose(off[:2], on)
+
+
 def test_log_prob_is_of_the_row_alone_and_nan_where_a_cell_is_missing(density):
     rows = table(20, seed=4)
     rows.loc[3, "premie"] = "premie" if rows.loc[3, "weeks"] >= 37 else "full term"

@@ -190,6 +190,16 @@ def test_held_out_rows_are_no_less_probable_than_by_counts(made, least):
     assert mixture.weights.sum() == pytest.approx(1) and (kept >= 0.01).all()
 
 
+@pytest.mark.parametrize("made", [chain, classed])
+def test_rows_that_hardly_weigh_do_not_decide_how_kinds_are_mixed(made):
+    draws, given = np.random.default_rng(5), ((5,) * 5, (True,) * 5)
+    codes, fresh = made(draws, 300)[:, :5], made(draws, 2000)[:, :5]
+    both, weight = np.concatenate([codes, free(draws, 600)]), np.repeat([1.0, 1e-4], [300, 600])
+    alone = CategoricalMixture.fit(codes, *given, None, np.random.default_rng(0))
+    found = CategoricalMixture.fit(both, *given, weight, np.random.default_rng(0))
+    assert np.mean(found.log_prob(fresh) - alone.log_prob(fresh)) > -0.05
+
+
 def test_one_column_and_few_rows_are_counted():
     draws = np.random.default_rng(0)
     for codes in (rows_of(0, 400, 1), rows_of(0, LEAST_ROWS - 1)):

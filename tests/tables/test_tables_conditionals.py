@@ -264,6 +264,8 @@ def test_missing_cells_that_are_values_are_filled_by_values(density):
         np.log(np.mean([c is None for c in X["city"]])), abs=0.1
     )
     assert None in learned.given({"pay": np.nan}).shares()["city"]
+    there = learned.given({"city": "Rome"}, n_draws=2000)  # the missing half does not count
+    assert there.mean()["pay"] == pytest.approx(there.quantiles([0.5])["pay"][0], abs=0.2)
 
 
 # ------------------------------------------------------------------------ bad questions
@@ -580,6 +582,20 @@ def test_an_imputer_fills_cells_as_well_as_regression_does():
     assert (found["kids"] % 1 == 0).all() and set(found["sex"]) == {"f", "m"}
     again = imputer().fit(holes)
     pd.testing.assert_frame_equal(again.transform(holes[:60]), found[:60])
+
+
+def test_a_cell_that_is_filled_once_is_the_middle_of_its_draws():
+    """Of days that are text, too: the middle in time."""
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(RNG(0).integers(0, 700, 200), "D")
+    X = pd.DataFrame({"n": RNG(1).poisson(30, 200), "x": RNG(2).normal(size=200), "day": days})
+    X["day"] = X["day"].dt.strftime("%d.%m.%Y")
+    X = X.astype({"n": float}).mask(np.vstack([np.eye(3)] * 4 + [np.zeros((188, 3))]) > 0)
+    fitted = imputer().fit(X)
+    once, draws = fitted.transform(X), fitted.sample(200, X[:12])
+    for i, name in enumerate([*X] * 4):
+        cells = pd.Series([once.iloc[i][name], *(table.iloc[i][name] for table in draws)])
+        cells = pd.to_datetime(cells, dayfirst=True) if name == "day" else cells
+        assert abs((cells < cells[0]).mean() + (cells <= cells[0]).mean() - 1) < 0.35, name
 
 
 def test_completed_tables_differ_where_cells_were_missing():

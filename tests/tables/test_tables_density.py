@@ -258,7 +258,7 @@ def test_missing_and_impossible_rows():
     for name in row:
         assert np.isnan(log_p(**{name: None})), name
     together = {name: np.array([v, v, v], object) for name, v in row.items()}
-    together["price"][1], together["city"][2] = None, None
+    together["price"][1], together["city"][2], together["share"][2] = None, None, 2.0
     found = density.log_prob(together)
     assert found[0] == log_p() and np.isnan(found[1:]).all()
     assert density.log_prob({name: values[:0] for name, values in X.items()}).shape == (0,)
