@@ -392,7 +392,7 @@ def test_a_block_of_weight_0_and_weights_of_validation_rows(client, table):
     w = w.copy()
     w[:300] = 0.0
     held = x[:99], c[:99], np.arange(99.0)
-    options = dict(epochs=9, batch_size=None, rng=0, patience=1, optimizer=fc.Adam(0.3))
+    options = dict(epochs=9, batch_size=None, rng=0, patience=1, optimizer=fc.Adam(0.05))
     _, history = fc.fit(flow_for(c), x, context=c, sample_weight=w, validation_data=held, **options)
     _, found = distributed.fit(
         client, flow_for(c), cut(x, 250), context=cut(c, 250), sample_weight=cut(w, 250),
