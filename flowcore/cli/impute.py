@@ -23,9 +23,7 @@ def run(
     check_table(out, model, data)
     reading = {**reading, "strict": strict}
     density, keep = read_model(model), list(dict.fromkeys(keep))
-    rng = np.random.default_rng(
-        seed
-    )  # one for all blocks, whose equal rows have draws of their own
+    rng = np.random.default_rng(seed)  # one for all blocks: equal rows have draws of their own
     schema = density.schema_
     carried = [name for name in keep if name not in map(str, schema.names)]  # as they are: as text
     if n > 1 and COUNT in (*map(str, schema.names), *keep):
