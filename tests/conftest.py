@@ -5,6 +5,7 @@ import importlib
 import os
 import signal
 
+import numpy as np
 import pytest
 from hypothesis import settings
 from support.budget import Budget
@@ -15,6 +16,15 @@ from support.rough import rough_plans
 settings.register_profile("few", max_examples=40, deadline=None)
 settings.register_profile("many", max_examples=150, deadline=None)
 settings.load_profile(os.environ.get("FLOWCORE_EXAMPLES", "few"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """A module's generator starts anew before each test, so that their order does not matter."""
+    module = getattr(item, "module", None)  # a doctest has none
+    for name in ("rng", "RNG"):
+        if isinstance(getattr(module, name, None), np.random.Generator):
+            setattr(module, name, np.random.default_rng(0))
 
 
 @pytest.fixture(scope="session", autouse=True)
