@@ -22,7 +22,7 @@ from flowcore.conditionals.angles import circular_mean
 from flowcore.conditionals.completion import completed
 from flowcore.estimator import simple_densities as simple
 from flowcore.estimator.candidates import FLOWS
-from flowcore.estimator.rows import Fold, Sample, linear_means, scaling
+from flowcore.estimator.rows import Fold, Sample, linear_means, near, scaling
 from flowcore.estimator.stacking import cross_fitted, mean_and_error, stacked_weights
 from flowcore.flows import continuous, maf
 from flowcore.mixtures.expectation_maximization import expectation_maximization, whitened
@@ -119,6 +119,7 @@ def counts(fit):
 categories = counts(lambda c, w: CategoricalMixture.fit(c, SIZES, (True, True), w, RNG(0)))
 
 
+FAR = np.full((1, 2), 1e9)
 NORMAL = fc.MultivariateNormalMixture
 CASES = {
     "fit-standardized": Case(log_p(lambda x, w: trained(
@@ -134,6 +135,8 @@ CASES = {
     "estimator-rows": estimator(),
     "estimator-holes": estimator(holes, missing="learn"),
     "estimator-scale": Case(lambda x, w: [scaling(x, share(w, x)).inverse(AT)]),
+    "estimator-near": Case(lambda x, w: near(
+        np.vstack([x, FAR, -FAR]), np.append(share(w, x), [0, 0]))[-2:], "twice parts"),
     "estimator-gaussian": Case(log_p(lambda x, w: simple.gaussian(sample(x, w), shrink=False))),
     "estimator-student": Case(log_p(lambda x, w: simple.student(sample(x, w), shrink=False))),
     **{f"estimator-{fit.__name__}": Case(log_p_of_present(fit), but) for fit, but in (
