@@ -33,7 +33,7 @@ from .modes import TOWERS, Gaussian, Modes, missed_share, peak_at
 from .reverse_kl import elbo_and_error
 from .space import Space, mapped
 from .start import factor_of
-from .unnormalised import LogTarget
+from .unnormalised import OF_ROWS, LogTarget
 
 if TYPE_CHECKING:
     from ..core.typing import Seed
@@ -326,8 +326,8 @@ class Inference:
             error = sqrt(sum_i w_i^2 (f_i - E_p[f])^2) / (1 - k)       k = max(0, `k_hat_of` f)
 
         The error is infinite where the expectation may not exist: where `k_hat_of` is above 0.7.
-        function gets the same argument as the target. If it returns a dictionary, as it does by
-        default for named parameters, the results are two dictionaries.
+        function gets the same argument as the target, and may raise where the target does. If it
+        returns a dictionary, as it does by default for named parameters, the results are two.
         """
         values = self._values(function)
         mean = mapped(lambda one: self._mean_and_error(one)[0], values)
@@ -344,7 +344,14 @@ class Inference:
 
     @np.errstate(over="ignore", invalid="ignore")  # far out, where p~ is 0
     def _values(self, function: Callable) -> Any:
-        return function(self.draws)
+        try:
+            return function(self.draws)
+        except OF_ROWS:  # perhaps at draws where the target raises, too: their weights are 0
+            counts = self.weights > 0
+            if counts.all():
+                raise
+            found = function(mapped(lambda x: x[counts], self.draws))
+        return mapped(lambda values: spread(values, counts), found)
 
     def _k_of(self, values) -> np.ndarray:
         values, good = np.asarray(values, float), self.weights > 0
@@ -563,6 +570,14 @@ def mean_and_error(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray,
     values = np.where(w > 0, values, 0.0)
     mean = np.sum(w * values, axis=0)
     return mean, np.sqrt(np.sum(w**2 * (values - mean) ** 2, axis=0))
+
+
+def spread(values, counts: np.ndarray) -> np.ndarray:
+    """values of the rows that count (n,), 0 at the others."""
+    values = np.asarray(values, float)
+    everywhere = np.zeros((len(counts), *values.shape[1:]))
+    everywhere[counts] = values
+    return everywhere
 
 
 def _missing(y):

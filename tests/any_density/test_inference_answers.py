@@ -112,7 +112,12 @@ def test_rows_at_which_the_target_raises_count_as_minus_infinity():
             raise next(errors)("no answer here")
         return normal(x)
 
+    def of_draws(x):
+        log_p(x)
+        return {"x": x**2}
+
     found = fc.infer(log_p, flow=fc.flows.iaf(2, layers=1, hidden=[8]), **QUICK)
+    assert np.array_equal(found.expectation(of_draws)[0]["x"], found.expectation(np.square)[0])
     raised = found.history.settings["raised_rows"]
     assert raised > 0 and f"where p counts as 0: {raised:,}" in found.verdict
     assert (np.isneginf(found.log_p) == (np.abs(found.rows[:, 0]) >= 3.6)).all()
