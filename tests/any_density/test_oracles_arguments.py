@@ -398,7 +398,8 @@ def typed(words):
 
 
 @pytest.mark.usefixtures("few_folds")
-def test_every_option_matters(monkeypatch, tmp_path):
+@pytest.mark.parametrize("own", [command.callback for command in app.registered_commands])
+def test_every_option_matters(own, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("flowcore.cli.fit.FlowDensity", lambda *a, **o: print(a, o) or gaussian)
     fc.save(table(), "model.npz")
@@ -406,11 +407,11 @@ def test_every_option_matters(monkeypatch, tmp_path):
     TABLE[:60].assign(more=1).to_csv("more.csv", index=False)
     GAPS[:60].assign(n=ODD["n"]).to_csv("data.csv", index=False)
     forgotten = []
-    for name, own in ((one.callback.__name__, one.callback) for one in app.registered_commands):
-        for option in inspect.signature(own).parameters.keys() - NOT_TYPED:
-            data = "more.csv" if option in ("ignore_extra", "keep") else "data.csv"
-            plain = f"{name} {SHELL.get(name)}".replace("DATA", data)
-            if not left_out(f"{name}.{option}"):
-                words = IN_SHELL.get(f"{name}.{option}") or IN_SHELL[option]
-                forgotten += [f"{name}.{option}"] * (typed(plain) == typed(f"{plain} {words}"))
+    name = own.__name__
+    for option in inspect.signature(own).parameters.keys() - NOT_TYPED:
+        data = "more.csv" if option in ("ignore_extra", "keep") else "data.csv"
+        plain = f"{name} {SHELL.get(name)}".replace("DATA", data)
+        if not left_out(f"{name}.{option}"):
+            words = IN_SHELL.get(f"{name}.{option}") or IN_SHELL[option]
+            forgotten += [f"{name}.{option}"] * (typed(plain) == typed(f"{plain} {words}"))
     assert not forgotten

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-ROOMS = {"engine": 65, "any_density": 75, "tables": 65, "course": 15, "site": 22, "flowcore": 12}
+ROOMS = {"engine": 65, "any_density": 90, "tables": 65, "course": 15, "site": 22, "flowcore": 12}
 ALL = 280  # with collection, reports, and the processes that tests start
 MOST = 2.0  # seconds of one test
 MOST_TESTS = 8000  # pytest itself takes 3 ms for each
