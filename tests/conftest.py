@@ -8,6 +8,7 @@ import signal
 import numpy as np
 import pytest
 from hypothesis import settings
+from support import recorded as records
 from support.budget import Budget
 from support.places import ROOT
 from support.rough import rough_plans
@@ -54,6 +55,12 @@ def few_epochs(monkeypatch):
     """Where nobody gives a number of them."""
     monkeypatch.setattr("flowcore.training.defaults.MOST_EPOCHS", 8)
     monkeypatch.setattr("flowcore.training.defaults.LEAST_EPOCHS", 8)
+
+
+@pytest.fixture
+def recorded(request):
+    """`recorded({"log_prob": ...})` compares with the answers that were recorded."""
+    return records.recorder(request)
 
 
 @pytest.fixture
