@@ -64,7 +64,7 @@ def plain(answer):
 
 
 def alike(found, former, rtol, atol):
-    """Whether two of them are equal, numbers by the tolerances, in texts by their last digit too."""
+    """Whether two of them are equal: numbers by the tolerances, in a text by its last digit."""
     if isinstance(found, float) and isinstance(former, float):
         return bool(np.isclose(found, former, rtol, atol))
     if type(found) is not type(former):
