@@ -2,19 +2,23 @@
 
     python tests/tools/mutants.py --record                      # once: the tests, with coverage
     python tests/tools/mutants.py flowcore/core flowcore/networks --number 150 --seed 0
+    python tests/tools/mutants.py --diff mine/*.diff            # mutants that somebody wrote
 
 A mutant is flowcore with ONE node of a function's syntax tree changed: a comparison flipped, + to
 -, a constant changed, a condition negated, a statement deleted, ... (see `changes`). Mutants are
 drawn at random. Of each, the tests that ran through the changed line are run in a copy of the tree
 until one fails: then the mutant is killed. One that survives is a line that no test holds in place,
-or a change that makes no difference. Texts, messages and annotations are left alone.
+or a change that makes no difference. Texts, messages and annotations are left alone. Test
+files that are newer than the record are run whole, too.
 """
 
 import argparse
 import ast
+import difflib
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -128,17 +132,43 @@ def record(options):
     SECONDS.write_text(json.dumps(seconds))
 
 
-def tests_of(path, statement, most):
-    """(tests, their number, seconds) of those that ran through a statement, of `most` seconds.
+def lines_of(statement):
+    """The lines of a statement; of one with a body, those of its head."""
+    body = getattr(statement, "body", None)
+    last = body[0].lineno - 1 if body else statement.end_lineno
+    return range(statement.lineno, max(last, statement.lineno) + 1)
+
+
+def drawn(path, statement, node, new):
+    """A mutant to be tried: (path, lines, the file's bytes, what to print)."""
+    old = ast.unparse(node).split("\n")[0]
+    shown = f"{path}:{node.lineno}  {old:.60}  ->  {new:.60}"
+    return path, set(lines_of(statement)), mutated(path, node, new), shown
+
+
+def written(diff, folder):
+    """The same of a mutant that a diff describes: the lines are those of the changed statements."""
+    subprocess.run(["git", "apply", str(diff)], cwd=folder, check=True)
+    path = re.search(r"^\+\+\+ b/(\S+)", diff.read_text(encoding="utf-8"), re.M)[1]
+    old, new = (ROOT / path).read_bytes(), (folder / path).read_bytes()
+    before, after = old.splitlines(), new.splitlines()
+    blocks = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    changed_lines = {i for tag, a, b, *_ in blocks if tag != "equal" for i in range(a, b + 1)}
+    lines = set(changed_lines)
+    for statement in ast.walk(ast.parse(old)):
+        if isinstance(statement, ast.stmt) and changed_lines & set(lines_of(statement)):
+            lines |= set(lines_of(statement))
+    return path, lines, new, f"{diff.name} {path}:{min(changed_lines, default=0)}"
+
+
+def tests_of(path, lines, most):
+    """(tests, their number, seconds) of those that ran through some lines, of `most` seconds.
 
     The quickest case of each test function comes first, then the next ones.
     """
     data, seconds = CoverageData(LINES), json.loads(SECONDS.read_text())
     data.read()
-    body = getattr(statement, "body", None)
-    last = body[0].lineno - 1 if body else statement.end_lineno
     by_line = data.contexts_by_lineno(path)
-    lines = range(statement.lineno, max(last, statement.lineno) + 1)
     found = {test for line in lines for test in by_line.get(line, ()) if test in seconds}
     cases, order = Counter(), []
     for test in sorted(found, key=seconds.get):
@@ -153,23 +183,26 @@ def tests_of(path, statement, most):
 
 def copied(folder):
     """A copy of the tree, as git knows it."""
-    for file in subprocess.check_output(["git", "ls-files", "-z"], text=True).split("\0")[:-1]:
+    files = subprocess.check_output(["git", "ls-files", "-coz", "--exclude-standard"], text=True)
+    for file in files.split("\0")[:-1]:
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_bytes((ROOT / file).read_bytes())
 
 
 def tried(mutant, folder, most):
     """What became of a mutant: "killed" or "survived", and by what."""
-    path, statement, node, new = mutant
-    tests, n, spent = tests_of(path, statement, most)
+    path, lines, content, _ = mutant
+    tests, n, spent = tests_of(path, lines, most)
+    newer = [str(f) for f in sorted(Path("tests").rglob("test_*.py")) if is_newer(f)]
+    tests = [t for t in tests if t.partition("::")[0] not in newer] + newer
     if not tests:
         return "survived", "no test runs through it"
-    (folder / path).write_bytes(mutated(path, node, new))
+    (folder / path).write_bytes(content)
     (folder / "chosen.txt").write_text("\n".join(tests))
     command = [sys.executable, "-m", "pytest", "-xq", "-p", "no:cacheprovider", "@chosen.txt"]
     own = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
-        run = subprocess.run(command, cwd=folder, env=own, timeout=60 + 10 * spent,
+        run = subprocess.run(command, cwd=folder, env=own, timeout=120 + 10 * spent,
                              capture_output=True, text=True)  # fmt: skip
     except subprocess.TimeoutExpired:
         return "killed", "it does not end"
@@ -181,32 +214,42 @@ def tried(mutant, folder, most):
     return "survived", f"{len(tests)} of {n} tests"
 
 
-def main():
-    new = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    new.add_argument("paths", nargs="*", help="folders or files, from the root of the repository")
-    new.add_argument("--record", nargs=argparse.REMAINDER, help="and pytest's options, if any")
-    new.add_argument("--number", type=int, default=20, help="how many mutants (20)")
-    new.add_argument("--seed", type=int, default=0, help="that draws them (0)")
-    new.add_argument("--seconds", type=float, default=60, help="of tests, as recorded, each (60)")
-    args = new.parse_args()
-    os.chdir(ROOT)
-    if args.record is not None:
-        return record(args.record)
+def drawn_ones(args):
+    """The mutants of some files, drawn at random."""
     files = [file for p in map(Path, args.paths) for file in ([p], p.rglob("*.py"))[p.is_dir()]]
-    if late := [str(f) for f in files if f.stat().st_mtime > LINES.stat().st_mtime]:
+    if late := [str(f) for f in files if is_newer(f)]:
         sys.exit(f"changed since the tests were recorded, so record again: {', '.join(late)}")
     found = [mutant for file in sorted(map(str, files)) for mutant in mutants(file)]
     found = random.Random(args.seed).sample(found, min(args.number, len(found)))
     print(f"seed {args.seed}: {len(found)} mutants of {len(files)} files", flush=True)
+    return (drawn(*mutant) for mutant in found)
+
+
+def is_newer(file):
+    return file.stat().st_mtime > LINES.stat().st_mtime
+
+
+def main():
+    new = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    new.add_argument("paths", nargs="*", help="folders or files, from the root of the repository")
+    new.add_argument("--record", nargs=argparse.REMAINDER, help="and pytest's options, if any")
+    new.add_argument("--diff", nargs="+", type=Path, default=[], help="mutants written by hand")
+    new.add_argument("--number", type=int, default=20, help="how many mutants (20)")
+    new.add_argument("--seed", type=int, default=0, help="that draws them (0)")
+    new.add_argument("--seconds", type=float, default=60, help="of tests, as recorded, each (60)")
+    args = new.parse_args()
+    diffs = [diff.resolve() for diff in args.diff]
+    os.chdir(ROOT)
+    if args.record is not None:
+        return record(args.record)
     fates = Counter()
     with tempfile.TemporaryDirectory() as folder:
         copied(Path(folder))
-        for path, statement, node, new in found:
-            fate, why = tried((path, statement, node, new), Path(folder), args.seconds)
+        for mutant in (written(d, Path(folder)) for d in diffs) if diffs else drawn_ones(args):
+            fate, why = tried(mutant, Path(folder), args.seconds)
             fates[fate] += 1
-            old = ast.unparse(node).split("\n")[0]
-            print(f"{fate:8} {path}:{node.lineno}  {old:.60}  ->  {new:.60}  ({why})", flush=True)
-    print(f"{fates['killed']} of {len(found)} killed: {fates['killed'] / len(found):.0%}")
+            print(f"{fate:8} {mutant[-1]}  ({why})", flush=True)
+    print(f"{fates['killed']} of {fates.total()} killed: {fates['killed'] / fates.total():.0%}")
 
 
 if __name__ == "__main__":
