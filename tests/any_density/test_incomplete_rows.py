@@ -272,6 +272,8 @@ BAD = {
     "a column without a value": (NEVER_SEEN, "X has no value in column 1"),
     "with names": (pd.DataFrame(NEVER_SEEN, columns=["a", "b", "c"]), "column 1 'b'"),
     "a constant, as far as it is seen": (CONSTANT, "X is constant in column 1"),
+    "or has weight": (np.vstack([CONSTANT, X]), "X is constant in column 1"),
+    "infinite": (np.vstack([[1.0, np.nan, -np.inf], X[1:]]), "infinite"),
 }
 
 
@@ -280,7 +282,7 @@ def test_columns_that_cannot_be_learned(x, message):
     for fit in (fc.FlowDensity(**QUICK).fit, MIXTURES["t"].from_data):
         options = {} if fit.__name__ == "fit" else {"missing": "learn"}
         with pytest.raises(ValueError, match=message):
-            fit(x, **options)
+            fit(x, sample_weight=1.0 * (np.arange(len(x)) < 30), **options)
 
 
 def test_options_that_do_not_exist_and_holes_without_the_option():

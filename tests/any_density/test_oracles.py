@@ -268,7 +268,8 @@ def test_draws_and_values_are_the_callers_own(name):
     kept = np.array(draws)
     if draws.flags.writeable:
         draws[...] = 0
-    np.testing.assert_array_equal(s.density.sample(4, 1), kept)
+    for rng in (1, np.random.default_rng(1)):
+        np.testing.assert_array_equal(s.density.sample(4, rng), kept)
     assert not np.array_equal(s.density.sample(4, 2), kept)
     np.testing.assert_array_equal(s.density.log_prob(x), log_p)
 

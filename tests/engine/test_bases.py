@@ -90,6 +90,10 @@ def test_moments_of_cauchy_do_not_exist():
     np.testing.assert_array_equal(base.mean(), [np.nan, 0])
     np.testing.assert_array_equal(base.std(), [np.nan, np.inf])
     assert base.entropy() == pytest.approx(np.log(4 * np.pi) + stats.t(2).entropy())
+    for df, mean, std in ((1.0, np.nan, np.nan), (2.0, 0.0, np.inf), (2.5, 0.0, np.sqrt(5))):
+        mixture = fc.MultivariateTMixture([[0.0, 0.0]], [np.eye(2)], df=df)
+        np.testing.assert_array_equal(mixture.mean(), [mean] * 2)
+        np.testing.assert_allclose(mixture.std(), std)
 
 
 @pytest.mark.parametrize("dtype", [float, np.float32])
@@ -231,12 +235,14 @@ def test_draws_of_many_rows_given_what_they_know(columns, four):
 
 def test_likely_values_are_the_centre_of_the_highest_component():
     """A component far from the known values is wide, so its centre is low."""
-    p = fc.MultivariateTMixture(MEANS, FACTORS, df=3.0)
+    means, factors = np.column_stack([MEANS, [0, 3, -1]]), np.zeros((3, 3, 3))
+    factors[:, :2, :2], factors[:, 2, 2] = FACTORS, [0.3, 1, 2]
+    p = fc.MultivariateTMixture(means, factors, df=3.0)
     columns = np.arange(1, p.dim)
     for row in p.sample(5, 0):
         row[columns] = np.nan
         parts = [fc.MultivariateTMixture([m], [f], df=3.0).given(row)
-                 for m, f in zip(MEANS, FACTORS, strict=True)]  # fmt: skip
+                 for m, f in zip(means, factors, strict=True)]  # fmt: skip
         for shift in np.linspace(-2, 2, 21):
             log_w = np.arange(len(parts)) * shift
             heights = [float(part.log_prob(part.means[0])) for part in parts] + log_w
@@ -271,6 +277,15 @@ def test_larger_mixtures_are_tried_until_two_in_a_row_are_no_better():
     log_p = {1: 0.0, 2: 1.0, 3: 1.0, 4: 2.0, 5: 2.0, 6: 2.0, 8: 9.0}  # by the number of components
     found = by_bic(lambda k: (log_p[k], k), n=100, dim=1, sizes=[*log_p])
     assert found == 4
+
+
+@pytest.mark.parametrize("dim", [1, 4])
+def test_a_component_has_to_gain_half_of_log_n_for_each_of_its_numbers(dim):
+    """Its weight, its mean, and the lower triangle of its covariance."""
+    least = (1 + dim + len(np.tril_indices(dim)[0])) * np.log(500) / 2
+    for share in (0.99, 1.01):
+        log_p = {1: 0.0, 2: share * least / 500}
+        assert by_bic(lambda k, p=log_p: (p[k], k), 500, dim, [1, 2]) == 1 + (share > 1)
 
 
 @pytest.mark.parametrize("name", FITTED)

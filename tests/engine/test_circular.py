@@ -74,6 +74,12 @@ def test_targets_of_angles_are_exact(target):
     np.testing.assert_allclose(target.log_prob(points + 2 * PI), log_p, atol=1e-12)
 
 
+def test_entropies_of_angles_are_minus_the_mean_of_log_p():
+    for base in (fc.UniformCircle(3), fc.VonMises([0.0, 2.0], [0.5, 9.0])):
+        log_p = base.log_prob(base.sample(20_000, rng=0))
+        assert base.entropy() == pytest.approx(-log_p.mean(), abs=0.05)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "target, largest",

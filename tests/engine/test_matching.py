@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from autograd import value_and_grad
+from support.flows import STILL
 
 import flowcore as fc
 from flowcore import flows, targets
@@ -154,6 +155,15 @@ def test_the_nll_counts_validation_rows_by_their_weights():
     flow, history = fc.fit_matching(flow, X, epochs=1, validation_data=(X, None, weight))
     nll = -np.average(flow.log_prob(X), weights=weight)
     assert history.settings["nll"] == {1: pytest.approx(nll, abs=0.02)}
+
+
+def test_the_grid_of_times_does_not_depend_on_the_units_of_the_context():
+    flow, context = conditional()
+    options = {"tolerance": 1e-6, "epochs": 1, "learning_rate": STILL}
+    runs = [fc.fit_matching(flow.restandardized(), X, context=c, **options)[1]
+            for c in (context, 100 * context, context / 100)]  # fmt: skip
+    grids = {run.settings["n_steps"] for run in runs}
+    assert len(grids) == 1 and min(grids) > 2, grids
 
 
 @pytest.mark.parametrize(

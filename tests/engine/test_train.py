@@ -20,6 +20,7 @@ from support.flows import (
 from support.flows import textbook_fit as fit
 
 from flowcore.training import Adam
+from flowcore.training.loop import clipped
 
 
 @pytest.fixture
@@ -149,3 +150,8 @@ def test_clip_norm_shortens_only_long_gradients(X):
             flow, X, epochs=1, clip_norm=limit, optimizer=GradientDescent(0.5), **EVERYTHING
         )
         np.testing.assert_allclose(moved.params, -0.5 * expected, rtol=1e-12)
+
+
+def test_a_gradient_whose_square_overflows_is_shortened_all_the_same():
+    gradient = np.array([3e30, -4e30], np.float32)
+    np.testing.assert_allclose(clipped(gradient, 5.0), [3, -4], rtol=1e-6)

@@ -143,6 +143,8 @@ def test_restandardized_keeps_the_kind_and_fit_sets_it_anew():
     flow, x, context = fitted(standardize="whiten")
     again = flow.restandardized()
     assert not again.initialized
+    with pytest.warns(UserWarning, match="has not seen data"):
+        again.sample(2, rng=0, context=context[0])
     again = again.initialize(2 * x + 1, 3 * context)
     np.testing.assert_allclose(again.bijector[0].mean, 2 * flow.bijector[0].mean + 1)
     np.testing.assert_allclose(
