@@ -180,13 +180,14 @@ def test_training_ends_if_half_of_the_updates_are_left_out():
 
     def ends(x):
         calls.append(len(x))
-        return gaussian(x) + (np.nan if calls.count(256) > 40 else 0.0)
+        lost = len(x) == 256 and not 3 < calls.count(256) <= 43
+        return gaussian(x) + (np.nan if lost else 0.0)
 
     with pytest.raises(
-        fc.TrainingDivergedError, match=r"epoch 3, batch 4: .* finite at no draw"
+        fc.TrainingDivergedError, match=r"epoch 3, batch 7: .* finite at no draw"
     ) as e:
         fc.fit_reverse_kl(flow_of(), ends, epochs=9, batches=20, skip_above=30.0, tolerance=0)
-    assert e.value.history.settings["skipped_updates"] == 24
+    assert e.value.history.settings["skipped_updates"] == 27  # the first three, too
     assert e.value.history.train_nll[1] < np.inf and len(e.value.history.train_nll) == 3
 
 

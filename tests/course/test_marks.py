@@ -127,13 +127,15 @@ def test_files_become_one_table(work):
     assert list(rows[0]) == list(Mark._fields)
 
 
-def test_a_folder_for_each_student(work, tmp_path):
+def test_a_folder_for_each_student(work, tmp_path, monkeypatch):
     names = ["Zoë", "Ада"]
     paths = [work(answer(), name=f"{name}/flowcore_work.json") for name in names]
     found = CliRunner(charset="cp1252").invoke(app, ["mark", str(tmp_path)])  # as on Windows
     rows = list(csv.DictReader(found.stdout_bytes.decode("utf-8").splitlines()))
     assert [row["student"] for row in rows] == names
     assert [row["file"] for row in rows] == list(map(str, paths)) and found.exit_code == 0
+    monkeypatch.chdir(paths[0].parent)
+    assert mark(paths[0].name)[0].student == names[0]
 
 
 def test_a_folder_without_files_is_an_error(tmp_path):

@@ -111,11 +111,11 @@ class Rooted(fc.Bijector):
 def test_a_nan_of_somebodys_own_part_stays():
     layer = randomize(fc.flows.maf(2, 1, [8], standardize=False).bijector, 0.5)
     x = np.array([[1.0, 2.0], [-1.0, 2.0], [1e308, 1e308]])
-    for parts in ([Rooted()], [layer, Rooted()], [Rooted(), layer]):
+    for parts in ([Rooted()], [layer, Rooted()], [Rooted(), layer], [fc.Invert(Rooted()), layer]):
         flow = fc.TransformedDistribution(fc.Normal(2), fc.Chain(parts))
         outer = fc.TransformedDistribution(flow, fc.Permute([0, 1]))
         for density in (flow, outer):
             found = density.log_prob(x)
             if parts[0] is not layer:
                 assert np.isfinite(found[0]) and np.isnan(found[1])
-            assert found[2] == -np.inf  # the layer, or the base, overflows
+            assert found[2] == -np.inf  # one of the parts, or the base, overflows

@@ -284,7 +284,8 @@ def brute_force_pinwheel(x, p):
 
 @pytest.mark.parametrize(
     "options",
-    [{}, dict(rate=1.5), dict(arms=3, radial_std=0.1, tangential_std=0.5, rate=0.7, scale=1.0)],
+    [{}, dict(rate=1.5), dict(arms=3, radial_std=0.1, tangential_std=0.5, rate=0.7, scale=1.0),
+     dict(radial_std=0.05, tangential_std=1.0)],
 )
 def test_pinwheel_sums_over_all_preimages(options):
     target = pinwheel(**options)
