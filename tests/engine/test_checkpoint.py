@@ -87,25 +87,15 @@ def test_more_epochs_continue_a_finished_run(path, case):
 
 
 def test_fewer_epochs_are_refused(path):
-    asked = []
-
-    def rate(step):
-        asked.append(step)
-        if asked.count(20) == 1 and step == 20:  # six an epoch: in the fourth
-            raise KeyboardInterrupt
-        return 0.1
-
-    options = {"learning_rate": rate, "checkpoint_key": "1"}
-    run(path, **options)
-    for _ in ("begun", "finished"):
-        with pytest.raises(ValueError, match=r"run.npz is in epoch 4 already, but epochs=3. Give"):
-            run(path, epochs=3, **options)
-        assert len(run(path, epochs=4, **options)[1].train_nll) == 4
+    run(path, interrupt_at(3))
+    with pytest.raises(ValueError, match=r"run.npz is in epoch 4 already, but epochs=3. Give"):
+        run(path, epochs=3)
+    assert len(run(path, epochs=4)[1].train_nll) == 4
 
 
 def test_a_resumed_run_that_diverges_has_the_flow_of_the_uninterrupted_one(path):
-    options = {"learning_rate": lambda step: 0.1 if step < 25 else 1e200}
-    options |= {"validation_split": 0, "checkpoint_key": "1"}
+    options = {"validation_split": 0, "checkpoint_key": "1",
+               "learning_rate": lambda step: 0.1 if step < 25 else 1e200}  # fmt: skip
     run(path, interrupt_at(3), **options)
     flows = []
     for where in (None, path):

@@ -146,6 +146,7 @@ def test_nested_traces_are_in_one_thread():
     np.testing.assert_allclose(slope, gradient, rtol=1e-12)
     flow.log_prob(np.tile(x, (500, 1)), threads=4)
     assert {threading.get_ident()} == THREADS
+    assert shards.BoundLogProb(flow, 40, np.array(flow.params), threads=4).threads == 1
 
 
 def test_nested_traces_need_levels(monkeypatch):

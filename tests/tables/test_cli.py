@@ -120,9 +120,10 @@ def test_losses_and_densities_are_drawn_in_one_frame(few_fresh):
     own = moons.Moons.make(0)
     three = moons.contestants(own, moons.Settings(quick=True, epochs=2))
     results = [moons.train(contestant, own) for contestant in three]
-    kept = [result.history.val_nll[result.history.best_epoch] for result in results]
-    found = [moons.nll(result.flow, own.validation) for result in results]
-    np.testing.assert_allclose(kept, found, rtol=1e-5)
+    np.testing.assert_allclose(
+        [result.history.val_nll[result.history.best_epoch] for result in results],
+        [moons.nll(result.flow, own.validation) for result in results], rtol=1e-5,
+    )  # fmt: skip
     panels = pictures.draw_losses(results, own).axes
     assert len(panels) == 3 and len({ax.get_ylim() for ax in panels}) == 1
     low, high = panels[0].get_ylim()
