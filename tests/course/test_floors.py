@@ -173,7 +173,7 @@ REFUSED = [
     # not a floor of minus infinity, or one below 0
     *(((affine_floor, NARROW, order), {"n": n}, COARSE) for order in BOTH for n in (130, 150)),
     ((affine_floor, targets.ring(noise=0.003)), {"n": 60}, COARSE),
-    *(((volume_preserving_floor, THIN), {"n": n}, COARSE) for n in (29, 64, 89, 94)),
+    *(((volume_preserving_floor, THIN), {"n": n}, COARSE) for n in (29, 64, 89, 94, 114)),
     *(((affine_floor, heavy_tailed(df), order), {}, "The tails are too heavy")
       for df, order in product((2.0, 2.5, 3.0), BOTH)),
 ]  # fmt: skip

@@ -6,7 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from flowcore.training.optim import OPTIMIZERS, Adam, Average, as_optimizer
+from flowcore.training.optim import Adam, Average
 from flowcore.training.schedules import constant, cosine_decay
 
 
@@ -138,10 +138,6 @@ def test_optimisers_and_schedules_can_be_printed_compared_and_pickled():
         again = pickle.loads(pickle.dumps(value))
         assert repr(value) == text and again == value and hash(again) == hash(value)
     assert cosine_decay(1e-3, 100) != cosine_decay(1e-3, 101) and Adam() != Adam(1e-4)
-    assert as_optimizer("adam", 0.5) == Adam(0.5)
-    assert all(hasattr(make(1e-3), "start") for make in OPTIMIZERS.values())
-    own = Adam(0.5)
-    assert as_optimizer(own, None) is own
 
 
 # ---------------------------------------------------------------- averages
