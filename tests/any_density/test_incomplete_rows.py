@@ -262,6 +262,19 @@ def test_a_context_completes_rows_and_a_file_keeps_the_option(tmp_path):
     assert fc.load(tmp_path / "holes.npz").missing == "learn"
 
 
+@pytest.mark.parametrize("kind", MIXTURES)
+def test_one_hole_hardly_changes_the_components_of_few_rows(kind):
+    """Whose pseudo-rows have the strong correlations of all rows, in units that are not white."""
+    x = (
+        np.random.default_rng(0).normal(size=(24, 3))
+        @ np.linalg.cholesky(0.97 + 0.03 * np.eye(3)).T
+    )
+    x[:12] += 6
+    one = np.where(np.arange(72).reshape(24, 3) == 2, np.nan, x)
+    found = [MIXTURES[kind].from_data(rows, 2, missing="learn") for rows in (x, one)]
+    assert abs(np.diff([np.linalg.slogdet(p.scale_tril)[1].sum() for p in found])) < 0.5
+
+
 # ---------------------------------------------------------------- bad input
 
 

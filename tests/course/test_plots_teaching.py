@@ -410,8 +410,8 @@ def test_many_parts_look_different_and_none_is_black():
 
 def test_a_point_without_a_finite_density_has_its_value():
     flow = fc.TransformedDistribution(fc.Normal(2), Broken())
-    ax = teaching.log_dets(flow, [[0.5, 0.0], [2.0, 0.0]])
-    assert remarks(ax) == [" log p = \N{MINUS SIGN}inf"]
+    ax = teaching.log_dets(flow, [[0.5, 0.0], [2.0, 0.0], [2.0, 0.0]])
+    assert remarks(ax) == [" log p = \N{MINUS SIGN}inf"] * 2
     assert ax.texts[0].get_position() == (1, ax.get_ylim()[0])
     assert_allclose(sums(ax), [[0, flow.log_prob([0.5, 0.0])]])
     box = fc.TransformedDistribution(fc.Uniform(2, 0.0, 1.0), fc.Permute([1, 0]))

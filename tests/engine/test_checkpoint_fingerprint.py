@@ -54,6 +54,13 @@ def test_contexts_and_validation_weights_are_part_of_it_too(path):
             run(path, **options | {"validation_data": (X[:50, :1], *held)})
 
 
+def test_the_pairing_of_flow_matching_is_part_of_it(path):
+    flow = flowcore.flows.continuous(2, hidden=[4] * 3)
+    flowcore.fit_matching(flow, X, epochs=1, checkpoint=path)
+    with pytest.raises(ValueError, match=r"differs in pairing \('random' there, 'optimal' here\)"):
+        flowcore.fit_matching(flow, X, epochs=1, checkpoint=path, pairing="optimal")
+
+
 def test_structure_is_part_of_a_flow(path):
     def flow(hidden, seed=0):
         return flowcore.flows.maf(2, layers=1, hidden=[hidden], activation="tanh", rng=seed)

@@ -115,6 +115,7 @@ def test_optimal_pairs_of_weighted_rows_leave_the_base_alone(repeats):
     loss = matching(flow, x, 10**4, "optimal", weight=weight)
     pairs = next(loss.batches(np.random.default_rng(0), 0))
     assert np.ptp(pairs.weight) == 0
+    assert pairs.weight[0] == pytest.approx(loss._table.everything.weight.mean())
     z, x, _ = ends(pairs)
     assert np.mean(x[:, 0] < 0) == pytest.approx(0.75, abs=0.06)
     assert abs(np.average(z[:, 0], weights=pairs.weight)) < 0.2

@@ -1,7 +1,5 @@
 """`fit` on small flows whose maximum-likelihood solution is known in closed form."""
 
-import threading
-
 import autograd.numpy as anp
 import numpy as np
 import pytest
@@ -69,24 +67,6 @@ def test_epochs_are_shuffled_anew_or_not_at_all(X, shuffle):
         assert np.array_equal(order, np.arange(300)) is not shuffle
     distinct = {tuple(order) for order in orders}
     assert len(distinct) == (4 if shuffle else 1)
-
-
-def test_other_threads_can_evaluate_the_old_flow_meanwhile(X):
-    flow = Banana(np.full(6, 0.3))
-    expected, answers, done = flow.log_prob(X), [], threading.Event()
-
-    def evaluate():
-        while not done.is_set() or not answers:
-            answers.append(flow.log_prob(X))
-
-    thread = threading.Thread(target=evaluate)
-    thread.start()
-    try:
-        fit(flow, X, epochs=20)
-    finally:
-        done.set()
-        thread.join()
-    assert all(np.array_equal(answer, expected) for answer in answers)
 
 
 def test_initialize_gets_the_training_rows_once(X):

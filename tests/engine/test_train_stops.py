@@ -1,6 +1,7 @@
 """How `fit` ends: interrupts, divergence, callbacks; and what it reports on the way."""
 
 import dataclasses
+import pickle
 import time
 from itertools import count
 
@@ -52,6 +53,8 @@ def test_divergence_names_the_place_and_keeps_the_last_finite_flow(X):
     for word in ("epoch 4, batch 0", "learning_rate", "clip_norm", "log_scale_bound", "epoch 2"):
         assert word in str(error)
     assert "log_prob is nan for x = [" in str(error)
+    again = pickle.loads(pickle.dumps(error))  # as a worker process returns it
+    assert (str(again), again.epoch, again.batch) == (str(error), 4, 0)
 
 
 def test_a_last_update_over_the_edge_is_taken_back(X):
@@ -93,6 +96,13 @@ def test_rows_outside_the_support_are_shown(X):
         TrainingDivergedError, match=r"log_prob is -inf for x = \[-0.5 +0.25\].*support"
     ):
         fit(HalfPlane(), X, epochs=2, **EVERYTHING)
+    layers = [
+        fc.Exp(2),
+        *fc.flows.maf(2, layers=1, hidden=[4], standardize=False).bijector.bijectors,
+    ]
+    flow = fc.TransformedDistribution(fc.Normal(2), fc.Chain(layers))
+    with pytest.raises(TrainingDivergedError, match="column 0 must be above 0 and below inf"):
+        fit(flow, X, epochs=2, **EVERYTHING)
 
 
 # ---------------------------------------------------------------- callbacks, history, progress
