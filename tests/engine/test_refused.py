@@ -195,6 +195,12 @@ VALUE = [
     (lambda: fc.GaussianMixture(MEANS, [1, 2]), r"of \(3, 2\)"),
     (lambda: fc.GaussianMixture(MEANS, 1, [1, 1]), "weights must be 3"),
     (lambda: fc.GaussianMixture.from_data(MEANS, 4), "X has 3"),
+    (lambda: fc.VonMises([[0.0]]), "loc must be a vector of length D"),
+    (lambda: fc.Product([fc.Normal(1), CONDITIONAL]), "densities without a context"),
+    (lambda: FULL([0.0, 1.0], [[[1.0]]] * 2), r"means must be finite, of shape \(K, D\)"),
+    (lambda: FULL.from_data([0.0, 1.0, 2.0]), r"X must be rows \(n, D\)"),
+    (lambda: FULL.from_data(MEANS, 4), "4 components need as many rows: X has 3"),
+    (lambda: FULL.from_data(EYE, 1).marginal([[0]]), "columns must be a list of numbers"),
     (lambda: fc.GaussianMixture.from_data([[1, 0], [2, 0]], 1), r"column \[1\]"),
     (lambda: FULL.from_data(MEANS, 1, [0, 0, 0]), "sample_weight"),
     (lambda: FULL.from_data(MEANS, "aic"), "n_components must"),
@@ -238,7 +244,11 @@ VALUE = [
                 lambda p, n: stray_mass(p, p, n=n))),
     (lambda: stray_mass(fc.Normal(2), fc.Normal(2), 1), "kept must lie .*, not 1"),
     (lambda: kl_to_truth(fc.Normal(3), fc.Normal(2)), "the flow has dim=3, the target dim=2"),
+    (lambda: stray_mass(fc.Normal(3), fc.Normal(2)), "the flow has dim=3, the truth dim=2"),
+    (lambda: fc.fit_matching(flows.continuous(2, context_dim=2), EYE, context=EYE,
+                             pairing="optimal"), "takes no context"),
     # optimisers
+    (lambda: Adam().start(C).step(np.zeros(2), np.zeros(3)), r"gradient has shape \(3,\), theta"),
     (lambda: Adam(-1e-3), "learning_rate must be a positive number .* got -0.001"),
     (lambda: Adam(beta1=1.0), r"beta1 must lie in \[0, 1\): got 1.0"),
     (lambda: Adam(beta2=-0.1), "beta2"),
@@ -259,6 +269,7 @@ TYPE = [
     (lambda: fc.Chain([MADE(2, [4])]), "takes bijectors, not"),
     (lambda: fc.Blockwise([fc.Exp(2), 3]), "takes bijectors, not 3"),
     (lambda: fc.Bijector(2), "abstract"),
+    (lambda: type("Silent", (fc.Distribution,), {"log_prob": Reads.log_prob})(), "without sample"),
     (lambda: fc.TransformedDistribution(fc.Normal(2), MADE(2, [4])),
      r"bijector must be a flowcore\.Bijector, not MADE"),
     (lambda: fc.StandardizeContext(3), "takes a bijector, not 3"),
@@ -266,8 +277,12 @@ TYPE = [
     (lambda: fc.StandardizeContext(READER, fc.Exp(2)), "takes a Standardize or a Whiten, not Exp"),
     (lambda: fc.testing.check_bijector(FLOW), r"takes a flowcore\.Bijector, not Transformed"),
 ]  # fmt: skip
-TABLE = [(call, error, message) for error, rows in ((ValueError, VALUE), (TypeError, TYPE))
-         for call, message in rows]  # fmt: skip
+UNKNOWN = [(fc.targets.torus().mean, "angles have no mean"),
+           *((lambda of=of: of(fc.targets.two_moons()), f"TwoMoons has no {of.__name__}")
+             for of in (fc.targets.Target.mean, fc.targets.Target.std))]  # fmt: skip
+TABLE = [(call, error, message) for error, rows in (
+    (ValueError, VALUE), (TypeError, TYPE), (NotImplementedError, UNKNOWN))
+    for call, message in rows]  # fmt: skip
 
 
 @pytest.mark.parametrize("call, error, message", TABLE, ids=lambda v: v if type(v) is str else "")
