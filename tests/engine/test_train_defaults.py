@@ -47,28 +47,20 @@ def test_numpys_numbers_are_numbers(tmp_path):
 @pytest.mark.parametrize("n", [3, 20, 130])
 def test_the_history_records_what_was_chosen(n):
     x = np.random.default_rng(0).normal(size=(n, 2))
-    _, history = fit(Gaussian(), x, epochs=3)
+    _, history = fit(Gaussian(), x)
     rows = n - max(1, round(0.1 * n))
     size = min(64, rows)
-    steps = 3 * -(-rows // size)
+    steps = 120 * -(-rows // size)
     assert history.settings == {
-        "epochs": 3,
+        "epochs": 120,
         "batch_size": size,
         "optimizer": Adam(cosine_decay(LEARNING_RATE, steps, steps // 20)),
         "average": 0.999,
         "clip_norm": None,
     }
     assert f"batch_size={size}, optimizer=Adam(learning_rate=CosineDecay(" in repr(history)
-    assert repr(history).startswith(f"History(best epoch {history.best_epoch}, 3 epochs in ")
-
-
-def test_auto_is_what_the_numbers_are():
-    x = banana_data(40)
-    numbers = {"epochs": 120, "batch_size": 64, "learning_rate": LEARNING_RATE}
-    numbers |= {"schedule": "cosine", "warm_up": 120 // 20, "average": 0.999}
-    a, b = fit(Banana(), x, rng=1), fit(Banana(), x, rng=1, **numbers)
-    np.testing.assert_array_equal(a[0].params, b[0].params)
-    assert a[1].settings == b[1].settings and a[1].val_nll == b[1].val_nll
+    done = min(120, history.best_epoch + 61)  # half of them without a better one, and it stops
+    assert repr(history).startswith(f"History(best epoch {history.best_epoch}, {done} epochs in ")
 
 
 def test_the_default_learns_a_small_table():
