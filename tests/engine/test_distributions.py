@@ -39,6 +39,7 @@ FLOWS = {
     "over a flow": lambda: over(FLOWS["normal"](), bijector(rng=1)),
     "over a flow with a context": lambda: over(FLOWS["conditional"](), bijector(rng=1)),
     "context in both": lambda: over(FLOWS["conditional"](), bijector(context_dim=2, rng=1)),
+    "over marks": lambda: over(fc.ClampedBase(fc.Normal(2)), bijector(context_dim=2)),
     "nested twice": lambda: over(FLOWS["over a flow with a context"](), bijector(rng=2)),
 }
 
@@ -172,12 +173,14 @@ def test_a_base_that_autograd_cannot_follow_is_named():
 # ---------------------------------------------------------------- draws with a gradient
 
 
-@pytest.mark.parametrize("name", ["normal", "diagonal", "foreign base", "inverted", "conditional"])
+@pytest.mark.parametrize(
+    "name", ["normal", "diagonal", "foreign base", "inverted", "conditional", "over marks"]
+)
 def test_draws_are_differentiable_in_the_parameters(name):
     """An objective of x and log q(x): autograd's gradient against differences; values as before."""
     flow, context = FLOWS[name](), None
     if flow.context_dim:
-        context = np.random.default_rng(3).normal(size=(4, flow.context_dim))
+        context = np.random.default_rng(3).integers(2, size=(4, 2)).astype(float)
     options = {"rng": 5, "context": context}
     x, log_q = flow.sample_and_log_prob(6, **options)
     same, same_log_q = flow.sample_and_log_prob(6, params=flow.params, **options)
