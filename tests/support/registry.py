@@ -487,7 +487,8 @@ DENSITIES = {
     "t-mixture": lambda: fc.MultivariateTMixture(MEANS, FACTORS, [0.5, 0.2, 0.3], df=3.5),
     "mixture-of-one": lambda: fc.GaussianMixture([[1.0, 2.0]]),
     "mixture-of-flows": lambda: fc.Mixture(
-        [over(fc.Normal(2)), fc.StudentT(2), over(OwnBase())], [3, 2, 1]
+        [over(fc.Normal(2)), fc.StudentT(2), over(OwnBase())],
+        [0.5, 0.3333333, 0.1666666],  # hardly less than 1
     ),
     "mixture-of-flows-context": lambda: fc.Mixture(
         [fc.Normal(2), over(fc.Normal(2), context_dim=3)]
