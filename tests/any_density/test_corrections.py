@@ -94,6 +94,7 @@ def test_the_latent_target_is_the_density_of_z():
     value, slope = found.latent_target(z)
     np.testing.assert_allclose(value, flow.base.log_prob(z) + 3, atol=1e-9)
     np.testing.assert_allclose(slope, -z, atol=1e-8)
+    assert all(found.metropolis(1, rng=seed)[1] == 1 for seed in range(100))  # q is p
 
 
 def test_metropolis_and_resampling_keep_the_names():

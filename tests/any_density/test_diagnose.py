@@ -14,7 +14,7 @@ from support.flows import Opaque
 
 import flowcore as fc
 from flowcore import diagnose
-from flowcore.diagnosis.density import AnyDensity, Draws, GivenRows
+from flowcore.diagnosis.density import AnyDensity, Draws, GivenRows, draws_of
 from flowcore.diagnosis.findings import Finding, adjusted, holm, nats
 from flowcore.diagnosis.hidden import _coverage, _findings
 from flowcore.diagnosis.likelihood import baselines, worst_row
@@ -178,6 +178,18 @@ def test_contexts():
     assert not wrong.trusted and "given `x_1`" in wrong.of("latents")[0].sentence
 
 
+def test_draws_are_given_the_context_of_their_own_row(monkeypatch):
+    """Of every fourth row, if only 50 may have draws; and of none that has draws at infinity."""
+    monkeypatch.setitem(draws_of.__globals__, "MOST_ROWS", 50)
+    c = np.linspace(1.2, -1.0, 200)[:, None]
+    copied = SimpleNamespace(
+        sample=lambda n, rng, context: np.where(context > 1, np.inf, context)[None]
+    )
+    found = draws_of(AnyDensity(copied, 1), GivenRows(c, c), 1000, RNG(0))
+    assert found.index.tolist() == [k for k in range(0, 200, 4) if c[k] <= 1]
+    assert (found.x == c[found.index, None]).all() and found.count == 1000
+
+
 def test_estimators_of_scikit_learn():
     from sklearn.mixture import GaussianMixture
     from sklearn.neighbors import KernelDensity
@@ -204,6 +216,14 @@ def test_tables_with_names():
     assert str(diagnose(fitted, turned, rows + 1, **QUICK)) == str(found)
     plain = [diagnose(fc.Normal(2), rows, train + 1, **QUICK) for train in (rows, turned)]
     assert str(plain[0]) == str(plain[1])
+    shifted = SimpleNamespace(
+        dim=2, context_names_in_=["age", "pay"],
+        log_prob=lambda x, context: -np.abs(x - context).sum(axis=1),
+        sample=lambda n, rng, context: context[None] + rng.laplace(size=(1, *context.shape)),
+    )  # fmt: skip
+    given = [diagnose(shifted, rows, rows + 1, context=c, context_train=d, **QUICK)
+             for c, d in ((rows, rows), (turned, turned))]  # fmt: skip
+    assert str(given[0]) == str(given[1])
     for density, held_out, train, message in (
         (fc.Normal(2), holes, None, r"row 3 \(column 1 'pay'\)"),
         (fitted, rows[["pay"]], None, "^X_held_out lacks 'age': its columns are 'pay'"),
