@@ -17,9 +17,11 @@ from flowcore import diagnose
 from flowcore.diagnosis.density import AnyDensity, Draws, GivenRows, draws_of
 from flowcore.diagnosis.findings import Finding, adjusted, holm, nats
 from flowcore.diagnosis.hidden import _coverage, _findings
-from flowcore.diagnosis.likelihood import baselines, worst_row
+from flowcore.diagnosis.likelihood import _baselines, baselines, worst_row
 from flowcore.diagnosis.shares import _compared, _together
-from flowcore.diagnosis.tests import Row, classifier, correlation, ranks, tails, uniformity
+from flowcore.diagnosis.tests import (
+    Row, classifier, correlation, ranks, tails, uniformity, worst_rows,
+)  # fmt: skip
 from flowcore.diagnosis.uniforms import conditionals, uniforms
 from flowcore.tables import Column, Kind, Schema, TableDensity, fit_table
 from flowcore.tables.categorical import CategoricalMixture
@@ -88,12 +90,15 @@ def test_wrong_densities_are_found_out(change, kind):
 
 def test_the_column_that_is_wrong_is_named():
     heavy = normal(1500, dim=2)
-    heavy[:, 1] = RNG(5).standard_t(2, 1500)
-    found = diagnose(fc.MultivariateNormalDiag([0, 0], [1, 1.5]), heavy, names=["age", "pay"],
+    heavy[:, 1] = 1e-3 * RNG(5).standard_t(2, 1500)  # whatever its unit is
+    found = diagnose(fc.MultivariateNormalDiag([0, 0], [1, 1.5e-3]), heavy, names=["age", "pay"],
                      draws=5000)  # fmt: skip
     (sentence,) = (one.sentence for one in found.of("columns") if one.fault)
     assert sentence.startswith("The density puts too little mass in the tails of `pay` (KS 0.")
     assert {row.column for row in found.worst[:5]} == {"pay"}
+    x, absent, log_p = np.array([[9.0, 1.0]]), np.array([[np.nan, 1.0]]), np.zeros(1)
+    (row,) = worst_rows(x, absent, log_p, normal(), log_p, "ab", np.arange(1))
+    assert (row.column, row.value) == ("b", 1.0)  # never a number that is not there
     assert 'base="student_t"' in " ".join(found.advice)
 
 
@@ -632,6 +637,14 @@ def test_a_baseline_is_better_by_the_law_of_t():
 
 def test_a_baseline_is_compared_on_rows_that_it_has_not_learned():
     assert diagnose(fc.Normal(8), normal(60, 8), **QUICK).of("baselines")[0].effect > 0
+
+
+def test_a_baseline_learns_from_rows_of_the_whole_table(monkeypatch):
+    """Of a table in some order 50 are enough, if they are not the first."""
+    monkeypatch.setitem(_baselines.__globals__, "MOST_ROWS", 50)
+    x = GivenRows(np.sort(normal(1000, 1), axis=0), None)
+    (gain,) = baselines(fc.Normal(1).log_prob(x.x), x, x, RNG(0))
+    assert abs(gain.effect) < 0.2
 
 
 def test_a_mixture_is_chosen_where_there_are_groups():

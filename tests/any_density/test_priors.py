@@ -177,7 +177,8 @@ def test_rows_take_priors_and_angles_too():
     np.testing.assert_allclose(space.with_priors(y)[1] - log_det, both)
     with pytest.raises(ValueError, match=r"x has shape \(50, 3\), not \(n, 4\)"):
         space.to_line(x[:, :3])
-    assert space.prior_draws(100, np.random.default_rng(0)).shape == (100, 4)
+    drawn = space.prior_draws(100, np.random.default_rng(0))
+    assert drawn.shape == (100, 4) and drawn.std(axis=0).min() > 0.5  # without a prior, too
     assert Space("real", 3).prior_draws(10, np.random.default_rng(0)) is None
 
 
@@ -319,6 +320,7 @@ def test_a_circle_of_other_ends():
     exact = np.log(i0e(3)) + 0.5 * np.log(2 * np.pi)
     assert abs(found.log_evidence[0] - exact) < 0.005
     assert (found.draws["a"] >= 0).all() and (found.draws["a"] < 1).all()
+    assert Space(support, None).from_line(np.full((1, 2), -1e-20))[0]["a"] == 0  # and not 1
     near = found.space.numbers(found.draws, found.weights)[:, 0]
     mean = found.weights @ near
     assert abs(mean - round(mean)) < 0.01 and near.std() < 0.15
