@@ -20,7 +20,13 @@ from flowcore.diagnosis.hidden import _coverage, _findings
 from flowcore.diagnosis.likelihood import _baselines, baselines, worst_row
 from flowcore.diagnosis.shares import _compared, _together
 from flowcore.diagnosis.tests import (
-    Row, classifier, correlation, ranks, tails, uniformity, worst_rows,
+    Row,
+    classifier,
+    correlation,
+    ranks,
+    tails,
+    uniformity,
+    worst_rows,
 )  # fmt: skip
 from flowcore.diagnosis.uniforms import conditionals, uniforms
 from flowcore.tables import Column, Kind, Schema, TableDensity, fit_table
