@@ -82,6 +82,8 @@ def test_neutra_through_a_flow_and_a_support():
     )  # fmt: skip
     draws, taken = found.hmc(41, chains=100, warm_up=40, rng=0)
     assert draws["x"].shape == (100, 41) and taken > 0.6
+    still, _ = found.hmc(3, chains=4, warm_up=0, leapfrogs=1, step=1e-6, rng=0)
+    assert np.ptp(still["x"], axis=1).max() < 1e-3 < np.ptp(still["x"])  # each has its own place
     y = np.log(draws["x"][:, ::20].ravel())
     assert stats.kstest((y - 1) / 0.5, "norm").pvalue > 1e-3
 
@@ -94,6 +96,7 @@ def test_the_latent_target_is_the_density_of_z():
     value, slope = found.latent_target(z)
     np.testing.assert_allclose(value, flow.base.log_prob(z) + 3, atol=1e-9)
     np.testing.assert_allclose(slope, -z, atol=1e-8)
+    assert all(found.metropolis(1, rng=seed)[1] == 1 for seed in range(100))  # q is p
 
 
 def test_metropolis_and_resampling_keep_the_names():

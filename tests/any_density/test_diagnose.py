@@ -14,12 +14,20 @@ from support.flows import Opaque
 
 import flowcore as fc
 from flowcore import diagnose
-from flowcore.diagnosis.density import AnyDensity, Draws, GivenRows
+from flowcore.diagnosis.density import AnyDensity, Draws, GivenRows, draws_of
 from flowcore.diagnosis.findings import Finding, adjusted, holm, nats
 from flowcore.diagnosis.hidden import _coverage, _findings
-from flowcore.diagnosis.likelihood import baselines, worst_row
+from flowcore.diagnosis.likelihood import _baselines, baselines, worst_row
 from flowcore.diagnosis.shares import _compared, _together
-from flowcore.diagnosis.tests import Row, classifier, correlation, ranks, tails, uniformity
+from flowcore.diagnosis.tests import (
+    Row,
+    classifier,
+    correlation,
+    ranks,
+    tails,
+    uniformity,
+    worst_rows,
+)
 from flowcore.diagnosis.uniforms import conditionals, uniforms
 from flowcore.tables import Column, Kind, Schema, TableDensity, fit_table
 from flowcore.tables.categorical import CategoricalMixture
@@ -88,12 +96,15 @@ def test_wrong_densities_are_found_out(change, kind):
 
 def test_the_column_that_is_wrong_is_named():
     heavy = normal(1500, dim=2)
-    heavy[:, 1] = RNG(5).standard_t(2, 1500)
-    found = diagnose(fc.MultivariateNormalDiag([0, 0], [1, 1.5]), heavy, names=["age", "pay"],
+    heavy[:, 1] = 1e-3 * RNG(5).standard_t(2, 1500)  # whatever its unit is
+    found = diagnose(fc.MultivariateNormalDiag([0, 0], [1, 1.5e-3]), heavy, names=["age", "pay"],
                      draws=5000)  # fmt: skip
     (sentence,) = (one.sentence for one in found.of("columns") if one.fault)
     assert sentence.startswith("The density puts too little mass in the tails of `pay` (KS 0.")
     assert {row.column for row in found.worst[:5]} == {"pay"}
+    absent, log_p = np.array([[np.nan, 1.0]]), np.zeros(1)
+    (row,) = worst_rows(np.array([[9.0, 1.0]]), absent, log_p, normal(), log_p, "ab", [0])
+    assert row.value == 1  # never a number that is not there
     assert 'base="student_t"' in " ".join(found.advice)
 
 
@@ -178,6 +189,18 @@ def test_contexts():
     assert not wrong.trusted and "given `x_1`" in wrong.of("latents")[0].sentence
 
 
+def test_draws_are_given_the_context_of_their_own_row(monkeypatch):
+    """Of every fourth row, if only 50 may have draws; and of none that has draws at infinity."""
+    monkeypatch.setitem(draws_of.__globals__, "MOST_ROWS", 50)
+    c = np.linspace(1.2, -1.0, 200)[:, None]
+    copied = SimpleNamespace(
+        sample=lambda n, rng, context: np.where(context > 1, np.inf, context)[None]
+    )
+    found = draws_of(AnyDensity(copied, 1), GivenRows(c, c), 1000, RNG(0))
+    assert found.index.tolist() == [k for k in range(0, 200, 4) if c[k] <= 1]
+    assert (found.x == c[found.index, None]).all()
+
+
 def test_estimators_of_scikit_learn():
     from sklearn.mixture import GaussianMixture
     from sklearn.neighbors import KernelDensity
@@ -204,6 +227,14 @@ def test_tables_with_names():
     assert str(diagnose(fitted, turned, rows + 1, **QUICK)) == str(found)
     plain = [diagnose(fc.Normal(2), rows, train + 1, **QUICK) for train in (rows, turned)]
     assert str(plain[0]) == str(plain[1])
+    shifted = SimpleNamespace(
+        dim=2, context_names_in_=["age", "pay"],
+        log_prob=lambda x, context: -np.abs(x - context).sum(axis=1),
+        sample=lambda n, rng, context: context[None] + rng.laplace(size=(1, *context.shape)),
+    )  # fmt: skip
+    given = [diagnose(shifted, rows, rows + 1, context=c, context_train=d, **QUICK)
+             for c, d in ((rows, rows), (turned, turned))]  # fmt: skip
+    assert str(given[0]) == str(given[1])
     for density, held_out, train, message in (
         (fc.Normal(2), holes, None, r"row 3 \(column 1 'pay'\)"),
         (fitted, rows[["pay"]], None, "^X_held_out lacks 'age': its columns are 'pay'"),
@@ -612,6 +643,14 @@ def test_a_baseline_is_better_by_the_law_of_t():
 
 def test_a_baseline_is_compared_on_rows_that_it_has_not_learned():
     assert diagnose(fc.Normal(8), normal(60, 8), **QUICK).of("baselines")[0].effect > 0
+
+
+def test_a_baseline_learns_from_rows_of_the_whole_table(monkeypatch):
+    """Of a table in some order 50 are enough, if they are not the first."""
+    monkeypatch.setitem(_baselines.__globals__, "MOST_ROWS", 50)
+    x = GivenRows(np.sort(normal(1000, 1), axis=0), None)
+    (gain,) = baselines(fc.Normal(1).log_prob(x.x), x, x, RNG(0))
+    assert abs(gain.effect) < 0.2
 
 
 def test_a_mixture_is_chosen_where_there_are_groups():

@@ -233,6 +233,9 @@ def test_advice_is_made_of_this_fit():
     ((text,), _) = advice_on(DENSITIES["by fit_table"], *both)
     edit = "{'rain': 'positive atoms(0)', 'warm': 'continuous atoms(0)'}"
     assert text.endswith(f": pass schema.edit({edit})")
+    (warm,) = (c for c in SCHEMA.edit(with_atom(WARM, 0.1 + 0.2)).columns if c.name == "warm")
+    assert warm.kind.atoms == (0.1 + 0.2,)
+    assert with_atom(PRICE, PRICE.low)["price"].startswith("continuous atoms")  # its least, not 0
 
 
 # ---------------------------------------------------------------------------- the page

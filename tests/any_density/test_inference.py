@@ -12,7 +12,7 @@ from support.oracles import bars_cover
 
 import flowcore as fc
 from flowcore import flows, targets
-from flowcore.inference.evidence import _bridge
+from flowcore.inference.evidence import _bridge, _effective, _repeated
 from flowcore.inference.result import Inference
 from flowcore.inference.reverse_kl import elbo_and_error
 from flowcore.inference.space import Space
@@ -79,14 +79,18 @@ def test_a_refit_covers_what_reverse_kl_left_out():
     assert again.history.train_nll and len(again.draws) == 4000
 
 
-@pytest.mark.parametrize(("scale", "surer"), [(1.0, True), (2.0, False)])
-def test_of_a_fit_and_its_refits_the_surer_one_is_the_answer(scale, surer, monkeypatch):
-    """Whatever its evidence."""
-    again = of_normals(0.0, scale, 500)
+DIVERGED = fc.History([], [], 0, 0.0, False, {"diverged": "in the first epoch"})
+
+
+@pytest.mark.parametrize(("scale", "history", "surer"), [(1.0, None, True), (2.0, None, False),
+                                                         (1.0, DIVERGED, False)])  # fmt: skip
+def test_of_a_fit_and_its_refits_the_surer_one_is_the_answer(scale, history, surer, monkeypatch):
+    """Whatever its evidence, if it is trusted."""
+    again = replace(of_normals(0.0, scale, 500), history=history)
     monkeypatch.setitem(fc.infer.__globals__, "GAP", -np.inf)  # no fit is good enough
     monkeypatch.setattr(fc.Inference, "refit", lambda self, *args, **options: again)
     found = fc.infer(lambda x: 3 - 0.25 * anp.sum(x**4, axis=1), 1, epochs=1, batches=5)
-    assert found.trusted and again.trusted
+    assert found.trusted and again.trusted == (history is None)
     assert (found.log_evidence == again.log_evidence) is surer
 
 
@@ -129,6 +133,10 @@ def test_a_fit_that_cannot_be_trusted_is_not_praised():
     assert "still climbs as the flow widens" in found.verdict and not found.trusted
     wide = of_normals(0.0, 30.0)
     assert wide.k_hat < 0.5 and "the flow is not close to the target" in wide.verdict
+    # draws of q = N(0, s^2) are worth a share sqrt(2 s^2 - 1) / s^2 of their number
+    for scale, n, words in ((3, 4000, "not close"), (2.3, 4000, "the weights correct"),
+                            (1, 28, "they must be worth 30"), (1, 40, "correct")):  # fmt: skip
+        assert words in of_normals(0.0, scale, n).verdict
     assert "can be trusted" in of_normals(0.0, 3000.0).verdict  # a few draws have all weight
     flow = fc.TransformedDistribution(fc.Normal(1), fc.ElementwiseAffine([0.0], [1.0]))
     nowhere = fc.Inference.of(flow, LogTarget(lambda x: (np.full(len(x), -np.inf), 0 * x), 1), 100)
@@ -262,7 +270,9 @@ def test_nan_is_not_a_support():
         (lambda: fc.evidence(np.random.default_rng(0).normal(size=(200, 2)), banana,
                              chains=[1, 2]), "chains has shape"),
         (lambda: fc.evidence(np.random.default_rng(0).normal(size=(200, 1)),
-                             lambda x: np.log(x[:, 0]), epochs=1), "one of the samples"),
+                             lambda x: np.log(x[:, 0]), epochs=1), "nan at .* of the samples"),
+        (lambda: fc.evidence(np.random.default_rng(0).normal(size=(200, 1)),
+                             lambda x: np.log(x[:, 0] > 0), epochs=1), "-inf at .* of the samples"),
         (lambda: fc.evidence(60 + np.random.default_rng(0).normal(size=(400, 2)),
                              lambda x: gaussian(x + 60), flow=flow_of(2), epochs=2),
          "hardly overlap"),
@@ -449,6 +459,27 @@ def test_copies_of_a_row_are_in_one_half(n_chains):
     times = [copies[one] for one in held[:, 0]]
     assert len({*held[:, 0]}) == len(held) and sum(times) == len(drawn)
     assert (np.abs(np.bincount(times)[1:] - 150) < 4 * np.sqrt(75)).all()
+
+
+def test_the_draws_of_a_chain_are_worth_fewer():
+    """Of an autoregression n (1 - r) / (1 + r), of chains that disagree one each; of independent
+    draws with c copies each, whatever c depends on, n^2 var(f) / sum of c^2 (f - mean)^2."""
+    rng = np.random.default_rng(0)
+    x, f = walks(rng, 4, 20_000, 1, rho=0.9).T[0], rng.normal(size=20_000)
+    assert _effective(x, np.ones_like(x)) == pytest.approx(80_000 / 19, rel=0.2)
+    assert _effective([x[0], 1e3 + x[1]], np.ones((2, 20_000))) < 4
+    c = np.where(f > 1, 5, 1)
+    far = f - np.average(f, weights=c)
+    exact = c.sum() * (c @ far**2) / (c**2 @ far**2)
+    assert _effective([f], [c]) == pytest.approx(exact, rel=0.2)
+    chain, independent = (walks(rng, 1, 2400, rho=rho)[:, 0] for rho in (0.95, 0))
+    assert asked_of(chain)[0][1] > 1.5 * asked_of(independent)[0][1]
+
+
+def test_a_draw_in_another_turn_is_left_out_if_the_target_repeats():
+    x = np.array([[0.0], [4.0], [-5.0]])
+    for log_p, beyond in ((lambda x: np.cos(x[:, 0]), [0, 1, 1]), (gaussian, [0, 0, 0])):
+        assert _repeated(log_p, x, log_p(x), 0, 0.0).tolist() == beyond
 
 
 @pytest.mark.parametrize("width", [0.5, 3.0])

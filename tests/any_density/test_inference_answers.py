@@ -103,6 +103,12 @@ def test_other_places_where_a_target_is_not_finite_are_left_out(inside, start):
 # ---------------------------------------------------------------- targets that raise
 
 
+def test_a_row_is_left_out_if_one_number_of_its_gradient_is_not_finite():
+    target = fc.inference.unnormalised.LogTarget(lambda x: (x[:, 0], np.where(x > 5, np.inf, x)), 2)
+    found = np.c_[target.anywhere(np.array([[1.0, 2.0], [6.0, 2.0]]))]
+    np.testing.assert_array_equal(found, [[1, 1, 2], [np.nan, 0, 0]])
+
+
 def test_rows_at_which_the_target_raises_count_as_minus_infinity():
     """At 6 of 20,000 rows, whatever the error is; traced or not."""
     errors = cycle([np.linalg.LinAlgError, ZeroDivisionError, RuntimeError])

@@ -119,6 +119,9 @@ def test_the_same_draws_have_weights_for_another_prior():
     assert other.rows is found.rows and other.expectation()[0] == pytest.approx(0.5, abs=0.05)
     assert other.log_evidence[0] - found.log_evidence[0] == pytest.approx(1 / 8, abs=0.05)
     np.testing.assert_allclose(other.missing_mass[0], 0, atol=4 * other.missing_mass[1])
+    assert_allclose(other.slope, found.slope + 0.5)
+    far = other.with_target(lambda x: -0.5 * (x[:, 0] - 90) ** 2)
+    assert far.moved is None and np.isnan(far.missing_mass[0])  # too few draws for moves
 
 
 class Base:  # of somebody else

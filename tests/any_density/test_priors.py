@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 from autograd import elementwise_grad
 from scipy import stats
-from scipy.special import betaln, gammaln, i0e
+from scipy.special import betaln, gammaln, i0e, iv
 
 import flowcore as fc
-from flowcore.inference.circles import centred
+from flowcore.inference.circles import _rows, centred
 from flowcore.inference.priors import KERNELS, Prior, with_priors
 from flowcore.inference.space import Space, flat
+from flowcore.inference.unnormalised import LogTarget
 
 FROZEN = {
     "beta": stats.beta(0.6, 2.5),
@@ -175,7 +176,8 @@ def test_rows_take_priors_and_angles_too():
     np.testing.assert_allclose(space.with_priors(y)[1] - log_det, both)
     with pytest.raises(ValueError, match=r"x has shape \(50, 3\), not \(n, 4\)"):
         space.to_line(x[:, :3])
-    assert space.prior_draws(100, np.random.default_rng(0)).shape == (100, 4)
+    drawn = space.prior_draws(100, np.random.default_rng(0))
+    assert drawn.shape == (100, 4) and drawn.std(axis=0).min() > 0.5  # without a prior, too
     assert Space("real", 3).prior_draws(10, np.random.default_rng(0)) is None
 
 
@@ -317,9 +319,24 @@ def test_a_circle_of_other_ends():
     exact = np.log(i0e(3)) + 0.5 * np.log(2 * np.pi)
     assert abs(found.log_evidence[0] - exact) < 0.005
     assert (found.draws["a"] >= 0).all() and (found.draws["a"] < 1).all()
+    assert Space(support, None).from_line(np.full((1, 2), -1e-20))[0]["a"] == 0  # and not 1
     near = found.space.numbers(found.draws, found.weights)[:, 0]
     mean = found.weights @ near
     assert abs(mean - round(mean)) < 0.01 and near.std() < 0.15
+
+
+def test_where_the_map_repeats_one_turn_is_drawn_from_and_ascents_start_all_around():
+    """Draws of a wide t would be in every turn."""
+    space = Space({"a": "angle", "x": "real", "b": "angle"}, None)
+    target = LogTarget(space.on_line(lambda p: 2 * anp.cos(p["a"]) - 0.5 * p["x"] ** 2), 3)
+    flow = fc.flows.nsf(3, layers=1, hidden=[4], circular=[0, 2], standardize=False)  # the identity
+    found = fc.Inference.of(flow, target, 2000, 0, space=space)
+    value, error = found.log_evidence
+    assert (
+        found.n_wide == 0 and abs(value - np.log((2 * np.pi) ** 2.5 * iv(0, 2))) < 5 * error < 0.2
+    )
+    a, x, b = _rows(space, {"a": 0, "x": 7, "b": 0}, np.random.default_rng(0)).T
+    assert (x == 7).all() and min(np.ptp(a), np.ptp(b)) > 5
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -141,6 +141,8 @@ def test_a_cauchy_has_quantiles_but_no_mean():
             assert line.split()[1:4] == ["-", "-", "-"]
         assert "it may not exist" in str(found) and (found.k_hat_of() > 0.7).all()
         assert np.isinf(found.expectation()[1]).all()
+    found = weighted(fc.StudentT(1, 1.0), 1.0, student(1.0))
+    assert found.k_hat_of(lambda x: np.sign(x) + 1e-6 * x) == -np.inf  # a tail of no matter
 
 
 def test_moments_that_exist_are_shown():

@@ -134,6 +134,31 @@ def test_names_and_shapes_in_and_out():
     assert log_det[0] == pytest.approx(np.linalg.slogdet(jacobian(entries)(row))[1])
 
 
+EVERY = Space(NAMES | {"turn": ("angle", (2,)), "up": ("ordered", (3,)), "one": "angle",
+                       "L": ("correlation_cholesky", (3, 3))}, None)  # fmt: skip
+OUTSIDE = {"tau": -1.0, "rho": 1e3, "p": 1.1, "up": -1.0, "L": [1.0, 1.0, -1.0]}  # times x
+
+
+def test_a_row_outside_or_with_a_missing_number_is_found_in_every_parameter():
+    x, _ = EVERY.from_line(np.random.default_rng(0).normal(size=(3, EVERY.free)))
+    for name, factor in OUTSIDE.items():
+        with pytest.raises(ValueError, match=f"{name} has rows outside of its support"):
+            EVERY.to_line(x | {name: x[name] * factor})
+    holes = {name: np.where(np.arange(one.size).reshape(one.shape) == one.size - 1, np.nan, one)
+             for name, one in x.items()}  # fmt: skip
+    assert np.isnan(EVERY.to_line(holes, strict=False)).all(axis=1).tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("middle", [-3.1, 2.0])
+def test_angles_are_counted_beside_their_mean_and_all_else_as_it_is(middle):
+    rng = np.random.default_rng(0)
+    x, _ = EVERY.from_line(rng.normal(size=(50, EVERY.free)))
+    near = middle + 0.1 * rng.normal(size=(50, 3))
+    turns = (near + np.pi) % (2 * np.pi) - np.pi
+    found = EVERY.numbers(x | {"turn": turns[:, :2], "one": turns[:, 2]}, np.full(50, 0.02))
+    np.testing.assert_allclose(found, flat(x | {"turn": near[:, :2], "one": near[:, 2]}), atol=1e-9)
+
+
 def test_a_target_with_a_gradient_of_its_own_by_name():
     support = {"a": "positive", "b": ("simplex", (3,))}
     space = Space(support, None)
@@ -243,6 +268,9 @@ def test_rows_as_a_start_are_taken_as_they_are():
     few = mean + scale * [[1.0, 0.0], [3.0, 0.0]]  # no Gaussian of their own
     found = first_gaussian(LogTarget(log_p, 2), few, np.random.default_rng(0))
     np.testing.assert_allclose(found.mean, mean, atol=0.01 * scale.max())
+    half = LogTarget(lambda x: (np.where(np.abs(x) < 9, -(x**2), -np.inf)[:, 0], -2 * x), 1)
+    found = first_gaussian(half, np.array([[-40.0], [1.0]]), np.random.default_rng(0))
+    assert found.mean == pytest.approx(0, abs=0.01)  # from the best of two, not from their mean
 
 
 def started(log_p, space):
