@@ -59,7 +59,8 @@ def affine_floor(target: Target, order: Sequence[int] = (1, 2), n: int = 400) ->
     Examples
     --------
     >>> from flowcore.targets import two_moons
-    >>> print(f"{affine_floor(two_moons(0.05)):.3f} {affine_floor(two_moons(0.05), (2, 1)):.3f}")
+    >>> moons = two_moons(0.05)
+    >>> print(f"{affine_floor(moons, n=200):.3f} {affine_floor(moons, (2, 1), n=200):.3f}")
     0.844 1.335
     """
     first = as_integers("order", order).tolist()

@@ -173,14 +173,20 @@ SEEDED = {  # functions of a seed
     "flows.maf": lambda rng: flows.maf(2, rng=rng, **SMALL).params,
     "flows.continuous": lambda rng: flows.continuous(2, rng=rng, hidden=[4] * 3).params,
     "fit": lambda rng: fc.fit(flows.maf(2, **SMALL), rows_of(), epochs=1, rng=rng)[0].params,
-    "fit with noise alone": lambda rng: fc.fit(PLAIN, rows_of(), noise=1.0, rng=rng, **WHOLE)[1]
-    .train_nll,
-    "fit of draws": lambda rng: fc.fit(
-        PLAIN, lambda n, rng: rng.normal(size=(n, 2)), steps=1, rng=rng)[1].train_nll,
-    "fit_matching": lambda rng: fc.fit_matching(
-        flows.continuous(2, hidden=[4] * 3), rows_of(), rng=rng, **WHOLE)[1].train_nll,
-    "MultivariateNormalMixture.from_data": lambda rng: fc.MultivariateNormalMixture.from_data(
-        rows_of(), 5, rng=rng).means,
+    "fit with noise alone": lambda rng: (
+        fc.fit(PLAIN, rows_of(), noise=1.0, rng=rng, **WHOLE)[1].train_nll
+    ),
+    "fit of draws": lambda rng: (
+        fc.fit(PLAIN, lambda n, rng: rng.normal(size=(n, 2)), steps=1, rng=rng)[1].train_nll
+    ),
+    "fit_matching": lambda rng: (
+        fc.fit_matching(flows.continuous(2, hidden=[4] * 3), rows_of(), rng=rng, **WHOLE)[
+            1
+        ].train_nll
+    ),
+    "MultivariateNormalMixture.from_data": lambda rng: (
+        fc.MultivariateNormalMixture.from_data(rows_of(), 5, rng=rng).means
+    ),
     "Conditionals.log_prob": lambda rng: TRIO.log_prob(ONE_KNOWN, rng=rng).log_p,
     "Conditionals.impute": lambda rng: TRIO.impute(ONE_KNOWN, n=2, rng=rng).draws,
     "Conditional.sample": lambda rng: TRIO.given({0: 0.5}).sample(3, rng),

@@ -42,16 +42,16 @@ flows = {
 unequal = []
 for name, flow in flows.items():
     flow = randomize(flow, 0.3)
-    x = np.random.default_rng(0).normal(size=(5000, flow.dim))
+    x = np.random.default_rng(0).normal(size=(4000, flow.dim))
     calls = {
         "log_prob": lambda t: [flow.log_prob(x, threads=t)],
         "to_latent": lambda t: [flow.to_latent(x, threads=t)],
-        "sample": lambda t: [flow.sample(5000, 1, threads=t)],
-        "sample_and_log_prob": lambda t: flow.sample_and_log_prob(5000, 1, threads=t),
+        "sample": lambda t: [flow.sample(4000, 1, threads=t)],
+        "sample_and_log_prob": lambda t: flow.sample_and_log_prob(4000, 1, threads=t),
     }
     for what, call in calls.items():
         one = call(1)
-        for threads in (2, 3, 8):
+        for threads in (2, 3):
             pairs = zip(one, call(threads))
             if not all(np.array_equal(a, b) for a, b in pairs):
                 unequal.append(f"{name} {what} {threads}")
