@@ -170,6 +170,7 @@ def tests_of(path, lines, most):
     data.read()
     by_line = data.contexts_by_lineno(path)
     found = {test for line in lines for test in by_line.get(line, ()) if test in seconds}
+    found = {test for test in found if Path(test.partition("::")[0]).exists()}
     cases, order = Counter(), []
     for test in sorted(found, key=seconds.get):
         cases[test.partition("[")[0]] += 1
@@ -196,6 +197,7 @@ def tried(mutant, folder, most):
     newer = [str(f) for f in sorted(Path("tests").rglob("test_*.py")) if is_newer(f)]
     tests = [t for t in tests if t.partition("::")[0] not in newer] + newer
     if not tests:
+        (folder / path).write_bytes((ROOT / path).read_bytes())
         return "survived", "no test runs through it"
     (folder / path).write_bytes(content)
     (folder / "chosen.txt").write_text("\n".join(tests))
@@ -208,6 +210,8 @@ def tried(mutant, folder, most):
         return "killed", "it does not end"
     finally:
         (folder / path).write_bytes((ROOT / path).read_bytes())
+    if run.returncode == pytest.ExitCode.USAGE_ERROR:
+        sys.exit(f"record again, for a test is not found: {run.stdout}{run.stderr}")
     failed = [line[7:] for line in run.stdout.splitlines() if line.startswith("FAILED ")]
     if run.returncode:
         return "killed", f"by {failed[0].split(' - ')[0] if failed else 'an error while imported'}"
