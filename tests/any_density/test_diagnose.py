@@ -214,36 +214,6 @@ def test_estimators_of_scikit_learn():
     assert abs(drawn[:200].mean() - drawn[200:].mean()) < 3
 
 
-def test_tables_with_names():
-    pd = pytest.importorskip("pandas")
-    rows = pd.DataFrame({"age": normal(60)[:, 0], "pay": 5 + 2 * normal(60)[:, 1]})
-    turned, holes = rows[["pay", "age"]], rows.copy()
-    holes.loc[3, "pay"] = np.nan
-    fitted = fc.FlowDensity("affine", budget=1e-3, n_jobs=1, random_state=0).fit(rows)
-    found = diagnose(fitted, rows, rows + 1, **QUICK)  # a warning would be an error
-    assert found.names == ("age", "pay") and found.density == "FlowDensity"
-    assert list(fitted.feature_names_in_) == ["age", "pay"]
-    assert diagnose(fc.Normal(2), rows.to_numpy(), **QUICK).names == ("x_1", "x_2")
-    assert str(diagnose(fitted, turned, rows + 1, **QUICK)) == str(found)
-    plain = [diagnose(fc.Normal(2), rows, train + 1, **QUICK) for train in (rows, turned)]
-    assert str(plain[0]) == str(plain[1])
-    shifted = SimpleNamespace(
-        dim=2, context_names_in_=["age", "pay"],
-        log_prob=lambda x, context: -np.abs(x - context).sum(axis=1),
-        sample=lambda n, rng, context: context[None] + rng.laplace(size=(1, *context.shape)),
-    )  # fmt: skip
-    given = [diagnose(shifted, rows, rows + 1, context=c, context_train=d, **QUICK)
-             for c, d in ((rows, rows), (turned, turned))]  # fmt: skip
-    assert str(given[0]) == str(given[1])
-    for density, held_out, train, message in (
-        (fc.Normal(2), holes, None, r"row 3 \(column 1 'pay'\)"),
-        (fitted, rows[["pay"]], None, "^X_held_out lacks 'age': its columns are 'pay'"),
-        (fc.Normal(2), rows, rows[["pay"]], "^X_train lacks 'age'"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            diagnose(density, held_out, train, **QUICK)
-
-
 class NotFinite(Opaque):
     def __init__(self, wild):
         super().__init__(fc.Normal(2))

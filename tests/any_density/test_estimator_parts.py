@@ -213,16 +213,6 @@ def test_splines_have_as_many_bins_as_the_rows_determine(monkeypatch):
     assert sizes[0] < sizes[2] and sizes[1] < sizes[3]
 
 
-def test_a_race_keeps_account_of_every_flow():
-    """Each flow of the plan is a candidate or left out, once."""
-    x = np.random.default_rng(0).normal(size=(60, 4))
-    names = [one.name for one in plan(60, 4, 0, ALL, 1.0).flows]
-    found = fc.FlowDensity(budget=0.01, n_jobs=1, random_state=0).fit(x).summary_
-    fitted = [scored.name for scored in found.candidates]
-    out = [line.rpartition(", which")[0] for line in found.left_out]
-    assert len(names) > 2 and all((name in fitted) + (name in out) == 1 for name in names)
-
-
 def test_crossed_weights_are_those_of_other_folds():
     log_p = np.random.default_rng(1).normal(-3, 1, (60, 3))
     fold = np.arange(60) % 3

@@ -7,7 +7,6 @@ what is in them.
 import io
 import subprocess
 import sys
-from dataclasses import replace
 
 import autograd.numpy as anp
 import matplotlib
@@ -296,13 +295,6 @@ def test_pairs_count_what_lies_outside_of_their_frames():
     assert remarks(axes[1, 0]) == []
 
 
-def test_pairs_draw_as_many_samples_as_rows_and_not_too_many():
-    x = np.random.default_rng(0).normal(size=(9000, 2))
-    few = plots.pairs(x[:400], x)
-    assert 300 <= len(few[0, 1].collections[0].get_offsets()) <= 400
-    assert len(plots.pairs(x)[1, 0].collections[0].get_offsets()) <= 2000
-
-
 def test_pairs_of_categories_are_shares_and_noise():
     x = np.column_stack([np.arange(60) % 2, np.arange(60.0)])
     axes = plots.pairs(
@@ -340,13 +332,6 @@ def test_a_corner_has_the_quantiles_of_the_summary():
         assert axes[k, k].get_title().startswith(f"{name} = $")
     assert [len(axes[i, j].lines) for i, j in ((1, 0), (2, 0), (2, 1))] == [1, 0, 1]
     assert axes[1, 0].lines[0].get_ydata() == [0.5, 0.5] == axes[2, 1].lines[0].get_xdata()
-
-
-def test_the_truths_of_an_array_are_marked():
-    found = replace(FOUND, space=Space({"a": ("real", (2,)), "b": "real"}, None))
-    axes = plots.corner(found, truths={"a": [0.5, -0.5]})
-    marked = [[line.get_xdata()[0] for line in axes[k, k].lines][3:] for k in range(3)]
-    assert marked == [[0.5], [-0.5], []]
 
 
 def test_the_areas_of_a_corner_hold_half_of_the_weighted_mass():
@@ -394,22 +379,6 @@ def test_the_interval_in_a_title(quantiles, text):
 
 
 # ---------------------------------------------------------------------------- stages
-
-
-@pytest.mark.parametrize(
-    ("kind", "name"), [("maf", "MAF"), ("iaf", "IAF"), ("realnvp", "Coupling")]
-)
-def test_six_layers_and_five_swaps_are_twelve_panels(kind, name):
-    flow = chain(kind, dtype=np.float32)
-    axes = plots.stages(flow, n=40, rng=5)
-    assert axes.shape == (12,) and len(axes[0].figure.axes) == 12
-    assert titles(axes)[:4] == ["base", f"1: {name}", "2: Permute", f"3: {name}"]
-    assert titles(axes)[-1] == f"11: {name}"
-    assert {ax.get_aspect() for ax in axes} == {1.0}
-    assert len({ax.get_subplotspec().rowspan.start for ax in axes}) == 3
-    wanted = flow.stages(flow.base.sample(40, np.random.default_rng(5)))
-    for ax, (_, x) in zip(axes, wanted, strict=True):
-        assert_allclose(ax.collections[0].get_offsets(), x)
 
 
 def test_a_point_keeps_the_colour_of_its_first_quadrant():
@@ -476,12 +445,6 @@ def test_the_window_of_a_density_follows_the_flow():
     assert (given.get_xlim(), given.get_ylim()) == (ax.get_xlim(), (-51, 0))
 
 
-def test_the_share_outside_the_window_of_a_density_is_shown():
-    (half,) = remarks(plots.density(NORMAL, (0, 3), **QUICK))
-    assert half.endswith("% outside") and 40 < int(half.split("%")[0]) < 60
-    assert remarks(plots.density(NORMAL, (-3, 3), (-3, 3), **QUICK)) == []
-
-
 def test_density_lies_where_it_belongs():
     """Half the plane is empty: contours are drawn in the other half only, not transposed."""
     ax = plots.density(lambda x: np.where(x[:, 1] > 1, 1.0, 0.0), **QUICK)
@@ -514,26 +477,6 @@ def test_minus_infinity_and_what_is_no_float32_are_densities(log_prob, least):
     ax = plots.density(one, **QUICK)
     assert ax.get_legend() is None and not ax.patch.get_hatch()
     assert ax.collections[0].levels[-1] >= least
-
-
-def test_a_spike_does_not_bleach_the_rest():
-    def spiked(x):
-        p = bell(x)
-        p[5] = 5e-3 * p.sum()
-        return p
-
-    filled = plots.density(spiked, n=100).collections[0]
-    assert filled.extend == "max" and 0.9 <= filled.levels[-1] <= 1.2
-    assert plots.density(NORMAL, n=100).collections[0].extend == "neither"
-
-
-@pytest.mark.parametrize("height", [0.0, 1e-300, 1.0, 1e300])
-def test_density_of_any_height_can_be_drawn(height):
-    ax = plots.density(lambda x: height * np.exp(-np.sum(x**2, axis=-1)), **QUICK)
-    levels = ax.collections[0].levels
-    assert levels[0] == 0 and (np.diff(levels) > 0).all()
-    assert height == 0 or 0.8 * height < levels[-1] <= 1.2 * height
-    ax.figure.draw_without_rendering()
 
 
 def test_densities_share_the_frame_and_the_colours_of_the_first():
@@ -656,15 +599,6 @@ def test_masks_layer_by_layer_and_their_product():
 
 
 # ---------------------------------------------------------------------------- context
-
-
-@pytest.mark.parametrize(("dim", "hidden"), [(1, [3]), (2, []), (5, [300, 200])])
-def test_masks_of_all_sizes(dim, hidden):
-    axes = plots.masks(fc.MADE(dim, hidden, n_out=1))
-    assert len(axes) == len(hidden) + 2
-    assert max(len(ticks(ax.xaxis)) for ax in axes) <= 12
-    assert_array_equal(cells(axes[-1]), np.triu(np.ones((dim, dim), bool), k=1))
-    axes[0].figure.draw_without_rendering()
 
 
 def test_conditional_flows_take_one_context():

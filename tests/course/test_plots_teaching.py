@@ -20,8 +20,8 @@ from support.pictures import (
 )
 
 import flowcore as fc
-from flowcore import plots, targets, teaching
-from flowcore.plots.drawing import BLUE, PALETTE
+from flowcore import targets, teaching
+from flowcore.plots.drawing import BLUE
 from flowcore.spec.reference import numerical_jacobian
 from flowcore.teaching.pictures import grids
 
@@ -138,27 +138,6 @@ def test_area_times_density_is_the_mass_that_the_cell_had_in_the_base(kind):
     assert not np.allclose(areas(data), areas(base), rtol=0.2)  # some grow, some shrink
 
 
-def test_a_cell_keeps_its_colour_light_and_dark_in_turn():
-    axes = teaching.grid(chain("maf", layers=2), cells=4)
-    colours = [ax.collections[0].get_facecolor() for ax in axes]
-    for other in colours[1:]:
-        assert_array_equal(colours[0], other)
-    table = colours[0].reshape(4, 4, 4)  # rows from below, columns from the left
-    for axis in (0, 1):
-        assert np.abs(np.diff(luminance(table), axis=axis)).min() > 0.1  # neighbours, in grey
-    right_above, left_above = table[2:, 2:], table[2:, :2]
-    left_below, right_below = table[:2, :2], table[:2, 2:]
-    for k, quadrant in enumerate((right_above, left_above, left_below, right_below)):
-        dark, light = np.array(to_rgba(PALETTE[k])), quadrant[0, 1]
-        assert_array_equal(quadrant[0, 0], dark)
-        assert_array_equal(quadrant[1, 1], dark)
-        assert_array_equal(quadrant[1, 0], light)
-        assert (light[:3] >= dark[:3]).all() and light[:3].sum() > dark[:3].sum() + 0.5
-    dots = plots.stages([("base", [[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])])
-    assert_array_equal(dots[0].collections[0].get_facecolor()[:, :3],
-                       [to_rgba(colour)[:3] for colour in PALETTE[:4]])  # fmt: skip
-
-
 def test_stages_of_a_grid_share_a_frame_unless_one_would_be_a_dot():
     shared = teaching.grid(overlaid(1.5, 1.0), cells=4)
     assert shared[0].get_xlim() == shared[1].get_xlim() and shared[1].get_xlim()[1] > 3.75
@@ -197,39 +176,6 @@ def test_a_grid_of_a_conditional_flow():
 
 
 # ---------------------------------------------------------------------------- animation
-
-
-@pytest.mark.parametrize(
-    ("flow", "moves"),
-    [
-        (overlaid(1.5, 1.0), False),
-        (overlaid(50.0, 40.0), True),
-        (chain("maf", layers=2), False),
-        (Broken(), False),
-    ],
-)
-def test_a_film_rests_at_every_stage_and_goes_straight_on_between(flow, moves):
-    film = teaching.grid_animation(flow, cells=5, frames=5)
-    film._draw_was_started = True  # or its end is a warning
-    ax, panels = film._fig.axes[0], teaching.grid(flow, cells=5)
-    stages, last = [outlines(panel) for panel in panels], len(panels) - 1
-    moments, limits = list(film.new_frame_seq()), set()
-    assert len(moments) == (last + 1) * grids.HOLD + last * 5
-    shares = [share for k, share in moments if k == 0]
-    assert shares == sorted(shares) and shares[: grids.HOLD] == [0] * grids.HOLD
-    assert shares[-3] == pytest.approx(0.5)
-    for k, share in moments:
-        film._func((k, share))
-        goal = min(k + 1, last)
-        wanted = (1 - share) * stages[k] + share * stages[goal] if share else stages[k]
-        assert_allclose(outlines(ax), wanted, atol=1e-12)  # NaN where a cell is not finite
-        lost = np.isnan(wanted).any(axis=(1, 2)).sum()
-        assert remarks(ax) == ([f"{lost} of 25 cells outside"] if lost else [""])
-        assert ax.get_title() == titles(panels)[k if share < 0.5 else goal]
-        reach = np.nanmax(wanted) / ax.get_xlim()[1]
-        assert reach < 1 and (reach > 0.5 or not moves)
-        limits.add(tuple(np.round([ax.get_xlim(), ax.get_ylim()], 9).ravel()))
-    assert (len(limits) > 1) == moves  # the frame, only if it must
 
 
 def test_a_film_is_written_as_gif(tmp_path):

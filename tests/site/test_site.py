@@ -172,20 +172,6 @@ def test_no_slide_begins_in_the_middle_of_a_sentence(slides):
     assert shown.shown[-1] == "<p>where b is small.</p>" and shown.notes == ["<p>Then more.</p>"]
 
 
-def test_the_lecture_has_slides_for_every_row_of_its_plan(slides):
-    rows = slides.planned(slides.PLAN.read_text("utf-8"))
-    assert {row[0] for row in rows if row[1]} == set(slides.LECTURE)
-    assert sum(int(line.split()[1]) for *_, line in rows) == 90
-    assert not any("*" in line for *_, line in rows)
-    words = slides.LECTURE["0:05"].split(" / ")
-    lessons = {"1": [slides.Slide("1. ?", [f"<p>{one}</p>"], "other", ["y"]) for one in words]}
-    title, *made = slides.lecture(lessons, "| 0:05 | 1 | Mass \\| space | Half? |")
-    assert title.kind == "title" and [one.shown for one in made] == [s.shown for s in lessons["1"]]
-    assert made[0].notes == ["<p>0:05, 85 minutes: Mass &#124; space. Hands up: Half?</p>", "y"]
-    with pytest.raises(ValueError, match=r"0 slides of .* have .Take a short piece., not one"):
-        slides.lecture({"1": lessons["1"][1:]}, "| 0:05 | 1 | Mass | |")
-
-
 @pytest.mark.parametrize("script", LESSONS, ids=lambda path: path.stem)
 def test_every_formula_of_a_lesson_is_on_its_slides(builder, slides, script):
     pytest.importorskip("nbformat")

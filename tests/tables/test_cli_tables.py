@@ -329,20 +329,6 @@ def test_many_draws_come_in_blocks_each_as_it_was(numbers, capsys, monkeypatch):
     assert run(capsys, "score", "x.npz", "y.csv").out.count("\n") == 101
 
 
-def test_blocks_of_draws_have_equal_sizes(here, capsys, monkeypatch):
-    """So that the last one has no margins of a few rows."""
-    sizes, framed = [], sample.framed
-    monkeypatch.setattr(sample, "ROWS", 40)
-    monkeypatch.setattr(sample, "framed", lambda *own: sizes.append(len(own[1])) or framed(*own))
-    run(capsys, "sample", "flats.npz", "-n", 90, "-o", "x.csv")
-    assert sizes == [30] * 3
-
-
-def test_conditionals_are_diagnosed(numbers, capsys):
-    report = run(capsys, "diagnose", "abc.npz", "abc.csv", "--hide", "0.5").out
-    assert "KS of a given seen cells" in report and "90% intervals are off by" in report
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
