@@ -194,7 +194,8 @@ def tried(mutant, folder, most):
     """What became of a mutant: "killed" or "survived", and by what."""
     path, lines, content, _ = mutant
     tests, n, spent = tests_of(path, lines, most)
-    newer = [str(f) for f in sorted(Path("tests").rglob("test_*.py")) if is_newer(f)]
+    written_in = [*Path("tests").rglob("test_*.py"), *Path("tests").rglob("cases_*.txt")]
+    newer = [str(f) for f in sorted(written_in) if is_newer(f)]
     tests = [t for t in tests if t.partition("::")[0] not in newer] + newer
     if not tests:
         (folder / path).write_bytes((ROOT / path).read_bytes())
