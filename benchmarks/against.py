@@ -1,12 +1,17 @@
-"""Did anything get slower? This checkout and another one in turn, in one run, with one BLAS thread.
+"""Did anything get worse, or slower? This checkout and another one, in one run.
 
-    python -m benchmarks.against HEAD~20 [--cases AC] [--starts 3] [--json against.json]
+    python -m benchmarks.against HEAD~20 [--tables NAMES] [--cases AC] [--starts 3] [--json FILE]
 
 A checkout is a commit, which is checked out into a temporary folder, or the root of a checkout.
-Each of them runs in a process of its own, with the same Python and packages, and they take turns,
-round after round, forwards and backwards. A second process of the other checkout is the control:
-what differs between two processes of the same code is noise. All three are started afresh, three
-times, since a process that began on a bad page keeps it.
+
+Quality comes first: the mean log p of fresh rows of ten tables (`python -m benchmarks.held_out`),
+in nats, and the difference with its standard error. It is a loss if it is below -.03 in the mean of
+the small or of the middle tables. `--tables none` leaves it out.
+
+Then seconds, with one BLAS thread. Each checkout runs in a process of its own, with the same Python
+and packages, and they take turns, round after round, forwards and backwards. A second process of
+the other checkout is the control: what differs between two processes of the same code is noise. All
+three are started afresh, three times, since a process that began on a bad page keeps it.
 
 Measured, in float32: a training step as `fit` makes it, a density of one batch, autograd's value
 and gradient of it, 1000 samples; and the last three of a flow that has just been made
@@ -16,7 +21,7 @@ cell is slower, or faster, if its ratio is outside of this range, and of 1, by .
 
 Counted, without a clock and with one thread: multiply-adds of the network, and the calls of
 flowcore's functions. More of the first, or 1.05 times the second, is more work. The exit code is 1
-if a cell is slower or does more work.
+if there is a loss, or if a cell is slower or does more work.
 """
 
 from __future__ import annotations
@@ -38,6 +43,7 @@ HERE = Path(__file__).resolve().parents[1]
 WHAT = ("step", "density", "gradient", "sample", "first density", "first gradient", "first sample")
 SIDES = ("this", "other", "control")
 TOLERANCE = 0.05  # of a ratio
+LOSS, MIDDLE = 0.03, 1_000  # nats, in the mean of tables with fewer rows than MIDDLE, and of others
 
 
 def main(argv=None) -> int:
@@ -46,16 +52,64 @@ def main(argv=None) -> int:
     options = parser(__doc__, rounds=6)
     options.add_argument("other", help="a commit, or the root of another checkout")
     options.add_argument("--this", default=str(HERE), help="this one, if it is not where you are")
+    options.add_argument("--tables", nargs="+", help="of `held_out` (all); none: seconds only")
     options.add_argument("--cases", default="ABCD", help="which of the cases A to E")
     options.add_argument("--starts", type=int, default=3, help="fresh starts of the processes (3)")
     args = parse(options, argv)
     print_machine("against", machine())
     with checkout(args.this) as this, checkout(args.other) as other:
+        nats = [] if args.tables == ["none"] else differences(this, other, args.tables or [])
+        lost = loss(nats)
         rows = measured(this, other, args)
     print(rendered(rows))
     if args.json:
-        write_json(args.json, {"benchmark": "against", "machine": machine(), "rows": rows})
-    return int(any(row["verdict"] in ("slower", "more work") for row in rows))
+        document = {"benchmark": "against", "machine": machine(), "nats": nats, "rows": rows}
+        write_json(args.json, document)
+    return int(lost or any(row["verdict"] in ("slower", "more work") for row in rows))
+
+
+def differences(this: Path, other: Path, tables: list[str]) -> list[dict]:
+    """The held-out nats of both on each table, printed; [] for all tables."""
+    now, before = (held_out(root, tables) for root in (this, other))
+    rows = []
+    for name, own in now.items():
+        gain = np.subtract(own["log_p"], before[name]["log_p"])
+        rows.append({
+            "name": name, "rows": own["rows"], "now": float(np.mean(own["log_p"])),
+            "gain": float(gain.mean()), "error": float(gain.std() / len(gain) ** 0.5),
+            "seconds": own["seconds"], "seconds before": before[name]["seconds"],
+        })  # fmt: skip
+    print(
+        "| table | rows | nats | over the other | CPU s | of the other |\n|---|---|---|---|---|---|"
+    )
+    for row in rows:
+        print("| {name} | {rows:,} | {now:.3f} | {gain:+.3f} +- {error:.3f} | {seconds:.0f} | "
+              "{seconds before:.0f} |".format(**row))  # fmt: skip
+    return rows
+
+
+def loss(rows: list[dict]) -> bool:
+    """Whether small or middle tables lose more than LOSS nats in the mean."""
+    lost = False
+    for what, some in (("small", [row for row in rows if row["rows"] < MIDDLE]),
+                       ("middle", [row for row in rows if row["rows"] >= MIDDLE])):  # fmt: skip
+        if some:
+            gain = float(np.mean([row["gain"] for row in some]))
+            print(f"{what} tables: {gain:+.3f} nats in the mean")
+            lost |= gain < -LOSS
+    return lost
+
+
+def held_out(root: Path, tables: list[str]) -> dict:
+    """What `held_out.py`, which stands beside this file, finds with the flowcore of a checkout."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "nats.json"
+        chosen = ["--tables", *tables] if tables else []
+        command = [sys.executable, str(Path(__file__).with_name("held_out.py")), *chosen]
+        env = {**os.environ, "PYTHONPATH": str(root.resolve())}
+        subprocess.run([*command, "--json", str(file)], env=env, check=True, cwd=folder,
+                       stdout=subprocess.DEVNULL)  # fmt: skip
+        return json.loads(file.read_text())
 
 
 @contextmanager
