@@ -18,20 +18,18 @@ from ..training import TrainingDivergedError, fit
 from ..training.defaults import AUTO, batch_size_for, bins_for, is_auto
 from . import simple_densities as simple
 from .rows import Fold, Sample, near, quantiles
-from .stacking import mean_and_error, mixed, stacked_weights
 
 LOWEST, BELOW = 0.01, 5.0  # nats: a row counts no less than so much below this quantile
 LOG_DF_OF_NORMAL = 30.0  # of a Student t: training does not move it from there
 LEAST = -1e150  # of log p: means and squares of it are numbers
-PRIOR, PRIOR_OF_T, DF = 0.3, 0.02, 5.0  # of mixtures; degrees of freedom of their t densities
-OF_T, T_OF_MARGINS, OF_MARGINS = 6, 3, (3, 4)  # components: of t densities; after margins
+STRONG, WEAK = 0.3, 0.01  # priors of mixtures: clusters that touch, and such as are far apart
+ROWS_PER_NUMBER = 3  # of a mixture with the weak prior: of fewer rows it learns their noise
+PRIOR_OF_T, DF, MOST_T = 0.02, 5.0, 6  # of mixtures of t densities; MOST_T components at most
 PATIENCE = 18  # epochs: of few rows, flows have learned what they can after a third of them all
-LEAST_GAIN = 0.01  # nats a row, of a flow that is worth its time
 WIDTH = 32  # columns: in wider tables, networks are wider
 WIDE_CONTEXT = 200  # columns of a context: each more has as many parameters as a column
 PER_PARAMETER = 2e-5  # milliseconds of an update
 FLOAT32 = 0.7  # of the time of float64, in which the costs were measured
-Question = Callable[[int, np.ndarray], bool]  # see `still_adds`
 BINS = 8  # of the splines whose costs were measured; a third of these costs grows with the bins
 
 
@@ -42,17 +40,19 @@ class Fit:
     density   at the last snapshot
     log_p     (S, n), of the held-out rows at each snapshot
     thetas    (S, P), the parameters there; None: S = 1
+    flow      as it was trained last, in the rows of the fold; None: it was not
     epochs    of its training
+    ended     whether held-out rows had stopped improving
     cut       whether its time ended too early
-    dropped   whether a question ended it
     """
 
     density: Distribution
     log_p: np.ndarray
     thetas: np.ndarray | None = None
+    flow: TransformedDistribution | None = None
     epochs: int = 0
+    ended: bool = True
     cut: bool = False
-    dropped: bool = False
 
     def at(self, snapshot: int) -> tuple[Distribution, np.ndarray]:
         """The density at a snapshot, and its log-densities of the held-out rows."""
@@ -103,17 +103,25 @@ CLAMPED = [Candidate("Gaussian", simple.gaussian_of_present, clamped=True, laten
            Candidate("Student t", simple.student_of_present, kept=True, clamped=True)]  # fmt: skip
 
 
-def simple_candidates(sizes: Sequence[int]) -> list[list[Candidate]]:
-    """The simple densities in groups: those of one component, then mixtures with these numbers of
-    components, each with those of t densities, and the smaller ones also of margins."""
+def simple_candidates(sizes: Sequence[int], n: int, dim: int) -> list[list[Candidate]]:
+    """The simple densities of n rows (n, D) in groups: those of one component, then mixtures with
+    these numbers of components, with both priors, and small ones of t densities; all of rows and of
+    margins."""
     groups = []
     for k in (1, *sizes):
-        t = {"n_components": k, "df": DF, "prior": PRIOR_OF_T}
-        t = Candidate(f"mixture of {k} t" if k > 1 else "t", simple.mixture, t, seed=k)
-        normal = {"n_components": k, "prior": PRIOR}
-        normal = Candidate(f"mixture of {k}", simple.mixture, normal, seed=100 + k)
-        group = [t] * (k <= OF_T) + [t.of_margins] * (k <= T_OF_MARGINS)
-        groups.append(group + [normal] * (k > 1) + [normal.of_margins] * (k in OF_MARGINS))
+        kinds = []
+        if k <= MOST_T:
+            options = {"n_components": k, "df": DF, "prior": PRIOR_OF_T}
+            name = f"mixture of {k} t" if k > 1 else "t"
+            kinds.append(Candidate(name, simple.mixture, options, seed=k))
+        if k > 1:
+            strong = {"n_components": k, "prior": STRONG}
+            kinds.append(Candidate(f"mixture of {k}", simple.mixture, strong, seed=100 + k))
+        if k > 1 and ROWS_PER_NUMBER * k * dim * (dim + 3) / 2 <= n:
+            weak = {"n_components": k, "prior": WEAK}
+            name = f"mixture of {k}, weak prior"
+            kinds.append(Candidate(name, simple.mixture, weak, seed=100 + k))
+        groups.append([own for one in kinds for own in (one, one.of_margins)])
     gaussians, nets = [], []
     for how in ("", ", not shrunk"):
         one = Candidate("Gaussian", simple.gaussian, {"shrink": not how}, latent=True)
@@ -153,48 +161,60 @@ class FlowCandidate:
     is_flow = True
 
     def fitted(
-        self, fold: Fold, seed: int, epochs: int, snapshots: int, n_modes: int, shrink: bool,
-        question: Question | None = None, threads=None,
+        self, fold: Fold, seed: int, rounds: Sequence[int], snapshots: int, n_modes: int,
+        shrink: bool, before: Fit | None = None, threads=None,
     ) -> Fit:  # fmt: skip
-        """Fit to the training rows of a fold, until held-out rows stop improving, a question ends
-        it or time is over.
+        """Fit to the training rows of a fold in rounds, until held-out rows stop improving or time
+        is over. In every round the learning rate falls once.
 
         OutOfTime if the time is over before the training begins.
 
-        snapshots: how many to take, so that the epoch is chosen later; shrink: the Gaussian where a
-        white flow starts
+        rounds: the epochs of each; snapshots: how many to take in each, so that the epoch is chosen
+        later; shrink: the Gaussian where a white flow starts; before: the fit to go on with
         """
         own = fold.in_margins if self.margins else fold
-        rng, rows = np.random.default_rng(seed), own.training
-        epochs = max(1, round(epochs / rows.times))  # as many updates as of rows without copies
-        every = -(-epochs // snapshots)
-        seen = Snapshots(own, every, PATIENCE / rows.times, question)
-        equal = (rows.weight == rows.weight[0]).all()
-        options = {"epochs": epochs, "rng": rng, "context": rows.context, "threads": threads,
-                   "sample_weight": None if equal else rows.weight, "validation_split": 0,
-                   "batch_size": batch_size_for(round(len(rows) / rows.times)),
-                   "callbacks": [seen]}  # fmt: skip
+        rng, rows, seen = np.random.default_rng(seed), own.training, Snapshots(own, before)
         check_time()
         with without_warnings():
-            flow, cut = None, False
+            flow, cut = before and before.flow, False
             # else a column is constant in this fold; an absent one does no harm
             if self.clamped or (rows.x != rows.x[0]).any(axis=0).all():
-                try:
-                    start = self._untrained(rows, rng, n_modes, shrink)
-                    flow, history = fit(start, rows.x, **options)
-                except TrainingDivergedError as error:
-                    history = error.history
-                cut = history.interrupted
-                if cut and time.monotonic() <= limit():
-                    raise KeyboardInterrupt  # ends all fits, not one
-                if seen.thetas:
-                    epochs = len(seen.thetas) * every
-                    log_p, thetas = np.array(seen.log_p), np.array(seen.thetas)
-                    return Fit(seen.density, log_p, thetas, epochs, cut, seen.dropped)
-            if not cut:  # it diverged before the first snapshot
+                flow = flow or self._untrained(rows, rng, n_modes, shrink)
+                for epochs in rounds:
+                    if not (seen.ended or cut):
+                        seen.begin(epochs, snapshots)
+                        flow, cut = self._trained(flow, rows, seen, rng, threads)
+            if seen.thetas:
+                log_p, thetas = np.array(seen.log_p), np.array(seen.thetas)
+                return Fit(seen.density, log_p, thetas, flow, seen.epochs, seen.ended, cut)
+            if flow is None or not cut:  # it diverged before the first snapshot
                 flow = simple.student_of_present(rows) if self.clamped else simple.student(rows)
             density = own.restored(flow)
             return Fit(density, log_prob(density, fold.held_out, threads)[None], cut=cut)
+
+    def _trained(
+        self, flow: TransformedDistribution, rows: Sample, seen: Snapshots, rng, threads
+    ) -> tuple[TransformedDistribution, bool]:
+        """(the flow after one more round; whether the time ended it)."""
+        equal = (rows.weight == rows.weight[0]).all()
+        try:
+            flow, history = fit(
+                flow,
+                rows.x,
+                epochs=seen.planned,
+                rng=rng,
+                context=rows.context,
+                threads=threads,
+                sample_weight=None if equal else rows.weight,
+                validation_split=0,
+                batch_size=batch_size_for(round(len(rows) / rows.times)),
+                callbacks=[seen],
+            )
+        except TrainingDivergedError as error:
+            history, seen.ended = error.history, True
+        if history.interrupted and time.monotonic() <= limit():
+            raise KeyboardInterrupt  # ends all fits, not one
+        return flow, history.interrupted
 
     def _untrained(self, rows: Sample, rng, n_modes: int, shrink: bool) -> TransformedDistribution:
         context_dim = 0 if rows.context is None else rows.context.shape[1]
@@ -248,56 +268,40 @@ class FlowCandidate:
 
 class Snapshots:
     """A callback of `fit`: at regular epochs it keeps the parameters, and log p of the held-out
-    rows; it stops the training when that has not improved for PATIENCE epochs, or at the answer to
-    a question.
+    rows; it stops a round when that has not improved for PATIENCE epochs of it.
 
     A fold may hold out only a dozen rows: their best epoch is luck, and their log-density there is
     too high. So all folds take the snapshot that is best for all of them together.
     """
 
-    def __init__(self, fold: Fold, every: int, patience: float, question: Question | None):
-        self.fold, self.every, self.patience = fold, every, patience
-        self.density, self.thetas, self.log_p, self.scores = None, [], [], []
-        self.question, self.dropped = question, False
+    def __init__(self, fold: Fold, before: Fit | None = None):
+        self.fold, self.density = fold, before and before.density
+        self.thetas = list(before.thetas) if before else []
+        self.log_p = list(before.log_p) if before else []
+        self.epochs = before.epochs if before else 0
+        self.ended = before is not None and before.ended
+
+    def begin(self, epochs: int, snapshots: int) -> None:
+        """A round of about so many epochs; of rows with copies, of as many updates as of rows
+        without."""
+        epochs = max(1, round(epochs / self.fold.training.times))
+        self.every = -(-epochs // snapshots)
+        self.planned = -(-epochs // self.every) * self.every
+        self.scores = []
 
     def __call__(self, report) -> bool:
         if (report.epoch + 1) % self.every:
             return False
+        self.epochs += self.every
         self.thetas.append(report.flow.params.astype(np.float32))  # half of the memory, of a file
         density = self.fold.restored(report.flow)
         self.density = density.with_params(self.thetas[-1].astype(float))
         self.log_p.append(log_prob(self.density, self.fold.held_out))
         weight = self.fold.held_out.weight
         self.scores.append(floored(self.log_p[-1], weight) @ weight)
-        if self.question:
-            self.dropped = not self.question(len(self.log_p), self.log_p[-1])
         worse = len(self.scores) - 1 - int(np.argmax(self.scores))
-        return self.dropped or worse * self.every >= self.patience
-
-
-def still_adds(
-    others: np.ndarray, leader: np.ndarray, weight: np.ndarray, asked: Sequence[int],
-    snapshot: int, log_p: np.ndarray,
-) -> bool:  # fmt: skip
-    """Whether a flow that is being trained adds more than LEAST_GAIN nats a row, and their standard
-    error, to the simple densities and to the leader at the same epoch; True if it is not asked.
-
-    others   (n, C), log p of the held-out rows by the simple densities
-    leader   (S, n), by the leader, at its snapshots; log_p   (n,), by the flow, at the present one
-    weight   (n,), of the rows; asked   the snapshots at which the question is asked
-    """
-    if snapshot not in asked:
-        return True
-    same = leader[min(snapshot, len(leader)) - 1]
-    gain, error = added(np.column_stack([others, same]), log_p, weight)
-    return gain > max(LEAST_GAIN, error)
-
-
-def added(before: np.ndarray, log_p: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
-    """(nats a row, standard error) that one more density adds to the stacked ones: log p (n, C)."""
-    after = np.column_stack([before, log_p])
-    gain = mixed(after, stacked_weights(after, weight))
-    return mean_and_error(gain - mixed(before, stacked_weights(before, weight)), weight)
+        self.ended = worse * self.every * self.fold.training.times >= PATIENCE
+        return self.ended
 
 
 def log_prob(density: Distribution, rows: Sample, threads: int | None = None) -> np.ndarray:
@@ -336,6 +340,10 @@ FLOWS = {
                            (0.5, 0.015, 0.003, 0.0002), white=True),
     "small": FlowCandidate("small affine flow", partial(affine, layers=3, hidden=[32]),
                            (0.3, 0.01, 0.001, 0.0001), widens=False),
+    "small_modes": FlowCandidate("small affine flow of modes",
+                                 partial(affine, layers=2, hidden=[32]),
+                                 (0.3, 0.007, 0.001, 0.0001), modes=True, margins=True,
+                                 widens=False),
     "white_spline": FlowCandidate("spline flow, white", spline, (1.2, 0.09, 0.002, 0.002),
                                   bins=BINS, white=True),
 }  # fmt: skip

@@ -62,18 +62,22 @@ class FlowDensity(
     the rows inside. The weights w_c are those that make all held-out rows most probable (stacking).
     `summary_` has the score and the weight of every candidate.
 
-    Simple densities cost little, so all of them are fitted on all folds: Gaussians, mixtures of
-    Gaussians and of t densities of growing size, wide Student t densities, and the smaller ones
-    once more after `Margins`, which makes skewed and heavy-tailed columns nearly normal.
+    Simple densities cost little, so all of them are fitted: Gaussians, mixtures of Gaussians with a
+    strong and with a weak prior, mixtures of t densities, and wide Student t densities; most of
+    them once more after `Margins`, which makes skewed and heavy-tailed columns nearly normal.
+    Mixtures grow until one is clearly worse.
 
     Flows take most of the time, so they race first. The candidates are
 
     * a spline flow, the same after `Margins`, and one that also has modes in its base;
-    * a small affine flow, and for three columns or more an affine flow that starts at the Gaussian;
+    * a small affine flow, the same with modes in its base, and for three columns or more an affine
+      flow that starts at the Gaussian;
     * for strongly correlated columns a spline flow that starts at the Gaussian.
 
-    In the race every flow is trained on one or two folds. At most two, to which stacking gives
-    enough weight, are then fitted on the other folds: ten in all below 1,000 rows, else five.
+    The race is on the first fold (on two below 1,000 rows), in rounds. In the first one, all flows
+    get the same time. Those to which stacking gives enough weight go on, and are then fitted on as
+    many of the other folds as there is time for. There are ten folds; more time than that buys
+    second fits with other seeds.
 
     Columns must be continuous numbers. `fit` warns about columns on a grid, and about columns that
     follow from others, because both have no density. Below 40 rows no flow is tried.
@@ -93,14 +97,15 @@ class FlowDensity(
     ----------
     flow : str or TransformedDistribution
         "auto": the candidates above. Otherwise one flow: "affine", "spline", "margins" (a spline
-        flow after `Margins`), "modes", "small" (affine), "white" (affine, starts at the Gaussian),
-        "white_spline", or a flow of your own, such as `fc.flows.realnvp(dim)`. Only this flow then
-        has a weight. Your own flow gets standardised rows, apart from its angles
+        flow after `Margins`), "modes", "small" (affine), "small_modes", "white" (affine, starts at
+        the Gaussian), "white_spline", or a flow of your own, such as `fc.flows.realnvp(dim)`. Only
+        this flow then has a weight. Your own flow gets standardised rows, apart from its angles
         (`nsf(circular=)`).
     budget : float
         Minutes on two cores. Measured costs convert them to epochs and folds, so results are
-        reproducible. Flows get at least ten seconds of one core. None: ten seconds up to 500 rows,
-        then as the cube root of n: 34 seconds for 20,000 rows, 58 for 100,000.
+        reproducible. Flows get at least ten seconds of one core. None: nine seconds up to 500 rows,
+        then as the cube root of n: 31 seconds for 20,000 rows, 53 for 100,000. More time gives a
+        better density; `summary_` lists what was used.
     max_seconds : float
         A limit by the clock. When the time is over, fits that have not begun are left out, and
         running ones keep their best epoch so far; `fit` warns, and `summary_` lists them. Results
@@ -129,7 +134,7 @@ class FlowDensity(
         All candidates with their scores and weights: print it. `summary_.line` is one line.
     held_out_scores_ : ndarray
         (n,), the log-density of every row (of its known values) by fits that had not seen it. NaN
-        for rows without weight, and for rows that were never held out (many from 10,000 rows on).
+        for rows without weight, and for rows that were never held out (many from 1,000 rows on).
     n_features_in_, feature_names_in_ :
         As in scikit-learn.
     context_dim_ : int
@@ -204,14 +209,14 @@ class FlowDensity(
     def _selected(self, table: Inputs, rows: Sample, seeds: np.random.SeedSequence) -> Selection:
         """The result of `select` within the budget."""
         dims = table.x.shape[1], self.context_dim_
-        minutes = default_minutes(len(rows)) if self.budget is None else self.budget
+        minutes = default_minutes(int(rows.heavy.sum())) if self.budget is None else self.budget
         minutes = min(minutes, (self.max_seconds or np.inf) / 60)
         flows = as_candidates(self.flow, *dims, table.is_clamped)
 
         def planned(rows: Sample, share: float = 1.0) -> Plan:
             tables = (one for one in (rows.x, rows.context) if one is not None)
             condition = max(condition_number(one) for one in tables)
-            return plan(len(rows), *dims, flows, minutes, condition, share)
+            return plan(int(rows.heavy.sum()), *dims, flows, minutes, condition, share)
 
         if not np.isnan(rows.x).any():
             return select(rows, planned(rows), seeds, self.n_jobs)

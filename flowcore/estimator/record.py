@@ -41,7 +41,7 @@ class Summary(Record):
     candidates   all that were tried; density   their mixture; n_rows   in the table;
     n_held_out   number of rows that were scored by fits that had not seen them; n_folds;
     left_out     candidates that would need too much time or memory, and how much, or flows that
-                 added little in the race
+                 added little in the race; minutes   those that the flows used, and the budget
     """
 
     candidates: tuple[Scored, ...]
@@ -50,6 +50,7 @@ class Summary(Record):
     n_held_out: int
     n_folds: int
     left_out: tuple[str, ...] = ()
+    minutes: tuple[float, float] = (0.0, 0.0)
 
     @property
     def winner(self) -> Scored:
@@ -88,6 +89,7 @@ class Summary(Record):
         rows += [f"the largest part is: {self.winner.name}"]
         if others := len(self.candidates) - len(self.parts):
             rows += [f"{others} more have no weight: see candidates"]
+        rows += ["used {:.2g} of {:.2g} minutes".format(*self.minutes)]
         return "\n".join(rows + [f"left out: {what}" for what in self.left_out])
 
     __repr__ = __str__

@@ -35,6 +35,7 @@ PENALTIES = (0.1, 1.0, 10.0, 100.0)  # of a regression on columns of variance 1
 LEAST_ROWS = 3  # one is held out, and a single other one has no spread
 FARTHEST = 1e30  # standard deviations: sums of squares of what is beyond may be no floats
 HOLE = -1.2345678e308  # in place of NaN, which equals nothing
+NEGLIGIBLE = 1e-3  # of the weight: the lightest rows, that have it together, are not trained on
 FAR = 10.0  # interquartile ranges from the quartiles: what lies beyond counts as if it were there
 
 
@@ -107,6 +108,15 @@ class Sample:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    @property
+    def heavy(self) -> np.ndarray:
+        """Which rows, (n,), carry all of the weight but a NEGLIGIBLE share."""
+        order = np.argsort(self.weight)
+        below = np.cumsum(self.weight[order]) / self.weight.sum()
+        lightest = order[below <= NEGLIGIBLE]
+        least = self.weight[order[len(lightest)]]
+        return self.weight >= least
 
     def take(self, index: np.ndarray) -> Sample:
         """Some of them, by number or by a mask; their weights have the sum 1."""

@@ -13,8 +13,8 @@ from ..conditionals.completion import completed
 from ..core import BLAS, OutOfTime, limit, until, warn
 from ..distributions import Distribution, Mixture, TransformedDistribution
 from ..training.columns import check_columns
-from .candidates import Candidate, Fit, FlowCandidate, Question, evaluated, floored, still_adds
-from .plan import ASKED, OF_MIXTURES, TOGETHER, Plan
+from .candidates import Candidate, Fit, FlowCandidate, evaluated, floored
+from .plan import MOST_ROUNDS, OF_MIXTURES, TOGETHER, Plan
 from .record import Scored, Summary
 from .rows import Fold, Sample
 from .stacking import cross_fitted, mean_and_error, mixed, stacked_weights
@@ -22,7 +22,8 @@ from .workers import part_of_progress, run
 
 MODES, MOST_MODES = 3, 6  # of a flow's base: if no mixture of Gaussians was fitted, and at most
 SMALLEST_WEIGHT = 0.01  # of a candidate that is kept
-WORTH, MOST_FLOWS = 0.08, 2  # the weight in the race of a flow that is worth the other folds
+CLEARLY = 2.0  # standard errors of a difference, behind which no larger mixture is tried
+WORTH = 0.05  # the weight in the race of a flow that goes on
 ROUNDS = 0.2, 0.2, 0.6  # of rows with holes: shares of the budget; the last density is kept
 Selection = tuple[Mixture, TransformedDistribution, np.ndarray, Summary]
 Fits = list[tuple["Candidate | FlowCandidate", list[Fit]]]  # of each candidate, one for each fold
@@ -32,30 +33,29 @@ Fits = list[tuple["Candidate | FlowCandidate", list[Fit]]]  # of each candidate,
 def select(rows: Sample, plan: Plan, seeds: np.random.SeedSequence, n_jobs) -> Selection:
     """Fit the candidates of the plan, and stack them; see `stacked`.
 
-    A race on the first folds decides which flows are fitted on the others, see `race`. These, and
-    the simple densities, are fitted on as many folds as the budget allows. No fit of a candidate
-    that is kept is thrown away.
+    A race on the first folds decides which flows go on, see `Race`. These, and the simple
+    densities, are fitted on as many folds as the budget allows. No fit of a candidate that is kept
+    is thrown away.
 
     When the time is over (`limit`), unfinished fits return their best so far, with a warning; the
     first density is always fitted.
     """
-    folds, late = Folds(rows, plan, seeds), []
+    late: list[str] = []
+    folds = Folds(rows, plan, seeds)
     simple = simple_fits(folds, late)
-    train = partial(trained, folds, run=partial(run, n_jobs=n_jobs, budget=plan.budget),
-                    how=options_of(folds, simple))  # fmt: skip
-    flows, left_out, spent = race(folds, simple, train, late)
-    cost = sum(plan.seconds[flow] * fits[0].epochs for flow, fits in flows)
-    more = int(max(plan.budget - spent, 0) / cost) if cost else plan.used  # folds
-    used = other_folds(folds, min(plan.first + more, plan.used), simple, flows, train, late)
+    race = Race(folds, simple, partial(run, n_jobs=n_jobs, budget=plan.budget), late)
+    race.run()
+    places = race.run_elsewhere()
     if late:
         warn(
             f"max_seconds was over before {', '.join(late)}: the result depends on "
             "the clock, and may be better with more time, or on a machine that is less busy",
             always=True,
         )
-    left_out = [*plan.left_out, *left_out, *(f"{o}, as max_seconds was over" for o in late)]
-    listed = len(simple) if plan.alone and flows else 0
-    return stacked([*simple, *flows], listed, folds, used, left_out)
+    left_out = [*plan.left_out, *race.left_out, *(f"{o}, as max_seconds was over" for o in late)]
+    listed = len(race.simple) if plan.alone and race.flows else 0
+    minutes = plan.minutes(race.spent), plan.minutes(plan.budget)
+    return stacked([*race.simple, *race.flows.items()], listed, folds, places, left_out, minutes)
 
 
 def select_with_holes(
@@ -80,12 +80,12 @@ def select_with_holes(
 
 
 def simple_fits(folds: Folds, late: list[str]) -> Fits:
-    """The simple densities, on the first folds. Larger mixtures are tried until two sizes are no
-    better, or a quarter of the time is over; then the one without a fit is added to `late`."""
+    """The simple densities, on the first folds. Larger mixtures are tried until they are clearly
+    worse, or a quarter of the time is over; then the one without a fit is added to `late`."""
     found: Fits = []
-    now, ends, best, worse = time.monotonic(), limit(), -np.inf, 0
+    now, ends, best = time.monotonic(), limit(), []
     for group in folds.plan.simple:
-        top = -np.inf
+        size = len(found)
         for one in group:
             try:
                 with until(now + OF_MIXTURES * (ends - now) if found else np.inf):
@@ -94,10 +94,10 @@ def simple_fits(folds: Folds, late: list[str]) -> Fits:
                 late.append(one.name)
                 return found
             found.append((one, fits))
-            top = max(top, folds.score(fits))
-        best, worse = (top, 0) if top > best else (best, worse + 1)
-        if worse == 2:
+        _, top = max(found[size:], key=lambda own: folds.score(own[1]))
+        if size and folds.is_clearly_better(best, top):
             break
+        _, best = max(found, key=lambda own: folds.score(own[1]))
     return found
 
 
@@ -106,138 +106,201 @@ def options_of(folds: Folds, simple: Fits) -> dict:
     best = [one for one, _ in sorted(simple, key=lambda own: -folds.score(own[1]))]
     sizes = (one.options["n_components"] for one in best if "n_components" in one.options)
     shrink = (one.options.get("shrink", True) for one in best if one.latent)
-    return {"epochs": folds.plan.epochs, "snapshots": folds.plan.snapshots,
-            "shrink": next(shrink, True),
+    return {"snapshots": folds.plan.snapshots, "shrink": next(shrink, True),
             "n_modes": min(max(next(sizes, MODES), 2), MOST_MODES)}  # fmt: skip
 
 
-def trained(folds: Folds, costs: dict[FlowCandidate, float], places, run, how, **more) -> Fits:
-    """Flows on some folds; None for a fit that got no time. costs: in seconds, what is expected of
-    a fit of each."""
-    tasks = [folds.task(flow, k, **how, **more) for flow in costs for k in places]
-    fits = iter(run(tasks, [seconds for seconds in costs.values() for _ in places]))
-    return [(flow, [next(fits) for _ in places]) for flow in costs]
+class Race:
+    """The flows, in rounds on the first folds; then all that have a weight, on the other folds.
 
+    A round trains the flows that are left. Those to which stacking then gives a weight go on, as
+    long as they still improve. If few rows decide, the better half goes on in any case.
 
-def race(folds: Folds, simple: Fits, train: Callable[..., Fits], late: list[str]) -> tuple:
-    """(the flows that are worth their time, with their fits on the first folds; the others, in
-    words; the seconds of one core that all have taken, by the plan's costs).
-
-    Worth their time are those to which stacking gives a weight. If there are many rows, a leader is
-    trained to the end, and the others as long as they add something to it, see `still_adds`.
+    flows    {flow: its fits}, of those that are left; simple   the simple densities, with theirs
+    rounds   {flow: its epochs in each round}; epochs   {(flow, place): those that it trained}
     """
-    plan = folds.plan
-    costs, places, first = dict(plan.seconds), range(plan.first), plan.flows[:1]
-    if len(folds.rows) < TOGETHER:
-        found = train(costs, places)
-    else:
-        found = train({flow: costs.pop(flow) for flow in first}, places)
-        if found and all(found[0][1]):
-            question = question_of(folds, simple, found[0][1][0])
-            found += train(costs, places, question=question)
-    late += [flow.name for flow, fits in found if not all(fits)]
-    found = [(flow, fits) for flow, fits in found if all(fits)]
-    late += [f"the end of {flow.name}" for flow, fits in found if any(fit.cut for fit in fits)]
-    spent = sum(plan.seconds[flow] * fit.epochs for flow, fits in found for fit in fits)
-    running = [(flow, fits) for flow, fits in found if not fits[0].dropped]
-    log_p = np.stack([folds.fitted(fits)[1] for _, fits in [*simple, *running]], axis=1)
-    weight = stacked_weights(log_p, folds.rows.weight[folds.held_out(plan.first)])[len(simple) :]
-    best = np.argsort(-weight, kind="stable")[:MOST_FLOWS]
-    kept = [running[i] for i in best if plan.alone or weight[i] >= WORTH]
-    names = {flow.name for flow, _ in kept}
-    little = [f"{flow.name}, which adds little" for flow, _ in found if flow.name not in names]
-    return kept, little, spent
 
+    def __init__(self, folds: Folds, simple: Fits, run: Callable, late: list[str]):
+        self.folds, self.plan, self.simple, self.late = folds, folds.plan, simple, late
+        self.flows: dict[FlowCandidate, list[Fit]] = {}
+        self.rounds: dict[FlowCandidate, list[int]] = {flow: [] for flow in self.plan.seconds}
+        self.epochs: dict[tuple[FlowCandidate, int], int] = {}
+        self.left_out: list[str] = []
+        self.is_large = len(folds.rows) >= TOGETHER
+        self._run, self._options = run, options_of(folds, simple)
 
-def question_of(folds: Folds, simple: Fits, leader: Fit) -> Question:
-    """What the other flows are asked while they train."""
-    others = np.stack([fits[0].log_p[0] for _, fits in simple], axis=1)
-    every = -(-folds.plan.epochs // folds.plan.snapshots)
-    asked = tuple(max(1, round(folds.plan.epochs / part / every)) for part in ASKED)
-    return partial(still_adds, others, leader.log_p, folds.fold(0).held_out.weight, asked)
+    @property
+    def spent(self) -> float:
+        """Seconds of one core that flows have taken, by the plan's costs."""
+        return sum(self.plan.seconds[flow] * n for (flow, _), n in self.epochs.items())
 
+    def run(self) -> None:
+        """All rounds."""
+        running = list(self.rounds)
+        for _ in range(MOST_ROUNDS):
+            self._train({flow: self.rounds[flow] for flow in running})
+            self._keep(0 if self.is_large else len(self.flows) // 2)
+            running = [flow for flow, fits in self.flows.items()
+                       if not all(fit.ended or fit.cut for fit in fits)]  # fmt: skip
+        self._keep(0)
 
-def other_folds(
-    folds: Folds, used: int, simple: Fits, flows: Fits, train: Callable[..., Fits], late: list[str]
-) -> int:
-    """Add the fits on the folds after the first ones; returns on how many folds all have one."""
-    plan, places = folds.plan, range(folds.plan.first, used)
-    costs = {flow: plan.seconds[flow] * fits[0].epochs for flow, fits in flows}
-    for (_, fits), (_, more) in zip(flows, train(costs, places), strict=True):
-        fits += more
-        if not all(fits):
-            used = min(used, fits.index(None))
-            late.append(f"fold {used + 1} of {plan.used}")
-    try:
-        for k in range(plan.first, used):
-            for one, fits in simple:
-                fits.append(folds.task(one, k)())
-    except OutOfTime:
-        late.append(f"fold {k + 1} of {plan.used}")
-        return k
-    return used
+    def _keep(self, at_least: int) -> None:
+        """Keep the flows that have a weight, and so many in any case."""
+        of_flows = dict(zip(self.flows, self._weights()[len(self.simple) :], strict=True))
+        for flow in sorted(self.flows, key=of_flows.get, reverse=True)[at_least:]:
+            if of_flows[flow] < WORTH and not self.plan.alone:
+                self.left_out.append(f"{flow.name}, which adds little")
+                del self.flows[flow]
+
+    def run_elsewhere(self) -> int:
+        """Add the fits on the other folds; returns at how many places all have one.
+
+        Of many rows, simple densities without a weight are left out before.
+        """
+        first, cost = (
+            self.plan.first,
+            sum(self.plan.seconds[flow] * self.epochs[flow, 0] for flow in self.flows),
+        )
+        more = max(self.plan.budget - self.spent, 0) / cost if cost else self.plan.places
+        places = min(first + round(more), self.plan.places)
+        if self.is_large:
+            gaussian, *others = self.simple  # the others are compared with it
+            weights = self._weights()[1 : len(self.simple)]
+            self.simple = [gaussian] + [own for own, weight in zip(others, weights, strict=True)
+                                        if own[0].kept or weight >= SMALLEST_WEIGHT]  # fmt: skip
+        rounds = {flow: self.rounds[flow] for flow in self.flows}
+        for flow, fits in self._fitted(rounds, range(first, places)).items():
+            self.flows[flow] += fits
+            if None in fits:
+                places = self.flows[flow].index(None)
+                self.late.append(f"fit {places + 1} of {self.plan.places}")
+        try:
+            for place in range(first, places):
+                for one, fits in self.simple:
+                    fits.append(self.folds.task(one, place)())
+        except OutOfTime:
+            self.late.append(f"fit {place + 1} of {self.plan.places}")
+            return place
+        return places
+
+    def _train(self, rounds: dict[FlowCandidate, list[int]]) -> None:
+        """One more round of these flows. What has no time for its first one is left out."""
+        epochs = self.plan.of_round(rounds, self.spent)
+        new = self._fitted({flow: [n] for flow, n in epochs.items()}, range(self.plan.first))
+        for flow, fits in new.items():
+            if all(fits):
+                self.flows[flow] = fits
+                self.rounds[flow].append(epochs[flow])
+            if not all(fits) or any(fit.cut for fit in fits):
+                self.late.append(f"the end of {flow.name}" if flow in self.flows else flow.name)
+
+    def _fitted(
+        self, rounds: dict[FlowCandidate, list[int]], places: range
+    ) -> dict[FlowCandidate, list[Fit | None]]:
+        """Fits of flows in these rounds, going on with those that they have at these places; None
+        for a fit that got no time."""
+        tasks, seconds, found = [], [], {}
+        for flow, epochs in rounds.items():
+            known = dict(enumerate(self.flows.get(flow, ())))
+            for place in places:
+                how = {**self._options, "rounds": epochs, "before": known.get(place)}
+                tasks.append(self.folds.task(flow, place, **how))
+                seconds.append(self.plan.seconds[flow] * sum(epochs))
+        fits = iter(self._run(tasks, seconds))
+        for flow in rounds:
+            found[flow] = [next(fits) for _ in places]
+            for place, fit in zip(places, found[flow], strict=True):
+                self.epochs[flow, place] = fit.epochs if fit else 0
+        return found
+
+    def _weights(self) -> np.ndarray:
+        """Those of the simple densities and of the flows, by the rows of the first folds."""
+        every = [fits for _, fits in self.simple] + list(self.flows.values())
+        log_p = np.stack([self.folds.fitted(fits)[1] for fits in every], axis=1)
+        return stacked_weights(log_p, self.folds.weight(self.plan.first))
 
 
 class Folds:
-    """The rows, and the folds in which they are held out; number: the fold of each row, (n,)."""
+    """The rows, and the folds in which they are held out; number: the fold of each row, (n,).
+
+    A place is a fold and a seed: place p is fold p modulo the number of folds in use.
+    """
 
     def __init__(self, rows: Sample, plan: Plan, seeds: np.random.SeedSequence):
-        cut, *self._seeds = seeds.spawn(1 + plan.used)
+        cut, *self._seeds = seeds.spawn(1 + plan.places)
         self.rows, self.plan = rows, plan
         self.number = np.random.default_rng(cut).permutation(len(rows)) % plan.parts
         self._made: dict[int, Fold] = {}
 
-    def fold(self, k: int) -> Fold:
+    def fold(self, place: int) -> Fold:
         """Made when it is asked for: of a large table few are."""
+        k = place % self.plan.used
         if k not in self._made:
             here = self.number == k
-            self._made[k] = Fold(self.rows.take(~here).completed(), self.rows.take(here))
+            learned = self.rows.take(~here & self.rows.heavy).completed()
+            self._made[k] = Fold(learned, self.rows.take(here))
         return self._made[k]
 
-    def score(self, fits: list[Fit]) -> float:
-        """The mean log-density of the held-out rows, by their weights, of a simple density's fits
-        on the first folds."""
-        return float(np.mean([fit.log_p[0] @ self.fold(k).held_out.weight
-                              for k, fit in enumerate(fits)]))  # fmt: skip
-
-    def held_out(self, used: int) -> np.ndarray:
-        """The rows that the first folds hold out, fold by fold."""
+    def held_out(self, places: int) -> np.ndarray:
+        """The rows that the folds of the first places hold out, fold by fold."""
+        used = min(places, self.plan.used)
         return np.concatenate([np.flatnonzero(self.number == k) for k in range(used)])
 
-    def task(self, candidate: Candidate | FlowCandidate, k: int, **options) -> partial:
-        """A candidate's fit on a fold."""
-        state = [*self._seeds[k].generate_state(2).tolist(), candidate.seed]
+    def weight(self, places: int) -> np.ndarray:
+        """Those of these rows."""
+        return self.rows.weight[self.held_out(places)]
+
+    def score(self, fits: list[Fit]) -> float:
+        """The mean log-density of the held-out rows, by their weights, of the first fits."""
+        return mean_and_error(self.fitted(fits)[1], self.weight(len(fits)))[0]
+
+    def is_clearly_better(self, fits: list[Fit], others: list[Fit]) -> bool:
+        """Whether the first fits of one candidate are better than those of another one."""
+        log_p, other = self.fitted(fits)[1], self.fitted(others)[1]
+        gain, error = mean_and_error(log_p - other, self.weight(len(fits)))
+        return gain > CLEARLY * error
+
+    def task(self, candidate: Candidate | FlowCandidate, place: int, **options) -> partial:
+        """A candidate's fit at a place."""
+        state = [*self._seeds[place].generate_state(2).tolist(), candidate.seed]
         seed = int(np.random.SeedSequence(state).generate_state(1)[0])
-        return partial(candidate.fitted, self.fold(k), seed, **options)
+        return partial(candidate.fitted, self.fold(place), seed, **options)
 
     def fitted(self, fits: list[Fit]) -> tuple[Sequence[Distribution], np.ndarray]:
-        """(a density per fold, log p of all held-out rows (n,), fold by fold) of a candidate, at
-        the snapshot that is best for all folds together; a fold whose training had ended before
-        takes its own best."""
-        curves = []
-        for k, fit in enumerate(fits):
-            weight = self.rows.weight[self.number == k]
+        """(a density per place, log p of all held-out rows (n,), fold by fold) of a candidate, at
+        the snapshot that is best for all places together; a fit whose training had ended before
+        takes its own best. The seeds of a fold are averaged."""
+        curves, of_fold = [], [[] for _ in range(min(len(fits), self.plan.used))]
+        for place, fit in enumerate(fits):
+            weight = self.rows.weight[self.number == place % self.plan.used]
             curves.append(np.array([floored(log_p, weight) @ weight for log_p in fit.log_p]))
         longest = max(map(len, curves))
         best = int(np.argmax(sum(np.pad(c, (0, longest - len(c)), "edge") for c in curves)))
-        densities, log_p = zip(*(
-            fit.at(best if best < len(curve) else int(np.argmax(curve)))
-            for fit, curve in zip(fits, curves, strict=True)
-        ), strict=True)  # fmt: skip
-        return densities, np.concatenate(log_p)
+        densities = []
+        for place, (fit, curve) in enumerate(zip(fits, curves, strict=True)):
+            density, log_p = fit.at(best if best < len(curve) else int(np.argmax(curve)))
+            densities.append(density)
+            of_fold[place % self.plan.used].append(log_p)
+        return densities, np.concatenate([mean_density(own) for own in of_fold])
+
+
+def mean_density(log_p: Sequence[np.ndarray]) -> np.ndarray:
+    """log of the mean of some densities of the same rows."""
+    return mixed(np.stack(log_p, axis=1), np.full(len(log_p), 1 / len(log_p)))
 
 
 def stacked(
-    fits: Fits, listed: int, folds: Folds, used: int, left_out: Sequence[str] = ()
-) -> Selection:
+    fits: Fits, listed: int, folds: Folds, places: int, left_out: Sequence[str],
+    minutes: tuple[float, float],
+) -> Selection:  # fmt: skip
     """(a density, its best part with a latent space, log p, a summary), of standardised rows.
 
     The density is the mixture of the candidates, without those of little weight; the first ones,
     `listed`, are just scored. log p (n,) has the held-out rows, and NaN for the others.
     """
-    held_out = folds.held_out(used)
-    number, weight = folds.number[held_out], folds.rows.weight[held_out]
-    fitted = [folds.fitted(own[:used]) for _, own in fits]
+    held_out = folds.held_out(places)
+    number, weight = folds.number[held_out], folds.weight(places)
+    fitted = [folds.fitted(own[:places]) for _, own in fits]
     log_p = np.stack([own for _, own in fitted[listed:]], axis=1)
     w = stacked_weights(log_p, weight)
     kept = (w >= SMALLEST_WEIGHT) | [one.kept for one, _ in fits[listed:]]
@@ -246,7 +309,7 @@ def stacked(
     scores[held_out] = mixed(log_p[:, kept], w[kept])
     shares, tried = [0.0] * listed + w.tolist(), [one for one, _ in fits]
     chosen = list(zip(tried, fitted, shares, strict=True))
-    parts = [(density, own / used) for _, (found, _), own in chosen if own for density in found]
+    parts = [(density, own / places) for _, (found, _), own in chosen if own for density in found]
     _, (best, _), _ = max((own for own in chosen if own[0].latent), key=lambda own: own[2])
     scored = tuple(
         Scored(one.name, *mean_and_error(log_p, weight), share, one.is_flow)
@@ -254,5 +317,6 @@ def stacked(
     )
     mean, error = mean_and_error(cross_fitted(log_p, number, weight), weight)
     total = Scored("this density", mean, error, 1.0, False)
-    summary = Summary(scored, total, len(scores), len(weight), used, tuple(left_out))
+    used = min(places, folds.plan.used)
+    summary = Summary(scored, total, len(scores), len(weight), used, tuple(left_out), minutes)
     return Mixture(*zip(*parts, strict=True)), best[0], scores, summary

@@ -219,7 +219,7 @@ def test_every_advice_names_columns_arguments_and_options_that_exist(name):
 def test_advice_is_made_of_this_fit():
     faults = fault("columns", remedy="flexible"), fault("tails"), fault("rules"), fault("level")
     fixes = [
-        *("--kind price=positive --kind 'rain=positive atoms(0)'", "--no-rules", "--budget 0.7"),
+        *("--kind price=positive --kind 'rain=positive atoms(0)'", "--no-rules", "--budget 0.6"),
     ]
     _, typed = advice_on(DENSITIES["by flowcore fit"], *faults)
     assert [text.partition(": pass ")[2] for text in typed] == fixes

@@ -228,7 +228,7 @@ def test_context():
 def test_only_correlated_columns_get_a_white_spline_flow(where, monkeypatch):
     def plan_of(x):
         def stop(rows, plan, *how):
-            raise RuntimeError([flow.name for flow in plan.flows])
+            raise RuntimeError([flow.name for flow in plan.seconds])
 
         monkeypatch.setattr(f"flowcore.estimator.{where}.select", stop)
         x = x.copy()

@@ -214,8 +214,8 @@ def test_candidates_score_rows_with_holes_by_their_own_density(width):
     drawn = completed(x, context, weight, rng)
     rows = Sample(drawn.copies[:, 0], context, weight, np.arange(150), drawn)
     fold = Fold(rows.take(~held_out).completed(), rows.take(held_out))
-    fits = [one.fitted(fold, 0) for one in simple_candidates([2])[0]]
-    fits += [FLOWS["margins"].fitted(fold, 0, 2, 1, 2, True)]
+    fits = [one.fitted(fold, 0) for one in simple_candidates([2], 100, 2)[0]]
+    fits += [FLOWS["margins"].fitted(fold, 0, [2], 1, 2, True)]
     for fit in fits:
         density, log_p = fit.at(0)
         np.testing.assert_allclose(log_p, log_prob(density, fold.held_out), atol=1e-3)
@@ -227,9 +227,9 @@ def test_candidates_score_rows_with_holes_by_their_own_density(width):
 def test_a_density_of_rows_with_holes():
     truth = fc.MultivariateNormalMixture([[0.0, 0.0]], [[[1.0, 0], [0.9, 0.4]]])
     unit, start = np.array([100.0, 0.01]), np.array([5.0, 3.0])
-    x = with_holes(truth.sample(250, rng=0) * unit + start)
+    x = with_holes(truth.sample(350, rng=0) * unit + start)
     x[7] = np.nan
-    weight = 1 + np.arange(250) % 3
+    weight = 1 + np.arange(350) % 3
     found = fc.FlowDensity("small", **QUICK).fit(x, sample_weight=weight)
     fresh = truth.sample(1000, rng=1)
     score = found.score(fresh * unit + start) + np.log(unit).sum()

@@ -145,7 +145,7 @@ CASES = {
         Sample(x[:, :1], x[:, 1:], share(w, x), np.arange(len(x)))
     ).inverse(AT[:, :1], context=AT[:, 1:])], "twice parts"),
     "estimator-flow": Case(lambda x, w: [FLOWS["small"].fitted(
-        Fold(sample(x, w), sample(AT, None)), 0, 4, 2, 2, True
+        Fold(sample(x, w), sample(AT, None)), 0, [4], 2, 2, True
     ).at(0)[0].log_prob(AT)], "twice parts zero little"),
     "estimator-completed": Case(lambda x, w: [completed(
         holes(x), None, share(w, x), RNG(0)).x], "twice parts zero little"),

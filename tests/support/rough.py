@@ -10,7 +10,6 @@ def rough_plans():
     """`FlowDensity` tries less, and what answers start from is rough."""
     with pytest.MonkeyPatch.context() as own:
         own.setattr("flowcore.estimator.plan.FOLDS", 2)
-        own.setattr("flowcore.estimator.plan.FOLDS_OF_SMALL", 2)
         own.setattr("flowcore.estimator.plan.SIZES", (2, 3))
         own.setattr("flowcore.estimator.selection.ROUNDS", (0.3, 0.7))
         own.setattr("flowcore.conditionals.proposal.DRAWS", 3000)
