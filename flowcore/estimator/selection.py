@@ -157,12 +157,10 @@ class Race:
 
         Of many rows, simple densities without a weight are left out before.
         """
-        first, cost = (
-            self.plan.first,
-            sum(self.plan.seconds[flow] * self.epochs[flow, 0] for flow in self.flows),
-        )
+        first = self.plan.first
+        cost = sum(self.plan.seconds[flow] * self.epochs[flow, 0] for flow in self.flows)
         more = max(self.plan.budget - self.spent, 0) / cost if cost else self.plan.places
-        places = min(first + round(more), self.plan.places)
+        places = wanted = min(first + round(more), self.plan.places)
         if self.is_large:
             gaussian, *others = self.simple  # the others are compared with it
             weights = self._weights()[1 : len(self.simple)]
@@ -172,15 +170,15 @@ class Race:
         for flow, fits in self._fitted(rounds, range(first, places)).items():
             self.flows[flow] += fits
             if None in fits:
-                places = self.flows[flow].index(None)
-                self.late.append(f"fit {places + 1} of {self.plan.places}")
+                places = min(places, self.flows[flow].index(None))
         try:
             for place in range(first, places):
                 for one, fits in self.simple:
                     fits.append(self.folds.task(one, place)())
         except OutOfTime:
-            self.late.append(f"fit {place + 1} of {self.plan.places}")
-            return place
+            places = place
+        if places < wanted:
+            self.late.append(f"fit {places + 1} of {wanted}")
         return places
 
     def _train(self, rounds: dict[FlowCandidate, list[int]]) -> None:
@@ -210,7 +208,8 @@ class Race:
         for flow in rounds:
             found[flow] = [next(fits) for _ in places]
             for place, fit in zip(places, found[flow], strict=True):
-                self.epochs[flow, place] = fit.epochs if fit else 0
+                if fit:
+                    self.epochs[flow, place] = fit.epochs
         return found
 
     def _weights(self) -> np.ndarray:

@@ -174,6 +174,16 @@ def test_rounds_spend_the_budget_on_flows_that_are_left():
     assert abs(race.spent - 80) < 16
 
 
+def test_a_fit_without_time_ends_the_folds_of_all():
+    """Two fits of a flow on other folds, three of another one: the density has two of both."""
+    race = raced(curves_of(4000), 4000, budget=400.0)
+    best, worst = race.flows
+    late = {best: [1, 1, None, 1], worst: [1, 1, 1, None]}
+    race._fitted = lambda rounds, places: {flow: late[flow][: len(places)] for flow in rounds}
+    assert race.run_elsewhere() == 3 == len(race.simple[0][1])
+    assert race.late == ["fit 4 of 10"]
+
+
 def test_if_few_rows_decide_a_flow_that_learns_slowly_is_among_the_better_half():
     """Its weight is nothing after the first round, and all in the end."""
     for n, first, kept in ((900, 2, ["late"]), (4000, 1, [])):
