@@ -75,7 +75,7 @@ def differences(this: Path, other: Path, tables: list[str]) -> list[dict]:
     for name, own in now.items():
         gain = np.subtract(own["log_p"], before[name]["log_p"])
         rows.append({
-            "name": name, "rows": own["rows"], "now": float(np.mean(own["log_p"])),
+            "name": name, "n": own["n"], "now": float(np.mean(own["log_p"])),
             "gain": float(gain.mean()), "error": float(gain.std() / len(gain) ** 0.5),
             "seconds": own["seconds"], "seconds before": before[name]["seconds"],
         })  # fmt: skip
@@ -83,7 +83,7 @@ def differences(this: Path, other: Path, tables: list[str]) -> list[dict]:
         "| table | rows | nats | over the other | CPU s | of the other |\n|---|---|---|---|---|---|"
     )
     for row in rows:
-        print("| {name} | {rows:,} | {now:.3f} | {gain:+.3f} +- {error:.3f} | {seconds:.0f} | "
+        print("| {name} | {n:,} | {now:.3f} | {gain:+.3f} +- {error:.3f} | {seconds:.0f} | "
               "{seconds before:.0f} |".format(**row))  # fmt: skip
     return rows
 
@@ -91,8 +91,8 @@ def differences(this: Path, other: Path, tables: list[str]) -> list[dict]:
 def loss(rows: list[dict]) -> bool:
     """Whether small or middle tables lose more than LOSS nats in the mean."""
     lost = False
-    for what, some in (("small", [row for row in rows if row["rows"] < MIDDLE]),
-                       ("middle", [row for row in rows if row["rows"] >= MIDDLE])):  # fmt: skip
+    for what, some in (("small", [row for row in rows if row["n"] < MIDDLE]),
+                       ("middle", [row for row in rows if row["n"] >= MIDDLE])):  # fmt: skip
         if some:
             gain = float(np.mean([row["gain"] for row in some]))
             print(f"{what} tables: {gain:+.3f} nats in the mean")
@@ -109,7 +109,7 @@ def held_out(root: Path, tables: list[str]) -> dict:
         env = {**os.environ, "PYTHONPATH": str(root.resolve())}
         subprocess.run([*command, "--json", str(file)], env=env, check=True, cwd=folder,
                        stdout=subprocess.DEVNULL)  # fmt: skip
-        return json.loads(file.read_text())
+        return {row["name"]: row for row in json.loads(file.read_text())["rows"]}
 
 
 @contextmanager

@@ -97,7 +97,7 @@ def measured(name: str, seed: int, budget: float | None) -> dict:
     found = fc.FlowDensity(random_state=seed, budget=budget).fit(table)
     seconds = cpu_seconds() - before
     log_p = found.score_samples(fresh).tolist()
-    return {"rows": len(table), "log_p": log_p, "seconds": seconds}
+    return {"n": len(table), "log_p": log_p, "seconds": seconds}
 
 
 def main(argv=None) -> int:
@@ -110,13 +110,14 @@ def main(argv=None) -> int:
     options.add_argument("--json", type=Path, help="log p of every fresh row, for `against`")
     args = options.parse_args(argv)
     warnings.simplefilter("ignore")
-    found = {}
+    rows = []
     for name in args.tables:
-        found[name] = own = measured(name, args.seed, args.budget)
-        mean = np.mean(own["log_p"])
-        print(f"{name:15s} {mean:9.4f} nats {own['seconds']:6.1f} CPU s", flush=True)
+        row = measured(name, args.seed, args.budget)
+        mean = np.mean(row["log_p"])
+        print(f"{name:15s} {mean:9.4f} nats {row['seconds']:6.1f} CPU s", flush=True)
+        rows.append({"name": name, **row})
     if args.json:
-        args.json.write_text(json.dumps(found))
+        args.json.write_text(json.dumps({"benchmark": "held_out", "rows": rows}))
     return 0
 
 

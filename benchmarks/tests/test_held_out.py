@@ -22,8 +22,8 @@ def test_no_nats_are_lost_since_the_last_release():
 
 def test_a_loss_is_in_the_mean_of_small_or_of_middle_tables():
     def rows(small, middle):
-        return [{"rows": 100, "gain": gain} for gain in small] + [
-            {"rows": 1000, "gain": gain} for gain in middle
+        return [{"n": 100, "gain": gain} for gain in small] + [
+            {"n": 1000, "gain": gain} for gain in middle
         ]
 
     assert not loss(rows([-0.05, 0.0], [0.0]))
@@ -33,5 +33,5 @@ def test_a_loss_is_in_the_mean_of_small_or_of_middle_tables():
 
 def test_the_same_checkout_has_the_same_nats(capsys):
     row, *others = differences(ROOT, ROOT, ["iris"])
-    assert not others and row["gain"] == row["error"] == 0 and row["rows"] == 112
+    assert not others and row["gain"] == row["error"] == 0 and row["n"] == 112
     assert "| iris | 112 |" in capsys.readouterr().out
